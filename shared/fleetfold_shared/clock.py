@@ -1,0 +1,63 @@
+"""Time as a thing that is passed in, so that tests turn the hands themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "ManualClock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """What a room may know of time: the wall for records, the monotonic for intervals, both in seconds."""
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch; may jump."""
+
+    def monotonic(self) -> float:
+        """Seconds since some start; never goes back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of this clock."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def wall(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that moves only by `advance`; sleepers wake in order."""
+
+    def __init__(self, start: float = 1_000_000.0) -> None:
+        self._now = start
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def wall(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + seconds, woken))
+        await woken
+
+    def advance(self, seconds: float) -> None:
+        """Move on by `seconds` and wake whoever slept until then."""
+        self._now += seconds
+        due = sorted((item for item in self._sleepers if item[0] <= self._now), key=lambda item: item[0])
+        self._sleepers = [item for item in self._sleepers if item[0] > self._now]
+        for _, woken in due:
+            if not woken.done():
+                woken.set_result(None)

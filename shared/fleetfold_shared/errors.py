@@ -1,0 +1,121 @@
+"""Every error a user can meet, drawn once.
+
+    FleetfoldError
+    ├── InvalidInput          the caller's input is wrong; names the field            exit 2
+    ├── NotFound              no such node, action, collection, job, transaction      exit 2
+    ├── Conflict              the name, the data directory or the port is taken       exit 1
+    ├── TooLarge              the body is over the broker's limit                     exit 2
+    ├── Overloaded            a queue or a limit is full; try again later             exit 1
+    ├── Unavailable           the broker, the master or the node is not there         exit 1
+    ├── DeadlineExceeded      no answer within the time allowed                       exit 1
+    └── InternalError         a defect on the other side; its log has the details     exit 1
+
+`code` is stable and travels on the wire; `status` is the number ADR-32 asks for (HTTP's meanings);
+`message` says what happened and what to do, in one line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+__all__ = [
+    "Conflict",
+    "DeadlineExceeded",
+    "ErrorBody",
+    "FleetfoldError",
+    "InternalError",
+    "InvalidInput",
+    "NotFound",
+    "Overloaded",
+    "TooLarge",
+    "Unavailable",
+    "from_body",
+]
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error on the wire: `code` picks the class again, `field` names the offending input if one does."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class FleetfoldError(Exception):
+    """Something went wrong in the fleet."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    def body(self) -> ErrorBody:
+        """The error as it travels."""
+        return ErrorBody(self.code, self.message, self.field)
+
+
+class InvalidInput(FleetfoldError):
+    """The input is wrong: mend the named field and call again."""
+
+    code, status, exit_code = "invalid_input", 400, 2
+
+
+class NotFound(FleetfoldError):
+    """There is nothing of that name: list what there is."""
+
+    code, status, exit_code = "not_found", 404, 2
+
+
+class Conflict(FleetfoldError):
+    """Somebody else holds it: choose another, or stop the holder."""
+
+    code, status = "conflict", 409
+
+
+class TooLarge(FleetfoldError):
+    """The body is over the broker's limit: send less, or raise `max_payload` on the broker."""
+
+    code, status, exit_code = "too_large", 413, 2
+
+
+class Overloaded(FleetfoldError):
+    """A queue is full: wait, then try again."""
+
+    code, status = "overloaded", 429
+
+
+class Unavailable(FleetfoldError):
+    """Nobody is there to answer: start it, or check the address."""
+
+    code, status = "unavailable", 503
+
+
+class DeadlineExceeded(FleetfoldError):
+    """No answer came in time: allow more, or look at the node."""
+
+    code, status = "deadline_exceeded", 504
+
+
+class InternalError(FleetfoldError):
+    """The other side failed in a way it did not expect: its log has the details."""
+
+    code = "internal"
+
+
+_BY_CODE: dict[str, type[FleetfoldError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidInput, NotFound, Conflict, TooLarge, Overloaded, Unavailable, DeadlineExceeded, InternalError,
+    )
+}  # fmt: skip
+
+
+def from_body(body: ErrorBody) -> FleetfoldError:
+    """The exception an `ErrorBody` stands for; an unknown code (a newer peer's) becomes `InternalError`."""
+    return _BY_CODE.get(body.code, InternalError)(body.message, field=body.field)

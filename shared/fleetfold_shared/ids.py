@@ -1,0 +1,36 @@
+"""Names and identifiers: slugs that may stand in a subject, and ids that sort by time."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Annotated
+
+import msgspec
+
+from fleetfold_shared.errors import InvalidInput
+
+__all__ = ["SLUG", "Slug", "check_slug", "new_id"]
+
+SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Slug = Annotated[str, msgspec.Meta(pattern=SLUG)]
+
+_SLUG = re.compile(SLUG)
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
+
+
+def check_slug(value: str, field: str) -> str:
+    """`value` itself if it may stand in a subject; else `InvalidInput` naming `field`."""
+    if not _SLUG.match(value):
+        raise InvalidInput(
+            f"{field}: {value[:80]!r} is not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'",
+            field=field,
+        )
+    return value
+
+
+def new_id() -> str:
+    """26 characters, a ULID: 48 bits of milliseconds, then 80 random bits. Sorts by time of creation."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))

@@ -1,0 +1,163 @@
+"""The messages of a search: the caller's question, the master's ask, a node's answer, the fold, and statistics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fleetfold_shared.ids import Slug
+from fleetfold_shared.messages.base import Message
+
+__all__ = [
+    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk",
+    "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
+]  # fmt: skip
+
+NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
+Scalar = str | int | float | bool | None
+
+
+class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Either a test of one field (`field`, `op`, `value`) or a combination (`all`, `any`, `none` of filters).
+
+    `field` is `id`, `title` or a key of the metadata, dots reaching into nested objects. `in` takes a list;
+    `contains` a substring of a string or a member of a list; `exists` true or false.
+    """
+
+    field: str | None = None
+    op: Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "contains", "exists"] = "eq"
+    value: Scalar | list[Scalar] = None
+    all: list[Filter] | None = None
+    any: list[Filter] | None = None
+    none: list[Filter] | None = None
+
+
+class Term(msgspec.Struct, frozen=True, array_like=True):
+    """A query term: how often the query has it, and its idf over all documents that are searched."""
+
+    term: str
+    qtf: int
+    idf: float
+
+
+class Parts(msgspec.Struct, frozen=True, array_like=True):
+    """What the score is made of: BM25 over its divisor (0 to about 2.2), and the cosine, not below 0."""
+
+    bm25: float
+    cosine: float
+
+
+class Search(Message, frozen=True, kw_only=True):
+    """`search.query`: the caller's question."""
+
+    query: Annotated[str, Meta(max_length=100_000)]
+    limit: int = 10
+    threshold: float | None = None
+    nodes: list[str] = []
+    collections: list[str] = []
+    filter: Filter | None = None
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+
+
+class SearchAsk(Message, frozen=True, kw_only=True):
+    """`ask.search` and `call.<node>.search`: all that a node needs to score exactly as one index would.
+
+    `vector` is little-endian float32, unit length; absent when the query has none. The answer goes to
+    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine.
+    """
+
+    request: str
+    terms: list[Term]
+    avgdl: float
+    divisor: float
+    k: int
+    deadline_ms: int
+    analyzer: str
+    embedder: str
+    alpha: float = 0.7
+    vector: bytes | None = None
+    threshold: float | None = None
+    filter: Filter | None = None
+    collections: list[str] = []
+
+
+class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of a node's top k, best first, ties by collection and id."""
+
+    collection: str
+    id: str
+    score: float
+    parts: Parts
+    title: str = ""
+    content: str = ""
+    metadata: dict[str, Any] = {}
+
+
+class SearchAnswer(Message, frozen=True, kw_only=True):
+    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates."""
+
+    status: Literal["ok", "error", "no_collection"] = "ok"
+    hits: list[ScoredDocument] = []
+    ms: float = 0.0
+    error: str | None = None
+    exact: bool = True
+
+
+class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One hit of the fold."""
+
+    node: str
+    collection: str
+    id: str
+    score: float
+    parts: dict[str, float]
+    title: str
+    content: str
+    metadata: dict[str, Any] = {}
+
+
+class NodeReport(msgspec.Struct, frozen=True):
+    """What became of one node in one search; `ms` is from the ask to its answer."""
+
+    node: str
+    status: NodeStatus
+    count: int = 0
+    ms: float | None = None
+    error: str | None = None
+
+
+class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them."""
+
+    query: str
+    hits: list[Hit]
+    nodes: list[NodeReport]
+    total: int
+    took_ms: float
+    partial: bool
+
+
+class StatisticsAsk(Message, frozen=True, kw_only=True):
+    """`call.<node>.statistics`: what changed in a collection's statistics since `since` of this `incarnation`."""
+
+    collection: Slug
+    incarnation: str = ""
+    since: int = 0
+    offset: int = 0
+
+
+class StatisticsChunk(Message, frozen=True, kw_only=True):
+    """A part of a delta. `terms` is zlib over JSON `{term: df}`, absolute values, 0 for a term that is gone.
+
+    `full` says that the receiver must forget what it held; `next_offset` is absent in the last chunk.
+    """
+
+    incarnation: str
+    epoch: int
+    documents: int
+    length: int
+    full: bool
+    terms: bytes
+    next_offset: int | None = None
