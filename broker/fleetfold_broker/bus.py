@@ -1,0 +1,112 @@
+"""The bus as the rooms see it: publish, request, subscribe, and publish durably."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from fleetfold_broker.headers import MESSAGE_ID
+from fleetfold_broker.link import Callback, Incoming, Link, LinkOptions
+from fleetfold_broker.requests import Requests
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
+from fleetfold_shared.messages import Message, decode, encode
+
+__all__ = ["Bus"]
+
+T = TypeVar("T", bound=Message)
+
+QUEUE_FULL = {10047, 10048, 10054, 10077}
+"""JetStream's err_codes for «insufficient storage», «maximum messages», «bytes» and «per subject» exceeded."""
+RETRY_S = 0.1
+
+
+class _PubAck(msgspec.Struct):
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: dict[str, Any] | None = None
+
+
+_ack_decoder = msgspec.json.Decoder(_PubAck)
+
+
+class Bus:
+    """One identity on the bus: a link, its requests and its subjects. `async with Bus.connect(...)` opens and parts."""
+
+    def __init__(self, link: Link, subjects: Subjects) -> None:
+        self.link = link
+        self.subjects = subjects
+        self._requests = Requests(link)
+
+    @classmethod
+    async def connect(cls, url: str, caller: str, subjects: Subjects | None = None) -> Bus:
+        """A bus that is up; `Unavailable` when no broker listens at `url`."""
+        bus = cls(Link(LinkOptions(url=url, caller=caller)), subjects or Subjects())
+        await bus.link.start()
+        await bus._requests.start()
+        return bus
+
+    @property
+    def caller(self) -> str:
+        """The identity this side speaks as."""
+        return self.link.options.caller
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Part from the broker."""
+        await self.link.close()
+
+    async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
+        """Hear `subject`, one message at a time, so `callback` must return quickly. Returns what ends it."""
+        return await self.link.subscribe(subject, callback, queue)
+
+    async def publish(self, subject: str, message: Message, reply: str = "") -> None:
+        """Say `message`, to whoever listens."""
+        await self.link.publish(subject, encode(message), reply)
+
+    async def request(self, subject: str, message: Message, kind: type[T], timeout_s: float) -> T:
+        """Ask and decode the answer as `kind`; raises the typed error the other side answered with."""
+        return decode((await self.ask(subject, encode(message), timeout_s)).data, kind)
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
+        """`request` in bytes."""
+        return await self._requests.ask(subject, data, timeout_s)
+
+    async def publish_durably(self, subject: str, message: Message, message_id: str, timeout_s: float = 10.0) -> None:
+        """Return when JetStream has stored `message`. Tries again with the same id while the link or the stream is
+        away; `Overloaded` when the queue is full, `Unavailable` after `timeout_s`.
+        """
+        data = encode(message)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            try:
+                return await self._store(subject, data, message_id)
+            except (Unavailable, DeadlineExceeded) as error:
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
+                    raise Unavailable(
+                        f"{subject} could not be stored within {timeout_s:g} s: {error.message}"
+                    ) from None
+                await asyncio.sleep(min(RETRY_S, remaining))
+
+    async def _store(self, subject: str, data: bytes, message_id: str) -> None:
+        reply = await self._requests.ask(subject, data, 5.0, {MESSAGE_ID: message_id})
+        ack = _ack_decoder.decode(reply.data)
+        if ack.error is not None:
+            raise _store_error(subject, ack.error)
+
+
+def _store_error(subject: str, error: dict[str, Any]) -> FleetfoldError:
+    what = error.get("description", "no reason given")
+    if error.get("err_code") in QUEUE_FULL or "exceeded" in what:
+        return Overloaded(f"the queue {subject} is full ({what}); wait until its node has caught up")
+    return Unavailable(f"the broker did not store {subject}: {what}")

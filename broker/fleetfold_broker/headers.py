@@ -1,0 +1,49 @@
+"""The headers that travel, and errors in them as ADR-32 has it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fleetfold_broker.link import Incoming
+from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, from_body
+
+__all__ = [
+    "CORRELATION",
+    "DEADLINE",
+    "ERROR",
+    "ERROR_CODE",
+    "GATHER",
+    "MESSAGE_ID",
+    "STATUS",
+    "error_headers",
+    "error_of",
+]
+
+DEADLINE = "Fleetfold-Deadline-Ms"
+"""Milliseconds that remained when the message was sent: clocks differ, intervals do not."""
+GATHER = "Fleetfold-Gather"
+"""Who gathers: the answer goes to `gather.<this>.<node>`."""
+CORRELATION = "Fleetfold-Request"
+"""Which of the gatherer's questions an answer belongs to."""
+MESSAGE_ID = "Nats-Msg-Id"
+STATUS = "Status"
+ERROR = "Nats-Service-Error"
+ERROR_CODE = "Nats-Service-Error-Code"
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(ErrorBody)
+
+
+def error_headers(error: FleetfoldError) -> tuple[dict[str, str], bytes]:
+    """The headers and the body that carry `error`."""
+    text = error.message.replace("\r", " ").replace("\n", " ")
+    return {ERROR: text, ERROR_CODE: str(error.status)}, _encoder.encode(error.body())
+
+
+def error_of(message: Incoming) -> FleetfoldError:
+    """The error a reply carries; one from a foreign service, which has no body of ours, is an `InternalError`."""
+    try:
+        return from_body(_decoder.decode(message.data))
+    except msgspec.DecodeError:
+        headers = message.headers or {}
+        return InternalError(f"the other side says: {headers.get(ERROR, 'nothing more')}")

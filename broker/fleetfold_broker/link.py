@@ -1,0 +1,255 @@
+"""A supervised connection: nats-py's own reconnect is off, because it gives up for good when a token expires.
+
+A `Link` keeps trying for ever with full jitter, subscribes everything again on each new connection, and can be
+renewed make-before-break: the second connection hears everything before the first one stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from fleetfold_broker.subjects import inbox
+from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.errors import TooLarge, Unavailable
+
+__all__ = ["Callback", "Incoming", "Link", "LinkOptions"]
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_FIRST_S = 0.05
+BACKOFF_MOST_S = 5.0
+
+
+class Incoming(Protocol):
+    """A message as it came."""
+
+    subject: str
+    reply: str
+    data: bytes
+    headers: dict[str, str] | None
+
+
+Callback = Callable[[Any], Awaitable[None]]
+
+
+class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to connect and as whom. `caller` names the inbox; times are in seconds."""
+
+    url: str
+    caller: str
+    connect_timeout_s: float = 2.0
+    ping_interval_s: float = 10.0
+
+
+class _Subscription:
+    """One subject to be heard, whatever connection is up."""
+
+    def __init__(self, subject: str, queue: str, callback: Callback) -> None:
+        self.subject, self.queue, self.callback = subject, queue, callback
+        self.current: Any = None
+
+    async def attach(self, client: Client) -> Any:
+        # No pending limits: a full queue would drop messages without a word.
+        self.current = await client.subscribe(
+            self.subject, queue=self.queue, cb=self.callback, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+        return self.current
+
+
+class Link:
+    """One identity's way to the broker. `await start()`, then use it; it mends itself until `close()`."""
+
+    def __init__(self, options: LinkOptions) -> None:
+        self.options = options
+        self._client: Client | None = None
+        self._subscriptions: list[_Subscription] = []
+        self._up = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._closing = False
+        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
+        self._on_up: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._on_down: list[Callable[[], None]] = []
+        self.reconnects = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a connection stands right now."""
+        return self._up.is_set()
+
+    @property
+    def client(self) -> Client:
+        """The connection that stands; `Unavailable` when none does."""
+        if self._client is None or not self._up.is_set():
+            raise Unavailable(f"the broker at {self.options.url} is out of reach; the link keeps trying")
+        return self._client
+
+    def on_up(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `callback` after each connection but the first."""
+        self._on_up.append(callback)
+
+    def on_down(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever the connection is lost."""
+        self._on_down.append(callback)
+
+    async def start(self) -> None:
+        """Connect once; `Unavailable` when nobody listens. From then on the link mends itself."""
+        try:
+            self._client = await self._connect()
+        except (OSError, NatsError, TimeoutError) as error:
+            raise Unavailable(
+                f"no broker answers at {self.options.url} ({_reason(error)}); "
+                "start one with `fleetfold up`, or name another with --url"
+            ) from None
+        self._up.set()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def close(self) -> None:
+        """Send what is pending and part; safe to call twice."""
+        self._closing = True
+        if self._supervisor:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._tasks.cancel()
+        await _part(self._client)
+        self._down()
+
+    async def wait_up(self, timeout_s: float) -> bool:
+        """Whether a connection stood within `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._up.wait(), timeout_s)
+        return self.is_up
+
+    async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
+        """Hear `subject` from now on, over all connections to come; returns what ends it."""
+        entry = _Subscription(subject, queue, callback)
+        self._subscriptions.append(entry)
+        if self._client is not None and self.is_up:
+            with contextlib.suppress(NatsError, OSError):  # a link that breaks here attaches it when it is up again
+                await entry.attach(self._client)
+
+        async def unsubscribe() -> None:
+            if entry in self._subscriptions:
+                self._subscriptions.remove(entry)
+            with contextlib.suppress(NatsError, OSError):
+                await entry.current.unsubscribe()
+
+        return unsubscribe
+
+    async def publish(self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
+        """Hand `data` to the broker; `TooLarge` before it is sent, `Unavailable` when no connection stands."""
+        client = self.client
+        if len(data) > client.max_payload:
+            raise TooLarge(
+                f"the message of {len(data):,} bytes is over the broker's limit of {client.max_payload:,}; "
+                "send it in smaller parts, or raise max_payload in nats.conf"
+            )
+        try:
+            await client.publish(subject, data, reply=reply, headers=headers)
+        except (OSError, NatsError) as error:
+            raise Unavailable(f"the connection to {self.options.url} broke while sending ({_reason(error)})") from None
+
+    async def barrier(self) -> None:
+        """Return when the broker has surely processed what was sent before: one flush is not a barrier, two are."""
+        client = self.client
+        try:
+            await client.flush()
+            await client.flush()
+        except (OSError, NatsError) as error:
+            raise Unavailable(f"the connection to {self.options.url} broke ({_reason(error)})") from None
+
+    async def renew(self) -> None:
+        """Make before break: connect anew, subscribe everything there, then drain the old connection."""
+        old, fresh = self._client, await self._connect()
+        self._client = fresh
+        if old is not None:
+            with contextlib.suppress(NatsError, OSError):
+                await old.drain()
+
+    async def _connect(self) -> Client:
+        client = Client()
+
+        async def closed() -> None:
+            self._on_closed(client)
+
+        await client.connect(
+            servers=[self.options.url],
+            name=self.options.caller,
+            inbox_prefix=inbox(self.options.caller),
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # these two rule the first connection as well
+            reconnect_time_wait=0,
+            connect_timeout=max(1, round(self.options.connect_timeout_s)),
+            ping_interval=max(1, round(self.options.ping_interval_s)),
+            max_outstanding_pings=2,
+            error_cb=_on_error,
+            closed_cb=closed,
+        )
+        try:
+            for entry in self._subscriptions:
+                await entry.attach(client)
+            await client.flush()
+            await client.flush()
+        except BaseException:
+            await _part(client)
+            raise
+        return client
+
+    def _on_closed(self, client: Client) -> None:
+        if client is self._client:
+            self._down()
+            self._lost.set()
+
+    def _down(self) -> None:
+        if self._up.is_set():
+            self._up.clear()
+            for callback in self._on_down:
+                callback()
+
+    async def _supervise(self) -> None:
+        while not self._closing:
+            await self._lost.wait()
+            self._lost.clear()
+            log.warning("link.down", url=self.options.url)
+            self._client = await self._connect_for_ever()
+            self.reconnects += 1
+            self._up.set()
+            log.info("link.up", url=self.options.url)
+            for callback in self._on_up:
+                self._tasks.spawn(callback())
+
+    async def _connect_for_ever(self) -> Client:
+        pause = BACKOFF_FIRST_S
+        while True:
+            try:
+                return await self._connect()
+            except (OSError, NatsError, TimeoutError) as error:
+                log.debug("link.retry", url=self.options.url, reason=_reason(error))
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)
+            pause = min(pause * 2, BACKOFF_MOST_S)
+
+
+async def _part(client: Client | None) -> None:
+    if client is not None and not client.is_closed:
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await client.flush(timeout=1)
+        with contextlib.suppress(NatsError, OSError):
+            await client.close()
+
+
+async def _on_error(error: Exception) -> None:
+    quiet = isinstance(error, OSError)  # the supervisor tells of those, once
+    (log.debug if quiet else log.warning)("link.error", reason=_reason(error), kind=type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

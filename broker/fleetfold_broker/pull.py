@@ -1,0 +1,102 @@
+"""A standing pull: one open request to the broker for messages, issued again as it is used up and on each reconnect.
+
+nats-py's `fetch()` stays deaf for tens of seconds after a broker restart; this one is back with the link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.headers import STATUS
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.subjects import inbox
+from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.ids import new_id
+
+__all__ = ["StandingPull"]
+
+log = structlog.get_logger(__name__)
+
+BATCH = 512
+EXPIRES_S = 20.0
+HEARTBEAT_S = 2.0
+MISSED = 3
+ACK = b"+ACK"
+HEARTBEAT_STATUS = "100"
+
+Handler = Callable[[str, bytes], Awaitable[None]]
+"""Gets the subject and the body; what it has returned from is acked. What it raised for comes again."""
+
+
+class StandingPull:
+    """Reads one durable consumer. Messages are handled concurrently and acked one by one."""
+
+    def __init__(self, bus: Bus, stream: str, consumer: str, handler: Handler) -> None:
+        self._bus, self._handler = bus, handler
+        self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._base = f"{inbox(bus.caller)}.{new_id()}"
+        self._open = 0
+        self._round = 0
+        self._heard = 0.0
+        self._tasks = Tasks()
+        self._watch: asyncio.Task[None] | None = None
+        bus.link.on_up(self.issue)
+
+    async def start(self) -> None:
+        """Pull from now on."""
+        await self._bus.subscribe(f"{self._base}.*", self._receive)
+        await self.issue()
+        self._watch = asyncio.create_task(self._watch_over())
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Finish what is being handled within `grace_s`; the rest comes again, to whoever pulls."""
+        if self._watch:
+            self._watch.cancel()
+        await self._tasks.drain(grace_s)
+
+    async def issue(self) -> None:
+        """Ask for the next batch; what an older request still brings is taken too, its status messages are not."""
+        self._round += 1
+        self._open = BATCH
+        self._heard = asyncio.get_running_loop().time()
+        ask = {"batch": BATCH, "expires": int(EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+        await self._bus.link.publish(self._api, msgspec.json.encode(ask), f"{self._base}.{self._round}")
+
+    async def _receive(self, message: Incoming) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        status = (message.headers or {}).get(STATUS)
+        if status is None or message.data:
+            self._tasks.spawn(self._handle(message))
+            self._open -= 1
+            if self._open < BATCH // 2:
+                await self._again()
+        elif status != HEARTBEAT_STATUS and message.subject.endswith(f".{self._round}"):
+            await self._again(pause_s=0.0 if status == "408" else 0.1)
+
+    async def _again(self, pause_s: float = 0.0) -> None:
+        await asyncio.sleep(pause_s)
+        try:
+            await self.issue()
+        except FleetfoldError as error:
+            log.debug("pull.not_issued", reason=error.message)
+
+    async def _watch_over(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            if self._bus.link.is_up and loop.time() - self._heard > HEARTBEAT_S * MISSED:
+                log.warning("pull.silent", api=self._api)
+                await self._again()
+
+    async def _handle(self, message: Incoming) -> None:
+        try:
+            await self._handler(message.subject, message.data)
+            await self._bus.link.publish(message.reply, ACK)
+        except FleetfoldError as error:
+            log.warning("pull.not_handled", subject=message.subject, reason=error.message)

@@ -1,0 +1,130 @@
+"""The dispatcher: serves requests concurrently under a semaphore, with typed errors and deadlines, and speaks ADR-32.
+
+nats-py awaits one callback at a time per subscription, so each request becomes a task of its own. An answer goes only
+to the inbox of the identity that stands in the subject: the server never checks a reply subject, so a caller could
+otherwise aim the answer at somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.headers import DEADLINE, error_headers
+from fleetfold_broker.introspection import EndpointStats, Introspection
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.subjects import inbox
+from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.errors import FleetfoldError, InternalError, TooLarge
+from fleetfold_shared.messages import Message, encode
+
+__all__ = ["Handler", "Request", "Service", "answer", "say"]
+
+log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE = 1024
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request to serve. `caller` is the identity in its subject; `deadline` is on the loop's clock."""
+
+    subject: str
+    data: bytes
+    caller: str
+    deadline: float | None
+    headers: dict[str, str]
+
+    def remaining_s(self) -> float | None:
+        """Seconds until nobody waits any more; `None` when the caller set no deadline."""
+        return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
+
+
+Handler = Callable[[Request], Awaitable[Message | None]]
+"""Answers with a message, or with `None` when it has answered elsewhere; may raise any error of the tree."""
+
+
+class Service:
+    """The endpoints one identity serves."""
+
+    def __init__(self, bus: Bus, name: str, *, version: str, description: str = "") -> None:
+        self._bus = bus
+        self._gate = asyncio.Semaphore(MOST_AT_ONCE)
+        self._tasks = Tasks()
+        self._ends: list[Callable[[], Awaitable[None]]] = []
+        self._introspection = Introspection(bus, name, version, description)
+
+    async def start(self) -> None:
+        """Answer `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`."""
+        self._ends += await self._introspection.start()
+
+    async def serve(
+        self, name: str, subject: str, handler: Handler, *, queue: str, caller: Callable[[str], str] | None = None
+    ) -> None:
+        """Serve `subject` in the group `queue`. `caller` reads the identity from the subject; without it any inbox is
+        answered, for subjects that only masters may publish.
+        """
+        stats = self._introspection.add(name, subject, queue)
+
+        async def receive(message: Incoming) -> None:
+            who = caller(message.subject) if caller else ""
+            if caller and not message.reply.startswith(f"{inbox(who)}."):
+                log.warning("service.foreign_reply", subject=message.subject, reply=message.reply)
+                return
+            self._tasks.spawn(self._handle(message, who, handler, stats))
+
+        self._ends.append(await self._bus.subscribe(subject, receive, queue))
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Hear nothing more, finish what runs within `grace_s`."""
+        for end in self._ends:
+            await end()
+        self._ends.clear()
+        await self._tasks.drain(grace_s)
+
+    async def _handle(self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        request = _request(message, caller, started)
+        async with self._gate:
+            if request.deadline is not None and loop.time() > request.deadline:
+                return  # nobody waits for it any more
+            headers, body, error = await answer(handler, request)
+        stats.count(loop.time() - started, error)
+        if message.reply and body is not None:
+            await say(self._bus, message.reply, body, headers)
+
+
+async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], bytes | None, str | None]:
+    """Headers, body and error text of what `handler` says; nothing that it raises escapes."""
+    try:
+        message = await handler(request)
+    except FleetfoldError as error:
+        return *error_headers(error), error.message
+    except Exception as defect:
+        log.exception("service.handler_broke", subject=request.subject)
+        broken = InternalError(
+            f"{type(defect).__name__} while serving {request.subject}; the log there has the details"
+        )
+        return *error_headers(broken), broken.message
+    return {}, None if message is None else encode(message), None
+
+
+async def say(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
+    """Publish an answer; one that is too large for the broker is replaced by the error, so that nobody waits for it."""
+    try:
+        await bus.link.publish(subject, body, headers=headers or None)
+    except TooLarge as error:
+        instead, body = error_headers(error)
+        await bus.link.publish(subject, body, headers={**headers, **instead})
+
+
+def _request(message: Incoming, caller: str, now: float) -> Request:
+    headers: dict[str, Any] = message.headers or {}
+    remaining = headers.get(DEADLINE, "")
+    deadline = now + int(remaining) / 1000 if remaining.isdigit() else None
+    return Request(message.subject, message.data, caller, deadline, headers)

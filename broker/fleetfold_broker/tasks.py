@@ -1,0 +1,55 @@
+"""A set of background tasks: none is forgotten by the garbage collector, none dies without a word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from fleetfold_shared.errors import FleetfoldError
+
+__all__ = ["Tasks"]
+
+log = structlog.get_logger(__name__)
+
+
+class Tasks:
+    """Tasks that belong to one owner and end with it."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` beside; an error it ends with is logged."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for what runs, `timeout_s` at most, then cancel the rest."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """End what runs and wait until it has ended."""
+        mine = asyncio.current_task()
+        running = [task for task in self._running if task is not mine]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, FleetfoldError):
+            log.warning("task.failed", code=error.code, reason=error.message)
+        else:
+            log.error("task.broke", exc_info=error)

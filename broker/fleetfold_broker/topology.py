@@ -1,0 +1,139 @@
+"""The streams and consumers of a fleet, in one place: made when missing, made again when lost.
+
+The broker's store is a conveyor, never the truth: what it loses, the masters send again from theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
+
+__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "MASTERS", "RESULTS", "Topology"]
+
+log = structlog.get_logger(__name__)
+
+COMMANDS, RESULTS, EVENTS = "FLEET_CMD", "FLEET_RES", "FLEET_EVT"
+MASTERS = "masters"
+"""The durable consumer that all masters share on the results."""
+
+ACK_WAIT_S = 10
+MOST_QUEUED_PER_NODE = 100_000
+EVENTS_KEPT_S = 7 * 86_400
+DEDUPLICATED_S = 120
+NOT_FOUND = 404
+NANO = 1_000_000_000
+
+
+class _ApiReply(msgspec.Struct):
+    error: dict[str, Any] | None = None
+    created: str = ""
+    consumers: list[str] = []
+    total: int = 0
+
+
+_reply_decoder = msgspec.json.Decoder(_ApiReply)
+
+
+class Topology:
+    """Makes and watches over the streams, and over one push consumer for each node."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._born: dict[str, str] = {}
+
+    async def ensure_streams(self) -> bool:
+        """Make what is missing. True when a stream is not the one that was here before: its messages are lost."""
+        lost = False
+        for name, config in self._streams().items():
+            born = await self._ensure_stream(name, config)
+            lost |= self._born.get(name, born) != born
+            self._born[name] = born
+        await self._call(f"CONSUMER.CREATE.{RESULTS}.{MASTERS}", _consumer(RESULTS, MASTERS, max_ack_pending=20_000))
+        return lost
+
+    async def ensure_node(self, node: str, concurrency: int) -> None:
+        """Make the node's push consumer, or set it to this `concurrency`."""
+        body = _consumer(
+            COMMANDS,
+            node,
+            filter_subject=self._bus.subjects.command(node),
+            deliver_subject=self._bus.subjects.deliver(node),
+            deliver_group=node,
+            max_ack_pending=concurrency * 2,
+        )
+        await self._call(f"CONSUMER.CREATE.{COMMANDS}.{node}.{self._bus.subjects.command(node)}", body)
+
+    async def ensure_nodes(self, concurrency: Mapping[str, int]) -> None:
+        """Make the consumers that are missing, given each node's concurrency."""
+        there = set((await self._call(f"CONSUMER.NAMES.{COMMANDS}", {})).consumers)
+        for node in concurrency.keys() - there:
+            log.warning("topology.consumer_missing", node=node)
+            await self.ensure_node(node, concurrency[node])
+
+    async def redeliver(self, node: str) -> None:
+        """Deliver at once what the node took and did not ack: called when it has come back."""
+        await self._call(f"CONSUMER.RESET.{COMMANDS}.{node}", {})
+
+    async def forget_node(self, node: str) -> None:
+        """Drop the node's consumer and what is queued for it; nothing happens where there is none."""
+        for call, body in (
+            (f"CONSUMER.DELETE.{COMMANDS}.{node}", {}),
+            (f"STREAM.PURGE.{COMMANDS}", {"filter": self._bus.subjects.command(node)}),
+        ):
+            await self._call(call, body, missing_ok=True)
+
+    async def _ensure_stream(self, name: str, config: dict[str, Any]) -> str:
+        reply = await self._ask(f"STREAM.INFO.{name}", {})
+        if reply.error is not None and reply.error.get("code") == NOT_FOUND:
+            log.info("topology.stream_made", stream=name)
+            reply = await self._ask(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
+        _check(name, reply)
+        return reply.created
+
+    async def _call(self, api: str, body: dict[str, Any], *, missing_ok: bool = False) -> _ApiReply:
+        reply = await self._ask(api, body)
+        if not (missing_ok and reply.error is not None and reply.error.get("code") == NOT_FOUND):
+            _check(api, reply)
+        return reply
+
+    async def _ask(self, api: str, body: dict[str, Any]) -> _ApiReply:
+        try:
+            answer = await self._bus.ask(f"$JS.API.{api}", msgspec.json.encode(body), 5.0)
+        except Unavailable as error:
+            if self._bus.link.is_up:
+                raise Unavailable("the broker has no JetStream: enable it (`jetstream {}` in nats.conf)") from error
+            raise
+        return _reply_decoder.decode(answer.data)
+
+    def _streams(self) -> dict[str, dict[str, Any]]:
+        subjects = self._bus.subjects
+        queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
+        return {
+            COMMANDS: {
+                "subjects": [subjects.command()],
+                "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
+                "discard_new_per_subject": True,
+                **queue,
+            },
+            RESULTS: {"subjects": [subjects.result()], **queue},
+            EVENTS: {"subjects": [subjects.event()], "retention": "limits", "max_age": EVENTS_KEPT_S * NANO},
+        }
+
+
+def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:
+    base = {"name": name, "durable_name": name, "ack_policy": "explicit", "ack_wait": ACK_WAIT_S * NANO}
+    return {"stream_name": stream, "config": {**base, "max_deliver": -1, **config}}
+
+
+def _check(what: str, reply: _ApiReply) -> None:
+    if reply.error is None:
+        return
+    text = f"JetStream refused {what}: {reply.error.get('description', reply.error)}"
+    error: FleetfoldError = Unavailable(text) if reply.error.get("code") == NOT_FOUND else InternalError(text)
+    raise error
