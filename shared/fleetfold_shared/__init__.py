@@ -1,0 +1,7 @@
+"""The ground floor: messages, errors, configuration, scoring. No I/O."""
+
+from __future__ import annotations
+
+from fleetfold_shared.version import __version__
+
+__all__ = ["__version__"]

@@ -43,6 +43,7 @@ from fleetfold_shared.messages.nodes import (
     NodeStatsAsk,
     NodeUpdate,
     Pong,
+    Superseded,
 )
 from fleetfold_shared.messages.search import (
     Filter,
@@ -125,6 +126,7 @@ __all__ = [
     "StepSpec",
     "StepState",
     "StepView",
+    "Superseded",
     "Term",
     "TimelineEntry",
     "Transact",

@@ -13,7 +13,7 @@ from fleetfold_shared.messages.base import Message
 __all__ = [
     "ActionInfo", "ActionKind", "CollectionInfo", "Heartbeat", "Join", "Joined", "NodeDescription", "NodeGet",
     "NodeList", "NodeListed", "NodePing", "NodePinged", "NodeRecord", "NodeRemove", "NodeRemoved", "NodeState",
-    "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong",
+    "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "Superseded",
 ]  # fmt: skip
 
 ActionKind = Literal["transactional", "idempotent", "once"]
@@ -76,6 +76,12 @@ class Joined(Message, frozen=True, kw_only=True):
     node: str
     state: NodeState
     heartbeat_s: float
+
+
+class Superseded(Message, frozen=True, kw_only=True):
+    """`call.<node>.superseded`: the incarnation that holds the name now; a process of another one must stop."""
+
+    incarnation: str
 
 
 class Pong(Message, frozen=True, kw_only=True):

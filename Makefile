@@ -1,0 +1,56 @@
+# fleetfold: `make demo` shows the main job, `make test` proves it. Both set up what they need in .venv.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit integration acceptance bench fmt docs clean
+
+help:
+	@echo "make demo    the main job, end to end: a broker, a master, three applications"
+	@echo "make test    ruff, mypy, import-linter, all tests, branch coverage"
+	@echo "make check   the static checks alone"
+	@echo "make bench   benchmarks, written as JSON to bench/results"
+	@echo "make fmt     format the code"
+
+$(STAMP): pyproject.toml
+ifdef UV
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python -e '.[all]' --group dev
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet -e '.[all]' --group dev
+endif
+	touch $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/fleetfold demo $(DEMO_FLAGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+
+unit integration acceptance: $(STAMP)
+	$(BIN)/pytest tests/$@
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/acceptance
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache bench/results

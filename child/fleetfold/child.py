@@ -1,0 +1,186 @@
+"""`Child`: a node in a dozen lines.
+
+child = Child("shop")
+child.collection("products", source="products.jsonl")
+child.add(reserve_stock)
+child.run()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import structlog
+import uvloop
+
+from fleetfold.sources import Source, SourceLog, records
+from fleetfold.state import find_url, state_directory
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.subjects import Subjects
+from fleetfold_child.actions import Action, Actions
+from fleetfold_child.builtin import builtin_actions, no_source
+from fleetfold_child.database import Database
+from fleetfold_child.index import Collection, DataLock
+from fleetfold_child.ledger import Ledger
+from fleetfold_child.node import Node
+from fleetfold_shared import __version__
+from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import check_slug, new_id
+from fleetfold_shared.messages import NodeDescription
+
+__all__ = ["Child"]
+
+log = structlog.get_logger(__name__)
+
+Prepare = Callable[[Database], Awaitable[None]]
+
+
+class Child:
+    """A node of the fleet, fronting one application. Declare, then `run()`; or `await start()` and `await stop()`.
+
+    `url` is the broker's; without it the fleet that `fleetfold up` started here is found. `data` is where documents
+    and the ledger live, one process at a time; by default a folder of the child's name in the state directory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        data: str | Path | None = None,
+        type: str = "app",  # noqa: A002 (the field's name everywhere else)
+        labels: Mapping[str, str] | None = None,
+        weight: float = 1.0,
+        concurrency: int = 16,
+        embedder: str = DEFAULT_EMBEDDER,
+        prefix: str = "fleet",
+    ) -> None:
+        self.name = check_slug(name, "name")
+        self._url, self._prefix, self._embedder = url, prefix, embedder
+        self.data = Path(data) if data else state_directory() / "children" / name
+        self._describing = NodeDescription(
+            incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=weight,
+            concurrency=concurrency, analyzer=ANALYZER, embedder=embedder,
+        )  # fmt: skip
+        self._sources: dict[str, Source | None] = {}
+        self._actions = Actions()
+        self._prepare: list[Prepare] = []
+        self._open = AsyncExitStack()
+        self._collections: dict[str, Collection] = {}
+        self._node: Node | None = None
+
+    def collection(self, name: str, source: Source | None = None) -> Self:
+        """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`."""
+        if check_slug(name, "collection") in self._sources:
+            raise Conflict(f"collection: {name!r} is declared twice", field="collection")
+        self._sources[name] = source
+        return self
+
+    def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
+        """Declare actions: decorated functions, lists of them, or modules."""
+        for source in actions:
+            self._actions.add(source)
+        return self
+
+    def load(self, target: str) -> Self:
+        """Declare what `module:object` names."""
+        self._actions.load(target)
+        return self
+
+    def prepare(self, function: Prepare) -> Self:
+        """Have `function` set up the application's tables at each start, before anything runs."""
+        self._prepare.append(function)
+        return self
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """How many documents each collection holds."""
+        return {name: collection.info().documents for name, collection in self._collections.items()}
+
+    async def start(self) -> None:
+        """Open the data, read the sources, join the fleet. `Conflict` when the data or the name is in use."""
+        if self._sources:
+            self._actions.add(builtin_actions(self._sync))
+        try:
+            bus = await self._open.enter_async_context(await self._connect())
+            ledger = await self._open_data()
+            node = self._node = Node(bus, self._describing, self._actions, ledger, self._collections)
+            await node.start()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        log.info("child.up", node=self.name, documents=self.documents)
+
+    async def stop(self) -> None:
+        """Leave the fleet; what runs gets five seconds to end."""
+        if self._node is not None:
+            await self._node.stop()
+        await self._open.aclose()
+
+    async def wait(self) -> str:
+        """Return when the fleet has told this node to stop: why."""
+        assert self._node is not None
+        await self._node.stopped.wait()
+        return self._node.stop_reason
+
+    def run(self) -> None:
+        """Start, and stay until SIGINT or SIGTERM, or until another process takes the name (`Conflict`)."""
+        uvloop.run(self._run())
+
+    async def _run(self) -> None:
+        await self.start()
+        told = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        waiting = [asyncio.create_task(told.wait()), asyncio.create_task(self.wait())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await self.stop()
+        if not told.is_set():
+            raise Conflict(f"{self.name}: {self._node.stop_reason if self._node else 'stopped'}", field="name")
+
+    async def _connect(self) -> Bus:
+        return await Bus.connect(find_url(self._url), self.name, Subjects(self._prefix))
+
+    async def _open_data(self) -> Ledger:
+        self._open.enter_context(DataLock(self.data))
+        embedder = await asyncio.to_thread(load_embedder, self._embedder)
+        for name in self._sources:
+            collection = await Collection.open(
+                name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed
+            )
+            self._collections[name] = await self._open.enter_async_context(collection)
+        ledger = await Ledger.open(self.data / "node.db")
+        self._open.push_async_callback(ledger.close)
+        for function in self._prepare:
+            await function(ledger.database)
+        await self._ingest()
+        return ledger
+
+    async def _ingest(self) -> None:
+        """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
+        seen = SourceLog(self.data / "sources.json")
+        for name, source in self._sources.items():
+            if source is not None and not seen.is_known(name, source):
+                report = await self._collections[name].index(records(source))
+                log.info("child.ingested", collection=name, taken=report.taken, changed=report.changed)
+                seen.remember(name, source)
+
+    async def _sync(self, name: str) -> object:
+        source = self._sources.get(name)
+        if source is None:
+            raise no_source(name)
+        return await self._collections[name].sync(records(source))
+
+    def _changed(self, _info: object) -> None:
+        if self._node is not None:
+            self._node.changed()

@@ -1,0 +1,58 @@
+"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from fleetfold_shared.config import LogFormat, LogLevel
+
+__all__ = ["configure"]
+
+
+def configure(level: LogLevel, format: LogFormat = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+    """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`.
+
+    Tracebacks are plain and never show local variables: these hold documents and credentials.
+    """
+    stream = stream or sys.stderr
+    renderer = _renderer(format, stream)
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*_shared(), *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    _configure_libraries(max(threshold, logging.WARNING), renderer, stream)
+
+
+def _shared() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _renderer(format: LogFormat, stream: TextIO) -> list[Processor]:  # noqa: A002
+    if format == "console" or (format == "auto" and stream.isatty()):
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _configure_libraries(threshold: int, renderer: list[Processor], stream: TextIO) -> None:
+    """What libraries say through the standard library comes out in the same form."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    logging.basicConfig(level=threshold, handlers=[handler], force=True)

@@ -1,0 +1,52 @@
+"""Where a collection's documents come from, and which of those sources have been read already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fleetfold_child.sources import Records, open_source
+
+__all__ = ["Source", "SourceLog", "records"]
+
+Source = str | Path | Callable[[], AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]]
+"""A JSONL or CSV file, or a function that gives the records, anew each time it is called."""
+
+
+def records(source: Source) -> Records:
+    """The records of `source`, from the beginning; `InvalidInput` for a file that is not there."""
+    return open_source(source) if isinstance(source, str | Path) else source()
+
+
+class SourceLog:
+    """Which file each collection was read from, and how it looked then, in `file`.
+
+    A file that has not changed is not read again: it would undo what actions have changed in the collection since.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: dict[str, list[Any]] = msgspec.json.decode(file.read_bytes()) if file.exists() else {}
+
+    def is_known(self, collection: str, source: Source) -> bool:
+        """Whether the collection was read from this very file before; never so for a function."""
+        return self._seen.get(collection) == _looks(source) is not None
+
+    def remember(self, collection: str, source: Source) -> None:
+        """The collection has been read from `source`."""
+        looks = _looks(source)
+        if looks is not None:
+            self._seen[collection] = looks
+            draft = self._file.with_suffix(".new")
+            draft.write_bytes(msgspec.json.encode(self._seen))
+            draft.replace(self._file)
+
+
+def _looks(source: Source) -> list[Any] | None:
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return None
+    status = Path(source).stat()
+    return [str(Path(source).resolve()), status.st_size, status.st_mtime_ns]

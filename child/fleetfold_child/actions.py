@@ -1,0 +1,191 @@
+"""What a node can do: typed async functions, their registry, and what the node says of them.
+
+    @action(kind="transactional", timeout=30)
+    async def reserve_stock(ctx: Context, sku: str, quantity: int = 1) -> Reserved: ...
+
+Kinds, by what happens when the node dies while one runs:
+- `transactional`: what it wrote through `ctx.tx` is undone, and it runs again: the effect happens exactly once;
+- `idempotent`: it runs again; `ctx.key` is the same each time, for targets that recognise a repeated request;
+- `once`: it never runs again, and its outcome is `unknown`.
+With `check=`, the target is asked instead whether it happened.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
+
+from fleetfold_child.context import Context
+from fleetfold_child.parameters import Parameters
+from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
+from fleetfold_shared.messages import ActionInfo, ActionKind
+
+__all__ = ["Action", "Actions", "action"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Handler = Callable[Concatenate[Context, P], Awaitable[R]]
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action(Generic[P, R]):
+    """A decorated function; calling it calls the function."""
+
+    info: ActionInfo
+    function: Handler[P, R]
+    parameters: Parameters
+    check: Callable[..., Awaitable[Any]] | None
+    check_takes: frozenset[str]
+
+    def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return self.function(ctx, *args, **kwargs)
+
+    def run(self, ctx: Context, params: Mapping[str, Any]) -> Awaitable[R]:
+        """Call it with the decoded `params`."""
+        return self.function(ctx, **params)  # type: ignore[call-arg]  # Parameters has checked what mypy cannot see
+
+    async def happened(self, ctx: Context, params: Mapping[str, Any]) -> Any:
+        """What `check` says of this key: the result, or None when it did not happen (or there is no check)."""
+        if self.check is None:
+            return None
+        return await self.check(ctx, **{name: params[name] for name in self.check_takes})
+
+
+@overload
+def action(function: Handler[P, R], /) -> Action[P, R]: ...
+@overload
+def action(
+    *,
+    kind: ActionKind = ...,
+    timeout: float = ...,
+    name: str | None = ...,
+    check: Callable[..., Awaitable[Any]] | None = ...,
+) -> Callable[[Handler[P, R]], Action[P, R]]: ...
+def action(
+    function: Handler[P, R] | None = None,
+    /,
+    *,
+    kind: ActionKind = "idempotent",
+    timeout: float = 30.0,
+    name: str | None = None,
+    check: Callable[..., Awaitable[Any]] | None = None,
+) -> Action[P, R] | Callable[[Handler[P, R]], Action[P, R]]:
+    """Make an async function an action, with or without parentheses.
+
+    `timeout` is in seconds. `name` is the function's own by default. `check` is an async function of the context and
+    any of the same parameters, called instead of the action after a crash: it returns the result if the target
+    knows `ctx.key`, None if it does not. Raises `InvalidInput` when the function or an option will not do.
+    """
+
+    def decorate(decorated: Handler[P, R]) -> Action[P, R]:
+        return _make(decorated, kind=kind, timeout=timeout, name=name, check=check)
+
+    return decorate if function is None else decorate(function)
+
+
+def _make(
+    function: Handler[P, R],
+    *,
+    kind: ActionKind,
+    timeout: float,
+    name: str | None,
+    check: Callable[..., Awaitable[Any]] | None,
+) -> Action[P, R]:
+    name = name if name is not None else getattr(function, "__name__", "")
+    if not _NAME.match(name):
+        raise InvalidInput(f"action: {name!r} is not a usable name; use 1-63 of a-z, 0-9 and '_', a letter first")
+    if not inspect.iscoroutinefunction(function):
+        raise InvalidInput(f"{name}: an action must be an async function; write 'async def'")
+    if kind not in get_args(ActionKind):
+        raise InvalidInput(f"{name}: there is no kind {kind!r}; use {', '.join(get_args(ActionKind))}")
+    if not timeout > 0:
+        raise InvalidInput(f"{name}: timeout must be more than 0 seconds, not {timeout}")
+    if check is not None and kind == "transactional":
+        raise InvalidInput(f"{name}: a transactional action needs no check: a crash undoes its effect")
+    parameters = Parameters.of(function, name)
+    takes = parameters.accept(check, f"the check of {name}") if check is not None else frozenset[str]()
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    info = ActionInfo(name, parameters.schema, kind, float(timeout), summary)
+    return Action(info, function, parameters, check, takes)
+
+
+AnyAction = Action[Any, Any]
+
+
+class Actions:
+    """A node's actions by name."""
+
+    def __init__(self, *sources: AnyAction | ModuleType | Iterable[AnyAction]) -> None:
+        self._by_name: dict[str, AnyAction] = {}
+        for source in sources:
+            self.add(source)
+
+    def add(self, source: AnyAction | ModuleType | Iterable[AnyAction]) -> None:
+        """One action, a module's actions, or several. `Conflict` when two have one name."""
+        for one in _found_in(source):
+            if self._by_name.setdefault(one.info.name, one) is not one:
+                raise Conflict(f"{one.info.name}: there are two actions of that name; give one another with name=")
+
+    def load(self, target: str) -> None:
+        """Add what `module:object` names: an action, a list of them, or a module; `module` alone is all of it."""
+        module_name, _, path = target.partition(":")
+        found: Any = _import(module_name, target)
+        for name in filter(None, path.split(".")):
+            if not hasattr(found, name):
+                raise InvalidInput(f"actions: {target!r}: {module_name} has no {path!r}", field="actions")
+            found = getattr(found, name)
+        before = len(self)
+        self.add(found)
+        if len(self) == before:
+            raise InvalidInput(f"actions: {target!r}: no actions in it; decorate them with @action", field="actions")
+
+    def get(self, name: str) -> AnyAction | None:
+        """The action of that name, if there is one."""
+        return self._by_name.get(name)
+
+    def infos(self) -> list[ActionInfo]:
+        """What the node says of them, by name."""
+        return [self._by_name[name].info for name in sorted(self._by_name)]
+
+    def __iter__(self) -> Iterator[AnyAction]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+def _found_in(source: object) -> Iterator[AnyAction]:
+    if isinstance(source, Action):
+        yield source
+    elif isinstance(source, ModuleType):
+        yield from (value for value in vars(source).values() if isinstance(value, Action))
+    elif isinstance(source, Iterable) and not isinstance(source, str):
+        for one in source:
+            yield from _found_in(one)
+    else:
+        shown = getattr(source, "__name__", repr(source))
+        raise InvalidInput(f"actions: {shown[:80]} is not an action; decorate it with @action", field="actions")
+
+
+def _import(module_name: str, target: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except FleetfoldError:
+        raise
+    except Exception as error:  # a user's module may raise anything while it is imported
+        missing = (
+            isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}.")
+        )
+        why = "there is no such module; check the name and the working directory" if missing else _one_line(error)
+        raise InvalidInput(f"actions: {target!r}: {why}", field="actions") from error
+
+
+def _one_line(error: Exception) -> str:
+    return f"its import failed: {type(error).__name__}: {' '.join(str(error).split())}"

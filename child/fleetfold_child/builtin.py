@@ -1,0 +1,78 @@
+"""The actions every node with collections has: `index`, `delete`, `update` and `sync`.
+
+All are idempotent: run twice with the same parameters, they leave the collection the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from fleetfold_child.actions import Action, action
+from fleetfold_child.context import Context
+from fleetfold_shared.errors import InvalidInput
+
+__all__ = ["Sync", "builtin_actions", "no_source"]
+
+Sync = Callable[[str], Awaitable[object]]
+"""Makes a collection equal to its source, by the collection's name; returns a report."""
+
+LONG_S = 3600.0
+
+
+class Indexed(msgspec.Struct, frozen=True):
+    """How many documents were taken, and how many of them were new or different."""
+
+    taken: int
+    changed: int
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """How many of the documents were there."""
+
+    removed: int
+
+
+class Updated(msgspec.Struct, frozen=True):
+    """The document that was changed."""
+
+    id: str
+
+
+@action(timeout=LONG_S)
+async def index(ctx: Context, collection: str, documents: list[dict[str, Any]]) -> Indexed:
+    """Add documents to a collection, or replace those of the same id."""
+    report: Any = await ctx.collection(collection).index(documents)
+    return Indexed(report.taken, report.changed)
+
+
+@action(timeout=LONG_S)
+async def delete(ctx: Context, collection: str, ids: list[str]) -> Removed:
+    """Remove documents from a collection by their ids."""
+    return Removed(await ctx.collection(collection).delete(ids))
+
+
+@action
+async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any]) -> Updated:  # noqa: A002 (its name on the wire)
+    """Change some fields of one document."""
+    await ctx.collection(collection).update(id, fields)
+    return Updated(id)
+
+
+def builtin_actions(sync_collection: Sync) -> list[Action[Any, Any]]:
+    """The four of them; `sync_collection` knows the sources."""
+
+    @action(timeout=LONG_S)
+    async def sync(ctx: Context, collection: str) -> Any:
+        """Make a collection equal to the source it was declared with: add, change and remove."""
+        ctx.collection(collection)
+        return await sync_collection(collection)
+
+    return [index, delete, update, sync]
+
+
+def no_source(collection: str) -> InvalidInput:
+    """The refusal for a collection that was declared without a source."""
+    return InvalidInput(f"collection: {collection!r} has no source to sync with; declare one", field="collection")

@@ -1,0 +1,103 @@
+"""What an action's function is given: who it runs for, the databases it may write, the node's collections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from fleetfold_child.database import Database
+from fleetfold_shared.errors import NotFound
+
+__all__ = ["Context", "Documents", "Refused"]
+
+
+class Refused(Exception):
+    """The application says no, and nothing has happened: outcome `failed` with this reason, and nothing to undo."""
+
+
+class Documents(Protocol):
+    """A collection of the node, as an action may use it. A search finds a change as soon as it is acknowledged."""
+
+    async def index(self, records: Iterable[Mapping[str, Any]]) -> object:
+        """Add these documents, or replace those of the same id."""
+
+    async def update(self, document_id: str, fields: Mapping[str, Any], /) -> object:
+        """Change these fields of one document."""
+
+    async def delete(self, ids: Iterable[str]) -> int:
+        """Remove these documents; how many there were."""
+
+    async def get(self, document_id: str, /) -> Any:
+        """The document."""
+
+
+class Context:
+    """One run of a command.
+
+    `key` is the same each time this command runs: give it to targets that recognise a repeated request. `starts` is
+    how often the command was begun, this time included. `log` has the command bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        command_id: str,
+        starts: int = 1,
+        deadline: float = float("inf"),
+        tx: Database | None = None,
+        db: Database | None = None,
+        collections: Mapping[str, Documents] | None = None,
+        log: structlog.typing.FilteringBoundLogger | None = None,
+    ) -> None:
+        self.node = node
+        self.command_id = command_id
+        self.key = command_id
+        self.starts = starts
+        self.log = log or structlog.get_logger()
+        self._deadline = deadline
+        self._cancelled = False
+        self._tx = tx
+        self._db = db
+        self._collections = collections or {}
+
+    @property
+    def tx(self) -> Database:
+        """The transaction of a `transactional` action: committed together with the result, or not at all.
+
+        It opens at the first `execute`, and until the action ends no other command of this node can be begun or
+        finished: do what is slow before.
+        """
+        if self._tx is None:
+            raise RuntimeError("ctx.tx is for actions of kind 'transactional'; others write through ctx.db")
+        return self._tx
+
+    @property
+    def db(self) -> Database:
+        """The node's SQLite file; each `execute` is durable when it returns, whatever becomes of the action."""
+        if self._db is None:
+            raise RuntimeError("a transactional action writes through ctx.tx: what ctx.db wrote could not be undone")
+        return self._db
+
+    def collection(self, name: str) -> Documents:
+        """The node's collection of that name; `NotFound` names those there are."""
+        if name not in self._collections:
+            known = ", ".join(sorted(self._collections)) or "none"
+            raise NotFound(f"{name}: this node has no such collection; it has {known}", field="collection")
+        return self._collections[name]
+
+    def remaining_s(self) -> float:
+        """Seconds until the action is timed out, never below 0."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was timed out or stopped: for work in threads, which cannot be interrupted."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Say so to the work in threads; called by the executor."""
+        self._cancelled = True

@@ -1,0 +1,9 @@
+"""The search room of the child: documents kept in LanceDB, scored in memory."""
+
+from __future__ import annotations
+
+from fleetfold_child.index.asks import search_collections
+from fleetfold_child.index.collection import Collection, IndexReport
+from fleetfold_child.index.lock import DataLock
+
+__all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]

@@ -1,0 +1,90 @@
+"""The changes a collection can be asked for, and what a batch of them comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleetfold_child.documents import Document, patched
+from fleetfold_shared.errors import FleetfoldError, NotFound
+
+__all__ = ["Change", "Patch", "Put", "Remove", "Resolution", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Index a document, instead of the one of its id if there is one."""
+
+    document: Document
+
+    @property
+    def id(self) -> str:
+        return self.document.id
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Change some fields of a document."""
+
+    id: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a document."""
+
+    id: str
+
+
+Change = Put | Patch | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """`results` has, for each change, whether it changed anything, or why it was refused. `upserts` and `removed`
+    are what is to be written for all of them together: each id at most once, nothing that is the same as before.
+    """
+
+    results: list[bool | FleetfoldError]
+    upserts: list[Document]
+    removed: list[str]
+
+
+def resolve(
+    changes: Sequence[Change], hashes: Mapping[str, str], documents: Mapping[str, Document], collection: str
+) -> Resolution:
+    """Play the changes in their order over what is there: `hashes` of all ids they name, `documents` of the patched."""
+    after: dict[str, Document | None] = {}
+    results: list[bool | FleetfoldError] = []
+    for change in changes:
+        there = after[change.id] if change.id in after else documents.get(change.id)
+        before = _hash(after[change.id]) if change.id in after else hashes.get(change.id)
+        try:
+            document = _outcome(change, there, collection)
+        except FleetfoldError as refusal:
+            results.append(refusal)
+            continue
+        results.append(_hash(document) != before)
+        after[change.id] = document
+    written = {one: document for one, document in after.items() if _hash(document) != hashes.get(one)}
+    return Resolution(
+        results,
+        upserts=[document for document in written.values() if document is not None],
+        removed=[one for one, document in written.items() if document is None],
+    )
+
+
+def _outcome(change: Change, there: Document | None, collection: str) -> Document | None:
+    if isinstance(change, Put):
+        return change.document
+    if isinstance(change, Remove):
+        return None
+    if there is None:
+        raise NotFound(f"id: {collection} has no document {change.id[:80]!r}; index it first", field="id")
+    return patched(there, change.fields)
+
+
+def _hash(document: Document | None) -> str | None:
+    return document.hash if document is not None else None

@@ -1,0 +1,219 @@
+"""A collection of documents: durable when acknowledged, and found at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from fleetfold_child.documents import Document
+from fleetfold_child.index.asks import hit, read_ask
+from fleetfold_child.index.changes import Change, Patch, Put, Remove
+from fleetfold_child.index.commit import Committer
+from fleetfold_child.index.port import Index
+from fleetfold_child.index.preparation import load, renew
+from fleetfold_child.index.statistics import Difference, Statistics
+from fleetfold_child.index.table import Table
+from fleetfold_child.index.upkeep import Upkeep
+from fleetfold_child.index.writer import MAX_BATCH, Writer
+from fleetfold_child.sources import Records, documents
+from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.ids import check_slug
+from fleetfold_shared.messages.nodes import CollectionInfo
+from fleetfold_shared.messages.search import ScoredDocument, SearchAsk, StatisticsAsk, StatisticsChunk
+
+__all__ = ["MEMORY_DOCUMENTS", "Collection", "IndexReport"]
+
+MEMORY_DOCUMENTS = 200_000
+"""Up to so many documents are held in memory and all of them scored; beyond, LanceDB chooses candidates."""
+
+OnChange = Callable[[CollectionInfo], None]
+
+
+class IndexReport(msgspec.Struct, frozen=True):
+    """What an ingest did: records read, those among them that were new or different, documents removed by a sync."""
+
+    taken: int
+    changed: int
+    removed: int = 0
+
+
+class Collection:
+    """Open it with `Collection.open`, in one process only: whoever does holds the `DataLock` of `data_dir`.
+
+    Every method that writes returns when the change is on disk and is found. Writes that come at the same time share a
+    commit, in the order they came; a caller that is cancelled may find its write done.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: Table,
+        index: Index,
+        counted: Difference,
+        embedder: Embedder,
+        *,
+        incarnation: str | None,
+        memory_documents: int,
+        clock: Clock,
+        on_change: OnChange | None,
+    ) -> None:
+        self.name = name
+        self.embedder = embedder
+        self._table = table
+        self._clock = clock
+        self._on_change = on_change
+        self._updated_at: float | None = None
+        self._statistics = Statistics(incarnation)
+        if counted.documents:
+            self._statistics.apply(counted)
+        self._committer = Committer(name, table, index, self._statistics, embedder, memory_documents, self._wrote)
+        self._writer = Writer(self._committer.commit)
+        self._upkeep = Upkeep(table, clock)
+
+    @classmethod
+    async def open(
+        cls,
+        name: str,
+        data_dir: str | Path,
+        *,
+        embedder: Embedder | None = None,
+        incarnation: str | None = None,
+        memory_documents: int = MEMORY_DOCUMENTS,
+        clock: Clock | None = None,
+        on_change: OnChange | None = None,
+    ) -> Collection:
+        """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
+
+        `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
+        changed something. Documents that another analyzer or embedder has prepared are prepared anew.
+        """
+        check_slug(name, "collection")
+        if embedder is None:
+            embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
+        stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name}
+        table = await Table.open(Path(data_dir), name, embedder.dimensions, stamp)
+        if await table.is_stale():
+            await renew(table, embedder)
+        index, counted = await load(table, memory_documents)
+        return cls(
+            name,
+            table,
+            index,
+            counted,
+            embedder,
+            incarnation=incarnation,
+            memory_documents=memory_documents,
+            clock=clock or SystemClock(),
+            on_change=on_change,
+        )
+
+    async def close(self) -> None:
+        """Finish the writes that have begun, then let go of the files."""
+        await self._writer.close()
+        await self._upkeep.close()
+        await self._table.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def count(self) -> int:
+        """How many documents there are."""
+        return self._statistics.documents
+
+    def info(self) -> CollectionInfo:
+        """What the node says of it. `updated_at` is absent until the first change since the start."""
+        return CollectionInfo(self.name, self._statistics.documents, self._statistics.epoch, self._updated_at)
+
+    async def get(self, identity: str) -> Document | None:
+        return (await self._committer.index.documents([identity])).get(identity)
+
+    async def index(self, records: Records, *, id_field: str = "id") -> IndexReport:
+        """Add records, or replace the documents of their ids. Records that change nothing cost no write.
+
+        At a malformed record it stops with `InvalidInput` that names it and says how many before it were taken.
+        """
+        return await self._ingest(records, id_field, set())
+
+    async def sync(self, records: Records, *, id_field: str = "id") -> IndexReport:
+        """Make the collection equal to `records`: index all of them, then remove the documents they did not name.
+
+        At a malformed record it stops as `index` does, and removes nothing. What others index meanwhile stays.
+        """
+        before = await self._committer.index.ids()
+        seen: set[str] = set()
+        report = await self._ingest(records, id_field, seen)
+        removed = await self.delete(before - seen)
+        return IndexReport(report.taken, report.changed, removed)
+
+    async def update(self, identity: str, fields: Mapping[str, Any]) -> bool:
+        """Change some fields of one document; whether that made a difference.
+
+        A field set to None is emptied, in the metadata removed. Raises `NotFound` for an unknown id.
+        """
+        return bool(await self._write([Patch(identity, dict(fields))]))
+
+    async def delete(self, ids: Iterable[str]) -> int:
+        """Remove documents; how many there were of them."""
+        wanted = [Remove(one) for one in dict.fromkeys(ids)]
+        return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
+
+    async def search(self, ask: SearchAsk) -> tuple[list[ScoredDocument], bool]:
+        """The top k, best first, ties by id; and whether every document was scored. `InvalidInput` for a bad ask."""
+        index = self._committer.index
+        found = await index.search(read_ask(ask, self.embedder))
+        return [hit(self.name, one) for one in found], index.exact
+
+    def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+        """What changed in the term statistics since the asker last heard, or the next part of it."""
+        return self._statistics.delta(ask)
+
+    async def _ingest(self, records: Records, id_field: str, seen: set[str]) -> IndexReport:
+        taken = changed = 0
+        batch: list[Document] = []
+        async with aclosing(documents(records, id_field=id_field)) as source:
+            try:
+                async for document in source:
+                    batch.append(document)
+                    if len(batch) == MAX_BATCH:
+                        changed += await self._put(batch)
+                        taken += len(batch)
+                        seen.update(one.id for one in batch)
+                        batch = []
+            except InvalidInput as error:
+                changed += await self._put(batch)
+                why = f"{error.message}; {taken + len(batch)} records before it were taken"
+                raise InvalidInput(why, field=error.field) from None
+        seen.update(one.id for one in batch)
+        return IndexReport(taken + len(batch), changed + await self._put(batch))
+
+    async def _put(self, batch: Sequence[Document]) -> int:
+        return await self._write([Put(document) for document in batch]) if batch else 0
+
+    async def _write(self, changes: Sequence[Change]) -> int:
+        """How many of the changes made a difference; raises the first refusal."""
+        results = await self._writer.submit(changes)
+        for result in results:
+            if isinstance(result, FleetfoldError):
+                raise result
+        return sum(1 for result in results if result)
+
+    def _wrote(self, rows: int) -> None:
+        self._updated_at = self._clock.wall()
+        self._upkeep.wrote(rows)
+        if self._on_change is not None:
+            self._on_change(self.info())

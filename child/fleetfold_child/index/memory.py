@@ -1,0 +1,136 @@
+"""All documents in memory, each of them scored for each query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetfold_child.documents import Document
+from fleetfold_child.index.filters import Predicate, predicate
+from fleetfold_child.index.port import Entry, Query, Scored
+from fleetfold_child.index.scores import best, scored
+from fleetfold_child.index.segment import Segment
+
+__all__ = ["MemoryIndex"]
+
+_INLINE_DOCUMENTS = 20_000  # about 2 ms: a thread would cost more than it saves
+_INLINE_ENTRIES = 8
+_FAN_IN = 4  # a segment is merged into its neighbour unless that is so many times larger
+_ERROR = 1e-5  # ten times what float32 may be wrong by: who comes this close to the top k is scored exactly
+
+
+class MemoryIndex:
+    """An exact `Index`. Searches read a tuple of immutable segments; one writer at a time replaces it."""
+
+    exact = True
+
+    def __init__(self) -> None:
+        self._segments: tuple[Segment, ...] = ()
+
+    async def search(self, query: Query) -> list[Scored]:
+        segments = self._segments
+        large = query.filter is not None or sum(map(len, segments)) > _INLINE_DOCUMENTS
+        return await asyncio.to_thread(_search, segments, query) if large else _search(segments, query)
+
+    async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
+        if len(entries) + len(removed) <= _INLINE_ENTRIES and sum(map(len, self._segments)) <= _INLINE_DOCUMENTS:
+            self._segments = _applied(self._segments, entries, removed)
+        else:
+            self._segments = await asyncio.to_thread(_applied, self._segments, entries, removed)
+
+    async def hashes(self, ids: Collection[str]) -> dict[str, str]:
+        return {document.id: document.hash for document in self._found(ids)}
+
+    async def documents(self, ids: Collection[str]) -> dict[str, Document]:
+        return {document.id: document for document in self._found(ids)}
+
+    async def ids(self) -> set[str]:
+        return {one for segment in self._segments for one, row in segment.row_of.items() if segment.alive[row]}
+
+    def _found(self, ids: Collection[str]) -> list[Document]:
+        return [
+            document for one in ids for segment in self._segments if (document := segment.document(one)) is not None
+        ]
+
+
+def _applied(segments: tuple[Segment, ...], entries: Sequence[Entry], removed: Collection[str]) -> tuple[Segment, ...]:
+    gone = {*removed, *(entry.document.id for entry in entries)}
+    left = [segment.without(gone) for segment in segments]
+    if entries:
+        left.append(Segment.build(entries))
+    return tuple(_compacted(left))
+
+
+def _compacted(segments: list[Segment]) -> list[Segment]:
+    """Few segments, sizes falling by at least `_FAN_IN`, none of them more than half gone."""
+    stack: list[Segment] = []
+    for segment in segments:
+        living = int(segment.alive.sum())
+        if not living:
+            continue
+        stack.append(segment if 2 * living >= len(segment) else segment.merged(segment.without(segment.row_of)))
+        while len(stack) > 1 and len(stack[-2]) <= _FAN_IN * len(stack[-1]):
+            last = stack.pop()
+            stack.append(stack.pop().merged(last))
+    return stack
+
+
+def _search(segments: tuple[Segment, ...], query: Query) -> list[Scored]:
+    if not segments:
+        return []
+    total = np.concatenate([segment.coarse(query) for segment in segments])
+    starts = np.cumsum([0, *map(len, segments)])
+    if query.filter is None:
+        chosen = _top(total, query)
+    else:
+        documents = list(chain.from_iterable(segment.documents for segment in segments))
+        chosen = _accepted(total, query, predicate(query.filter), documents)
+    found: list[Scored] = []
+    for segment, start, end in zip(segments, starts[:-1], starts[1:], strict=True):
+        rows = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, end)] - start
+        if len(rows):
+            found += _exact(segment, rows, query)
+    return best(found, query)
+
+
+def _top(total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:
+    """The places, ascending, of all that may belong to the top k."""
+    floor = _floor(query)
+    if len(total) > query.k:
+        floor = max(floor, float(np.partition(total, -query.k)[-query.k]) - _ERROR)
+    return np.flatnonzero((total > 0.0) & (total >= floor))
+
+
+def _accepted(
+    total: NDArray[np.float32], query: Query, accepts: Predicate, documents: Sequence[Document]
+) -> NDArray[np.int64]:
+    """The same among the documents of a filter, which is tried from the best score downwards as far as needed."""
+    chosen: list[int] = []
+    floor = _floor(query)
+    coarse = total.tolist()
+    for place in np.argsort(-total, kind="stable").tolist():
+        if coarse[place] <= 0.0 or coarse[place] < floor:
+            break
+        if accepts(documents[place]):
+            chosen.append(place)
+            if len(chosen) == query.k:
+                floor = max(floor, coarse[place] - _ERROR)
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def _floor(query: Query) -> float:
+    return query.threshold - _ERROR if query.threshold is not None else 0.0
+
+
+def _exact(segment: Segment, rows: NDArray[np.int64], query: Query) -> list[Scored]:
+    return scored(
+        query,
+        [segment.documents[row] for row in rows],
+        segment.frequencies(query.terms, rows),
+        segment.lengths[rows].astype(np.float64),
+        segment.vectors[rows],
+    )

@@ -1,0 +1,71 @@
+"""What an index is: the port behind which documents are scored in memory or by LanceDB's candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetfold_child.documents import Document
+from fleetfold_shared.messages.search import Filter, Term
+
+__all__ = ["Entry", "Index", "Query", "Scored"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A document with what it is found by: its terms in order, and its vector (float32, unit length or zeros)."""
+
+    document: Document
+    terms: list[str]
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none."""
+
+    terms: Sequence[Term]
+    avgdl: float
+    divisor: float
+    alpha: float
+    vector: NDArray[np.float32] | None
+    k: int
+    threshold: float | None = None
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A document and its score. `bm25` is over its divisor, `cosine` not below 0."""
+
+    document: Document
+    score: float
+    bm25: float
+    cosine: float
+
+
+class Index(Protocol):
+    """Finds documents. What `apply` was given is found as soon as it returns."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether every document is scored, so that the top k is that of one index."""
+
+    async def search(self, query: Query) -> list[Scored]:
+        """The top k with a positive score, best first, ties by id."""
+
+    async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
+        """Take in new and changed documents, and let go of those removed. The table has them already."""
+
+    async def hashes(self, ids: Collection[str]) -> dict[str, str]:
+        """The content hashes of those of the ids that are here."""
+
+    async def documents(self, ids: Collection[str]) -> dict[str, Document]:
+        """Those of the ids that are here."""
+
+    async def ids(self) -> set[str]:
+        """All ids."""

@@ -1,0 +1,157 @@
+"""An immutable piece of the index in memory: postings, lengths and vectors of some documents.
+
+Writing makes new segments and merges small ones, as in a log-structured merge tree; nothing that a search
+may be reading is ever changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetfold_child.documents import Document
+from fleetfold_child.index.port import Entry, Query
+from fleetfold_shared.messages.search import Term
+from fleetfold_shared.scoring import length_norm
+
+__all__ = ["Segment"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """n documents, t terms, p postings. The postings of term number i are `rows[offsets[i]:offsets[i + 1]]`, ascending,
+    and so with `tfs`. `alive` (n) marks the documents that are still there.
+    """
+
+    documents: list[Document]
+    row_of: dict[str, int]
+    alive: NDArray[np.bool_]
+    lengths: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    vocabulary: dict[str, int]
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    tfs: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @classmethod
+    def build(cls, entries: Sequence[Entry]) -> Segment:
+        """A segment of these documents, whose ids differ."""
+        numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        lengths = np.array([len(entry.terms) for entry in entries], dtype=np.int64)
+        flat = np.fromiter(
+            map(numbers.__getitem__, chain.from_iterable(entry.terms for entry in entries)), np.int64, lengths.sum()
+        )
+        # one number for each (term, row), in that order: counting equal ones gives the postings
+        keys = flat * len(entries) + np.repeat(np.arange(len(entries)), lengths)
+        unique, tfs = np.unique(keys, return_counts=True)
+        terms, rows = np.divmod(unique, len(entries))
+        return cls(
+            documents=[entry.document for entry in entries],
+            row_of={entry.document.id: row for row, entry in enumerate(entries)},
+            alive=np.ones(len(entries), dtype=np.bool_),
+            lengths=lengths.astype(np.float32),
+            vectors=np.stack([entry.vector for entry in entries]),
+            vocabulary=dict(numbers),
+            offsets=_offsets(terms, len(numbers)),
+            rows=rows.astype(np.int32),
+            tfs=tfs.astype(np.float32),
+        )
+
+    def without(self, ids: Collection[str]) -> Segment:
+        """The same, with these documents marked as gone; ids it does not have are none of its business."""
+        gone = [row for one in ids if (row := self.row_of.get(one)) is not None]
+        if not gone:
+            return self
+        alive = self.alive.copy()
+        alive[gone] = False
+        return replace(self, alive=alive)
+
+    def document(self, identity: str) -> Document | None:
+        row = self.row_of.get(identity)
+        return self.documents[row] if row is not None and self.alive[row] else None
+
+    def coarse(self, query: Query) -> NDArray[np.float32]:
+        """The score of each row (n,), in float32, good to about 1e-6; 0 for what is gone."""
+        total = np.zeros(len(self), dtype=np.float32)
+        if query.divisor > 0:
+            self._add_bm25(total, query)
+        if query.vector is not None:
+            cosines = self.vectors @ query.vector
+            np.maximum(cosines, 0.0, out=cosines)
+            cosines *= np.float32(1.0 - query.alpha)
+            total += cosines
+        total *= self.alive
+        return total
+
+    def _add_bm25(self, total: NDArray[np.float32], query: Query) -> None:
+        constant, per_term = length_norm(query.avgdl)
+        norms = np.float32(constant) + np.float32(per_term) * self.lengths
+        for term in query.terms:
+            rows, tfs = self._postings(term)
+            weight = np.float32(query.alpha * term.qtf * term.idf / query.divisor)
+            total[rows] += weight * tfs / (tfs + norms[rows])
+
+    def frequencies(self, terms: Sequence[Term], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How often each of `rows` (n,) has each of the terms: (n, terms)."""
+        found = np.zeros((len(rows), len(terms)))
+        for column, term in enumerate(terms):
+            posted, tfs = self._postings(term)
+            if len(posted):
+                places = np.minimum(np.searchsorted(posted, rows), len(posted) - 1)
+                found[:, column] = np.where(posted[places] == rows, tfs[places], 0.0)
+        return found
+
+    def _postings(self, term: Term) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        number = self.vocabulary.get(term.term)
+        if number is None:
+            return self.rows[:0], self.tfs[:0]
+        start, end = self.offsets[number], self.offsets[number + 1]
+        return self.rows[start:end], self.tfs[start:end]
+
+    def merged(self, other: Segment) -> Segment:
+        """Both in one, without what is gone."""
+        numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        first, second = self._live_postings(numbers, 0), other._live_postings(numbers, int(self.alive.sum()))
+        terms, rows, tfs = (np.concatenate([first[i], second[i]]) for i in range(3))
+        order = np.argsort(terms, kind="stable")
+        documents = [*self._live_documents(), *other._live_documents()]
+        return Segment(
+            documents=documents,
+            row_of={document.id: row for row, document in enumerate(documents)},
+            alive=np.ones(len(documents), dtype=np.bool_),
+            lengths=np.concatenate([self.lengths[self.alive], other.lengths[other.alive]]),
+            vectors=np.concatenate([self.vectors[self.alive], other.vectors[other.alive]]),
+            vocabulary=dict(numbers),
+            offsets=_offsets(terms[order], len(numbers)),
+            rows=rows[order],
+            tfs=tfs[order],
+        )
+
+    def _live_documents(self) -> list[Document]:
+        return [document for document, alive in zip(self.documents, self.alive.tolist(), strict=True) if alive]
+
+    def _live_postings(
+        self, numbers: defaultdict[str, int], first_row: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Term numbers by the common vocabulary `numbers`, rows counted among the living from `first_row`, and tfs."""
+        kept = self.alive[self.rows]
+        own = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.offsets))[kept]
+        names = list(self.vocabulary)
+        common = np.zeros(len(names), dtype=np.int64)
+        for number in np.unique(own).tolist():
+            common[number] = numbers[names[number]]
+        new_rows = (np.cumsum(self.alive) - 1 + first_row).astype(np.int32)
+        return common[own], new_rows[self.rows[kept]], self.tfs[kept]
+
+
+def _offsets(terms: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Where each of `count` terms begins among sorted postings, and the end: (count + 1,)."""
+    return np.searchsorted(terms, np.arange(count + 1)).astype(np.int64)

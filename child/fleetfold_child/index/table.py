@@ -1,0 +1,186 @@
+"""LanceDB as the store of record: one table for each collection, one writer at a time.
+
+What `write` and `remove` return from is safe against kill -9 (not against a loss of power: Lance does not fsync).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fleetfold_child.documents import Document
+from fleetfold_child.index.environment import lancedb, session
+from fleetfold_child.index.filters import id_in
+from fleetfold_child.index.port import Entry
+from fleetfold_shared.errors import InternalError
+
+__all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "Table"]
+
+DOCUMENT_COLUMNS = ["id", "title", "content", "metadata"]
+ENTRY_COLUMNS = [*DOCUMENT_COLUMNS, "terms", "vector"]
+
+_IDS_PER_QUERY = 500
+_ROWS_PER_BATCH = 5000
+_KEEP_VERSIONS = timedelta(minutes=5)
+_KEEP_NOTHING = timedelta(microseconds=1)  # zero would do the same and warn
+
+_metadata = msgspec.json.Decoder(dict[str, Any])
+
+
+class Table:
+    """Columns id, title, content, metadata (JSON), hash, terms (between spaces) and vector (float32).
+
+    `stamp` is what terms and vectors were made by; when it is not what was asked for, `replace_all` is due.
+    """
+
+    def __init__(self, connection: Any, handle: Any, name: str, dimensions: int, stamp: dict[str, str]) -> None:
+        self._connection = connection
+        self._name = name
+        self._dimensions = dimensions
+        self._stamp = stamp
+        self.handle = handle
+        self.lock = asyncio.Lock()  # two merges of the same new ids would both insert; optimize conflicts with either
+
+    @classmethod
+    async def open(cls, data_dir: Path, name: str, dimensions: int, stamp: dict[str, str]) -> Table:
+        """The collection's table below `<data_dir>/lance/`, made if need be, and cleaned of what a crash left."""
+        module = await asyncio.to_thread(lancedb)
+        connection = await module.connect_async(data_dir / "lance", session=session())
+        schema = _schema(dimensions, stamp)
+        try:
+            handle = await connection.create_table(name, schema=schema, exist_ok=True)
+        except (RuntimeError, OSError, ValueError) as error:
+            connection.close()
+            why = str(error).splitlines()[0]
+            raise InternalError(
+                f"collection {name}: its table in {data_dir / 'lance'} cannot be opened: {why}; move it away and sync"
+            ) from error
+        table = cls(connection, handle, name, dimensions, stamp)
+        await table.optimize(keep=_KEEP_NOTHING)
+        return table
+
+    async def close(self) -> None:
+        async with self.lock:
+            self.handle.close()
+            self._connection.close()
+
+    async def is_stale(self) -> bool:
+        """Whether another analyzer or embedder made the terms and vectors."""
+        found = {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
+        return any(found.get(key) != value for key, value in self._stamp.items())
+
+    async def count(self) -> int:
+        return int(await self.handle.count_rows())
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Insert or replace; the ids differ."""
+        rows = await asyncio.to_thread(self._rows, entries)
+        async with self.lock:
+            merge = self.handle.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+            await merge.execute(rows)
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        async with self.lock:
+            for start in range(0, len(ids), _IDS_PER_QUERY):
+                await self.handle.delete(id_in(list(ids[start : start + _IDS_PER_QUERY])))
+
+    async def replace_all(self, entries: Sequence[Entry]) -> None:
+        """These rows instead of all others, in one commit, under the stamp that was asked for."""
+        rows = await asyncio.to_thread(self._rows, entries)
+        async with self.lock:
+            self.handle.close()
+            self.handle = await self._connection.create_table(self._name, data=rows, mode="overwrite")
+
+    async def optimize(self, keep: timedelta = _KEEP_VERSIONS) -> None:
+        """Put small fragments together, bring the indexes up to date, drop versions older than `keep`."""
+        async with self.lock:
+            await self.handle.optimize(cleanup_older_than=keep, delete_unverified=keep is _KEEP_NOTHING)
+
+    async def documents(self, ids: Collection[str]) -> dict[str, Document]:
+        return {(document := _document(row)).id: document for row in await self._by_id(ids, DOCUMENT_COLUMNS)}
+
+    async def hashes(self, ids: Collection[str]) -> dict[str, str]:
+        return {row["id"]: row["hash"] for row in await self._by_id(ids, ["id", "hash"])}
+
+    async def entries(self, ids: Collection[str]) -> list[Entry]:
+        return [_entry(row) for row in await self._by_id(ids, ENTRY_COLUMNS)]
+
+    async def ids(self) -> set[str]:
+        return {row["id"] async for batch in self._scan(["id"]) for row in batch.to_pylist()}
+
+    async def all_documents(self) -> AsyncIterator[list[Document]]:
+        async for batch in self._scan(DOCUMENT_COLUMNS):
+            yield await asyncio.to_thread(_documents, batch)
+
+    async def all_entries(self) -> AsyncIterator[list[Entry]]:
+        async for batch in self._scan(ENTRY_COLUMNS):
+            yield await asyncio.to_thread(_entries, batch)
+
+    async def all_terms(self) -> AsyncIterator[list[list[str]]]:
+        async for batch in self._scan(["terms"]):
+            yield await asyncio.to_thread(_terms, batch)
+
+    async def _by_id(self, ids: Collection[str], columns: list[str]) -> list[dict[str, Any]]:
+        wanted = list(ids)
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(wanted), _IDS_PER_QUERY):
+            some = wanted[start : start + _IDS_PER_QUERY]
+            rows += await self.handle.query().where(id_in(some)).select(columns).to_list()
+        return rows
+
+    async def _scan(self, columns: list[str]) -> AsyncIterator[Any]:
+        async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):
+            yield batch
+
+    def _rows(self, entries: Sequence[Entry]) -> Any:
+        import pyarrow as pa
+
+        documents = [entry.document for entry in entries]
+        vectors = np.concatenate([entry.vector for entry in entries]) if entries else np.zeros(0, dtype=np.float32)
+        columns = [
+            pa.array([document.id for document in documents], pa.string()),
+            pa.array([document.title for document in documents], pa.string()),
+            pa.array([document.content for document in documents], pa.string()),
+            pa.array([msgspec.json.encode(document.metadata).decode() for document in documents], pa.string()),
+            pa.array([document.hash for document in documents], pa.string()),
+            pa.array([" ".join(entry.terms) for entry in entries], pa.string()),
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors, pa.float32()), self._dimensions),
+        ]
+        return pa.Table.from_arrays(columns, schema=_schema(self._dimensions, self._stamp))
+
+
+def _schema(dimensions: int, stamp: dict[str, str]) -> Any:
+    import pyarrow as pa
+
+    texts = [pa.field(name, pa.string(), nullable=False) for name in [*DOCUMENT_COLUMNS, "hash", "terms"]]
+    vector = pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False)
+    return pa.schema([*texts, vector], metadata=stamp)
+
+
+def _document(row: dict[str, Any]) -> Document:
+    return Document(row["id"], row["title"], row["content"], _metadata.decode(row["metadata"]))
+
+
+def _documents(batch: Any) -> list[Document]:
+    return [_document(row) for row in batch.to_pylist()]
+
+
+def _terms(batch: Any) -> list[list[str]]:
+    return [terms.split() for terms in batch.column("terms").to_pylist()]
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(_document(row), row["terms"].split(), np.asarray(row["vector"], dtype=np.float32))
+
+
+def _entries(batch: Any) -> list[Entry]:
+    """A whole batch at once: the vectors without a Python object for each number."""
+    vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
+    rows = batch.drop_columns(["vector"]).to_pylist()
+    return [Entry(_document(row), row["terms"].split(), vector) for row, vector in zip(rows, vectors, strict=True)]

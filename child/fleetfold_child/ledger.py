@@ -1,0 +1,179 @@
+"""The ledger: what this node was told to do, what it began, and how it ended. It makes commands take effect once.
+
+One SQLite file, written by one thread, many operations to a commit (see `groupcommit`). The application's own tables
+may live in the same file; the ledger's begin with `fleetfold_`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fleetfold_child import admission as rules
+from fleetfold_child import ledger_schema as schema
+from fleetfold_child.admission import Admission, Decision, Plan
+from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
+from fleetfold_child.ledger_schema import Row
+from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.messages import ActionKind, Command, CommandResult
+
+__all__ = ["Ledger"]
+
+_SUSPECT_AFTER_CRASHES = 2
+_PRUNED_AT_ONCE = 1000
+
+
+class Ledger:
+    """Open it with `Ledger.open`. `incarnation` names this process; no two processes may have the file open."""
+
+    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+        self.database = NodeDatabase(writer)
+        self._writer = writer
+        self._incarnation = incarnation
+        self._clock = clock
+        self._suspects = suspects
+        self._abandoned: set[str] = set()
+
+    @classmethod
+    async def open(cls, path: Path, incarnation: str, *, clock: Clock | None = None) -> Ledger:
+        """Open or create the file, and take note of what the last process left running.
+
+        Raises `Conflict` when the file is no database, or is a newer fleetfold's.
+        """
+        writer = open_writer(path)
+
+        def prepare(connection: sqlite3.Connection) -> set[str]:
+            schema.create(connection)
+            schema.recover(connection)
+            found = connection.execute(
+                "SELECT id FROM fleetfold_command WHERE state = 'running' AND crashes >= ?", (_SUSPECT_AFTER_CRASHES,)
+            )
+            return {command_id for (command_id,) in found}
+
+        try:
+            suspects = await writer.run(prepare)
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(writer, incarnation, clock or SystemClock(), suspects)
+
+    async def close(self) -> None:
+        """Finish what was submitted. What is still running is left to be run again, with no crash counted."""
+        await self._writer.run(schema.leave)
+        await self._writer.close()
+
+    def transaction(self) -> Transaction:
+        """A transaction of the file, not begun yet."""
+        return Transaction(self._writer)
+
+    def is_suspect(self, command_id: str) -> bool:
+        """Whether the process has died repeatedly while this ran: then run it alone, to find out who is to blame."""
+        return command_id in self._suspects
+
+    async def admit(self, command: Command, plan: Plan) -> Admission:
+        """Decide what to do with the command and write that down, in one commit. The rules stand in `admission`."""
+        admission = await self._writer.run(lambda connection: self._admit(connection, command, plan))
+        if admission.decision is Decision.RUN:
+            self._abandoned.discard(command.id)
+        elif admission.decision is Decision.SETTLED:
+            self._suspects.discard(command.id)
+        return admission
+
+    def abandon(self, command_id: str) -> None:
+        """The command was interrupted, in this process: treat it as after a crash."""
+        self._abandoned.add(command_id)
+
+    async def finish(self, result: CommandResult, *, refused: bool = False) -> None:
+        """Store how a running command ended. `refused`: by its own word it had no effect."""
+        await self._writer.run(self.finishing(result, refused=refused))
+
+    def finishing(self, result: CommandResult, *, refused: bool = False) -> Callable[[sqlite3.Connection], None]:
+        """`finish` as a part of the caller's transaction."""
+        self._suspects.discard(result.id)
+        now = self._clock.wall()
+        return lambda connection: schema.store_result(connection, result, now, refused=refused)
+
+    async def result_of(self, command_id: str) -> CommandResult | None:
+        """The stored result, if the command has ended."""
+        row = await self._writer.run(lambda connection: schema.find(connection, command_id))
+        return row.result() if row is not None and row.answer is not None else None
+
+    async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
+        """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
+        found = await self._writer.run(
+            lambda connection: connection.execute(
+                "SELECT answer FROM fleetfold_command WHERE published = 0 AND finished_at IS NOT NULL"
+                " ORDER BY finished_at LIMIT ?",
+                (limit,),
+            ).fetchall()
+        )
+        return [schema.decode_answer(answer) for (answer,) in found]
+
+    async def published(self, command_id: str) -> None:
+        """The broker has the result."""
+        await self._writer.run(
+            lambda connection: connection.execute(
+                "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0", (command_id,)
+            )
+        )
+
+    async def prune(self, older_than_s: float) -> int:
+        """Forget what ended and was published longer ago than that; how many.
+
+        A command that arrives again after it was forgotten runs again, so keep them longer than any master re-sends.
+        """
+        before = self._clock.wall() - older_than_s
+        total = 0
+        while gone := await self._writer.run(lambda connection: _prune(connection, before)):
+            total += gone
+        return total
+
+    def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
+        row = self._find(connection, command.id)
+        if command.compensates is None:
+            admission = rules.admit(command, row, plan)
+        else:
+            forward = self._find(connection, command.compensates)
+            other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
+            admission = rules.admit_compensation(command, row, forward, other, plan)
+            self._seal(connection, admission)
+        self._write(connection, command, row.kind if row else plan.kind, admission)
+        return admission
+
+    def _find(self, connection: sqlite3.Connection, command_id: str) -> Row | None:
+        return self._as_seen(schema.find(connection, command_id))
+
+    def _as_seen(self, row: Row | None) -> Row | None:
+        """The rules take an `incarnation` for a sign that the command is running here."""
+        if row is not None and row.id in self._abandoned:
+            return row._replace(incarnation="")
+        return row
+
+    def _write(self, connection: sqlite3.Connection, command: Command, kind: ActionKind, admission: Admission) -> None:
+        now = self._clock.wall()
+        if admission.decision is Decision.RUN:
+            assert admission.params is not None
+            filled = msgspec.structs.replace(command, params=admission.params)
+            schema.begin(connection, filled, kind, admission.starts, self._incarnation, now)
+        elif admission.decision is Decision.SETTLED:
+            assert admission.result is not None
+            schema.insert_done(connection, command, kind, admission.result, now)
+
+    def _seal(self, connection: sqlite3.Connection, admission: Admission) -> None:
+        """End the forward command: nobody waits for its result any more."""
+        if (seal := admission.seal) is None:
+            return
+        forward = Command(id=seal.id, attempt=seal.attempt, action="", epoch=seal.epoch)
+        state: schema.State = "tombstone" if seal.tombstone else "done"
+        schema.insert_done(connection, forward, "idempotent", seal, self._clock.wall(), state=state, published=True)
+
+
+def _prune(connection: sqlite3.Connection, before: float) -> int:
+    return connection.execute(
+        "DELETE FROM fleetfold_command WHERE id IN (SELECT id FROM fleetfold_command"
+        " WHERE published = 1 AND finished_at IS NOT NULL AND finished_at < ? LIMIT ?)",
+        (before, _PRUNED_AT_ONCE),
+    ).rowcount

@@ -1,0 +1,160 @@
+"""The daemon: one application's place on the bus. It joins, is heard, answers searches and runs commands."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.deliveries import Deliveries
+from fleetfold_broker.gathered import serve_node
+from fleetfold_broker.service import Service
+from fleetfold_broker.tasks import Tasks
+from fleetfold_child.actions import Actions
+from fleetfold_child.executor import Executor
+from fleetfold_child.index import Collection
+from fleetfold_child.ledger import Ledger
+from fleetfold_child.verbs import Verbs
+from fleetfold_shared.errors import DeadlineExceeded, Unavailable
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Command, CommandResult, Heartbeat, Join, Joined, NodeDescription
+
+__all__ = ["Node"]
+
+log = structlog.get_logger(__name__)
+
+JOIN_S = 3.0
+JOIN_AGAIN_MOST_S = 5.0
+CHANGE_TOLD_AFTER_S = 0.05
+
+
+class Node:
+    """One node under way. `start` returns when a master has taken it in; `stopped` is set when it has to end."""
+
+    def __init__(
+        self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
+        collections: Mapping[str, Collection],
+    ) -> None:  # fmt: skip
+        self._bus, self._name = bus, bus.caller
+        self._described = description
+        self._actions, self._ledger, self._collections = actions, ledger, collections
+        self._service = Service(bus, f"fleetfold-node-{self._name}", version=description.version)
+        self._executor = Executor(
+            actions, ledger, node=self._name, incarnation=description.incarnation, collections=collections
+        )
+        self._deliveries = Deliveries(bus, self._name, description.concurrency, self._execute)
+        self._tasks = Tasks()
+        self._changed = asyncio.Event()
+        self._heartbeat_s = 5.0
+        self._seq = 0
+        self.stopped = asyncio.Event()
+        self.stop_reason = ""
+
+    async def start(self) -> None:
+        """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
+        self._heartbeat_s = (await self._join()).heartbeat_s
+        verbs = Verbs(self._described.incarnation, self._collections, self)
+        await serve_node(self._service, self._bus, self._name, verbs.table())
+        await self._service.start()
+        await self._deliveries.start()
+        await self._bus.link.barrier()
+        self._bus.link.on_up(self._back)
+        self._tasks.spawn(self._beat())
+        self._tasks.spawn(self._publish_kept())
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Say goodbye, finish what runs within `grace_s`, and part. What is left runs again at the next start."""
+        await self._deliveries.stop(grace_s)
+        await self._service.stop(grace_s)
+        await self._tasks.cancel()
+        try:
+            await self._say(leaving=True)
+            await self._bus.link.barrier()
+        except Unavailable:
+            log.debug("node.left_silently")
+
+    def changed(self, *_: object) -> None:
+        """Something in the description is new: tell it soon."""
+        self._changed.set()
+
+    def supersede(self, incarnation: str) -> None:
+        """Another process holds the name now."""
+        if incarnation != self._described.incarnation:
+            self.stop_reason = f"another process has taken the name {self._name!r}"
+            self.stopped.set()
+
+    def join_again(self) -> None:
+        """The master does not know this node: it has lost its store."""
+        self._tasks.spawn(self._join())
+
+    @property
+    def in_flight(self) -> int:
+        """Commands that this node holds."""
+        return self._deliveries.in_flight
+
+    @property
+    def description(self) -> NodeDescription:
+        """The node in its own words, as of now."""
+        return msgspec.structs.replace(
+            self._described,
+            collections=[collection.info() for collection in self._collections.values()],
+            actions=self._actions.infos(),
+        )
+
+    async def _join(self) -> Joined:
+        subject, pause_s, told = self._bus.subjects.join(self._name), 0.2, False
+        while True:
+            try:
+                joined = await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
+            except (Unavailable, DeadlineExceeded) as error:
+                if not told:
+                    log.warning("node.waits_for_a_master", reason=error.message)
+                told = True
+                await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
+                pause_s = min(pause_s * 1.5, JOIN_AGAIN_MOST_S)
+                continue
+            log.info("node.joined", state=joined.state)
+            return joined
+
+    async def _beat(self) -> None:
+        """Be heard at each interval, jittered, and soon after each change."""
+        while True:
+            try:
+                await self._say()
+            except Unavailable:
+                log.debug("node.not_heard")
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311
+                    await self._changed.wait()
+                    await asyncio.sleep(CHANGE_TOLD_AFTER_S)
+            except TimeoutError:
+                continue
+
+    async def _say(self, *, leaving: bool = False) -> None:
+        self._seq += 1
+        beat = Heartbeat(seq=self._seq, description=self.description, in_flight=self.in_flight, leaving=leaving)
+        await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
+
+    async def _back(self) -> None:
+        """The link is up again: be heard at once, and send the results that could not be sent."""
+        self.changed()
+        await self._publish_kept()
+
+    async def _execute(self, command: Command, age_s: float) -> None:
+        result = await self._executor.handle(command, age_s=age_s)
+        if result is not None:
+            await self._publish(result)
+
+    async def _publish(self, result: CommandResult) -> None:
+        """Return when the broker has stored the result. Its message id is new each time: the master knows duplicates."""
+        await self._bus.publish_durably(self._bus.subjects.result(self._name), result, new_id())
+        await self._ledger.published(result.id)
+
+    async def _publish_kept(self) -> None:
+        for result in await self._ledger.unpublished():
+            await self._publish(result)

@@ -1,0 +1,71 @@
+"""Presence without polling: a node is there while it is heard, and each change is told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from fleetfold_shared.clock import Clock
+
+__all__ = ["MISSED_HEARTBEATS", "Presence"]
+
+log = structlog.get_logger(__name__)
+
+MISSED_HEARTBEATS = 3
+EMA_ALPHA = 0.3
+
+
+class Presence:
+    """When each node was last heard, by the monotonic clock, and how fast it answers.
+
+    Down after three heartbeats of silence, or at once when the broker says that nobody stands for the node or the
+    node itself says goodbye.
+    """
+
+    def __init__(self, clock: Clock, heartbeat_s: float) -> None:
+        self._clock = clock
+        self._patience_s = heartbeat_s * MISSED_HEARTBEATS
+        self._heard: dict[str, float] = {}
+        self._response_ms: dict[str, float] = {}
+        self.on_change: Callable[[str, bool], None] = _log_change
+
+    def heard(self, node: str) -> None:
+        """The node has spoken."""
+        new = node not in self._heard
+        self._heard[node] = self._clock.monotonic()
+        if new:
+            self.on_change(node, True)
+
+    def gone(self, node: str) -> None:
+        """The node is surely not there."""
+        if self._heard.pop(node, None) is not None:
+            self.on_change(node, False)
+
+    def is_up(self, node: str) -> bool:
+        """Whether the node was heard lately."""
+        heard = self._heard.get(node)
+        return heard is not None and self._clock.monotonic() - heard <= self._patience_s
+
+    def sweep(self) -> None:
+        """Mark down who has been silent too long."""
+        for node in [node for node in self._heard if not self.is_up(node)]:
+            self.gone(node)
+
+    def answered(self, node: str, ms: float) -> None:
+        """The node has answered something in `ms`."""
+        before = self._response_ms.get(node, ms)
+        self._response_ms[node] = before + EMA_ALPHA * (ms - before)
+
+    def response_ms(self, node: str) -> float | None:
+        """Exponential moving average of its answers (alpha 0.3), `None` before the first."""
+        return self._response_ms.get(node)
+
+    def mean_response_ms(self, nodes: Iterable[str]) -> float | None:
+        """The mean of the nodes' averages."""
+        known = [ms for node in nodes if (ms := self._response_ms.get(node)) is not None]
+        return sum(known) / len(known) if known else None
+
+
+def _log_change(node: str, up: bool) -> None:
+    (log.info if up else log.warning)("node.up" if up else "node.down", node=node)

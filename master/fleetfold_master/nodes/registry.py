@@ -1,0 +1,164 @@
+"""The registry: what the store knows of the nodes, and what their heartbeats add."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from fleetfold_master.nodes.presence import Presence
+from fleetfold_master.store import Nodes, StoredNode
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.ids import check_slug
+from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeState, NodeStats, NodeUpdate
+
+__all__ = ["Registry"]
+
+log = structlog.get_logger(__name__)
+
+KEPT_STATES: frozenset[NodeState] = frozenset({"inactive", "maintenance"})
+"""What an operator has set stays, whatever the node does."""
+
+Probe = Callable[[str], Awaitable[str | None]]
+"""Asks a name on the bus for its incarnation; `None` when nobody stands for it."""
+
+
+class Registry:
+    """All nodes by name, in memory; changes are in the store before they are here."""
+
+    def __init__(self, store: Nodes, presence: Presence, clock: Clock, version: str) -> None:
+        self._store, self._presence, self._clock = store, presence, clock
+        self._version = version
+        self._nodes: dict[str, StoredNode] = {}
+        self._in_flight: dict[str, int] = {}
+        self._unsaved: set[str] = set()
+
+    async def load(self) -> None:
+        """Read what the store has, removed nodes included."""
+        self._nodes = {node.name: node for node in await self._store.list(removed=True)}
+
+    async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
+        """Take `name` in. Returns its record, and whether this incarnation is new here.
+
+        `Conflict` when another incarnation answers under that name.
+        """
+        check_slug(name, "name")
+        known = self._nodes.get(name)
+        fresh = known is None or known.description.incarnation != description.incarnation
+        if fresh and known is not None:
+            await self._refuse_if_taken(name, description, probe)
+        node = StoredNode(
+            name=name,
+            state=self._state(known, description),
+            description=description,
+            title=known.title if known else "",
+            labels=known.labels if known else None,
+            weight=known.weight if known else None,
+            registered_at=known.registered_at if known else self._clock.wall(),
+            last_seen_at=self._clock.wall(),
+        )
+        await self._put(node)
+        self._presence.heard(name)
+        return self.record(node), fresh
+
+    def heard(self, name: str, beat: Heartbeat) -> str:
+        """Take in a heartbeat. `ok`, or why it does not count: `unknown`, `removed`, `superseded`."""
+        node = self._nodes.get(name)
+        if node is None or node.state == "removed":
+            return "unknown" if node is None else "removed"
+        if node.description.incarnation != beat.description.incarnation:
+            return "superseded"
+        if beat.leaving:
+            self._presence.gone(name)
+            return "ok"
+        self._presence.heard(name)
+        self._in_flight[name] = beat.in_flight
+        self._nodes[name] = msgspec.structs.replace(node, description=beat.description, last_seen_at=self._clock.wall())
+        self._unsaved.add(name)
+        return "ok"
+
+    async def save(self) -> None:
+        """Write what heartbeats have brought since the last time."""
+        for name in list(self._unsaved):
+            await self._store.put(self._nodes[name])
+            self._unsaved.discard(name)
+
+    async def update(self, change: NodeUpdate) -> NodeRecord:
+        """An operator's change."""
+        node = self.get(change.node)
+        fields = {name: getattr(change, name) for name in ("state", "title", "labels", "weight")}
+        wanted = {name: value for name, value in fields.items() if value is not None}
+        if not wanted:
+            raise InvalidInput("state: give at least one of state, title, labels, weight", field="state")
+        node = msgspec.structs.replace(node, **wanted)
+        await self._put(node)
+        return self.record(node)
+
+    async def remove(self, name: str) -> None:
+        """Take a node out; its row stays, and the name may return."""
+        node = self.get(name)
+        await self._put(msgspec.structs.replace(node, state="removed", removed_at=self._clock.wall()))
+        self._presence.gone(name)
+
+    def get(self, name: str) -> StoredNode:
+        """A node that is in the fleet; `NotFound` names those that are."""
+        node = self._nodes.get(name)
+        if node is None or node.state == "removed":
+            known = ", ".join(node.name for node in self.all()) or "none yet"
+            raise NotFound(f"node: there is no {name!r} in the fleet; there are: {known}", field="node")
+        return node
+
+    def all(self, *, removed: bool = False) -> list[StoredNode]:
+        """The nodes by name."""
+        nodes = (self._nodes[name] for name in sorted(self._nodes))
+        return [node for node in nodes if removed or node.state != "removed"]
+
+    def healthy(self, name: str) -> bool:
+        """Whether the node is active and heard lately."""
+        node = self._nodes.get(name)
+        return node is not None and node.state == "active" and self._presence.is_up(name)
+
+    def record(self, node: StoredNode) -> NodeRecord:
+        """The node as callers see it: an operator's labels and weight over its own."""
+        description = node.description
+        if node.labels is not None or node.weight is not None:
+            description = msgspec.structs.replace(
+                description, labels=node.labels or description.labels, weight=node.weight or description.weight
+            )
+        return NodeRecord(
+            name=node.name, state=node.state, healthy=self.healthy(node.name), description=description,
+            registered_at=node.registered_at, last_seen_at=node.last_seen_at, title=node.title,
+            response_ms=self._presence.response_ms(node.name), in_flight=self._in_flight.get(node.name, 0),
+        )  # fmt: skip
+
+    def stats(self) -> NodeStats:
+        """The fleet in figures."""
+        nodes = self.all()
+        return NodeStats(
+            total=len(nodes),
+            healthy=sum(self.healthy(node.name) for node in nodes),
+            by_state=dict(Counter(node.state for node in nodes)),
+            by_type=dict(Counter(node.description.type for node in nodes)),
+            documents=sum(c.documents for node in nodes for c in node.description.collections),
+            mean_response_ms=self._presence.mean_response_ms(node.name for node in nodes),
+        )
+
+    async def _put(self, node: StoredNode) -> None:
+        await self._store.put(node)
+        self._nodes[node.name] = node
+        self._unsaved.discard(node.name)
+
+    def _state(self, known: StoredNode | None, description: NodeDescription) -> NodeState:
+        if description.version.split(".")[0] != self._version.split(".")[0]:
+            return "incompatible"
+        return known.state if known is not None and known.state in KEPT_STATES else "active"
+
+    async def _refuse_if_taken(self, name: str, description: NodeDescription, probe: Probe) -> None:
+        holder = await probe(name)
+        if holder is not None and holder != description.incarnation:
+            raise Conflict(
+                f"name: a living node is called {name!r} already; stop it first, or choose another name", field="name"
+            )

@@ -1,0 +1,8 @@
+"""One question to many nodes, their answers folded into one ranking."""
+
+from __future__ import annotations
+
+from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.federation import Federation
+
+__all__ = ["Corpora", "Federation"]

@@ -1,0 +1,98 @@
+"""From a caller's question to what the nodes are asked: checks, the choice of nodes, the query's weights."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import msgspec
+
+from fleetfold_master.store import StoredNode
+from fleetfold_shared.analysis import ANALYZER, query_terms
+from fleetfold_shared.embedding import load_embedder, pack
+from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.filters import check_filter
+from fleetfold_shared.messages import NodeReport, Search, SearchAsk
+from fleetfold_shared.scoring import Corpus, weigh
+
+__all__ = ["Plan", "check_search", "plan", "weighted_ask"]
+
+MOST_QUERY_CHARS = 2000
+
+
+class Plan(msgspec.Struct):
+    """Who is asked for which collections, and what is known already of who is not."""
+
+    asked: dict[str, list[str]] = {}
+    reports: dict[str, NodeReport] = {}
+    keys: list[tuple[str, str]] = []
+
+
+def check_search(search: Search) -> None:
+    """`InvalidInput` naming the field that is wrong."""
+    if not search.query.strip():
+        raise InvalidInput("query: it is empty; say what to look for", field="query")
+    if not 1 <= search.limit <= 100:
+        raise InvalidInput(f"limit: {search.limit} is outside 1-100; ask for 1 to 100 hits", field="limit")
+    if search.threshold is not None and not math.isfinite(search.threshold):
+        raise InvalidInput("threshold: it must be a finite number", field="threshold")
+    if search.filter is not None:
+        check_filter(search.filter)
+
+
+def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: str) -> Plan:
+    """Sort `nodes` into those to ask and those that cannot answer, each with the reason.
+
+    The statistics of a node that is away still count, so that its absence costs its own hits and moves no others.
+    """
+    result = Plan(asked={}, reports={}, keys=[])
+    _check_collections(search, nodes)
+    for node in nodes:
+        have = [c.name for c in node.description.collections if not search.collections or c.name in search.collections]
+        report = _why_not(node, have, node.name in healthy, embedder)
+        if node.state == "active":
+            result.keys += [(node.name, name) for name in have]
+        if report is None:
+            result.asked[node.name] = have
+        else:
+            result.reports[node.name] = report
+    return result
+
+
+def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str) -> SearchAsk:
+    """The question as the nodes get it: terms with their global idf, the vector, k and the remaining time."""
+    text = search.query[:MOST_QUERY_CHARS]
+    weights = weigh(query_terms(text), corpus)
+    return SearchAsk(
+        request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
+        deadline_ms=search.timeout_ms, analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
+        threshold=search.threshold, filter=search.filter, collections=search.collections,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _vector(text: str, embedder: str) -> bytes | None:
+    vector = load_embedder(embedder).embed([text])[0]
+    return pack(vector) if vector.any() else None
+
+
+def _check_collections(search: Search, nodes: list[StoredNode]) -> None:
+    there = {collection.name for node in nodes for collection in node.description.collections}
+    missing = [name for name in search.collections if name not in there]
+    if missing:
+        known = ", ".join(sorted(there)) or "none"
+        raise NotFound(f"collections: no node searched has {missing[0]!r}; there are: {known}", field="collections")
+
+
+def _why_not(node: StoredNode, have: list[str], healthy: bool, embedder: str) -> NodeReport | None:
+    if node.state != "active":
+        return NodeReport(node.name, "not_selected", error=f"the node is {node.state}")
+    if not have:
+        return NodeReport(node.name, "no_collection")
+    if not healthy:
+        return NodeReport(node.name, "unreachable", error="not heard within three heartbeats")
+    description = node.description
+    if (description.analyzer, description.embedder) != (ANALYZER, embedder):
+        theirs = f"{description.analyzer} and {description.embedder}"
+        return NodeReport(node.name, "error", error=f"it uses {theirs}, the fleet {ANALYZER} and {embedder}")
+    return None

@@ -1,0 +1,121 @@
+"""The nodes' side of the master: joins, heartbeats, results, and the fleet's consumers on the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.service import Request, Service
+from fleetfold_broker.topology import Topology
+from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.search import Corpora
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
+from fleetfold_shared.messages import (
+    CommandResult,
+    Heartbeat,
+    Join,
+    Joined,
+    NodeList,
+    Pong,
+    StatisticsAsk,
+    StatisticsChunk,
+    Superseded,
+    decode,
+)  # fmt: skip
+
+__all__ = ["Fleet"]
+
+log = structlog.get_logger(__name__)
+
+PROBE_S = 1.0
+STATISTICS_S = 5.0
+
+OnResult = Callable[[str, CommandResult], Awaitable[bool]]
+
+
+class Fleet:
+    """Hears the nodes and keeps what they need on the broker."""
+
+    def __init__(
+        self, bus: Bus, registry: Registry, presence: Presence, topology: Topology, heartbeat_s: float
+    ) -> None:
+        self._bus, self._registry, self._presence, self._topology = bus, registry, presence, topology
+        self._heartbeat_s = heartbeat_s
+        self.corpora = Corpora(self._fetch_statistics)
+
+    async def start(self, service: Service) -> None:
+        """Serve joins and hear heartbeats."""
+        subjects = self._bus.subjects
+        await service.serve(
+            "join", subjects.join(), self._join, queue="masters", caller=lambda subject: subjects.token(subject, 1)
+        )
+        await self._bus.subscribe(subjects.heartbeat(), self._heartbeat)
+
+    async def ensure(self) -> bool:
+        """Make what is missing on the broker. True when queued commands are lost and must be sent again."""
+        lost = await self._topology.ensure_streams()
+        await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
+        return lost
+
+    async def remove(self, name: str) -> None:
+        """Take a node out, with its queue and its statistics."""
+        await self._registry.remove(name)
+        self.corpora.forget(name)
+        await self._topology.forget_node(name)
+
+    def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
+        """A handler for the results stream: each result goes to the first of `takers` that knows it."""
+
+        async def receive(subject: str, data: bytes) -> None:
+            node = self._bus.subjects.token(subject, 1)
+            try:
+                result = decode(data, CommandResult)
+            except InvalidInput as error:
+                log.warning("result.malformed", node=node, reason=error.message)
+                return
+            for take in takers:
+                if await take(node, result):
+                    return
+            log.warning("result.of_nothing_known", node=node, command=result.id)
+
+        return receive
+
+    async def _join(self, request: Request) -> Joined:
+        name, join = request.caller, decode(request.data, Join)
+        record, fresh = await self._registry.join(name, join.description, self._probe)
+        await self._topology.ensure_node(name, join.description.concurrency)
+        if fresh:
+            await self._topology.redeliver(name)
+        self.corpora.announced(name, join.description)
+        log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
+        return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
+
+    async def _heartbeat(self, message: Incoming) -> None:
+        name = self._bus.subjects.token(message.subject, 1)
+        try:
+            beat = decode(message.data, Heartbeat)
+        except InvalidInput as error:
+            log.warning("heartbeat.malformed", node=name, reason=error.message)
+            return
+        verdict = self._registry.heard(name, beat)
+        if verdict == "ok" and not beat.leaving:
+            self.corpora.announced(name, beat.description)
+        elif verdict == "unknown":
+            await self._bus.publish(self._bus.subjects.call(name, "join-again"), NodeList())
+        elif verdict == "superseded":
+            current = self._registry.get(name).description.incarnation
+            await self._bus.publish(self._bus.subjects.call(name, "superseded"), Superseded(incarnation=current))
+
+    async def _probe(self, name: str) -> str | None:
+        try:
+            pong = await self._bus.request(self._bus.subjects.call(name, "ping"), NodeList(), Pong, PROBE_S)
+        except (Unavailable, DeadlineExceeded):
+            return None
+        return pong.incarnation
+
+    async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+        subject = self._bus.subjects.call(node, "statistics")
+        return await self._bus.request(subject, ask, StatisticsChunk, STATISTICS_S)

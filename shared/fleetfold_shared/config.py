@@ -1,0 +1,163 @@
+"""The settings of the daemons: defaults, then a TOML file, then `FLEETFOLD_*` variables; options on the command line
+come last and are the command's own business.
+
+Every field is described once, here; `docs/reference/configuration.md` is generated from it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.ids import Slug
+from fleetfold_shared.refusals import typed
+
+__all__ = ["BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "load", "variables"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json"]
+
+
+class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded nats-server of `fleetfold up` and `fleetfold broker`."""
+
+    host: Annotated[str, Meta(min_length=1, description="The address it listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Its port; 0 takes a free one.")] = 4222
+    store: Annotated[str | None, Meta(description="Where it keeps its streams; `broker` in the state directory.")] = None
+
+
+class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The coordinator of `fleetfold up` and `fleetfold master`."""
+
+    data: Annotated[str | None, Meta(description="Where it keeps its database; `master` in the state directory.")] = None
+    heartbeat_s: Annotated[
+        float, Meta(gt=0, le=300, description="How often nodes are to be heard, in seconds.")
+    ] = 5.0
+
+
+class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A child: `fleetfold child` takes one of them, `fleetfold up` runs them all."""
+
+    name: Annotated[Slug, Meta(description="The node's name: a-z, 0-9 and '-'.")]
+    type: Annotated[str, Meta(max_length=63, description="What kind of application it is.")] = "app"
+    labels: Annotated[dict[str, str], Meta(description="Labels of your own, to tell nodes by.")] = {}
+    weight: Annotated[float, Meta(gt=0, le=1000, description="Its share where work is shared out.")] = 1.0
+    concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many requests it serves at once.")] = 16
+    collections: Annotated[
+        dict[Slug, str], Meta(description="Its collections: a name, and the JSONL or CSV file it is filled from.")
+    ] = {}
+    actions: Annotated[list[str], Meta(description="Where its actions are: `module:object`.")] = []
+    data: Annotated[
+        str | None, Meta(description="Where it keeps its index; `children/NAME` in the state directory.")
+    ] = None
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the daemons say on stderr."""
+
+    level: Annotated[LogLevel, Meta(description="The least serious that is said.")] = "info"
+    format: Annotated[LogFormat, Meta(description="`auto` is console on a terminal, else JSON.")] = "auto"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings. Paths in a file are relative to its folder."""
+
+    url: Annotated[str | None, Meta(description="The broker to use, instead of the one that runs here.")] = None
+    prefix: Annotated[Slug, Meta(description="The first token of every subject: one fleet, one prefix.")] = "fleet"
+    broker: BrokerConfig = BrokerConfig()
+    master: MasterConfig = MasterConfig()
+    log: LogConfig = LogConfig()
+    children: list[ChildConfig] = []
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Config:
+    """The settings of the file at `path`, if any, under those of `env`.
+
+    `InvalidInput` names the file or the variable, the key, and what is wrong; an unknown key is wrong.
+    """
+    config = _from_file(path) if path else Config()
+    return _under(config, env)
+
+
+def variables() -> Iterator[tuple[str, str]]:
+    """The `FLEETFOLD_*` variables and the keys they set, such as `("FLEETFOLD_BROKER_PORT", "broker.port")`."""
+    for name, kind in _sections(Config):
+        for field in msgspec.structs.fields(kind):
+            if name or field.name not in _SECTIONS:
+                key = f"{name}.{field.name}" if name else field.name
+                yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
+
+
+_SECTIONS = {"broker", "master", "log", "children"}
+
+
+def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    yield "", kind
+    hints = typing.get_type_hints(kind)
+    yield from ((name, hints[name]) for name in ("broker", "master", "log"))
+
+
+def _from_file(path: Path) -> Config:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", field="config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: not TOML: {error}", field="config") from None
+    config = typed(values, Config, str(path))
+    _refuse_twins(config.children, path)
+    return _rooted(config, lambda value: str(path.parent / value))
+
+
+def _refuse_twins(children: list[ChildConfig], path: Path) -> None:
+    names = [child.name for child in children]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            field = f"children[{number}].name"
+            raise InvalidInput(f"{path}: {field}: {name!r} is taken by another child; give each its own", field=field)
+
+
+def _rooted(config: Config, root: Callable[[str], str]) -> Config:
+    def maybe(value: str | None) -> str | None:
+        return None if value is None else root(value)
+
+    return replace(
+        config,
+        broker=replace(config.broker, store=maybe(config.broker.store)),
+        master=replace(config.master, data=maybe(config.master.data)),
+        children=[
+            replace(
+                child, data=maybe(child.data), collections={name: root(file) for name, file in child.collections.items()}
+            )
+            for child in config.children
+        ],
+    )
+
+
+def _under(config: Config, env: Mapping[str, str]) -> Config:
+    """Variables we do not know are let be: Kubernetes sets some for every service it finds."""
+    for variable, key in variables():
+        if value := env.get(variable):
+            config = _set(config, key, value, variable)
+    return config
+
+
+def _set(config: Config, key: str, value: str, variable: str) -> Config:
+    section, _, name = key.rpartition(".")
+    if not section:
+        return _with(config, name, value, variable)
+    return replace(config, **{section: _with(getattr(config, section), name, value, variable)})
+
+
+def _with(struct: S, name: str, value: str, variable: str) -> S:
+    kind: Any = typing.get_type_hints(type(struct), include_extras=True)[name]
+    return replace(struct, **{name: typed(value, kind, variable, strict=False)})

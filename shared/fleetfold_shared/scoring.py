@@ -1,0 +1,77 @@
+"""The one score of the fleet: a function of the query, the document and global statistics, and of nothing else.
+
+    score = alpha * BM25 / divisor + (1 - alpha) * max(cosine, 0)
+
+    BM25    = sum over query terms of  qtf * idf * tf / (tf + k1 * (1 - b + b * dl / avgdl))
+    idf     = ln(1 + (N - df + 0.5) / (df + 0.5))
+    divisor = sum over query terms of  qtf * idf
+
+BM25 is Lucene's (Robertson and Zaragoza 2009, without the constant factor k1 + 1). N, df and avgdl count every document
+that is searched, on all nodes; so nodes that rank alone and are merged give the ranking of one index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleetfold_shared.messages.search import Term
+
+__all__ = ["ALPHA", "K1", "B", "Corpus", "Weights", "idf", "length_norm", "score", "weigh"]
+
+K1 = 1.2
+B = 0.75
+ALPHA = 0.7
+
+
+class Corpus(Protocol):
+    """What must be known of all documents that are searched."""
+
+    @property
+    def documents(self) -> int:
+        """How many there are."""
+
+    @property
+    def length(self) -> int:
+        """How many terms they have together, repeats included."""
+
+    def df(self, term: str) -> int:
+        """How many of them have `term`; 0 for a term that none has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A query, weighed: what travels in `SearchAsk`. `divisor` is 0 when the query has no terms."""
+
+    terms: list[Term]
+    avgdl: float
+    divisor: float
+
+
+def idf(documents: int, df: int) -> float:
+    """Above 0, and at most ln(2 * documents + 2). Stale counts may say more of a term than there are documents."""
+    df = min(df, documents)
+    return math.log(1.0 + (documents - df + 0.5) / (df + 0.5))
+
+
+def weigh(terms: Mapping[str, int], corpus: Corpus) -> Weights:
+    """Give each term of a query (with how often it has it) its weight among the documents of `corpus`.
+
+    A term that no document has still counts in the divisor: the query asked for it.
+    """
+    documents = corpus.documents
+    weighed = [Term(term, qtf, idf(documents, corpus.df(term))) for term, qtf in terms.items()]
+    avgdl = corpus.length / documents if documents else 0.0
+    return Weights(weighed, avgdl or 1.0, math.fsum(term.qtf * term.idf for term in weighed))
+
+
+def length_norm(avgdl: float) -> tuple[float, float]:
+    """`(constant, per_term)`: what is added to tf below the fraction is `constant + per_term * dl`."""
+    return K1 * (1.0 - B), K1 * B / avgdl
+
+
+def score(bm25: float, cosine: float, alpha: float = ALPHA) -> float:
+    """The score from its parts: BM25 already over its divisor (0 when that is 0), the cosine 0 without a vector."""
+    return alpha * bm25 + (1.0 - alpha) * max(cosine, 0.0)

@@ -1,0 +1,154 @@
+"""The thread behind `groupcommit`: it owns the connection, runs operations on it, and knows nothing of who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+__all__ = ["Batch", "C", "Connection", "Operation", "Outcome", "Work", "WriterThread"]
+
+
+class Connection(Protocol):
+    """What the writer needs of a connection; sqlite3's and SQLAlchemy's both have it."""
+
+    def commit(self) -> object: ...
+    def rollback(self) -> object: ...
+    def close(self) -> object: ...
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class Operation(NamedTuple):
+    """What to run, and whom to tell."""
+
+    run: Callable[[Any], Any]
+    future: asyncio.Future[Any]
+
+
+class Outcome(NamedTuple):
+    """What came of an operation: `value`, unless there is an `error`."""
+
+    future: asyncio.Future[Any]
+    value: Any
+    error: BaseException | None
+
+
+class Batch(NamedTuple):
+    """Operations to be committed together."""
+
+    operations: list[Operation]
+
+
+Work = Batch | Operation | None  # None: close the connection and end
+
+
+class WriterThread(Generic[C]):
+    """The thread's side: it knows the connection, and nothing of who waits."""
+
+    def __init__(
+        self, connect: Callable[[], C], begin: Callable[[C], object], settle: Callable[..., None], name: str
+    ) -> None:
+        self.queue: SimpleQueue[Work] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._connect = connect
+        self._begin = begin
+        self._settle = settle
+        self._connection: C | None = None
+
+    def start(self, event_loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to take work, and to report to `event_loop`, on which `settle` is called."""
+        self._event_loop = event_loop
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the thread's end; `None` must have been queued."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        """Take work until told to end, or until the event loop is closed and nobody is left to hear of it."""
+        heard = True
+        while heard and (work := self.queue.get()) is not None:
+            if isinstance(work, Batch):
+                heard = self._report(self._commit_together(work.operations), batch=True)
+            else:
+                heard = self._report([self._alone(work)], batch=False)
+        self._drop_connection()
+        self._report([], batch=False)
+
+    def _report(self, outcomes: list[Outcome], *, batch: bool) -> bool:
+        assert self._event_loop is not None
+        try:
+            self._event_loop.call_soon_threadsafe(lambda: self._settle(outcomes, batch=batch))
+        except RuntimeError:  # the event loop is closed
+            return False
+        return True
+
+    def _alone(self, operation: Operation) -> Outcome:
+        """A statement of a lease: neither begun nor committed here."""
+        try:
+            return Outcome(operation.future, operation.run(self._opened()), None)
+        except BaseException as error:  # noqa: BLE001  # the caller gets it: if the thread died, all would hang
+            return Outcome(operation.future, None, error)
+
+    def _commit_together(self, operations: list[Operation]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(operations):
+            outcomes += self._attempt(operations[len(outcomes) :])
+        return outcomes
+
+    def _attempt(self, operations: list[Operation]) -> list[Outcome]:
+        """Run in order and commit. When one fails: redo and commit those before it, and answer up to and with it."""
+        values: list[Any] = []
+        try:
+            connection = self._opened()
+            self._begin(connection)
+        except BaseException as error:  # noqa: BLE001  # all callers get it
+            return self._fail(operations, error)
+        try:
+            for operation in operations:
+                values.append(operation.run(connection))  # noqa: PERF401  # how far it came is needed when one raises
+        except BaseException as error:  # noqa: BLE001  # its caller gets it
+            failed = self._fail(operations[len(values) : len(values) + 1], error)
+            return self._commit_together(operations[: len(values)]) + failed
+        try:
+            self.commit(connection)
+        except BaseException as error:  # noqa: BLE001  # all callers get it: whose fault it is nobody can tell
+            return self._fail(operations, error)
+        return [Outcome(operation.future, value, None) for operation, value in zip(operations, values, strict=True)]
+
+    def _fail(self, operations: list[Operation], error: BaseException) -> list[Outcome]:
+        self.roll_back()
+        return [Outcome(operation.future, None, error) for operation in operations]
+
+    def commit(self, connection: C) -> None:
+        """Commit; what cannot be committed is rolled back, and the error raised."""
+        try:
+            connection.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+
+    def roll_back(self, _: C | None = None) -> None:
+        """Roll back; a connection that cannot even do that is dropped, and the next operation opens another."""
+        try:
+            if self._connection is not None:
+                self._connection.rollback()
+        except Exception:  # noqa: BLE001  # any driver's error: the connection is broken
+            self._drop_connection()
+
+    def _opened(self) -> C:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):  # it is thrown away
+                self._connection.close()
+            self._connection = None
