@@ -1,6 +1,6 @@
 # fleetfold: `make demo` shows the main job, `make test` proves it. Both set up what they need in .venv.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)

@@ -32,18 +32,15 @@ Handler = Callable[[Command, float], Awaitable[None]]
 
 
 class Deliveries:
-    """Runs what is delivered, `concurrency` at once, and tells the broker that it is still at it."""
+    """Hands over what is delivered, and tells the broker that it is still at it.
 
-    def __init__(self, bus: Bus, node: str, concurrency: int, handler: Handler) -> None:
+    The consumer's `max_ack_pending` bounds how much is delivered at once; the handler has its own limits.
+    """
+
+    def __init__(self, bus: Bus, node: str, handler: Handler) -> None:
         self._bus, self._node, self._handler = bus, node, handler
-        self._gate = asyncio.Semaphore(concurrency)
         self._tasks = Tasks()
         self._end: Callable[[], Awaitable[None]] | None = None
-
-    @property
-    def in_flight(self) -> int:
-        """How many commands are held, running or waiting for their turn."""
-        return len(self._tasks)
 
     async def start(self) -> None:
         """Hear this node's commands."""
@@ -68,8 +65,7 @@ class Deliveries:
             return
         beat = asyncio.create_task(self._stay_in_progress(message.reply))
         try:
-            async with self._gate:
-                await self._handler(command, _age_s(message.reply))
+            await self._handler(command, _age_s(message.reply))
             await self._bus.link.publish(message.reply, ACK)
         except FleetfoldError as error:  # not acked, so it comes again
             log.warning("delivery.not_finished", command=command.id, reason=error.message)

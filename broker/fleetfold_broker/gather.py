@@ -8,6 +8,7 @@ each node, but does not tell the dead, so it is for large fleets.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from itertools import count
 
@@ -41,11 +42,11 @@ class _Round:
         self.expected = set(expected)
         self.answers: dict[str, Answer] = {}
         self.complete = asyncio.Event()
-        self.started = asyncio.get_running_loop().time()
+        self.started = time.perf_counter()
 
     def take(self, node: str, data: bytes, error: FleetfoldError | None = None) -> None:
         if node in self.expected and node not in self.answers:
-            ms = (asyncio.get_running_loop().time() - self.started) * 1000
+            ms = (time.perf_counter() - self.started) * 1000
             self.answers[node] = Answer(ms, data, error)
             if len(self.answers) == len(self.expected):
                 self.complete.set()

@@ -8,6 +8,7 @@ otherwise aim the answer at somebody else.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -88,13 +89,13 @@ class Service:
 
     async def _handle(self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        request = _request(message, caller, started)
+        request = _request(message, caller, loop.time())
         async with self._gate:
             if request.deadline is not None and loop.time() > request.deadline:
                 return  # nobody waits for it any more
+            started = time.perf_counter()
             headers, body, error = await answer(handler, request)
-        stats.count(loop.time() - started, error)
+        stats.count(time.perf_counter() - started, error)
         if message.reply and body is not None:
             await say(self._bus, message.reply, body, headers)
 

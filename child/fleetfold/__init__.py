@@ -1,0 +1,47 @@
+"""fleetfold: search and act across several applications as if they were one.
+
+    from fleetfold import Child, Client, Context, Refused, action
+
+`Child` and what belongs to it needs the extra `fleetfold[child]`; it is imported when it is first used, so that a
+program that only calls the fleet stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fleetfold.client import Client
+from fleetfold_shared import __version__
+from fleetfold_shared.messages import Filter, NodeUpdate, Rollback, StepSpec
+
+if TYPE_CHECKING:
+    from fleetfold.child import Child
+    from fleetfold_child.actions import action
+    from fleetfold_child.context import Context, Refused
+
+__all__ = [
+    "Child",
+    "Client",
+    "Context",
+    "Filter",
+    "NodeUpdate",
+    "Refused",
+    "Rollback",
+    "StepSpec",
+    "__version__",
+    "action",
+]
+
+_LAZY = {
+    "Child": "fleetfold.child",
+    "Context": "fleetfold_child.context",
+    "Refused": "fleetfold_child.context",
+    "action": "fleetfold_child.actions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

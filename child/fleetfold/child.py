@@ -159,7 +159,7 @@ class Child:
                 name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed
             )
             self._collections[name] = await self._open.enter_async_context(collection)
-        ledger = await Ledger.open(self.data / "node.db")
+        ledger = await Ledger.open(self.data / "node.db", self._describing.incarnation)
         self._open.push_async_callback(ledger.close)
         for function in self._prepare:
             await function(ledger.database)

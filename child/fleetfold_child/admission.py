@@ -27,8 +27,8 @@ command it names, the forward command:
     undone before, by another id       ok
 
 (* if it is `once`, that settles it as unknown, or asks its check.) "With a result to fill in" means that the
-compensation's params hold placeholders. So a rollback without them must be harmless when its step had no effect. A compensation without an action is a
-tombstone only: where the table says run, it does nothing and is ok.
+compensation's params hold placeholders. A rollback without them must be harmless when its step had no effect. A
+compensation without an action is a tombstone only: where the table says run, it does nothing and is ok.
 """
 
 from __future__ import annotations

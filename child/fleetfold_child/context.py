@@ -51,13 +51,13 @@ class Context:
         tx: Database | None = None,
         db: Database | None = None,
         collections: Mapping[str, Documents] | None = None,
-        log: structlog.typing.FilteringBoundLogger | None = None,
+        log: structlog.stdlib.BoundLogger | None = None,
     ) -> None:
         self.node = node
         self.command_id = command_id
         self.key = command_id
         self.starts = starts
-        self.log = log or structlog.get_logger()
+        self.log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
         self._deadline = deadline
         self._cancelled = False
         self._tx = tx

@@ -68,7 +68,7 @@ class Transaction:
         self._writer = writer
         self._lease: Lease[sqlite3.Connection] | None = None
         self._opening = asyncio.Lock()
-        self._ended = False
+        self._ended = asyncio.Event()
 
     async def execute(self, sql: str, params: Params = (), /) -> Rows:
         _refuse_control(sql)
@@ -77,7 +77,7 @@ class Transaction:
 
     async def commit(self, last: Callable[[sqlite3.Connection], None]) -> None:
         """Run `last` in the transaction and commit; if no statement opened one, `last` shares others' commit."""
-        self._ended = True
+        self._ended.set()
         if self._lease is None:
             await self._writer.run(last)
             return
@@ -86,9 +86,9 @@ class Transaction:
 
     async def _open(self) -> Lease[sqlite3.Connection]:
         async with self._opening:
-            if self._lease is None and not self._ended:
+            if self._lease is None and not self._ended.is_set():
                 lease = await self._writer.lease()
-                if self._ended:
+                if self._ended.is_set():
                     lease.roll_back()
                 else:
                     self._lease = lease
@@ -102,7 +102,7 @@ class Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended = True
+        self._ended.set()
         if self._lease is not None:
             self._lease.roll_back()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
 
 import msgspec
@@ -13,7 +14,7 @@ from fleetfold_child.context import Documents
 from fleetfold_child.gate import Gate
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.runner import Runner
-from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, CommandResult
 
 __all__ = ["Executor"]
@@ -28,10 +29,10 @@ class Executor:
 
     def __init__(
         self,
-        node: str,
         actions: Actions,
         ledger: Ledger,
         *,
+        node: str,
         collections: Mapping[str, Documents] | None = None,
         concurrency: int = 16,
         max_result_bytes: int = 256 * 1024,
@@ -59,7 +60,8 @@ class Executor:
         """Do what the command asks, once; its result to publish, or None when there is nothing to say.
 
         `age_s` is how long the broker has held it. A duplicate of a running command waits for the same end. Raises
-        what the ledger raises (a full disk): the command is then not finished, and wants to be delivered again.
+        `Unavailable` when the ledger cannot be written: the command is then not finished, and wants to be delivered
+        again.
         """
         if (running := self._running.get(command.id)) is not None:
             result = await asyncio.shield(running)
@@ -70,6 +72,8 @@ class Executor:
         try:
             result = await self._decide_and_run(command, loop.time() - age_s)
             return result
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk") from error
         finally:
             del self._running[command.id]
             ended.set_result(result)

@@ -18,6 +18,7 @@ from fleetfold_child.admission import Admission, Decision, Plan
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
 
 __all__ = ["Ledger"]
@@ -27,7 +28,7 @@ _PRUNED_AT_ONCE = 1000
 
 
 class Ledger:
-    """Open it with `Ledger.open`. `incarnation` names this process; no two processes may have the file open."""
+    """Open it with `Ledger.open`. No two processes may have the same one open."""
 
     def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
         self.database = NodeDatabase(writer)
@@ -38,9 +39,10 @@ class Ledger:
         self._abandoned: set[str] = set()
 
     @classmethod
-    async def open(cls, path: Path, incarnation: str, *, clock: Clock | None = None) -> Ledger:
+    async def open(cls, path: Path, *, incarnation: str | None = None, clock: Clock | None = None) -> Ledger:
         """Open or create the file, and take note of what the last process left running.
 
+        `incarnation` names this process in its rows.
         Raises `Conflict` when the file is no database, or is a newer fleetfold's.
         """
         writer = open_writer(path)
@@ -58,7 +60,7 @@ class Ledger:
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, incarnation, clock or SystemClock(), suspects)
+        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects)
 
     async def close(self) -> None:
         """Finish what was submitted. What is still running is left to be run again, with no crash counted."""

@@ -43,13 +43,19 @@ _TABLES = (
         finished_at REAL
     )
     """,
-    "CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)"
-    " WHERE compensates IS NOT NULL",
+    """
+    CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)
+        WHERE compensates IS NOT NULL
+    """,
     "CREATE INDEX IF NOT EXISTS fleetfold_command_running ON fleetfold_command (state) WHERE state = 'running'",
-    "CREATE INDEX IF NOT EXISTS fleetfold_command_unpublished ON fleetfold_command (finished_at)"
-    " WHERE published = 0 AND finished_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS fleetfold_command_finished ON fleetfold_command (finished_at)"
-    " WHERE published = 1 AND finished_at IS NOT NULL",
+    """
+    CREATE INDEX IF NOT EXISTS fleetfold_command_unpublished ON fleetfold_command (finished_at)
+        WHERE published = 0 AND finished_at IS NOT NULL
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS fleetfold_command_published ON fleetfold_command (finished_at)
+        WHERE published = 1 AND finished_at IS NOT NULL
+    """,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
@@ -130,8 +136,11 @@ def leave(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE fleetfold_command SET incarnation = '' WHERE state = 'running' AND incarnation <> ''")
 
 
+_FIND = f"SELECT {_COLUMNS} FROM fleetfold_command WHERE id = ?"  # noqa: S608  # a constant
+
+
 def find(connection: sqlite3.Connection, command_id: str) -> Row | None:
-    found = connection.execute(f"SELECT {_COLUMNS} FROM fleetfold_command WHERE id = ?", (command_id,)).fetchone()  # noqa: S608  # a constant
+    found = connection.execute(_FIND, (command_id,)).fetchone()
     return None if found is None else Row._make(found)
 
 
@@ -169,7 +178,8 @@ def begin(
 
 
 _FINISH = """
-    UPDATE fleetfold_command SET state = 'done', outcome = ?, refused = ?, answer = ?, finished_at = ?
+    UPDATE fleetfold_command SET state = 'done', outcome = ?, refused = ?, answer = ?, finished_at = ?,
+        params = CASE WHEN length(params) > 4096 THEN '{}' ELSE params END  -- a batch of documents need not stay
     WHERE id = ? AND state = 'running'
 """
 

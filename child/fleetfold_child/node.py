@@ -44,9 +44,9 @@ class Node:
         self._actions, self._ledger, self._collections = actions, ledger, collections
         self._service = Service(bus, f"fleetfold-node-{self._name}", version=description.version)
         self._executor = Executor(
-            actions, ledger, node=self._name, incarnation=description.incarnation, collections=collections
+            self._name, actions, ledger, collections=collections, concurrency=description.concurrency
         )
-        self._deliveries = Deliveries(bus, self._name, description.concurrency, self._execute)
+        self._deliveries = Deliveries(bus, self._name, self._execute)
         self._tasks = Tasks()
         self._changed = asyncio.Event()
         self._heartbeat_s = 5.0
@@ -93,8 +93,8 @@ class Node:
 
     @property
     def in_flight(self) -> int:
-        """Commands that this node holds."""
-        return self._deliveries.in_flight
+        """Commands that have arrived here and have not ended."""
+        return self._executor.in_flight
 
     @property
     def description(self) -> NodeDescription:
@@ -151,7 +151,7 @@ class Node:
             await self._publish(result)
 
     async def _publish(self, result: CommandResult) -> None:
-        """Return when the broker has stored the result. Its message id is new each time: the master knows duplicates."""
+        """Return when the broker has stored the result. Its message id is new: the master knows duplicates."""
         await self._bus.publish_durably(self._bus.subjects.result(self._name), result, new_id())
         await self._ledger.published(result.id)
 

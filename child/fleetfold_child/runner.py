@@ -139,8 +139,8 @@ class Runner:
         try:
             plain = msgspec.to_builtins(value, str_keys=True)
             size = len(msgspec.json.encode(plain))
-        except (TypeError, ValueError, RecursionError) as error:
-            return _Ending("failed", error=f"its result cannot be said in JSON: {error}")
+        except (TypeError, ValueError, RecursionError) as reason:
+            return _Ending("failed", error=f"its result cannot be said in JSON: {reason}")
         if size > self._max_result_bytes:
             return _Ending(
                 "failed", error=f"its result is {size} bytes of JSON; at most {self._max_result_bytes} can travel"

@@ -1,0 +1,27 @@
+"""The errors a caller of the fleet can meet: see the tree in `fleetfold_shared.errors`."""
+
+from __future__ import annotations
+
+from fleetfold_shared.errors import (
+    Conflict,
+    DeadlineExceeded,
+    FleetfoldError,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    Unavailable,
+)
+
+__all__ = [
+    "Conflict",
+    "DeadlineExceeded",
+    "FleetfoldError",
+    "InternalError",
+    "InvalidInput",
+    "NotFound",
+    "Overloaded",
+    "TooLarge",
+    "Unavailable",
+]
