@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -91,9 +92,10 @@ class Child:
         return self
 
     def load(self, target: str) -> Self:
-        """Declare what `module:object` names."""
+        """Declare what `module:object` names, and have the module's `prepare(db)`, if it has one, set up its tables."""
         self._actions.load(target)
-        return self
+        prepare = getattr(sys.modules[target.partition(":")[0]], "prepare", None)
+        return self if prepare is None else self.prepare(prepare)
 
     def prepare(self, function: Prepare) -> Self:
         """Have `function` set up the application's tables at each start, before anything runs."""
@@ -159,7 +161,7 @@ class Child:
                 name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed
             )
             self._collections[name] = await self._open.enter_async_context(collection)
-        ledger = await Ledger.open(self.data / "node.db", self._describing.incarnation)
+        ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
         self._open.push_async_callback(ledger.close)
         for function in self._prepare:
             await function(ledger.database)

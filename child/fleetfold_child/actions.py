@@ -25,7 +25,7 @@ from fleetfold_child.parameters import Parameters
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
 from fleetfold_shared.messages import ActionInfo, ActionKind
 
-__all__ = ["Action", "Actions", "action"]
+__all__ = ["Action", "Actions", "AnyAction", "action"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -81,8 +81,7 @@ class Transaction:
         if self._lease is None:
             await self._writer.run(last)
             return
-        await self._lease.run(lambda connection: last(_still_open(connection)))
-        await self._lease.commit()
+        await self._lease.commit(lambda connection: last(_still_open(connection)))
 
     async def _open(self) -> Lease[sqlite3.Connection]:
         async with self._opening:

@@ -71,12 +71,12 @@ class Executor:
         result = None
         try:
             result = await self._decide_and_run(command, loop.time() - age_s)
-            return result
         except sqlite3.Error as error:
             raise Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk") from error
         finally:
             del self._running[command.id]
             ended.set_result(result)
+        return result
 
     async def _decide_and_run(self, command: Command, sent_at: float) -> CommandResult | None:
         action = self._actions.get(command.action)
@@ -85,16 +85,18 @@ class Executor:
                 admission = await self._ledger.admit(command, self._plan(command, action, sent_at))
                 if admission.decision is Decision.RUN and action is not None:
                     return await self._runner.run(action, command, admission)
-            if admission.decision is Decision.WAIT:
+            if admission.awaited is not None:
                 await self._end_of(admission.awaited)
             elif admission.forward is not None:
                 await self.handle(admission.forward)
             else:
                 return admission.result
 
-    async def _end_of(self, command_id: str | None) -> None:
-        if (running := self._running.get(command_id or "")) is not None:
+    async def _end_of(self, command_id: str) -> None:
+        if (running := self._running.get(command_id)) is not None:
             await asyncio.shield(running)
+        else:  # it has just ended, or was interrupted: what nobody runs is not running
+            self._ledger.abandon(command_id)
 
     def _plan(self, command: Command, action: AnyAction | None, sent_at: float) -> Plan:
         limit_s, age_s = command.start_within_s, asyncio.get_running_loop().time() - sent_at

@@ -66,7 +66,7 @@ _COLUMNS = (
 class Row(NamedTuple):
     """One command as the ledger knows it.
 
-    `incarnation` is the process that runs it, empty when that process is gone. `crashes` counts the deaths of the
+    `incarnation` is the process that runs it, empty when none does. `crashes` counts the deaths of the
     process while this ran, `lone_crashes` those while nothing else did. `answer` is the encoded `CommandResult`.
     `refused` marks the handler's word that nothing has happened.
     """
@@ -178,7 +178,8 @@ def begin(
 
 
 _FINISH = """
-    UPDATE fleetfold_command SET state = 'done', outcome = ?, refused = ?, answer = ?, finished_at = ?,
+    UPDATE fleetfold_command SET
+        state = 'done', incarnation = '', outcome = ?, refused = ?, answer = ?, finished_at = ?,
         params = CASE WHEN length(params) > 4096 THEN '{}' ELSE params END  -- a batch of documents need not stay
     WHERE id = ? AND state = 'running'
 """
@@ -195,8 +196,8 @@ _DONE = """
          admitted_at, finished_at)
     VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
-        state = excluded.state, starts = excluded.starts, outcome = excluded.outcome, answer = excluded.answer,
-        published = excluded.published, finished_at = excluded.finished_at
+        state = excluded.state, incarnation = '', starts = excluded.starts, outcome = excluded.outcome,
+        answer = excluded.answer, published = excluded.published, finished_at = excluded.finished_at
 """
 
 

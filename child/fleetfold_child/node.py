@@ -44,7 +44,7 @@ class Node:
         self._actions, self._ledger, self._collections = actions, ledger, collections
         self._service = Service(bus, f"fleetfold-node-{self._name}", version=description.version)
         self._executor = Executor(
-            self._name, actions, ledger, collections=collections, concurrency=description.concurrency
+            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency
         )
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._tasks = Tasks()

@@ -133,7 +133,7 @@ def _csv(path: Path, id_field: str, delimiter: str) -> Generator[Document]:
             for row in rows:
                 yield _row(row, f"{path}:{rows.line_num}", id_field)
         except csv.Error as error:
-            raise InvalidInput(f"{path}:{rows.line_num}: not CSV: {error}", field="records") from None
+            raise InvalidInput(f"{path}:{rows.reader.line_num}: not CSV: {error}", field="records") from None
         except UnicodeDecodeError as error:
             where = f"after line {rows.line_num}"
             raise InvalidInput(f"{path}: not UTF-8 {where}: {error.reason}; convert it", field="records") from None

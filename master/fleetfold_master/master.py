@@ -82,7 +82,7 @@ class Master:
         gatherer = Gatherer(gathering, on_gone=presence.gone)
         sender = BusSender(bus)
         jobs = Jobs(store, sender, self._clock, registry)
-        transactions = Transactions(store, sender, self._clock, registry)
+        transactions = Transactions(store, sender, self._clock, registry, registry.find)
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
         await fleet.ensure()

@@ -32,16 +32,18 @@ class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(min_length=1, description="The address it listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Its port; 0 takes a free one.")] = 4222
-    store: Annotated[str | None, Meta(description="Where it keeps its streams; `broker` in the state directory.")] = None
+    store: Annotated[str | None, Meta(description="Where it keeps its streams; `broker` in the state directory.")] = (
+        None
+    )
 
 
 class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The coordinator of `fleetfold up` and `fleetfold master`."""
 
-    data: Annotated[str | None, Meta(description="Where it keeps its database; `master` in the state directory.")] = None
-    heartbeat_s: Annotated[
-        float, Meta(gt=0, le=300, description="How often nodes are to be heard, in seconds.")
-    ] = 5.0
+    data: Annotated[str | None, Meta(description="Where it keeps its database; `master` in the state directory.")] = (
+        None
+    )
+    heartbeat_s: Annotated[float, Meta(gt=0, le=300, description="How often nodes are to be heard, in seconds.")] = 5.0
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,7 +55,7 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     weight: Annotated[float, Meta(gt=0, le=1000, description="Its share where work is shared out.")] = 1.0
     concurrency: Annotated[int, Meta(ge=1, le=1000, description="How many requests it serves at once.")] = 16
     collections: Annotated[
-        dict[Slug, str], Meta(description="Its collections: a name, and the JSONL or CSV file it is filled from.")
+        dict[Slug, str], Meta(description='Its collections: a name, and the file it is filled from, or "" for none.')
     ] = {}
     actions: Annotated[list[str], Meta(description="Where its actions are: `module:object`.")] = []
     data: Annotated[
@@ -136,7 +138,9 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
         master=replace(config.master, data=maybe(config.master.data)),
         children=[
             replace(
-                child, data=maybe(child.data), collections={name: root(file) for name, file in child.collections.items()}
+                child,
+                data=maybe(child.data),
+                collections={name: file and root(file) for name, file in child.collections.items()},
             )
             for child in config.children
         ],

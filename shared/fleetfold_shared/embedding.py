@@ -73,8 +73,7 @@ class _WordLlama:
     dimensions = 256
 
     def __init__(self) -> None:
-        with _root_logger_untouched():
-            import wordllama
+        wordllama = _import_wordllama()
         model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
         self._vectors: Vectors = model.embedding
         self._tokenizer = model.tokenizer
@@ -92,6 +91,17 @@ class _WordLlama:
                 self._vectors[np.minimum(encoded.ids, len(self._vectors) - 1)].mean(axis=0, out=row)
 
 
+def _import_wordllama() -> Any:
+    try:
+        with _root_logger_untouched():
+            import wordllama
+    except ImportError:
+        raise InvalidInput(
+            "embedder: wordllama is not installed; install fleetfold[child] or fleetfold[master]", field="embedder"
+        ) from None
+    return wordllama
+
+
 @contextmanager
 def _root_logger_untouched() -> Iterator[None]:
     """Importing wordllama configures the root logger, which is the application's own business."""
@@ -104,7 +114,7 @@ def _root_logger_untouched() -> Iterator[None]:
         root.setLevel(level)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # importing an embedder may register it
 _factories: dict[str, Callable[[], Embedder]] = {DEFAULT_EMBEDDER: _WordLlama}
 _loaded: dict[str, Embedder] = {}
 
@@ -144,7 +154,10 @@ def _imported(name: str, module: str, attribute: str) -> Embedder:
     except (ImportError, AttributeError) as error:
         raise InvalidInput(f"embedder: {name!r} cannot be imported: {error}", field="embedder") from None
     if isinstance(found, type) or not hasattr(found, "embed"):
-        found = found()
+        try:
+            found = found()
+        except TypeError as error:
+            raise InvalidInput(f"embedder: {name!r} does not make one: {error}", field="embedder") from None
     if not hasattr(found, "embed"):
         raise InvalidInput(f"embedder: {name!r} has no method `embed`", field="embedder")
     return cast("Embedder", found)

@@ -30,22 +30,32 @@ _held: ContextVar[Lease[Any] | None] = ContextVar("lease", default=None)
 class Lease(Generic[C]):
     """An open transaction of one caller. Ended by `commit` or `roll_back`; everybody else waits until then."""
 
-    def __init__(self, writer: WriterThread[C], release: Callable[[], None]) -> None:
+    def __init__(self, writer: WriterThread[C], begin: Callable[[C], object], release: Callable[[], None]) -> None:
         self._writer = writer
+        self._begin = begin
         self._release = release
+        self._begun = False
         self.open = True
 
     async def run(self, function: Callable[[C], T]) -> T:
         """Run `function` in the writer's thread, inside the transaction. Its error leaves the transaction open."""
-        if not self.open:
-            raise RuntimeError("this transaction has ended")
-        return await self._submit(function)
+        return await self._submit(lambda connection: function(self._in_transaction(connection)))
 
-    async def commit(self) -> None:
-        """Commit and end it; if that fails, roll back and raise. A caller cancelled here does not know which."""
-        if not self.open:
-            raise RuntimeError("this transaction has ended")
-        await self._end(self._writer.commit)
+    async def commit(self, last: Callable[[C], object] = lambda connection: None) -> None:  # noqa: ARG005  # nothing
+        """Run `last` in the transaction, commit and end it; if either fails, roll back and raise.
+
+        A caller cancelled here does not know whether it was committed.
+        """
+
+        def finish(connection: C) -> None:
+            try:
+                last(self._in_transaction(connection))
+            except BaseException:
+                self._writer.roll_back()
+                raise
+            self._writer.commit(connection)
+
+        await self._end(finish)
 
     def roll_back(self) -> None:
         """End it with nothing done, if it has not ended yet.
@@ -55,13 +65,22 @@ class Lease(Generic[C]):
         if self.open:
             self._end(self._writer.roll_back)
 
+    def _in_transaction(self, connection: C) -> C:
+        """Begin with the first statement: it saves a trip to the thread."""
+        if not self._begun:
+            self._begin(connection)
+            self._begun = True
+        return connection
+
     def _end(self, how: Callable[[C], None]) -> asyncio.Future[None]:
-        self.open = False
         ended = self._submit(how)
+        self.open = False
         ended.add_done_callback(lambda _: self._release())
         return ended
 
     def _submit(self, function: Callable[[C], T]) -> asyncio.Future[T]:
+        if not self.open:
+            raise RuntimeError("this transaction has ended")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._writer.queue.put(Operation(function, future))
         return future
@@ -126,11 +145,6 @@ class GroupCommit(Generic[C]):
         and raises instead.
         """
         lease = await self._acquire()
-        try:
-            await lease.run(self._begin)
-        except BaseException:
-            lease.roll_back()
-            raise
         _held.set(lease)
         return lease
 
@@ -214,7 +228,7 @@ class GroupCommit(Generic[C]):
 
     def _grant(self, turn: asyncio.Future[None]) -> None:
         self._lease_is_next = False
-        self._lease = Lease(self._writer, self._release)
+        self._lease = Lease(self._writer, self._begin, self._release)
         turn.set_result(None)
 
     def _release(self) -> None:

@@ -8,17 +8,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.ids import SLUG
 
 __all__ = ["refusal", "typed"]
 
 T = TypeVar("T")
 
+_PLACE = re.compile(r"^(?P<what>.*) - at (?:`key` in )?`\$\.?(?P<path>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.+)`$")
 
 
 def typed(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
-    """`value` as a `kind`; `InvalidInput` names `where` it came from, the field and what is wrong with it."""
+    """`value` as a `kind`; `InvalidInput` names `where` it came from (if not empty), the field and the problem."""
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -29,16 +31,18 @@ def refusal(error: msgspec.ValidationError, where: str) -> InvalidInput:
     """The `InvalidInput` that says the same, for input from `where` (a file, an option)."""
     field, problem = _field_and_problem(error)
     subject = ": ".join(part for part in (where, field) if part)
-    return InvalidInput(f"{subject}: {problem}", field=field or where)
+    return InvalidInput(f"{subject}: {problem}" if subject else problem, field=field or where or None)
 
 
 def _field_and_problem(error: msgspec.ValidationError) -> tuple[str, str]:
-    what, _, path = str(error).partition(" - at `$")
-    parent = path.rstrip("`").removeprefix(".")
+    place = _PLACE.match(str(error))
+    what, parent = (place["what"], place["path"]) if place else (str(error), "")
     if missing := _MISSING.match(what):
         return _join(parent, missing[1]), "missing; it is required"
     if unknown := _UNKNOWN.match(what):
         return _join(parent, unknown[1]), "there is no such key"
+    if SLUG in what:
+        return parent, "not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'"
     return parent, what[:1].lower() + what[1:]
 
 

@@ -12,7 +12,16 @@ from fleetfold_child.actions import action
 from fleetfold_child.context import Context, Refused
 from fleetfold_child.database import Database
 
-__all__ = ["ACCOUNT_ACTIONS", "Charge", "charge_customer", "customer", "prepare_accounts", "refund_customer"]
+__all__ = [
+    "ACCOUNT_ACTIONS",
+    "Balance",
+    "Charge",
+    "balance_of",
+    "charge_customer",
+    "customer",
+    "prepare_accounts",
+    "refund_customer",
+]
 
 Pounds = Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000)]
 
@@ -24,6 +33,19 @@ class Charge(msgspec.Struct, frozen=True):
     customer_id: str
     amount: float
     owes: float
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What a customer `owes`, in pounds."""
+
+    customer_id: str
+    owes: float
+
+
+@action
+async def balance_of(ctx: Context, customer_id: str) -> Balance:
+    """What a customer owes."""
+    return Balance(customer_id, (await customer(ctx.db, customer_id))["owed_pence"] / 100)
 
 
 @action(kind="transactional")
@@ -57,7 +79,7 @@ async def refund_customer(ctx: Context, charge_id: str) -> Charge:
     return Charge(charge_id, customer_id, pence / 100, account["owed_pence"] / 100)
 
 
-ACCOUNT_ACTIONS = [charge_customer, refund_customer]
+ACCOUNT_ACTIONS = [balance_of, charge_customer, refund_customer]
 
 
 async def customer(db: Database, customer_id: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     It never raises for a bad ask or a deadline that passes: the answer says so.
     """
     started = time.perf_counter()
-    asked = [collections[name] for name in ask.collections or collections if name in collections]
+    asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
     if not asked:
         return SearchAnswer(status="no_collection")
     try:

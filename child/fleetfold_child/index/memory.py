@@ -18,7 +18,6 @@ from fleetfold_child.index.segment import Segment
 __all__ = ["MemoryIndex"]
 
 _INLINE_DOCUMENTS = 20_000  # about 2 ms: a thread would cost more than it saves
-_INLINE_ENTRIES = 8
 _FAN_IN = 4  # a segment is merged into its neighbour unless that is so many times larger
 _ERROR = 1e-5  # ten times what float32 may be wrong by: who comes this close to the top k is scored exactly
 
@@ -28,8 +27,8 @@ class MemoryIndex:
 
     exact = True
 
-    def __init__(self) -> None:
-        self._segments: tuple[Segment, ...] = ()
+    def __init__(self, segments: Sequence[Segment] = ()) -> None:
+        self._segments = tuple(_compacted(segments))
 
     async def search(self, query: Query) -> list[Scored]:
         segments = self._segments
@@ -37,10 +36,7 @@ class MemoryIndex:
         return await asyncio.to_thread(_search, segments, query) if large else _search(segments, query)
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
-        if len(entries) + len(removed) <= _INLINE_ENTRIES and sum(map(len, self._segments)) <= _INLINE_DOCUMENTS:
-            self._segments = _applied(self._segments, entries, removed)
-        else:
-            self._segments = await asyncio.to_thread(_applied, self._segments, entries, removed)
+        self._segments = await asyncio.to_thread(_applied, self._segments, entries, removed)
 
     async def hashes(self, ids: Collection[str]) -> dict[str, str]:
         return {document.id: document.hash for document in self._found(ids)}
@@ -65,18 +61,16 @@ def _applied(segments: tuple[Segment, ...], entries: Sequence[Entry], removed: C
     return tuple(_compacted(left))
 
 
-def _compacted(segments: list[Segment]) -> list[Segment]:
-    """Few segments, sizes falling by at least `_FAN_IN`, none of them more than half gone."""
-    stack: list[Segment] = []
-    for segment in segments:
-        living = int(segment.alive.sum())
-        if not living:
-            continue
-        stack.append(segment if 2 * living >= len(segment) else segment.merged(segment.without(segment.row_of)))
-        while len(stack) > 1 and len(stack[-2]) <= _FAN_IN * len(stack[-1]):
-            last = stack.pop()
-            stack.append(stack.pop().merged(last))
-    return stack
+def _compacted(segments: Sequence[Segment]) -> list[Segment]:
+    """Few segments: sizes fall by more than `_FAN_IN` from each to the next, and none is more than half gone."""
+    kept = [segment for segment in segments if segment.alive.any()]
+    kept = [segment if segment.alive.mean() > 0.5 else Segment.merge([segment]) for segment in kept]
+    sizes = [len(segment) for segment in kept]
+    start = len(kept)
+    for place in reversed(range(len(kept))):
+        if sizes[place] <= _FAN_IN * sum(sizes[place + 1 :]):
+            start = place
+    return kept if start == len(kept) else [*kept[:start], Segment.merge(kept[start:])]
 
 
 def _search(segments: tuple[Segment, ...], query: Query) -> list[Scored]:

@@ -11,6 +11,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.candidates import CandidateIndex
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.port import Entry, Index
+from fleetfold_child.index.segment import Segment
 from fleetfold_child.index.statistics import Difference
 from fleetfold_child.index.table import Table
 from fleetfold_shared.analysis import tokens
@@ -50,11 +51,11 @@ async def load(table: Table, memory_documents: int) -> tuple[Index, Difference]:
         async for documents in table.all_terms():
             await asyncio.to_thread(_count, statistics, documents)
         return await CandidateIndex.open(table), statistics
-    index = MemoryIndex()
+    segments: list[Segment] = []
     async for entries in table.all_entries():
-        await index.apply(entries, ())
+        segments.append(await asyncio.to_thread(Segment.build, entries))
         await asyncio.to_thread(_count, statistics, [entry.terms for entry in entries])
-    return index, statistics
+    return await asyncio.to_thread(MemoryIndex, segments), statistics
 
 
 def _count(statistics: Difference, documents: Sequence[list[str]]) -> None:

@@ -7,9 +7,9 @@ may be reading is ever changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain, compress, count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,42 +116,47 @@ class Segment:
         start, end = self.offsets[number], self.offsets[number + 1]
         return self.rows[start:end], self.tfs[start:end]
 
-    def merged(self, other: Segment) -> Segment:
-        """Both in one, without what is gone."""
+    @classmethod
+    def merge(cls, segments: Sequence[Segment]) -> Segment:
+        """All of them in one, without what is gone."""
         numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        first, second = self._live_postings(numbers, 0), other._live_postings(numbers, int(self.alive.sum()))
-        terms, rows, tfs = (np.concatenate([first[i], second[i]]) for i in range(3))
-        order = np.argsort(terms, kind="stable")
-        documents = [*self._live_documents(), *other._live_documents()]
-        return Segment(
+        first_rows = np.cumsum([0, *(segment.alive.sum() for segment in segments)])
+        postings = [
+            segment.live_postings(numbers, int(row)) for segment, row in zip(segments, first_rows, strict=False)
+        ]
+        terms, rows, tfs = (np.concatenate([posting[i] for posting in postings]) for i in range(3))
+        order = np.argsort(terms, kind="stable")  # so the rows of a term stay in their order
+        documents = list(chain.from_iterable(segment.live_documents() for segment in segments))
+        return cls(
             documents=documents,
             row_of={document.id: row for row, document in enumerate(documents)},
             alive=np.ones(len(documents), dtype=np.bool_),
-            lengths=np.concatenate([self.lengths[self.alive], other.lengths[other.alive]]),
-            vectors=np.concatenate([self.vectors[self.alive], other.vectors[other.alive]]),
+            lengths=np.concatenate([segment.lengths[segment.alive] for segment in segments]),
+            vectors=np.concatenate([segment.vectors[segment.alive] for segment in segments]),
             vocabulary=dict(numbers),
             offsets=_offsets(terms[order], len(numbers)),
             rows=rows[order],
             tfs=tfs[order],
         )
 
-    def _live_documents(self) -> list[Document]:
-        return [document for document, alive in zip(self.documents, self.alive.tolist(), strict=True) if alive]
+    def live_documents(self) -> Iterable[Document]:
+        """Those that are not gone, in the order of their rows."""
+        return compress(self.documents, self.alive.tolist())
 
-    def _live_postings(
+    def live_postings(
         self, numbers: defaultdict[str, int], first_row: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         """Term numbers by the common vocabulary `numbers`, rows counted among the living from `first_row`, and tfs."""
         kept = self.alive[self.rows]
         own = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.offsets))[kept]
-        names = list(self.vocabulary)
-        common = np.zeros(len(names), dtype=np.int64)
-        for number in np.unique(own).tolist():
-            common[number] = numbers[names[number]]
+        used = np.bincount(own, minlength=len(self.vocabulary)).tolist()
+        common = np.array(
+            [numbers[term] if uses else -1 for term, uses in zip(self.vocabulary, used, strict=True)], dtype=np.int32
+        )
         new_rows = (np.cumsum(self.alive) - 1 + first_row).astype(np.int32)
         return common[own], new_rows[self.rows[kept]], self.tfs[kept]
 
 
-def _offsets(terms: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _offsets(terms: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     """Where each of `count` terms begins among sorted postings, and the end: (count + 1,)."""
     return np.searchsorted(terms, np.arange(count + 1)).astype(np.int64)

@@ -28,7 +28,7 @@ ENTRY_COLUMNS = [*DOCUMENT_COLUMNS, "terms", "vector"]
 _IDS_PER_QUERY = 500
 _ROWS_PER_BATCH = 5000
 _KEEP_VERSIONS = timedelta(minutes=5)
-_KEEP_NOTHING = timedelta(microseconds=1)  # zero would do the same and warn
+_KEEP_NOTHING = timedelta(milliseconds=1)  # zero would do the same and warn
 
 _metadata = msgspec.json.Decoder(dict[str, Any])
 
@@ -52,9 +52,8 @@ class Table:
         """The collection's table below `<data_dir>/lance/`, made if need be, and cleaned of what a crash left."""
         module = await asyncio.to_thread(lancedb)
         connection = await module.connect_async(data_dir / "lance", session=session())
-        schema = _schema(dimensions, stamp)
         try:
-            handle = await connection.create_table(name, schema=schema, exist_ok=True)
+            handle = await _open_or_create(connection, name, _schema(dimensions, stamp))
         except (RuntimeError, OSError, ValueError) as error:
             connection.close()
             why = str(error).splitlines()[0]
@@ -153,6 +152,13 @@ class Table:
             pa.FixedSizeListArray.from_arrays(pa.array(vectors, pa.float32()), self._dimensions),
         ]
         return pa.Table.from_arrays(columns, schema=_schema(self._dimensions, self._stamp))
+
+
+async def _open_or_create(connection: Any, name: str, schema: Any) -> Any:
+    try:
+        return await connection.open_table(name)
+    except ValueError:  # what LanceDB says when there is none; if it is something else, creating fails too
+        return await connection.create_table(name, schema=schema)
 
 
 def _schema(dimensions: int, stamp: dict[str, str]) -> Any:

@@ -111,6 +111,11 @@ class Registry:
             raise NotFound(f"node: there is no {name!r} in the fleet; there are: {known}", field="node")
         return node
 
+    def find(self, name: str) -> NodeRecord | None:
+        """The record of a name, removed or not; `None` if it was never registered."""
+        node = self._nodes.get(name)
+        return None if node is None else self.record(node)
+
     def all(self, *, removed: bool = False) -> list[StoredNode]:
         """The nodes by name."""
         nodes = (self._nodes[name] for name in sorted(self._nodes))

@@ -146,7 +146,7 @@ class Api:
         return await self._transactions.wait(ask.id, ask.wait_ms / 1000)
 
     async def _tx_list(self, ask: TransactionList, _caller: str) -> TransactionListed:
-        return TransactionListed(transactions=await self._transactions.list(ask.limit))
+        return TransactionListed(transactions=list(await self._transactions.list(ask.limit)))
 
     def _targets(self, ask: Run) -> list[StoredNode]:
         """The nodes to run on; everything about the action is checked before anything is sent."""

@@ -1,0 +1,10 @@
+"""`python -m fleetfold` is the `fleetfold` command."""
+
+from __future__ import annotations
+
+import sys
+
+from fleetfold.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The command's contents page, and its one way out: an exit code, and on failure one line that says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError, Group
+
+from fleetfold.cli.child import child
+from fleetfold.cli.daemons import broker, master, up
+from fleetfold.cli.demo import demo
+from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
+from fleetfold.cli.jobs import jobs
+from fleetfold.cli.nodes import nodes
+from fleetfold.cli.run import run
+from fleetfold.cli.search import search
+from fleetfold.cli.terminal import Terminal
+from fleetfold.cli.transactions import tx
+from fleetfold.cli.version import version
+from fleetfold.logging import configure
+from fleetfold_shared import __version__
+from fleetfold_shared.errors import FleetfoldError
+
+__all__ = ["app", "main"]
+
+HELP = """\
+Ask the fleet, fold the answers into one.
+
+Every command takes `--json`. Exit codes: 0 ok, 1 failed, 2 usage, 3 partly.
+"""
+
+app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version__)
+
+GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
+    "Start a fleet": (demo, up, broker, master, child),
+    "Use a fleet": (nodes, search, run, jobs, tx),
+    "About": (version,),
+}
+
+for title, commands in GROUPS.items():
+    group = Group.create_ordered(title)
+    for place, command in enumerate(commands):
+        if isinstance(command, App):
+            command.group, command.sort_key = (group,), place
+            app.command(command)
+        else:
+            app.command(command, group=group, sort_key=place)
+app["run"].usage = "Usage: fleetfold run [OPTIONS] TARGET ACTION [key=value]..."
+for flag in ("--help", "--version"):
+    app[flag].group = (group,)
+
+
+def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) -> int:
+    """Run the command line `tokens` (those of this process by default); the exit code.
+
+    Never a traceback for what a user can cause: a `FleetfoldError` is one line on stderr, and with `--json` also a
+    document `{"error": {"code", "message", "field"}}` on stdout.
+    """
+    tokens = list(sys.argv[1:] if tokens is None else tokens)
+    terminal = terminal or Terminal.standard()
+    as_json = "--json" in tokens
+    try:
+        code = _run(tokens, terminal)
+        terminal.out.flush()
+    except CycloptsError as error:
+        code = refuse_usage(terminal, error, tokens, as_json=as_json)
+    except FleetfoldError as error:
+        code = refuse(terminal, error, as_json=as_json)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of(terminal)
+        code = PIPE_CLOSED
+    except OSError as error:
+        code = refuse_input_output(terminal, error, as_json=as_json)
+    return code
+
+
+def _run(tokens: list[str], terminal: Terminal) -> int:
+    call, bound, injected = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    given = dict.fromkeys(injected, terminal)
+    if not inspect.iscoroutinefunction(call):
+        return call(*bound.args, **bound.kwargs, **given) or 0
+    configure("warning", stream=terminal.err)
+    return _run_loop(call(*bound.args, **bound.kwargs, **given)) or 0
+
+
+def _run_loop(work: Coroutine[Any, Any, int | None]) -> int | None:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        return None
+    return uvloop.new_event_loop
+
+
+def _let_go_of(terminal: Terminal) -> None:
+    """The reader is gone: what is still buffered goes nowhere, or Python would complain at its end."""
+    if terminal.out is sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

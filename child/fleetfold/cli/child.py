@@ -1,0 +1,102 @@
+"""`fleetfold child`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from msgspec.structs import asdict
+
+from fleetfold.cli.options import COMMON, DAEMON, Common, Daemon, Many, Option
+from fleetfold.cli.serving import running_child, settings, shown, until_signalled
+from fleetfold.cli.terminal import Injected
+from fleetfold.cli.values import labels, pair
+from fleetfold.state import find_url
+from fleetfold_shared.config import ChildConfig, Config
+from fleetfold_shared.errors import Conflict, InvalidInput
+from fleetfold_shared.refusals import typed
+
+__all__ = ["child"]
+
+
+async def child(
+    *,
+    name: Annotated[
+        str | None, Option(help="The node's name: a-z, 0-9 and '-'. The config's only child without it.")
+    ] = None,
+    collection: Annotated[
+        tuple[str, ...], Many(help="`products=docs.jsonl`: a collection and its JSONL or CSV file; or a name alone.")
+    ] = (),
+    actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
+    data: Annotated[
+        Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
+    ] = None,
+    type: Annotated[str | None, Option(help="What kind of application it is; app.")] = None,  # noqa: A002
+    label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
+    weight: Annotated[float | None, Option(help="Its share where work is shared out; 1.")] = None,
+    concurrency: Annotated[int | None, Option(help="How many requests it serves at once; 16.")] = None,
+    daemon: Daemon = DAEMON,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """A child: one application's documents and actions.
+
+    Stays up until SIGINT or SIGTERM. Options come before what the config file says of the same child. Modules of
+    actions are looked for in the current folder first.
+    """
+    config = settings(daemon, common, terminal)
+    given = {
+        "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
+        "labels": labels(label), "weight": weight, "concurrency": concurrency,
+    }  # fmt: skip
+    chosen = _over(_configured(config, name), given)
+    sys.path.insert(0, str(Path.cwd()))
+    url = find_url(common.url or config.url)
+    with until_signalled():
+        async with running_child(chosen, url, config.prefix) as node:
+            ready = {
+                "ready": "child",
+                "name": node.name,
+                "url": shown(url),
+                "pid": os.getpid(),
+                "documents": node.documents,
+            }
+            terminal.ready(common, ready, _ready(node.name, node.documents, shown(url)))
+            reason = await node.wait()
+        raise Conflict(f"{node.name}: {reason}", field="name")
+
+
+def _configured(config: Config, name: str | None) -> ChildConfig:
+    """What the config says of `name`; without a name, its only child."""
+    if name is None:
+        if len(config.children) != 1:
+            raise InvalidInput("name: a child needs one: --name shop", field="name")
+        return config.children[0]
+    for known in config.children:
+        if known.name == name:
+            return known
+    return typed({"name": name}, ChildConfig, "")
+
+
+def _over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
+    """The options that were given over the settings, checked as they are."""
+    changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
+    return typed(asdict(config) | changes, ChildConfig, "")
+
+
+def _collections(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, file = pair(word, "collection") if "=" in word else (word, "")
+        if name in found:
+            raise InvalidInput(f"collection: {name!r} is given twice", field="collection")
+        found[name] = file
+    return found
+
+
+def _ready(name: str, documents: Mapping[str, int], url: str) -> str:
+    counts = [f"{count:,} documents in {collection}" for collection, count in documents.items()]
+    return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"

@@ -1,0 +1,24 @@
+"""`fleetfold demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fleetfold.cli.options import Flag
+from fleetfold.cli.terminal import Injected
+
+__all__ = ["demo"]
+
+
+def demo(
+    *,
+    exit: Annotated[bool, Flag(help="End after the tour.")] = False,  # noqa: A002
+    terminal: Injected,
+) -> int:
+    """A broker, a master, three children, and a guided tour.
+
+    All are processes of their own. On a terminal the fleet stays up afterwards, for you to try.
+    """
+    from fleetfold.demo.tour import run
+
+    return run(stay=not exit and terminal.out.isatty())

@@ -1,0 +1,97 @@
+"""`fleetfold nodes`: who is there, and how they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from fleetfold.cli.exits import FAILED, OK, PARTLY
+from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
+from fleetfold.cli.terminal import Injected
+from fleetfold.cli.values import labels
+from fleetfold.cli.views import nodes as views
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import NodeUpdate
+
+__all__ = ["nodes"]
+
+Name = Annotated[str, Parameter(help="The node's name.")]
+
+nodes = App(name="nodes", help="Who is there, and how they are.")
+
+
+@nodes.command(name="list")
+async def listing(
+    *,
+    removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """All nodes: type, state, health, documents, actions, when last heard, and how fast they answer."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.nodes(removed=removed)
+    terminal.show(common, {"nodes": found}, lambda: views.listing(found))
+
+
+@nodes.command
+async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """All that is known of one node, with the signatures of its actions."""
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.node(name)
+    terminal.show(common, node, lambda: views.detail(node))
+
+
+@nodes.command
+async def ping(
+    *names: Annotated[str, Parameter(help="Nodes' names; all of them without.")],
+    timeout: Annotated[float, Option(help="Seconds to wait for each.", show_default=True)] = 1.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Milliseconds to the named nodes, or to all.
+
+    Exit code 3 when some did not answer, 1 when none did.
+    """
+    async with await terminal.fleet(common) as fleet:
+        ms = await fleet.ping(*names, timeout_s=timeout)
+    terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
+    silent = sum(value is None for value in ms.values())
+    return OK if not silent else FAILED if silent == len(ms) else PARTLY
+
+
+@nodes.command
+async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+    """The fleet in figures."""
+    async with await terminal.fleet(common) as fleet:
+        figures = await fleet.stats()
+    terminal.show(common, figures, lambda: views.figures(figures))
+
+
+@nodes.command
+async def update(
+    name: Name,
+    /,
+    *,
+    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
+    title: Annotated[str | None, Option(help="A name for people.")] = None,
+    label: Annotated[tuple[str, ...], Many(help="`key=value`; the labels given replace those it has.")] = (),
+    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Set a node's state, title, labels or weight."""
+    change = NodeUpdate(node=name, state=state, title=title, labels=labels(label) or None, weight=weight)
+    if change == NodeUpdate(node=name):
+        raise InvalidInput("nothing to change: give --state, --title, --label or --weight")
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.update_node(change)
+    terminal.show(common, node, lambda: views.detail(node))
+
+
+@nodes.command
+async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Take a node out of the fleet; its name may return."""
+    async with await terminal.fleet(common) as fleet:
+        await fleet.remove_node(name)
+    terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")

@@ -1,0 +1,161 @@
+"""The reference pages, made from the code. From the root of the project:
+
+python -c "from fleetfold.cli.reference import write; write('docs/reference')"
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from fleetfold.cli.app import app
+from fleetfold.cli.exits import FAILED, INTERRUPTED, OK, PARTLY, USAGE
+from fleetfold_shared.config import ChildConfig, Config, variables
+from fleetfold_shared.messages import Job, NodeRecord, NodeStats, Searched, TransactionView
+
+__all__ = ["commands", "configuration", "output", "pages", "write"]
+
+DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
+    ("search", "an answer", (Searched,)),
+    ("run, jobs show", "a job", (Job,)),
+    ("jobs list", "`jobs`: a list of jobs, newest first", ()),
+    ("tx run, tx show", "a transaction", (TransactionView,)),
+    ("tx list", "`transactions`: a list of transactions without their timelines, newest first", ()),
+    ("nodes show, nodes update", "a node", (NodeRecord,)),
+    ("nodes list", "`nodes`: a list of nodes, by name", ()),
+    ("nodes ping", "`ms`: milliseconds by node, null for one that did not answer", ()),
+    ("nodes stats", "figures", (NodeStats,)),
+    ("nodes remove", "`node`: its name; `removed`: true", ()),
+    ("version", "`version`: text", ()),
+    (
+        "up, broker, master, child",
+        "a line when it is ready: `ready`: the command; `url`, `pid`, and what it runs",
+        (),
+    ),
+    ("any, when it fails", "`error`: `code` (stable), `message` (one line), `field` (or null)", ()),
+)
+
+
+def pages() -> dict[str, str]:
+    """The pages by file name."""
+    return {"cli.md": commands(), "configuration.md": configuration(), "output.md": output()}
+
+
+def write(folder: str | Path) -> None:
+    """Write the pages into `folder`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (Path(folder) / name).write_text(text, encoding="utf-8")
+
+
+def commands() -> str:
+    """Every command with its options, as `--help` has them."""
+    return f"{app.generate_docs().strip()}\n"
+
+
+def configuration() -> str:
+    """Every key of the TOML file, its variable, its default and what it is for."""
+    return "\n".join((*_configuration(), ""))
+
+
+def output() -> str:
+    """The exit codes, and the JSON document of every command."""
+    return "\n".join((*_output(), ""))
+
+
+def _configuration() -> Iterator[str]:
+    yield "# Configuration"
+    yield ""
+    yield (
+        "Daemons read a TOML file (`--config FILE`, or `$FLEETFOLD_CONFIG`), then `FLEETFOLD_*` variables, then their "
+        "options: the later ones win. Paths in the file are relative to its folder. An unknown key is refused."
+    )
+    known = {key: name for name, key in variables()}
+    hints = typing.get_type_hints(Config, include_extras=True)
+    yield from _section("", Config, known)
+    for name in ("broker", "master", "log"):
+        yield from _section(name, hints[name], known)
+    yield from _section("[children]", ChildConfig, known)
+
+
+def _section(name: str, kind: type[msgspec.Struct], known: dict[str, str]) -> Iterator[str]:
+    yield from ("", f"## `[{name}]`" if name else "## At the top", "", kind.__doc__ or "", "")
+    yield from ("| key | type | default | variable | |", "| --- | --- | --- | --- | --- |")
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        about = _description(hints[field.name])
+        if about:
+            variable = known.get(f"{name}.{field.name}" if name else field.name)
+            cells = (f"`{field.name}`", _words(hints[field.name]), _default(field), f"`{variable}`" if variable else "")
+            yield f"| {' | '.join(cells)} | {about} |"
+
+
+def _output() -> Iterator[str]:
+    yield from ("# Output", "", "## Exit codes", "", "| code | |", "| --- | --- |")
+    yield f"| {OK} | it went well |"
+    yield f"| {FAILED} | it failed; also a job that failed everywhere, a transaction that is rolled back or parked |"
+    yield f"| {USAGE} | the command line or the input is wrong |"
+    yield f"| {PARTLY} | it went well in part: a search without all nodes, a job that failed on some |"
+    yield f"| {INTERRUPTED} | interrupted |"
+    yield from ("", "## JSON", "", "With `--json` a command prints one document. Every field is always present.", "")
+    yield from ("| command | document |", "| --- | --- |")
+    for command, about, _ in DOCUMENTS:
+        yield f"| {command} | {about} |"
+    seen: dict[str, type[msgspec.Struct]] = {}
+    for _, _, kinds in DOCUMENTS:
+        for kind in kinds:
+            _collect(kind, seen)
+    for name, kind in seen.items():
+        yield from _fields(name, kind)
+
+
+def _fields(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:
+    yield from ("", f"### {name}", "", " ".join((kind.__doc__ or "").split()), "", "| field | type |", "| --- | --- |")
+    for field, hint in typing.get_type_hints(kind, include_extras=True).items():
+        if field in kind.__struct_fields__ and field != "v":
+            yield f"| `{field}` | {_words(hint)} |"
+
+
+def _collect(hint: Any, seen: dict[str, type[msgspec.Struct]]) -> None:
+    """All Structs within `hint`, in the order they are met."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        if hint.__name__ not in seen:
+            seen[hint.__name__] = hint
+            for inner in typing.get_type_hints(hint).values():
+                _collect(inner, seen)
+    else:
+        for inner in get_args(hint):
+            _collect(inner, seen)
+
+
+def _words(hint: Any) -> str:
+    """A type as readers of TOML and JSON call it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _words(inner[0])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin is list:
+        return f"list of {_words(inner[0])}"
+    if origin is dict:
+        return f"{_words(inner[1])} by name" if inner[1] is not Any else "object"
+    if inner:
+        return " or ".join(_words(one) for one in inner)
+    names = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null", Any: "any"}
+    return names.get(hint) or f"[{hint.__name__}](#{hint.__name__.lower()})"
+
+
+def _description(hint: Any) -> str | None:
+    metas = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((meta.description for meta in metas if isinstance(meta, msgspec.Meta) and meta.description), None)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return "" if value is None else f"`{msgspec.json.encode(value).decode()}`"

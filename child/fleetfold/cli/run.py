@@ -1,0 +1,77 @@
+"""`fleetfold run`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from fleetfold.cli.exits import FAILED, OK, PARTLY
+from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.terminal import Injected
+from fleetfold.cli.values import assignment, values
+from fleetfold.cli.views import jobs as views
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import JobState
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
+
+__all__ = ["run"]
+
+EXIT: dict[JobState, int] = {"running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED}
+
+
+async def run(
+    target: Annotated[str, Parameter(help="A node's name, or several with commas between.")],
+    action: Annotated[str | None, Option(help="The action's name.")] = None,
+    /,
+    *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
+    all: Annotated[bool, Flag(help="On all active nodes; then there is no TARGET.")] = False,  # noqa: A002
+    sequential: Annotated[bool, Flag(help="One node after another.")] = False,
+    timeout: Annotated[float, Option(help="Seconds the whole may take.", show_default=True)] = 60.0,
+    detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
+    id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Run an action on one node, on several, or on all.
+
+    `fleetfold run shop reserve_stock sku=TNT-204 quantity=2`, or `fleetfold run --all stock_of sku=TNT-204`.
+
+    A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
+
+    Exit code 3 when it failed on some of the nodes, 1 when on all.
+    """
+    targets, name, words = _read(target, action, parameters, everywhere=all)
+    given = [assignment(word) for word in words]
+    async with await terminal.fleet(common) as fleet:
+        schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
+        job = await fleet.run(
+            name, values(given, schema), nodes=targets, all=all, sequential=sequential, timeout_s=timeout,
+            wait=not detach, id=id,
+        )  # fmt: skip
+    terminal.show(common, job, lambda: job.id if detach else views.detail(job))
+    return EXIT[job.state]
+
+
+def _read(
+    target: str, action: str | None, parameters: tuple[str, ...], *, everywhere: bool
+) -> tuple[list[str], str, tuple[str, ...]]:
+    """The nodes, the action and its parameters; with `--all` the words stand one place further to the left."""
+    if everywhere:
+        return [], target, parameters if action is None else (action, *parameters)
+    if action is None:
+        raise InvalidInput("ACTION is missing: `fleetfold run TARGET ACTION [key=value]...`", field="action")
+    return [name for name in target.split(",") if name], action, parameters
+
+
+async def _schema(fleet: Client, targets: Collection[str], action: str) -> dict[str, Any] | None:
+    """The schema of the first target that has the action; if none does, the master will say so."""
+    for node in await fleet.nodes():
+        if not targets or node.name in targets:
+            for info in node.description.actions:
+                if info.name == action:
+                    return info.schema
+    return None

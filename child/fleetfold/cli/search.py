@@ -1,0 +1,58 @@
+"""`fleetfold search`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from fleetfold.cli.exits import OK, PARTLY
+from fleetfold.cli.options import COMMON, Common, Many, Option
+from fleetfold.cli.terminal import Injected
+from fleetfold.cli.views import search as views
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import Filter
+from fleetfold_shared.refusals import typed
+
+__all__ = ["search"]
+
+
+async def search(
+    query: Annotated[str, Parameter(help="What you look for, in your own words.")],
+    /,
+    *,
+    node: Annotated[tuple[str, ...], Many(help="Search this node only; may be given several times.")] = (),
+    collection: Annotated[tuple[str, ...], Many(help="Search this collection only; may be given several times.")] = (),
+    limit: Annotated[int, Option(help="How many hits, 1 to 100.", show_default=True)] = 10,
+    threshold: Annotated[float | None, Option(help="Leave out hits with a lower score.")] = None,
+    filter: Annotated[  # noqa: A002
+        str | None,
+        Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
+    ] = None,
+    timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Search all applications as if they were one.
+
+    Prints the best hits of the whole fleet, and how each node did.
+
+    Exit code 3 when a node that was asked is missing from the answer.
+    """
+    test = None if filter is None else parse_filter(filter)
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.search(
+            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout
+        )
+    terminal.show(common, found, lambda: views.answer(found))
+    return PARTLY if found.partial else OK
+
+
+def parse_filter(text: str) -> Filter:
+    """The filter that `text` is in JSON; `InvalidInput` says what is wrong with it."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"filter: not JSON: {error}", field="filter") from None
+    return typed(value, Filter, "filter")

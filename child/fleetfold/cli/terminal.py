@@ -1,0 +1,70 @@
+"""The command's surroundings: its streams, and how it reaches the fleet. Passed in, so that tests bring their own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+from cyclopts import Parameter
+
+from fleetfold.cli.documents import document, line
+from fleetfold.cli.options import Common, Output
+from fleetfold_shared.ids import check_slug
+
+if TYPE_CHECKING:  # both take long to import, and `fleetfold --help` needs neither
+    from rich.console import RenderableType
+
+    from fleetfold.client import Client
+
+__all__ = ["Injected", "Terminal"]
+
+
+async def _connect(url: str | None, prefix: str) -> Client:
+    from fleetfold.client import Client
+
+    return await Client.connect(url, name="cli", prefix=prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a command writes, reads and connects."""
+
+    out: TextIO
+    err: TextIO
+    stdin: TextIO
+    connect: Callable[[str | None, str], Awaitable[Client]] = _connect
+
+    @classmethod
+    def standard(cls) -> Terminal:
+        """That of this process."""
+        return cls(sys.stdout, sys.stderr, sys.stdin)
+
+    async def fleet(self, common: Common) -> Client:
+        """A client of the fleet the options name; to be closed with `async with`."""
+        return await self.connect(common.url, check_slug(common.prefix or "fleet", "prefix"))
+
+    def show(self, output: Output, value: Any, view: Callable[[], RenderableType]) -> None:
+        """Print `value` as one JSON document if that is asked for, else what `view` makes of it."""
+        if output.json:
+            self.out.write(document(value))
+        else:
+            self._render(view())
+
+    def ready(self, output: Output, value: Any, text: str) -> None:
+        """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`."""
+        print(line(value) if output.json else text, file=self.out, flush=True)
+
+    def _render(self, view: RenderableType) -> None:
+        from rich.console import Console
+
+        width = None if self.out.isatty() else UNBOUNDED
+        Console(file=self.out, width=width, highlight=False, markup=False, emoji=False).print(view)
+
+
+UNBOUNDED = 10_000
+"""Columns where there is no terminal: a script must not find its names cut."""
+
+Injected = Annotated[Terminal, Parameter(parse=False)]
+"""A parameter that `main` fills, not the command line."""

@@ -1,0 +1,73 @@
+"""`fleetfold tx`: transactions, all steps or none."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from fleetfold.cli.exits import FAILED, OK
+from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.terminal import Injected
+from fleetfold.cli.transactionfile import read
+from fleetfold.cli.views import transactions as views
+from fleetfold_shared.messages import TransactionState
+
+__all__ = ["tx"]
+
+EXIT: dict[TransactionState, int] = {
+    "running": OK, "compensating": OK, "committed": OK, "rolled_back": FAILED, "parked": FAILED,
+}  # fmt: skip
+
+Id = Annotated[str, Parameter(help="The transaction's id.")]
+File = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True, help="`name`, and `steps` of name, node, action, params, rollback; `-` is stdin."
+    ),
+]
+
+tx = App(name="tx", help="Transactions: all steps, or none.")
+
+
+@tx.command
+async def run(
+    file: File,
+    /,
+    *,
+    timeout: Annotated[float, Option(help="Seconds to wait; the transaction goes on.", show_default=True)] = 300.0,
+    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
+    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Run the transaction of a TOML or JSON file.
+
+    Exit code 1 when it was rolled back or is parked.
+    """
+    order = read(file, terminal.stdin)
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.transact(order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id)
+    terminal.show(common, view, lambda: view.id if detach else views.detail(view))
+    return EXIT[view.state]
+
+
+@tx.command(name="list")
+async def listing(
+    *,
+    limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 50,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """The latest transactions, newest first."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.transactions(limit)
+    terminal.show(common, {"transactions": found}, lambda: views.listing(found))
+
+
+@tx.command
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+    """One transaction: its steps, and all that happened, and why."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.transaction(id)
+    terminal.show(common, view, lambda: views.detail(view))

@@ -1,0 +1,118 @@
+"""`key=value` as people type it: parameters of an action, labels, collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from fleetfold_shared.errors import InvalidInput
+
+__all__ = ["Assignment", "assignment", "labels", "pair", "values"]
+
+_NUMBER = {"integer", "number"}
+_DEPTH = 8
+"""How far a schema is followed: it comes from a node, and could refer to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A word of the command line: `key=value`, whose type is the action's to say, or `key:=JSON`."""
+
+    key: str
+    text: str
+    untyped: bool
+
+
+def assignment(word: str) -> Assignment:
+    """Read `key=value` or `key:=JSON`; `InvalidInput` when it is neither."""
+    key, equals, text = word.partition("=")
+    untyped = not key.endswith(":")
+    key = key.removesuffix(":")
+    if not equals or not key:
+        raise InvalidInput(f"{word!r} is no parameter: write key=value, or key:=JSON", field="parameters")
+    return Assignment(key, text, untyped)
+
+
+def values(assignments: Iterable[Assignment], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the assignments say, by an action's JSON Schema if there is one.
+
+    A value is JSON when it parses as JSON and the schema allows its type, else the text itself.
+    """
+    found: dict[str, Any] = {}
+    for given in assignments:
+        if given.key in found:
+            raise InvalidInput(f"{given.key}: given twice", field=given.key)
+        found[given.key] = _loosely(given.text, _types_of(given.key, schema)) if given.untyped else _strictly(given)
+    return found
+
+
+def pair(word: str, option: str) -> tuple[str, str]:
+    """`key=value` as two texts; `InvalidInput` names the `option` it was given to."""
+    key, equals, value = word.partition("=")
+    if not equals or not key:
+        raise InvalidInput(f"{option}: {word!r} is no key=value", field=option)
+    return key, value
+
+
+def labels(words: Sequence[str]) -> dict[str, str]:
+    """The labels of several `--label key=value`."""
+    return dict(pair(word, "label") for word in words)
+
+
+def _strictly(given: Assignment) -> Any:
+    try:
+        return msgspec.json.decode(given.text)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{given.key}: not JSON: {error}", field=given.key) from None
+
+
+def _loosely(text: str, allowed: set[str]) -> Any:
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return text if "string" in allowed and not allowed & _types_of_value(value) else value
+
+
+def _types_of_value(value: Any) -> set[str]:
+    """The JSON Schema types of `value`, except "string": a text in quotes is a text with quotes where texts go."""
+    if value is None:
+        return {"null"}
+    if isinstance(value, bool):
+        return {"boolean"}
+    if isinstance(value, int):
+        return _NUMBER
+    if isinstance(value, float):
+        return {"number"}
+    return {"array"} if isinstance(value, list) else {"object"} if isinstance(value, dict) else set()
+
+
+def _types_of(key: str, schema: Mapping[str, Any] | None) -> set[str]:
+    """The types a parameter may have; none when nobody knows."""
+    if schema is None:
+        return set()
+    top = _resolved(schema, schema)
+    return _types(top.get("properties", {}).get(key, {}), schema, _DEPTH)
+
+
+def _types(part: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> set[str]:
+    if not depth:
+        return set()
+    part = _resolved(part, root)
+    found = {part["type"]} if isinstance(part.get("type"), str) else set(part.get("type", ()))
+    for choice in (*part.get("anyOf", ()), *part.get("oneOf", ())):
+        found |= _types(choice, root, depth - 1)
+    choices = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]
+    for value in choices:
+        found |= {"string"} if isinstance(value, str) else _types_of_value(value)
+    return found
+
+
+def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`part`, or what its `$ref` into `$defs` names."""
+    name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+    found: Mapping[str, Any] = root.get("$defs", {}).get(name, {}) if name else part
+    return found

@@ -1,0 +1,39 @@
+"""Jobs, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from fleetfold.cli.views.text import ago, cell, ms, result, state, table
+from fleetfold_shared.messages import Job, JobNode
+
+__all__ = ["detail", "listing"]
+
+
+def listing(jobs: Sequence[Job]) -> RenderableType:
+    """One line a job."""
+    if not jobs:
+        return "no jobs yet: start one with `fleetfold run TARGET ACTION`"
+    made = table("job", "action", "state", "nodes", "started", "caller")
+    for job in jobs:
+        nodes = ", ".join(node.node for node in job.nodes)
+        made.add_row(
+            cell(job.id), cell(job.action), state(job.state), cell(nodes), ago(job.created_at), cell(job.caller)
+        )
+    return made
+
+
+def detail(job: Job) -> RenderableType:
+    """The outcome and the result of every node."""
+    made = table("node", "outcome", "time", "result", right=frozenset({"time"}))
+    for node in job.nodes:
+        made.add_row(cell(node.node), state(node.outcome or "running"), ms(node.ms), _said(node))
+    head = Text.assemble(cell(job.action, "bold"), ": ", state(job.state), cell(f"  job {job.id}", "dim"))
+    return Group(made, head)
+
+
+def _said(node: JobNode) -> Text:
+    return cell(node.error, "red") if node.error else cell(result(node.result))

@@ -1,0 +1,93 @@
+"""Words and figures, as people read them. What nodes and documents say is cleaned: it may not steer the terminal."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["ago", "cell", "clean", "clock", "grid", "joined", "ms", "one_line", "result", "state", "table"]
+
+NONE = "-"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_COLOUR = {
+    "active": "green", "ok": "green", "done": "green", "committed": "green", "yes": "green",
+    "pending": "yellow", "inactive": "yellow", "maintenance": "yellow", "partial": "yellow", "partly": "yellow",
+    "running": "cyan", "compensating": "yellow", "compensated": "yellow", "rolled_back": "yellow", "waiting": "dim",
+    "skipped": "dim", "not_selected": "dim", "no_collection": "dim", "removed": "dim",
+}  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """`text` without control characters, escape sequences and changes of direction."""
+    return _CONTROL.sub("", text)
+
+
+def one_line(text: str, width: int) -> str:
+    """The beginning of `text` on one line of at most `width` characters."""
+    flat = " ".join(clean(text).split())
+    return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
+
+
+def cell(value: object, style: str = "") -> Text:
+    """`value` as it is, whatever brackets are in it."""
+    return Text(clean(str(value)), style=style)
+
+
+def state(value: str) -> Text:
+    """A state or an outcome; in red what is none of the known good or harmless ones."""
+    return Text(value, style=_COLOUR.get(value, "red"))
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds, three figures where they are few."""
+    if value is None:
+        return NONE
+    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def ago(at: float | None, now: float | None = None) -> str:
+    """How long ago the Unix second `at` was."""
+    if at is None:
+        return "never"
+    seconds = max(0.0, (time.time() if now is None else now) - at)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def clock(at: float) -> str:
+    """The Unix second `at` as local time of day, to the millisecond."""
+    return time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03d}"
+
+
+def joined(values: dict[str, Any]) -> str:
+    """`key=value` pairs on one line."""
+    return ", ".join(f"{key}={value}" for key, value in values.items()) or NONE
+
+
+def result(value: Any, width: int = 100) -> str:
+    """What an action gave back, as JSON on one line."""
+    return "" if value is None else one_line(msgspec.json.encode(value).decode(), width)
+
+
+def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
+    """A table with these headings; those in `right` hold figures."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left")
+    return made
+
+
+def grid() -> Table:
+    """Names on the left, what they stand for on the right."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold")
+    made.add_column()
+    return made

@@ -1,0 +1,110 @@
+"""The demo's fleet, and how the tour speaks: headings, commands as one would type them, answers as they came."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from rich.console import Console, RenderableType
+
+from fleetfold.client import Client
+from fleetfold.demo.processes import Daemon, start_daemon
+
+__all__ = ["DemoFailed", "Stage"]
+
+COLLECTIONS = {"shop": ["products"], "blog": ["posts"], "crm": ["customers", "tickets", "orders"]}
+
+
+class DemoFailed(Exception):
+    """Something that the demo promises did not happen."""
+
+
+class Stage:
+    """A broker, a master and three children, each a process of its own, with data in a folder that goes with them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._data = Path(tempfile.mkdtemp(prefix="fleetfold-demo-"))
+        self._open = AsyncExitStack()
+        self._master: Daemon | None = None
+        self._acts = 0
+        self.url = ""
+        self.client: Client
+
+    async def __aenter__(self) -> Self:
+        self._open.callback(shutil.rmtree, self._data, ignore_errors=True)
+        try:
+            await self._raise_curtain()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    def act(self, title: str) -> None:
+        """A new heading."""
+        self._acts += 1
+        self._console.print(f"\n[bold cyan]{self._acts}. {title}[/]")
+
+    def command(self, words: str) -> None:
+        """What one would type to see the same."""
+        self._console.print(f"[dim]$[/] [bold]fleetfold {words}[/]", highlight=False)
+
+    def show(self, answer: RenderableType) -> None:
+        """What came back."""
+        self._console.print(answer, highlight=False, markup=False)
+
+    def say(self, text: str) -> None:
+        """A sentence of the tour."""
+        self._console.print(text, highlight=False)
+
+    def require(self, promise: str, kept: object) -> None:
+        """Tick off a promise, or end the demo."""
+        if not kept:
+            raise DemoFailed(f"not kept: {promise}")
+        self._console.print(f"[green]✓[/] {promise}", highlight=False)
+
+    async def kill_master(self) -> None:
+        """SIGKILL."""
+        assert self._master is not None
+        await self._master.kill()
+
+    async def start_master(self) -> None:
+        """Start the master; the same data, so the same fleet."""
+        self._master = await self._start("master", "master", "--url", self.url, "--data", str(self._data / "master"))
+        self._open.push_async_callback(self._master.stop)
+
+    async def _raise_curtain(self) -> None:
+        broker = await self._start(
+            "broker", "broker", "--json", "--port", "0", "--store", str(self._data / "broker"), quiet=True
+        )
+        self._open.push_async_callback(broker.stop)
+        self.url = msgspec.json.decode(broker.ready)["url"]
+        self.say(f"fleetfold broker is up: on {self.url}")
+        await self.start_master()
+        children = await asyncio.gather(*(self._start_child(name) for name in COLLECTIONS))
+        for child in children:
+            self._open.push_async_callback(child.stop)
+        self.client = await self._open.enter_async_context(await Client.connect(self.url, name="demo"))
+
+    async def _start_child(self, name: str) -> Daemon:
+        sample = files("fleetfold.demo") / "data"
+        words = [word for kept in COLLECTIONS[name] for word in ("--collection", f"{kept}={sample / f'{kept}.jsonl'}")]
+        return await self._start(
+            name, "child", "--name", name, "--type", name, "--url", self.url,
+            "--data", str(self._data / name), "--actions", f"fleetfold.demo.{name}:ACTIONS", *words,
+        )  # fmt: skip
+
+    async def _start(self, name: str, *words: str, quiet: bool = False) -> Daemon:
+        daemon = await start_daemon(name, list(words), self._data)
+        if not quiet:
+            self.say(daemon.ready.replace(str(self._data), "…"))
+        return daemon

@@ -1,0 +1,9 @@
+"""Actions: parameters checked, commands delivered, jobs followed to their end."""
+
+from __future__ import annotations
+
+from fleetfold_master.actions.delivery import Health, Outgoing, Sender
+from fleetfold_master.actions.jobs import Jobs
+from fleetfold_master.actions.schema import check_params
+
+__all__ = ["Health", "Jobs", "Outgoing", "Sender", "check_params"]

@@ -1,0 +1,111 @@
+"""What jobs and transactions need of the rest of the master: somebody who sends, and somebody who knows who is well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from fleetfold_shared.errors import FleetfoldError, InvalidInput, TooLarge
+from fleetfold_shared.messages import Command
+
+__all__ = [
+    "RESEND_MAX_S",
+    "RESEND_S",
+    "Health",
+    "Outgoing",
+    "Sender",
+    "Undisturbed",
+    "next_resend",
+    "send_all",
+    "together",
+]
+
+RESEND_S = 5.0
+RESEND_MAX_S = 60.0
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Sender(Protocol):
+    """The way to the nodes."""
+
+    async def send(self, node: str, command: Command) -> None:
+        """Return once the broker has stored the command.
+
+        `Overloaded` when the node's queue is full, `Unavailable` when the broker is gone: the command is sent again
+        later. `TooLarge` or `InvalidInput` when it never can be.
+        """
+
+
+class Health(Protocol):
+    """Who is well."""
+
+    def healthy(self, node: str) -> bool:
+        """Whether `node` is active and was heard of lately."""
+
+
+class Outgoing(NamedTuple):
+    """A command and whom it is for."""
+
+    node: str
+    command: Command
+
+
+def next_resend(began_at: float, now: float) -> float:
+    """When to send an unanswered command again: 5 s after the first time, then each wait twice the last, 60 s at most.
+
+    The wait is the command's age: 5, 10, 20, 40 s and so on, so nobody has to count.
+    """
+    return now + min(max(now - began_at, RESEND_S), RESEND_MAX_S)
+
+
+async def send_all(sender: Sender, outgoing: Iterable[Outgoing]) -> list[tuple[Outgoing, FleetfoldError]]:
+    """Send them together. Those that never can be sent are returned, with the reason; a sweep repeats the others."""
+    outgoing = list(outgoing)
+    errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
+    return [(each, error) for each, error in zip(outgoing, errors, strict=True) if error is not None]
+
+
+async def _send(sender: Sender, outgoing: Outgoing) -> FleetfoldError | None:
+    try:
+        await sender.send(outgoing.node, outgoing.command)
+    except (TooLarge, InvalidInput) as error:
+        return error
+    except FleetfoldError as error:
+        _log.warning("not sent", node=outgoing.node, command=outgoing.command.id, reason=error.message)
+    return None
+
+
+async def together(work: Iterable[Awaitable[None]]) -> None:
+    """Do all of it at once, to the end even when some of it fails; then raise the first failure."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+class Undisturbed:
+    """Work that is finished even when whoever asked for it is cancelled: memory must not fall behind the database."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` returns or raises; a cancellation of the caller does not reach it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone: do not let the loop complain of an error nobody fetched

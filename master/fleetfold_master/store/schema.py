@@ -1,0 +1,33 @@
+"""The database brought to this code's schema at start, by alembic, with the migrations in this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from fleetfold_shared.errors import Conflict
+
+__all__ = ["migrate"]
+
+
+def migrate(connection: Connection, where: str) -> None:
+    """Run the migrations the database lacks. `Conflict` if a newer fleetfold has written it: nothing is changed."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present == scripts.get_current_head():
+        return
+    known = {script.revision for script in scripts.walk_revisions()}
+    if present is not None and present not in known:
+        raise Conflict(
+            f"{where}: the database is of a newer fleetfold (its schema is {present}, this version knows up to "
+            f"{scripts.get_current_head()}); upgrade fleetfold, or name another database"
+        )
+    command.upgrade(config, "head")

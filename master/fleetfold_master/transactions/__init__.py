@@ -1,0 +1,13 @@
+"""All-or-nothing transactions over nodes: pure decisions, and the coordinator that carries them out."""
+
+from __future__ import annotations
+
+from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
+from fleetfold_master.transactions.coordinator import Transactions
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
+from fleetfold_master.transactions.validate import Lookup, validate
+
+__all__ = [
+    "Decision", "Lookup", "Policy", "Step", "Transactions", "Tx", "advance", "apply_result", "begin", "redrive",
+    "validate",
+]  # fmt: skip

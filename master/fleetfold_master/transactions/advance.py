@@ -1,0 +1,110 @@
+"""The decisions of a transaction, pure: from rows, the time and an answer to rows and commands.
+
+Nothing here reads a clock, sends or stores. The caller commits the rows, then sends the commands; if it dies in
+between, `redrive` sends them again from the rows. Each function may be called at any moment, in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from fleetfold_master.transactions.backward import go_backward, take_undo
+from fleetfold_master.transactions.draft import Draft
+from fleetfold_master.transactions.forward import go_forward, take_forward
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
+from fleetfold_shared.messages import CommandResult
+
+__all__ = ["advance", "apply_result", "begin", "redrive"]
+
+
+def begin(tx: Tx, steps: Iterable[Step], now: float, *, policy: Policy | None = None) -> Decision:
+    """A new transaction's first decision: it is accepted, and its first stage is sent."""
+    draft = Draft(tx, steps, now, policy=policy)
+    draft.note("accepted", why=f"asked for by {tx.caller}")
+    _go_on(draft)
+    return draft.decision()
+
+
+def advance(
+    tx: Tx, steps: Iterable[Step], now: float, *, ill: Collection[str] = (), policy: Policy | None = None
+) -> Decision:
+    """What is to be done at `now` (Unix seconds) without any news: begin, send again, give up, undo, end.
+
+    `ill` are the nodes that are not healthy: they are not pressed, and what waits for them is not held against them.
+    """
+    draft = Draft(tx, steps, now, ill, policy)
+    _go_on(draft)
+    return draft.decision()
+
+
+def apply_result(
+    tx: Tx,
+    steps: Iterable[Step],
+    node: str,
+    result: CommandResult,
+    now: float,
+    *,
+    ill: Collection[str] = (),
+    policy: Policy | None = None,
+) -> Decision:
+    """What follows from an answer of `node`. A duplicate, or an answer to nothing that was asked, changes nothing.
+
+    Answers of any epoch are taken: an old one is the stored fact of the node's ledger.
+    """
+    draft = Draft(tx, steps, now, ill, policy)
+    address = parse_id(result.id)
+    step = draft.step(address.step) if address is not None and address.tx == tx.id else None
+    if address is None or step is None or step.node != node:
+        return draft.decision()
+    if address.forward:
+        _take_forward(draft, step, address.number, result)
+    elif step.command == result.id:
+        take_undo(draft, step, result)
+    _go_on(draft)
+    return draft.decision()
+
+
+def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy: Policy | None = None) -> Decision:
+    """Send all that is in flight again, each with its full time: the broker has lost it, or its master is dead.
+
+    With `takeover` a new master takes the transaction: the epoch rises, and nodes refuse what the old one still says.
+    """
+    if tx.ended:
+        return Decision(tx, tuple(steps))
+    if takeover:
+        tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
+    draft = Draft(tx, steps, now, policy=policy)
+    why = f"taken over, epoch {tx.epoch}" if takeover else "the broker lost it"
+    for step in draft.steps():
+        if step.command is not None:
+            patience = step.timeout_s if step.state == "running" else draft.patience(step)
+            draft.resend(step, why, deadline_at=now + patience)
+    return draft.decision()
+
+
+def _go_on(draft: Draft) -> None:
+    if draft.tx.state == "running":
+        go_forward(draft)
+    if draft.tx.state == "compensating":
+        go_backward(draft)
+
+
+def _take_forward(draft: Draft, step: Step, number: int, result: CommandResult) -> None:
+    if number > len(step.runs) or step.runs[number - 1] is not None:
+        return
+    asked = step.pivot and step.state == "compensating"  # the pivot's own answer is as good as what was asked for
+    if step.command == result.id or asked:
+        take_forward(draft, draft.change(step, undo=0), result)
+    else:
+        _take_late(draft, step, number, result)
+
+
+def _take_late(draft: Draft, step: Step, number: int, result: CommandResult) -> None:
+    """An answer to a command that was given up: noted, and used where it spares an undoing; it revives nothing."""
+    runs = (*step.runs[: number - 1], result.outcome, *step.runs[number:])
+    step = draft.change(step, runs=runs)
+    if step.state == "unknown" and not step.suspects:
+        draft.change(step, state="failed", error=result.error or result.outcome)
+    draft.note("late answer", step, f"{result.outcome}, after it was given up")

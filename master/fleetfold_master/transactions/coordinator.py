@@ -1,0 +1,221 @@
+"""The coordinator: it commits what `advance` decides, then sends; so whatever dies, the rows know how to go on.
+
+A transaction is changed under its own lock, one decision after the other. Many transactions share each commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from fleetfold_master.actions.delivery import Health, Outgoing, Sender, Undisturbed, send_all, together
+from fleetfold_master.store.database import Store
+from fleetfold_master.transactions import rows
+from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
+from fleetfold_master.transactions.validate import Lookup, validate
+from fleetfold_master.transactions.view import digest_of, view_of
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
+from fleetfold_shared.messages import CommandResult, TimelineEntry, Transact, TransactionView
+
+__all__ = ["Transactions"]
+
+
+@dataclass(slots=True)
+class _Active:
+    """A transaction that has not ended: what is committed of it."""
+
+    tx: Tx
+    steps: tuple[Step, ...]
+    timeline: list[TimelineEntry]
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def due_at(self) -> float:
+        """When something is to be done without any news. Nothing planned means now: a wake-up was lost."""
+        times = [at for step in self.steps for at in (step.due_at, step.deadline_at) if at is not None]
+        return min(times, default=0.0)
+
+    def view(self) -> TransactionView:
+        """As its caller sees it."""
+        return view_of(self.tx, self.steps, self.timeline)
+
+
+class Transactions:
+    """All transactions of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
+
+    `lookup` is the registry; results of any command whose id begins with `t.` belong here.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        health: Health,
+        lookup: Lookup,
+        *,
+        policy: Policy | None = None,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._health = health
+        self._lookup = lookup
+        self._policy = policy or Policy()
+        self._active: dict[str, _Active] = {}
+        self._undisturbed = Undisturbed()
+        self._late = asyncio.Lock()
+
+    async def start(self, transact: Transact, caller: str) -> TransactionView:
+        """Accept a transaction, once: the same id again is the same one, and with other content a `Conflict`.
+
+        Raises what `validate` raises, and then nothing has happened. Returns when it is committed and its first
+        commands have been handed to the sender; from here on it will end.
+        """
+        return await self._undisturbed.run(self._start(transact, caller))
+
+    async def on_result(self, node: str, result: CommandResult) -> bool:
+        """Take what `node` answered; once this returns it is committed and may be acknowledged.
+
+        False when the result is of no transaction here. A duplicate changes nothing.
+        """
+        address = parse_id(result.id)
+        if address is None:
+            return False
+        active = self._active.get(address.tx)
+        if active is None:
+            return await self._undisturbed.run(self._take_late(address.tx, node, result))
+        await self._undisturbed.run(self._take(active, node, result))
+        return True
+
+    async def get(self, key: str) -> TransactionView:
+        """The transaction as it stands, with its timeline; `NotFound`."""
+        active = self._active.get(key)
+        if active is not None:
+            return active.view()
+        loaded = await rows.load(self._store, key)
+        if loaded is None:
+            raise NotFound(f"id: there is no transaction {key!r}; list them with `tx list`", field="id")
+        return view_of(*loaded)
+
+    async def wait(self, key: str, timeout_s: float) -> TransactionView:
+        """The transaction when it has ended, or as it is after `timeout_s`."""
+        active = self._active.get(key)
+        if active is None:
+            return await self.get(key)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await active.ended.wait()
+        except TimeoutError:
+            pass
+        return active.view()
+
+    async def list(self, limit: int = 50) -> Sequence[TransactionView]:
+        """The newest first, without timelines."""
+        return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit)]
+
+    async def recover(self) -> None:
+        """Take over what an earlier master left unfinished: the epoch rises, and all in flight is sent again."""
+        for tx, steps, timeline in await rows.load_unfinished(self._store):
+            self._active[tx.id] = _Active(tx, steps, timeline)
+        await self._drive_all(self._active.values(), self._redriving(takeover=True))
+
+    async def resend_all(self) -> None:
+        """Send all that is in flight again: the broker has lost it."""
+        await self._drive_all(self._active.values(), self._redriving(takeover=False))
+
+    async def sweep(self) -> None:
+        """Do what time demands: timeouts, re-sends, tries after a wait, and whatever a lost wake-up left behind."""
+        now = self._clock.wall()
+        due = [active for active in self._active.values() if active.due_at <= now]
+        await self._drive_all(due, self._advance)
+
+    async def close(self) -> None:
+        """Wait for what is being written. Transactions go on at the next start."""
+        await self._undisturbed.close()
+
+    async def _start(self, transact: Transact, caller: str) -> TransactionView:
+        digest = digest_of(transact, caller)
+        try:
+            steps = validate(transact, self._lookup)
+        except FleetfoldError:
+            if await rows.read_digest(self._store, transact.id) != digest:
+                raise
+            return await self.get(transact.id)  # it was accepted when its nodes were still there
+        now = self._clock.wall()
+        tx = Tx(id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now)
+        decision = begin(tx, steps, now, policy=self._policy)
+        if transact.id in self._active or not await self._store.claim(*rows.claim(decision)):
+            return await self._existing(transact.id, digest)
+        active = _Active(decision.tx, decision.steps, list(decision.entries))
+        self._remember(active, decision)
+        await self._send(active, decision.commands)
+        return active.view()
+
+    async def _existing(self, key: str, digest: str) -> TransactionView:
+        active = self._active.get(key)
+        if (active.tx.digest if active else await rows.read_digest(self._store, key)) != digest:
+            raise Conflict(f"id: {key!r} is another transaction; choose a new id", field="id")
+        return await self.get(key)
+
+    async def _take(self, active: _Active, node: str, result: CommandResult) -> None:
+        def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
+            now, ill = self._clock.wall(), self._ill(steps)
+            return apply_result(tx, steps, node, result, now, ill=ill, policy=self._policy)
+
+        await self._drive(active, decide)
+
+    async def _take_late(self, key: str, node: str, result: CommandResult) -> bool:
+        """An answer to a transaction that has ended: it belongs in the timeline, and changes nothing else."""
+        async with self._late:
+            loaded = await rows.load(self._store, key)
+            if loaded is not None and loaded[0].ended:
+                await self._take(_Active(*loaded), node, result)
+        return loaded is not None
+
+    async def _drive_all(self, actives: Iterable[_Active], decide: _Decide) -> None:
+        await self._undisturbed.run(together([self._drive(active, decide) for active in actives]))
+
+    async def _drive(self, active: _Active, decide: _Decide) -> None:
+        """One decision: made, committed, remembered; then, outside of the lock, sent."""
+        async with active.lock:
+            decision = decide(active.tx, active.steps)
+            writes = rows.changes(active.tx, active.steps, decision)
+            if writes:
+                await self._store.write(*writes)
+                self._remember(active, decision)
+        await self._send(active, decision.commands)
+
+    def _remember(self, active: _Active, decision: Decision) -> None:
+        if decision.tx is not active.tx:
+            active.timeline += decision.entries
+        active.tx, active.steps = decision.tx, decision.steps
+        if active.tx.ended:
+            self._active.pop(active.tx.id, None)
+            active.ended.set()
+        else:
+            self._active[active.tx.id] = active
+
+    async def _send(self, active: _Active, commands: Iterable[Outgoing]) -> None:
+        """Hand commands over; one that can never be sent counts as rejected."""
+        for (node, command), error in await send_all(self._sender, commands):
+            refusal = CommandResult(
+                id=command.id, attempt=command.attempt, epoch=command.epoch, outcome="rejected", error=error.message
+            )
+            await self._take(active, node, refusal)
+
+    def _advance(self, tx: Tx, steps: Sequence[Step]) -> Decision:
+        return advance(tx, steps, self._clock.wall(), ill=self._ill(steps), policy=self._policy)
+
+    def _redriving(self, *, takeover: bool) -> _Decide:
+        return lambda tx, steps: redrive(tx, steps, self._clock.wall(), takeover=takeover, policy=self._policy)
+
+    def _ill(self, steps: Sequence[Step]) -> set[str]:
+        return {node for node in {step.node for step in steps} if not self._health.healthy(node)}
+
+
+_Decide = Callable[[Tx, Sequence[Step]], Decision]

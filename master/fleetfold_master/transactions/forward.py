@@ -1,0 +1,145 @@
+"""Going forward: one stage after the other until all is done, or something has failed for good."""
+
+from __future__ import annotations
+
+from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
+from fleetfold_master.transactions.draft import Draft
+from fleetfold_master.transactions.model import Step, forward_id
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import CommandResult
+
+__all__ = ["go_forward", "take_forward"]
+
+
+def go_forward(draft: Draft) -> None:
+    """Drive the first stage that is not done. It settles as a whole before anything follows from it."""
+    for stage in draft.stages():
+        if not _drive(draft, stage):
+            return
+    draft.end("committed")
+
+
+def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
+    """The answer to a forward command in flight: done, another try, or the end of this step."""
+    step = draft.change(step, runs=(*step.runs[:-1], result.outcome))
+    why = result.error or ""
+    if result.outcome == "ok":
+        draft.settle(step, state="done", result=result.result, error=None)
+        draft.note("done", step)
+    elif _may_try_again(draft, step, result):
+        wait_s = draft.policy.backoff(step.tries)
+        waiting = draft.settle(step, state="running", error=result.error)
+        draft.change(waiting, due_at=draft.now + wait_s)
+        draft.note(result.outcome, step, f"{why}; next try in {wait_s:g} s" if why else f"next try in {wait_s:g} s")
+    elif draft.past_pivot(step) or (step.pivot and step.suspects):
+        draft.settle(step, state="parked", error=result.error or result.outcome)
+        draft.note("parked", step, f"{result.outcome}: {why or 'nobody can tell whether it took effect'}")
+    else:
+        state = "unknown" if step.suspects else "failed"
+        draft.settle(step, state=state, error=result.error or result.outcome)
+        draft.note(result.outcome, step, why)
+
+
+def _drive(draft: Draft, stage: int) -> bool:
+    """Whether the stage is done."""
+    for step in draft.members(stage):
+        _drive_step(draft, step)
+    if _failing(draft, stage):
+        for step in draft.members(stage):
+            _give_up_waiting(draft, step)
+    states = {step.state for step in draft.members(stage)}
+    if states & {"running", "compensating"}:
+        return False
+    if "parked" in states:
+        draft.end(
+            "parked", _first_error(draft, stage), "a step cannot be finished and what is before it cannot be undone"
+        )
+    elif states & {"failed", "unknown"}:
+        draft.turn("compensating", _first_error(draft, stage))
+        draft.note("rolling back", why=draft.tx.error or "")
+    return states == {"done"}
+
+
+def _drive_step(draft: Draft, step: Step) -> None:
+    if step.state == "waiting":
+        _begin(draft, step)
+    elif step.state == "compensating":  # a pivot that did not answer in time
+        wait_for_undo(draft, step)
+    elif step.state == "running" and step.command is None:
+        if draft.now >= (step.due_at or 0.0):
+            _begin(draft, step)
+    elif step.state == "running" and draft.now >= (step.deadline_at or 0.0):
+        _over_time(draft, step)
+    elif step.state == "running" and draft.now >= (step.due_at or 0.0) and step.node not in draft.ill:
+        draft.resend(step, "no answer yet")
+
+
+def _begin(draft: Draft, step: Step) -> None:
+    """Send a new forward command; a step whose placeholders lead nowhere fails without being sent."""
+    number = len(step.runs) + 1
+    try:
+        draft.send(
+            step,
+            "sent" if number == 1 else "tried again",
+            state="running",
+            runs=(*step.runs, None),
+            tries=step.tries + 1,
+            command=forward_id(step, number),
+        )
+    except InvalidInput as error:
+        draft.settle(step, state="parked" if draft.past_pivot(step) else "failed", error=error.message)
+        draft.note("failed", step, f"not sent: {error.message}")
+
+
+def _over_time(draft: Draft, step: Step) -> None:
+    """No answer in time. It may have run all the same, so the same command is sent again, never a new one."""
+    why = f"no answer within {step.timeout_s:g} s"
+    if draft.past_pivot(step):
+        _over_time_past_pivot(draft, step, why)
+    elif step.tries <= step.retries and not _failing(draft, step.stage):
+        _same_again(draft, step, f"{why}; retry {step.tries} of {step.retries}")
+    elif step.pivot:
+        ask_whether_it_ran(draft, step, why)
+    else:
+        draft.settle(step, state="unknown", error=why)
+        draft.note("timed_out", step, why)
+
+
+def _over_time_past_pivot(draft: Draft, step: Step, why: str) -> None:
+    if step.node in draft.ill:
+        draft.change(step, deadline_at=draft.now + step.timeout_s)  # not its fault: the broker keeps the command
+    elif step.tries >= max(draft.policy.max_tries, step.retries):
+        draft.settle(step, state="parked", error=why)
+        draft.note("parked", step, f"{why}, {step.tries} times")
+    else:
+        _same_again(draft, step, why)
+
+
+def _same_again(draft: Draft, step: Step, why: str) -> None:
+    draft.resend(step, why, tries=step.tries + 1, deadline_at=draft.now + step.timeout_s)
+
+
+def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
+    """Never after `unknown`, nor a `once` action that may have had its effect: twice would be worse than not at all."""
+    if result.outcome == "unknown" or (step.kind == "once" and result.outcome == "timed_out"):
+        return False
+    if draft.past_pivot(step):
+        return step.tries < max(draft.policy.max_tries, step.retries)
+    return result.outcome != "rejected" and step.tries <= step.retries and not _failing(draft, step.stage)
+
+
+def _failing(draft: Draft, stage: int) -> bool:
+    """Whether the stage cannot succeed any more."""
+    return any(step.state in {"failed", "unknown", "parked"} for step in draft.members(stage))
+
+
+def _give_up_waiting(draft: Draft, step: Step) -> None:
+    """A step that waits for its next try has none when its stage has failed."""
+    if step.state == "running" and step.command is None and not draft.past_pivot(step):
+        draft.settle(step, state="unknown" if step.suspects else "failed")
+        draft.note("failed", step, "no other try: its stage has failed")
+
+
+def _first_error(draft: Draft, stage: int) -> str:
+    bad = next(step for step in draft.members(stage) if step.state in {"failed", "unknown", "parked"})
+    return f"{bad.name}: {bad.error or bad.state}"

@@ -1,0 +1,156 @@
+"""Transactions as rows: the writes that change them, and the reads that bring them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import BindParameter, RowMapping, bindparam, insert, or_, select, update
+
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write, insert_once
+from fleetfold_master.store.tables import step as step_table
+from fleetfold_master.store.tables import timeline as timeline_table
+from fleetfold_master.store.tables import tx as tx_table
+from fleetfold_master.transactions.model import Decision, Step, Tx
+from fleetfold_shared.messages import Rollback, TimelineEntry
+
+__all__ = ["Loaded", "changes", "claim", "load", "load_newest", "load_unfinished", "read_digest"]
+
+Loaded = tuple[Tx, tuple[Step, ...], list[TimelineEntry]]
+"""A transaction, its steps in order, and its timeline."""
+
+_TX_CHANGES = ("state", "epoch", "entries", "error", "ended_at")
+_STEP_CHANGES = (
+    "state", "runs", "tries", "undo", "undos", "undo_tries", "command", "sends", "began_at", "due_at", "deadline_at",
+    "result", "error",
+)  # fmt: skip
+
+
+def _binds(names: Iterable[str]) -> dict[str, BindParameter[Any]]:
+    return {name: bindparam(name) for name in names}
+
+
+_INSERT_TX = insert_once(tx_table)
+_INSERT_STEP = insert(step_table)
+_INSERT_ENTRY = insert(timeline_table)
+_UPDATE_TX = update(tx_table).where(tx_table.c.id == bindparam("key")).values(_binds(_TX_CHANGES))
+_UPDATE_STEP = (
+    update(step_table)
+    .where(step_table.c.tx == bindparam("key"), step_table.c.position == bindparam("at_position"))
+    .values(_binds(_STEP_CHANGES))
+)
+
+
+def claim(decision: Decision) -> tuple[Write, Write, Write]:
+    """A new transaction with its steps and the beginning of its timeline."""
+    return (
+        Write(_INSERT_TX, [msgspec.structs.asdict(decision.tx)]),
+        Write(_INSERT_STEP, [_step_row(step) for step in decision.steps]),
+        _entries(decision),
+    )
+
+
+def changes(tx: Tx, steps: Sequence[Step], decision: Decision) -> list[Write]:
+    """What leads from `tx` and `steps` to the decision; nothing if it changes nothing."""
+    writes: list[Write] = []
+    if decision.tx is not tx:
+        writes.append(Write(_UPDATE_TX, [{"key": tx.id, **{name: getattr(decision.tx, name) for name in _TX_CHANGES}}]))
+    changed = [after for before, after in zip(steps, decision.steps, strict=True) if after is not before]
+    if changed:
+        writes.append(Write(_UPDATE_STEP, [_change_row(step) for step in changed]))
+    if decision.entries:
+        writes.append(_entries(decision))
+    return writes
+
+
+async def read_digest(store: Store, key: str) -> str | None:
+    """What the transaction of that id asks for; None if there is none."""
+    row = await store.read_one(select(tx_table.c.digest).where(tx_table.c.id == key))
+    return None if row is None else str(row["digest"])
+
+
+async def load(store: Store, key: str) -> Loaded | None:
+    """The transaction `key` with its timeline."""
+    row = await store.read_one(select(tx_table).where(tx_table.c.id == key))
+    return None if row is None else (await _with_parts(store, [row]))[0]
+
+
+async def load_unfinished(store: Store) -> list[Loaded]:
+    """All that have not ended, with their timelines."""
+    running = or_(tx_table.c.state == "running", tx_table.c.state == "compensating")
+    return await _with_parts(store, await store.read(select(tx_table).where(running)))
+
+
+async def load_newest(store: Store, limit: int) -> list[Loaded]:
+    """The newest `limit`, without their timelines."""
+    query = select(tx_table).order_by(tx_table.c.created_at.desc(), tx_table.c.id.desc()).limit(limit)
+    return await _with_parts(store, await store.read(query), timeline=False)
+
+
+async def _with_parts(store: Store, rows: Sequence[RowMapping], *, timeline: bool = True) -> list[Loaded]:
+    loaded: dict[str, Loaded] = {row["id"]: (Tx(**row), (), []) for row in rows}
+    keys = list(loaded)
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
+        await _add_steps(store, part, loaded)
+        if timeline:
+            await _add_timelines(store, part, loaded)
+    return list(loaded.values())
+
+
+async def _add_steps(store: Store, keys: Sequence[str], loaded: dict[str, Loaded]) -> None:
+    query = select(step_table).where(step_table.c.tx.in_(keys)).order_by(step_table.c.tx, step_table.c.position)
+    steps: dict[str, list[Step]] = {key: [] for key in keys}
+    for row in await store.read(query):
+        steps[row["tx"]].append(_to_step(row))
+    for key, found in steps.items():
+        tx, _, entries = loaded[key]
+        loaded[key] = (tx, tuple(found), entries)
+
+
+async def _add_timelines(store: Store, keys: Sequence[str], loaded: Mapping[str, Loaded]) -> None:
+    table = timeline_table
+    for row in await store.read(select(table).where(table.c.tx.in_(keys)).order_by(table.c.tx, table.c.seq)):
+        loaded[row["tx"]][2].append(TimelineEntry(row["at"], row["what"], row["step"], row["why"]))
+
+
+def _entries(decision: Decision) -> Write:
+    first = decision.tx.entries - len(decision.entries) + 1
+    rows = [
+        {"tx": decision.tx.id, "seq": seq, "at": entry.at, "what": entry.what, "step": entry.step, "why": entry.why}
+        for seq, entry in enumerate(decision.entries, start=first)
+    ]
+    return Write(_INSERT_ENTRY, rows)
+
+
+def _step_row(step: Step) -> dict[str, Any]:
+    row = msgspec.structs.asdict(step)
+    row["params"] = _text(step.params)
+    row["rollback"] = None if step.rollback is None else _text(step.rollback)
+    row["runs"] = _text(step.runs)
+    row["result"] = None if step.result is None else _text(step.result)
+    return row
+
+
+def _change_row(step: Step) -> dict[str, Any]:
+    row = {name: getattr(step, name) for name in _STEP_CHANGES}
+    row["runs"] = _text(step.runs)
+    row["result"] = None if step.result is None else _text(step.result)
+    return {"key": step.tx, "at_position": step.position, **row}
+
+
+def _to_step(row: RowMapping) -> Step:
+    fields = dict(row)
+    fields["params"] = msgspec.json.decode(fields["params"])
+    fields["runs"] = tuple(msgspec.json.decode(fields["runs"]))
+    if fields["rollback"] is not None:
+        fields["rollback"] = msgspec.json.decode(fields["rollback"], type=Rollback)
+    if fields["result"] is not None:
+        fields["result"] = msgspec.json.decode(fields["result"])
+    return Step(**fields)
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,47 @@
+"""A transaction as its caller sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from fleetfold_master.transactions.model import Step, Tx
+from fleetfold_shared.messages import StepView, TimelineEntry, Transact, TransactionView
+
+__all__ = ["digest_of", "view_of"]
+
+
+def digest_of(transact: Transact, caller: str) -> str:
+    """What a transaction asks for, and who asks: the same id with another digest is a conflict."""
+    content = [msgspec.structs.replace(transact, wait_ms=0), caller]
+    return sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
+
+
+def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) -> TransactionView:
+    """The rows, without what only the coordinator needs."""
+    return TransactionView(
+        id=tx.id,
+        name=tx.name,
+        state=tx.state,
+        steps=[_step_view(step) for step in steps],
+        timeline=list(timeline),
+        caller=tx.caller,
+        created_at=tx.created_at,
+        ended_at=tx.ended_at,
+        error=tx.error,
+    )
+
+
+def _step_view(step: Step) -> StepView:
+    return StepView(
+        name=step.name,
+        node=step.node,
+        action=step.action,
+        stage=step.stage,
+        state=step.state,
+        attempts=step.tries,
+        result=step.result,
+        error=step.error,
+    )

@@ -1,0 +1,205 @@
+"""Scatter-gather: the answers of many, the dead at once, the silent by their absence, and no answer in a wrong place."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fleetfold_broker import gather
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.gather import Answer, Gatherer
+from fleetfold_broker.headers import CORRELATION, GATHER
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.service import Request
+from fleetfold_shared.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from fleetfold_shared.messages import Message, NodeGet, Pong, decode
+from support.broker import Connect, ServeNode, listen
+
+LONG_S = 30.0
+
+
+@pytest.fixture
+def gone() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def gatherer(connect: Connect, gone: list[str]) -> Gatherer:
+    gatherer = Gatherer(await connect("master"), on_gone=gone.append)
+    await gatherer.start()
+    return gatherer
+
+
+async def _silent(request: Request) -> Message:
+    await asyncio.Event().wait()
+    raise NotFound("never")
+
+
+def _pong(name: str) -> Message:
+    return Pong(incarnation=name)
+
+
+async def _nodes(connect: Connect, serve: ServeNode, *names: str) -> Bus:
+    """Nodes that say their own name, all on one connection."""
+    bus = await connect("nodes")
+    for name in names:
+
+        async def ping(request: Request, name: str = name) -> Message:
+            return _pong(name)
+
+        await serve(bus, name, ping=ping)
+    return bus
+
+
+def _said(answers: dict[str, Answer]) -> dict[str, str]:
+    return {node: decode(answer.data, Pong).incarnation for node, answer in answers.items()}
+
+
+async def test_each_node_answers_for_itself(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+    names = ["shop", "blog", "crm"]
+    await _nodes(connect, serve, *names, "unasked")
+    answers = await gatherer.ask("ping", names, b"{}", LONG_S)
+    assert _said(answers) == {name: name for name in names}
+    assert all(answer.error is None and answer.ms > 0 for answer in answers.values())
+
+
+async def test_asking_nobody_is_answered_by_nobody(gatherer: Gatherer) -> None:
+    assert await gatherer.ask("ping", [], b"{}", LONG_S) == {}
+
+
+async def test_the_dead_cost_no_waiting(
+    gatherer: Gatherer, gone: list[str], connect: Connect, serve: ServeNode
+) -> None:
+    await _nodes(connect, serve, "shop")
+    answers = await gatherer.ask("ping", ["shop", "dead"], b"{}", LONG_S)
+    assert isinstance(answers["dead"].error, Unavailable)
+    assert "'dead' is not connected" in answers["dead"].error.message
+    assert answers["shop"].error is None
+    assert gone == ["dead"]
+
+
+async def test_the_silent_are_absent_after_the_timeout(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+    bus = await _nodes(connect, serve, "shop")
+    await serve(bus, "slow", ping=_silent)
+    assert set(await gatherer.ask("ping", ["shop", "slow"], b"{}", 0.1)) == {"shop"}
+    assert not gatherer._rounds
+
+
+async def test_an_error_is_told_typed_and_at_once(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+    async def broken(request: Request) -> Message:
+        return _pong(1 // 0 * "")
+
+    async def wrong(request: Request) -> Message:
+        return _pong(decode(request.data, NodeGet).node)
+
+    async def much(request: Request) -> Message:
+        return _pong("x" * 1_048_576)
+
+    bus = await connect("nodes")
+    for name, handler in (("broken", broken), ("wrong", wrong), ("much", much)):
+        await serve(bus, name, ping=handler)
+    answers = await gatherer.ask("ping", ["broken", "wrong", "much"], b'{"node":1}', LONG_S)
+    assert answers["broken"].error is not None
+    assert answers["broken"].error.code == "internal"
+    assert isinstance(answers["wrong"].error, InvalidInput)
+    assert answers["wrong"].error.field == "node"
+    assert isinstance(answers["much"].error, TooLarge)
+
+
+async def test_a_question_to_many_is_broadcast(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+    names = [f"n{number}" for number in range(gather.BROADCAST_FROM)]
+    bus = await _nodes(connect, serve, *names)
+    asked, called = await listen(bus, "fleet.ask.>"), await listen(bus, "fleet.call.>")
+    assert _said(await gatherer.ask("ping", names, b"{}", LONG_S)) == {name: name for name in names}
+    assert (len(asked), len(called)) == (1, 0)
+
+
+async def test_a_broadcast_counts_only_those_it_was_meant_for(
+    gatherer: Gatherer, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "BROADCAST_FROM", 2)
+    await _nodes(connect, serve, "shop", "blog", "unasked")
+    assert set(await gatherer.ask("ping", ["shop", "blog"], b"{}", LONG_S)) == {"shop", "blog"}
+
+
+async def test_rounds_at_the_same_time_keep_their_answers_apart(
+    gatherer: Gatherer, connect: Connect, serve: ServeNode
+) -> None:
+    async def echo(request: Request) -> Message:
+        return _pong(decode(request.data, NodeGet).node)
+
+    bus = await connect("nodes")
+    for name in ("shop", "blog"):
+        await serve(bus, name, ping=echo)
+    bodies = [b'{"node":"%d"}' % number for number in range(50)]
+    rounds = await asyncio.gather(*(gatherer.ask("ping", ["shop", "blog"], body, LONG_S) for body in bodies))
+    assert [_said(answers) for answers in rounds] == [{"shop": str(n), "blog": str(n)} for n in range(50)]
+
+
+async def _puppet(bus: Bus) -> asyncio.Queue[Incoming]:
+    """Hears the questions to `shop` and leaves it to the test to answer."""
+    questions: asyncio.Queue[Incoming] = asyncio.Queue()
+    await bus.subscribe("fleet.call.shop.ping", questions.put)
+    await bus.subscribe("fleet.call.blog.ping", questions.put)
+    await bus.link.barrier()
+    return questions
+
+
+async def _answer(bus: Bus, question: Incoming, node: str, said: str) -> None:
+    headers = question.headers or {}
+    subject = bus.subjects.gather(headers[GATHER], node)
+    body = b'{"incarnation":"%s"}' % said.encode()
+    await bus.link.publish(subject, body, headers={CORRELATION: headers[CORRELATION]})
+
+
+async def test_a_late_answer_does_not_leak_into_the_next_round(gatherer: Gatherer, connect: Connect) -> None:
+    bus = await connect("shop")
+    questions = await _puppet(bus)
+    assert await gatherer.ask("ping", ["shop"], b"{}", 0.05) == {}
+    late = await questions.get()
+    asking = asyncio.create_task(gatherer.ask("ping", ["shop"], b"{}", LONG_S))
+    question = await questions.get()
+    await _answer(bus, late, "shop", "late")
+    await _answer(bus, question, "shop", "right")
+    assert _said(await asking) == {"shop": "right"}
+
+
+async def test_the_second_answer_of_a_node_and_that_of_an_unasked_one_do_not_count(
+    gatherer: Gatherer, connect: Connect
+) -> None:
+    bus = await connect("shop")
+    questions = await _puppet(bus)
+    asking = asyncio.create_task(gatherer.ask("ping", ["shop", "blog"], b"{}", LONG_S))
+    question = await questions.get()
+    for node, said in (("shop", "first"), ("shop", "second"), ("crm", "unasked"), ("blog", "last")):
+        await _answer(bus, question, node, said)
+    assert _said(await asking) == {"shop": "first", "blog": "last"}
+
+
+async def test_a_gatherer_hears_nothing_of_another(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+    other = Gatherer(await connect("master"))
+    await other.start()
+    bus = await connect("shop")
+    questions = await _puppet(bus)
+    mine = asyncio.create_task(gatherer.ask("ping", ["shop"], b"{}", LONG_S))
+    question_of_mine = await questions.get()
+    its = asyncio.create_task(other.ask("ping", ["shop"], b"{}", LONG_S))
+    question_of_its = await questions.get()
+    await _answer(bus, question_of_mine, "shop", "mine")
+    await _answer(bus, question_of_its, "shop", "its")
+    assert (_said(await mine), _said(await its)) == ({"shop": "mine"}, {"shop": "its"})
+
+
+async def test_without_a_link_it_is_said_at_once(gatherer: Gatherer) -> None:
+    await gatherer._bus.close()
+    with pytest.raises(Unavailable):
+        await gatherer.ask("ping", ["shop"], b"{}", LONG_S)
+    assert not gatherer._rounds
+
+
+async def test_a_question_without_a_gather_header_is_answered_to_its_reply(
+    master: Bus, connect: Connect, serve: ServeNode
+) -> None:
+    await _nodes(connect, serve, "shop")
+    assert (await master.request("fleet.call.shop.ping", _pong("?"), Pong, LONG_S)).incarnation == "shop"

@@ -1,0 +1,272 @@
+"""Request-reply: an answer, a typed error, or a plain word at once; nobody waits out a timeout to learn of an error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fleetfold_broker import service as dispatch
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_shared.errors import (
+    Conflict,
+    DeadlineExceeded,
+    FleetfoldError,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
+from fleetfold_shared.messages import Message, NodeGet, NodeList, NodePinged, NodeRemoved, decode
+from support.broker import Connect, listen
+
+SUBJECT = "fleet.api.cli.nodes.get"
+LONG_S = 30.0
+"""A timeout that no test waits out."""
+
+
+@pytest.fixture
+async def cli(connect: Connect) -> Bus:
+    return await connect("cli")
+
+
+@pytest.fixture
+async def api(master: Bus) -> AsyncIterator[Service]:
+    service = Service(master, "fleetfold", version="1.2.3", description="the master")
+    await service.start()
+    yield service
+    await service.stop(grace_s=0)
+
+
+async def _serve(api: Service, bus: Bus, handler: Handler) -> None:
+    subject = bus.subjects.api(verb="nodes.get")
+    await api.serve("get", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
+    await bus.link.barrier()
+
+
+async def _ask(cli: Bus, node: str = "shop", timeout_s: float = LONG_S) -> NodeRemoved:
+    return await cli.request(SUBJECT, NodeGet(node=node), NodeRemoved, timeout_s)
+
+
+async def test_a_handler_gets_the_caller_of_the_subject_and_the_time_that_remains(
+    api: Service, master: Bus, cli: Bus
+) -> None:
+    async def get(request: Request) -> Message:
+        remaining = request.remaining_s()
+        assert remaining is not None
+        assert 0 < remaining <= LONG_S
+        return NodeRemoved(node=f"{request.caller}/{decode(request.data, NodeGet).node}")
+
+    await _serve(api, master, get)
+    assert (await _ask(cli)).node == "cli/shop"
+
+
+@pytest.mark.parametrize("kind", FleetfoldError.__subclasses__(), ids=lambda kind: kind.__name__)
+async def test_the_error_a_handler_raises_is_the_error_the_caller_gets(
+    api: Service, master: Bus, cli: Bus, kind: type[FleetfoldError]
+) -> None:
+    async def refuse(request: Request) -> Message:
+        raise kind("«naïve» names\nare refused", field="node")
+
+    await _serve(api, master, refuse)
+    with pytest.raises(kind) as refused:
+        await _ask(cli)
+    assert (refused.value.message, refused.value.field) == ("«naïve» names\nare refused", "node")
+
+
+async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(api: Service, master: Bus, cli: Bus) -> None:
+    async def broken(request: Request) -> Message:
+        if decode(request.data, NodeGet).node == "shop":
+            raise ZeroDivisionError("secret detail")
+        return NodeRemoved(node="served")
+
+    await _serve(api, master, broken)
+    with pytest.raises(InternalError, match="ZeroDivisionError while serving") as told:
+        await _ask(cli)
+    assert "secret detail" not in told.value.message
+    assert (await _ask(cli, "blog")).node == "served"
+
+
+async def test_a_request_that_cannot_be_read_is_refused_by_its_field(api: Service, master: Bus, cli: Bus) -> None:
+    async def get(request: Request) -> Message:
+        return NodeRemoved(node=decode(request.data, NodeGet).node)
+
+    await _serve(api, master, get)
+    with pytest.raises(InvalidInput) as refused:
+        await cli.ask(SUBJECT, b'{"node":7}', LONG_S)
+    assert refused.value.field == "node"
+
+
+async def test_nobody_there_is_told_at_once(cli: Bus) -> None:
+    with pytest.raises(Unavailable, match="no responders"):
+        await _ask(cli)
+
+
+async def test_silence_ends_at_the_timeout(api: Service, master: Bus, cli: Bus) -> None:
+    async def silent(request: Request) -> Message:
+        await asyncio.Event().wait()
+        raise NotFound("never")
+
+    await _serve(api, master, silent)
+    with pytest.raises(DeadlineExceeded, match=r"no answer on fleet\.api\.cli\.nodes\.get within 0\.05 s"):
+        await _ask(cli, timeout_s=0.05)
+
+
+async def test_an_answer_that_comes_too_late_disturbs_no_other(api: Service, master: Bus, cli: Bus) -> None:
+    release = asyncio.Event()
+
+    async def get(request: Request) -> Message:
+        node = decode(request.data, NodeGet).node
+        if node == "slow":
+            await release.wait()
+        return NodeRemoved(node=node)
+
+    await _serve(api, master, get)
+    with pytest.raises(DeadlineExceeded):
+        await _ask(cli, "slow", timeout_s=0.05)
+    release.set()
+    assert [(await _ask(cli, name)).node for name in ("a", "b")] == ["a", "b"]
+
+
+async def test_a_request_past_its_deadline_is_dropped_unserved(
+    master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "MOST_AT_ONCE", 1)
+    api = Service(master, "fleetfold", version="1.2.3")
+    entered, release, served = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def get(request: Request) -> Message:
+        served.append(decode(request.data, NodeGet).node)
+        entered.set()
+        await release.wait()
+        return NodeRemoved(node="done")
+
+    await _serve(api, master, get)
+    first = asyncio.create_task(_ask(cli, "first"))
+    await entered.wait()
+    with pytest.raises(DeadlineExceeded):
+        await _ask(cli, "hopeless", timeout_s=0.02)
+    third = asyncio.create_task(_ask(cli, "third"))
+    await cli.link.barrier()
+    release.set()
+    assert [(await task).node for task in (first, third)] == ["done", "done"]
+    assert served == ["first", "third"]
+    await api.stop()
+
+
+async def test_a_hundred_slow_requests_are_served_at_once(api: Service, master: Bus, cli: Bus) -> None:
+    together = asyncio.Barrier(100)
+
+    async def slow(request: Request) -> Message:
+        await together.wait()
+        return NodeRemoved(node=decode(request.data, NodeGet).node)
+
+    await _serve(api, master, slow)
+    answers = await asyncio.gather(*(_ask(cli, str(number)) for number in range(100)))
+    assert [answer.node for answer in answers] == [str(number) for number in range(100)]
+
+
+async def test_an_answer_goes_to_the_callers_own_inbox_only(
+    api: Service, master: Bus, cli: Bus, connect: Connect
+) -> None:
+    served = list[str]()
+
+    async def get(request: Request) -> Message:
+        served.append(decode(request.data, NodeGet).node)
+        return NodeRemoved(node="served")
+
+    await _serve(api, master, get)
+    victim = await connect("cli-2")
+    heard = await listen(victim, "_INBOX.cli-2.>"), await listen(victim, "fleet.cmd.*")
+    for reply in ("_INBOX.cli-2.x", "fleet.cmd.shop", ""):
+        await cli.publish(SUBJECT, NodeGet(node="aimed"), reply=reply)
+    assert (await _ask(cli, "mine")).node == "served"
+    await master.link.barrier()
+    await victim.link.barrier()
+    assert served == ["mine"]
+    assert heard == ([], [])
+
+
+async def test_what_is_too_large_is_refused_before_it_is_sent(cli: Bus, connect: Connect) -> None:
+    heard = await listen(await connect("other"), "fleet.api.>")
+    with pytest.raises(TooLarge, match=r"message of 1,048,\d\d\d bytes is over the broker's limit of 1,048,576"):
+        await cli.publish(SUBJECT, NodeGet(node="x" * 1_048_576))
+    assert cli.link.is_up
+    assert heard == []
+
+
+@pytest.mark.parametrize("size", [1_048_576, 1_048_560])
+async def test_headers_count_in_what_is_too_large(cli: Bus, size: int) -> None:
+    with pytest.raises(TooLarge):
+        await cli.ask(SUBJECT, b"x" * size, LONG_S)
+    await cli.link.barrier()
+    assert cli.link.reconnects == 0
+
+
+async def test_an_answer_that_is_too_large_becomes_an_error(api: Service, master: Bus, cli: Bus) -> None:
+    async def much(request: Request) -> Message:
+        return NodeRemoved(node="x" * 1_048_576)
+
+    await _serve(api, master, much)
+    with pytest.raises(TooLarge, match="over the broker's limit"):
+        await _ask(cli)
+
+
+async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
+    api: Service, master: Bus, cli: Bus
+) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def get(request: Request) -> Message:
+        entered.set()
+        await release.wait()
+        return NodeRemoved(node="finished")
+
+    await _serve(api, master, get)
+    asked = asyncio.create_task(_ask(cli))
+    await entered.wait()
+    stopping = asyncio.create_task(api.stop())
+    await master.link.barrier()
+    with pytest.raises(Unavailable, match="no responders"):
+        await _ask(cli)
+    release.set()
+    assert (await asked).node == "finished"
+    await stopping
+
+
+async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: Service, master: Bus, cli: Bus) -> None:
+    entered = asyncio.Event()
+
+    async def silent(request: Request) -> Message:
+        entered.set()
+        await asyncio.Event().wait()
+        raise Conflict("never")
+
+    await _serve(api, master, silent)
+    task = asyncio.create_task(_ask(cli))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not cli._requests._open
+
+
+async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli: Bus) -> None:
+    served, services = list[str](), list[Service]()
+    for name in ("m1", "m2", "m3"):
+        bus = await connect("master")
+        services.append(Service(bus, "fleetfold", version="1.2.3"))
+
+        async def get(request: Request, name: str = name) -> Message:
+            served.append(name)
+            return NodePinged(ms={})
+
+        await _serve(services[-1], bus, get)
+    await asyncio.gather(*(cli.request(SUBJECT, NodeList(), NodePinged, LONG_S) for _ in range(60)))
+    assert len(served) == 60
+    assert set(served) == {"m1", "m2", "m3"}
+    for service in services:
+        await service.stop()

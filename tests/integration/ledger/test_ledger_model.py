@@ -1,0 +1,137 @@
+"""The ledger against a tiny model: commands, duplicates, compensations and deaths in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from fleetfold_child.actions import Actions, AnyAction, action
+from fleetfold_child.context import Context
+from fleetfold_child.executor import Executor
+from fleetfold_child.ledger import Ledger
+from fleetfold_shared.messages import Command, CommandResult
+from support.executors import command, undo
+
+KINDS = ("transactional", "idempotent", "once")
+FORWARD = st.sampled_from([f"{kind}-{n}" for kind in KINDS for n in range(2)])
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Effects are counted outside of the ledger, but for transactional ones, which it commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.loop = asyncio.new_event_loop()
+        self.begun: list[str] = []
+        self.undone: list[str] = []
+        self.late: list[str] = []
+        self.results: dict[str, CommandResult] = {}
+        self.tombstones: set[str] = set()
+        self.running: dict[str, asyncio.Task[CommandResult | None]] = {}
+        self.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(asyncio.wait_for(coroutine, 20))
+
+    def start(self) -> None:
+        self.ledger: Ledger = self.run(Ledger.open(self.directory / "node.db"))
+        self.run(self.ledger.database.execute("CREATE TABLE IF NOT EXISTS effect (id TEXT)"))
+        self.go = asyncio.Event()
+        self.executor = Executor(Actions(self.actions()), self.ledger, node="shop", max_lone_crashes=3)
+
+    def actions(self) -> list[AnyAction]:
+        go = self.go
+
+        @action(kind="transactional")
+        async def transactional(ctx: Context) -> dict[str, str]:
+            await go.wait()
+            await ctx.tx.execute("INSERT INTO effect VALUES (?)", (ctx.key,))
+            return {"key": ctx.key}
+
+        async def work(ctx: Context) -> dict[str, str]:
+            if ctx.key in self.tombstones:
+                self.late.append(ctx.key)
+            self.begun.append(ctx.key)
+            await go.wait()
+            return {"key": ctx.key}
+
+        @action
+        async def cancel(ctx: Context, key: str) -> None:
+            self.undone.append(key)
+
+        return [transactional, action(name="idempotent")(work), action(name="once", kind="once")(work), cancel]
+
+    def send(self, sent: Command, *, patient: bool) -> None:
+        """Let it run to its end, or leave it running."""
+        task = self.running.get(sent.id) or self.loop.create_task(self.executor.handle(sent))
+        if patient:
+            self.go.set()
+            self.note(self.run(task))
+        else:
+            self.running[sent.id] = task
+            self.run(asyncio.sleep(0.005))
+        for ended in [one for one in self.running if self.running[one].done()]:
+            self.note(self.running.pop(ended).result())
+
+    def note(self, result: CommandResult | None) -> None:
+        """A finished command replays the same result, for ever."""
+        assert result is not None
+        result = msgspec.structs.replace(result, attempt=1, epoch=0)
+        assert self.results.setdefault(result.id, result) == result
+        if result.tombstone:
+            self.tombstones.add(result.id.removesuffix(".c"))
+
+    @rule(forward=FORWARD, patient=st.booleans())
+    def deliver(self, forward: str, patient: bool) -> None:
+        self.send(command(forward, forward.partition("-")[0]), patient=patient)
+
+    @rule(forward=FORWARD, patient=st.booleans())
+    def compensate(self, forward: str, patient: bool) -> None:
+        self.send(undo(forward, "cancel", key="{{key}}"), patient=patient)
+
+    @rule(clean=st.booleans())
+    def die(self, clean: bool) -> None:
+        self.run(self.interrupt())
+        self.run(self.ledger.close() if clean else self.ledger._writer.close())
+        self.start()
+
+    async def interrupt(self) -> None:
+        for task in self.running.values():
+            task.cancel()
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        self.running.clear()
+
+    @invariant()
+    def promises_hold(self) -> None:
+        committed = [row["id"] for row in self.run(self.ledger.database.execute("SELECT id FROM effect"))]
+        assert len(committed) == len(set(committed))
+        assert not self.tombstones & set(committed)
+        assert not self.late
+        assert all(self.begun.count(one) <= 1 for one in self.begun if one.startswith("once"))
+        assert len(self.undone) == len(set(self.undone))
+        for result in self.results.values():
+            forward, _, undo = result.id.rpartition(".")
+            if undo and result.outcome == "ok" and forward in self.results and self.results[forward].outcome == "ok":
+                assert forward in self.undone
+            if result.outcome == "ok" and result.id in committed:
+                assert result.result == {"key": result.id}
+
+    def teardown(self) -> None:
+        self.die(clean=True)
+        self.run(self.ledger.close())
+        self.loop.close()
+        shutil.rmtree(self.directory)
+
+
+TestLedgerModel = LedgerMachine.TestCase
+TestLedgerModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

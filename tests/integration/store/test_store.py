@@ -1,0 +1,142 @@
+"""The master's database: opened, migrated, written by many, refused when it is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, exc, select
+
+from fleetfold_master.store import Nodes, Store, StoredNode, Write
+from fleetfold_master.store.statements import insert_once
+from fleetfold_master.store.tables import metadata, node
+from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
+from fleetfold_shared.messages import NodeDescription
+
+INSERT = node.insert()
+INSERT_ONCE = insert_once(node)
+
+
+def _row(name: str) -> dict[str, object]:
+    empty = dict.fromkeys(("labels", "weight", "last_seen_at", "removed_at"))
+    return {"name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, **empty}
+
+
+async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/deep/down/master.db")
+    await store.close()
+    engine = create_engine(f"sqlite:///{tmp_path}/deep/down/master.db")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/master.db"
+    for name in ("a", "b"):
+        store = await Store.open(url)
+        await store.write(Write(INSERT, [_row(name)]))
+        await store.close()
+    store = await Store.open(url)
+    assert [row["name"] for row in await store.read(select(node.c.name).order_by(node.c.name))] == ["a", "b"]
+    await store.close()
+
+
+async def test_one_failing_write_does_not_fail_its_neighbours(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+    names = ["a", "b", "a", "c"]
+    outcomes = await asyncio.gather(
+        *(store.write(Write(INSERT, [_row(name)])) for name in names), return_exceptions=True
+    )
+    assert outcomes == [1, 1, outcomes[2], 1]
+    assert isinstance(outcomes[2], sqlite3.IntegrityError)
+    assert len(await store.read(select(node))) == 3
+    await store.close()
+
+
+async def test_only_the_first_claim_of_a_key_is_granted(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+    claims = [store.claim(Write(INSERT_ONCE, [_row("a")]), Write(INSERT, [_row(f"belongs-{i}")])) for i in range(5)]
+    assert sorted(await asyncio.gather(*claims)) == [False] * 4 + [True]
+    assert len(await store.read(select(node))) == 2
+    await store.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "master.db"
+    await (await Store.open(f"sqlite:///{path}")).close()
+    database = sqlite3.connect(path)
+    database.execute("update alembic_version set version_num = 'r9999'")
+    database.commit()
+    database.close()
+    with pytest.raises(Conflict, match=r"newer fleetfold.*r9999"):
+        await Store.open(f"sqlite:///{path}")
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Buy milk. " * 1000)
+    with pytest.raises(InvalidInput, match="not a database"):
+        await Store.open(f"sqlite:///{path}")
+    assert path.read_text().startswith("Buy milk.")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/name", "sqlite://", "sqlite:///:memory:"])
+async def test_an_unusable_url_is_refused_by_name(url: str) -> None:
+    with pytest.raises(InvalidInput, match="database: "):
+        await Store.open(url)
+
+
+async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="folder"):
+        await Store.open(f"sqlite:///{tmp_path}/file/master.db")
+    with pytest.raises((Unavailable, exc.OperationalError), match="cannot open"):
+        await Store.open(f"sqlite:///{tmp_path}")
+
+
+async def test_nodes_come_back_as_they_were_put(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+    nodes = Nodes(store)
+    shop = StoredNode(
+        name="shop",
+        state="active",
+        description=NodeDescription(incarnation="i1", version="1.0", labels={"role": "shop"}),
+        registered_at=10.0,
+    )
+    await nodes.put(shop)
+    assert await nodes.get("shop") == shop
+    assert await nodes.update("shop", title="The shop", labels={"eu": "yes"}, weight=2.0)
+    await nodes.seen({"shop": 12.5, "nobody": 1.0})
+    assert await nodes.get("shop") == StoredNode(
+        name="shop",
+        state="active",
+        description=shop.description,
+        title="The shop",
+        labels={"eu": "yes"},
+        weight=2.0,
+        registered_at=10.0,
+        last_seen_at=12.5,
+    )
+    assert not await nodes.update("nobody", title="")
+    await store.close()
+
+
+async def test_a_removed_node_is_kept_aside_and_may_return(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+    nodes = Nodes(store)
+    blog = StoredNode(
+        name="blog", state="active", description=NodeDescription(incarnation="i", version="1"), registered_at=1.0
+    )
+    await nodes.put(blog)
+    assert await nodes.remove("blog", at=5.0)
+    assert not await nodes.remove("blog", at=6.0)
+    assert await nodes.list() == []
+    assert [(each.state, each.removed_at) for each in await nodes.list(removed=True)] == [("removed", 5.0)]
+    await nodes.put(blog)
+    assert await nodes.list() == [blog]
+    await store.close()

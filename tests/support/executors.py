@@ -1,0 +1,35 @@
+"""A node's executor on a real ledger, and commands for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fleetfold_child.actions import Actions, AnyAction
+from fleetfold_child.executor import Executor
+from fleetfold_child.ledger import Ledger
+from fleetfold_shared.messages import Command
+
+__all__ = ["command", "executor", "undo"]
+
+
+@contextlib.asynccontextmanager
+async def executor(directory: Path, *actions: AnyAction, **options: Any) -> AsyncIterator[tuple[Executor, Ledger]]:
+    """An executor of these actions, its ledger closed at the end."""
+    ledger = await Ledger.open(directory / "node.db")
+    try:
+        yield Executor(Actions(actions), ledger, node="shop", **options), ledger
+    finally:
+        await ledger.close()
+
+
+def command(command_id: str, action: str, attempt: int = 1, epoch: int = 0, **params: Any) -> Command:
+    return Command(id=command_id, attempt=attempt, action=action, epoch=epoch, params=params)
+
+
+def undo(forward: str, action: str = "", command_id: str = "", epoch: int = 0, **params: Any) -> Command:
+    """A compensation of `forward`; without an action, a tombstone only."""
+    command_id = command_id or f"{forward}.c"
+    return Command(id=command_id, attempt=1, action=action, epoch=epoch, params=params, compensates=forward)

@@ -1,0 +1,172 @@
+"""One instance of every message, each optional field set to something other than its default."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fleetfold_shared import messages as m
+
+__all__ = ["SAMPLES", "kinds"]
+
+
+def kinds() -> list[type[msgspec.Struct]]:
+    """Every struct of the messages' contents page, but for their common base."""
+    named = (getattr(m, name) for name in m.__all__)
+    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not m.Message]
+
+
+_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25)
+_action = m.ActionInfo(
+    name="cancel_order",
+    schema={"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
+    kind="transactional",
+    timeout_s=12.5,
+    summary="Cancel an order.",
+)
+_description = m.NodeDescription(
+    incarnation="01hzy",
+    version="1.2.3",
+    type="shop",
+    labels={"region": "eu"},
+    weight=2.5,
+    concurrency=4,
+    analyzer="snowball-en-1",
+    embedder="wordllama-256",
+    collections=[_collection],
+    actions=[_action],
+)
+_record = m.NodeRecord(
+    name="shop",
+    state="active",
+    healthy=True,
+    description=_description,
+    registered_at=1_700_000_000.0,
+    last_seen_at=1_700_000_005.5,
+    response_ms=3.25,
+    in_flight=2,
+    title="The shop",
+)
+_filter = m.Filter(
+    field="price",
+    op="in",
+    value=[1, 2.5, "x", None, True],
+    all=[m.Filter(field="a", value=1)],
+    any=[m.Filter(field="b", op="exists", value=True)],
+    none=[m.Filter(field="c", op="contains", value="ü")],
+)
+_parts = m.Parts(bm25=1.25, cosine=0.5)
+_document = m.ScoredDocument(
+    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.", metadata={"price": 10}
+)
+_hit = m.Hit(
+    node="shop",
+    collection="products",
+    id="p1",
+    score=0.875,
+    parts={"bm25": 1.25, "cosine": 0.5},
+    title="Chair",
+    content="A chair.",
+    metadata={"price": 10},
+)
+_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow")
+_rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
+_step = m.StepSpec(
+    name="crm",
+    node="crm",
+    action="open_ticket",
+    params={"order": "{{steps.shop.order_id}}"},
+    rollback=_rollback,
+    stage=2,
+    timeout_s=5.0,
+    retries=3,
+    pivot=True,
+)
+_step_view = m.StepView(
+    name="crm", node="crm", action="open_ticket", stage=2, state="failed", attempts=2, result={"id": 1}, error="no such order"
+)
+_entry = m.TimelineEntry(at=1_700_000_001.0, what="step.failed", step="crm", why="no such order")
+_job_node = m.JobNode(node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5)
+_job = m.Job(
+    id="job-1",
+    action="reindex",
+    params={"full": True},
+    state="partly",
+    nodes=[_job_node],
+    caller="cli",
+    created_at=1_700_000_000.0,
+    ended_at=1_700_000_002.0,
+)
+_transaction = m.TransactionView(
+    id="tx-1",
+    name="order",
+    state="rolled_back",
+    steps=[_step_view],
+    timeline=[_entry],
+    caller="cli",
+    created_at=1_700_000_000.0,
+    ended_at=1_700_000_003.0,
+    error="crm: no such order",
+)
+
+SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
+    type(sample): sample
+    for sample in (
+        _collection, _action, _description, _record, _filter, _parts, _document, _hit, _report, _rollback, _step,
+        _step_view, _entry, _job_node, _job, _transaction,
+        m.Command(
+            id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
+            timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
+        ),
+        m.CommandResult(
+            id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
+            ms=4.5, tombstone=True,
+        ),
+        m.Run(
+            id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,
+            timeout_s=5.0, wait_ms=100,
+        ),
+        m.JobGet(id="job-1"),
+        m.JobWait(id="job-1", wait_ms=100),
+        m.JobList(limit=5),
+        m.JobListed(jobs=[_job]),
+        m.Heartbeat(seq=9, description=_description, in_flight=2, leaving=True),
+        m.Join(description=_description),
+        m.Joined(node="shop", state="active", heartbeat_s=5.0),
+        m.Superseded(incarnation="01hzz"),
+        m.Pong(incarnation="01hzy", in_flight=2),
+        m.NodeList(all=True),
+        m.NodeListed(nodes=[_record]),
+        m.NodeGet(node="shop"),
+        m.NodeUpdate(node="shop", state="maintenance", title="The shop", labels={"region": "eu"}, weight=2.5),
+        m.NodeRemove(node="shop"),
+        m.NodeRemoved(node="shop"),
+        m.NodePing(nodes=["shop"], timeout_ms=250),
+        m.NodePinged(ms={"shop": 1.5, "blog": None}),
+        m.NodeStatsAsk(),
+        m.NodeStats(
+            total=2, healthy=1, by_state={"active": 2}, by_type={"shop": 1, "blog": 1}, documents=1200,
+            mean_response_ms=3.25,
+        ),
+        m.Search(
+            query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
+            timeout_ms=250,
+        ),
+        m.SearchAsk(
+            request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
+            analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
+            filter=_filter, collections=["products"],
+        ),
+        m.Term("chair", 1, 2.5),
+        m.SearchAnswer(status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False),
+        m.Searched(query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True),
+        m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
+        m.StatisticsChunk(
+            incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200
+        ),
+        m.Transact(id="tx-1", steps=[_step], name="order", wait_ms=100),
+        m.TransactionGet(id="tx-1"),
+        m.TransactionWait(id="tx-1", wait_ms=100),
+        m.TransactionList(limit=5),
+        m.TransactionListed(transactions=[_transaction]),
+    )
+}  # fmt: skip

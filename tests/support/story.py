@@ -1,0 +1,59 @@
+"""One transaction told step by step: what the master sends, what it hears, where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleetfold_master.transactions import Decision, Policy, Step, Tx, advance, apply_result, begin
+from fleetfold_master.transactions.model import parse_id
+from fleetfold_shared.messages import Command, Outcome, Rollback
+from support.master import answer
+
+__all__ = ["Story", "make_step"]
+
+UNDO = Rollback("undo", {"order": "{{order_id}}"})
+
+
+def make_step(name: str, stage: int, **fields: Any) -> Step:
+    """A step of node `<name>-node` that can be undone; `fields` in place of the defaults."""
+    defaults: dict[str, Any] = {
+        "tx": "t1", "position": 0, "node": f"{name}-node", "action": "do", "kind": "idempotent", "params": {},
+        "rollback": UNDO, "timeout_s": 10.0, "retries": 0, "pivot": False,
+    }  # fmt: skip
+    return Step(name=name, stage=stage, **{**defaults, **fields})
+
+
+class Story:
+    """One transaction told from its beginning; `sent` is what the last decision sent."""
+
+    def __init__(self, *steps: Step, policy: Policy | None = None) -> None:
+        self.now, self.policy, self.ill = 0.0, policy, set[str]()
+        self.tx = Tx(id="t1", digest="", name="", caller="ann", created_at=0.0)
+        self.sent: dict[str, Command] = {}
+        self.whys: list[str] = []
+        self._take(begin(self.tx, steps, self.now, policy=policy))
+
+    def hear(
+        self, command: str, outcome: Outcome = "ok", result: object = None, *, tombstone: bool = False
+    ) -> Decision:
+        """The answer of the step's node to a command."""
+        address = parse_id(command)
+        assert address is not None
+        node = f"{address.step}-node"
+        told = answer(Command(id=command, attempt=1, action=""), outcome, result, tombstone=tombstone)
+        return self._take(apply_result(self.tx, self.steps, node, told, self.now, ill=self.ill, policy=self.policy))
+
+    def wait(self, seconds: float) -> Decision:
+        """Time passes, and the sweep comes by."""
+        self.now += seconds
+        return self._take(advance(self.tx, self.steps, self.now, ill=self.ill, policy=self.policy))
+
+    def states(self) -> str:
+        """The state of the transaction, then of each step."""
+        return " ".join([self.tx.state, *(f"{step.name}={step.state}" for step in self.steps)])
+
+    def _take(self, decision: Decision) -> Decision:
+        self.tx, self.steps = decision.tx, decision.steps
+        self.sent = {outgoing.command.id: outgoing.command for outgoing in decision.commands}
+        self.whys += [f"{entry.what} {entry.step or ''}: {entry.why}" for entry in decision.entries]
+        return decision

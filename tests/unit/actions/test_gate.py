@@ -1,0 +1,73 @@
+"""The gate: so many together, or one alone, in order of arrival."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fleetfold_child.gate import Gate
+
+
+class Visitor:
+    """Enters, and leaves when told."""
+
+    def __init__(self, gate: Gate, *, alone: bool = False) -> None:
+        self.inside = False
+        self.leave = asyncio.Event()
+        self.task = asyncio.create_task(self._visit(gate, alone))
+
+    async def _visit(self, gate: Gate, alone: bool) -> None:
+        async with gate.enter(alone=alone):
+            self.inside = True
+            await self.leave.wait()
+        self.inside = False
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def finish(*visitors: Visitor) -> None:
+    for visitor in visitors:
+        visitor.leave.set()
+    await asyncio.gather(*(visitor.task for visitor in visitors))
+
+
+async def test_no_more_than_there_is_room_for() -> None:
+    gate = Gate(2)
+    visitors = [Visitor(gate) for _ in range(3)]
+    await settle()
+    assert [visitor.inside for visitor in visitors] == [True, True, False]
+    await finish(visitors[0])
+    await settle()
+    assert visitors[2].inside
+    await finish(*visitors[1:])
+
+
+async def test_one_alone_waits_for_the_others_and_is_not_overtaken() -> None:
+    gate = Gate(2)
+    first, alone, late = Visitor(gate), Visitor(gate, alone=True), Visitor(gate)
+    await settle()
+    assert (first.inside, alone.inside, late.inside) == (True, False, False)
+    await finish(first)
+    await settle()
+    assert (alone.inside, late.inside) == (True, False)
+    await finish(alone)
+    await settle()
+    assert late.inside
+    await finish(late)
+
+
+async def test_who_gives_up_waiting_leaves_no_trace() -> None:
+    gate = Gate(1)
+    first, second, third = Visitor(gate), Visitor(gate, alone=True), Visitor(gate)
+    await settle()
+    second.task.cancel()
+    await finish(first)
+    await settle()
+    assert third.inside
+    third.task.cancel()
+    fourth = Visitor(gate)
+    await settle()
+    assert fourth.inside
+    await finish(fourth)

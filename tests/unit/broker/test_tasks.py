@@ -1,0 +1,52 @@
+"""Background tasks: none is forgotten, none dies without a word, all end with their owner."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.errors import NotFound
+
+
+async def test_an_error_in_the_background_is_logged() -> None:
+    tasks = Tasks()
+
+    async def fail(error: Exception) -> None:
+        raise error
+
+    with capture_logs() as logs:
+        spawned = [tasks.spawn(fail(NotFound("no such node"))), tasks.spawn(fail(ValueError("a defect")))]
+        await asyncio.gather(*spawned, return_exceptions=True)
+        await asyncio.sleep(0)
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("task.failed", "warning"), ("task.broke", "error")]
+    assert len(tasks) == 0
+
+
+async def test_draining_lets_the_quick_finish_and_ends_the_slow() -> None:
+    tasks, done = Tasks(), list[str]()
+
+    async def quick() -> None:
+        await asyncio.sleep(0)
+        done.append("quick")
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            done.append("slow ended")
+
+    tasks.spawn(slow())
+    tasks.spawn(quick())
+    await tasks.drain(0.05)
+    assert done == ["quick", "slow ended"]
+    assert len(tasks) == 0
+
+
+@pytest.mark.timeout(10)
+async def test_a_task_may_end_its_own_owner() -> None:
+    tasks = Tasks()
+    await tasks.spawn(tasks.cancel())
+    assert len(tasks) == 0
