@@ -71,10 +71,18 @@ class Topology:
 
     async def ensure_nodes(self, concurrency: Mapping[str, int]) -> None:
         """Make the consumers that are missing, given each node's concurrency."""
-        there = set((await self._call(f"CONSUMER.NAMES.{COMMANDS}", {})).consumers)
-        for node in concurrency.keys() - there:
+        for node in concurrency.keys() - await self._consumers():
             log.warning("topology.consumer_missing", node=node)
             await self.ensure_node(node, concurrency[node])
+
+    async def _consumers(self) -> set[str]:
+        """The names of all consumers on the commands; the broker gives them in pages."""
+        names: set[str] = set()
+        while True:
+            page = await self._call(f"CONSUMER.NAMES.{COMMANDS}", {"offset": len(names)})
+            names |= set(page.consumers)
+            if not page.consumers or len(names) >= page.total:
+                return names
 
     async def redeliver(self, node: str) -> None:
         """Deliver at once what the node took and did not ack: called when it has come back."""

@@ -9,7 +9,11 @@ program that only calls the fleet stays light.
 from __future__ import annotations
 
 import importlib
+import logging
+import sys
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from fleetfold.client import Client
 from fleetfold_shared import __version__
@@ -39,6 +43,13 @@ _LAZY = {
     "Refused": "fleetfold_child.context",
     "action": "fleetfold_child.actions",
 }
+
+
+if not structlog.is_configured():  # a library says nothing on stdout; an application configures it as it likes
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def __getattr__(name: str) -> Any:

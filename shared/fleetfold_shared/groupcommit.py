@@ -5,7 +5,8 @@ gathers; so the busier it is the more operations share a commit, and one alone w
 on the event loop's side and needs no locks: the thread sees one queue of finished batches, and answers each with
 one wake-up of the loop.
 
-A lease (`exclusive`) holds one transaction open over several awaits, for one caller. Leases and batches take turns.
+A lease (`exclusive`) holds one transaction open over several awaits, for one caller. Leases and batches take turns,
+a few leases to a batch.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ __all__ = ["Connection", "GroupCommit", "Lease"]
 
 
 T = TypeVar("T")
+
+_LEASES_IN_A_ROW = 4
+"""So many leases go before a batch that waits: meanwhile it grows, so that fewer commits are needed."""
 
 _held: ContextVar[Lease[Any] | None] = ContextVar("lease", default=None)
 
@@ -108,7 +112,7 @@ class GroupCommit(Generic[C]):
         self._pending: list[Operation] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._lease: Lease[C] | None = None
-        self._lease_is_next = False
+        self._leases_in_a_row = 0
         self._busy = False
         self._woken = False
         self._closed: asyncio.Future[None] | None = None
@@ -186,10 +190,10 @@ class GroupCommit(Generic[C]):
             return
         while self._waiting and self._waiting[0].done():  # its caller was cancelled
             self._waiting.popleft()
-        if self._waiting and (self._lease_is_next or not self._pending):
+        if self._waiting and (self._leases_in_a_row < _LEASES_IN_A_ROW or not self._pending):
             self._grant(self._waiting.popleft())
         elif self._pending:
-            self._lease_is_next = True
+            self._leases_in_a_row = 0
             taken, self._pending = self._pending[: self._limit], self._pending[self._limit :]
             self._busy = True
             self._writer.queue.put(Batch([one for one in taken if not one.future.cancelled()]))
@@ -227,7 +231,7 @@ class GroupCommit(Generic[C]):
         return self._lease
 
     def _grant(self, turn: asyncio.Future[None]) -> None:
-        self._lease_is_next = False
+        self._leases_in_a_row += 1
         self._lease = Lease(self._writer, self._begin, self._release)
         turn.set_result(None)
 

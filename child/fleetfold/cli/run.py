@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+USAGE = "`fleetfold run TARGET ACTION [key=value]...`, or `fleetfold run --all ACTION [key=value]...`"
 EXIT: dict[JobState, int] = {"running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED}
 
 
 async def run(
-    target: Annotated[str, Parameter(help="A node's name, or several with commas between.")],
+    target: Annotated[str | None, Option(help="A node's name, or several with commas between.")] = None,
     action: Annotated[str | None, Option(help="The action's name.")] = None,
     /,
     *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
@@ -57,13 +58,16 @@ async def run(
 
 
 def _read(
-    target: str, action: str | None, parameters: tuple[str, ...], *, everywhere: bool
+    target: str | None, action: str | None, parameters: tuple[str, ...], *, everywhere: bool
 ) -> tuple[list[str], str, tuple[str, ...]]:
     """The nodes, the action and its parameters; with `--all` the words stand one place further to the left."""
     if everywhere:
-        return [], target, parameters if action is None else (action, *parameters)
-    if action is None:
-        raise InvalidInput("ACTION is missing: `fleetfold run TARGET ACTION [key=value]...`", field="action")
+        target, action, parameters = "", target, parameters if action is None else (action, *parameters)
+    if target is None or action is None:
+        missing = "target" if target is None else "action"
+        raise InvalidInput(f"{missing.upper()} is missing: {USAGE}", field=missing)
+    if everywhere and parameters and "=" not in parameters[0]:
+        raise InvalidInput(f"TARGET and --all exclude each other: {USAGE}", field="target")
     return [name for name in target.split(",") if name], action, parameters
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
@@ -59,10 +60,15 @@ class Terminal:
     def _render(self, view: RenderableType) -> None:
         from rich.console import Console
 
-        width = None if self.out.isatty() else UNBOUNDED
-        Console(file=self.out, width=width, highlight=False, markup=False, emoji=False).print(view)
+        if self.out.isatty():
+            Console(file=self.out, **PLAIN).print(view)
+            return
+        drawn = StringIO()
+        Console(file=drawn, width=UNBOUNDED, **PLAIN).print(view)
+        self.out.writelines(f"{row.rstrip()}\n" for row in drawn.getvalue().splitlines())
 
 
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 UNBOUNDED = 10_000
 """Columns where there is no terminal: a script must not find its names cut."""
 

@@ -101,9 +101,13 @@ class Collection:
             embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
         stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name}
         table = await Table.open(Path(data_dir), name, embedder.dimensions, stamp)
-        if await table.is_stale():
-            await renew(table, embedder)
-        index, counted = await load(table, memory_documents)
+        try:
+            if await table.is_stale():
+                await renew(table, embedder)
+            index, counted = await load(table, memory_documents)
+        except BaseException:
+            await table.close()
+            raise
         return cls(
             name,
             table,

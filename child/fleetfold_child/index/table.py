@@ -54,14 +54,14 @@ class Table:
         connection = await module.connect_async(data_dir / "lance", session=session())
         try:
             handle = await _open_or_create(connection, name, _schema(dimensions, stamp))
+            table = cls(connection, handle, name, dimensions, stamp)
+            await table.optimize(keep=_KEEP_NOTHING)
         except (RuntimeError, OSError, ValueError) as error:
             connection.close()
             why = str(error).splitlines()[0]
             raise InternalError(
                 f"collection {name}: its table in {data_dir / 'lance'} cannot be opened: {why}; move it away and sync"
             ) from error
-        table = cls(connection, handle, name, dimensions, stamp)
-        await table.optimize(keep=_KEEP_NOTHING)
         return table
 
     async def close(self) -> None:

@@ -58,6 +58,7 @@ class Upkeep:
         self._rows = 0
         try:
             await self._table.optimize()
-        except (RuntimeError, OSError, ValueError) as error:  # what LanceDB raises; the next round tries again
-            _log.warning("optimize failed", error=str(error))
+        except (RuntimeError, OSError, ValueError) as error:  # what LanceDB raises
+            _log.warning("optimize failed; trying again in a minute", error=str(error))
+            self._wake.set()
         self._optimized_at = self._clock.monotonic()

@@ -79,7 +79,7 @@ class Jobs:
             raise NotFound(f"id: there is no job {key!r}; list them with `jobs list`", field="id")
         return found[0]
 
-    async def list(self, limit: int = 50) -> Sequence[Job]:
+    async def list(self, limit: int = 50) -> list[Job]:
         """The newest jobs first."""
         return await job_rows.read_jobs(self._store, limit=limit)
 

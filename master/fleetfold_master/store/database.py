@@ -120,6 +120,8 @@ def _prepare(engine: Engine) -> None:
         if engine.dialect.name == "sqlite":
             Path(where).parent.mkdir(parents=True, exist_ok=True)
         with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":  # its driver begins none for DDL, and half a migration would stay
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             migrate(connection, where)
     except OSError as error:
         raise InvalidInput(f"database: cannot make the folder of {where}: {error.strerror}", field="database") from None

@@ -79,8 +79,7 @@ def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy
     why = f"taken over, epoch {tx.epoch}" if takeover else "the broker lost it"
     for step in draft.steps():
         if step.command is not None:
-            patience = step.timeout_s if step.state == "running" else draft.patience(step)
-            draft.resend(step, why, deadline_at=now + patience)
+            draft.resend(step, why, deadline_at=now + draft.patience(step))
     return draft.decision()
 
 

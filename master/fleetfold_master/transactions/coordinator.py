@@ -114,7 +114,7 @@ class Transactions:
             pass
         return active.view()
 
-    async def list(self, limit: int = 50) -> Sequence[TransactionView]:
+    async def list(self, limit: int = 50) -> list[TransactionView]:
         """The newest first, without timelines."""
         return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit)]
 

@@ -78,29 +78,22 @@ class Draft:
 
     def send(self, step: Step, what: str, why: str = "", **changes: Any) -> None:
         """Send a new command for `step` as `changes` make it: its `command` and state. May raise `InvalidInput`."""
-        patience = step.timeout_s if changes.get("state") == "running" else self.patience(step)
-        sent = msgspec.structs.replace(
-            step,
-            sends=step.sends + 1,
-            began_at=self.now,
-            due_at=next_resend(self.now, self.now),
-            deadline_at=self.now + patience,
-            **changes,
-        )
+        due_at = next_resend(self.now, self.now)
+        sent = msgspec.structs.replace(step, sends=step.sends + 1, began_at=self.now, due_at=due_at, **changes)
         self._commands.append(self._outgoing(sent))
-        self._steps[step.name] = sent
+        self.change(sent, deadline_at=self.now + self.patience(sent))
         self.note(what, sent, why)
 
     def resend(self, step: Step, why: str, **changes: Any) -> None:
         """Send the command in flight once more, as the next attempt."""
-        due_at = next_resend(step.began_at or self.now, self.now)
+        due_at = next_resend(self.now if step.began_at is None else step.began_at, self.now)
         sent = self.change(step, sends=step.sends + 1, due_at=due_at, **changes)
         self._commands.append(self._outgoing(sent))
         self.note("sent again", sent, why)
 
     def patience(self, step: Step) -> float:
-        """Seconds that one try at a compensation may take."""
-        return max(step.timeout_s, self.policy.undo_timeout_s)
+        """Seconds that the command in flight has for one try."""
+        return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.undo_timeout_s)
 
     def _outgoing(self, step: Step) -> Outgoing:
         return Outgoing(step.node, self._compensation(step) if step.state == "compensating" else self._forward(step))

@@ -210,6 +210,7 @@ async def test_a_task_that_outlives_its_transaction_cannot_hold_the_node_up(tmp_
     @action(kind="transactional")
     async def careless(ctx: Context) -> None:
         late.append(asyncio.create_task(ctx.tx.execute("SELECT 1")))  # type: ignore[arg-type]
+        await asyncio.sleep(0)  # it waits for its lease when the action ends
 
     async with executor(tmp_path, careless, create) as (node, ledger):
         await ledger.database.execute(TABLE)

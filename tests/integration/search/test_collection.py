@@ -12,7 +12,7 @@ import pytest
 from fleetfold_child.index import Collection, DataLock, IndexReport, search_collections
 from fleetfold_child.index.asks import MAX_ANSWER_BYTES
 from fleetfold_child.sources import open_source
-from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages.base import encode
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import Filter
@@ -166,6 +166,15 @@ async def test_a_collection_that_outgrows_memory_goes_on_with_candidates(tmp_pat
         hits, exact = await collection.search(ask("red wine", statistics_of(DOCUMENTS)))
         assert not exact
         assert hits[0].id == "3"
+
+
+async def test_a_table_that_cannot_be_read_is_reported_in_one_line(tmp_path: Path) -> None:
+    async with await opened(tmp_path) as collection:
+        await collection.index(DOCUMENTS)
+    for manifest in (tmp_path / "lance" / "docs.lance" / "_versions").glob("*.manifest"):
+        manifest.write_bytes(b"torn")
+    with pytest.raises(InternalError, match=r"collection docs: its table .* cannot be opened: .*move it away"):
+        await opened(tmp_path)
 
 
 async def test_an_optimized_table_still_has_everything(collection: Collection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -75,6 +76,16 @@ async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> Non
     database.close()
     with pytest.raises(Conflict, match=r"newer fleetfold.*r9999"):
         await Store.open(f"sqlite:///{path}")
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "master.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("create table timeline (something_else)")
+    with pytest.raises((InvalidInput, Unavailable), match="already exists"):
+        await Store.open(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("select name from sqlite_master where type = 'table'").fetchall() == [("timeline",)]
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fleetfold_child.documents import Document
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.statistics import MergedCorpus
 from support.search import document, entries, query, reference_scores, statistics_of
 
 WORDS = ["red", "blue", "shoe", "hat", "wine", "cheese", "bank", "card", "東京"]
@@ -52,6 +53,21 @@ def corpus(size: int, seed: int = 7) -> list[Document]:
         document(f"d{i}", " ".join(chance.choices(words, k=chance.randint(1, 30))), price=chance.randint(0, 100))
         for i in range(size)
     ]
+
+
+async def test_nodes_that_are_merged_are_one_index_to_the_last_bit() -> None:
+    documents = [*corpus(300), *(document(f"twin{i}", "word1 word2 word3") for i in range(7))]
+    shares = [documents[0::3], documents[1::3], documents[2::3]]
+    merged = MergedCorpus([statistics_of(share) for share in shares])
+    one, nodes = MemoryIndex(), [MemoryIndex() for _ in shares]
+    await one.apply(entries(documents), ())
+    for node, share in zip(nodes, shares, strict=True):
+        await node.apply(entries(share), ())
+    for text in ("word1 word2", "word3 word4 word5 word6", "word7 " * 5, "the of"):
+        asked = query(text, merged, 10)
+        fold = [found for node in nodes for found in await node.search(asked)]
+        fold.sort(key=lambda found: (-found.score, found.document.id))
+        assert fold[:10] == await one.search(query(text, statistics_of(documents), 10))
 
 
 async def test_equal_documents_get_equal_scores_wherever_they_lie() -> None:

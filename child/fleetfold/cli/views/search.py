@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from fleetfold.cli.views.text import cell, ms, one_line, state, table
@@ -28,13 +27,13 @@ def _hits(hits: Sequence[Hit]) -> RenderableType:
     return Group(*(line for rank, hit in enumerate(hits, 1) for line in _hit(rank, hit)))
 
 
-def _hit(rank: int, hit: Hit) -> list[RenderableType]:
+def _hit(rank: int, hit: Hit) -> list[Text]:
     head = Text.assemble(
         (f"{rank:3}  ", "dim"), (f"{hit.score:.3f}", "bold"), "  ",
         cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", cell(one_line(hit.title, SNIPPET), "bold"),
     )  # fmt: skip
     snippet = one_line(hit.content, SNIPPET)
-    return [head, Padding(Text(snippet, "dim", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 5))] if snippet else [head]
+    return [head, Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else [head]
 
 
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:

@@ -1,0 +1,261 @@
+"""The link: it mends itself for ever, hears again what it heard, and is renewed without losing or doubling anything."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from fleetfold_broker import link as supervised
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.link import Incoming, Link
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.messages import NodeList, Pong
+from support.broker import Connect, ServeNode, kill, listen
+from support.wait import eventually
+
+LONG_S = 30.0
+Count = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+
+
+async def _mended(*buses: Bus) -> None:
+    await eventually(lambda: all(bus.link.reconnects > 0 and bus.link.is_up for bus in buses))
+
+
+async def test_what_was_heard_is_heard_again_after_kill_9(
+    broker: EmbeddedBroker, master: Bus, connect: Connect
+) -> None:
+    shop = await connect("shop")
+    heard, told = await listen(shop, "fleet.call.shop.>"), list[str]()
+    shop.link.on_down(lambda: told.append("down"))
+
+    async def up() -> None:
+        told.append("up")
+
+    shop.link.on_up(up)
+    kill(broker)
+    await _mended(master, shop)
+    await master.publish("fleet.call.shop.ping", NodeList())
+    await eventually(lambda: len(heard) == 1)
+    assert told == ["down", "up"]
+
+
+async def test_open_requests_fail_at_once_when_the_connection_breaks(
+    broker: EmbeddedBroker, master: Bus, connect: Connect
+) -> None:
+    shop = await connect("shop")
+    questions = await listen(shop, "fleet.call.shop.ping")
+    asking = [asyncio.create_task(master.ask("fleet.call.shop.ping", b"{}", LONG_S)) for _ in range(10)]
+    await eventually(lambda: len(questions) == 10)
+    kill(broker)
+    for told in await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 10):
+        assert isinstance(told, Unavailable)
+        assert "broke before the answer came" in told.message
+
+
+async def test_while_it_is_down_everything_says_so(broker: EmbeddedBroker, master: Bus) -> None:
+    await broker.stop()
+    await eventually(lambda: not master.link.is_up)
+    for attempt in (
+        master.publish("fleet.hb.shop", NodeList()),
+        master.ask("fleet.call.shop.ping", b"", LONG_S),
+        master.link.barrier(),
+        master.link.renew(),
+    ):
+        with pytest.raises(Unavailable, match="out of reach; the link keeps trying"):
+            await attempt
+    assert not await master.link.wait_up(0.01)
+
+
+async def test_requests_go_on_after_kill_9(
+    broker: EmbeddedBroker, master: Bus, connect: Connect, serve: ServeNode
+) -> None:
+    async def ping(_: object) -> Pong:
+        return Pong(incarnation="x")
+
+    shop = await connect("shop")
+    await serve(shop, "shop", ping=ping)
+    kill(broker)
+    await _mended(master, shop)
+    assert (await master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)).incarnation == "x"
+
+
+async def test_a_start_without_a_broker_gives_one_clear_line() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(Unavailable) as refused:
+        await Bus.connect(f"nats://127.0.0.1:{port}", "cli")
+    assert refused.value.message.startswith(f"no broker answers at nats://127.0.0.1:{port} (")
+    assert "`fleetfold up`" in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+async def test_a_start_at_something_else_than_a_broker_gives_the_same_line() -> None:
+    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Unavailable, match="no broker answers at"):
+        await Bus.connect(f"nats://127.0.0.1:{port}", "cli")
+    server.close()
+    await server.wait_closed()
+
+
+async def test_an_end_to_hearing_holds_over_a_reconnect(broker: EmbeddedBroker, master: Bus, connect: Connect) -> None:
+    shop = await connect("shop")
+    heard: list[Incoming] = []
+
+    async def hear(message: Incoming) -> None:
+        heard.append(message)
+
+    end = await shop.subscribe("fleet.call.shop.a", hear)
+    also = await listen(shop, "fleet.call.shop.b")
+    await end()
+    kill(broker)
+    await _mended(master, shop)
+    await master.publish("fleet.call.shop.a", NodeList())
+    await master.publish("fleet.call.shop.b", NodeList())
+    await eventually(lambda: len(also) == 1)
+    assert heard == []
+
+
+@pytest.mark.parametrize("how", ["reconnect", "renewal"])
+async def test_what_is_subscribed_while_a_connection_is_made_is_heard_on_it(
+    broker: EmbeddedBroker, master: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    shop = await connect("shop")
+    connect_anew, heard = shop.link._connect, list[Incoming]()
+
+    async def hear(message: Incoming) -> None:
+        heard.append(message)
+
+    async def connect_meanwhile() -> Client:
+        client = await connect_anew()
+        await shop.subscribe("fleet.call.shop.late", hear)
+        return client
+
+    monkeypatch.setattr(shop.link, "_connect", connect_meanwhile)
+    if how == "reconnect":
+        kill(broker)
+        await _mended(master, shop)
+    else:
+        await shop.link.renew()
+    await shop.link.barrier()
+    await master.publish("fleet.call.shop.late", NodeList())
+    await master.link.barrier()
+    await eventually(lambda: len(heard) == 1)
+
+
+@pytest.mark.parametrize("renewed", ["who hears", "who speaks"])
+async def test_renewals_under_way_lose_nothing_and_double_nothing(master: Bus, connect: Connect, renewed: str) -> None:
+    shop, renewals, sent, got = await connect("shop"), asyncio.Event(), 0, list[int]()
+
+    async def hear(message: Incoming) -> None:
+        got.append(int(message.data))
+
+    await shop.subscribe("fleet.do.shop", hear, queue="shop")
+    await shop.link.barrier()
+
+    async def speak() -> None:
+        nonlocal sent
+        while sent < 2000 or not renewals.is_set():
+            await master.link.publish("fleet.do.shop", str(sent).encode())
+            sent += 1
+            if sent % 10 == 0:
+                await asyncio.sleep(0)
+
+    speaking = asyncio.create_task(speak())
+    link = shop.link if renewed == "who hears" else master.link
+    for _ in range(5):
+        heard = len(got)
+        await link.renew()
+        await eventually(lambda heard=heard: len(got) > heard)  # type: ignore[misc]  # bound by default on purpose
+    renewals.set()
+    await speaking
+    await master.link.barrier()
+    await eventually(lambda: len(got) >= sent)
+    await shop.link.barrier()
+    assert sorted(got) == list(range(sent))
+    assert link.is_up
+    assert link.reconnects == 0
+
+
+async def test_requests_under_way_survive_a_renewal_of_either_side(
+    master: Bus, connect: Connect, serve: ServeNode
+) -> None:
+    together, release = asyncio.Barrier(21), asyncio.Event()
+
+    async def ping(_: object) -> Pong:
+        await together.wait()
+        await release.wait()
+        return Pong(incarnation="x")
+
+    shop = await connect("shop")
+    await serve(shop, "shop", ping=ping)
+    asking = [
+        asyncio.create_task(master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)) for _ in range(20)
+    ]
+    await together.wait()
+    await asyncio.gather(master.link.renew(), shop.link.renew())
+    release.set()
+    assert [answer.incarnation for answer in await asyncio.gather(*asking)] == ["x"] * 20
+
+
+async def test_the_old_connection_is_gone_after_a_renewal(broker: EmbeddedBroker, master: Bus) -> None:
+    old = master.link.client
+    await master.link.renew()
+    assert old.is_closed
+    assert master.link.client is not old
+    kill(broker)
+    await _mended(master)
+
+
+async def test_a_connection_lost_during_its_renewal_is_replaced_by_one_not_two(
+    broker: EmbeddedBroker, master: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await connect("shop")
+    heard = await listen(shop, "fleet.call.shop.>")
+    connect_anew, made = shop.link._connect, list[Client]()
+
+    async def connect_and_lose_the_old() -> Client:
+        monkeypatch.setattr(shop.link, "_connect", connect_and_remember)
+        made.append(await connect_anew())
+        await shop.link.client.close()
+        await _mended(shop)
+        return made[0]
+
+    async def connect_and_remember() -> Client:
+        made.append(await connect_anew())
+        return made[-1]
+
+    monkeypatch.setattr(shop.link, "_connect", connect_and_lose_the_old)
+    await shop.link.renew()
+    assert [client for client in made if not client.is_closed] == [shop.link.client]
+    await master.publish("fleet.call.shop.ping", NodeList())
+    await master.link.barrier()
+    await shop.link.barrier()
+    assert len(heard) == 1
+
+
+async def test_a_link_that_is_closed_stays_closed(broker: EmbeddedBroker, connect: Connect, tmp_path: Path) -> None:
+    shop = await connect("shop")
+    link: Link = shop.link
+    await link.close()
+    await link.close()
+    with pytest.raises(Unavailable):
+        await link.publish("fleet.hb.shop", b"")
+    assert link.reconnects == 0
