@@ -22,6 +22,8 @@ T = TypeVar("T", bound=Message)
 QUEUE_FULL = {10047, 10048, 10054, 10077}
 """JetStream's err_codes for «insufficient storage», «maximum messages», «bytes» and «per subject» exceeded."""
 RETRY_S = 0.1
+STORED_WITHIN_S = 5.0
+"""How long one try waits for JetStream's word."""
 
 
 class _PubAck(msgspec.Struct):
@@ -89,7 +91,7 @@ class Bus:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             try:
-                return await self._store(subject, data, message_id)
+                return await self._store(subject, data, message_id, min(STORED_WITHIN_S, timeout_s))
             except (Unavailable, DeadlineExceeded) as error:
                 remaining = deadline - asyncio.get_running_loop().time()
                 if remaining <= 0:
@@ -98,8 +100,8 @@ class Bus:
                     ) from None
                 await asyncio.sleep(min(RETRY_S, remaining))
 
-    async def _store(self, subject: str, data: bytes, message_id: str) -> None:
-        reply = await self._requests.ask(subject, data, 5.0, {MESSAGE_ID: message_id})
+    async def _store(self, subject: str, data: bytes, message_id: str, timeout_s: float) -> None:
+        reply = await self._requests.ask(subject, data, timeout_s, {MESSAGE_ID: message_id})
         ack = _ack_decoder.decode(reply.data)
         if ack.error is not None:
             raise _store_error(subject, ack.error)

@@ -7,6 +7,7 @@ at once when the master resets the consumer because the node has come back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +17,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.link import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import ACK_WAIT_S
-from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 
 __all__ = ["Deliveries"]
@@ -76,7 +77,8 @@ class Deliveries:
         while True:
             await asyncio.sleep(ACK_WAIT_S / 3)
             if self._bus.link.is_up:
-                await self._bus.link.publish(reply, IN_PROGRESS)
+                with contextlib.suppress(Unavailable):  # it broke just now; the next one goes over the new connection
+                    await self._bus.link.publish(reply, IN_PROGRESS)
 
 
 def _age_s(reply: str) -> float:

@@ -42,6 +42,7 @@ pid_file: {pid}
 jetstream {{
   store_dir: {store}
   sync_interval: {sync}
+  limits {{ default_max_consumers: -1 }}  # one for each node; the server would stop at 1,000
 }}
 """
 
@@ -107,8 +108,7 @@ class EmbeddedBroker:
             try:
                 await asyncio.wait_for(self._process.wait(), STOP_S)
             except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+                await _end(self._process)
         self._lock.release()
 
     async def _spawn(self) -> None:
@@ -121,7 +121,10 @@ class EmbeddedBroker:
         )  # fmt: skip
         try:
             await asyncio.wait_for(self._answers(self._process), READY_S)
-        except TimeoutError:
+        except BaseException as error:
+            await _end(self._process)
+            if not isinstance(error, TimeoutError):
+                raise
             raise Unavailable(f"the broker did not answer within {READY_S:g} s; see {self.log_file}") from None
 
     def _config(self) -> str:
@@ -159,6 +162,12 @@ class EmbeddedBroker:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
         fatal = [line.partition("] ")[2] for line in lines[-20:] if "[FTL]" in line or "[ERR]" in line]
         return fatal[-1] if fatal else f"see {self.log_file}"
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 def _claim(host: str, port: int) -> int:

@@ -44,6 +44,6 @@ def error_of(message: Incoming) -> FleetfoldError:
     """The error a reply carries; one from a foreign service, which has no body of ours, is an `InternalError`."""
     try:
         return from_body(_decoder.decode(message.data))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         headers = message.headers or {}
         return InternalError(f"the other side says: {headers.get(ERROR, 'nothing more')}")

@@ -46,11 +46,13 @@ class StandingPull:
         self._heard = 0.0
         self._tasks = Tasks()
         self._watch: asyncio.Task[None] | None = None
-        bus.link.on_up(self.issue)
+        self._end: Callable[[], Awaitable[None]] | None = None
+        bus.link.on_up(self._resume)
 
     async def start(self) -> None:
         """Pull from now on."""
-        await self._bus.subscribe(f"{self._base}.*", self._receive)
+        # In a group of its own, so that two connections during a renewal take each message once.
+        self._end = await self._bus.subscribe(f"{self._base}.*", self._receive, "pull")
         await self.issue()
         self._watch = asyncio.create_task(self._watch_over())
 
@@ -58,6 +60,9 @@ class StandingPull:
         """Finish what is being handled within `grace_s`; the rest comes again, to whoever pulls."""
         if self._watch:
             self._watch.cancel()
+        if self._end:
+            await self._end()  # with nobody listening, the broker forgets what was asked of it
+            self._end = None
         await self._tasks.drain(grace_s)
 
     async def issue(self) -> None:
@@ -67,6 +72,10 @@ class StandingPull:
         self._heard = asyncio.get_running_loop().time()
         ask = {"batch": BATCH, "expires": int(EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
         await self._bus.link.publish(self._api, msgspec.json.encode(ask), f"{self._base}.{self._round}")
+
+    async def _resume(self) -> None:
+        if self._end:
+            await self.issue()
 
     async def _receive(self, message: Incoming) -> None:
         self._heard = asyncio.get_running_loop().time()

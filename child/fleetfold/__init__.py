@@ -55,4 +55,5 @@ if not structlog.is_configured():  # a library says nothing on stdout; an applic
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
+    importlib.import_module("fleetfold_child.environment").prepare_process()
     return getattr(importlib.import_module(_LAZY[name]), name)

@@ -10,6 +10,7 @@ import structlog
 
 from fleetfold_child.database import Database
 from fleetfold_shared.errors import NotFound
+from fleetfold_shared.ids import key_of
 
 __all__ = ["Context", "Documents", "Refused"]
 
@@ -37,8 +38,9 @@ class Documents(Protocol):
 class Context:
     """One run of a command.
 
-    `key` is the same each time this command runs: give it to targets that recognise a repeated request. `starts` is
-    how often the command was begun, this time included. `log` has the command bound.
+    `key` is the same each time this command runs, and each time a transaction retries its step: give it to targets
+    that recognise a repeated request. `starts` is how often the command was begun, this time included. `log` has the
+    command bound.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Context:
     ) -> None:
         self.node = node
         self.command_id = command_id
-        self.key = command_id
+        self.key = key_of(command_id)
         self.starts = starts
         self.log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
         self._deadline = deadline

@@ -64,8 +64,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Finish what was submitted. What is still running is left to be run again, with no crash counted."""
-        await self._writer.run(schema.leave)
-        await self._writer.close()
+        try:
+            await self._writer.run(schema.leave)
+        finally:
+            await self._writer.close()
 
     def transaction(self) -> Transaction:
         """A transaction of the file, not begun yet."""

@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 JOIN_AGAIN_MOST_S = 5.0
+PRUNE_EVERY_S = 3600.0
+KEPT_S = 30 * 86_400.0
+"""How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
 CHANGE_TOLD_AFTER_S = 0.05
 
 
@@ -65,6 +68,7 @@ class Node:
         self._bus.link.on_up(self._back)
         self._tasks.spawn(self._beat())
         self._tasks.spawn(self._publish_kept())
+        self._tasks.spawn(self._prune())
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Say goodbye, finish what runs within `grace_s`, and part. What is left runs again at the next start."""
@@ -158,3 +162,9 @@ class Node:
     async def _publish_kept(self) -> None:
         for result in await self._ledger.unpublished():
             await self._publish(result)
+
+    async def _prune(self) -> None:
+        """Keep the ledger bounded."""
+        while True:
+            await self._ledger.prune(KEPT_S)
+            await asyncio.sleep(PRUNE_EVERY_S)

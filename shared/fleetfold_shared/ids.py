@@ -11,11 +11,12 @@ import msgspec
 
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["SLUG", "Slug", "check_slug", "new_id"]
+__all__ = ["SLUG", "Slug", "check_slug", "key_of", "new_id"]
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG)]
 
+_RETRY = re.compile(r"(?<=\.f)\d+$")
 _SLUG = re.compile(SLUG)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
 
@@ -34,3 +35,11 @@ def new_id() -> str:
     """26 characters, a ULID: 48 bits of milliseconds, then 80 random bits. Sorts by time of creation."""
     number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+
+
+def key_of(command_id: str) -> str:
+    """The idempotency key of a command: its id, which the retries of a transaction's step share.
+
+    `t.TX.STEP.f2` is the second try of `t.TX.STEP.f`, a command of its own to the ledger, but the same to a target.
+    """
+    return _RETRY.sub("", command_id)

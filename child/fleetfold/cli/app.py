@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import takewhile
 from typing import Any
 
 from cyclopts import App, CycloptsError, Group
@@ -63,7 +64,7 @@ def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) 
     """
     tokens = list(sys.argv[1:] if tokens is None else tokens)
     terminal = terminal or Terminal.standard()
-    as_json = "--json" in tokens
+    as_json = "--json" in takewhile(lambda token: token != "--", tokens)
     try:
         code = _run(tokens, terminal)
         terminal.out.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +52,6 @@ async def child(
         "labels": labels(label), "weight": weight, "concurrency": concurrency,
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
-    sys.path.insert(0, str(Path.cwd()))
     url = find_url(common.url or config.url)
     with until_signalled():
         async with running_child(chosen, url, config.prefix) as node:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
-from fleetfold.cli.documents import document
+from fleetfold.cli.documents import line
 from fleetfold.cli.terminal import Terminal
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 
@@ -27,7 +27,7 @@ def refuse(terminal: Terminal, error: FleetfoldError, *, as_json: bool) -> int:
 def refuse_input_output(terminal: Terminal, error: OSError, *, as_json: bool) -> int:
     """A file or a folder that cannot be used, by its name."""
     named = f"{error.filename}: " if error.filename else ""
-    return _say(terminal, ErrorBody("io", f"{named}{error.strerror or error}"), FAILED, as_json=as_json)
+    return _say(terminal, ErrorBody("io", f"{named}{error.strerror or error!r}"), FAILED, as_json=as_json)
 
 
 def refuse_usage(terminal: Terminal, error: CycloptsError, tokens: Sequence[str], *, as_json: bool) -> int:
@@ -52,7 +52,6 @@ def _problem(error: CycloptsError, tokens: Sequence[str]) -> str:
 
 def _say(terminal: Terminal, body: ErrorBody, code: int, *, as_json: bool) -> int:
     if as_json:
-        terminal.out.write(document({"error": body}))
-        terminal.out.flush()
+        print(line({"error": body}), file=terminal.out, flush=True)
     print("fleetfold:", " ".join(body.message.split()), file=terminal.err, flush=True)
     return code

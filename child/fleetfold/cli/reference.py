@@ -36,7 +36,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
         "a line when it is ready: `ready`: the command; `url`, `pid`, and what it runs",
         (),
     ),
-    ("any, when it fails", "`error`: `code` (stable), `message` (one line), `field` (or null)", ()),
+    ("any, when it fails", "one line: `error`: `code` (stable), `message` (one line), `field` (or null)", ()),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -101,7 +102,7 @@ async def running_master(config: Config, url: str, data: Path) -> AsyncIterator[
 async def running_child(config: ChildConfig, url: str, prefix: str, data: Path | None = None) -> AsyncIterator[Child]:
     """A child on the broker at `url`, its index in `config.data`, else below `data`, else in the state directory."""
     with _extra("child"):
-        from fleetfold.child import Child
+        from fleetfold import Child
 
         folder = config.data or (data or state_directory()) / "children" / config.name
         child = Child(
@@ -110,6 +111,8 @@ async def running_child(config: ChildConfig, url: str, prefix: str, data: Path |
         )  # fmt: skip
         for name, source in config.collections.items():
             child.collection(name, source or None)
+        if config.actions:
+            sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
         for target in config.actions:
             child.load(target)
         await child.start()

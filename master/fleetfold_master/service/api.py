@@ -14,7 +14,7 @@ from fleetfold_master.search import Federation
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.store import StoredNode
 from fleetfold_master.transactions import Transactions
-from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     Job,
     JobGet,
@@ -101,6 +101,11 @@ class Api:
         return await self._registry.update(change)
 
     async def _nodes_remove(self, ask: NodeRemove, _caller: str) -> NodeRemoved:
+        if still_open := self._transactions.open_on(ask.node):
+            raise Conflict(
+                f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
+                field="node",
+            )
         await self._fleet.remove(ask.node)
         return NodeRemoved(node=ask.node)
 

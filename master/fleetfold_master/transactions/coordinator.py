@@ -118,6 +118,10 @@ class Transactions:
         """The newest first, without timelines."""
         return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit)]
 
+    def open_on(self, node: str) -> Sequence[str]:
+        """The ids of the transactions that still need this node."""
+        return [key for key, active in self._active.items() if any(step.node == node for step in active.steps)]
+
     async def recover(self) -> None:
         """Take over what an earlier master left unfinished: the epoch rises, and all in flight is sent again."""
         for tx, steps, timeline in await rows.load_unfinished(self._store):

@@ -138,5 +138,5 @@ async def test_preparing_again_keeps_orders_and_debts(node: DemoNode) -> None:
 def test_the_names_of_the_crms_actions_are_its_contract() -> None:
     assert {action.info.name for action in ACTIONS} == {
         "create_order", "cancel_order", "order_status", "pack_order", "open_ticket", "close_ticket",
-        "charge_customer", "refund_customer",
+        "balance_of", "charge_customer", "refund_customer",
     }  # fmt: skip

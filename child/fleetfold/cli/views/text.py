@@ -30,7 +30,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str, width: int) -> str:
     """The beginning of `text` on one line of at most `width` characters."""
-    flat = " ".join(clean(text).split())
+    flat = clean(" ".join(text.split()))
     return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
 
 

@@ -1,0 +1,185 @@
+"""The `fleetfold` command run in this process, against a fleet that is made up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any, Self
+
+import msgspec
+import structlog
+
+from fleetfold.cli.app import main
+from fleetfold.cli.terminal import Terminal
+from fleetfold_shared.errors import NotFound
+from fleetfold_shared.messages import (
+    ActionInfo,
+    CollectionInfo,
+    Hit,
+    Job,
+    JobNode,
+    NodeDescription,
+    NodeRecord,
+    NodeReport,
+    NodeUpdate,
+    Searched,
+    StepSpec,
+    StepView,
+    TimelineEntry,
+    TransactionView,
+)
+
+__all__ = ["FakeFleet", "Result", "job", "logging_as_it_was", "node", "run_command", "searched", "transaction"]
+
+RESERVE = ActionInfo(
+    name="reserve_stock",
+    summary="Set some aside.",
+    kind="transactional",
+    schema={
+        "type": "object",
+        "properties": {"sku": {"type": "string"}, "quantity": {"type": "integer", "default": 1}},
+        "required": ["sku"],
+    },
+)
+
+
+def node(name: str = "shop", **changes: Any) -> NodeRecord:
+    description = NodeDescription(
+        incarnation="i1",
+        version="0.1.0",
+        collections=[CollectionInfo("products", 1234)],
+        actions=[RESERVE],
+        labels={"zone": "eu"},
+    )
+    facts = {"state": "active", "healthy": True, "registered_at": 1.0, "last_seen_at": 2.0, "response_ms": 1.5}
+    return NodeRecord(name=name, description=description, **(facts | changes))
+
+
+def searched(*, partial: bool = False, title: str = "A tent", content: str = "It is light.") -> Searched:
+    hit = Hit("shop", "products", "TNT-204", 1.2345, {"bm25": 1.5, "cosine": 0.6}, title, content, {"price": 9})
+    reports = [NodeReport("shop", "ok", 1, 12.0)]
+    if partial:
+        reports.append(NodeReport("blog", "timeout", error="no answer within 2 s"))
+    return Searched(query="tent", hits=[hit], nodes=reports, total=1, took_ms=13.5, partial=partial)
+
+
+def job(state: Any = "ok", *, outcome: Any = "ok", **changes: Any) -> Job:
+    nodes = [JobNode("shop", outcome, {"left": 3}, None if outcome == "ok" else "too few", 4.2)]
+    facts = {"id": "j1", "action": "reserve_stock", "params": {}, "nodes": nodes, "caller": "cli", "created_at": 1.0}
+    return Job(state=state, **(facts | changes))
+
+
+def transaction(state: Any = "committed") -> TransactionView:
+    return TransactionView(
+        id="t1",
+        name="order",
+        state=state,
+        steps=[StepView("reserve", "shop", "reserve_stock", 0, "done", 1, {"left": 3})],
+        timeline=[TimelineEntry(100.25, "accepted", None, "asked for by cli")],
+        caller="cli",
+        created_at=100.0,
+        error="payment: declined" if state == "rolled_back" else None,
+    )
+
+
+@dataclass
+class FakeFleet:
+    """What a `Client` is to the commands: it notes what it was asked, and answers what it was given."""
+
+    records: list[NodeRecord] = field(default_factory=lambda: [node()])
+    answer: Any = None
+    error: BaseException | None = None
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    connected: tuple[str | None, str] | None = None
+    closed: bool = False
+
+    async def connect(self, url: str | None, prefix: str) -> Self:
+        self.connected = url, prefix
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed = True
+
+    async def nodes(self, *, removed: bool = False) -> list[NodeRecord]:
+        return self._said("nodes", removed, self.records)
+
+    async def node(self, name: str) -> NodeRecord:
+        for record in self.records:
+            if record.name == name:
+                return self._said("node", name, record)
+        raise NotFound(f"node: there is no {name!r}", field="node")
+
+    async def update_node(self, change: NodeUpdate) -> NodeRecord:
+        return self._said("update", change, self.records[0])
+
+    async def remove_node(self, name: str) -> None:
+        self._said("remove", name, None)
+
+    async def ping(self, *names: str, timeout_s: float) -> dict[str, float | None]:
+        return self._said("ping", (names, timeout_s), self.answer)
+
+    async def search(self, query: str, **options: Any) -> Searched:
+        return self._said("search", {"query": query, **options}, self.answer)
+
+    async def run(self, action: str, params: Any, **options: Any) -> Job:
+        return self._said("run", {"action": action, "params": params, **options}, self.answer)
+
+    async def jobs(self, limit: int) -> list[Job]:
+        return self._said("jobs", limit, self.answer)
+
+    async def transact(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
+        return self._said("transact", {"steps": steps, **options}, self.answer)
+
+    def _said(self, verb: str, what: Any, answer: Any) -> Any:
+        self.asked.append((verb, what))
+        if self.error is not None:
+            raise self.error
+        return answer
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return msgspec.json.decode(self.out)
+
+
+def run_command(*tokens: str, fleet: FakeFleet | None = None, stdin: str = "") -> Result:
+    """`fleetfold *tokens`. Not within a running loop: the command brings its own."""
+    out, err = StringIO(), StringIO()
+    terminal = Terminal(out, err, StringIO(stdin), (fleet or FakeFleet()).connect)  # type: ignore[arg-type]
+    with logging_as_it_was():
+        code = main(tokens, terminal)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level, configured, before = (
+        [*root.handlers],
+        root.level,
+        structlog.is_configured(),
+        structlog.get_config(),
+    )
+    root.handlers.clear()  # the command closes those it replaces
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        if configured:
+            structlog.configure(**before)
+        else:
+            structlog.reset_defaults()

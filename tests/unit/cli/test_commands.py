@@ -1,0 +1,249 @@
+"""The commands against a made-up fleet: what they ask for, what they print, how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.messages import Filter, NodeStats
+from support.commandline import FakeFleet, job, node, run_command, searched, transaction
+
+STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
+
+
+def test_search_asks_for_what_the_options_say() -> None:
+    fleet = FakeFleet(answer=searched())
+    result = run_command(
+        "search", "a tent", "--node", "shop", "--node", "blog", "--collection", "posts", "--limit", "3", "--threshold",
+        "0.5", "--timeout", "1.5", "--filter", '{"field": "price", "op": "lt", "value": 9}',
+        "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
+    )  # fmt: skip
+    assert result.code == 0
+    assert fleet.connected == ("nats://elsewhere:4222", "test")
+    assert fleet.closed
+    assert fleet.asked == [
+        (
+            "search",
+            {
+                "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
+                "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
+            },
+        )
+    ]  # fmt: skip
+
+
+def test_search_prints_exactly_the_documented_fields() -> None:
+    answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
+    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial"]
+    fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata"]
+    assert [list(hit) for hit in answer["hits"]] == [fields]
+    assert answer["nodes"][1] == {
+        "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
+    }  # fmt: skip
+
+
+def test_search_shows_hits_and_nodes() -> None:
+    result = run_command("search", "tent", fleet=FakeFleet(answer=searched(partial=True)))
+    assert "1  1.234  shop/products/TNT-204  A tent\n     It is light.\n" in result.out
+    assert "blog   timeout      0       -   no answer within 2 s" in result.out
+    assert "1 hit in 14 ms; partial" in result.out
+
+
+@pytest.mark.parametrize(("partial", "code"), [(False, 0), (True, 3)])
+def test_a_partial_answer_is_exit_code_three(partial: bool, code: int) -> None:
+    assert run_command("search", "tent", fleet=FakeFleet(answer=searched(partial=partial))).code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("{", "filter", "filter: not JSON"),
+        ('{"fild": "x"}', "fild", "filter: fild: there is no such key"),
+        ('{"all": [{"field": 3}]}', "all[0].field", "filter: all[0].field: expected"),
+        ("3", "filter", "filter: expected `object`"),
+    ],
+)
+def test_a_malformed_filter_is_refused_before_anything_is_sent(text: str, field: str, said: str) -> None:
+    fleet = FakeFleet(answer=searched())
+    result = run_command("search", "tent", "--filter", text, "--json", fleet=fleet)
+    assert (result.code, fleet.asked) == (2, [])
+    assert result.json["error"]["field"] == field
+    assert said in result.err
+
+
+def test_run_reads_its_values_by_the_schema_of_its_target() -> None:
+    fleet = FakeFleet(answer=job())
+    result = run_command("run", "shop", "reserve_stock", "sku=204", "quantity=2", fleet=fleet)
+    assert result.code == 0
+    verb, asked = fleet.asked[-1]
+    assert (verb, asked["params"], asked["nodes"], asked["all"]) == (
+        "run",
+        {"sku": "204", "quantity": 2},
+        ["shop"],
+        False,
+    )
+
+
+def test_run_asks_nobody_for_a_schema_that_it_does_not_need() -> None:
+    fleet = FakeFleet(answer=job())
+    run_command("run", "shop", "reserve_stock", "quantity:=2", fleet=fleet)
+    assert [verb for verb, _ in fleet.asked] == ["run"]
+
+
+def test_run_on_all_needs_no_target() -> None:
+    fleet = FakeFleet(answer=job())
+    run_command("run", "--all", "reserve_stock", "sku=204", "--sequential", fleet=fleet)
+    _, asked = fleet.asked[-1]
+    assert (asked["action"], asked["params"], asked["nodes"]) == ("reserve_stock", {"sku": "204"}, [])
+    assert (asked["all"], asked["sequential"]) == (True, True)
+
+
+def test_run_takes_several_targets_and_leaves_what_is_unknown_to_the_master() -> None:
+    fleet = FakeFleet(answer=job())
+    run_command("run", "shop,blog", "unheard_of", "x=1", fleet=fleet)
+    _, asked = fleet.asked[-1]
+    assert (asked["nodes"], asked["action"], asked["params"]) == (["shop", "blog"], "unheard_of", {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "TARGET is missing"),
+        (["shop"], "ACTION is missing"),
+        (["--all"], "ACTION is missing"),
+        (["shop", "sync", "--all"], "TARGET and --all exclude each other"),
+        (["shop", "sync", "now"], "'now' is no parameter"),
+    ],
+)
+def test_run_says_what_is_missing(words: list[str], said: str) -> None:
+    result = run_command("run", *words)
+    assert result.code == 2
+    assert said in result.err
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("running", 0), ("failed", 1), ("partly", 3)])
+def test_the_exit_code_of_run_is_the_outcome(state: str, code: int) -> None:
+    assert run_command("run", "shop", "sync", fleet=FakeFleet(answer=job(state))).code == code
+
+
+def test_run_detached_prints_the_id_alone() -> None:
+    fleet = FakeFleet(answer=job("running"))
+    result = run_command("run", "shop", "sync", "--detach", "--id", "j1", fleet=fleet)
+    assert result.out == "j1\n"
+    assert fleet.asked[-1][1]["wait"] is False
+    assert fleet.asked[-1][1]["id"] == "j1"
+
+
+def test_run_shows_every_nodes_outcome() -> None:
+    assert (
+        'shop   ok        4.2 ms   {"left":3}' in run_command("run", "shop", "sync", fleet=FakeFleet(answer=job())).out
+    )
+    failed = job("failed", outcome="failed")
+    assert "too few" in run_command("run", "shop", "sync", fleet=FakeFleet(answer=failed)).out
+
+
+@pytest.mark.parametrize(("state", "code"), [("committed", 0), ("running", 0), ("rolled_back", 1), ("parked", 1)])
+def test_the_exit_code_of_a_transaction_is_its_end(state: str, code: int) -> None:
+    result = run_command("tx", "run", "-", fleet=FakeFleet(answer=transaction(state)), stdin=STEPS)
+    assert result.code == code
+
+
+def test_a_transaction_is_shown_with_its_steps_and_its_timeline() -> None:
+    shown = run_command("tx", "run", "-", fleet=FakeFleet(answer=transaction("rolled_back")), stdin=STEPS).out
+    assert '0   reserve   shop   reserve_stock   done        1   {"left":3}' in shown
+    assert "250 ms" in shown
+    assert "order: rolled_back  transaction t1\npayment: declined" in shown
+
+
+def test_a_transaction_file_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    fleet = FakeFleet()
+    file = tmp_path / "order.toml"
+    file.write_text('[[steps]]\nname = "a"\n')
+    result = run_command("tx", "run", str(file), fleet=fleet)
+    assert (result.code, fleet.connected) == (2, None)
+    assert "order.toml: steps[0].node: missing" in result.err
+
+
+def test_lists_are_documents_with_a_named_list() -> None:
+    assert list(run_command("nodes", "list", "--json").json) == ["nodes"]
+    assert list(run_command("jobs", "list", "--json", fleet=FakeFleet(answer=[job()])).json) == ["jobs"]
+    empty = run_command("jobs", "list", "--json", fleet=FakeFleet(answer=[]))
+    assert empty.json == {"jobs": []}
+
+
+def test_json_spells_out_what_the_wire_leaves_out() -> None:
+    record = run_command("nodes", "show", "shop", "--json").json
+    assert record["title"] == ""
+    assert record["description"]["type"] == "app"
+    assert record["description"]["collections"] == [
+        {"name": "products", "documents": 1234, "epoch": 0, "updated_at": None}
+    ]
+    assert "v" not in record
+
+
+def test_nodes_are_shown_in_a_table_and_one_by_one() -> None:
+    listed = run_command("nodes", "list", fleet=FakeFleet(records=[node(), node("blog", healthy=False)])).out
+    assert "shop   app    active   yes           1,234         1" in listed
+    assert "blog   app    active   no" in listed
+    assert "reserve_stock(sku: string, quantity: integer = 1)" in run_command("nodes", "show", "shop").out
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"), [({"shop": 1.0}, 0), ({"shop": None, "blog": 1.0}, 3), ({"shop": None}, 1), ({}, 0)]
+)
+def test_the_exit_code_of_ping_says_who_answered(answers: dict[str, float | None], code: int) -> None:
+    fleet = FakeFleet(answer=answers)
+    assert run_command("nodes", "ping", "shop", "--timeout", "0.5", fleet=fleet).code == code
+    assert fleet.asked == [("ping", (("shop",), 0.5))]
+
+
+def test_update_changes_what_is_given_and_nothing_else() -> None:
+    fleet = FakeFleet()
+    run_command("nodes", "update", "shop", "--state", "maintenance", "--label", "zone=us", fleet=fleet)
+    _, change = fleet.asked[0]
+    assert (change.node, change.state, change.labels) == ("shop", "maintenance", {"zone": "us"})
+    assert (change.title, change.weight) == (None, None)
+    refused = run_command("nodes", "update", "shop", fleet=fleet)
+    assert refused.code == 2
+    assert "nothing to change" in refused.err
+
+
+def test_removing_a_node_says_so() -> None:
+    assert run_command("nodes", "remove", "shop").out == "shop is removed\n"
+    assert run_command("nodes", "remove", "shop", "--json").json == {"node": "shop", "removed": True}
+
+
+def test_stats_are_figures() -> None:
+    class Counted(FakeFleet):
+        async def stats(self) -> NodeStats:
+            return NodeStats(total=2, healthy=1, by_state={"active": 2}, by_type={"app": 2}, documents=5)
+
+    assert run_command("nodes", "stats", "--json", fleet=Counted()).json["documents"] == 5
+    assert "2, 1 healthy" in run_command("nodes", "stats", fleet=Counted()).out
+
+
+def test_a_document_cannot_steer_the_terminal() -> None:
+    nasty = searched(title="[bold]\x1b[31mred\x07", content="one\ntwo\u202e\r[/]")
+    shown = run_command("search", "x", fleet=FakeFleet(answer=nasty)).out
+    assert "[bold][31mred\n     one two [/]\n" in shown
+
+
+@pytest.mark.parametrize("words", [["nodes", "list"], ["search", "x"], ["nodes", "list", "--json"]])
+def test_a_refusal_is_one_line_and_its_own_exit_code(words: list[str]) -> None:
+    for error, code in ((Unavailable("no broker\nhere"), 1), (InvalidInput("limit: 0 is outside", field="limit"), 2)):
+        result = run_command(*words, fleet=FakeFleet(error=error))
+        assert result.code == code
+        assert result.err == f"fleetfold: {' '.join(error.message.split())}\n"
+
+
+def test_a_refusal_in_json_is_a_document_too() -> None:
+    result = run_command("search", "x", "--json", fleet=FakeFleet(error=InvalidInput("limit: no", field="limit")))
+    assert result.json == {"error": {"code": "invalid_input", "message": "limit: no", "field": "limit"}}
+
+
+def test_a_bad_prefix_is_refused_before_it_reaches_a_subject() -> None:
+    fleet = FakeFleet()
+    assert run_command("nodes", "list", "--prefix", "a.>", fleet=fleet).code == 2
+    assert fleet.connected is None

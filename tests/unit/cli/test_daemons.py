@@ -1,0 +1,109 @@
+"""What the daemons make of options, file and environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from fleetfold.cli.serving import shown, until_signalled
+from support.commandline import run_command
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEETFOLD_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("FLEETFOLD_URL", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["child"], "name: a child needs one"),
+        (["child", "--name", "The Shop"], "name: not a usable name"),
+        (["child", "--name", "shop", "--weight", "0"], "weight: expected `float` > 0"),
+        (["child", "--name", "shop", "--label", "x"], "label: 'x' is no key=value"),
+        (["child", "--name", "shop", "--collection", "p=a", "--collection", "p=b"], "collection: 'p' is given twice"),
+        (["child", "--name", "shop", "--collection", "P=a"], "collections: not a usable name"),
+        (["broker", "--port", "70000"], "port: expected `int` <= 65535"),
+        (["up", "--config", "nowhere.toml"], "nowhere.toml: cannot be read: No such file"),
+    ],
+)
+def test_bad_options_are_refused_by_name(words: list[str], said: str) -> None:
+    result = run_command(*words)
+    assert result.code == 2
+    assert said in result.err
+
+
+@pytest.mark.parametrize("words", [["child", "--name", "shop"], ["master"]])
+def test_a_daemon_without_a_broker_says_what_to_start(words: list[str]) -> None:
+    result = run_command(*words)
+    assert result.code == 1
+    assert "no fleet is running here: start one with `fleetfold up`" in result.err
+
+
+def test_the_only_child_of_a_config_needs_no_name(tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    config.write_text('[[children]]\nname = "shop"\n')
+    assert "no fleet is running" in run_command("child", "--config", str(config)).err
+    config.write_text('[[children]]\nname = "shop"\n[[children]]\nname = "blog"\n')
+    assert "a child needs one" in run_command("child", "--config", str(config)).err
+
+
+def test_an_unknown_key_of_the_config_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    config.write_text("[broker]\nprot = 1\n")
+    result = run_command("up", "--config", str(config))
+    assert (result.code, "broker.prot: there is no such key" in result.err) == (2, True)
+
+
+def test_a_url_is_shown_without_its_password() -> None:
+    assert shown("nats://me:secret@host:4222") == "nats://host:4222"
+    assert shown("nats://127.0.0.1:4222") == "nats://127.0.0.1:4222"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.Signals) -> None:
+    cleaned = False
+    with until_signalled():
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # cleaning up may await
+            cleaned = True
+    assert cleaned
+
+
+async def test_a_cancellation_that_is_no_signal_goes_on() -> None:
+    async def serve() -> None:
+        with until_signalled():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
+    from fleetfold.cli.options import Output
+    from fleetfold.cli.terminal import Terminal
+
+    class Flushed(StringIO):
+        seen = ""
+
+        def flush(self) -> None:
+            self.seen = self.getvalue()
+
+    out = Flushed()
+    terminal = Terminal(out, StringIO(), StringIO())
+    terminal.ready(Output(), {"ready": "broker"}, "it is up")
+    assert out.seen == "it is up\n"
+    terminal.ready(Output(json=True), {"ready": "broker"}, "it is up")
+    assert out.seen == 'it is up\n{"ready":"broker"}\n'
