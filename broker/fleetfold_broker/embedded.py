@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
+import os
 import shutil
 import signal
 import socket
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 READY_S = 15.0
 STOP_S = 10.0
+TAKE_OVER_S = 60.0
+"""A server takes 10 ms for each consumer to stop."""
 RESTART_PAUSE_S = 0.2
 PR_SET_PDEATHSIG = 1
 
@@ -63,6 +67,7 @@ class EmbeddedBroker:
         self.directory, self.host, self.port, self._sync = directory, host, port, sync
         self.restarts = 0
         self._lock = FileLock(directory / "broker.lock")
+        self._held: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -91,10 +96,11 @@ class EmbeddedBroker:
                 f"another broker already uses {self.directory}: stop it, or name another directory"
             ) from None
         try:
+            self._held = await _hold(self.directory)
             self.port = _claim(self.host, self.port)
             await self._spawn()
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
         self._keeper = asyncio.create_task(self._keep())
 
@@ -109,15 +115,22 @@ class EmbeddedBroker:
                 await asyncio.wait_for(self._process.wait(), STOP_S)
             except TimeoutError:
                 await _end(self._process)
+        self._release()
+
+    def _release(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
         self._lock.release()
 
     async def _spawn(self) -> None:
+        assert self._held is not None
         config = self.directory / "nats-server.conf"
         config.write_text(self._config())
         self._process = await asyncio.create_subprocess_exec(
             find_server(), "-c", str(config),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=_die_with_parent, start_new_session=True,
+            preexec_fn=_die_with_parent, start_new_session=True, pass_fds=(self._held,),
         )  # fmt: skip
         try:
             await asyncio.wait_for(self._answers(self._process), READY_S)
@@ -162,6 +175,32 @@ class EmbeddedBroker:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
         fatal = [line.partition("] ")[2] for line in lines[-20:] if "[FTL]" in line or "[ERR]" in line]
         return fatal[-1] if fatal else f"see {self.log_file}"
+
+
+async def _hold(directory: Path) -> int:
+    """A lock on the store that the server inherits, so that it lasts as long as its owner or it lives.
+
+    Waits for the server of an owner that was killed: two on one store would spoil it.
+    """
+    held = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        async with asyncio.timeout(TAKE_OVER_S):
+            while not _locked(held):  # noqa: ASYNC110 (a file lock tells nobody when it is free)
+                await asyncio.sleep(0.02)
+    except BaseException as error:
+        os.close(held)
+        if not isinstance(error, TimeoutError):
+            raise
+        raise Conflict(f"a former server still runs in {directory}: end it, or name another directory") from None
+    return held
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

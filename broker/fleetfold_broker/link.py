@@ -17,6 +17,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from fleetfold_broker.connection import on_error, part, reason, retire, size_of
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import TooLarge, Unavailable
@@ -27,7 +28,6 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MOST_S = 5.0
-RETIRE_S = 30.0
 
 
 class Incoming(Protocol):
@@ -110,7 +110,7 @@ class Link:
             self._client = await self._connect()
         except (OSError, NatsError, TimeoutError) as error:
             raise Unavailable(
-                f"no broker answers at {self.options.url} ({_reason(error)}); "
+                f"no broker answers at {self.options.url} ({reason(error)}); "
                 "start one with `fleetfold up`, or name another with --url"
             ) from None
         self._up.set()
@@ -123,7 +123,7 @@ class Link:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._tasks.cancel()
-        await _part(self._client)
+        await part(self._client)
         self._down()
 
     async def wait_up(self, timeout_s: float) -> bool:
@@ -151,7 +151,7 @@ class Link:
     async def publish(self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Hand `data` to the broker; `TooLarge` before it is sent, `Unavailable` when no connection stands."""
         client = self.client
-        size = len(data) + _size_of(headers)
+        size = len(data) + size_of(headers)
         if size > client.max_payload:
             raise TooLarge(
                 f"the message of {size:,} bytes is over the broker's limit of {client.max_payload:,}; "
@@ -160,7 +160,7 @@ class Link:
         try:
             await client.publish(subject, data, reply=reply, headers=headers)
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.url} broke while sending ({_reason(error)})") from None
+            raise Unavailable(f"the connection to {self.options.url} broke while sending ({reason(error)})") from None
 
     async def barrier(self) -> None:
         """Return when the broker has surely processed what was sent before: one flush is not a barrier, two are."""
@@ -169,7 +169,7 @@ class Link:
             await client.flush()
             await client.flush()
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.url} broke ({_reason(error)})") from None
+            raise Unavailable(f"the connection to {self.options.url} broke ({reason(error)})") from None
 
     async def renew(self) -> None:
         """Make before break: connect anew, subscribe everything there, then drain the old connection.
@@ -181,12 +181,12 @@ class Link:
         try:
             fresh = await self._connect()
         except (OSError, NatsError, TimeoutError) as error:
-            raise Unavailable(f"no new connection to {self.options.url} ({_reason(error)})") from None
+            raise Unavailable(f"no new connection to {self.options.url} ({reason(error)})") from None
         if self._client is not old or not self.is_up:
-            await _part(fresh)
+            await part(fresh)
             return
         await self._adopt(fresh)
-        await _retire(old)
+        await retire(old)
 
     async def _connect(self) -> Client:
         client = Client()
@@ -205,14 +205,14 @@ class Link:
                 connect_timeout=max(1, round(self.options.connect_timeout_s)),
                 ping_interval=max(1, round(self.options.ping_interval_s)),
                 max_outstanding_pings=2,
-                error_cb=_on_error,
+                error_cb=on_error,
                 closed_cb=closed,
             )
             await self._attach(client)
             await client.flush()
             await client.flush()
         except BaseException:
-            await _part(client)
+            await part(client)
             raise
         return client
 
@@ -259,47 +259,6 @@ class Link:
             try:
                 return await self._connect()
             except (OSError, NatsError, TimeoutError) as error:
-                log.debug("link.retry", url=self.options.url, reason=_reason(error))
+                log.debug("link.retry", url=self.options.url, reason=reason(error))
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)
             pause = min(pause * 2, BACKOFF_MOST_S)
-
-
-async def _retire(client: Client) -> None:
-    """Part from a connection that another has replaced, when what was on its way to it has been handled.
-
-    nats-py's own `drain()` drops a subscription after one flush, and with it what the server had just routed there:
-    one message in a thousand was lost under load. Hence its private parts.
-    """
-    subscriptions = list(client._subs.values())  # noqa: SLF001 (see above)
-    with contextlib.suppress(NatsError, OSError, TimeoutError):
-        async with asyncio.timeout(RETIRE_S):
-            for subscription in subscriptions:
-                await client._send_unsubscribe(subscription._id)  # noqa: SLF001 (see above)
-            for _ in range(3):
-                await client.flush()
-                await asyncio.gather(*(each._pending_queue.join() for each in subscriptions))  # noqa: SLF001 (see above)
-    await _part(client)
-
-
-async def _part(client: Client | None) -> None:
-    if client is not None and not client.is_closed:
-        with contextlib.suppress(NatsError, OSError, TimeoutError):
-            await client.flush(timeout=1)
-        with contextlib.suppress(NatsError, OSError):
-            await client.close()
-
-
-def _size_of(headers: dict[str, str] | None) -> int:
-    """What they add to the bytes that the broker counts against its limit, at most."""
-    if not headers:
-        return 0
-    return len("NATS/1.0\r\n\r\n") + sum(len(key.encode()) + len(value.encode()) + 4 for key, value in headers.items())
-
-
-async def _on_error(error: Exception) -> None:
-    quiet = isinstance(error, OSError)  # the supervisor tells of those, once
-    (log.debug if quiet else log.warning)("link.error", reason=_reason(error), kind=type(error).__name__)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

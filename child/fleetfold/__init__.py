@@ -2,8 +2,8 @@
 
     from fleetfold import Child, Client, Context, Refused, action
 
-`Child` and what belongs to it needs the extra `fleetfold[child]`; it is imported when it is first used, so that a
-program that only calls the fleet stays light.
+What is named here is imported when it is first used, so that a program that only calls the fleet stays light.
+`Child` and what belongs to it needs the extra `fleetfold[child]`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from fleetfold.client import Client
 from fleetfold_shared import __version__
 from fleetfold_shared.messages import Filter, NodeUpdate, Rollback, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
+    from fleetfold.client import Client
     from fleetfold_child.actions import action
     from fleetfold_child.context import Context, Refused
 
@@ -39,6 +39,7 @@ __all__ = [
 
 _LAZY = {
     "Child": "fleetfold.child",
+    "Client": "fleetfold.client",
     "Context": "fleetfold_child.context",
     "Refused": "fleetfold_child.context",
     "action": "fleetfold_child.actions",
@@ -55,5 +56,6 @@ if not structlog.is_configured():  # a library says nothing on stdout; an applic
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
-    importlib.import_module("fleetfold_child.environment").prepare_process()
+    if name == "Child":
+        importlib.import_module("fleetfold_child.environment").prepare_process()
     return getattr(importlib.import_module(_LAZY[name]), name)

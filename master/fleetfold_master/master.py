@@ -89,6 +89,7 @@ class Master:
         await jobs.recover()
         await transactions.recover()
         await gatherer.start()
+        await fleet.call_the_roll(gatherer)
         pull = StandingPull(bus, RESULTS, MASTERS, fleet.results(jobs.on_result, transactions.on_result))
         await pull.start()
         self._open.push_async_callback(pull.stop)

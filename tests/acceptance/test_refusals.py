@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from pathlib import Path
 
@@ -65,7 +64,6 @@ async def refused(*words: str, code: int, at_once_s: float = AT_ONCE_S) -> str:
 def last_line(said: Said) -> str:
     """The refusal; a daemon may have logged before it, and nothing else is said."""
     *before, line = said.err.splitlines()
-    print(said.code, line)
     assert line.startswith("fleetfold: "), said.err
     assert all(other.startswith("{") for other in before), said.err
     return line
@@ -90,11 +88,10 @@ async def test_a_script_gets_the_refusal_as_a_document(shared_fleet: Fleet, mist
 async def test_a_body_over_the_limit_is_refused_before_it_is_sent(shared_fleet: Fleet) -> None:
     records = [{"id": str(number), "text": "x" * 1000} for number in range(1100)]
     ask = f"documents:={msgspec.json.encode(records).decode()}"
-    words = ["run", "shop", "index", "collection=things", ask]
     said = await from_a_file(shared_fleet, ["run", "shop", "index", "collection=things", ask])
     assert said.code == 2, said.err[:500]
     assert "Traceback" not in said.err
-    assert re.search(r"at most 1,?048,?576|limit is 1,?048,?576|1 MB", last_line(said)), last_line(said)
+    assert "limit of 1,048,576" in last_line(said)
 
 
 async def from_a_file(fleet: Fleet, words: list[str]) -> Said:
@@ -179,4 +176,3 @@ async def test_no_fleet_at_all_says_how_to_start_one(nats_server: str, tmp_path:
         await fleet.start("broker", "broker", "--port", "0")
         for words in (["nodes", "list"], ["search", "tent"], ["run", "shop", "doze"]):
             assert "fleetfold master" in await refused(*words, code=1)
-

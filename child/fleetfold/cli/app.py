@@ -64,7 +64,7 @@ def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) 
     """
     tokens = list(sys.argv[1:] if tokens is None else tokens)
     terminal = terminal or Terminal.standard()
-    as_json = "--json" in takewhile(lambda token: token != "--", tokens)
+    as_json = "--json" in takewhile("--".__ne__, tokens)
     try:
         code = _run(tokens, terminal)
         terminal.out.flush()

@@ -27,7 +27,7 @@ def refuse(terminal: Terminal, error: FleetfoldError, *, as_json: bool) -> int:
 def refuse_input_output(terminal: Terminal, error: OSError, *, as_json: bool) -> int:
     """A file or a folder that cannot be used, by its name."""
     named = f"{error.filename}: " if error.filename else ""
-    return _say(terminal, ErrorBody("io", f"{named}{error.strerror or error!r}"), FAILED, as_json=as_json)
+    return _say(terminal, ErrorBody("io", f"{named}{error.strerror or repr(error)}"), FAILED, as_json=as_json)
 
 
 def refuse_usage(terminal: Terminal, error: CycloptsError, tokens: Sequence[str], *, as_json: bool) -> int:

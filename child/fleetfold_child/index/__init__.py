@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_child.index.asks import search_collections
+from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.collection import Collection, IndexReport
 from fleetfold_child.index.lock import DataLock
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from fleetfold_child.documents import Document
-from fleetfold_child.index.asks import hit, read_ask
+from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
 from fleetfold_child.index.port import Index

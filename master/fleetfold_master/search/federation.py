@@ -12,6 +12,7 @@ from fleetfold_master.search.fold import fold
 from fleetfold_master.search.question import check_search, plan, weighted_ask
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.fitting import fitting
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import NodeReport, Search, SearchAnswer, SearchAsk, Searched, decode, encode
 
@@ -46,7 +47,7 @@ class Federation:
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
         answers = await self._answers(list(chosen.asked), ask, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
-        hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit)
+        hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),

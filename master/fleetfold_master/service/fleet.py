@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Request, Service
 from fleetfold_broker.topology import Topology
@@ -24,6 +25,7 @@ from fleetfold_shared.messages import (
     StatisticsChunk,
     Superseded,
     decode,
+    encode,
 )  # fmt: skip
 
 __all__ = ["Fleet"]
@@ -53,6 +55,14 @@ class Fleet:
             "join", subjects.join(), self._join, queue="masters", caller=lambda subject: subjects.token(subject, 1)
         )
         await self._bus.subscribe(subjects.heartbeat(), self._heartbeat)
+
+    async def call_the_roll(self, gatherer: Gatherer) -> None:
+        """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
+        names = [node.name for node in self._registry.all()]
+        for name, answer in (await gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
+            if answer.error is None:
+                self._presence.heard(name)
+                self.corpora.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
         """Make what is missing on the broker. True when queued commands are lost and must be sent again."""

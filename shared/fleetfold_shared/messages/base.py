@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.refusals import refusal
 
 __all__ = ["PROTOCOL", "Message", "decode", "encode"]
 
@@ -43,16 +44,10 @@ def decode(data: bytes, kind: type[T]) -> T:
     """Read `data` as a `kind`; `InvalidInput` names the field that is missing, of the wrong type or out of bounds."""
     try:
         message: T = _decoder(kind).decode(data)
-    except msgspec.DecodeError as error:  # ValidationError is one of them
-        raise _refusal(error, kind) from None
+    except msgspec.ValidationError as error:
+        raise refusal(error, "") from None
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{kind.__name__}: not JSON: {error}") from None
     if message.v > PROTOCOL:
         raise InvalidInput(f"v: this side speaks protocol {PROTOCOL}, the message is {message.v}; upgrade", field="v")
     return message
-
-
-def _refusal(error: msgspec.DecodeError, kind: type[Any]) -> InvalidInput:
-    """msgspec says «Expected `int`, got `str` - at `$.limit`»: name the field first."""
-    what, _, path = str(error).partition(" - at `$.")
-    field = path.rstrip("`") or None
-    subject = field or kind.__name__
-    return InvalidInput(f"{subject}: {what}", field=field)

@@ -18,17 +18,23 @@ from fleetfold_broker.embedded import EmbeddedBroker, find_server
 from fleetfold_broker.topology import COMMANDS, Topology
 from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.messages import Command
-from support.broker import Connect, kill, queued
+from support.broker import Connect, jetstream, kill, queued
 from support.wait import eventually
 
 OWNER = """
 import asyncio, sys
 from pathlib import Path
+from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.topology import Topology
 
 async def main():
-    broker = EmbeddedBroker(Path(sys.argv[1]), port=int(sys.argv[2]))
+    broker = EmbeddedBroker(Path(sys.argv[1]))
     await broker.start()
+    async with await Bus.connect(broker.url, "master") as master:
+        streams = Topology(master)
+        await streams.ensure_streams()
+        await streams.ensure_nodes({f"n{number}": 1 for number in range(50)})  # the more, the longer it takes to stop
     print(broker.port, flush=True)
     await asyncio.Event().wait()
 
@@ -40,13 +46,20 @@ asyncio.run(main())
 async def owner(nats_server: str, tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """A process that owns a broker, and the broker's port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(tmp_path / "owned"), "0", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", OWNER, str(tmp_path / "owned"), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    yield process, int(await process.stdout.readline())
+    async for line in process.stdout:
+        if line.strip().isdigit():
+            break
+    yield process, int(line)
     if process.returncode is None:
         process.kill()
     await process.communicate()
+
+
+def _last(lines: list[str], words: str) -> int:
+    return max(number for number, line in enumerate(lines) if words in line)
 
 
 def _listens(port: int) -> bool:
@@ -95,16 +108,22 @@ async def test_it_is_gone_when_its_owner_is_killed(owner: tuple[asyncio.subproce
     await eventually(lambda: not _listens(port))
 
 
-async def test_the_next_owner_takes_over_at_once_from_one_that_was_killed(
-    owner: tuple[asyncio.subprocess.Process, int], tmp_path: Path
+@pytest.mark.parametrize("same_port", [True, False])
+async def test_the_next_owner_takes_over_from_one_that_was_killed_when_its_server_has_ended(
+    owner: tuple[asyncio.subprocess.Process, int], tmp_path: Path, same_port: bool
 ) -> None:
     process, port = owner
     process.kill()
     await process.wait()
-    broker = EmbeddedBroker(tmp_path / "owned", port=port)
+    broker = EmbeddedBroker(tmp_path / "owned", port=port if same_port else 0)
     await broker.start()
+    assert same_port or not _listens(port)
+    said = broker.log_file.read_text().splitlines()
+    exiting, starting = _last(said, "Server Exiting"), _last(said, "Starting nats-server")
+    assert exiting < starting
     async with await Bus.connect(broker.url, "master") as master:
-        await Topology(master).ensure_streams()
+        names = await jetstream(master, f"CONSUMER.NAMES.{COMMANDS}")
+    assert names["total"] == 50
     assert broker.restarts == 0
     await broker.stop()
 

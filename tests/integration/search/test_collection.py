@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fleetfold_child.index import Collection, DataLock, IndexReport, search_collections
-from fleetfold_child.index.asks import MAX_ANSWER_BYTES
 from fleetfold_child.sources import open_source
 from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
+from fleetfold_shared.fitting import MAX_ANSWER_BYTES
 from fleetfold_shared.messages.base import encode
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import Filter

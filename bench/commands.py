@@ -1,0 +1,82 @@
+"""Durable commands and transactions a second, against JetStream's publish-and-ack alone.
+
+A command is `Client.run` of an action that does nothing, from its call to its answer: client, master and its
+database, JetStream, child and its ledger, JetStream, master, client. A transaction is three of them in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from bench.bare import BareBus
+from bench.processes import Processes, cpu_spent, running_fleet
+from bench.rounds import medians, rate
+from fleetfold.client import Client
+from fleetfold_shared.messages import Rollback, StepSpec
+
+__all__ = ["measure"]
+
+CHILD = "worker"
+IN_FLIGHT = (1, 10, 100)
+BARE = {1: 1000, 10: 5000, 100: 20_000}
+COMMANDS = {1: 300, 10: 1500, 100: 6000}
+TRANSACTIONS = {1: 100, 10: 500, 100: 1500}
+
+
+async def measure(rounds: int) -> dict[str, Any]:
+    """Figures by how many were in flight; `cpu_us` is CPU time for each command or transaction, by process."""
+    async with running_fleet() as fleet:
+        await fleet.child(CHILD, "--actions", "bench.noop:noop", "--concurrency", "100")
+        client = await fleet.client()
+        async with await BareBus.connect(fleet.url) as bare:
+            await bare.make_stream()
+            await _round(fleet, client, bare, 10)  # the first one warms up
+            return {str(number): await _at(fleet, client, bare, number, rounds) for number in IN_FLIGHT}
+
+
+async def _at(fleet: Processes, client: Client, bare: BareBus, in_flight: int, rounds: int) -> dict[str, Any]:
+    measured = [await _round(fleet, client, bare, in_flight) for _ in range(rounds)]
+    figures = medians(measured)
+    floor = figures["bare_per_s"]
+    ratios = {f"{name}_ratio": round(figures[f"{name}_per_s"] / floor, 4) for name in ("command", "transaction")}
+    return {**figures, **ratios}
+
+
+async def _round(fleet: Processes, client: Client, bare: BareBus, in_flight: int) -> dict[str, float]:
+    numbers = count()
+
+    async def command() -> None:
+        job = await client.run("noop", {"number": next(numbers)}, nodes=[CHILD])
+        _require(job.state, "ok")
+
+    async def transaction() -> None:
+        view = await client.transact([_step(name) for name in ("first", "second", "third")])
+        _require(view.state, "committed")
+
+    figures = {
+        "bare_per_s": await rate(bare.publish_and_ack, in_flight, BARE[in_flight]),
+        "bare_by_library_per_s": await rate(bare.publish_by_library, in_flight, BARE[in_flight] // 2),
+    }
+    await bare.empty_stream()
+    figures |= await _metered(fleet, "command", command, in_flight, COMMANDS[in_flight])
+    return figures | await _metered(fleet, "transaction", transaction, in_flight, TRANSACTIONS[in_flight])
+
+
+async def _metered(
+    fleet: Processes, what: str, work: Callable[[], Awaitable[None]], in_flight: int, number: int
+) -> dict[str, float]:
+    before = fleet.cpu_s()
+    per_s = await rate(work, in_flight, number)
+    spent = cpu_spent(before, fleet.cpu_s(), number)
+    return {f"{what}_per_s": per_s, **{f"{what}_cpu_us_{process}": used for process, used in spent.items()}}
+
+
+def _step(name: str) -> StepSpec:
+    return StepSpec(name=name, node=CHILD, action="noop", rollback=Rollback("noop"))
+
+
+def _require(state: str, wanted: str) -> None:
+    if state != wanted:
+        raise RuntimeError(f"it ended {state}, so the figure would mean nothing")

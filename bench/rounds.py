@@ -1,0 +1,47 @@
+"""How a benchmark goes about it: work kept in flight, several rounds that take turns, medians."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+__all__ = ["latencies_ms", "medians", "percentile", "rate"]
+
+Work = Callable[[], Awaitable[object]]
+
+
+async def rate(work: Work, in_flight: int, count: int) -> float:
+    """How many a second, with `in_flight` of them going on at any time until `count` are done."""
+    left = iter(range(count))
+
+    async def keep_on() -> None:
+        for _ in left:
+            await work()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(keep_on() for _ in range(in_flight)))
+    return count / (time.perf_counter() - started)
+
+
+async def latencies_ms(work: Work, count: int) -> list[float]:
+    """The milliseconds that each of `count` took, one after another."""
+    took = []
+    for _ in range(count):
+        started = time.perf_counter()
+        await work()
+        took.append((time.perf_counter() - started) * 1000)
+    return took
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The smallest value that at least `percent` of them do not exceed (nearest rank)."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
+
+
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each figure over the rounds; figures of a round stand under the same names in all of them."""
+    return {name: round(statistics.median(each[name] for each in rounds), 3) for name in rounds[0]}

@@ -1,0 +1,61 @@
+"""Reading a master's ask: what it wants scored, and how a scored document travels back."""
+
+from __future__ import annotations
+
+from fleetfold_child.index.port import Query, Scored
+from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.embedding import Embedder, unpack
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.filters import check_filter
+from fleetfold_shared.messages.search import Parts, ScoredDocument, SearchAsk
+
+__all__ = ["hit", "read_ask"]
+
+_MAX_K = 1000
+
+
+def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
+    """The query of an ask. `InvalidInput` if this node could not score it as the others do, or it is malformed."""
+    if ask.analyzer != ANALYZER:
+        raise InvalidInput(
+            f"analyzer: the query was analysed by {ask.analyzer}, this node's documents by {ANALYZER}; "
+            "run the same version on all nodes",
+            field="analyzer",
+        )
+    if ask.embedder != embedder.name:
+        raise InvalidInput(
+            f"embedder: the query was embedded by {ask.embedder}, this node's documents by {embedder.name}; "
+            "use the same embedder on all nodes",
+            field="embedder",
+        )
+    if not 1 <= ask.k <= _MAX_K:
+        raise InvalidInput(f"k: {ask.k} is not in 1-{_MAX_K}", field="k")
+    if not ask.avgdl > 0:
+        raise InvalidInput(f"avgdl: {ask.avgdl} is not above 0", field="avgdl")
+    vector = unpack(ask.vector) if ask.vector is not None else None
+    if vector is not None and len(vector) != embedder.dimensions:
+        raise InvalidInput(f"vector: {len(vector)} dimensions, expected {embedder.dimensions}", field="vector")
+    return Query(
+        terms=ask.terms,
+        avgdl=ask.avgdl,
+        divisor=ask.divisor,
+        alpha=ask.alpha,
+        vector=vector,
+        k=ask.k,
+        threshold=ask.threshold,
+        filter=check_filter(ask.filter) if ask.filter is not None else None,
+    )
+
+
+def hit(collection: str, scored: Scored) -> ScoredDocument:
+    """A scored document as it travels."""
+    document = scored.document
+    return ScoredDocument(
+        collection=collection,
+        id=document.id,
+        score=scored.score,
+        parts=Parts(scored.bm25, scored.cosine),
+        title=document.title,
+        content=document.content,
+        metadata=document.metadata,
+    )

@@ -1,0 +1,37 @@
+"""Hits that fit into a message: long contents are shortened, never a hit left out."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from fleetfold_shared.messages.search import Hit, ScoredDocument
+
+__all__ = ["MAX_ANSWER_BYTES", "fitting"]
+
+MAX_ANSWER_BYTES = 768 * 1024
+"""What the hits of one answer may take; the broker's limit is 1 MB. Long contents are shortened to fit in."""
+
+_SHORTENED = " …"
+
+H = TypeVar("H", Hit, ScoredDocument)
+
+
+def fitting(hits: list[H]) -> list[H]:
+    """The hits, in at most `MAX_ANSWER_BYTES`: contents are cut first, then metadata left out, never a hit."""
+    sizes = [len(msgspec.json.encode(one)) for one in hits]
+    if sum(sizes) <= MAX_ANSWER_BYTES:
+        return hits
+    share = MAX_ANSWER_BYTES // len(hits)
+    return [one if size <= share else _cut(one, share) for one, size in zip(hits, sizes, strict=True)]
+
+
+def _cut(one: H, share: int) -> H:
+    bare = msgspec.structs.replace(one, content="")
+    if len(msgspec.json.encode(bare)) > share // 2:
+        bare = msgspec.structs.replace(bare, title=one.title[:200], metadata={})
+    room = share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16
+    # JSON takes up to 6 bytes for a character
+    content = one.content[:room] if len(msgspec.json.encode(one.content[:room])) <= room else one.content[: room // 6]
+    return msgspec.structs.replace(bare, content=content + _SHORTENED if len(content) < len(one.content) else content)
