@@ -31,7 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Handler = Callable[Concatenate[Context, P], Awaitable[R]]
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +99,7 @@ def _make(
     check: Callable[..., Awaitable[Any]] | None,
 ) -> Action[P, R]:
     name = name if name is not None else getattr(function, "__name__", "")
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise InvalidInput(f"action: {name!r} is not a usable name; use 1-63 of a-z, 0-9 and '_', a letter first")
     if not inspect.iscoroutinefunction(function):
         raise InvalidInput(f"{name}: an action must be an async function; write 'async def'")

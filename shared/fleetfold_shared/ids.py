@@ -11,10 +11,16 @@ import msgspec
 
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["SLUG", "Slug", "check_slug", "key_of", "new_id"]
+__all__ = ["SLUG", "CallerId", "Identifier", "Slug", "check_slug", "key_of", "new_id"]
 
-SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_END = r"$(?!\n)"  # a bare `$` also matches before a last newline
+SLUG = r"^[a-z0-9][a-z0-9-]{0,62}" + _END
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG)]
+"""The name of a node, a caller or a collection: it may stand in a subject and in a path."""
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}" + _END)]
+"""The name of an action or a step: it may stand in Python and between dots."""
+CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+" + _END)]
+"""An id that a caller chooses."""
 
 _RETRY = re.compile(r"(?<=\.f)\d+$")
 _SLUG = re.compile(SLUG)

@@ -41,7 +41,7 @@ def _field_and_problem(error: msgspec.ValidationError) -> tuple[str, str]:
         return _join(parent, missing[1]), "missing; it is required"
     if unknown := _UNKNOWN.match(what):
         return _join(parent, unknown[1]), "there is no such key"
-    if SLUG in what:
+    if SLUG.partition("$")[0] in what:  # the rest of it is quoted otherwise there
         return parent, "not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'"
     return parent, what[:1].lower() + what[1:]
 

@@ -22,7 +22,7 @@ Mood = Literal["calm", "refuse", "overrun"]
 
 OVERRUN_S = 30.0
 INSERT = "INSERT INTO effect SELECT :tx, :step, :stage, :what, :key, :at"
-ONCE_PER_KEY = f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM effect WHERE key = :key)"  # noqa: S608 (nothing of a user's)
+ONCE_PER_KEY = f"{INSERT} WHERE NOT EXISTS (SELECT 1 FROM effect WHERE key = :key)"
 IF_DONE = f"{ONCE_PER_KEY} AND EXISTS (SELECT 1 FROM effect WHERE tx = :tx AND step = :step AND what = 'do')"
 
 

@@ -46,8 +46,8 @@ def decode(data: bytes, kind: type[T]) -> T:
         message: T = _decoder(kind).decode(data)
     except msgspec.ValidationError as error:
         raise refusal(error, "") from None
-    except msgspec.DecodeError as error:
-        raise InvalidInput(f"{kind.__name__}: not JSON: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{kind.__name__}: not usable JSON: {error}") from None
     if message.v > PROTOCOL:
         raise InvalidInput(f"v: this side speaks protocol {PROTOCOL}, the message is {message.v}; upgrade", field="v")
     return message

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
@@ -61,7 +62,7 @@ class Run(Message, frozen=True, kw_only=True):
     same job, however often it is sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
     """
 
-    id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+    id: CallerId
     action: str
     params: Params = {}
     nodes: list[str] = []

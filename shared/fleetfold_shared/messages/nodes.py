@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from fleetfold_shared.ids import Slug
+from fleetfold_shared.ids import Identifier, Slug
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
@@ -33,7 +33,7 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    name: Identifier
     schema: dict[str, Any]
     kind: ActionKind = "idempotent"
     timeout_s: float = 30.0

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from fleetfold_shared.ids import CallerId, Identifier
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import Params
 
@@ -19,7 +20,6 @@ TransactionState = Literal["running", "compensating", "committed", "rolled_back"
 StepState = Literal[
     "waiting", "running", "done", "failed", "unknown", "compensating", "compensated", "parked", "skipped"
 ]
-StepName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class Rollback(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
     forward.
     """
 
-    name: StepName
+    name: Identifier
     node: str
     action: str
     params: Params = {}
@@ -53,7 +53,7 @@ class Transact(Message, frozen=True, kw_only=True):
     a `stage` is a stage of its own, after those before it. Answered when it has ended or after `wait_ms`.
     """
 
-    id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+    id: CallerId
     steps: Annotated[list[StepSpec], Meta(min_length=1, max_length=100)]
     name: Annotated[str, Meta(max_length=200)] = ""
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0

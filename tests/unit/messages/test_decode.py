@@ -89,7 +89,6 @@ def test_a_misspelt_key_of_a_step_or_a_filter_is_refused_and_not_passed_over() -
         _read(Search, {"query": "x", "filter": {"filed": "price"}})
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT messages/base.py: a missing field is in the text, not in `field`")
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(InvalidInput, match="attempt") as refused:
         _read(Command, {"id": "a", "action": "x"})
@@ -104,7 +103,6 @@ def test_no_bytes_raise_anything_but_invalid_input(data: bytes) -> None:
         assert "\n" not in error.message
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT messages/base.py: UnicodeDecodeError and RecursionError escape `decode`")
 @pytest.mark.parametrize(
     "data",
     [

@@ -1,0 +1,230 @@
+"""Writes the reference pages beside it, from the code: `make docs`, or `python docs/reference/make.py`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import re
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from fleetfold.cli import reference as commands
+from fleetfold_broker import headers, topology
+from fleetfold_broker.subjects import Subjects
+from fleetfold_child.verbs import Verbs
+from fleetfold_master.service import Api
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import PROTOCOL, Message, base, nodes, search, transactions
+from fleetfold_shared.messages import commands as jobs
+
+AREAS: Mapping[str, ModuleType] = {
+    "Nodes": nodes, "Search": search, "Commands and jobs": jobs, "Transactions": transactions,
+}  # fmt: skip
+LIMITS = {
+    "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
+    "min_length": "at least {} long", "max_length": "at most {} long",
+}  # fmt: skip
+NANO = 1_000_000_000
+
+INTRODUCTION = """\
+# The bus
+
+What travels between callers, the master and the nodes: subjects, streams, headers, messages, errors. For who wants to
+speak it from another language; Python programs have `fleetfold.Client`. This page is made from the code.
+
+A message is one JSON object in UTF-8, at most 1 MB. `v` is the protocol's number, {protocol}, and is left out when it
+is that; so is every field that holds its default, except where a message says so. Fields that are not known are
+ignored. A message of a higher `v` is refused.
+
+The first token of every subject is the fleet's prefix, `fleet` unless set otherwise. A node's name and a caller's are
+1 to 63 of a-z, 0-9 and `-`. Whoever publishes stands in the subject.
+"""
+
+REQUESTS = """\
+A request carries `{deadline}`. The reply goes to the caller's own inbox, which must begin with `_INBOX.<caller>.`: a
+request with any other reply subject is not answered. A request past its deadline is dropped. All masters answer in the
+queue group `masters`.
+"""
+
+NODE_REQUESTS = """\
+One node is asked on `fleet.call.<node>.<verb>`; all of them at once on `fleet.ask.<verb>`. A question that carries
+`{gather}` is answered on `fleet.gather.<asker>.<node>`, with the `{correlation}` of the question.
+"""
+
+STREAMS = """\
+All are kept in files, and made again by the master when they are missing.
+
+Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
+queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
+in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Masters
+read `{results}` through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
+
+The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
+"""
+
+ERRORS = """\
+An error is a reply with the headers `{error}` (the message) and `{error_code}` (the status), as
+[ADR-32](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md) has it, and the body
+`{{"code", "message", "field"}}`. `code` is stable; `field` names the offending input, where there is one.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every page of this folder by file name."""
+    return {**commands.pages(), "bus.md": bus()}
+
+
+def bus() -> str:
+    """The page of the bus."""
+    return "\n".join(itertools.chain(_subjects(), _requests(), _streams(), _headers(), _errors(), _messages())) + "\n"
+
+
+def _subjects() -> Iterator[str]:
+    yield INTRODUCTION.format(protocol=PROTOCOL)
+    yield from ("## Subjects", "", "| subject | |", "| --- | --- |")
+    for name, method in inspect.getmembers(Subjects, inspect.isfunction):
+        if name == "token":
+            continue
+        given = {parameter: f"<{parameter}>" for parameter in list(inspect.signature(method).parameters)[1:]}
+        yield f"| `{method(Subjects(), **given)}` | {_doc(method)} |"
+
+
+def _requests() -> Iterator[str]:
+    yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
+    verbs = Api.__new__(Api)._verbs()  # noqa: SLF001 (the table alone is wanted, not a running service)
+    asked = {verb: inspect.getclosurevars(handler).nonlocals for verb, handler in verbs.items()}
+    yield from _verbs({verb: (held["kind"], held["verb"]) for verb, held in asked.items()}, "fleet.api.<caller>.")
+    yield from ("", "A node joins by a request on `fleet.join.<node>`: [Join](#join), answered by [Joined](#joined).")
+    yield from (
+        "",
+        "## Requests to a node",
+        "",
+        NODE_REQUESTS.format(gather=headers.GATHER, correlation=headers.CORRELATION),
+    )
+    table = Verbs("", {}, SimpleNamespace()).table()  # type: ignore[arg-type]  # the table alone is wanted
+    yield from _verbs({verb: (None, handler) for verb, handler in table.items()}, "")
+
+
+def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]], prefix: str) -> Iterator[str]:
+    yield from ("| verb | takes | answers |", "| --- | --- | --- |")
+    for verb, (kind, handler) in verbs.items():
+        taken = kind or _decoded_in(handler)
+        yield f"| `{prefix}{verb}` | {_link(taken)} | {_link(typing.get_type_hints(handler)['return'])} |"
+
+
+def _decoded_in(handler: Callable[..., Any]) -> type[Message] | None:
+    """The message that a node's handler reads; None if it reads none."""
+    found = re.search(r"decode\(request\.data, (\w+)\)", inspect.getsource(handler))
+    return handler.__globals__[found[1]] if found else None
+
+
+def _streams() -> Iterator[str]:
+    yield from ("", "## Streams", "")
+    yield STREAMS.format(
+        commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
+        ack_wait=topology.ACK_WAIT_S,
+    )  # fmt: skip
+    yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
+    streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)
+    for name, config in streams.items():
+        rest = {key: value for key, value in config.items() if key not in {"subjects", "retention"}}
+        subjects = ", ".join(f"`{subject}`" for subject in config["subjects"])
+        yield f"| `{name}` | {subjects} | {config['retention']} | {', '.join(map(_setting, rest.items()))} |"
+
+
+def _setting(item: tuple[str, Any]) -> str:
+    name, value = item
+    return f"{name} {value // NANO:,} s" if name in {"max_age", "duplicate_window"} else f"{name} {value}"
+
+
+def _headers() -> Iterator[str]:
+    yield from ("", "## Headers", "", "| header | |", "| --- | --- |")
+    for one, following in itertools.pairwise(ast.parse(inspect.getsource(headers)).body):
+        if isinstance(one, ast.Assign) and isinstance(following, ast.Expr):
+            yield f"| `{ast.literal_eval(one.value)}` | {ast.literal_eval(following.value)} |"
+
+
+def _errors() -> Iterator[str]:
+    yield from ("", "## Errors", "", ERRORS.format(error=headers.ERROR, error_code=headers.ERROR_CODE))
+    yield from ("| code | status | exit code | |", "| --- | --- | --- | --- |")
+    for kind in FleetfoldError.__subclasses__():
+        yield f"| `{kind.code}` | {kind.status} | {kind.exit_code} | {_doc(kind)} |"
+
+
+def _messages() -> Iterator[str]:
+    yield from ("", "## Messages", "", _doc(base.Message))
+    for area, module in AREAS.items():
+        yield from ("", f"### {area}", "", _sentence(module.__doc__ or ""))
+        for kind in _structs(module):
+            yield from _message(kind)
+
+
+def _structs(module: ModuleType) -> Iterable[type[msgspec.Struct]]:
+    """The module's Structs in the order they are written."""
+    return (
+        value for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
+    )  # fmt: skip
+
+
+def _message(kind: type[msgspec.Struct]) -> Iterator[str]:
+    about = [_doc(kind)] if kind.__doc__ else []
+    if kind.__struct_config__.array_like:
+        about.append("An array of these, in this order.")
+    elif issubclass(kind, Message) and not kind.__struct_config__.omit_defaults:
+        about.append("Every field is always present.")
+    yield from ("", f"#### {kind.__name__}", "", *(filter(None, [" ".join(about)])))
+    fields = [field for field in msgspec.structs.fields(kind) if field.name != "v"]
+    if not fields:
+        yield from ("", "It has no fields.")
+        return
+    yield from ("", "| field | type | default | |", "| --- | --- | --- | --- |")
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in fields:
+        yield f"| `{field.name}` | {_type(hints[field.name])} | {_default(field)} | {_limits(hints[field.name])} |"
+
+
+def _type(hint: Any) -> str:
+    return commands._words(hint).replace("[bytes](#bytes)", "base64 text")  # noqa: SLF001 (one wording for all pages)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    return commands._default(field) or "`null`"  # noqa: SLF001 (one wording for all pages)
+
+
+def _limits(hint: Any) -> str:
+    """What bounds a value, its alternatives and members included."""
+    if get_origin(hint) is Annotated:
+        inner, *metas = get_args(hint)
+        said = [
+            text.format(value)
+            for meta in metas if isinstance(meta, msgspec.Meta)
+            for name, text in LIMITS.items() if (value := getattr(meta, name)) is not None
+        ]  # fmt: skip
+        return ", ".join(filter(None, [*said, _limits(inner)]))
+    return ", ".join(filter(None, map(_limits, get_args(hint))))
+
+
+def _link(kind: type[Message] | None) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})" if kind else "nothing"
+
+
+def _doc(thing: Any) -> str:
+    return _sentence(inspect.getdoc(thing) or "")
+
+
+def _sentence(text: str) -> str:
+    """On one line, its first letter large."""
+    flat = " ".join(text.split())
+    return flat[:1].upper() + flat[1:]
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        Path(__file__).with_name(name).write_text(text, encoding="utf-8")
