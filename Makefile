@@ -15,6 +15,7 @@ help:
 	@echo "make check   the static checks alone"
 	@echo "make bench   benchmarks, written as JSON to bench/results"
 	@echo "make fmt     format the code"
+	@echo "make docs    the reference pages, from the code"
 
 $(STAMP): pyproject.toml
 ifdef UV
@@ -51,6 +52,9 @@ bench: $(STAMP)
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/python docs/reference/make.py
 
 clean:
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache bench/results

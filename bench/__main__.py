@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bench import commands, fanout, search
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 3
-BENCHMARKS: dict[str, Callable[[int], Awaitable[dict[str, Any]]]] = {
+BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "fanout": fanout.measure,
     "commands": commands.measure,
     "search": search.measure,

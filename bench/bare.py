@@ -16,6 +16,14 @@ EVERYBODY = "bench.ask"
 PAYLOAD = b'{"id":"j.0123456789abcdef01234567.worker","attempt":1,"action":"noop","timeout_s":60.0}'
 
 
+class _Round:
+    """A question under way: how many answers are missing, and whether one of them was the broker's no."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing, self.refused = missing, False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class BareBus:
     """One nats-py connection and one inbox. `async with await BareBus.connect(url)`."""
 
@@ -23,8 +31,7 @@ class BareBus:
         self._client = client
         self._inbox = client.new_inbox()
         self._numbers = count()
-        self._expected: dict[str, int] = {}
-        self._done: dict[str, asyncio.Future[None]] = {}
+        self._waiting: dict[str, _Round] = {}
 
     @classmethod
     async def connect(cls, url: str) -> Self:
@@ -46,7 +53,7 @@ class BareBus:
         await self._client.jetstream().add_stream(name=STREAM, subjects=[SUBJECT], retention="workqueue")
 
     async def empty_stream(self) -> None:
-        """Drop what was published."""
+        """Drop what was published: it shall not weigh on what comes next."""
         await self._client.jetstream().purge_stream(STREAM)
 
     async def publish_and_ack(self) -> None:
@@ -63,16 +70,19 @@ class BareBus:
 
     async def _ask(self, subject: str, payload: bytes, answers: int) -> None:
         reply = f"{self._inbox}.{next(self._numbers)}"
-        self._expected[reply] = answers
-        self._done[reply] = asyncio.get_running_loop().create_future()
+        waited = self._waiting[reply] = _Round(answers)
         await self._client.publish(subject, payload, reply=reply)
-        await self._done.pop(reply)
+        await waited.done
+        if waited.refused:
+            raise RuntimeError(f"the broker refused {subject}, so the figure would mean nothing")
 
     async def _receive(self, message: Msg) -> None:
-        left = self._expected[message.subject] = self._expected[message.subject] - 1
-        if left == 0:
-            del self._expected[message.subject]
-            self._done[message.subject].set_result(None)
+        waited = self._waiting[message.subject]
+        waited.missing -= 1
+        waited.refused = waited.refused or b'"error"' in message.data or message.headers is not None
+        if waited.missing == 0:
+            del self._waiting[message.subject]
+            waited.done.set_result(None)
 
 
 async def answer_bare(url: str) -> Client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import tempfile
@@ -50,7 +49,7 @@ class Processes:
         return await self._opened.enter_async_context(await Client.connect(self.url, name="bench"))
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds that each process has used so far, this one as `client`; only this one where there is no /proc."""
+        """CPU seconds that each process has used so far; where there is no /proc, only this one: `client`."""
         used = {name: seconds for name, pid in self._pids.items() if (seconds := _cpu_s(pid)) is not None}
         return {HERE: time.process_time(), **used}
 
@@ -71,11 +70,6 @@ async def running_fleet() -> AsyncIterator[Processes]:
         processes = Processes(data, opened)
         await processes.up()
         yield processes
-
-
-async def settled(seconds: float = 1.0) -> None:
-    """Let what a start has stirred up come to rest."""
-    await asyncio.sleep(seconds)
 
 
 def cpu_spent(before: Mapping[str, float], after: Mapping[str, float], count: int) -> dict[str, float]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,17 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
-from bench.agreement import Difference, compare
+from bench.agreement import compare
 from bench.one_index import DEPTH, QUERIES, ndcg, read_judgements, read_queries, recall
 from bench.processes import running_fleet
 from bench.reference import OneIndex, Ranked
 from fleetfold.client import Client
 from fleetfold_child.documents import from_record
 
-__all__ = ["measure"]
+__all__ = ["Collection", "measure", "read_references"]
 
 AGREEMENT = 0.99
+_REFERENCE = re.compile(r"\| *(\w+) *\|.*\| *(0?\.\d+) *\|\s*$")
 
 Search = Callable[[str], Awaitable[Ranked]]
 
@@ -63,9 +65,8 @@ class Collection:
         }
 
 
-async def measure(data: Path, queries: int | None) -> dict[str, Any]:
+async def measure(collections: Sequence[Collection]) -> dict[str, Any]:
     """The figures of each collection alone, and of all of them together."""
-    collections = [Collection(docs.parent, queries) for docs in sorted(data.glob("*/docs.jsonl"))]
     texts = {collection.name: collection.texts() for collection in collections}
     async with running_fleet() as fleet:
         for collection in collections:
@@ -76,6 +77,13 @@ async def measure(data: Path, queries: int | None) -> dict[str, Any]:
         every = OneIndex.union(texts.values())
         together = [await _compare(each, f"{each.name} of all", _asking(client, []), every) for each in collections]
     return {"alone": alone, "together": together, "summary": _summary(together)}
+
+
+def read_references(data: Path) -> dict[str, float]:
+    """Folder -> nDCG@10, from the last column of the table in the README of `data`; empty where there is none."""
+    readme = data / "README.md"
+    lines = readme.read_text(encoding="utf-8").splitlines() if readme.exists() else []
+    return {row[1]: float(row[2]) for row in map(_REFERENCE.match, lines) if row}
 
 
 def _asking(client: Client, collections: list[str]) -> Search:
@@ -94,6 +102,7 @@ async def _compare(collection: Collection, title: str, search: Search, index: On
     parted = {query: found for query in fleet if (found := compare(fleet[query], one[query])) is not None}
     return {
         "title": title,
+        "folder": collection.folder.name,
         "queries": len(fleet),
         "fleet": collection.quality(fleet),
         "one_index": collection.quality(one),
@@ -118,9 +127,10 @@ def _show(measured: dict[str, Any]) -> None:
             f"{one['ndcg_at_10']:>19.4f}{one['recall_at_10']:>11.4f}"
             f"{figure['same_top_ten']:>9} of {figure['queries']}"
         )
+    _show_references(measured)
     for figure in (*measured["alone"], *measured["together"]):
-        for found in map(_without_query, figure["differences"]):
-            print(f"  {figure['title']}: {found}")
+        for found in figure["differences"]:
+            print(f"  {figure['title']}: {_told(found)}")
     summary = measured["summary"]
     print(
         f"over all nodes the same top ten on {summary['same_top_ten']} of {summary['queries']} queries "
@@ -128,9 +138,16 @@ def _show(measured: dict[str, Any]) -> None:
     )
 
 
-def _without_query(difference: dict[str, Any]) -> str:
-    found = msgspec.convert({key: difference[key] for key in Difference.__struct_fields__}, Difference)
-    return f"query {difference['query']}, place {found.place}: {found.ours} against {found.theirs}; {found.reason}"
+def _show_references(measured: dict[str, Any]) -> None:
+    for figure in measured["alone"]:
+        reference = measured["reference"].get(figure["folder"])
+        if reference is not None:
+            away = figure["fleet"]["ndcg_at_10"] - reference
+            print(f"{figure['title']}: {away:+.4f} from the reference nDCG@10 of {reference:.3f}")
+
+
+def _told(found: dict[str, Any]) -> str:
+    return "query {query}, place {place}: {ours} against {theirs}; {reason}".format(**found)
 
 
 def main() -> int:
@@ -139,10 +156,12 @@ def main() -> int:
     options.add_argument("--all", action="store_true", help=f"all queries; without it the first {QUERIES} of each")
     options.add_argument("--json", type=Path, help="write the figures to this file too")
     given = options.parse_args()
-    if not any(given.data.glob("*/docs.jsonl")):
+    folders = [docs.parent for docs in sorted(given.data.glob("*/docs.jsonl"))]
+    if not folders:
         print(f"SKIPPED: there are no collections (*/docs.jsonl) in {given.data}; name their folder with --data")
         return 2
-    measured = asyncio.run(measure(given.data, None if given.all else QUERIES))
+    measured = asyncio.run(measure([Collection(folder, None if given.all else QUERIES) for folder in folders]))
+    measured["reference"] = read_references(given.data)
     _show(measured)
     if given.json:
         given.json.write_text(json.dumps(measured, indent=2) + "\n")

@@ -9,12 +9,26 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-__all__ = ["on_error", "part", "reason", "retire", "size_of"]
+__all__ = ["Connection", "on_error", "part", "reason", "retire", "size_of"]
 
 log = structlog.get_logger(__name__)
 
 RETIRE_S = 30.0
 """How long a connection may take over what it has heard."""
+
+
+class Connection(Client):
+    """nats-py's client, which tells of its end in every case."""
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """Close. While something waits to be sent over a connection that broke, nats-py's own raises half-way and calls
+        nobody; the second time there is nothing left to send.
+        """
+        try:
+            await super()._close(status, do_cbs)
+        except OSError:
+            self._pending, self._pending_data_size, self._status = [], 0, Client.DISCONNECTED
+            await super()._close(status, do_cbs)
 
 
 async def retire(client: Client) -> None:

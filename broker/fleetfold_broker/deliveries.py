@@ -25,8 +25,9 @@ __all__ = ["Deliveries"]
 log = structlog.get_logger(__name__)
 
 ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
-STORED_AT = -2
-"""Where the reply subject of a delivery, `$JS.ACK.<stream>. ... .<nanoseconds>.<pending>`, says when it was stored."""
+STORED_AT = {9: 7, 11: 9, 12: 9}
+"""Where a delivery's reply subject says when it was stored, in nanoseconds, by its number of tokens:
+`$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>[.<random>]`."""
 
 Handler = Callable[[Command, float], Awaitable[None]]
 """Gets a command and its age in seconds; returns when it has ended and its result is stored, so it may be acked."""
@@ -41,10 +42,13 @@ class Deliveries:
     def __init__(self, bus: Bus, node: str, handler: Handler) -> None:
         self._bus, self._node, self._handler = bus, node, handler
         self._tasks = Tasks()
+        self._held: set[str] = set()
+        self._keeper: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
         """Hear this node's commands."""
+        self._keeper = asyncio.create_task(self._stay_in_progress())
         self._end = await self._bus.subscribe(self._bus.subjects.deliver(self._node), self._receive, self._node)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -53,6 +57,8 @@ class Deliveries:
             await self._end()
             self._end = None
         await self._tasks.drain(grace_s)
+        if self._keeper:
+            self._keeper.cancel()
 
     async def _receive(self, message: Incoming) -> None:
         self._tasks.spawn(self._run(message))
@@ -64,23 +70,26 @@ class Deliveries:
             log.warning("delivery.malformed", reason=error.message)
             await self._bus.link.publish(message.reply, TERM)
             return
-        beat = asyncio.create_task(self._stay_in_progress(message.reply))
+        self._held.add(message.reply)
         try:
             await self._handler(command, _age_s(message.reply))
             await self._bus.link.publish(message.reply, ACK)
         except FleetfoldError as error:  # not acked, so it comes again
             log.warning("delivery.not_finished", command=command.id, reason=error.message)
         finally:
-            beat.cancel()
+            self._held.discard(message.reply)
 
-    async def _stay_in_progress(self, reply: str) -> None:
+    async def _stay_in_progress(self) -> None:
+        """Tell the broker of all that is held that it is still being worked at."""
         while True:
             await asyncio.sleep(ACK_WAIT_S / 3)
-            if self._bus.link.is_up:
-                with contextlib.suppress(Unavailable):  # it broke just now; the next one goes over the new connection
+            for reply in list(self._held):
+                with contextlib.suppress(Unavailable):  # the next round goes over the next connection
                     await self._bus.link.publish(reply, IN_PROGRESS)
 
 
 def _age_s(reply: str) -> float:
-    stored_at = reply.split(".")[STORED_AT]
+    tokens = reply.split(".")
+    place = STORED_AT.get(len(tokens))
+    stored_at = tokens[place] if place else ""
     return max(0.0, time.time() - int(stored_at) / 1e9) if stored_at.isdigit() else 0.0

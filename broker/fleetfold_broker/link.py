@@ -17,7 +17,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from fleetfold_broker.connection import on_error, part, reason, retire, size_of
+from fleetfold_broker.connection import Connection, on_error, part, reason, retire, size_of
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import TooLarge, Unavailable
@@ -189,7 +189,7 @@ class Link:
         await retire(old)
 
     async def _connect(self) -> Client:
-        client = Client()
+        client = Connection()
 
         async def closed() -> None:
             self._on_closed(client)

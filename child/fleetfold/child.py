@@ -33,7 +33,7 @@ from fleetfold_child.node import Node
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
-from fleetfold_shared.errors import Conflict
+from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import NodeDescription
 
@@ -134,8 +134,15 @@ class Child:
         return self._node.stop_reason
 
     def run(self) -> None:
-        """Start, and stay until SIGINT or SIGTERM, or until another process takes the name (`Conflict`)."""
-        uvloop.run(self._run())
+        """Start, and stay until SIGINT or SIGTERM, or until another process takes the name.
+
+        For a program of its own: what goes wrong ends it with one line on stderr and the error's exit code.
+        """
+        try:
+            uvloop.run(self._run())
+        except FleetfoldError as error:
+            print(f"fleetfold: {error.message}", file=sys.stderr)
+            sys.exit(error.exit_code)
 
     async def _run(self) -> None:
         await self.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ class SourceLog:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen: dict[str, list[Any]] = msgspec.json.decode(file.read_bytes()) if file.exists() else {}
+        self._seen: dict[str, list[Any]] = {}
+        with contextlib.suppress(OSError, msgspec.DecodeError):  # what cannot be read costs reading the sources again
+            self._seen = msgspec.json.decode(file.read_bytes(), type=dict[str, list[Any]])
 
     def is_known(self, collection: str, source: Source) -> bool:
         """Whether the collection was read from this very file before; never so for a function."""

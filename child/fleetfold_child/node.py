@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 
@@ -64,6 +65,7 @@ class Node:
         await serve_node(self._service, self._bus, self._name, verbs.table())
         await self._service.start()
         await self._deliveries.start()
+        await self._say()
         await self._bus.link.barrier()
         self._bus.link.on_up(self._back)
         self._tasks.spawn(self._beat())
@@ -127,17 +129,15 @@ class Node:
     async def _beat(self) -> None:
         """Be heard at each interval, jittered, and soon after each change."""
         while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311
+                    await self._changed.wait()
+                    await asyncio.sleep(CHANGE_TOLD_AFTER_S)
+            self._changed.clear()
             try:
                 await self._say()
             except Unavailable:
                 log.debug("node.not_heard")
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(self._heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311
-                    await self._changed.wait()
-                    await asyncio.sleep(CHANGE_TOLD_AFTER_S)
-            except TimeoutError:
-                continue
 
     async def _say(self, *, leaving: bool = False) -> None:
         self._seq += 1

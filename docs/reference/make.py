@@ -20,11 +20,11 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.service import Api
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import PROTOCOL, Message, base, nodes, search, transactions
+from fleetfold_shared.messages import PROTOCOL, Message, nodes, search, transactions
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
-    "Nodes": nodes, "Search": search, "Commands and jobs": jobs, "Transactions": transactions,
+    "About nodes": nodes, "About searches": search, "About commands and jobs": jobs, "About transactions": transactions,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -158,7 +158,7 @@ def _errors() -> Iterator[str]:
 
 
 def _messages() -> Iterator[str]:
-    yield from ("", "## Messages", "", _doc(base.Message))
+    yield from ("", "## Messages")
     for area, module in AREAS.items():
         yield from ("", f"### {area}", "", _sentence(module.__doc__ or ""))
         for kind in _structs(module):
@@ -177,9 +177,9 @@ def _message(kind: type[msgspec.Struct]) -> Iterator[str]:
     about = [_doc(kind)] if kind.__doc__ else []
     if kind.__struct_config__.array_like:
         about.append("An array of these, in this order.")
-    elif issubclass(kind, Message) and not kind.__struct_config__.omit_defaults:
+    elif not kind.__struct_config__.omit_defaults:
         about.append("Every field is always present.")
-    yield from ("", f"#### {kind.__name__}", "", *(filter(None, [" ".join(about)])))
+    yield from ("", f"#### {kind.__name__}", *(("", " ".join(about)) if about else ()))
     fields = [field for field in msgspec.structs.fields(kind) if field.name != "v"]
     if not fields:
         yield from ("", "It has no fields.")

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
+from filelock import FileLock, Timeout
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
@@ -24,7 +25,7 @@ from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import Conflict, FleetfoldError
 
 __all__ = ["Master"]
 
@@ -50,6 +51,7 @@ class Master:
         clock: Clock | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s = url, Subjects(prefix), heartbeat_s
+        self._data = data
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
         self._clock = clock or SystemClock()
         self._open = AsyncExitStack()
@@ -69,6 +71,7 @@ class Master:
         await self._open.aclose()
 
     async def _start(self) -> None:
+        self._open.callback(self._claim().release)
         store = await Store.open(self._database)
         self._open.push_async_callback(store.close)
         bus = await self._open.enter_async_context(await Bus.connect(self._url, NAME, self._subjects))
@@ -105,6 +108,16 @@ class Master:
         await bus.link.barrier()
         self._tasks.spawn(self._sweep(presence, jobs, transactions))
         self._tasks.spawn(self._keep_up(bus, registry, fleet, jobs, transactions))
+
+    def _claim(self) -> FileLock:
+        """One master for each data directory; the kernel lets go of it however the process ends."""
+        self._data.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._data / "master.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise Conflict(f"another master already uses {self._data}: stop it, or name another with --data") from None
+        return lock
 
     async def _sweep(self, presence: Presence, jobs: Jobs, transactions: Transactions) -> None:
         """Timeouts, re-sends, lost wake-ups."""

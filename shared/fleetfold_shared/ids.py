@@ -22,7 +22,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}" + _END
 CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+" + _END)]
 """An id that a caller chooses."""
 
-_RETRY = re.compile(r"(?<=\.f)\d+$")
+_RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.f)\d+$")
 _SLUG = re.compile(SLUG)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
 
@@ -48,4 +48,4 @@ def key_of(command_id: str) -> str:
 
     `t.TX.STEP.f2` is the second try of `t.TX.STEP.f`, a command of its own to the ledger, but the same to a target.
     """
-    return _RETRY.sub("", command_id)
+    return _RETRY.sub(r"\1", command_id)

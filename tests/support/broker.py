@@ -18,7 +18,19 @@ from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Service
 from support.wait import eventually
 
-__all__ = ["Connect", "ServeNode", "broker", "connect", "emptied", "jetstream", "kill", "listen", "master", "queued", "serve"]
+__all__ = [
+    "Connect",
+    "ServeNode",
+    "broker",
+    "connect",
+    "emptied",
+    "jetstream",
+    "kill",
+    "listen",
+    "master",
+    "queued",
+    "serve",
+]
 
 
 class Connect(Protocol):

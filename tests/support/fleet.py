@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -122,6 +123,10 @@ class Fleet:
     def kill_server(self) -> None:
         """kill -9 of the nats-server."""
         os.kill(int((self.place / "broker" / "nats-server.pid").read_text()), signal.SIGKILL)
+
+    def wipe_streams(self) -> None:
+        """Lose all that the broker has stored; it must be dead."""
+        shutil.rmtree(self.place / "broker" / "jetstream")
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: it is there, and says nothing."""

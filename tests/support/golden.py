@@ -12,7 +12,9 @@ __all__ = ["SAMPLES", "kinds"]
 def kinds() -> list[type[msgspec.Struct]]:
     """Every struct of the messages' contents page, but for their common base."""
     named = (getattr(m, name) for name in m.__all__)
-    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not m.Message]
+    return [
+        kind for kind in named if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not m.Message
+    ]
 
 
 _collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25)
@@ -82,7 +84,14 @@ _step = m.StepSpec(
     pivot=True,
 )
 _step_view = m.StepView(
-    name="crm", node="crm", action="open_ticket", stage=2, state="failed", attempts=2, result={"id": 1}, error="no such order"
+    name="crm",
+    node="crm",
+    action="open_ticket",
+    stage=2,
+    state="failed",
+    attempts=2,
+    result={"id": 1},
+    error="no such order",
 )
 _entry = m.TimelineEntry(at=1_700_000_001.0, what="step.failed", step="crm", why="no such order")
 _job_node = m.JobNode(node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5)

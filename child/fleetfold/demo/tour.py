@@ -16,7 +16,7 @@ from fleetfold.demo.stage import DemoFailed, Stage
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Rollback, StepSpec, TransactionView
 
-__all__ = ["run"]
+__all__ = ["ACTS", "run"]
 
 TENT, STOVE, CUSTOMER = "TNT-204", "STV-401", "C-1001"
 PACKING_S = 2.0
@@ -35,7 +35,7 @@ async def _run(console: Console, stay: bool) -> int:
     started = time.monotonic()
     try:
         async with Stage(console) as stage:
-            for act in (_fleet, _search, _action, _commit, _roll_back, _survive):
+            for act in ACTS:
                 await act(stage)
             console.print(f"\n[bold green]All of it happened[/], in {time.monotonic() - started:.0f} s.")
             if stay:
@@ -54,7 +54,7 @@ async def _stay(console: Console, stage: Stage) -> None:
     await asyncio.Event().wait()
 
 
-async def _fleet(stage: Stage) -> None:
+async def show_fleet(stage: Stage) -> None:
     stage.act("The fleet: three applications, each with a child node of its own")
     stage.command("nodes list")
     nodes = await stage.client.nodes()
@@ -62,7 +62,7 @@ async def _fleet(stage: Stage) -> None:
     stage.require("three nodes are registered and healthy", len(nodes) == 3 and all(node.healthy for node in nodes))
 
 
-async def _search(stage: Stage) -> None:
+async def show_search(stage: Stage) -> None:
     stage.act("One search over all of them, one ranking")
     question = "keeping dry in a tent when it rains all night"
     stage.command(f'search "{question}" --limit 6')
@@ -72,7 +72,7 @@ async def _search(stage: Stage) -> None:
     stage.require("every node answered", not found.partial)
 
 
-async def _action(stage: Stage) -> None:
+async def show_action(stage: Stage) -> None:
     stage.act("An action in one application, and the search that finds the change")
     words = "pitching on sand at Rhossili, with buried bags for pegs"
     before = await stage.client.search(words, limit=1)
@@ -95,7 +95,7 @@ async def _action(stage: Stage) -> None:
     stage.require("the new post is found, and leads", new)
 
 
-async def _commit(stage: Stage) -> None:
+async def show_commit(stage: Stage) -> None:
     stage.act("A transaction over two applications: stock in the shop, an order in the CRM")
     left = await _stock(stage.client, TENT)
     stage.command("tx run order.toml")
@@ -107,7 +107,7 @@ async def _commit(stage: Stage) -> None:
     stage.require("the CRM has the order", await _order_status(stage.client, view) == "placed")
 
 
-async def _roll_back(stage: Stage) -> None:
+async def show_roll_back(stage: Stage) -> None:
     stage.act("One that fails at its last step, and is undone in reverse order")
     left, owed = await _stock(stage.client, STOVE), await _balance(stage.client)
     stage.say(f"before: {left} of {STOVE} in stock; {CUSTOMER} owes {owed:.2f}")
@@ -127,7 +127,7 @@ async def _roll_back(stage: Stage) -> None:
     stage.require("the order is cancelled", await _order_status(stage.client, view) == "cancelled")
 
 
-async def _survive(stage: Stage) -> None:
+async def show_survive(stage: Stage) -> None:
     stage.act("kill -9 of the master in the middle of a third")
     left = await _stock(stage.client, TENT)
     pack = StepSpec(
@@ -148,6 +148,10 @@ async def _survive(stage: Stage) -> None:
     stage.require("the transaction ended committed", view.state == "committed")
     status, now = await _order_status(stage.client, view), await _stock(stage.client, TENT)
     stage.require(f"the order is packed, once, and one {TENT} less in stock", (status, now) == ("packed", left - 1))
+
+
+ACTS = (show_fleet, show_search, show_action, show_commit, show_roll_back, show_survive)
+"""The tour, act by act; each raises `DemoFailed` when what it shows did not happen."""
 
 
 def _order(sku: str, quantity: int) -> list[StepSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -27,7 +28,9 @@ Probe = Callable[[str], Awaitable[str | None]]
 
 
 class Registry:
-    """All nodes by name, in memory; changes are in the store before they are here."""
+    """All nodes by name, in memory. Changes are in the store before they are here, one after another; what heartbeats
+    bring is here at once and in the store at the next `save`.
+    """
 
     def __init__(self, store: Nodes, presence: Presence, clock: Clock, version: str) -> None:
         self._store, self._presence, self._clock = store, presence, clock
@@ -35,6 +38,7 @@ class Registry:
         self._nodes: dict[str, StoredNode] = {}
         self._in_flight: dict[str, int] = {}
         self._unsaved: set[str] = set()
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read what the store has, removed nodes included."""
@@ -50,17 +54,9 @@ class Registry:
         fresh = known is None or known.description.incarnation != description.incarnation
         if fresh and known is not None:
             await self._refuse_if_taken(name, description, probe)
-        node = StoredNode(
-            name=name,
-            state=self._state(known, description),
-            description=description,
-            title=known.title if known else "",
-            labels=known.labels if known else None,
-            weight=known.weight if known else None,
-            registered_at=known.registered_at if known else self._clock.wall(),
-            last_seen_at=self._clock.wall(),
-        )
-        await self._put(node)
+        async with self._writing:
+            node = self._joined(name, description)
+            await self._put(node)
         self._presence.heard(name)
         return self.record(node), fresh
 
@@ -82,25 +78,24 @@ class Registry:
 
     async def save(self) -> None:
         """Write what heartbeats have brought since the last time."""
-        for name in list(self._unsaved):
-            await self._store.put(self._nodes[name])
-            self._unsaved.discard(name)
+        async with self._writing:
+            for name in list(self._unsaved):
+                await self._put(self._nodes[name])
 
     async def update(self, change: NodeUpdate) -> NodeRecord:
         """An operator's change."""
-        node = self.get(change.node)
         fields = {name: getattr(change, name) for name in ("state", "title", "labels", "weight")}
         wanted = {name: value for name, value in fields.items() if value is not None}
         if not wanted:
             raise InvalidInput("state: give at least one of state, title, labels, weight", field="state")
-        node = msgspec.structs.replace(node, **wanted)
-        await self._put(node)
-        return self.record(node)
+        async with self._writing:
+            await self._put(msgspec.structs.replace(self.get(change.node), **wanted))
+        return self.record(self.get(change.node))
 
     async def remove(self, name: str) -> None:
         """Take a node out; its row stays, and the name may return."""
-        node = self.get(name)
-        await self._put(msgspec.structs.replace(node, state="removed", removed_at=self._clock.wall()))
+        async with self._writing:
+            await self._put(msgspec.structs.replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
 
     def get(self, name: str) -> StoredNode:
@@ -152,14 +147,29 @@ class Registry:
         )
 
     async def _put(self, node: StoredNode) -> None:
+        """Write `node`, with the lock held. What a heartbeat brings in the meantime is kept, for the next `save`."""
+        before = self._nodes.get(node.name)
         await self._store.put(node)
+        heard = self._nodes.get(node.name)
+        if heard is before:
+            self._unsaved.discard(node.name)
+        elif heard is not None and heard.description.incarnation == node.description.incarnation:
+            node = msgspec.structs.replace(node, description=heard.description, last_seen_at=heard.last_seen_at)
         self._nodes[node.name] = node
-        self._unsaved.discard(node.name)
 
-    def _state(self, known: StoredNode | None, description: NodeDescription) -> NodeState:
+    def _joined(self, name: str, description: NodeDescription) -> StoredNode:
+        """The node as it is from now on; what an operator has set is kept."""
+        known, now = self._nodes.get(name), self._clock.wall()
+        if known is None:
+            known = StoredNode(name=name, state="active", description=description, registered_at=now)
+        return msgspec.structs.replace(
+            known, state=self._state(known, description), description=description, last_seen_at=now, removed_at=None
+        )
+
+    def _state(self, known: StoredNode, description: NodeDescription) -> NodeState:
         if description.version.split(".")[0] != self._version.split(".")[0]:
             return "incompatible"
-        return known.state if known is not None and known.state in KEPT_STATES else "active"
+        return known.state if known.state in KEPT_STATES else "active"
 
     async def _refuse_if_taken(self, name: str, description: NodeDescription, probe: Probe) -> None:
         holder = await probe(name)

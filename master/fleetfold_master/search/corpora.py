@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import NodeDescription, StatisticsAsk, StatisticsChunk
 from fleetfold_shared.statistics import MergedCorpus, StatisticsTable
@@ -28,13 +29,18 @@ class Corpora:
         self._tables: dict[Key, StatisticsTable] = {}
         self._wanted: dict[Key, tuple[str, int]] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
+
+    def expect(self, node: str, description: NodeDescription) -> None:
+        """The node will have these statistics; `ready` waits for them. It may be too early to ask for them."""
+        for collection in description.collections:
+            self._wanted[node, collection.name] = (description.incarnation, collection.epoch)
 
     def announced(self, node: str, description: NodeDescription) -> None:
         """A heartbeat said how new the node's statistics are: fetch what is newer than ours, in the background."""
-        for collection in description.collections:
-            key = (node, collection.name)
-            self._wanted[key] = (description.incarnation, collection.epoch)
-            if self._stale(key):
+        self.expect(node, description)
+        for key in [(node, collection.name) for collection in description.collections]:
+            if self._is_behind(key):
                 self._refresh(key)
 
     def merged(self, keys: Iterable[Key]) -> MergedCorpus:
@@ -42,8 +48,8 @@ class Corpora:
         return MergedCorpus([self._tables[key] for key in keys if key in self._tables])
 
     async def ready(self, keys: Iterable[Key], timeout_s: float) -> None:
-        """Wait until each of `keys` has been fetched once, `timeout_s` at most: after a master's start."""
-        missing = [self._refresh(key) for key in keys if key in self._wanted and not self._known(key)]
+        """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most."""
+        missing = [self._refresh(key) for key in keys if key in self._wanted and not self._is_current(key)]
         if missing:
             await asyncio.wait(missing, timeout=timeout_s)
 
@@ -52,33 +58,37 @@ class Corpora:
         for key in [key for key in self._wanted if key[0] == node]:
             self._wanted.pop(key)
             self._tables.pop(key, None)
+            if running := self._running.pop(key, None):
+                running.cancel()
 
     async def stop(self) -> None:
         """End what is being fetched."""
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await self._tasks.cancel()
 
-    def _known(self, key: Key) -> bool:
-        return key in self._tables and bool(self._tables[key].incarnation)
-
-    def _stale(self, key: Key) -> bool:
+    def _is_current(self, key: Key) -> bool:
+        """Whether what is known is of the process that is there now."""
         table = self._tables.get(key)
-        return table is None or (table.incarnation, table.epoch) != self._wanted[key]
+        return table is not None and table.incarnation == self._wanted[key][0]
+
+    def _is_behind(self, key: Key) -> bool:
+        return not self._is_current(key) or self._tables[key].epoch < self._wanted[key][1]
 
     def _refresh(self, key: Key) -> asyncio.Task[None]:
         running = self._running.get(key)
         if running is None or running.done():
-            running = self._running[key] = asyncio.create_task(self._transfer(key))
+            running = self._running[key] = self._tasks.spawn(self._transfer(key))
         return running
 
     async def _transfer(self, key: Key) -> None:
+        """Fetch, and once more for each heartbeat that came meanwhile and told of something newer."""
         node, collection = key
         table = self._tables.setdefault(key, StatisticsTable())
+        wanted = None
         try:
-            while not table.apply(await self._fetch(node, table.ask(collection))):
-                pass
+            while self._wanted[key] != wanted and self._is_behind(key):
+                wanted = self._wanted[key]
+                while not table.apply(await self._fetch(node, table.ask(collection))):
+                    pass
         except FleetfoldError as error:
             table.restart()
             log.warning("statistics.not_fetched", node=node, collection=collection, reason=error.message)

@@ -12,6 +12,7 @@ from fleetfold_master.actions import Jobs, check_params
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
 from fleetfold_master.service.fleet import Fleet
+from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
 from fleetfold_master.store import StoredNode
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
@@ -127,31 +128,33 @@ class Api:
     async def _run(self, ask: Run, caller: str) -> Job:
         targets = self._targets(ask)
         job = await self._jobs.start(ask, [node.name for node in targets], caller)
-        return await self._jobs.wait(ask.id, ask.wait_ms / 1000) if ask.wait_ms and job.state == "running" else job
+        if ask.wait_ms and job.state == "running":
+            job = await self._jobs.wait(ask.id, ask.wait_ms / 1000)
+        return fit_job(job)
 
     async def _jobs_get(self, ask: JobGet, _caller: str) -> Job:
-        return await self._jobs.get(ask.id)
+        return fit_job(await self._jobs.get(ask.id))
 
     async def _jobs_wait(self, ask: JobWait, _caller: str) -> Job:
-        return await self._jobs.wait(ask.id, ask.wait_ms / 1000)
+        return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
     async def _jobs_list(self, ask: JobList, _caller: str) -> JobListed:
-        return JobListed(jobs=await self._jobs.list(ask.limit))
+        return JobListed(jobs=fit_all(await self._jobs.list(ask.limit), fit_job))
 
     async def _tx_run(self, ask: Transact, caller: str) -> TransactionView:
         view = await self._transactions.start(ask, caller)
         if ask.wait_ms and view.ended_at is None:
-            return await self._transactions.wait(ask.id, ask.wait_ms / 1000)
-        return view
+            view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
+        return fit_transaction(view)
 
     async def _tx_get(self, ask: TransactionGet, _caller: str) -> TransactionView:
-        return await self._transactions.get(ask.id)
+        return fit_transaction(await self._transactions.get(ask.id))
 
     async def _tx_wait(self, ask: TransactionWait, _caller: str) -> TransactionView:
-        return await self._transactions.wait(ask.id, ask.wait_ms / 1000)
+        return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
     async def _tx_list(self, ask: TransactionList, _caller: str) -> TransactionListed:
-        return TransactionListed(transactions=list(await self._transactions.list(ask.limit)))
+        return TransactionListed(transactions=fit_all(await self._transactions.list(ask.limit), fit_transaction))
 
     def _targets(self, ask: Run) -> list[StoredNode]:
         """The nodes to run on; everything about the action is checked before anything is sent."""

@@ -99,6 +99,7 @@ class Fleet:
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
+        self.corpora.expect(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
 

@@ -43,7 +43,7 @@ class Term(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Parts(msgspec.Struct, frozen=True, array_like=True):
-    """What the score is made of: BM25 over its divisor (0 to about 2.2), and the cosine, not below 0."""
+    """What the score is made of: BM25 over its divisor (0 to 1), and the cosine, not below 0."""
 
     bm25: float
     cosine: float

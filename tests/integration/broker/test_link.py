@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +50,24 @@ async def test_what_was_heard_is_heard_again_after_kill_9(
     await master.publish("fleet.call.shop.ping", NodeList())
     await eventually(lambda: len(heard) == 1)
     assert told == ["down", "up"]
+
+
+async def test_a_connection_that_breaks_while_much_waits_to_be_sent_is_mended_too(
+    broker: EmbeddedBroker, master: Bus
+) -> None:
+    async def send_much() -> None:
+        for _ in range(100):  # more than the sockets hold, so that the last of it stays here
+            await master.link.publish("fleet.do.shop", bytes(1_000_000))
+            await asyncio.sleep(0)
+
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)
+    client, sending = master.link.client, asyncio.create_task(send_much())
+    await eventually(lambda: client.pending_data_size > 1_000_000)
+    kill(broker)
+    await _mended(master)
+    assert client.is_closed
+    await asyncio.gather(sending, return_exceptions=True)
 
 
 async def test_open_requests_fail_at_once_when_the_connection_breaks(

@@ -1,0 +1,80 @@
+"""The pages for people as tests read them: their links, their blocks of code, and what a console block shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ROOT", "Block", "Shown", "anchors", "blocks", "links", "pages", "shape"]
+
+ROOT = Path(__file__).parents[2]
+
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$|^<!-- (?P<lone>[^\n]+) -->$",
+    re.MULTILINE | re.DOTALL,
+)
+_LINK = re.compile(r"\]\((?!\w+:)([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_VARYING = (
+    (re.compile(r"^.*sent again.*\n", re.MULTILINE), ""),  # a slow machine only
+    (re.compile(r"data in \S+"), "data in DIRECTORY"),
+    (re.compile(r"\b[0-9a-hjkmnp-tv-z]{26}\b"), "ID"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "BROKER"),
+    (re.compile(r"\d\d:\d\d:\d\d\.\d+"), "CLOCK"),
+    (re.compile(r"\d[\d.,]* (ms|s)\b"), "TIME"),
+    (re.compile(r"─+"), ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A command of a console block, and what the page says it prints."""
+
+    command: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block, with the `<!-- verb: name -->` before it; or such a mark alone."""
+
+    verb: str
+    name: str
+    language: str
+    text: str
+
+    def shown(self) -> list[Shown]:
+        """What a console block types after each `$ `, and what comes of it."""
+        return [Shown(*part.partition("\n")[::2]) for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]]
+
+
+def pages() -> list[Path]:
+    """All pages for people."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The blocks and marks of a page, in order."""
+    for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        verb, _, name = (found["mark"] or found["lone"] or "").partition(": ")
+        yield Block(verb, name, found["language"] or "", found["text"] or "")
+
+
+def links(page: Path) -> list[str]:
+    """Where a page's relative links lead, outside of its blocks of code."""
+    return _LINK.findall(_BLOCK.sub("", page.read_text(encoding="utf-8")))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(text)}
+
+
+def shape(text: str) -> str:
+    """`text` without what differs from run to run: times, ids, ports, widths."""
+    for pattern, instead in _VARYING:
+        text = pattern.sub(instead, text)
+    return " ".join(text.split())

@@ -1,0 +1,50 @@
+"""The pages for people: the generated ones are up to date, links lead somewhere, and code is code."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from support.pages import ROOT, anchors, blocks, links, pages
+
+REFERENCE = ROOT / "docs" / "reference"
+READERS = {"python": ast.parse, "toml": tomllib.loads, "json": json.loads}
+
+
+def _make() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_reference_make", REFERENCE / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_reference_page_is_made_from_the_code() -> None:
+    assert {page.name for page in REFERENCE.glob("*.md")} == set(_make().pages())
+
+
+def test_the_page_of_the_bus_is_up_to_date() -> None:
+    assert (REFERENCE / "bus.md").read_text(encoding="utf-8") == _make().bus(), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), link
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_code_can_be_read(page: Path) -> None:
+    for block in blocks(page):
+        if block.language in READERS:
+            READERS[block.language](block.text)

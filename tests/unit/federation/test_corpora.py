@@ -1,0 +1,191 @@
+"""The master's copy of the statistics: as new as the last heartbeat said, and never less than it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fleetfold_master.search import Corpora
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.messages import CollectionInfo, NodeDescription, StatisticsAsk, StatisticsChunk
+from fleetfold_shared.statistics import pack_terms
+from support.wait import eventually
+
+KEY = ("shop", "docs")
+
+
+class Shop:
+    """A node with one collection, `docs`, in which each document is the one word «tent»."""
+
+    def __init__(self) -> None:
+        self.incarnation, self.epoch, self.documents = "i1", 1, 10
+        self.asked: list[StatisticsAsk] = []
+        self.away = False
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def fetch(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+        assert node == "shop"
+        self.asked.append(ask)
+        now = self._chunk(ask)
+        await self.open.wait()
+        if self.away:
+            raise Unavailable("the shop is closed")
+        return now
+
+    def describe(self) -> NodeDescription:
+        docs = CollectionInfo("docs", self.documents, self.epoch)
+        return NodeDescription(incarnation=self.incarnation, version="1.0", collections=[docs])
+
+    def _chunk(self, ask: StatisticsAsk) -> StatisticsChunk:
+        return StatisticsChunk(
+            incarnation=self.incarnation, epoch=self.epoch, documents=self.documents, length=self.documents,
+            full=ask.incarnation != self.incarnation, terms=pack_terms({"tent": self.documents}),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+async def corpora(shop: Shop) -> AsyncIterator[Corpora]:
+    corpora = Corpora(shop.fetch)
+    yield corpora
+    await corpora.stop()
+
+
+async def settled(corpora: Corpora) -> int:
+    """How many documents are known when all that was begun has ended."""
+    await eventually(lambda: all(task.done() for task in corpora._running.values()))
+    return corpora.merged([KEY]).documents
+
+
+async def test_what_is_announced_is_fetched(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 10
+    assert corpora.merged([KEY]).df("tent") == 10
+    assert shop.asked == [StatisticsAsk(collection="docs")]
+
+
+async def test_what_is_known_is_not_fetched_again(corpora: Corpora, shop: Shop) -> None:
+    for _ in range(3):
+        corpora.announced("shop", shop.describe())
+        await settled(corpora)
+    assert len(shop.asked) == 1
+
+
+async def test_a_new_epoch_is_asked_for_as_a_difference(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.epoch, shop.documents = 2, 11
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 11
+    assert shop.asked[1:] == [StatisticsAsk(collection="docs", incarnation="i1", since=1)]
+
+
+async def test_what_changes_during_a_fetch_is_fetched_next(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await eventually(lambda: len(shop.asked) == 1)
+    shop.epoch, shop.documents = 2, 11
+    corpora.announced("shop", shop.describe())
+    shop.open.set()
+    assert await settled(corpora) == 11
+
+
+async def test_a_heartbeat_older_than_the_statistics_fetches_nothing(corpora: Corpora, shop: Shop) -> None:
+    old = shop.describe()
+    shop.epoch, shop.documents = 2, 11
+    corpora.announced("shop", old)
+    assert await settled(corpora) == 11
+    corpora.announced("shop", old)
+    assert await settled(corpora) == 11
+    assert len(shop.asked) == 1
+
+
+async def test_a_new_incarnation_replaces_all_that_was_known(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 3
+
+
+async def test_a_failed_fetch_keeps_what_is_known_and_the_next_heartbeat_tries_again(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.epoch, shop.documents, shop.away = 2, 11, True
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 10
+    shop.away = False
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 11
+
+
+async def test_ready_waits_for_the_first_fetch(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    waiting = asyncio.create_task(corpora.ready([KEY], 10))
+    await eventually(lambda: len(shop.asked) == 1)
+    assert not waiting.done()
+    shop.open.set()
+    await waiting
+    assert corpora.merged([KEY]).documents == 10
+
+
+async def test_ready_waits_for_a_node_that_has_started_anew(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
+    corpora.announced("shop", shop.describe())
+    await corpora.ready([KEY], 10)
+    assert corpora.merged([KEY]).documents == 3
+
+
+async def test_ready_waits_no_longer_than_it_may(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    async with asyncio.timeout(5):
+        await corpora.ready([KEY], 0.01)
+    assert corpora.merged([KEY]).documents == 0
+
+
+async def test_ready_does_not_wait_for_a_change(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.epoch, shop.documents = 2, 11
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    async with asyncio.timeout(5):
+        await corpora.ready([KEY], 60)
+
+
+async def test_a_node_that_is_out_is_forgotten(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    corpora.forget("shop")
+    assert corpora.merged([KEY]).documents == 0
+    await corpora.ready([KEY], 60)
+
+
+async def test_a_node_forgotten_during_a_fetch_is_fetched_whole_when_it_returns(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await eventually(lambda: len(shop.asked) == 1)
+    corpora.forget("shop")
+    corpora.announced("shop", shop.describe())
+    shop.open.set()
+    await corpora.ready([KEY], 10)
+    assert corpora.merged([KEY]).documents == 10
+
+
+async def test_stop_ends_what_is_being_fetched(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await eventually(lambda: len(shop.asked) == 1)
+    await corpora.stop()
+    assert await settled(corpora) == 0

@@ -1,0 +1,104 @@
+"""Who is there: by their heartbeats, by a goodbye, by the broker's word; each change is told once."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetfold_master.nodes import Presence
+from fleetfold_master.nodes.presence import MISSED_HEARTBEATS
+from fleetfold_shared.clock import ManualClock
+
+HEARTBEAT_S = 5.0
+PATIENCE_S = HEARTBEAT_S * MISSED_HEARTBEATS
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def told() -> list[tuple[str, bool]]:
+    return []
+
+
+@pytest.fixture
+def presence(clock: ManualClock, told: list[tuple[str, bool]]) -> Presence:
+    presence = Presence(clock, HEARTBEAT_S)
+    presence.on_change = lambda node, up: told.append((node, up))
+    return presence
+
+
+def test_a_node_is_down_after_three_heartbeats_of_silence(presence: Presence, clock: ManualClock) -> None:
+    presence.heard("shop")
+    clock.advance(PATIENCE_S)
+    assert presence.is_up("shop")
+    clock.advance(0.001)
+    assert not presence.is_up("shop")
+
+
+def test_a_node_never_heard_is_not_there(presence: Presence) -> None:
+    assert not presence.is_up("shop")
+
+
+def test_each_change_is_told_once(
+    presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]
+) -> None:
+    for _ in range(5):
+        presence.heard("shop")
+        presence.sweep()
+    assert told == [("shop", True)]
+    clock.advance(PATIENCE_S + 1)
+    for _ in range(3):
+        presence.sweep()
+        presence.gone("shop")
+    assert told == [("shop", True), ("shop", False)]
+    presence.heard("shop")
+    assert told == [("shop", True), ("shop", False), ("shop", True)]
+
+
+def test_the_silence_of_one_is_not_the_silence_of_another(
+    presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]
+) -> None:
+    presence.heard("shop")
+    presence.heard("blog")
+    clock.advance(PATIENCE_S)
+    presence.heard("blog")
+    clock.advance(1)
+    presence.sweep()
+    assert told[2:] == [("shop", False)]
+
+
+def test_a_node_that_is_surely_gone_is_down_at_once(presence: Presence) -> None:
+    presence.heard("shop")
+    presence.gone("shop")
+    assert not presence.is_up("shop")
+
+
+def test_a_late_heartbeat_before_the_sweep_is_no_change(
+    presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]
+) -> None:
+    presence.heard("shop")
+    clock.advance(PATIENCE_S + 1)
+    presence.heard("shop")
+    presence.sweep()
+    assert told == [("shop", True)]
+    assert presence.is_up("shop")
+
+
+def test_the_response_time_is_a_moving_average_of_alpha_0_3(presence: Presence) -> None:
+    assert presence.response_ms("shop") is None
+    presence.answered("shop", 10.0)
+    assert presence.response_ms("shop") == 10.0
+    presence.answered("shop", 20.0)
+    assert presence.response_ms("shop") == pytest.approx(13.0)
+    presence.answered("shop", 3.0)
+    assert presence.response_ms("shop") == pytest.approx(10.0)
+
+
+def test_the_mean_is_over_the_nodes_that_have_answered(presence: Presence) -> None:
+    assert presence.mean_response_ms(["shop", "blog"]) is None
+    presence.answered("shop", 10.0)
+    presence.answered("blog", 30.0)
+    presence.answered("crm", 1000.0)
+    assert presence.mean_response_ms(["shop", "blog", "silent"]) == pytest.approx(20.0)

@@ -1,0 +1,272 @@
+"""The registry: who is taken in under which name, what heartbeats add, and what an operator's word outlasts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.store import StoredNode
+from fleetfold_shared.clock import ManualClock
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate
+
+VERSION = "1.4.0"
+
+
+class Rows:
+    """A store of nodes in memory. `hold` keeps writers waiting until it is released."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, StoredNode] = {}
+        self.writes = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def put(self, record: StoredNode) -> None:
+        self.writes += 1
+        await self.open.wait()
+        self.by_name[record.name] = record
+
+    async def list(self, *, removed: bool = False) -> list[StoredNode]:
+        return [node for node in self.by_name.values() if removed or node.removed_at is None]
+
+
+class Room:
+    """A registry with what it is given; names in `living` answer a probe with their incarnation."""
+
+    def __init__(self, rows: Rows | None = None) -> None:
+        self.rows = rows or Rows()
+        self.clock = ManualClock()
+        self.presence = Presence(self.clock, heartbeat_s=5.0)
+        self.registry = Registry(self.rows, self.presence, self.clock, VERSION)  # type: ignore[arg-type]
+        self.living: dict[str, str] = {}
+        self.probed: list[str] = []
+
+    async def probe(self, name: str) -> str | None:
+        self.probed.append(name)
+        await asyncio.sleep(0)
+        return self.living.get(name)
+
+    async def join(self, name: str = "shop", incarnation: str = "i1", **more: object) -> bool:
+        """Whether the incarnation was new."""
+        record, fresh = await self.registry.join(name, described(incarnation, **more), self.probe)
+        assert record.name == name
+        return fresh
+
+
+@pytest.fixture
+async def room() -> Room:
+    return Room()
+
+
+def described(incarnation: str = "i1", **more: object) -> NodeDescription:
+    return NodeDescription(**({"incarnation": incarnation, "version": VERSION} | more))  # type: ignore[arg-type]
+
+
+def beat(incarnation: str = "i1", *, leaving: bool = False, in_flight: int = 0, **more: object) -> Heartbeat:
+    return Heartbeat(seq=1, description=described(incarnation, **more), in_flight=in_flight, leaving=leaving)
+
+
+async def test_a_new_name_is_taken_in_without_asking_around(room: Room) -> None:
+    assert await room.join()
+    assert room.probed == []
+    assert room.registry.healthy("shop")
+    assert room.rows.by_name["shop"].description.incarnation == "i1"
+
+
+async def test_the_same_incarnation_may_join_again(room: Room) -> None:
+    await room.join()
+    room.living["shop"] = "i1"
+    assert not await room.join()
+
+
+async def test_a_new_incarnation_of_a_dead_node_resumes_it(room: Room) -> None:
+    await room.join()
+    room.clock.advance(100)
+    assert await room.join(incarnation="i2")
+    node = room.registry.get("shop")
+    assert node.description.incarnation == "i2"
+    assert node.registered_at == room.clock.wall() - 100
+
+
+async def test_the_name_of_a_living_node_is_taken(room: Room) -> None:
+    await room.join()
+    room.living["shop"] = "i1"
+    with pytest.raises(Conflict, match="'shop'") as refused:
+        await room.join(incarnation="i2")
+    assert refused.value.field == "name"
+    assert room.registry.get("shop").description.incarnation == "i1"
+
+
+async def test_a_node_that_answers_under_its_own_incarnation_takes_its_name_back(room: Room) -> None:
+    await room.join()
+    room.living["shop"] = "i2"
+    assert await room.join(incarnation="i2")
+
+
+async def test_a_name_that_may_not_stand_in_a_subject_is_refused(room: Room) -> None:
+    with pytest.raises(InvalidInput):
+        await room.join("a.b")
+    assert room.rows.by_name == {}
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "0.9"])
+async def test_another_major_version_is_registered_and_not_used(room: Room, version: str) -> None:
+    await room.join(version=version)
+    assert room.registry.get("shop").state == "incompatible"
+    assert not room.registry.healthy("shop")
+    await room.join(incarnation="i2", version="1.0.0")
+    assert room.registry.get("shop").state == "active"
+
+
+async def test_maintenance_is_sticky(room: Room) -> None:
+    await room.join()
+    await room.registry.update(NodeUpdate(node="shop", state="maintenance"))
+    room.registry.heard("shop", beat())
+    await room.join(incarnation="i2")
+    assert room.registry.get("shop").state == "maintenance"
+    assert not room.registry.healthy("shop")
+    await room.registry.update(NodeUpdate(node="shop", state="active"))
+    assert room.registry.healthy("shop")
+
+
+async def test_maintenance_set_while_a_node_joins_is_not_lost(room: Room) -> None:
+    await room.join()
+
+    async def an_operator_is_quicker(_name: str) -> None:
+        await room.registry.update(NodeUpdate(node="shop", state="maintenance"))
+
+    await room.registry.join("shop", described("i2"), an_operator_is_quicker)
+    assert room.registry.get("shop").state == "maintenance"
+
+
+async def test_a_removed_node_is_gone_and_its_name_may_return(room: Room) -> None:
+    await room.join()
+    await room.registry.update(NodeUpdate(node="shop", title="The shop"))
+    await room.registry.remove("shop")
+    assert room.registry.all() == []
+    assert [node.state for node in room.registry.all(removed=True)] == ["removed"]
+    assert room.registry.heard("shop", beat()) == "removed"
+    with pytest.raises(NotFound, match="none yet"):
+        room.registry.get("shop")
+    assert await room.join(incarnation="i2")
+    returned = room.registry.get("shop")
+    assert (returned.state, returned.title, returned.removed_at) == ("active", "The shop", None)
+
+
+async def test_a_heartbeat_on_its_way_does_not_bring_a_removed_node_back(room: Room) -> None:
+    await room.join()
+    room.rows.open.clear()
+    removing = asyncio.create_task(room.registry.remove("shop"))
+    await asyncio.sleep(0)
+    room.registry.heard("shop", beat())
+    saving = asyncio.create_task(room.registry.save())
+    await asyncio.sleep(0)
+    room.rows.open.set()
+    await asyncio.gather(removing, saving)
+    assert room.rows.by_name["shop"].state == "removed"
+
+
+async def test_what_a_heartbeat_brings_during_an_update_is_kept(room: Room) -> None:
+    await room.join()
+    room.rows.open.clear()
+    updating = asyncio.create_task(room.registry.update(NodeUpdate(node="shop", title="The shop")))
+    await asyncio.sleep(0)
+    room.registry.heard("shop", beat(collections=[CollectionInfo("docs", 7)]))
+    room.rows.open.set()
+    await updating
+    await room.registry.save()
+    for node in (room.registry.get("shop"), room.rows.by_name["shop"]):
+        assert (node.title, node.description.collections) == ("The shop", [CollectionInfo("docs", 7)])
+
+
+async def test_heartbeats_are_told_apart(room: Room) -> None:
+    assert room.registry.heard("shop", beat()) == "unknown"
+    await room.join()
+    assert room.registry.heard("shop", beat("i0")) == "superseded"
+    assert room.registry.heard("shop", beat(in_flight=3)) == "ok"
+    assert room.registry.record(room.registry.get("shop")).in_flight == 3
+
+
+async def test_a_superseded_process_keeps_nobody_alive(room: Room) -> None:
+    await room.join()
+    room.clock.advance(16)
+    room.registry.heard("shop", beat("i0"))
+    assert not room.registry.healthy("shop")
+
+
+async def test_a_goodbye_marks_a_node_down_at_once(room: Room) -> None:
+    await room.join()
+    assert room.registry.heard("shop", beat(leaving=True)) == "ok"
+    assert not room.registry.healthy("shop")
+    assert room.registry.get("shop").state == "active"
+
+
+async def test_heartbeats_are_written_by_save_and_not_before(room: Room) -> None:
+    await room.join()
+    before = room.rows.writes
+    for _ in range(10):
+        room.registry.heard("shop", beat(collections=[CollectionInfo("docs", 7)]))
+    assert room.rows.writes == before
+    await room.registry.save()
+    await room.registry.save()
+    assert room.rows.writes == before + 1
+    assert room.rows.by_name["shop"].description.collections == [CollectionInfo("docs", 7)]
+
+
+async def test_an_operators_labels_and_weight_stand_over_the_nodes_own(room: Room) -> None:
+    await room.join(labels={"zone": "eu"}, weight=2.0)
+    record = await room.registry.update(NodeUpdate(node="shop", labels={"zone": "us"}, weight=5.0))
+    assert (record.description.labels, record.description.weight) == ({"zone": "us"}, 5.0)
+    await room.join(incarnation="i2", labels={"zone": "asia"})
+    again = room.registry.record(room.registry.get("shop"))
+    assert (again.description.labels, again.description.weight) == ({"zone": "us"}, 5.0)
+
+
+async def test_an_update_changes_what_it_names_and_nothing_else(room: Room) -> None:
+    await room.join(labels={"zone": "eu"})
+    await room.registry.update(NodeUpdate(node="shop", title="The shop"))
+    before = room.registry.get("shop")
+    await room.registry.update(NodeUpdate(node="shop", state="inactive"))
+    assert room.registry.get("shop") == msgspec.structs.replace(before, state="inactive")
+
+
+async def test_an_empty_update_is_refused(room: Room) -> None:
+    await room.join()
+    with pytest.raises(InvalidInput, match="at least one"):
+        await room.registry.update(NodeUpdate(node="shop"))
+
+
+@pytest.mark.parametrize("verb", ["update", "remove"])
+async def test_nothing_is_done_to_a_node_that_is_not_there(room: Room, verb: str) -> None:
+    await room.join("blog")
+    argument = NodeUpdate(node="shop", title="x") if verb == "update" else "shop"
+    with pytest.raises(NotFound, match="there are: blog"):
+        await getattr(room.registry, verb)(argument)
+
+
+async def test_a_new_master_knows_what_the_store_knows(room: Room) -> None:
+    await room.join("shop")
+    await room.join("blog")
+    await room.registry.remove("blog")
+    successor = Room(room.rows)
+    await successor.registry.load()
+    assert [node.name for node in successor.registry.all()] == ["shop"]
+    assert not successor.registry.healthy("shop")
+    assert successor.registry.heard("blog", beat()) == "removed"
+
+
+async def test_the_fleet_in_figures(room: Room) -> None:
+    await room.join("shop", type="shop", collections=[CollectionInfo("a", 3), CollectionInfo("b", 4)])
+    await room.join("blog", type="blog", collections=[CollectionInfo("posts", 5)])
+    await room.join("crm", type="shop", version="2.0")
+    await room.join("gone", collections=[CollectionInfo("x", 1000)])
+    await room.registry.remove("gone")
+    room.presence.answered("shop", 4.0)
+    stats = room.registry.stats()
+    assert (stats.total, stats.healthy, stats.documents, stats.mean_response_ms) == (3, 2, 12, 4.0)
+    assert stats.by_state == {"active": 2, "incompatible": 1}
+    assert stats.by_type == {"shop": 2, "blog": 1}
