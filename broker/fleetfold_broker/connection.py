@@ -18,17 +18,25 @@ RETIRE_S = 30.0
 
 
 class Connection(Client):
-    """nats-py's client, which tells of its end in every case."""
+    """nats-py's client, which tells of its end in every case, also when it breaks with much left to send."""
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
-        """Close. While something waits to be sent over a connection that broke, nats-py's own raises half-way and calls
-        nobody; the second time there is nothing left to send.
+        """Close. nats-py's own raises half-way when what is left cannot be sent, and then calls nobody: the second time
+        there is nothing left. Nor does it wake those who wait until there is room to send.
         """
         try:
             await super()._close(status, do_cbs)
         except OSError:
             self._pending, self._pending_data_size, self._status = [], 0, Client.DISCONNECTED
             await super()._close(status, do_cbs)
+        finally:
+            self._wake_senders()
+
+    def _wake_senders(self) -> None:
+        while self._flush_queue is not None and not self._flush_queue.empty():
+            waiting = self._flush_queue.get_nowait()
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 async def retire(client: Client) -> None:

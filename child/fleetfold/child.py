@@ -20,6 +20,7 @@ from typing import Any, Self
 import structlog
 import uvloop
 
+from fleetfold.process import calm_collector
 from fleetfold.sources import Source, SourceLog, records
 from fleetfold.state import find_url, state_directory
 from fleetfold_broker.bus import Bus
@@ -146,6 +147,7 @@ class Child:
 
     async def _run(self) -> None:
         await self.start()
+        calm_collector()
         told = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told.set)

@@ -203,14 +203,20 @@ class Client:
             ) from None
 
     async def _start(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
-        """Ask for something that its id makes safe to ask twice: an answer that went missing is asked for again."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        """Ask for something that its id makes safe to ask twice: once a master may have it, an answer that went missing
+        is asked for again, whoever is away meanwhile.
+        """
+        loop, link = asyncio.get_running_loop(), self._bus.link
+        deadline, sent = loop.time() + timeout_s, False
         while True:
+            was_up = link.is_up
             try:
                 return await self._ask(verb, ask, kind, LONG_POLL_S + START_S)
-            except DeadlineExceeded:
-                if asyncio.get_running_loop().time() > deadline:
+            except (Unavailable, DeadlineExceeded) as error:
+                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not link.is_up)
+                if not sent or loop.time() > deadline:
                     raise
+            await asyncio.sleep(RETRY_S)
 
     async def _until_ended(self, verb: str, ask: Message, kind: type[T], going_on: set[str], timeout_s: float) -> T:
         loop = asyncio.get_running_loop()

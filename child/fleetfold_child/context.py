@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import structlog
@@ -53,18 +54,26 @@ class Context:
         tx: Database | None = None,
         db: Database | None = None,
         collections: Mapping[str, Documents] | None = None,
-        log: structlog.stdlib.BoundLogger | None = None,
+        action: str = "",
     ) -> None:
         self.node = node
         self.command_id = command_id
         self.key = key_of(command_id)
         self.starts = starts
-        self.log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
+        self._action = action
         self._deadline = deadline
         self._cancelled = False
         self._tx = tx
         self._db = db
         self._collections = collections or {}
+
+    @cached_property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """A logger with the node and the command bound."""
+        bound: structlog.stdlib.BoundLogger = structlog.get_logger().bind(
+            node=self.node, command=self.command_id, action=self._action
+        )
+        return bound
 
     @property
     def tx(self) -> Database:

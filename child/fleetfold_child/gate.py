@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 __all__ = ["Gate"]
@@ -25,20 +23,21 @@ class Gate:
         self._closed = False  # somebody is in there alone
         self._waiting: deque[_Waiter] = deque()
 
-    @contextlib.asynccontextmanager
-    async def enter(self, *, alone: bool = False) -> AsyncIterator[None]:
+    def enter(self, *, alone: bool = False) -> _Pass:
         """Be inside for the length of the `async with`."""
-        waiter = _Waiter(alone, asyncio.get_running_loop().create_future())
+        return _Pass(self, alone)
+
+    def queue(self, waiter: _Waiter) -> None:
+        """Stand in line."""
         self._waiting.append(waiter)
         self._let_in()
-        try:
-            await waiter.turn
-            yield
-        finally:
-            if not waiter.turn.cancelled():  # it was let in, even if it never got as far as to notice
-                self._inside -= 1
-                self._closed = self._closed and not alone
-            self._let_in()
+
+    def leave(self, waiter: _Waiter) -> None:
+        """Go out, or out of the line."""
+        if not waiter.turn.cancelled():  # it was let in, even if it never got as far as to notice
+            self._inside -= 1
+            self._closed = self._closed and not waiter.alone
+        self._let_in()
 
     def _let_in(self) -> None:
         """In order of arrival: one who wants to be alone is not overtaken, or he would wait for ever."""
@@ -53,3 +52,22 @@ class Gate:
             self._inside += 1
             self._closed = alone
             turn.set_result(None)
+
+
+class _Pass:
+    """One passage through the gate."""
+
+    def __init__(self, gate: Gate, alone: bool) -> None:
+        self._gate = gate
+        self._waiter = _Waiter(alone, asyncio.get_running_loop().create_future())
+
+    async def __aenter__(self) -> None:
+        self._gate.queue(self._waiter)
+        try:
+            await self._waiter.turn
+        except BaseException:
+            self._gate.leave(self._waiter)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate.leave(self._waiter)

@@ -116,11 +116,12 @@ class Ledger:
         )
         return [schema.decode_answer(answer) for (answer,) in found]
 
-    async def published(self, command_id: str) -> None:
-        """The broker has the result."""
+    async def published(self, *command_ids: str) -> None:
+        """The broker has their results."""
+        ids = [(command_id,) for command_id in command_ids]
         await self._writer.run(
-            lambda connection: connection.execute(
-                "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0", (command_id,)
+            lambda connection: connection.executemany(
+                "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0", ids
             )
         )
 

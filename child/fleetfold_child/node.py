@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Mapping
+from itertools import count
 
 import msgspec
 import structlog
@@ -21,7 +22,6 @@ from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.verbs import Verbs
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
-from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Command, CommandResult, Heartbeat, Join, Joined, NodeDescription
 
 __all__ = ["Node"]
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 JOIN_AGAIN_MOST_S = 5.0
+NOTED_EVERY_S = 0.5
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
@@ -55,6 +56,8 @@ class Node:
         self._changed = asyncio.Event()
         self._heartbeat_s = 5.0
         self._seq = 0
+        self._numbers = count(1)
+        self._published: list[str] = []
         self.stopped = asyncio.Event()
         self.stop_reason = ""
 
@@ -70,6 +73,7 @@ class Node:
         self._bus.link.on_up(self._back)
         self._tasks.spawn(self._beat())
         self._tasks.spawn(self._publish_kept())
+        self._tasks.spawn(self._note_published())
         self._tasks.spawn(self._prune())
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -77,6 +81,7 @@ class Node:
         await self._deliveries.stop(grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
+        await self._note_now()
         try:
             await self._say(leaving=True)
             await self._bus.link.barrier()
@@ -156,8 +161,20 @@ class Node:
 
     async def _publish(self, result: CommandResult) -> None:
         """Return when the broker has stored the result. Its message id is new: the master knows duplicates."""
-        await self._bus.publish_durably(self._bus.subjects.result(self._name), result, new_id())
-        await self._ledger.published(result.id)
+        message_id = f"{self._described.incarnation}.{next(self._numbers)}"
+        await self._bus.publish_durably(self._bus.subjects.result(self._name), result, message_id)
+        self._published.append(result.id)
+
+    async def _note_published(self) -> None:
+        """Tell the ledger, many at once; a result that it does not know of is published again at the next start."""
+        while True:
+            await asyncio.sleep(NOTED_EVERY_S)
+            await self._note_now()
+
+    async def _note_now(self) -> None:
+        ids, self._published = self._published, []
+        if ids:
+            await self._ledger.published(*ids)
 
     async def _publish_kept(self) -> None:
         for result in await self._ledger.unpublished():

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import structlog
 
 from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
@@ -25,8 +24,6 @@ from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
 __all__ = ["Runner"]
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ class Runner:
             tx=tx,
             db=db,
             collections=self._collections,
-            log=_log.bind(command=command.id, action=command.action),
+            action=command.action,
         )
         try:
             return await self._within(limit_s, action, context, params)

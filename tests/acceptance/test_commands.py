@@ -103,6 +103,19 @@ async def test_a_transaction_ends_0_when_committed_and_1_when_rolled_back(shared
     assert sorted(whats) == ["do", "do", "undo", "undo"]
 
 
+async def test_results_too_long_for_one_message_do_not_hide_how_it_ended(shared_fleet: Fleet) -> None:
+    steps = [
+        {"name": f"s{number}", "node": "shop", "action": "tell", "params": {"size": 250_000}} for number in range(5)
+    ]
+    file = shared_fleet.place / "long.json"
+    file.write_bytes(msgspec.json.encode({"steps": steps}))
+    long = await fleetfold("tx", "run", str(file), "--json")
+    assert (long.code, long.json["state"]) == (0, "committed")
+    assert {step["state"] for step in long.json["steps"]} == {"done"}
+    assert long.json["steps"][0]["result"] == {"left_out_bytes": 250_002}
+    assert (await fleetfold("tx", "list", "--json")).json["transactions"][0]["state"] == "committed"
+
+
 async def test_nodes_are_listed_shown_pinged_and_counted(shared_fleet: Fleet) -> None:
     listed = (await fleetfold("nodes", "list", "--json")).json["nodes"]
     assert [(node["name"], node["state"], node["healthy"]) for node in listed] == [

@@ -11,6 +11,7 @@ import pytest
 from fleetfold.client import Client
 from fleetfold_shared.messages import Filter
 from support.fleet import Fleet
+from support.wait import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,11 @@ async def test_documents_on_their_way_when_the_child_dies_are_there_when_it_is_b
             job = await client.wait_job(begun.id, 20)
             assert job.nodes[0].result["taken"] == len(texts), job
         await assert_found(client, {key: there[key] for key in rng.sample(sorted(there), 10)})
-        assert (await client.stats()).documents == len(there)
+
+        async def all_counted() -> bool:
+            return (await client.stats()).documents == len(there)
+
+        await eventually(all_counted)
 
 
 def documents(texts: Mapping[str, str]) -> list[dict[str, str]]:

@@ -146,6 +146,12 @@ async def test_a_second_broker_on_one_store_is_refused(shared_fleet: Fleet) -> N
     assert str(shared_fleet.place / "broker") in line
 
 
+async def test_a_second_master_on_one_data_directory_is_refused(shared_fleet: Fleet) -> None:
+    line = await refused("master", code=1, at_once_s=20)
+    assert str(shared_fleet.place / "master") in line
+    assert (await fleetfold("nodes", "list")).code == 0
+
+
 async def test_a_living_nodes_name_is_refused_and_the_node_stays(shared_fleet: Fleet) -> None:
     data = str(shared_fleet.place / "elsewhere")
     line = await refused("child", "--name", "shop", "--data", data, code=1, at_once_s=20)
@@ -164,7 +170,8 @@ async def test_a_second_child_on_one_data_directory_is_refused_and_the_first_sta
 
 async def test_a_broker_that_is_not_running_is_named(shared_fleet: Fleet) -> None:
     url = "nats://127.0.0.1:1"
-    commands = [["nodes", "list"], ["search", "tent"], ["master"], ["child", "--name", "alone"]]
+    master = ["master", "--data", str(shared_fleet.place / "second-master")]
+    commands = [["nodes", "list"], ["search", "tent"], master, ["child", "--name", "alone"]]
     for line in await asyncio.gather(*(refused(*words, "--url", url, code=1, at_once_s=30) for words in commands)):
         assert "127.0.0.1:1" in line
 

@@ -90,7 +90,13 @@ async def doze(ctx: Context, seconds: float = 1.0) -> None:
     await asyncio.sleep(seconds)
 
 
-ACTIONS = [enter, strike, post, withdraw, phone, stumble, doze]
+@action
+async def tell(ctx: Context, size: int) -> str:
+    """Have much to say."""
+    return "x" * size
+
+
+ACTIONS = [enter, strike, post, withdraw, phone, stumble, doze, tell]
 
 
 async def _before(mood: Mood, seconds: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,36 +15,26 @@ from fleetfold.child import Child
 from fleetfold.client import Client
 from fleetfold.sources import Source
 from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_child.index import Collection
-from fleetfold_master import master as master_room
 from fleetfold_master.master import Master
-from fleetfold_shared.messages import NodeReport, Searched
-from support.broker import Connect, connect
-from support.wait import eventually
+from fleetfold_shared.messages import Searched
 
-__all__ = ["BOOKS", "HEARTBEAT_S", "Fleet", "connect", "documents", "fleet", "hang", "scores", "statuses"]
+__all__ = ["BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_upkeep", "scores", "statuses"]
 
 HEARTBEAT_S = 0.4
-UPKEEP_S = 0.1
+UPKEEP_S = 0.2
 BOOKS = "support.books:ACTIONS"
-
-Documents = Iterable[Mapping[str, Any]]
 
 
 class Fleet:
     """The parts that run, by name. Whatever was started is stopped at the end."""
 
-    def __init__(self, broker: EmbeddedBroker, place: Path, connect: Connect) -> None:
-        self.broker, self.place, self.connect = broker, place, connect
+    client: Client
+
+    def __init__(self, broker: EmbeddedBroker, place: Path) -> None:
+        self.broker, self.place = broker, place
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
-        self.client: Client
         self._clients = AsyncExitStack()
-
-    async def open(self) -> None:
-        """A master and a client."""
-        await self.start_master()
-        self.client = await self.new_client("tester")
 
     async def start_master(self, data: str = "master") -> None:
         """Start a master on the database in the folder `data`, an empty one if it is new."""
@@ -52,52 +43,81 @@ class Fleet:
         await self.master.start()
 
     async def stop_master(self) -> None:
-        assert self.master is not None
-        await self.master.stop()
-        self.master = None
+        if self.master is not None:
+            await self.master.stop()
+            self.master = None
 
-    def declare(self, name: str, *, data: str | None = None, **more: Any) -> Child:
-        """A child, not yet started, with its data in a folder of its own."""
-        return Child(name, url=self.broker.url, data=self.place / (data or name), **more)
-
-    async def start_child(
-        self, name: str, collections: Mapping[str, Source | None] | None = None, *actions: Any, **more: Any
+    def declare(
+        self, name: str, collections: Mapping[str, Source | None] | None = None, *, data: str | None = None, **more: Any
     ) -> Child:
-        """Declare and start a child with these collections, and the actions of `support.books`."""
-        child = self.declare(name, **more).load(BOOKS).add(*actions)
+        """A child, not yet started, with these collections and the actions of `support.books`."""
+        child = Child(name, url=self.broker.url, data=self.place / (data or name), **more).load(BOOKS)
         for collection, source in (collections or {}).items():
             child.collection(collection, source)
-        return await self.start(child)
+        return child
 
     async def start(self, child: Child) -> Child:
         await child.start()
         self.children[child.name] = child
         return child
 
+    async def start_child(
+        self, name: str, collections: Mapping[str, Source | None] | None = None, **more: Any
+    ) -> Child:
+        return await self.start(self.declare(name, collections, **more))
+
     async def stop_child(self, name: str) -> None:
         await self.children.pop(name).stop()
 
     async def new_client(self, name: str) -> Client:
+        """A client, closed at the end."""
         return await self._clients.enter_async_context(await Client.connect(self.broker.url, name=name))
 
-    async def settled(self) -> None:
-        """Return when the master's statistics are those of the children."""
-        await asyncio.sleep(0)
-        counts = {name: sum(child.documents.values()) for name, child in self.children.items()}
-        corpora = self._corpora()
-
-        def known() -> bool:
-            sizes = {
-                name: sum(corpora.merged([(name, collection)]).documents for collection in child.documents)
-                for name, child in self.children.items()
-            }
-            return sizes == counts
-
-        await eventually(known)
+    def effects(self, name: str) -> list[tuple[str, str]]:
+        """What the actions of `support.books` have written down on a child: the step, and `do` or `undo`."""
+        connection = sqlite3.connect(self.place / name / "node.db")
+        try:
+            return connection.execute("SELECT step, what FROM effect ORDER BY rowid").fetchall()
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         for name in list(self.children):
             await self.stop_child(name)
         await self._clients.aclose()
-        if self.master is not None:
-            await self.master.stop()
+        await self.stop_master()
+
+
+@pytest.fixture
+async def fleet(broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A master and a client; children are the test's."""
+    fleet = Fleet(broker, tmp_path)
+    await fleet.start_master()
+    fleet.client = await fleet.new_client("tester")
+    yield fleet
+    await fleet.close()
+
+
+@pytest.fixture
+def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masters that look after the broker's streams ten times as often."""
+    monkeypatch.setattr("fleetfold_master.master.UPKEEP_S", UPKEEP_S)
+
+
+def hang(child: Child, collection: str) -> None:
+    """Have searches of this collection never end."""
+
+    async def never(_ask: object) -> None:
+        await asyncio.Event().wait()
+
+    child._collections[collection].search = never  # type: ignore[assignment,method-assign]
+
+
+def scores(found: Searched) -> list[tuple[str, float]]:
+    """The ids with their scores."""
+    return [(hit.id, hit.score) for hit in found.hits]
+
+
+def statuses(found: Searched) -> dict[str, str]:
+    """What became of each node."""
+    return {report.node: report.status for report in found.nodes}

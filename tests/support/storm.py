@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fleetfold.client import Client
-from fleetfold_shared.errors import DeadlineExceeded, Overloaded, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
 from support.books import Mood
 from support.fleet import Fleet
@@ -24,7 +24,8 @@ T = TypeVar("T")
 CHILDREN = ("blog", "crm", "shop")
 CALM_S = 30.0
 """How long after the last restart everything has to end."""
-SPREAD_S = 12.0
+BEGIN_WITHIN_S = 1.5
+"""After which time its share of the work has been begun: some of it just before the strike, some behind it."""
 MOODS: Sequence[Mood] = ("calm", "refuse", "overrun")
 
 
@@ -63,25 +64,20 @@ class Aftermath:
 
 
 async def sweep_over(fleet: Fleet, seed: int, strikes: Sequence[Strike], *, transactions: int, jobs: int) -> Aftermath:
-    """Start the children and the work, strike in a seeded order at seeded moments, and wait for calm.
+    """Start the children; begin a share of the work before each strike, in a seeded order; and wait for calm.
 
-    `TimeoutError` or `DeadlineExceeded` when something has not ended 30 seconds after the last restart.
+    `TimeoutError` when something has not ended 30 seconds after the last restart.
     """
     rng = random.Random(seed)
     await asyncio.gather(*(fleet.start_child(name) for name in CHILDREN))
-    async with await fleet.client() as client:
-        begun = [_transact(client, rng, f"tx-{number}") for number in range(transactions)]
-        begun += [_run(client, rng, f"job-{number}") for number in range(jobs)]
-        work = [asyncio.create_task(_later(rng.uniform(0, SPREAD_S), one)) for one in begun]
-        try:
-            for strike in rng.sample(strikes, len(strikes)):
-                await _strike(fleet, rng, strike)
-            await asyncio.wait_for(asyncio.gather(*work), SPREAD_S + CALM_S)
-            views, done = await _outcomes(client, transactions, jobs)
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+    async with await fleet.client() as client, asyncio.TaskGroup() as begun:
+        work = [_transact(client, rng, f"tx-{number}") for number in range(transactions)]
+        work += [_run(client, rng, f"job-{number}") for number in range(jobs)]
+        for number, strike in enumerate(rng.sample(strikes, len(strikes))):
+            for one in work[number :: len(strikes)]:
+                begun.create_task(_later(rng.uniform(0, BEGIN_WITHIN_S), one))
+            await _strike(fleet, rng, strike)
+        views, done = await _outcomes(client, transactions, jobs)
     effects = [Effect(child, **row) for child in CHILDREN for row in fleet.effects(child)]
     return Aftermath(views, done, effects)
 
@@ -96,9 +92,18 @@ async def _strike(fleet: Fleet, rng: random.Random, strike: Strike) -> None:
 
 
 async def _outcomes(client: Client, transactions: int, jobs: int) -> tuple[list[TransactionView], list[Job]]:
-    views = asyncio.gather(*(client.wait_transaction(f"tx-{number}", CALM_S) for number in range(transactions)))
-    done = asyncio.gather(*(client.wait_job(f"job-{number}", CALM_S) for number in range(jobs)))
-    return await views, await done
+    """How each ended; what was not accepted yet is waited for too."""
+
+    async def transaction(key: str) -> TransactionView:
+        return await _insist(lambda: client.wait_transaction(key, CALM_S))
+
+    async def job(key: str) -> Job:
+        return await _insist(lambda: client.wait_job(key, CALM_S))
+
+    async with asyncio.timeout(CALM_S):
+        views = asyncio.gather(*(transaction(f"tx-{number}") for number in range(transactions)))
+        done = asyncio.gather(*(job(f"job-{number}") for number in range(jobs)))
+        return await views, await done
 
 
 async def _later(seconds: float, begin: Callable[[], Awaitable[object]]) -> None:
@@ -111,7 +116,7 @@ async def _insist(ask: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await ask()
-        except (Unavailable, DeadlineExceeded, Overloaded):
+        except (NotFound, Unavailable, DeadlineExceeded, Overloaded):
             await asyncio.sleep(0.1)
 
 

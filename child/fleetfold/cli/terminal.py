@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from fleetfold.cli.documents import document, line
 from fleetfold.cli.options import Common, Output
+from fleetfold.process import calm_collector
 from fleetfold_shared.ids import check_slug
 
 if TYPE_CHECKING:  # both take long to import, and `fleetfold --help` needs neither
@@ -54,7 +55,11 @@ class Terminal:
             self._render(view())
 
     def ready(self, output: Output, value: Any, text: str) -> None:
-        """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`."""
+        """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`.
+
+        From here on its garbage is collected for throughput.
+        """
+        calm_collector()
         print(line(value) if output.json else text, file=self.out, flush=True)
 
     def _render(self, view: RenderableType) -> None:

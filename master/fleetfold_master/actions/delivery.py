@@ -66,7 +66,10 @@ def next_resend(began_at: float, now: float) -> float:
 async def send_all(sender: Sender, outgoing: Iterable[Outgoing]) -> list[tuple[Outgoing, FleetfoldError]]:
     """Send them together. Those that never can be sent are returned, with the reason; a sweep repeats the others."""
     outgoing = list(outgoing)
-    errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
+    if len(outgoing) == 1:  # the usual case, spared a task
+        errors = [await _send(sender, outgoing[0])]
+    else:
+        errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
     return [(each, error) for each, error in zip(outgoing, errors, strict=True) if error is not None]
 
 

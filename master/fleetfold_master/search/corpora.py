@@ -34,7 +34,10 @@ class Corpora:
     def expect(self, node: str, description: NodeDescription) -> None:
         """The node will have these statistics; `ready` waits for them. It may be too early to ask for them."""
         for collection in description.collections:
-            self._wanted[node, collection.name] = (description.incarnation, collection.epoch)
+            key, wanted = (node, collection.name), (description.incarnation, collection.epoch)
+            if self._wanted.get(key, wanted)[0] != description.incarnation:
+                self._abandon(key)
+            self._wanted[key] = wanted
 
     def announced(self, node: str, description: NodeDescription) -> None:
         """A heartbeat said how new the node's statistics are: fetch what is newer than ours, in the background."""
@@ -56,14 +59,19 @@ class Corpora:
     def forget(self, node: str) -> None:
         """Drop a node that is out."""
         for key in [key for key in self._wanted if key[0] == node]:
+            self._abandon(key)
             self._wanted.pop(key)
             self._tables.pop(key, None)
-            if running := self._running.pop(key, None):
-                running.cancel()
 
     async def stop(self) -> None:
         """End what is being fetched."""
         await self._tasks.cancel()
+
+    def _abandon(self, key: Key) -> None:
+        """Break off what is being fetched: the process that was asked is gone, and need not answer any more."""
+        if running := self._running.pop(key, None):
+            running.cancel()
+            self._tables[key].restart()
 
     def _is_current(self, key: Key) -> bool:
         """Whether what is known is of the process that is there now."""
@@ -76,14 +84,13 @@ class Corpora:
     def _refresh(self, key: Key) -> asyncio.Task[None]:
         running = self._running.get(key)
         if running is None or running.done():
-            running = self._running[key] = self._tasks.spawn(self._transfer(key))
+            table = self._tables.setdefault(key, StatisticsTable())
+            running = self._running[key] = self._tasks.spawn(self._transfer(key, table))
         return running
 
-    async def _transfer(self, key: Key) -> None:
+    async def _transfer(self, key: Key, table: StatisticsTable) -> None:
         """Fetch, and once more for each heartbeat that came meanwhile and told of something newer."""
-        node, collection = key
-        table = self._tables.setdefault(key, StatisticsTable())
-        wanted = None
+        (node, collection), wanted = key, None
         try:
             while self._wanted[key] != wanted and self._is_behind(key):
                 wanted = self._wanted[key]

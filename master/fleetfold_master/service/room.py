@@ -45,7 +45,7 @@ def fit_transaction(view: TransactionView, room: int = ROOM_BYTES) -> Transactio
 def fit_all(records: Iterable[R], fit: Callable[[R, int], R]) -> list[R]:
     """The records, each by `fit` in its share of the room; those at the end that find none are left out."""
     records = list(records)
-    if _size(records) > ROOM_BYTES:
+    if sum(map(_size, records)) > ROOM_BYTES:
         records = [fit(record, ROOM_BYTES // len(records)) for record in records]
     left, fitting = ROOM_BYTES, list[R]()
     for record in records:

@@ -79,7 +79,7 @@ async def test_the_age_of_a_command_counts_from_when_it_was_stored(
     master: Bus, deliver: Deliver, streams: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, ages = time.time(), list[float]()
-    monkeypatch.setattr(deliveries.time, "time", lambda: now + 3600)
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
 
     async def handle(command: Command, age_s: float) -> None:
         ages.append(age_s)
@@ -132,8 +132,6 @@ async def test_an_unacked_command_comes_again_by_itself(
     streams = Topology(master)
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
-    delivered = await listen(shop, "fleet.do.shop")
-    # a push consumer delivers to a group only: the listener above hears nothing, this one takes without a word
     taken: list[object] = []
 
     async def take(message: object) -> None:
@@ -143,7 +141,6 @@ async def test_an_unacked_command_comes_again_by_itself(
     await shop.link.barrier()
     await _send(master)
     await eventually(lambda: len(taken) == 2)
-    assert delivered == [] or len(delivered) == 2
 
 
 async def test_a_long_command_is_kept_from_coming_again(
@@ -216,18 +213,13 @@ async def test_a_malformed_command_is_taken_out_of_the_queue(master: Bus, delive
     assert sorted(ack.data for ack in acks) == [b"+ACK", b"+TERM", b"+TERM", b"+TERM"]
 
 
-@pytest.mark.xfail(strict=True, reason="DEFECT messages/base.py: UnicodeDecodeError escapes `decode`, so no +TERM is said")
 async def test_a_command_that_is_not_utf8_is_taken_out_of_the_queue_too(master: Bus, deliver: Deliver) -> None:
     async def handle(command: Command, age_s: float) -> None:
         raise AssertionError
 
     await deliver(handle)
     await master.ask(SUBJECT, b'{"id":"\xff","attempt":1,"action":"x"}', 10.0)
-
-    async def empty() -> bool:
-        return await queued(master, COMMANDS) == 0
-
-    await eventually(empty, timeout_s=1.0)
+    await emptied(master, COMMANDS)
 
 
 async def test_a_node_gets_no_more_at_once_than_it_can_take(master: Bus, deliver: Deliver) -> None:
@@ -318,7 +310,7 @@ async def test_a_publisher_keeps_its_own_timeout_when_the_broker_hangs(
     await listen(await connect("deaf"), "fleet.cmd.>")  # takes what is published and never answers
     loop = asyncio.get_running_loop()
     started = loop.time()
-    with pytest.raises(Unavailable, match="could not be stored within 0.1 s"):
+    with pytest.raises(Unavailable, match=r"could not be stored within 0\.1 s"):
         await _send(master, timeout_s=0.1)
     assert loop.time() - started < 4
 

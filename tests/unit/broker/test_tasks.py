@@ -21,7 +21,10 @@ async def test_an_error_in_the_background_is_logged() -> None:
         spawned = [tasks.spawn(fail(NotFound("no such node"))), tasks.spawn(fail(ValueError("a defect")))]
         await asyncio.gather(*spawned, return_exceptions=True)
         await asyncio.sleep(0)
-    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("task.failed", "warning"), ("task.broke", "error")]
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("task.failed", "warning"),
+        ("task.broke", "error"),
+    ]
     assert len(tasks) == 0
 
 

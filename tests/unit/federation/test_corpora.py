@@ -115,7 +115,7 @@ async def test_a_new_incarnation_replaces_all_that_was_known(corpora: Corpora, s
     assert await settled(corpora) == 3
 
 
-async def test_a_failed_fetch_keeps_what_is_known_and_the_next_heartbeat_tries_again(corpora: Corpora, shop: Shop) -> None:
+async def test_a_failed_fetch_keeps_what_is_known_and_is_tried_again(corpora: Corpora, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.epoch, shop.documents, shop.away = 2, 11, True
@@ -144,6 +144,26 @@ async def test_ready_waits_for_a_node_that_has_started_anew(corpora: Corpora, sh
     corpora.announced("shop", shop.describe())
     await corpora.ready([KEY], 10)
     assert corpora.merged([KEY]).documents == 3
+
+
+async def test_a_process_that_died_during_a_fetch_is_not_waited_for(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await eventually(lambda: len(shop.asked) == 1)
+    shop.open = asyncio.Event()
+    shop.open.set()
+    shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
+    corpora.announced("shop", shop.describe())
+    async with asyncio.timeout(5):
+        await corpora.ready([KEY], 60)
+    assert corpora.merged([KEY]).documents == 3
+
+
+async def test_two_processes_announced_at_once_leave_the_second(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
+    corpora.announced("shop", shop.describe())
+    assert await settled(corpora) == 3
 
 
 async def test_ready_waits_no_longer_than_it_may(corpora: Corpora, shop: Shop) -> None:

@@ -103,7 +103,8 @@ def test_a_collection_that_no_node_has_is_refused_with_those_there_are() -> None
 
 
 def test_the_ask_holds_what_the_caller_wants() -> None:
-    search = Search(query="two tents", limit=7, threshold=0.2, collections=["posts"], filter=Filter(field="id", value="1"))
+    one = Filter(field="id", value="1")
+    search = Search(query="two tents", limit=7, threshold=0.2, collections=["posts"], filter=one)
     ask = weighted_ask(search, MergedCorpus([]), "r1", DEFAULT_EMBEDDER)
     assert (ask.request, ask.k, ask.threshold, ask.collections, ask.filter) == ("r1", 7, 0.2, ["posts"], search.filter)
     assert (ask.analyzer, ask.embedder) == (ANALYZER, DEFAULT_EMBEDDER)

@@ -41,9 +41,7 @@ def test_a_node_never_heard_is_not_there(presence: Presence) -> None:
     assert not presence.is_up("shop")
 
 
-def test_each_change_is_told_once(
-    presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]
-) -> None:
+def test_each_change_is_told_once(presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]) -> None:
     for _ in range(5):
         presence.heard("shop")
         presence.sweep()

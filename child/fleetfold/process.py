@@ -1,0 +1,21 @@
+"""A daemon's process: how its garbage is collected, once it is up."""
+
+from __future__ import annotations
+
+import gc
+
+__all__ = ["calm_collector"]
+
+GENERATIONS = (50_000, 20, 50)
+"""Allocations before a young collection, young ones before a middle one, middle ones before a full one."""
+
+
+def calm_collector() -> None:
+    """Collect less often, and leave out what is there already: modules, schemas, an index.
+
+    Each message makes short-lived tasks and futures that die by reference counting; looking for cycles among them
+    every 700 allocations took 15-25% of a busy master's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GENERATIONS)

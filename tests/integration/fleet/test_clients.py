@@ -1,0 +1,82 @@
+"""What a program sees of the fleet when parts of it are missing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fleetfold import Client
+from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
+from support.inprocess import Fleet, fleet
+from support.wait import eventually
+
+__all__ = ["fleet"]
+
+
+async def test_without_a_broker_there_is_no_client() -> None:
+    with pytest.raises(Unavailable, match=r"nats://127\.0\.0\.1:1"):
+        await Client.connect("nats://127.0.0.1:1")
+
+
+async def test_without_a_master_every_call_says_what_to_start(broker: EmbeddedBroker) -> None:
+    async with await Client.connect(broker.url) as client, asyncio.timeout(5):
+        for call in (client.search("tent"), client.nodes(), client.run("doze", all=True), client.job("x")):
+            with pytest.raises(Unavailable, match=r"no master answers.*fleetfold up"):
+                await call
+
+
+async def test_a_broker_that_goes_away_ends_a_search_at_once(fleet: Fleet) -> None:
+    await fleet.broker.stop()
+    await eventually(lambda: not fleet.client._bus.link.is_up)
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await fleet.client.search("tent", timeout_s=60)
+        with pytest.raises(Unavailable):
+            await fleet.client.run("doze", all=True)
+
+
+async def test_a_job_is_waited_for_while_the_master_is_away(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    job = await fleet.client.run("doze", {"seconds": 0.2}, nodes=["shop"], wait=False)
+    await fleet.stop_master()
+    waiting = asyncio.create_task(fleet.client.wait_job(job.id, 30))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    await fleet.start_master()
+    assert (await waiting).state == "ok"
+
+
+async def test_waiting_ends_when_its_time_is_over(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    job = await fleet.client.run("doze", {"seconds": 1}, nodes=["shop"], wait=False)
+    async with asyncio.timeout(0.9):
+        with pytest.raises(DeadlineExceeded, match="goes on"):
+            await fleet.client.wait_job(job.id, 0.1)
+
+
+@pytest.mark.parametrize("verb", ["job", "transaction", "node", "remove_node"])
+async def test_what_is_not_there_is_not_found(fleet: Fleet, verb: str) -> None:
+    with pytest.raises(NotFound):
+        await getattr(fleet.client, verb)("nothing")
+
+
+async def test_a_name_that_may_not_stand_in_a_subject_is_refused(fleet: Fleet) -> None:
+    with pytest.raises(InvalidInput, match="name"):
+        await Client.connect(fleet.broker.url, name="a.b")
+
+
+async def test_a_body_over_the_brokers_limit_is_refused_before_it_is_sent(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"docs": None})
+    documents = [{"id": str(number), "text": "tent " * 10_000} for number in range(30)]
+    with pytest.raises(TooLarge, match="1,048,576"):
+        await fleet.client.run("index", {"collection": "docs", "documents": documents}, nodes=["shop"])
+
+
+async def test_hits_too_large_for_a_message_are_shortened_and_none_is_missing(fleet: Fleet) -> None:
+    records = [{"id": str(number), "text": f"tent {number} " + "word " * 20_000} for number in range(20)]
+    await fleet.start_child("shop", {"docs": lambda: records})
+    found = await fleet.client.search("tent", limit=20)
+    assert (found.total, found.partial, len({hit.id for hit in found.hits})) == (20, False, 20)
+    assert all(hit.content.endswith("…") for hit in found.hits)

@@ -1,0 +1,168 @@
+"""Joining and leaving: one living process per name, and a master that may forget everything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fleetfold_child.verbs import Verbs
+from fleetfold_shared.errors import Conflict, NotFound
+from fleetfold_shared.messages import NodeUpdate, Pong, StepSpec
+from support.inprocess import Fleet, fleet, statuses
+from support.wait import eventually
+
+__all__ = ["fleet"]
+
+DOCS = [{"id": "1", "text": "tent"}]
+
+
+async def test_a_node_is_seen_as_it_describes_itself(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"products": lambda: DOCS}, type="shop", labels={"zone": "eu"}, weight=2.0)
+    [node] = await fleet.client.nodes()
+    said = node.description
+    assert (node.name, node.state, node.healthy) == ("shop", "active", True)
+    assert (said.type, said.labels, said.weight) == ("shop", {"zone": "eu"}, 2.0)
+    assert [(one.name, one.documents) for one in said.collections] == [("products", 1)]
+    assert {"enter", "index", "sync"} <= {action.name for action in said.actions}
+    assert (await fleet.client.node("shop")).description == said
+    stats = await fleet.client.stats()
+    assert (stats.total, stats.healthy, stats.documents, stats.by_type) == (1, 1, 1, {"shop": 1})
+
+
+async def test_a_ping_is_answered_by_those_who_are_there(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    await fleet.start_child("blog")
+    await fleet.stop_child("blog")
+    times = await fleet.client.ping()
+    assert times["blog"] is None
+    assert times["shop"] is not None
+    assert (await fleet.client.node("shop")).response_ms is not None
+    with pytest.raises(NotFound):
+        await fleet.client.ping("nobody")
+
+
+async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"products": lambda: DOCS})
+    await fleet.start_child("blog", {"posts": lambda: DOCS})
+    await fleet.stop_master()
+    await fleet.start_master(data="empty")
+
+    async def both() -> bool:
+        return {node.name for node in await fleet.client.nodes() if node.healthy} == {"shop", "blog"}
+
+    await eventually(both)
+    assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
+    assert (await fleet.client.run("doze", {"seconds": 0}, all=True)).state == "ok"
+
+
+async def test_a_restarted_master_knows_at_once_who_is_there(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    await fleet.start_child("blog")
+    await fleet.stop_child("blog")
+    await fleet.stop_master()
+    await fleet.start_master()
+    assert {node.name: node.healthy for node in await fleet.client.nodes()} == {"shop": True, "blog": False}
+
+
+async def test_a_child_waits_for_a_master(fleet: Fleet) -> None:
+    await fleet.stop_master()
+    starting = asyncio.create_task(fleet.start_child("shop"))
+    await asyncio.sleep(0.2)
+    assert not starting.done()
+    await fleet.start_master()
+    await starting
+    assert (await fleet.client.node("shop")).healthy
+
+
+async def test_a_name_belongs_to_the_process_that_lives(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    with pytest.raises(Conflict, match="'shop'") as refused:
+        await fleet.start_child("shop", data="shop-2")
+    assert refused.value.field == "name"
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+    await fleet.stop_child("shop")
+    await fleet.start_child("shop", data="shop-2")
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+
+
+async def test_a_data_directory_belongs_to_one_process(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    with pytest.raises(Conflict):
+        await fleet.start_child("blog", data="shop")
+    assert [node.name for node in await fleet.client.nodes()] == ["shop"]
+
+
+async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen, thawed, ping = fleet.declare("shop"), asyncio.Event(), Verbs._ping
+
+    async def answer(verbs: Verbs, request: Any) -> Pong:
+        if verbs._incarnation == frozen._describing.incarnation:
+            await thawed.wait()
+        return await ping(verbs, request)
+
+    monkeypatch.setattr(Verbs, "_ping", answer)
+    await frozen.start()
+    successor = await fleet.start_child("shop", data="shop-2")
+    async with asyncio.timeout(20):
+        assert "'shop'" in await frozen.wait()
+    thawed.set()
+    await frozen.stop()
+    assert successor._node is not None
+    assert not successor._node.stopped.is_set()
+    assert (await fleet.client.node("shop")).healthy
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+
+
+async def test_a_removed_node_is_out_and_its_name_may_return(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"products": lambda: DOCS})
+    await fleet.start_child("blog", {"posts": lambda: DOCS})
+    await fleet.client.remove_node("blog")
+    assert [node.name for node in await fleet.client.nodes()] == ["shop"]
+    assert {node.name: node.state for node in await fleet.client.nodes(removed=True)}["blog"] == "removed"
+    assert statuses(await fleet.client.search("tent")) == {"shop": "ok"}
+    with pytest.raises(NotFound):
+        await fleet.client.run("doze", nodes=["blog"])
+    await fleet.stop_child("blog")
+    await fleet.start_child("blog", {"posts": lambda: DOCS})
+    assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["blog"])).state == "ok"
+
+
+async def test_a_node_that_a_transaction_needs_is_not_removed(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    await fleet.start_child("blog")
+    step = StepSpec(name="a", node="shop", action="doze", params={"seconds": 0.3})
+    going_on = await fleet.client.transact([step], wait=False)
+    with pytest.raises(Conflict, match=going_on.id) as refused:
+        await fleet.client.remove_node("shop")
+    assert refused.value.field == "node"
+    await fleet.client.remove_node("blog")
+    assert (await fleet.client.wait_transaction(going_on.id, 20)).state == "committed"
+    await fleet.client.remove_node("shop")
+    assert await fleet.client.nodes() == []
+
+
+async def test_what_an_operator_has_set_outlasts_restarts(fleet: Fleet) -> None:
+    await fleet.start_child("shop", labels={"zone": "eu"})
+    change = NodeUpdate(node="shop", state="maintenance", title="The shop", labels={"zone": "us"})
+    await fleet.client.update_node(change)
+    await fleet.stop_child("shop")
+    await fleet.stop_master()
+    await fleet.start_master()
+    await fleet.start_child("shop", labels={"zone": "eu"})
+    node = await fleet.client.node("shop")
+    assert (node.state, node.title, node.description.labels) == ("maintenance", "The shop", {"zone": "us"})
+
+
+async def test_a_silent_node_is_down_after_three_heartbeats(fleet: Fleet) -> None:
+    child = await fleet.start_child("shop", {"products": lambda: DOCS})
+    assert child._node is not None
+    await child._node._tasks.cancel()
+
+    async def down() -> bool:
+        return not (await fleet.client.node("shop")).healthy
+
+    await eventually(down)
+    assert statuses(await fleet.client.search("tent")) == {"shop": "unreachable"}

@@ -1,0 +1,162 @@
+"""A child's beginnings: its sources are read when they have changed, its tables are there before its first command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from fleetfold import Child, Context, action
+from fleetfold.child import Database
+from fleetfold_shared.errors import Conflict, InvalidInput
+from support.inprocess import Fleet, fleet
+
+__all__ = ["fleet"]
+
+
+def write(path: Path, *ids: str, text: str = "tent") -> Path:
+    path.write_bytes(b"".join(msgspec.json.encode({"id": one, "text": f"{text} {one}"}) + b"\n" for one in ids))
+    return path
+
+
+async def found(fleet: Fleet) -> set[str]:
+    return {hit.id for hit in (await fleet.client.search("tent", limit=100)).hits}
+
+
+async def run(fleet: Fleet, name: str, **params: Any) -> Any:
+    job = await fleet.client.run(name, {"collection": "docs", **params}, nodes=["shop"])
+    assert job.state == "ok", job
+    return job.nodes[0].result
+
+
+async def test_sync_makes_a_collection_equal_to_its_source(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2", "3")
+    await fleet.start_child("shop", {"docs": source})
+    await run(fleet, "index", documents=[{"id": "4", "text": "tent"}])
+    await run(fleet, "delete", ids=["1"])
+    assert await found(fleet) == {"2", "3", "4"}
+    write(source, "1", "2", "5")
+    assert await run(fleet, "sync") == {"taken": 3, "changed": 2, "removed": 2}
+    assert await found(fleet) == {"1", "2", "5"}
+    assert await run(fleet, "sync") == {"taken": 3, "changed": 0, "removed": 0}
+
+
+async def test_update_changes_the_fields_it_names(fleet: Fleet, tmp_path: Path) -> None:
+    await fleet.start_child("shop", {"docs": write(tmp_path / "docs.jsonl", "1")})
+    assert await run(fleet, "update", id="1", fields={"price": 9}) == {"id": "1"}
+    [hit] = (await fleet.client.search("tent")).hits
+    assert (hit.content, hit.metadata) == ("tent 1", {"price": 9})
+
+
+async def test_a_collection_without_a_source_cannot_be_synced(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"docs": None})
+    for collection, problem in (("docs", "no source"), ("nothing", "no such collection")):
+        job = await fleet.client.run("sync", {"collection": collection}, nodes=["shop"])
+        assert job.state == "failed"
+        assert problem in (job.nodes[0].error or "")
+
+
+async def test_what_actions_have_changed_survives_a_restart_of_the_child(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2")
+    await fleet.start_child("shop", {"docs": source})
+    await run(fleet, "delete", ids=["1"])
+    await run(fleet, "index", documents=[{"id": "3", "text": "tent"}])
+    await fleet.stop_child("shop")
+    await fleet.start_child("shop", {"docs": source})
+    assert await found(fleet) == {"2", "3"}
+
+
+async def test_a_source_that_has_changed_is_read_at_the_next_start(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2")
+    await fleet.start_child("shop", {"docs": source})
+    await fleet.stop_child("shop")
+    write(source, "1", "2", "3")
+    await fleet.start_child("shop", {"docs": source})
+    assert await found(fleet) == {"1", "2", "3"}
+    await fleet.stop_child("shop")
+    os.utime(source, ns=(1, 1))
+    await fleet.start_child("shop", {"docs": source})
+    assert await found(fleet) == {"1", "2", "3"}
+
+
+async def test_a_source_that_breaks_off_is_read_again_at_the_next_start(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2")
+    good = source.read_bytes()
+    source.write_bytes(good + b"{half a")
+    with pytest.raises(InvalidInput, match=r"docs\.jsonl.*3.*2 records before it were taken"):
+        await fleet.start_child("shop", {"docs": source})
+    assert await fleet.client.nodes() == []
+    source.write_bytes(good + b'{"id": "3", "text": "tent"}\n')
+    await fleet.start_child("shop", {"docs": source})
+    assert await found(fleet) == {"1", "2", "3"}
+
+
+async def test_a_source_may_be_a_function_that_is_called_at_each_start(fleet: Fleet) -> None:
+    stock = [{"id": "1", "text": "tent"}]
+
+    async def source() -> Any:
+        for record in stock:
+            yield record
+
+    await fleet.start_child("shop", {"docs": source})
+    await fleet.stop_child("shop")
+    stock.append({"id": "2", "text": "tent"})
+    await fleet.start_child("shop", {"docs": source})
+    assert await found(fleet) == {"1", "2"}
+    stock.pop(0)
+    assert (await run(fleet, "sync"))["removed"] == 1
+    assert await found(fleet) == {"2"}
+
+
+async def test_tables_are_prepared_before_anything_runs(fleet: Fleet) -> None:
+    order: list[str] = []
+
+    async def prepare(db: Database) -> None:
+        await db.execute("CREATE TABLE IF NOT EXISTS note (text TEXT)")
+        order.append("prepared")
+
+    @action(kind="transactional")
+    async def note(ctx: Context, text: str) -> int:
+        """Write it down; how many there are."""
+        order.append("ran")
+        await ctx.tx.execute("INSERT INTO note VALUES (?)", (text,))
+        [row] = await ctx.tx.execute("SELECT count(*) AS n FROM note")
+        return int(row["n"])
+
+    for turn in (1, 2):
+        await fleet.start(fleet.declare("shop").prepare(prepare).add(note))
+        job = await fleet.client.run("note", {"text": "x"}, nodes=["shop"])
+        assert job.nodes[0].result == turn
+        await fleet.stop_child("shop")
+    assert order == ["prepared", "ran"] * 2
+
+
+async def test_a_child_that_cannot_prepare_does_not_start_and_lets_go_of_its_data(fleet: Fleet) -> None:
+    async def refuse(_db: Database) -> None:
+        raise ValueError("the schema is from the future")
+
+    with pytest.raises(ValueError, match="future"):
+        await fleet.declare("shop", {"docs": None}).prepare(refuse).start()
+    assert await fleet.client.nodes() == []
+    await fleet.start_child("shop", {"docs": None})
+
+
+async def test_a_collection_is_declared_once(tmp_path: Path) -> None:
+    child = Child("shop", url="nats://127.0.0.1:1", data=tmp_path).collection("docs")
+    with pytest.raises(Conflict):
+        child.collection("docs")
+    with pytest.raises(InvalidInput):
+        child.collection("Not a slug")
+
+
+async def test_two_syncs_at_the_same_time_leave_what_the_source_holds(fleet: Fleet) -> None:
+    records: list[Mapping[str, Any]] = [{"id": str(number), "text": "tent"} for number in range(30)]
+    await fleet.start_child("shop", {"docs": lambda: records})
+    del records[::3]
+    await asyncio.gather(run(fleet, "sync"), run(fleet, "sync"))
+    assert await found(fleet) == {record["id"] for record in records}
