@@ -65,6 +65,7 @@ class Gatherer:
     async def start(self) -> None:
         """Listen for answers."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
+        self._bus.link.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, Answer]:
         """The answers of `nodes` that came within `timeout_s`, by node; who is missing did not answer in time.
@@ -102,6 +103,12 @@ class Gatherer:
         elif (round_ := self._rounds.get(headers.get(CORRELATION, ""))) is not None:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
+
+    def _broken(self) -> None:
+        """The link is down: what was asked will not be answered here."""
+        for round_ in self._rounds.values():
+            for node in round_.expected:
+                round_.take(node, b"", Unavailable("the connection to the broker broke before the answer came"))
 
     def _gone(self, node: str) -> None:
         """Nobody stands for `node`: whatever was asked of it will not be answered."""

@@ -28,7 +28,9 @@ EXPIRES_S = 20.0
 HEARTBEAT_S = 2.0
 MISSED = 3
 ACK = b"+ACK"
-HEARTBEAT_STATUS = "100"
+HEARTBEAT_STATUS, EXPIRED = "100", "408"
+UNSERVED = "Nats-Pending-Messages"
+"""How many messages of its batch an ended request has not brought."""
 
 Handler = Callable[[str, bytes], Awaitable[None]]
 """Gets the subject and the body; what it has returned from is acked. What it raised for comes again."""
@@ -42,7 +44,6 @@ class StandingPull:
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._base = f"{inbox(bus.caller)}.{new_id()}"
         self._open = 0
-        self._round = 0
         self._heard = 0.0
         self._tasks = Tasks()
         self._watch: asyncio.Task[None] | None = None
@@ -52,7 +53,7 @@ class StandingPull:
     async def start(self) -> None:
         """Pull from now on."""
         # In a group of its own, so that two connections during a renewal take each message once.
-        self._end = await self._bus.subscribe(f"{self._base}.*", self._receive, "pull")
+        self._end = await self._bus.subscribe(self._base, self._receive, "pull")
         await self.issue()
         self._watch = asyncio.create_task(self._watch_over())
 
@@ -66,27 +67,28 @@ class StandingPull:
         await self._tasks.drain(grace_s)
 
     async def issue(self) -> None:
-        """Ask for the next batch; what an older request still brings is taken too, its status messages are not."""
-        self._round += 1
-        self._open = BATCH
+        """Ask for one more batch, beside what older requests have still to bring."""
+        self._open += BATCH
         self._heard = asyncio.get_running_loop().time()
         ask = {"batch": BATCH, "expires": int(EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        await self._bus.link.publish(self._api, msgspec.json.encode(ask), f"{self._base}.{self._round}")
+        await self._bus.link.publish(self._api, msgspec.json.encode(ask), self._base)
 
     async def _resume(self) -> None:
         if self._end:
+            self._open = 0  # the broker has forgotten what was asked of it
             await self.issue()
 
     async def _receive(self, message: Incoming) -> None:
         self._heard = asyncio.get_running_loop().time()
-        status = (message.headers or {}).get(STATUS)
+        headers = message.headers or {}
+        status = headers.get(STATUS)
         if status is None or message.data:
             self._tasks.spawn(self._handle(message))
             self._open -= 1
-            if self._open < BATCH // 2:
-                await self._again()
-        elif status != HEARTBEAT_STATUS and message.subject.endswith(f".{self._round}"):
-            await self._again(pause_s=0.0 if status == "408" else 0.1)
+        elif status != HEARTBEAT_STATUS:  # one request has ended: expired, or refused
+            self._open = max(0, self._open - int(headers.get(UNSERVED, BATCH)))
+        if self._open < BATCH // 2:
+            await self._again(pause_s=0.0 if status in {None, EXPIRED} else 0.1)
 
     async def _again(self, pause_s: float = 0.0) -> None:
         await asyncio.sleep(pause_s)
@@ -101,6 +103,7 @@ class StandingPull:
             await asyncio.sleep(HEARTBEAT_S)
             if self._bus.link.is_up and loop.time() - self._heard > HEARTBEAT_S * MISSED:
                 log.warning("pull.silent", api=self._api)
+                self._open = 0
                 await self._again()
 
     async def _handle(self, message: Incoming) -> None:

@@ -25,6 +25,8 @@ from fleetfold_shared.messages import Command, CommandResult, Outcome
 
 __all__ = ["Runner"]
 
+MOST_ERROR_CHARS = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
@@ -171,10 +173,17 @@ def _result(command: Command, admission: Admission, ending: _Ending, began: floa
         epoch=command.epoch,
         outcome=ending.outcome,
         result=ending.result,
-        error=ending.error,
+        error=_cut(ending.error),
         starts=admission.starts,
         ms=round((time.perf_counter() - began) * 1000, 3),
     )
+
+
+def _cut(error: str | None) -> str | None:
+    """An error is for reading: one that would not fit into a message would never arrive."""
+    if error is None or len(error) <= MOST_ERROR_CHARS:
+        return error
+    return error[:MOST_ERROR_CHARS] + " …"
 
 
 def _one_line(error: BaseException) -> str:

@@ -101,9 +101,10 @@ async def from_a_file(fleet: Fleet, words: list[str]) -> Said:
     return await python("-c", MAIN, str(file))
 
 
-async def test_a_raising_handler_answers_its_caller_at_once(shared_fleet: Fleet) -> None:
+@pytest.mark.parametrize("at_length", [0, 2_000_000])
+async def test_a_raising_handler_answers_its_caller_at_once(at_length: int, shared_fleet: Fleet) -> None:
     started = time.monotonic()
-    said = await fleetfold("run", "shop", "stumble", "--json")
+    said = await fleetfold("run", "shop", "stumble", f"at_length={at_length}", "--json")
     assert said.code == 1
     assert time.monotonic() - started < AT_ONCE_S
     [node] = said.json["nodes"]

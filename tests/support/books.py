@@ -79,9 +79,9 @@ async def phone(ctx: Context, tx: str, step: str = "", stage: int = 0, seconds: 
 
 
 @action
-async def stumble(ctx: Context) -> None:
+async def stumble(ctx: Context, at_length: int = 0) -> None:
     """Raise what nobody expects."""
-    raise ZeroDivisionError("the divisor was nought")
+    raise ZeroDivisionError("the divisor was nought" + "!" * at_length)
 
 
 @action

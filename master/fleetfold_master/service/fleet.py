@@ -99,6 +99,7 @@ class Fleet:
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
+            await self._supersede(name, join.description.incarnation)  # one that hung may wake up again
         self.corpora.expect(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
@@ -116,8 +117,11 @@ class Fleet:
         elif verdict == "unknown":
             await self._bus.publish(self._bus.subjects.call(name, "join-again"), NodeList())
         elif verdict == "superseded":
-            current = self._registry.get(name).description.incarnation
-            await self._bus.publish(self._bus.subjects.call(name, "superseded"), Superseded(incarnation=current))
+            await self._supersede(name, self._registry.get(name).description.incarnation)
+
+    async def _supersede(self, name: str, incarnation: str) -> None:
+        """Tell whoever else stands for `name` that this incarnation holds it."""
+        await self._bus.publish(self._bus.subjects.call(name, "superseded"), Superseded(incarnation=incarnation))
 
     async def _probe(self, name: str) -> str | None:
         try:
