@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from fleetfold_child.verbs import Verbs
 from fleetfold_shared.errors import Conflict, NotFound
-from fleetfold_shared.messages import NodeUpdate, Pong, StepSpec
+from fleetfold_shared.messages import Heartbeat, NodeUpdate, Pong, StepSpec, Superseded, decode
+from support.broker import Connect, listen
 from support.inprocess import Fleet, fleet, statuses
 from support.wait import eventually
 
@@ -113,6 +115,17 @@ async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, m
     assert not successor._node.stopped.is_set()
     assert (await fleet.client.node("shop")).healthy
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+
+
+async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: Fleet, connect: Connect) -> None:
+    living = (await fleet.start_child("shop"))._describing
+    ghost = await connect("ghost")
+    told = await listen(ghost, ghost.subjects.call("shop", "superseded"))
+    beat = Heartbeat(seq=1, description=msgspec.structs.replace(living, incarnation="ghost"))
+    await ghost.publish(ghost.subjects.heartbeat("shop"), beat)
+    await eventually(lambda: bool(told))
+    assert decode(told[0].data, Superseded).incarnation == living.incarnation
+    assert (await fleet.client.node("shop")).description.incarnation == living.incarnation
 
 
 async def test_a_removed_node_is_out_and_its_name_may_return(fleet: Fleet) -> None:

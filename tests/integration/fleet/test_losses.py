@@ -92,6 +92,20 @@ async def test_everything_in_flight_ends_though_the_streams_are_deleted(
     work.check(pair)
 
 
+async def test_what_waits_for_a_node_is_sent_again_when_the_stream_is_deleted(
+    pair: Fleet, operator: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleetfold_master.actions.job_model.RESEND_S", 600.0)
+    await pair.stop_child("shop")
+    params = {"tx": "j", "step": "waiting"}
+    job = await pair.client.run("enter", params, nodes=["shop"], timeout_s=600, wait=False)
+    assert await queued(operator, "FLEET_CMD") == 1
+    await jetstream(operator, "STREAM.DELETE.FLEET_CMD")
+    await pair.start_child("shop")
+    assert (await pair.client.wait_job(job.id, 20)).state == "ok"
+    assert pair.effects("shop") == [("waiting", "do")]
+
+
 async def test_a_nodes_consumer_that_is_deleted_is_made_again(pair: Fleet, operator: Bus) -> None:
     await jetstream(operator, "CONSUMER.DELETE.FLEET_CMD.shop")
     assert (await pair.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"

@@ -122,6 +122,7 @@ async def test_a_node_that_vanishes_is_unreachable_at_once(fleet: Fleet) -> None
     assert statuses(found) == {"shop": "ok", "blog": "unreachable"}
     assert (found.partial, [hit.id for hit in found.hits]) == (True, ["1"])
     assert found.took_ms < 5000
+    assert {node.name: node.healthy for node in await fleet.client.nodes()} == {"shop": True, "blog": False}
     del fleet.children["blog"]
     await blog._open.aclose()
 
