@@ -42,7 +42,7 @@ unit integration acceptance: $(STAMP)
 
 test: check
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/acceptance
+	$(BIN)/coverage run -m pytest --quiet tests/unit tests/integration tests/acceptance
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
 

@@ -169,6 +169,12 @@ async def test_what_an_operator_has_set_outlasts_restarts(fleet: Fleet) -> None:
     assert (node.state, node.title, node.description.labels) == ("maintenance", "The shop", {"zone": "us"})
 
 
+async def test_a_node_that_leaves_is_down_at_once(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    await fleet.stop_child("shop")
+    assert not (await fleet.client.node("shop")).healthy
+
+
 async def test_a_silent_node_is_down_after_three_heartbeats(fleet: Fleet) -> None:
     child = await fleet.start_child("shop", {"products": lambda: DOCS})
     assert child._node is not None
