@@ -41,9 +41,11 @@ def url(nats_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A server in a container, from an image of nothing but its binary: no registry is asked."""
     if why := _engine():
         pytest.skip(f"NOT PROVEN HERE: {why}")
+    from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.image import DockerImage
 
+    testcontainers_config.ryuk_disabled = True  # its image would be pulled; the `with` below tidies up
     folder = tmp_path_factory.mktemp("image")
     shutil.copy(Path(nats_server).resolve(), folder / "nats-server")
     (folder / "Dockerfile").write_text(IMAGE)
