@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from fleetfold_broker.headers import MESSAGE_ID
+from fleetfold_broker.headers import MESSAGE_ID, deadline
 from fleetfold_broker.link import Callback, Incoming, Link, LinkOptions
 from fleetfold_broker.requests import Requests
 from fleetfold_broker.subjects import Subjects
@@ -80,28 +80,32 @@ class Bus:
         return decode((await self.ask(subject, encode(message), timeout_s)).data, kind)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
-        """`request` in bytes."""
-        return await self._requests.ask(subject, data, timeout_s)
+        """`request` in bytes. The remaining time travels along."""
+        return await self._requests.ask(subject, data, timeout_s, deadline(timeout_s))
 
-    async def publish_durably(self, subject: str, message: Message, message_id: str, timeout_s: float = 10.0) -> None:
-        """Return when JetStream has stored `message`. Tries again with the same id while the link or the stream is
-        away; `Overloaded` when the queue is full, `Unavailable` after `timeout_s`.
+    async def publish_durably(
+        self, subject: str, message: Message, message_id: str | None = None, timeout_s: float = 10.0
+    ) -> None:
+        """Return when JetStream has stored `message`. Tries again while the link or the stream is away, with the same
+        id, so that it is stored once; without an id perhaps twice. `Overloaded` when the queue is full, `Unavailable`
+        after `timeout_s`.
         """
         data = encode(message)
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        until = asyncio.get_running_loop().time() + timeout_s
         while True:
             try:
                 return await self._store(subject, data, message_id, min(STORED_WITHIN_S, timeout_s))
             except (Unavailable, DeadlineExceeded) as error:
-                remaining = deadline - asyncio.get_running_loop().time()
+                remaining = until - asyncio.get_running_loop().time()
                 if remaining <= 0:
                     raise Unavailable(
                         f"{subject} could not be stored within {timeout_s:g} s: {error.message}"
                     ) from None
                 await asyncio.sleep(min(RETRY_S, remaining))
 
-    async def _store(self, subject: str, data: bytes, message_id: str, timeout_s: float) -> None:
-        reply = await self._requests.ask(subject, data, timeout_s, {MESSAGE_ID: message_id})
+    async def _store(self, subject: str, data: bytes, message_id: str | None, timeout_s: float) -> None:
+        headers = None if message_id is None else {MESSAGE_ID: message_id}
+        reply = await self._requests.ask(subject, data, timeout_s, headers)
         ack = _ack_decoder.decode(reply.data)
         if ack.error is not None:
             raise _store_error(subject, ack.error)

@@ -112,7 +112,8 @@ class EmbeddedBroker:
         if self._process and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self._process.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await self._process.wait()
             except TimeoutError:
                 await _end(self._process)
         self._release()
@@ -133,7 +134,8 @@ class EmbeddedBroker:
             preexec_fn=_die_with_parent, start_new_session=True, pass_fds=(self._held,),
         )  # fmt: skip
         try:
-            await asyncio.wait_for(self._answers(self._process), READY_S)
+            async with asyncio.timeout(READY_S):
+                await self._answers(self._process)
         except BaseException as error:
             await _end(self._process)
             if not isinstance(error, TimeoutError):

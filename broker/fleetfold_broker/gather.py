@@ -15,7 +15,7 @@ from itertools import count
 import msgspec
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import CORRELATION, DEADLINE, ERROR_CODE, GATHER, STATUS, error_of
+from fleetfold_broker.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
 from fleetfold_broker.link import Incoming
 from fleetfold_broker.requests import NO_RESPONDERS
 from fleetfold_shared.errors import FleetfoldError, Unavailable
@@ -76,7 +76,7 @@ class Gatherer:
             return {}
         number = str(next(self._numbers))
         round_ = self._rounds[number] = _Round(nodes)
-        headers = {GATHER: self._asker, CORRELATION: number, DEADLINE: str(max(1, int(timeout_s * 1000)))}
+        headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
         try:
             await self._scatter(verb, nodes, data, headers)
             async with asyncio.timeout(timeout_s):

@@ -15,6 +15,7 @@ __all__ = [
     "GATHER",
     "MESSAGE_ID",
     "STATUS",
+    "deadline",
     "error_headers",
     "error_of",
 ]
@@ -29,6 +30,12 @@ MESSAGE_ID = "Nats-Msg-Id"
 STATUS = "Status"
 ERROR = "Nats-Service-Error"
 ERROR_CODE = "Nats-Service-Error-Code"
+
+
+def deadline(timeout_s: float) -> dict[str, str]:
+    """The header that says how long the answer is waited for."""
+    return {DEADLINE: str(max(1, int(timeout_s * 1000)))}
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ErrorBody)

@@ -129,7 +129,8 @@ class Link:
     async def wait_up(self, timeout_s: float) -> bool:
         """Whether a connection stood within `timeout_s`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._up.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
         return self.is_up
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
@@ -260,5 +261,7 @@ class Link:
                 return await self._connect()
             except (OSError, NatsError, TimeoutError) as error:
                 log.debug("link.retry", url=self.options.url, reason=reason(error))
+            if self._closing:  # Python 3.11's wait_for lets a cancellation go when what it waits for fails just then
+                raise asyncio.CancelledError
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)
             pause = min(pause * 2, BACKOFF_MOST_S)

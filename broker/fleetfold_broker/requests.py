@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 
-from fleetfold_broker.headers import DEADLINE, ERROR_CODE, STATUS, error_of
+from fleetfold_broker.headers import ERROR_CODE, STATUS, error_of
 from fleetfold_broker.link import Incoming, Link
 from fleetfold_broker.subjects import inbox
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
@@ -32,7 +32,7 @@ class Requests:
 
     async def ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Incoming:
         """The first reply. `Unavailable` at once when nobody listens or the link breaks, `DeadlineExceeded` after
-        `timeout_s`, or the typed error the other side answered with. The remaining time travels with the request.
+        `timeout_s`, or the typed error the other side answered with.
         """
         reply = f"{self._prefix}.{next(self._numbers)}"
         loop = asyncio.get_running_loop()
@@ -40,9 +40,7 @@ class Requests:
         self._open[reply] = future
         timer = loop.call_later(timeout_s, _expire, future, subject, timeout_s)
         try:
-            await self._link.publish(
-                subject, data, reply, {**(headers or {}), DEADLINE: str(max(1, int(timeout_s * 1000)))}
-            )
+            await self._link.publish(subject, data, reply, headers)
             return await future
         finally:
             timer.cancel()

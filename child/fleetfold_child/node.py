@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Mapping
-from itertools import count
 
 import msgspec
 import structlog
@@ -56,7 +55,6 @@ class Node:
         self._changed = asyncio.Event()
         self._heartbeat_s = 5.0
         self._seq = 0
-        self._numbers = count(1)
         self._published: list[str] = []
         self.stopped = asyncio.Event()
         self.stop_reason = ""
@@ -160,9 +158,8 @@ class Node:
             await self._publish(result)
 
     async def _publish(self, result: CommandResult) -> None:
-        """Return when the broker has stored the result. Its message id is new: the master knows duplicates."""
-        message_id = f"{self._described.incarnation}.{next(self._numbers)}"
-        await self._bus.publish_durably(self._bus.subjects.result(self._name), result, message_id)
+        """Return when the broker has stored the result. It has no message id: the master knows duplicates."""
+        await self._bus.publish_durably(self._bus.subjects.result(self._name), result)
         self._published.append(result.id)
 
     async def _note_published(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,6 +37,8 @@ NAME = "master"
 SWEEP_S = 0.5
 UPKEEP_S = 2.0
 """How often the broker's streams are looked at, and the registry is written."""
+
+Chore = Callable[[], Awaitable[None] | None]
 
 
 class Master:
@@ -106,8 +110,9 @@ class Master:
         await api.start(service)
         await service.start()
         await bus.link.barrier()
-        self._tasks.spawn(self._sweep(presence, jobs, transactions))
-        self._tasks.spawn(self._keep_up(bus, registry, fleet, jobs, transactions))
+        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
+        keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
+        self._tasks.spawn(self._every(UPKEEP_S, registry.save, keep_streams))
 
     def _claim(self) -> FileLock:
         """One master for each data directory; the kernel lets go of it however the process ends."""
@@ -119,28 +124,23 @@ class Master:
             raise Conflict(f"another master already uses {self._data}: stop it, or name another with --data") from None
         return lock
 
-    async def _sweep(self, presence: Presence, jobs: Jobs, transactions: Transactions) -> None:
-        """Timeouts, re-sends, lost wake-ups."""
+    async def _every(self, pause_s: float, *chores: Chore) -> None:
+        """Do `chores` again and again; one that fails is done again in its next turn, and holds up no other."""
         while True:
-            await self._clock.sleep(SWEEP_S)
-            presence.sweep()
-            for sweep in (jobs.sweep, transactions.sweep):
+            await self._clock.sleep(pause_s)
+            for chore in chores:
                 try:
-                    await sweep()
+                    if (work := chore()) is not None:
+                        await work
                 except FleetfoldError as error:
-                    log.warning("master.sweep", reason=error.message)
+                    log.warning("master.chore_failed", reason=error.message)
+                except Exception:  # a defect in one round must not end the sweep for good
+                    log.exception("master.chore_broke")
 
-    async def _keep_up(
-        self, bus: Bus, registry: Registry, fleet: Fleet, jobs: Jobs, transactions: Transactions
-    ) -> None:
-        """The registry's rows, and the broker's streams: what the broker has lost is sent again."""
-        while True:
-            await self._clock.sleep(UPKEEP_S)
-            try:
-                await registry.save()
-                if bus.link.is_up and await fleet.ensure():
-                    log.warning("master.broker_lost_its_store")
-                    await jobs.resend_all()
-                    await transactions.resend_all()
-            except FleetfoldError as error:
-                log.warning("master.upkeep", reason=error.message)
+
+async def _keep_streams(bus: Bus, fleet: Fleet, jobs: Jobs, transactions: Transactions) -> None:
+    """What the broker has lost is made anew, and sent again."""
+    if bus.link.is_up and await fleet.ensure():
+        log.warning("master.broker_lost_its_store")
+        await jobs.resend_all()
+        await transactions.resend_all()

@@ -54,7 +54,7 @@ def write(folder: str | Path) -> None:
 
 def commands() -> str:
     """Every command with its options, as `--help` has them."""
-    return f"{app.generate_docs(usage_name="fleetfold").strip()}\n"
+    return f"{app.generate_docs(usage_name='fleetfold').strip()}\n"
 
 
 def configuration() -> str:

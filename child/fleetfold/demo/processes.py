@@ -27,7 +27,8 @@ class Daemon:
         """Return when it has said that it is up; `Unavailable` with its last words when it ends instead."""
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
+            async with asyncio.timeout(READY_S):
+                line = await self._process.stdout.readline()
         except TimeoutError:
             raise DeadlineExceeded(f"no sign of life within {READY_S:g} s; its log is {self._log}") from None
         if not line:
@@ -46,7 +47,8 @@ class Daemon:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await self._process.wait()
         except TimeoutError:
             await self.kill()
 

@@ -43,8 +43,8 @@ class Federation:
         chosen = plan(search, nodes, healthy, self._embedder)
         timeout_s = search.timeout_ms / 1000
         await self._corpora.ready([key for key in chosen.keys if key[0] in chosen.asked], timeout_s / 2)
-        ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder)
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
+        ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
         answers = await self._answers(list(chosen.asked), ask, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
         hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))

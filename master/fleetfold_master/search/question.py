@@ -59,13 +59,13 @@ def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: s
     return result
 
 
-def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str) -> SearchAsk:
+def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, left_s: float) -> SearchAsk:
     """The question as the nodes get it: terms with their global idf, the vector, k and the remaining time."""
     text = search.query[:MOST_QUERY_CHARS]
     weights = weigh(query_terms(text), corpus)
     return SearchAsk(
         request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
-        deadline_ms=search.timeout_ms, analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
+        deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
     )  # fmt: skip
 

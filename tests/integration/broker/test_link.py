@@ -277,3 +277,25 @@ async def test_a_link_that_is_closed_stays_closed(broker: EmbeddedBroker, connec
     with pytest.raises(Unavailable):
         await link.publish("fleet.hb.shop", b"")
     assert link.reconnects == 0
+
+
+async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellation_is_lost(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As asyncio.wait_for of Python 3.11 does when the connection is refused in the same moment."""
+    bus = await Bus.connect(broker.url, "caller")
+    connecting = asyncio.Event()
+
+    async def refused(_link: Link) -> None:
+        connecting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            monkeypatch.undo()
+            raise ConnectionRefusedError from None
+
+    monkeypatch.setattr(Link, "_connect", refused)
+    await broker.stop()
+    await connecting.wait()
+    async with asyncio.timeout(5):
+        await bus.close()
