@@ -48,9 +48,8 @@ async def one_index(place: Path, records: list[Record], *queries: str) -> dict[s
         table = StatisticsTable()
         while not table.apply(collection.statistics(table.ask("all"))):
             pass
-        asks = {
-            query: weighted_ask(Search(query=query, limit=100), table, "r", DEFAULT_EMBEDDER, 2.0) for query in queries
-        }
+        searches = {query: Search(query=query, limit=100) for query in queries}
+        asks = {query: weighted_ask(one, table, "r", DEFAULT_EMBEDDER, 2.0) for query, one in searches.items()}
         return {query: (await collection.search(ask))[0] for query, ask in asks.items()}
 
 

@@ -54,7 +54,7 @@ def test_the_bounds_of_the_limit_are_allowed(limit: int) -> None:
 
 
 def test_every_healthy_node_is_asked_for_all_its_collections() -> None:
-    found = plan(Search(query="tent"), [SHOP, BLOG], {"shop", "blog"}, DEFAULT_EMBEDDER, 2.0)
+    found = plan(Search(query="tent"), [SHOP, BLOG], {"shop", "blog"}, DEFAULT_EMBEDDER)
     assert found.asked == {"shop": ["products", "reviews"], "blog": ["posts"]}
     assert found.keys == [("shop", "products"), ("shop", "reviews"), ("blog", "posts")]
     assert found.reports == {}
@@ -62,14 +62,14 @@ def test_every_healthy_node_is_asked_for_all_its_collections() -> None:
 
 def test_a_node_without_the_collection_is_not_asked() -> None:
     search = Search(query="tent", collections=["posts"])
-    found = plan(search, [SHOP, BLOG], {"shop", "blog"}, DEFAULT_EMBEDDER, 2.0)
+    found = plan(search, [SHOP, BLOG], {"shop", "blog"}, DEFAULT_EMBEDDER)
     assert found.asked == {"blog": ["posts"]}
     assert found.keys == [("blog", "posts")]
     assert found.reports["shop"].status == "no_collection"
 
 
 def test_the_statistics_of_a_node_that_is_away_still_count() -> None:
-    found = plan(Search(query="tent"), [SHOP, BLOG], {"shop"}, DEFAULT_EMBEDDER, 2.0)
+    found = plan(Search(query="tent"), [SHOP, BLOG], {"shop"}, DEFAULT_EMBEDDER)
     assert found.asked == {"shop": ["products", "reviews"]}
     assert ("blog", "posts") in found.keys
     assert found.reports["blog"].status == "unreachable"
@@ -78,7 +78,7 @@ def test_the_statistics_of_a_node_that_is_away_still_count() -> None:
 @pytest.mark.parametrize("state", ["maintenance", "inactive", "incompatible", "error", "pending"])
 def test_a_node_out_of_service_is_left_out_with_its_statistics(state: NodeState) -> None:
     away = node("blog", "posts", state=state)
-    found = plan(Search(query="tent"), [SHOP, away], {"shop"}, DEFAULT_EMBEDDER, 2.0)
+    found = plan(Search(query="tent"), [SHOP, away], {"shop"}, DEFAULT_EMBEDDER)
     assert found.reports["blog"].status == "not_selected"
     assert state in (found.reports["blog"].error or "")
     assert ("blog", "posts") not in found.keys
@@ -91,20 +91,14 @@ def test_a_node_without_collections_is_no_loss() -> None:
 @pytest.mark.parametrize("other", [{"analyzer": "french-2"}, {"embedder": "word-bag-16"}])
 def test_a_node_that_scores_otherwise_is_an_error(other: dict[str, str]) -> None:
     stranger = node("blog", "posts", **other)
-    found = plan(Search(query="tent"), [stranger], {"blog"}, DEFAULT_EMBEDDER, 2.0)
+    found = plan(Search(query="tent"), [stranger], {"blog"}, DEFAULT_EMBEDDER)
     assert (found.asked, found.reports["blog"].status) == ({}, "error")
     assert next(iter(other.values())) in (found.reports["blog"].error or "")
 
 
 def test_a_collection_that_no_node_has_is_refused_with_those_there_are() -> None:
     with pytest.raises(NotFound, match="'nothing'; there are: posts, products, reviews") as refused:
-        plan(
-            Search(query="tent", collections=["posts", "nothing"]),
-            [SHOP, BLOG],
-            {"shop", "blog"},
-            DEFAULT_EMBEDDER,
-            2.0,
-        )
+        plan(Search(query="tent", collections=["posts", "nothing"]), [SHOP, BLOG], {"shop", "blog"}, DEFAULT_EMBEDDER)
     assert refused.value.field == "collections"
 
 
@@ -113,7 +107,7 @@ def test_the_ask_holds_what_the_caller_wants() -> None:
     search = Search(query="two tents", limit=7, threshold=0.2, collections=["posts"], filter=one)
     ask = weighted_ask(search, MergedCorpus([]), "r1", DEFAULT_EMBEDDER, 2.0)
     assert (ask.request, ask.k, ask.threshold, ask.collections, ask.filter) == ("r1", 7, 0.2, ["posts"], search.filter)
-    assert (ask.analyzer, ask.embedder) == (ANALYZER, DEFAULT_EMBEDDER, 2.0)
+    assert (ask.analyzer, ask.embedder) == (ANALYZER, DEFAULT_EMBEDDER)
     assert {term.term: term.qtf for term in ask.terms} == {"two": 1, "tent": 1}
     assert ask.vector is not None
 
