@@ -5,6 +5,7 @@ python -c "from fleetfold.cli.reference import write; write('docs/reference')"
 
 from __future__ import annotations
 
+import sys
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,11 @@ def write(folder: str | Path) -> None:
 
 def commands() -> str:
     """Every command with its options, as `--help` has them."""
-    return f"{app.generate_docs(usage_name='fleetfold').strip()}\n"
+    given, sys.argv = sys.argv, ["fleetfold"]  # cyclopts reads the program's name there, whoever runs it
+    try:
+        return f"{app.generate_docs().strip()}\n"
+    finally:
+        sys.argv = given
 
 
 def configuration() -> str:
