@@ -35,6 +35,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench tests/typing
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 
 unit integration acceptance: $(STAMP)

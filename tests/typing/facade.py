@@ -1,0 +1,51 @@
+"""What users import, as a type checker sees it. Checked by `make check`, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import msgspec
+
+from fleetfold import Child, Client, Context, Refused, StepSpec, action
+from fleetfold_shared.messages import Job, NodeRecord, Searched, TransactionView
+
+
+class Reserved(msgspec.Struct):
+    """A result."""
+
+    reservation_id: str
+
+
+@action
+async def bare(ctx: Context, sku: str) -> Reserved:
+    """Decorated without parentheses."""
+    return Reserved(f"{sku}-{ctx.key}")
+
+
+@action(kind="transactional", timeout=5)
+async def called(ctx: Context, sku: str, quantity: int = 1) -> Reserved:
+    """Decorated with options."""
+    if quantity > 3:
+        raise Refused("too many")
+    rows = await ctx.tx.execute("SELECT 1 AS one")
+    return Reserved(f"{sku}-{rows[0]['one']}")
+
+
+async def an_action_is_called_like_its_function(ctx: Context) -> None:
+    assert_type(await bare(ctx, "TNT-204"), Reserved)
+    assert_type(await called(ctx, "TNT-204", quantity=2), Reserved)
+    await called(ctx, 204)  # type: ignore[arg-type]  # the parameters keep their types
+    await bare(ctx)  # type: ignore[call-arg]
+
+
+async def a_client_gives_typed_answers() -> None:
+    async with await Client.connect() as fleet:
+        assert_type(await fleet.search("tent"), Searched)
+        assert_type(await fleet.run("reserve", {"sku": "TNT-204"}, nodes=["shop"]), Job)
+        step = StepSpec(name="reserve", node="shop", action="reserve")
+        assert_type(await fleet.transact([step]), TransactionView)
+        assert_type(await fleet.nodes(), list[NodeRecord])
+
+
+def a_child_is_declared_in_one_chain() -> Child:
+    return Child("shop").collection("products", "docs.jsonl").add(bare, called)
