@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import os
 import shutil
@@ -20,6 +19,7 @@ import msgspec
 import structlog
 from filelock import FileLock, Timeout
 
+from fleetfold_broker.orphans import die_with_parent
 from fleetfold_shared.errors import Conflict, Unavailable
 
 __all__ = ["EmbeddedBroker", "find_server"]
@@ -31,7 +31,6 @@ STOP_S = 10.0
 TAKE_OVER_S = 60.0
 """A server takes 10 ms for each consumer to stop."""
 RESTART_PAUSE_S = 0.2
-PR_SET_PDEATHSIG = 1
 
 CONFIG = """\
 # Written by fleetfold at each start: change the options of `fleetfold broker`, not this file.
@@ -131,7 +130,7 @@ class EmbeddedBroker:
         self._process = await asyncio.create_subprocess_exec(
             find_server(), "-c", str(config),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=_die_with_parent, start_new_session=True, pass_fds=(self._held,),
+            preexec_fn=die_with_parent, start_new_session=True, pass_fds=(self._held,),
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_S):
@@ -222,9 +221,3 @@ def _claim(host: str, port: int) -> int:
                 f"port {port} on {host} is in use ({error.strerror}): stop what listens there, or choose another --port"
             ) from None
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    """On Linux, have the kernel end the server when its owner is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -58,4 +58,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
     if name == "Child":
         importlib.import_module("fleetfold_child.environment").prepare_process()
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    try:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name} needs {error.name}: `pip install 'fleetfold[child]'`") from error

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from fleetfold_broker.orphans import die_with_parent
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 
 __all__ = ["Daemon", "start_daemon"]
@@ -64,7 +65,7 @@ async def start_daemon(name: str, words: list[str], data: Path) -> Daemon:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "fleetfold", *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
     daemon = Daemon(process, log)
     try:

@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 from rich.console import Console, RenderableType
+from rich.markup import escape
 
 from fleetfold.client import Client
 from fleetfold.demo.processes import Daemon, start_daemon
@@ -56,7 +57,7 @@ class Stage:
 
     def command(self, words: str) -> None:
         """What one would type to see the same."""
-        self._console.print(f"[dim]$[/] [bold]fleetfold {words}[/]", highlight=False)
+        self._console.print(f"[dim]$[/] [bold]fleetfold {escape(words)}[/]", highlight=False)
 
     def show(self, answer: RenderableType) -> None:
         """What came back."""
@@ -64,13 +65,13 @@ class Stage:
 
     def say(self, text: str) -> None:
         """A sentence of the tour."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False)
 
     def require(self, promise: str, kept: object) -> None:
         """Tick off a promise, or end the demo."""
         if not kept:
             raise DemoFailed(f"not kept: {promise}")
-        self._console.print(f"[green]✓[/] {promise}", highlight=False)
+        self._console.print(f"[green]✓[/] {escape(promise)}", highlight=False)
 
     async def kill_master(self) -> None:
         """SIGKILL."""

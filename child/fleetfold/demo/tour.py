@@ -6,7 +6,10 @@ import asyncio
 import time
 
 from rich.console import Console
+from rich.markup import escape
 
+from fleetfold.cli.exits import FAILED, INTERRUPTED, OK
+from fleetfold.cli.serving import until_signalled
 from fleetfold.cli.views import jobs as job_view
 from fleetfold.cli.views import nodes as node_view
 from fleetfold.cli.views import search as search_view
@@ -23,27 +26,31 @@ PACKING_S = 2.0
 
 
 def run(stay: bool) -> int:
-    """Give the tour; 0 if all of it happened. With `stay`, the fleet stays up until Ctrl-C."""
+    """Give the tour; 0 if all of it happened. With `stay`, the fleet stays up until SIGINT or SIGTERM."""
     console = Console(width=None if Console().is_terminal else 120)
-    try:
-        return asyncio.run(_run(console, stay))
-    except KeyboardInterrupt:
-        return 130
+    return asyncio.run(_run(console, stay))
 
 
 async def _run(console: Console, stay: bool) -> int:
+    code = INTERRUPTED
+    with until_signalled():
+        try:
+            async with Stage(console) as stage:
+                await _give(console, stage)
+                code = OK
+                if stay:
+                    await _stay(console, stage)
+        except (DemoFailed, FleetfoldError) as error:
+            console.print(f"[bold red]The demo failed:[/] {escape(str(error))}", highlight=False)
+            code = FAILED
+    return code
+
+
+async def _give(console: Console, stage: Stage) -> None:
     started = time.monotonic()
-    try:
-        async with Stage(console) as stage:
-            for act in ACTS:
-                await act(stage)
-            console.print(f"\n[bold green]All of it happened[/], in {time.monotonic() - started:.0f} s.")
-            if stay:
-                await _stay(console, stage)
-    except (DemoFailed, FleetfoldError) as error:
-        console.print(f"[bold red]The demo failed:[/] {error}", highlight=False)
-        return 1
-    return 0
+    for act in ACTS:
+        await act(stage)
+    console.print(f"\n[bold green]All of it happened[/], in {time.monotonic() - started:.0f} s.")
 
 
 async def _stay(console: Console, stage: Stage) -> None:
