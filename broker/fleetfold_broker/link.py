@@ -21,6 +21,7 @@ from fleetfold_broker.connection import Connection, on_error, part, reason, reti
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import TooLarge, Unavailable
+from fleetfold_shared.urls import shown
 
 __all__ = ["Callback", "Incoming", "Link", "LinkOptions"]
 
@@ -49,6 +50,11 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     caller: str
     connect_timeout_s: float = 2.0
     ping_interval_s: float = 10.0
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may stand in a log or a message."""
+        return shown(self.url)
 
 
 class _Subscription:
@@ -93,7 +99,7 @@ class Link:
     def client(self) -> Client:
         """The connection that stands; `Unavailable` when none does."""
         if self._client is None or not self._up.is_set():
-            raise Unavailable(f"the broker at {self.options.url} is out of reach; the link keeps trying")
+            raise Unavailable(f"the broker at {self.options.shown} is out of reach; the link keeps trying")
         return self._client
 
     def on_up(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -110,7 +116,7 @@ class Link:
             self._client = await self._connect()
         except (OSError, NatsError, TimeoutError) as error:
             raise Unavailable(
-                f"no broker answers at {self.options.url} ({reason(error)}); "
+                f"no broker answers at {self.options.shown} ({reason(error)}); "
                 "start one with `fleetfold up`, or name another with --url"
             ) from None
         self._up.set()
@@ -145,7 +151,8 @@ class Link:
             if entry in self._subscriptions:
                 self._subscriptions.remove(entry)
             with contextlib.suppress(NatsError, OSError):
-                await entry.current.unsubscribe()
+                if entry.current is not None:
+                    await entry.current.unsubscribe()
 
         return unsubscribe
 
@@ -161,7 +168,7 @@ class Link:
         try:
             await client.publish(subject, data, reply=reply, headers=headers)
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.url} broke while sending ({reason(error)})") from None
+            raise Unavailable(f"the connection to {self.options.shown} broke while sending ({reason(error)})") from None
 
     async def barrier(self) -> None:
         """Return when the broker has surely processed what was sent before: one flush is not a barrier, two are."""
@@ -170,7 +177,7 @@ class Link:
             await client.flush()
             await client.flush()
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.url} broke ({reason(error)})") from None
+            raise Unavailable(f"the connection to {self.options.shown} broke ({reason(error)})") from None
 
     async def renew(self) -> None:
         """Make before break: connect anew, subscribe everything there, then drain the old connection.
@@ -182,7 +189,7 @@ class Link:
         try:
             fresh = await self._connect()
         except (OSError, NatsError, TimeoutError) as error:
-            raise Unavailable(f"no new connection to {self.options.url} ({reason(error)})") from None
+            raise Unavailable(f"no new connection to {self.options.shown} ({reason(error)})") from None
         if self._client is not old or not self.is_up:
             await part(fresh)
             return
@@ -246,11 +253,11 @@ class Link:
         while not self._closing:
             await self._lost.wait()
             self._lost.clear()
-            log.warning("link.down", url=self.options.url)
+            log.warning("link.down", url=self.options.shown)
             client = await self._connect_for_ever()
             self.reconnects += 1
             await self._adopt(client)
-            log.info("link.up", url=self.options.url)
+            log.info("link.up", url=self.options.shown)
             for callback in self._on_up:
                 self._tasks.spawn(callback())
 
@@ -260,7 +267,7 @@ class Link:
             try:
                 return await self._connect()
             except (OSError, NatsError, TimeoutError) as error:
-                log.debug("link.retry", url=self.options.url, reason=reason(error))
+                log.debug("link.retry", url=self.options.shown, reason=reason(error))
             if self._closing:  # Python 3.11's wait_for lets a cancellation go when what it waits for fails just then
                 raise asyncio.CancelledError
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)

@@ -28,6 +28,7 @@ from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
+from fleetfold_shared.urls import shown
 
 __all__ = ["Master"]
 
@@ -68,7 +69,7 @@ class Master:
         except BaseException:
             await self._open.aclose()
             raise
-        log.info("master.up", url=self._url)
+        log.info("master.up", url=shown(self._url))
 
     async def stop(self) -> None:
         """Finish what is being served and part. Jobs and transactions go on at the next start."""

@@ -10,13 +10,14 @@ from typing import Annotated
 from msgspec.structs import asdict
 
 from fleetfold.cli.options import COMMON, DAEMON, Common, Daemon, Many, Option
-from fleetfold.cli.serving import running_child, settings, shown, until_signalled
+from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import labels, pair
 from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.urls import shown
 
 __all__ = ["child"]
 

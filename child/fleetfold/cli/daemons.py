@@ -18,13 +18,13 @@ from fleetfold.cli.serving import (
     running_child,
     running_master,
     settings,
-    shown,
     until_signalled,
 )
 from fleetfold.cli.terminal import Injected
 from fleetfold.state import find_url, state_directory
 from fleetfold_shared.config import BrokerConfig
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.urls import shown
 
 if TYPE_CHECKING:
     from fleetfold.child import Child

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold.child import Child
     from fleetfold_broker.embedded import EmbeddedBroker
 
-__all__ = ["running_broker", "running_child", "running_master", "settings", "shown", "until_signalled"]
+__all__ = ["running_broker", "running_child", "running_master", "settings", "until_signalled"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
@@ -120,12 +119,6 @@ async def running_child(config: ChildConfig, url: str, prefix: str, data: Path |
         yield child
     finally:
         await child.stop()
-
-
-def shown(url: str) -> str:
-    """`url` without the password it may hold."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _reachable(broker: EmbeddedBroker) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.cli.serving import shown, until_signalled
+from fleetfold.cli.serving import until_signalled
 from support.commandline import run_command
 
 
@@ -59,11 +59,6 @@ def test_an_unknown_key_of_the_config_is_named(tmp_path: Path) -> None:
     config.write_text("[broker]\nprot = 1\n")
     result = run_command("up", "--config", str(config))
     assert (result.code, "broker.prot: there is no such key" in result.err) == (2, True)
-
-
-def test_a_url_is_shown_without_its_password() -> None:
-    assert shown("nats://me:secret@host:4222") == "nats://host:4222"
-    assert shown("nats://127.0.0.1:4222") == "nats://127.0.0.1:4222"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
