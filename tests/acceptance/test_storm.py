@@ -6,6 +6,7 @@ each effect undone once, the last stage first.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -18,7 +19,7 @@ from support.storm import Aftermath, Strike, sweep_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-SEED = 1
+SEED = int(os.environ.get("FLEETFOLD_STORM_SEED", "1"))
 STRIKES = [
     Strike(("master",)), Strike(("shop",)), Strike(("server",)), Strike(("broker",)),
     Strike(("master", "crm")), Strike(("server", "blog")),
