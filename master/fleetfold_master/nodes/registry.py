@@ -38,6 +38,7 @@ class Registry:
         self._nodes: dict[str, StoredNode] = {}
         self._in_flight: dict[str, int] = {}
         self._unsaved: set[str] = set()
+        self._seen: set[str] = set()
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -73,14 +74,20 @@ class Registry:
         self._presence.heard(name)
         self._in_flight[name] = beat.in_flight
         self._nodes[name] = msgspec.structs.replace(node, description=beat.description, last_seen_at=self._clock.wall())
-        self._unsaved.add(name)
+        (self._seen if beat.description == node.description else self._unsaved).add(name)
         return "ok"
 
     async def save(self) -> None:
-        """Write what heartbeats have brought since the last time."""
+        """Write what heartbeats have brought since the last time: whole rows where a node has changed, and one write
+        for all of whom there is nothing new but that they were heard.
+        """
         async with self._writing:
-            for name in list(self._unsaved):
+            changed = list(self._unsaved)
+            for name in changed:
                 await self._put(self._nodes[name])
+            seen, self._seen = self._seen.difference(changed), set()
+            if seen:
+                await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
     async def update(self, change: NodeUpdate) -> NodeRecord:
         """An operator's change."""

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from fleetfold_shared.fitting import MAX_ANSWER_BYTES
 from fleetfold_shared.messages import Job, TransactionView
 
 __all__ = ["ROOM_BYTES", "fit_all", "fit_job", "fit_transaction"]
 
-ROOM_BYTES = 768 * 1024
-"""What the records of one answer may take; the broker's limit is 1 MB."""
+ROOM_BYTES = MAX_ANSWER_BYTES
+"""What the records of one answer may take: as much as the hits of one."""
 
 CUT = " …"
 

@@ -30,6 +30,11 @@ class Rows:
         await self.open.wait()
         self.by_name[record.name] = record
 
+    async def seen(self, times: dict[str, float]) -> None:
+        self.writes += 1
+        for name, at in times.items():
+            self.by_name[name] = msgspec.structs.replace(self.by_name[name], last_seen_at=at)
+
     async def list(self, *, removed: bool = False) -> list[StoredNode]:
         return [node for node in self.by_name.values() if removed or node.removed_at is None]
 
@@ -270,3 +275,16 @@ async def test_the_fleet_in_figures(room: Room) -> None:
     assert (stats.total, stats.healthy, stats.documents, stats.mean_response_ms) == (3, 2, 12, 4.0)
     assert stats.by_state == {"active": 2, "incompatible": 1}
     assert stats.by_type == {"shop": 2, "blog": 1}
+
+
+async def test_heartbeats_with_nothing_new_cost_one_write_for_all_nodes(room: Room) -> None:
+    names = ["blog", "crm", "shop"]
+    for name in names:
+        await room.join(name)
+    room.clock.advance(5.0)
+    before = room.rows.writes
+    for name in names:
+        room.registry.heard(name, beat())
+    await room.registry.save()
+    assert room.rows.writes == before + 1
+    assert {node.last_seen_at for node in room.rows.by_name.values()} == {room.clock.wall()}
