@@ -20,7 +20,10 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
-__all__ = ["BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "load", "variables"]
+__all__ = [
+    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "TlsConfig", "load",
+    "variables",
+]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -70,6 +73,35 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[LogFormat, Meta(description="`auto` is console on a terminal, else JSON.")] = "auto"
 
 
+class AccessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may say and hear what. A limit of 0 is no limit."""
+
+    keys: Annotated[str | None, Meta(description="Where the fleet's secrets are; `keys` in the state directory.")] = (
+        None
+    )
+    insecure: Annotated[bool, Meta(description="No identities at all: whoever connects may do everything.")] = False
+    pending: Annotated[bool, Meta(description="Whether nodes without a token may wait for `nodes approve`.")] = False
+    access_s: Annotated[int, Meta(ge=5, le=86_400, description="How long an access token is valid, in seconds.")] = 3600
+    refresh_s: Annotated[int, Meta(ge=60, description="How long a refresh token is valid, in seconds.")] = 30 * 86_400
+    child_per_minute: Annotated[int, Meta(ge=0, description="Requests a minute of one child.")] = 60
+    reader_per_minute: Annotated[int, Meta(ge=0, description="Requests a minute of one reader.")] = 6000
+    publisher_per_minute: Annotated[int, Meta(ge=0, description="Requests a minute of one publisher.")] = 6000
+    operator_per_minute: Annotated[int, Meta(ge=0, description="Requests a minute of one operator.")] = 0
+    admin_per_minute: Annotated[int, Meta(ge=0, description="Requests a minute of one admin.")] = 0
+    failed_joins_per_minute: Annotated[
+        int, Meta(ge=0, description="Failed joins and connections a minute from one address.")
+    ] = 30
+
+
+class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """TLS to the broker, and of the embedded broker. `fleetfold certs` makes the files."""
+
+    enabled: Annotated[bool, Meta(description="Whether the embedded broker speaks TLS.")] = False
+    ca: Annotated[str | None, Meta(description="The CA that signs the broker's certificate; a PEM file.")] = None
+    cert: Annotated[str | None, Meta(description="The certificate this side shows; a PEM file.")] = None
+    key: Annotated[str | None, Meta(description="Its private key; a PEM file.")] = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
@@ -77,6 +109,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: Annotated[Slug, Meta(description="The first token of every subject: one fleet, one prefix.")] = "fleet"
     broker: BrokerConfig = BrokerConfig()
     master: MasterConfig = MasterConfig()
+    access: AccessConfig = AccessConfig()
+    tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     children: list[ChildConfig] = []
 
@@ -99,13 +133,13 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "log", "children"}
+_SECTIONS = {"broker", "master", "access", "tls", "log", "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "log"))
+    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log"))
 
 
 def _from_file(path: Path) -> Config:
@@ -136,6 +170,8 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
         config,
         broker=replace(config.broker, store=maybe(config.broker.store)),
         master=replace(config.master, data=maybe(config.master.data)),
+        access=replace(config.access, keys=maybe(config.access.keys)),
+        tls=replace(config.tls, ca=maybe(config.tls.ca), cert=maybe(config.tls.cert), key=maybe(config.tls.key)),
         children=[
             replace(
                 child,

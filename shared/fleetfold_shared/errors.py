@@ -4,6 +4,10 @@
     ├── InvalidInput          the caller's input is wrong; names the field            exit 2
     ├── NotFound              no such node, action, collection, job, transaction      exit 2
     ├── Conflict              the name, the data directory or the port is taken       exit 1
+    ├── Unauthenticated       the credentials are missing, unknown, expired, revoked  exit 1
+    ├── Forbidden             the identity may not do this                            exit 1
+    ├── RateLimited           too many requests; says when to try again               exit 1
+    ├── Untrusted             TLS: the certificate of one side is not accepted         exit 1
     ├── TooLarge              the body is over the broker's limit                     exit 2
     ├── Overloaded            a queue or a limit is full; try again later             exit 1
     ├── Unavailable           the broker, the master or the node is not there         exit 1
@@ -25,22 +29,30 @@ __all__ = [
     "DeadlineExceeded",
     "ErrorBody",
     "FleetfoldError",
+    "Forbidden",
     "InternalError",
     "InvalidInput",
     "NotFound",
     "Overloaded",
+    "RateLimited",
     "TooLarge",
+    "Unauthenticated",
     "Unavailable",
+    "Untrusted",
     "from_body",
 ]
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error on the wire: `code` picks the class again, `field` names the offending input if one does."""
+    """An error on the wire: `code` picks the class again, `field` names the offending input if one does.
+
+    `retry_after_s` says, for what is only refused for now, when to try again.
+    """
 
     code: str
     message: str
     field: str | None = None
+    retry_after_s: float | None = None
 
 
 class FleetfoldError(Exception):
@@ -78,6 +90,38 @@ class Conflict(FleetfoldError):
     code, status = "conflict", 409
 
 
+class Unauthenticated(FleetfoldError):
+    """The broker or the master does not accept the credentials: get new ones."""
+
+    code, status = "unauthenticated", 401
+
+
+class Forbidden(FleetfoldError):
+    """The identity may not do this: use another, or have its role or scopes widened."""
+
+    code, status = "forbidden", 403
+
+
+class Untrusted(FleetfoldError):
+    """TLS to the broker fails for its certificate, or for ours: give the right files."""
+
+    code, status = "untrusted", 495
+
+
+class RateLimited(FleetfoldError):
+    """Too many requests: wait `retry_after_s`, then try again."""
+
+    code, status = "rate_limited", 429
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
+
+    def body(self) -> ErrorBody:
+        """The error as it travels."""
+        return ErrorBody(self.code, self.message, self.field, self.retry_after_s)
+
+
 class TooLarge(FleetfoldError):
     """The body is over the broker's limit: send less, or raise `max_payload` on the broker."""
 
@@ -87,7 +131,7 @@ class TooLarge(FleetfoldError):
 class Overloaded(FleetfoldError):
     """A queue is full: wait, then try again."""
 
-    code, status = "overloaded", 429
+    code, status = "overloaded", 507
 
 
 class Unavailable(FleetfoldError):
@@ -111,11 +155,14 @@ class InternalError(FleetfoldError):
 _BY_CODE: dict[str, type[FleetfoldError]] = {
     kind.code: kind
     for kind in (
-        InvalidInput, NotFound, Conflict, TooLarge, Overloaded, Unavailable, DeadlineExceeded, InternalError,
+        InvalidInput, NotFound, Conflict, Unauthenticated, Forbidden, Untrusted, TooLarge, Overloaded, Unavailable,
+        DeadlineExceeded, InternalError,
     )
 }  # fmt: skip
 
 
 def from_body(body: ErrorBody) -> FleetfoldError:
     """The exception an `ErrorBody` stands for; an unknown code (a newer peer's) becomes `InternalError`."""
+    if body.code == RateLimited.code:
+        return RateLimited(body.message, field=body.field, retry_after_s=body.retry_after_s)
     return _BY_CODE.get(body.code, InternalError)(body.message, field=body.field)

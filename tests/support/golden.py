@@ -48,6 +48,19 @@ _record = m.NodeRecord(
     in_flight=2,
     title="The shop",
 )
+_scopes = m.Scopes(nodes=["shop", "eu-*"], actions=["cancel_order"], collections=["products"])
+_key = m.KeyInfo(
+    id="01hzyapikey00", name="till", role="operator", scopes=_scopes, created_at=1_700_000_000.0, created_by="cli",
+    expires_at=1_700_086_400.0, last_used_at=1_700_000_005.5, revoked_at=1_700_000_009.0,
+)  # fmt: skip
+_tokens = m.Tokens(
+    node="shop", role="child", capabilities=["search", "actions"], access="eyJ.eyJ.abc", refresh="ffr_shop.01.abc",
+    access_expires_s=3600.0, refresh_expires_s=2_592_000.0,
+)  # fmt: skip
+_audited = m.AuditEntry(
+    seq=12, at=1_700_000_000.25, who="till", what="nodes.remove", outcome="refused", role="operator", node="shop",
+    target="01hzy", reason="forbidden", source="10.0.0.7",
+)  # fmt: skip
 _filter = m.Filter(
     field="price",
     op="in",
@@ -177,5 +190,34 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.TransactionWait(id="tx-1", wait_ms=100),
         m.TransactionList(limit=5),
         m.TransactionListed(transactions=[_transaction]),
+        _scopes, _key, _tokens, _audited,
+        m.Enrol(token="ffj_shop.01.abc", claim="c1"),
+        m.Refresh(token="ffr_shop.01.abc", attempt="a1"),
+        m.Petition(claim="c1", description=_description),
+        m.Petitioned(fingerprint="0123456789abcdef", retry_after_s=5.0, tokens=_tokens),
+        m.NodeInvite(node="shop", expires_s=600.0, uses=3, capabilities=("search",)),
+        m.NodeInvited(node="shop", token="ffj_shop.01.abc", expires_at=1_700_000_600.0, uses=3),
+        m.NodeApprove(node="shop", fingerprint="0123456789abcdef"),
+        m.NodeRevoke(node="shop"),
+        m.NodeRevoked(node="shop", connections=2),
+        m.KeyCreate(name="till", role="operator", scopes=_scopes, expires_s=86_400.0),
+        m.KeyCreated(key="ffk_till.01.abc", info=_key),
+        m.KeyList(revoked=True),
+        m.KeyListed(keys=[_key]),
+        m.KeyRotate(key="till", overlap_s=60.0),
+        m.KeyRevoke(key="till"),
+        m.KeyRevoked(ids=["01hzyapikey00"], connections=1),
+        m.SigningRotate(overlap_s=60.0),
+        m.SigningRotated(kid="01hzykid", retiring=[m.RetiringKey("01hzxkid", 1_700_003_600.0)]),
+        m.RetiringKey("01hzxkid", 1_700_003_600.0),
+        m.WhoAmI(),
+        m.Identity(name="till", role="operator", scopes=_scopes),
+        m.AccessStatsAsk(),
+        m.AccessStats(admitted=9, refused={"expired": 2}, forbidden=1, limited=3),
+        m.AuditList(
+            node="shop", who="till", what="nodes.remove", outcome="refused", since=1_700_000_000.0, after=11, limit=5,
+            wait_ms=100,
+        ),
+        m.AuditListed(entries=[_audited]),
     )
 }  # fmt: skip

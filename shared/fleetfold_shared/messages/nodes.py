@@ -65,7 +65,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
 
 class Join(Message, frozen=True, kw_only=True):
-    """`fleet.join.<node>`: a node asks to be part of the fleet."""
+    """`nodes.join`: a node that has its credentials takes its place in the fleet."""
 
     description: NodeDescription
 
