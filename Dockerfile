@@ -10,7 +10,8 @@ RUN python -m venv /opt/fleetfold && /opt/fleetfold/bin/pip install --no-cache-d
 
 FROM python:3.11-slim
 COPY --from=build /opt/fleetfold /opt/fleetfold
-RUN useradd --uid 10001 --create-home fleetfold && install -d -o fleetfold -g fleetfold /data
+RUN useradd --uid 10001 --create-home fleetfold && install -d -m 0700 -o fleetfold -g fleetfold /data /keys /children/shop /children/blog /children/crm \
+    && install -d -o fleetfold -g fleetfold /identity
 ENV PATH=/opt/fleetfold/bin:$PATH PYTHONUNBUFFERED=1 FLEETFOLD_LOG_FORMAT=json
 USER fleetfold
 WORKDIR /data

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import msgspec
 
 from fleetfold_broker.headers import MESSAGE_ID, deadline
-from fleetfold_broker.link import Callback, Incoming, Link, LinkOptions
+from fleetfold_broker.link import Callback, CredentialSource, Incoming, Link, LinkOptions
 from fleetfold_broker.requests import Requests
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
@@ -45,10 +46,25 @@ class Bus:
         self._requests = Requests(link)
 
     @classmethod
-    async def connect(cls, url: str, caller: str, subjects: Subjects | None = None) -> Bus:
-        """A bus that is up; `Unavailable` when no broker listens at `url`."""
-        bus = cls(Link(LinkOptions(url=url, caller=caller)), subjects or Subjects())
-        await bus.link.start()
+    async def connect(
+        cls,
+        url: str,
+        caller: str,
+        subjects: Subjects | None = None,
+        *,
+        credential: CredentialSource | None = None,
+        tls: ssl.SSLContext | None = None,
+        patient: bool = False,
+    ) -> Bus:
+        """A bus that is up as `caller`, which shows what `credential` gives; see `Link.start` for what may go wrong."""
+        options = LinkOptions(url=url, caller=caller, credential=credential, tls=tls)
+        return await cls.open(options, subjects, patient=patient)
+
+    @classmethod
+    async def open(cls, options: LinkOptions, subjects: Subjects | None = None, *, patient: bool = False) -> Bus:
+        """`connect` with every option there is."""
+        bus = cls(Link(options), subjects or Subjects())
+        await bus.link.start(patient=patient)
         await bus._requests.start()
         return bus
 

@@ -4,21 +4,74 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.errors import AuthorizationError, ConnectionClosedError
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
 
-__all__ = ["Connection", "on_error", "part", "reason", "retire", "size_of"]
+from fleetfold_broker.tls import explain
+from fleetfold_broker.wire import Wire
+from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
+from fleetfold_shared.urls import shown
+
+__all__ = ["Connection", "failure", "on_error", "part", "reason", "retire", "size_of"]
 
 log = structlog.get_logger(__name__)
 
+REFUSED, UNANSWERED = "Authorization Violation", "Authentication Timeout"
+"""What the server says to those it does not let in."""
+PING, PONG = b"PING", b"PONG\r\n"
 RETIRE_S = 30.0
 """How long a connection may take over what it has heard."""
 
 
 class Connection(Client):
     """nats-py's client, which tells of its end in every case, also when it breaks with much left to send."""
+
+    def __init__(self, *, encrypted_only: bool = False) -> None:
+        super().__init__()
+        self._transport = Wire(encrypted_only=encrypted_only)
+        self._ended = asyncio.Event()
+
+    async def settle(self, timeout_s: float) -> None:
+        """Return when the server has processed all that was sent; raises why not when the connection ends before that,
+        which nats-py tells nobody who waits for a flush.
+        """
+        flushing = asyncio.create_task(self._flush_twice(timeout_s))
+        ending = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait({flushing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.is_set():
+                raise self.last_error or ConnectionClosedError
+            await flushing
+        finally:
+            for task in (flushing, ending):
+                task.cancel()
+            await asyncio.gather(flushing, ending, return_exceptions=True)
+
+    async def _process_connect_init(self) -> None:
+        """Connect. nats-py takes the first line for the answer to its CONNECT: a ping of the server's own, which comes
+        while the masters take their time to decide, would leave it neither connected nor refused.
+        """
+        transport: Any = self._transport
+        read = transport.readline
+
+        async def past_pings() -> bytes:
+            while (line := await read()).startswith(PING):
+                transport.write(PONG)
+                await transport.drain()
+            return bytes(line)
+
+        transport.readline = past_pings
+        await super()._process_connect_init()
+
+    async def _flush_twice(self, timeout_s: float) -> None:
+        """One is not a barrier: a pong of the connecting may answer it."""
+        await self.flush(max(1, round(timeout_s)))
+        await self.flush(max(1, round(timeout_s)))
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         """Close. nats-py's own raises half-way when what is left cannot be sent, and then calls nobody: the second time
@@ -30,13 +83,37 @@ class Connection(Client):
             self._pending, self._pending_data_size, self._status = [], 0, Client.DISCONNECTED
             await super()._close(status, do_cbs)
         finally:
+            self._ended.set()
             self._wake_senders()
+
+    @property
+    def asked_for_credentials(self) -> bool:
+        """Whether the server has greeted, and wants to know who connects."""
+        return bool(self._server_info.get("auth_required"))
 
     def _wake_senders(self) -> None:
         while self._flush_queue is not None and not self._flush_queue.empty():
             waiting = self._flush_queue.get_nowait()
             if not waiting.done():
                 waiting.set_result(None)
+
+
+def failure(client: Connection, error: Exception, url: str) -> FleetfoldError:
+    """Why there is no connection, for people: refused, nobody to check that, a matter of TLS, or nobody there."""
+    where, why = shown(url), reason(error)
+    if REFUSED in why or isinstance(error, AuthorizationError):
+        return Unauthenticated(
+            f"the broker at {where} refuses the credentials: they are missing, unknown, expired or revoked"
+        )
+    if (told := explain(error, url)) is not None:
+        return Untrusted(told)
+    if client.asked_for_credentials and (isinstance(error, TimeoutError | NatsTimeout) or UNANSWERED in why):
+        return Unavailable(
+            f"the broker at {where} is there, but nobody checks credentials: is a master running? (`fleetfold master`)"
+        )
+    return Unavailable(
+        f"no broker answers at {where} ({why}); start one with `fleetfold up`, or name another with --url"
+    )
 
 
 async def retire(client: Client) -> None:
@@ -59,8 +136,9 @@ async def retire(client: Client) -> None:
 async def part(client: Client | None) -> None:
     """Send what is pending and close, whatever state it is in."""
     if client is not None and not client.is_closed:
-        with contextlib.suppress(NatsError, OSError, TimeoutError):
-            await client.flush(timeout=1)
+        if client.is_connected:
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                await client.flush(timeout=1)
         with contextlib.suppress(NatsError, OSError):
             await client.close()
 
@@ -74,7 +152,7 @@ def size_of(headers: dict[str, str] | None) -> int:
 
 async def on_error(error: Exception) -> None:
     """Log what nats-py has to say."""
-    quiet = isinstance(error, OSError)  # the supervisor tells of those, once
+    quiet = isinstance(error, OSError) or REFUSED in str(error)  # the supervisor, or the caller, tells of those, once
     (log.debug if quiet else log.warning)("link.error", reason=reason(error), kind=type(error).__name__)
 
 

@@ -16,7 +16,7 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.link import Incoming
 from fleetfold_broker.tasks import Tasks
-from fleetfold_broker.topology import ACK_WAIT_S
+from fleetfold_broker.topology import ACK_WAIT_S, COMMANDS
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 
@@ -25,9 +25,9 @@ __all__ = ["Deliveries"]
 log = structlog.get_logger(__name__)
 
 ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
-STORED_AT = {9: 7, 11: 9, 12: 9}
-"""Where a delivery's reply subject says when it was stored, in nanoseconds, by its number of tokens:
-`$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>[.<random>]`."""
+STORED_AT = 7
+"""Which token of a delivery's reply subject says when it was stored, in nanoseconds:
+`$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>`."""
 
 Handler = Callable[[Command, float], Awaitable[None]]
 """Gets a command and its age in seconds; returns when it has ended and its result is stored, so it may be acked."""
@@ -41,6 +41,7 @@ class Deliveries:
 
     def __init__(self, bus: Bus, node: str, handler: Handler) -> None:
         self._bus, self._node, self._handler = bus, node, handler
+        self._acks = f"$JS.ACK.{COMMANDS}.{node}."
         self._tasks = Tasks()
         self._held: set[str] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -61,7 +62,10 @@ class Deliveries:
             self._keeper.cancel()
 
     async def _receive(self, message: Incoming) -> None:
-        self._tasks.spawn(self._run(message))
+        if message.reply.startswith(self._acks):
+            self._tasks.spawn(self._run(message))
+        else:  # anything may be aimed at a subject by naming it as a reply; only the stream delivers with these
+            log.warning("delivery.not_from_the_stream", subject=message.subject, bytes=len(message.data))
 
     async def _run(self, message: Incoming) -> None:
         try:
@@ -89,7 +93,5 @@ class Deliveries:
 
 
 def _age_s(reply: str) -> float:
-    tokens = reply.split(".")
-    place = STORED_AT.get(len(tokens))
-    stored_at = tokens[place] if place else ""
-    return max(0.0, time.time() - int(stored_at) / 1e9) if stored_at.isdigit() else 0.0
+    stored_at = reply.split(".")[STORED_AT]
+    return max(0.0, time.time() - int(stored_at) / 1e9)

@@ -19,7 +19,10 @@ import msgspec
 import structlog
 from filelock import FileLock, Timeout
 
+from fleetfold_broker.identity.config import identity_config
+from fleetfold_broker.identity.keys import PublicKeys
 from fleetfold_broker.orphans import die_with_parent
+from fleetfold_broker.tls import ServerTls
 from fleetfold_shared.errors import Conflict, Unavailable
 
 __all__ = ["EmbeddedBroker", "find_server"]
@@ -28,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 READY_S = 15.0
 STOP_S = 10.0
+STREAMS_CLOSED, STREAMS_CLOSED_S = b"JetStream Shutdown", 0.3
+"""What the server logs when its streams are safe, and how much longer it may take then."""
 TAKE_OVER_S = 60.0
 """A server takes 10 ms for each consumer to stop."""
 RESTART_PAUSE_S = 0.2
@@ -47,7 +52,7 @@ jetstream {{
   sync_interval: {sync}
   limits {{ default_max_consumers: -1 }}  # one for each node; the server would stop at 1,000
 }}
-"""
+{tls}{identity}"""
 
 
 def find_server() -> str:
@@ -60,10 +65,25 @@ def find_server() -> str:
 
 
 class EmbeddedBroker:
-    """A nats-server of one's own in `directory`. `port` 0 takes a free one, which it keeps over its restarts."""
+    """A nats-server of one's own in `directory`. `port` 0 takes a free one, which it keeps over its restarts.
 
-    def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, sync: str = "2m") -> None:
+    `identity` are the public keys of the masters that say who may connect; without them it is insecure: whoever
+    connects may do everything. `prefix` is the fleet's.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sync: str = "2m",
+        identity: PublicKeys | None = None,
+        prefix: str = "fleet",
+        tls: ServerTls | None = None,
+    ) -> None:
         self.directory, self.host, self.port, self._sync = directory, host, port, sync
+        self._identity, self._prefix, self._tls = identity, prefix, tls
         self.restarts = 0
         self._lock = FileLock(directory / "broker.lock")
         self._held: int | None = None
@@ -73,7 +93,7 @@ class EmbeddedBroker:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"nats://{self.host}:{self.port}"
+        return f"{'tls' if self._tls else 'nats'}://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -109,13 +129,21 @@ class EmbeddedBroker:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._process and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP_S):
-                    await self._process.wait()
-            except TimeoutError:
-                await _end(self._process)
+            await self._shut_down(self._process)
         self._release()
+
+    async def _shut_down(self, process: asyncio.subprocess.Process) -> None:
+        """Have it stop, and return when it has ended. Once its streams are closed it is not waited for any longer: it
+        would stay until the masters have answered who is connecting, for half a minute.
+        """
+        log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while not await _ended(process, STREAMS_CLOSED_S):
+                    if STREAMS_CLOSED in self.log_file.read_bytes()[log_begins:]:
+                        break
+        await _end(process)
 
     def _release(self) -> None:
         if self._held is not None:
@@ -148,6 +176,8 @@ class EmbeddedBroker:
         return CONFIG.format(
             host=self.host, port=self.port, sync=self._sync,
             log=quote(self.log_file), store=quote(self.directory), pid=quote(self.directory / "nats-server.pid"),
+            tls=f"{self._tls.config()}\n" if self._tls else "",
+            identity=identity_config(self._identity, self._prefix) if self._identity else "",
         )  # fmt: skip
 
     async def _answers(self, process: asyncio.subprocess.Process) -> None:
@@ -202,6 +232,13 @@ def _locked(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+async def _ended(process: asyncio.subprocess.Process, within_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await process.wait()
+    return process.returncode is not None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

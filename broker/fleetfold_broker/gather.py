@@ -55,12 +55,13 @@ class _Round:
 class Gatherer:
     """Asks many nodes at once. Has a bus of its own, so that a flood of answers holds up nothing else."""
 
-    def __init__(self, bus: Bus, on_gone: Callable[[str], None] = lambda _node: None) -> None:
+    def __init__(self, bus: Bus, on_gone: Callable[[str], None] = lambda node: None) -> None:  # noqa: ARG005 (a default)
         self._bus = bus
         self._asker = new_id()
         self._rounds: dict[str, _Round] = {}
         self._numbers = count(1)
-        self._on_gone = on_gone
+        self.on_gone = on_gone
+        """Told of a node that nobody stands for."""
 
     async def start(self) -> None:
         """Listen for answers."""
@@ -112,6 +113,6 @@ class Gatherer:
 
     def _gone(self, node: str) -> None:
         """Nobody stands for `node`: whatever was asked of it will not be answered."""
-        self._on_gone(node)
+        self.on_gone(node)
         for round_ in self._rounds.values():
             round_.take(node, b"", Unavailable(f"node {node!r} is not connected"))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import CORRELATION, GATHER
-from fleetfold_broker.service import Handler, Request, Service, answer, say
+from fleetfold_broker.service import Handler, Request, Service
 from fleetfold_shared.messages import Message
 
 __all__ = ["serve_node"]
@@ -15,25 +15,27 @@ Verb = Callable[[Request], Awaitable[Message]]
 
 
 async def serve_node(service: Service, bus: Bus, node: str, verbs: dict[str, Verb]) -> None:
-    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`. A question with a gather header is answered on
-    `gather.<asker>.<node>`, which the broker lets this node alone publish; any other to its reply subject.
+    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`. Answers go to `gather.<asker>.<node>`, which the broker
+    lets this node alone publish, never to a reply subject; what does not say who gathers is heard and not answered.
 
     The queue group is the node's own name, so that its two connections during a renewal share the work.
     """
-    for verb, handler in verbs.items():
-        answering = _answering(bus, node, handler)
-        await service.serve(verb, bus.subjects.call(node, verb), answering, queue=node)
-        await service.serve(f"ask-{verb}", bus.subjects.ask(verb), answering, queue=node)
 
-
-def _answering(bus: Bus, node: str, handler: Verb) -> Handler:
-    async def serve(request: Request) -> Message | None:
+    def gatherer(request: Request) -> tuple[str, dict[str, str]]:
         asker = request.headers.get(GATHER)
-        if asker is None:
-            return await handler(request)
-        headers, body, _ = await answer(handler, request)
-        correlation = {CORRELATION: request.headers.get(CORRELATION, "")}
-        await say(bus, bus.subjects.gather(asker, node), body or b"", {**headers, **correlation})
-        return None
+        to = "" if asker is None else bus.subjects.gather(asker, node)
+        return to, {CORRELATION: request.headers.get(CORRELATION, "")}
+
+    for verb, handler in verbs.items():
+        asked = _of_ours(handler)
+        await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, place=gatherer)
+        await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, place=gatherer)
+
+
+def _of_ours(handler: Verb) -> Handler:
+    async def serve(request: Request) -> Message | None:
+        if not request.data:
+            return None  # the broker's own word, which somebody has aimed here: every message of ours has a body
+        return await handler(request)
 
     return serve

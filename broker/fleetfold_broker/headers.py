@@ -13,7 +13,11 @@ __all__ = [
     "ERROR",
     "ERROR_CODE",
     "GATHER",
+    "KEPT",
+    "LIMIT",
     "MESSAGE_ID",
+    "REMAINING",
+    "RETRY_AFTER",
     "STATUS",
     "deadline",
     "error_headers",
@@ -26,6 +30,14 @@ GATHER = "Fleetfold-Gather"
 """Who gathers: the answer goes to `gather.<this>.<node>`."""
 CORRELATION = "Fleetfold-Request"
 """Which of the gatherer's questions an answer belongs to."""
+KEPT = "Fleetfold-Kept"
+"""What the broker is to repeat once it has stored the message."""
+LIMIT = "RateLimit-Limit"
+"""How many requests a minute the caller may make."""
+REMAINING = "RateLimit-Remaining"
+"""How many of them it may make at once."""
+RETRY_AFTER = "Retry-After"
+"""In how many seconds there is another one, when this one was refused for their number."""
 MESSAGE_ID = "Nats-Msg-Id"
 STATUS = "Status"
 ERROR = "Nats-Service-Error"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -17,18 +18,24 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from fleetfold_broker.connection import Connection, on_error, part, reason, retire, size_of
+from fleetfold_broker.connection import Connection, failure, on_error, part, reason, retire, size_of
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.tasks import Tasks
-from fleetfold_shared.errors import TooLarge, Unavailable
+from fleetfold_shared.errors import FleetfoldError, TooLarge, Unauthenticated, Unavailable
 from fleetfold_shared.urls import shown
 
-__all__ = ["Callback", "Incoming", "Link", "LinkOptions"]
+__all__ = ["Callback", "CredentialSource", "Incoming", "Link", "LinkOptions"]
 
 log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MOST_S = 5.0
+PATIENCE_FIRST_S, PATIENCE_GROWS = 1.0, 1.5
+"""How long the first try waits to be let in, and how much longer each after it: the broker asks the masters once. If
+none was back yet when it asked, nobody will ever answer; if they have thousands to let in, it only takes longer.
+"""
+REFUSED_MOST_S = 30.0
+"""The longest pause of one that is refused: an operator may let it in again."""
 
 
 class Incoming(Protocol):
@@ -43,13 +50,40 @@ class Incoming(Protocol):
 Callback = Callable[[Any], Awaitable[None]]
 
 
+class CredentialSource(Protocol):
+    """What an identity shows to the broker."""
+
+    def token(self) -> str:
+        """What to show now; asked for at each connection."""
+        ...
+
+    async def refused(self) -> None:
+        """The broker has refused it: get something better, if there is a way."""
+        ...
+
+
 class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect and as whom. `caller` names the inbox; times are in seconds."""
+    """Where to connect and as whom; times are in seconds.
+
+    `caller` names the inbox, unless `inbox` (what follows `_INBOX.`) does. It shows the token of `credential`, or signs
+    with the nkey of `seed`. `answer_s` is how long the broker may take to let it in: it asks the masters.
+    """
 
     url: str
     caller: str
+    inbox: str = ""
+    credential: CredentialSource | None = None
+    seed: str = ""
+    tls: ssl.SSLContext | None = None
     connect_timeout_s: float = 2.0
+    answer_s: float = 30.0
+    first_answer_s: float = 5.0
     ping_interval_s: float = 10.0
+
+    @property
+    def inbox_prefix(self) -> str:
+        """Below which the answers come."""
+        return inbox(self.inbox or self.caller)
 
     @property
     def shown(self) -> str:
@@ -80,6 +114,7 @@ class Link:
     def __init__(self, options: LinkOptions) -> None:
         self.options = options
         self._client: Client | None = None
+        self._shown = ""
         self._subscriptions: list[_Subscription] = []
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -110,15 +145,11 @@ class Link:
         """Call `callback` whenever the connection is lost."""
         self._on_down.append(callback)
 
-    async def start(self) -> None:
-        """Connect once; `Unavailable` when nobody listens. From then on the link mends itself."""
-        try:
-            self._client = await self._connect()
-        except (OSError, NatsError, TimeoutError) as error:
-            raise Unavailable(
-                f"no broker answers at {self.options.shown} ({reason(error)}); "
-                "start one with `fleetfold up`, or name another with --url"
-            ) from None
+    async def start(self, *, patient: bool = False) -> None:
+        """Connect; from then on the link mends itself. `Unavailable` when nobody listens or nobody checks credentials,
+        `Unauthenticated` when they are refused; one that is `patient` waits for the broker instead.
+        """
+        self._client = await (self._connect_for_ever() if patient else self._connect_first())
         self._up.set()
         self._supervisor = asyncio.create_task(self._supervise())
 
@@ -182,47 +213,67 @@ class Link:
     async def renew(self) -> None:
         """Make before break: connect anew, subscribe everything there, then drain the old connection.
 
-        `Unavailable` when no connection stands or none can be made. One that is lost meanwhile is the supervisor's to
-        replace: then the fresh one is let go.
+        `Unavailable` when no connection stands or none can be made, `Unauthenticated` when it is refused. One that is
+        lost meanwhile is the supervisor's to replace: then the fresh one is let go.
         """
         old = self.client
-        try:
-            fresh = await self._connect()
-        except (OSError, NatsError, TimeoutError) as error:
-            raise Unavailable(f"no new connection to {self.options.shown} ({reason(error)})") from None
+        fresh = await self._connect(self.options.answer_s)
         if self._client is not old or not self.is_up:
             await part(fresh)
             return
         await self._adopt(fresh)
         await retire(old)
 
-    async def _connect(self) -> Client:
-        client = Connection()
+    async def _connect_first(self) -> Client:
+        """Once, and once more when what was shown is refused and something better may be had."""
+        try:
+            return await self._connect(self.options.first_answer_s)
+        except Unauthenticated:
+            if not await self._may_try_again():
+                raise
+        return await self._connect(self.options.first_answer_s)
+
+    async def _connect(self, answer_s: float) -> Client:
+        client = Connection(encrypted_only=self.options.tls is not None or self.options.url.startswith("tls://"))
 
         async def closed() -> None:
             self._on_closed(client)
 
         try:
-            await client.connect(
-                servers=[self.options.url],
-                name=self.options.caller,
-                inbox_prefix=inbox(self.options.caller),
-                allow_reconnect=False,
-                max_reconnect_attempts=1,  # these two rule the first connection as well
-                reconnect_time_wait=0,
-                connect_timeout=max(1, round(self.options.connect_timeout_s)),
-                ping_interval=max(1, round(self.options.ping_interval_s)),
-                max_outstanding_pings=2,
-                error_cb=on_error,
-                closed_cb=closed,
-            )
-            await self._attach(client)
-            await client.flush()
-            await client.flush()
+            async with asyncio.timeout(answer_s):  # nats-py's own holds for each of its steps
+                await client.connect(**self._how(answer_s), error_cb=on_error, closed_cb=closed)
+                await self._attach(client)
+                await client.settle(answer_s)
+        except (OSError, NatsError, TimeoutError) as error:
+            await part(client)
+            raise failure(client, error, self.options.url) from None
         except BaseException:
             await part(client)
             raise
         return client
+
+    def _how(self, answer_s: float) -> dict[str, Any]:
+        """nats-py's options."""
+        options = self.options
+        how: dict[str, Any] = {
+            "servers": [each.strip() for each in options.url.split(",")],
+            "name": options.caller,
+            "inbox_prefix": options.inbox_prefix,
+            "allow_reconnect": False,
+            "max_reconnect_attempts": 1,  # these two rule the first connection as well
+            "reconnect_time_wait": 0,
+            "connect_timeout": max(1, round(options.connect_timeout_s)),
+            "ping_interval": max(1, round(options.ping_interval_s)),
+            "max_outstanding_pings": 2,
+        }
+        if options.credential is not None:
+            self._shown = options.credential.token()
+            how |= {"token": self._shown, "connect_timeout": max(1, round(answer_s))}
+        if options.seed:
+            how["nkeys_seed_str"] = options.seed
+        if options.tls is not None:
+            how["tls"] = options.tls
+        return how
 
     async def _attach(self, client: Client) -> None:
         for entry in list(self._subscriptions):
@@ -262,13 +313,34 @@ class Link:
                 self._tasks.spawn(callback())
 
     async def _connect_for_ever(self) -> Client:
-        pause = BACKOFF_FIRST_S
+        pause, told, patience_s = BACKOFF_FIRST_S, False, PATIENCE_FIRST_S
+        clock = asyncio.get_running_loop().time
         while True:
+            most, until = BACKOFF_MOST_S, clock() + patience_s
             try:
-                return await self._connect()
-            except (OSError, NatsError, TimeoutError) as error:
-                log.debug("link.retry", url=self.options.shown, reason=reason(error))
+                return await self._connect(min(patience_s, self.options.answer_s))
+            except FleetfoldError as error:
+                (log.debug if told else log.warning)("link.retry", url=self.options.shown, reason=error.message)
+                told = True
+                if clock() >= until:  # used up; one that finds no broker says nothing of the masters
+                    patience_s *= PATIENCE_GROWS
+                if isinstance(error, Unauthenticated):
+                    most = REFUSED_MOST_S
+                    await self._refused()
             if self._closing:  # Python 3.11's wait_for lets a cancellation go when what it waits for fails just then
                 raise asyncio.CancelledError
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)
-            pause = min(pause * 2, BACKOFF_MOST_S)
+            pause = min(pause * 2, most)
+
+    async def _may_try_again(self) -> bool:
+        """Whether there is something else to show than what was refused."""
+        credential = self.options.credential
+        if credential is None:
+            return False
+        await credential.refused()
+        return credential.token() != self._shown
+
+    async def _refused(self) -> None:
+        if self.options.credential is not None:
+            with contextlib.suppress(FleetfoldError):  # the next try shows what there is
+                await self.options.credential.refused()

@@ -14,12 +14,11 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import STATUS
 from fleetfold_broker.link import Incoming
-from fleetfold_broker.subjects import inbox
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import new_id
 
-__all__ = ["StandingPull"]
+__all__ = ["Handler", "StandingPull"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +41,7 @@ class StandingPull:
     def __init__(self, bus: Bus, stream: str, consumer: str, handler: Handler) -> None:
         self._bus, self._handler = bus, handler
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._base = f"{inbox(bus.caller)}.{new_id()}"
+        self._base = f"{bus.link.options.inbox_prefix}.{new_id()}"
         self._open = 0
         self._heard = 0.0
         self._tasks = Tasks()

@@ -7,7 +7,6 @@ from itertools import count
 
 from fleetfold_broker.headers import ERROR_CODE, STATUS, error_of
 from fleetfold_broker.link import Incoming, Link
-from fleetfold_broker.subjects import inbox
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
@@ -21,7 +20,7 @@ class Requests:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._prefix = f"{inbox(link.options.caller)}.{new_id()}"
+        self._prefix = f"{link.options.inbox_prefix}.{new_id()}"
         self._open: dict[str, asyncio.Future[Incoming]] = {}
         self._numbers = count(1)
         link.on_down(self._fail_all)

@@ -24,7 +24,7 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError, InternalError, TooLarge
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Handler", "Request", "Service", "answer", "say"]
+__all__ = ["Handler", "Place", "Request", "Service", "answer"]
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +32,17 @@ MOST_AT_ONCE = 1024
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request to serve. `caller` is the identity in its subject; `deadline` is on the loop's clock."""
+    """A request to serve. `caller` is the identity in its subject; `deadline` is on the loop's clock.
+
+    A handler may put headers into `reply_headers`: the answer carries them, and the error as well.
+    """
 
     subject: str
     data: bytes
     caller: str
     deadline: float | None
     headers: dict[str, str]
+    reply_headers: dict[str, str] = {}
 
     def remaining_s(self) -> float | None:
         """Seconds until nobody waits any more; `None` when the caller set no deadline."""
@@ -46,7 +50,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 Handler = Callable[[Request], Awaitable[Message | None]]
-"""Answers with a message, or with `None` when it has answered elsewhere; may raise any error of the tree."""
+"""Answers with a message, or with `None` for no answer; may raise any error of the tree."""
+
+Place = Callable[[Request], tuple[str, dict[str, str]]]
+"""The subject that an answer goes to, empty for none, and the headers it carries there."""
 
 
 class Service:
@@ -64,10 +71,17 @@ class Service:
         self._ends += await self._introspection.start()
 
     async def serve(
-        self, name: str, subject: str, handler: Handler, *, queue: str, caller: Callable[[str], str] | None = None
+        self,
+        name: str,
+        subject: str,
+        handler: Handler,
+        *,
+        queue: str,
+        caller: Callable[[str], str] | None = None,
+        place: Place | None = None,
     ) -> None:
         """Serve `subject` in the group `queue`. `caller` reads the identity from the subject; without it any inbox is
-        answered, for subjects that only masters may publish.
+        answered, for subjects that only masters may publish. With `place`, answers go there and to no inbox.
         """
         stats = self._introspection.add(name, subject, queue)
 
@@ -76,7 +90,7 @@ class Service:
             if caller and not message.reply.startswith(f"{inbox(who)}."):
                 log.warning("service.foreign_reply", subject=message.subject, reply=message.reply)
                 return
-            self._tasks.spawn(self._handle(message, who, handler, stats))
+            self._tasks.spawn(self._handle(message, who, handler, stats, place))
 
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
 
@@ -87,7 +101,9 @@ class Service:
         self._ends.clear()
         await self._tasks.drain(grace_s)
 
-    async def _handle(self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats) -> None:
+    async def _handle(
+        self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats, place: Place | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         request = _request(message, caller, loop.time())
         async with self._gate:
@@ -96,8 +112,9 @@ class Service:
             started = time.perf_counter()
             headers, body, error = await answer(handler, request)
         stats.count(time.perf_counter() - started, error)
-        if message.reply and body is not None:
-            await say(self._bus, message.reply, body, headers)
+        subject, also = place(request) if place else (message.reply, {})
+        if subject and body is not None:
+            await _say(self._bus, subject, body, {**headers, **also})
 
 
 async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], bytes | None, str | None]:
@@ -105,23 +122,28 @@ async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], by
     try:
         message = await handler(request)
     except FleetfoldError as error:
-        return *error_headers(error), error.message
+        return *_failure(request, error), error.message
     except Exception as defect:
         log.exception("service.handler_broke", subject=request.subject)
         broken = InternalError(
             f"{type(defect).__name__} while serving {request.subject}; the log there has the details"
         )
-        return *error_headers(broken), broken.message
-    return {}, None if message is None else encode(message), None
+        return *_failure(request, broken), broken.message
+    return request.reply_headers, None if message is None else encode(message), None
 
 
-async def say(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
+async def _say(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
     """Publish an answer; one that is too large for the broker is replaced by the error, so that nobody waits for it."""
     try:
         await bus.link.publish(subject, body, headers=headers or None)
     except TooLarge as error:
         instead, body = error_headers(error)
         await bus.link.publish(subject, body, headers={**headers, **instead})
+
+
+def _failure(request: Request, error: FleetfoldError) -> tuple[dict[str, str], bytes]:
+    headers, body = error_headers(error)
+    return {**request.reply_headers, **headers}, body
 
 
 def _request(message: Incoming, caller: str, now: float) -> Request:

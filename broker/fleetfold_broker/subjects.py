@@ -48,9 +48,13 @@ class Subjects(msgspec.Struct, frozen=True):
         """request, any client -> one master; `verb` is `<area>.<verb>`."""
         return f"{self.prefix}.api.{caller}.{verb}"
 
-    def join(self, caller: str = "*") -> str:
-        """request, newcomer -> one master."""
-        return f"{self.prefix}.join.{caller}"
+    def join(self, caller: str = "*", verb: str = ">") -> str:
+        """request, newcomer -> one master; `verb` is `enrol`, `refresh` or `petition`."""
+        return f"{self.prefix}.join.{caller}.{verb}"
+
+    def kept(self, node: str) -> str:
+        """core, broker -> the sender of a result or an event: it is stored."""
+        return f"{self.prefix}.kept.{node}"
 
     def token(self, subject: str, index: int) -> str:
         """The token `index` places after the prefix (0 is the kind), empty if there is none."""

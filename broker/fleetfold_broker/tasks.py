@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from fleetfold_shared.errors import FleetfoldError
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "Undisturbed"]
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -53,3 +55,27 @@ class Tasks:
             log.warning("task.failed", code=error.code, reason=error.message)
         else:
             log.error("task.broke", exc_info=error)
+
+
+class Undisturbed:
+    """Work that is finished even when whoever asked for it is cancelled: memory must not fall behind the database."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` returns or raises; a cancellation of the caller does not reach it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone: do not let the loop complain of an error nobody fetched

@@ -33,6 +33,7 @@ NANO = 1_000_000_000
 class _ApiReply(msgspec.Struct):
     error: dict[str, Any] | None = None
     created: str = ""
+    config: dict[str, Any] = {}
     consumers: list[str] = []
     total: int = 0
 
@@ -101,6 +102,9 @@ class Topology:
         if reply.error is not None and reply.error.get("code") == NOT_FOUND:
             log.info("topology.stream_made", stream=name)
             reply = await self._ask(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
+        elif _confirms_otherwise(reply.config, config):
+            log.info("topology.stream_changed", stream=name)
+            reply = await self._ask(f"STREAM.UPDATE.{name}", {**reply.config, **config})
         _check(name, reply)
         return reply.created
 
@@ -129,9 +133,28 @@ class Topology:
                 "discard_new_per_subject": True,
                 **queue,
             },
-            RESULTS: {"subjects": [subjects.result()], **queue},
-            EVENTS: {"subjects": [subjects.event()], "retention": "limits", "max_age": EVENTS_KEPT_S * NANO},
+            RESULTS: {
+                "subjects": [subjects.result()],
+                **queue,
+                **_confirmed(subjects.result(), subjects.kept("{{wildcard(1)}}")),
+            },
+            EVENTS: {
+                "subjects": [subjects.event()],
+                "retention": "limits",
+                "max_age": EVENTS_KEPT_S * NANO,
+                **_confirmed(subjects.event(), f"{subjects.kept('{{wildcard(1)}}')}.>"),
+            },
         }
+
+
+def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
+    """Say that a message is stored on a subject made of its own, not on whatever reply its sender names: see `Kept`."""
+    return {"no_ack": True, "republish": {"src": source, "dest": confirmation, "headers_only": True}}
+
+
+def _confirms_otherwise(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a stream is one of a release whose nodes were told by the reply."""
+    return any(there.get(key) != wanted.get(key) for key in ("no_ack", "republish") if key in wanted)
 
 
 def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:

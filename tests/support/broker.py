@@ -15,11 +15,12 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.gathered import Verb, serve_node
 from fleetfold_broker.link import Incoming
-from fleetfold_broker.service import Service
+from fleetfold_broker.service import Handler, Service
 from support.wait import eventually
 
 __all__ = [
     "Connect",
+    "Respond",
     "ServeNode",
     "broker",
     "connect",
@@ -29,6 +30,7 @@ __all__ = [
     "listen",
     "master",
     "queued",
+    "respond",
     "serve",
 ]
 
@@ -43,6 +45,12 @@ class ServeNode(Protocol):
     """`await serve(bus, node, verb=handler, ...)`: a node's service that the fixture stops."""
 
     def __call__(self, bus: Bus, node: str, /, **verbs: Verb) -> Awaitable[Service]: ...
+
+
+class Respond(Protocol):
+    """`await respond(bus, subject, handler)`: a service for `subject` that answers to any inbox."""
+
+    def __call__(self, bus: Bus, subject: str, handler: Handler, /) -> Awaitable[Service]: ...
 
 
 @pytest.fixture
@@ -86,6 +94,22 @@ async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
         return services[-1]
 
     yield serve
+    for service in services:
+        await service.stop(grace_s=0)
+
+
+@pytest.fixture
+async def respond(connect: Connect) -> AsyncIterator[Respond]:
+    """Answers requests; depends on `connect` so that services stop before their buses close."""
+    services: list[Service] = []
+
+    async def respond(bus: Bus, subject: str, handler: Handler, /) -> Service:
+        services.append(Service(bus, "responder", version="1.2.3"))
+        await services[-1].serve("respond", subject, handler, queue=bus.caller)
+        await bus.link.barrier()
+        return services[-1]
+
+    yield respond
     for service in services:
         await service.stop(grace_s=0)
 

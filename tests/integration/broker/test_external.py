@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,13 +16,23 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.deliveries import Deliveries
 from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.gathered import serve_node
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.identity.callout import Callout
+from fleetfold_broker.identity.config import identity_config
+from fleetfold_broker.identity.usertoken import Issuer
+from fleetfold_broker.kept import Kept
+from fleetfold_broker.link import LinkOptions
 from fleetfold_broker.pull import StandingPull
 from fleetfold_broker.service import Request, Service
+from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.topology import COMMANDS, MASTERS, RESULTS, Topology
 from fleetfold_shared.messages import Command, CommandResult, Message, Pong, decode
 from support.broker import emptied
+from support.guarded import Shows, anyone
 from support.wait import eventually
 
+IDENTITY = "identity/fleet.conf"
+"""What nats.conf includes."""
 IMAGE = 'FROM scratch\nCOPY nats-server /nats-server\nENTRYPOINT ["/nats-server", "-js", "-sd", "/data"]\n'
 
 
@@ -56,13 +67,29 @@ def url(nats_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
 
 
-async def _essentials(url: str) -> None:
-    """Ask a node, send it a durable command, and take its result."""
+@asynccontextmanager
+async def _admitting(url: str, keys: BrokerKeys | None) -> AsyncIterator[None]:
+    """A master that lets everybody in; nobody has to at a broker without identity."""
+    if keys is None:
+        yield
+        return
+    async with await Bus.open(LinkOptions(url=url, caller="master", seed=keys.auth)) as auth:
+        callout = Callout(auth, Issuer(keys.issuer), Subjects(), anyone)
+        await callout.start()
+        yield
+        await callout.stop()
+
+
+async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
+    """Ask a node, send it a durable command, and take its result; with `keys`, each as what it is."""
+    as_master = LinkOptions(url=url, caller="master", seed=keys.fleet if keys else "")
     async with (
-        await Bus.connect(url, "master") as master,
-        await Bus.connect(url, "master") as asking,
-        await Bus.connect(url, "shop") as shop,
+        _admitting(url, keys),
+        await Bus.open(as_master) as master,
+        await Bus.open(as_master) as asking,
+        await Bus.connect(url, "shop", credential=Shows("a token") if keys else None) as shop,
     ):
+        kept = Kept(shop)
         streams, gatherer = Topology(master), Gatherer(asking)
         service, results = Service(shop, "fleetfold-shop", version="1.2.3"), list[str]()
 
@@ -71,13 +98,14 @@ async def _essentials(url: str) -> None:
 
         async def handle(command: Command, age_s: float) -> None:
             result = CommandResult(id=command.id, attempt=1, epoch=0, outcome="ok")
-            await shop.publish_durably("fleet.res.shop", result, f"{command.id}#1")
+            await kept.publish("fleet.res.shop", result)
 
         async def take(subject: str, data: bytes) -> None:
             results.append(decode(data, CommandResult).id)
 
         await streams.ensure_streams()
         await streams.ensure_node("shop", 8)
+        await kept.start()
         await serve_node(service, shop, "shop", {"ping": ping})
         deliveries, pull = Deliveries(shop, "shop", handle), StandingPull(master, RESULTS, MASTERS, take)
         await deliveries.start()
@@ -106,7 +134,10 @@ async def test_the_essentials_work_with_a_server_in_a_container(url: str) -> Non
 
 
 async def test_the_essentials_work_with_the_production_configuration(nats_server: str, tmp_path: Path) -> None:
-    """The same nats.conf, but for its ports and its store."""
+    """The same nats.conf, but for its ports and its store, and with identities."""
+    keys = BrokerKeys.generate()
+    (tmp_path / IDENTITY).parent.mkdir()
+    (tmp_path / IDENTITY).write_text(identity_config(keys.public), encoding="utf-8")
     text = (Path(__file__).parents[3] / "nats.conf").read_text(encoding="utf-8")
     for ours, here in (
         ('"0.0.0.0:4222"', '"127.0.0.1:-1"'), ('"127.0.0.1:8222"', '"127.0.0.1:-1"'), ('"/data"', f'"{tmp_path}/data"'),
@@ -117,7 +148,7 @@ async def test_the_essentials_work_with_the_production_configuration(nats_server
     log = tmp_path / "log"
     server = await asyncio.create_subprocess_exec(nats_server, "-c", str(tmp_path / "nats.conf"), "-l", str(log))
     try:
-        await _essentials(await _address(tmp_path))
+        await _essentials(await _address(tmp_path), keys)
     finally:
         server.terminate()
         await server.wait()

@@ -12,7 +12,7 @@ from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.headers import CORRELATION, GATHER
 from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Request
-from fleetfold_shared.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
 from support.broker import Connect, ServeNode, listen
 
@@ -198,8 +198,33 @@ async def test_without_a_link_it_is_said_at_once(gatherer: Gatherer) -> None:
     assert not gatherer._rounds
 
 
-async def test_a_question_without_a_gather_header_is_answered_to_its_reply(
-    master: Bus, connect: Connect, serve: ServeNode
+async def test_a_question_that_does_not_say_who_gathers_is_heard_and_not_answered(
+    master: Bus, gatherer: Gatherer, connect: Connect, serve: ServeNode
 ) -> None:
-    await _nodes(connect, serve, "shop")
-    assert (await master.request("fleet.call.shop.ping", _pong("?"), Pong, LONG_S)).incarnation == "shop"
+    heard = list[str]()
+
+    async def note(request: Request) -> Message:
+        heard.append(decode(request.data, NodeGet).node)
+        return _pong("x")
+
+    await serve(await connect("shop"), "shop", ping=note)
+    with pytest.raises(DeadlineExceeded):
+        await master.ask("fleet.call.shop.ping", b'{"node":"unsigned"}', 0.1)
+    assert heard == ["unsigned"]
+
+
+async def test_what_has_no_body_is_nobodys_question(
+    master: Bus, gatherer: Gatherer, connect: Connect, serve: ServeNode
+) -> None:
+    """Such as the server's own «no responders», when somebody has named a node's subject as the reply."""
+    heard = list[bytes]()
+
+    async def note(request: Request) -> Message:
+        heard.append(request.data)
+        return _pong("x")
+
+    await serve(await connect("shop"), "shop", ping=note)
+    await master.link.publish("fleet.call.nobody.ping", b"{}", "fleet.call.shop.ping")
+    await master.link.publish("fleet.call.shop.ping", b"", headers={GATHER: gatherer._asker, CORRELATION: "1"})
+    assert set(await gatherer.ask("ping", ["shop"], b"{}", LONG_S)) == {"shop"}
+    assert heard == [b"{}"]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.service import Request, Service
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import Message, NodeGet, NodeRemoved, decode
@@ -63,10 +64,10 @@ async def test_info_lists_the_endpoints(shop: Service, master: Bus) -> None:
 
 
 async def test_stats_count_what_was_served_and_what_went_wrong(shop: Service, master: Bus) -> None:
-    for node in ("a", "b"):
-        await master.request("fleet.call.shop.get", NodeGet(node=node), NodeRemoved, 10.0)
-    with pytest.raises(NotFound):
-        await master.request("fleet.call.shop.get", NodeGet(node="gone"), NodeRemoved, 10.0)
+    gatherer = Gatherer(master)
+    await gatherer.start()
+    for node in ("a", "b", "gone"):
+        await gatherer.ask("get", ["shop"], b'{"node":"%s"}' % node.encode(), 10.0)
     stats = await _look(master, "$SRV.STATS.fleetfold-shop")
     assert stats["type"] == "io.nats.micro.v1.stats_response"
     assert datetime.fromisoformat(stats["started"]).tzinfo is not None

@@ -18,7 +18,7 @@ from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.link import Incoming, Link
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import NodeList, Pong
-from support.broker import Connect, ServeNode, kill, listen
+from support.broker import Connect, Respond, kill, listen
 from support.wait import eventually
 
 LONG_S = 30.0
@@ -98,13 +98,13 @@ async def test_while_it_is_down_everything_says_so(broker: EmbeddedBroker, maste
 
 
 async def test_requests_go_on_after_kill_9(
-    broker: EmbeddedBroker, master: Bus, connect: Connect, serve: ServeNode
+    broker: EmbeddedBroker, master: Bus, connect: Connect, respond: Respond
 ) -> None:
     async def ping(_: object) -> Pong:
         return Pong(incarnation="x")
 
     shop = await connect("shop")
-    await serve(shop, "shop", ping=ping)
+    await respond(shop, "fleet.call.shop.ping", ping)
     kill(broker)
     await _mended(master, shop)
     assert (await master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)).incarnation == "x"
@@ -163,8 +163,8 @@ async def test_what_is_subscribed_while_a_connection_is_made_is_heard_on_it(
     async def hear(message: Incoming) -> None:
         heard.append(message)
 
-    async def connect_meanwhile() -> Client:
-        client = await connect_anew()
+    async def connect_meanwhile(answer_s: float) -> Client:
+        client = await connect_anew(answer_s)
         await shop.subscribe("fleet.call.shop.late", hear)
         return client
 
@@ -215,7 +215,7 @@ async def test_renewals_under_way_lose_nothing_and_double_nothing(master: Bus, c
 
 
 async def test_requests_under_way_survive_a_renewal_of_either_side(
-    master: Bus, connect: Connect, serve: ServeNode
+    master: Bus, connect: Connect, respond: Respond
 ) -> None:
     together, release = asyncio.Barrier(21), asyncio.Event()
 
@@ -225,7 +225,7 @@ async def test_requests_under_way_survive_a_renewal_of_either_side(
         return Pong(incarnation="x")
 
     shop = await connect("shop")
-    await serve(shop, "shop", ping=ping)
+    await respond(shop, "fleet.call.shop.ping", ping)
     asking = [asyncio.create_task(master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)) for _ in range(20)]
     await together.wait()
     await asyncio.gather(master.link.renew(), shop.link.renew())
@@ -249,15 +249,15 @@ async def test_a_connection_lost_during_its_renewal_is_replaced_by_one_not_two(
     heard = await listen(shop, "fleet.call.shop.>")
     connect_anew, made = shop.link._connect, list[Client]()
 
-    async def connect_and_lose_the_old() -> Client:
+    async def connect_and_lose_the_old(answer_s: float) -> Client:
         monkeypatch.setattr(shop.link, "_connect", connect_and_remember)
-        made.append(await connect_anew())
+        made.append(await connect_anew(answer_s))
         await shop.link.client.close()
         await _mended(shop)
         return made[0]
 
-    async def connect_and_remember() -> Client:
-        made.append(await connect_anew())
+    async def connect_and_remember(answer_s: float) -> Client:
+        made.append(await connect_anew(answer_s))
         return made[-1]
 
     monkeypatch.setattr(shop.link, "_connect", connect_and_lose_the_old)
@@ -286,13 +286,13 @@ async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellat
     bus = await Bus.connect(broker.url, "caller")
     connecting = asyncio.Event()
 
-    async def refused(_link: Link) -> None:
+    async def refused(_link: Link, _answer_s: float) -> None:
         connecting.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             monkeypatch.undo()
-            raise ConnectionRefusedError from None
+            raise Unavailable("the connection was refused") from None
 
     monkeypatch.setattr(Link, "_connect", refused)
     await broker.stop()

@@ -10,6 +10,7 @@ import pytest
 from fleetfold_broker import topology
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.kept import Kept
 from fleetfold_broker.pull import BATCH, Handler, StandingPull
 from fleetfold_broker.topology import MASTERS, RESULTS, Topology
 from fleetfold_shared.errors import Unavailable
@@ -25,11 +26,6 @@ async def streams(master: Bus) -> Topology:
     made = Topology(master)
     await made.ensure_streams()
     return made
-
-
-@pytest.fixture
-async def shop(connect: Connect) -> Bus:
-    return await connect("shop")
 
 
 @pytest.fixture
@@ -63,13 +59,21 @@ class _Got:
             raise Unavailable("the database is being restarted")
 
 
-async def _say(shop: Bus, *ids: str) -> None:
+@pytest.fixture
+async def kept(connect: Connect) -> Kept:
+    """What the shop has to say, over a connection of its own."""
+    kept = Kept(await connect("shop"))
+    await kept.start()
+    return kept
+
+
+async def _say(kept: Kept, *ids: str) -> None:
     gate = asyncio.Semaphore(100)
 
     async def one(id_: str) -> None:
         result = CommandResult(id=id_, attempt=1, epoch=0, outcome="ok")
         async with gate:
-            await shop.publish_durably("fleet.res.shop", result, f"{id_}#1", 60.0)
+            await kept.publish("fleet.res.shop", result, 60.0)
 
     await asyncio.gather(*(one(id_) for id_ in ids))
 
@@ -78,16 +82,16 @@ def _ids(first: int, last: int) -> list[str]:
     return [str(number) for number in range(first, last)]
 
 
-async def test_everything_arrives_once_and_is_acked(master: Bus, shop: Bus, pull: Pull) -> None:
+async def test_everything_arrives_once_and_is_acked(master: Bus, kept: Kept, pull: Pull) -> None:
     got = _Got()
     await pull(got)
-    await _say(shop, *_ids(0, 3 * BATCH))
+    await _say(kept, *_ids(0, 3 * BATCH))
     await emptied(master, RESULTS)
     assert sorted(got.ids) == sorted(_ids(0, 3 * BATCH))
 
 
-async def test_what_was_stored_before_the_start_arrives(master: Bus, shop: Bus, streams: Topology, pull: Pull) -> None:
-    await _say(shop, "early")
+async def test_what_was_stored_before_the_start_arrives(master: Bus, kept: Kept, streams: Topology, pull: Pull) -> None:
+    await _say(kept, "early")
     got = _Got()
     await pull(got)
     await emptied(master, RESULTS)
@@ -95,50 +99,50 @@ async def test_what_was_stored_before_the_start_arrives(master: Bus, shop: Bus, 
 
 
 async def test_everything_arrives_across_kill_9_of_the_broker(
-    broker: EmbeddedBroker, master: Bus, shop: Bus, pull: Pull
+    broker: EmbeddedBroker, master: Bus, kept: Kept, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
-    saying = asyncio.create_task(_say(shop, *_ids(0, 500)))
+    saying = asyncio.create_task(_say(kept, *_ids(0, 500)))
     await eventually(lambda: len(got.ids) > 50)
     kill(broker)
     await saying
     await eventually(lambda: set(got.ids) == set(_ids(0, 500)))
-    await _say(shop, "after")
+    await _say(kept, "after")
     await eventually(lambda: "after" in got.ids)
     assert master.link.reconnects == 1
 
 
 async def test_everything_arrives_across_the_loss_of_the_stream(
-    master: Bus, shop: Bus, streams: Topology, pull: Pull
+    master: Bus, kept: Kept, streams: Topology, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
-    await _say(shop, "before")
+    await _say(kept, "before")
     await emptied(master, RESULTS)
     await jetstream(master, f"STREAM.DELETE.{RESULTS}")
     assert await streams.ensure_streams()
-    await _say(shop, "after")
+    await _say(kept, "after")
     await emptied(master, RESULTS)
     assert got.ids == ["before", "after"]
 
 
 async def test_everything_arrives_across_the_loss_of_the_consumer(
-    master: Bus, shop: Bus, streams: Topology, pull: Pull
+    master: Bus, kept: Kept, streams: Topology, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
     await jetstream(master, f"CONSUMER.DELETE.{RESULTS}.{MASTERS}")
-    await _say(shop, "meanwhile")
+    await _say(kept, "meanwhile")
     await streams.ensure_streams()
     await emptied(master, RESULTS)
     assert got.ids == ["meanwhile"]
 
 
-async def test_renewals_lose_nothing_and_double_nothing(master: Bus, shop: Bus, pull: Pull) -> None:
+async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: Kept, pull: Pull) -> None:
     got = _Got()
     await pull(got)
-    saying = asyncio.create_task(_say(shop, *_ids(0, 2000)))
+    saying = asyncio.create_task(_say(kept, *_ids(0, 2000)))
     for _ in range(5):
         await master.link.renew()
     await saying
@@ -146,19 +150,19 @@ async def test_renewals_lose_nothing_and_double_nothing(master: Bus, shop: Bus, 
     assert sorted(got.ids) == sorted(_ids(0, 2000))
 
 
-async def test_what_was_not_handled_comes_again(master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_not_handled_comes_again(master: Bus, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT_S", 1)
     await Topology(master).ensure_streams()
     got = _Got("bad")
     pull = StandingPull(master, RESULTS, MASTERS, got)
     await pull.start()
-    await _say(shop, "good", "bad")
+    await _say(kept, "good", "bad")
     await emptied(master, RESULTS)
     assert sorted(got.ids) == ["bad", "bad", "good"]
     await pull.stop()
 
 
-async def test_one_slow_message_holds_up_no_other(master: Bus, shop: Bus, pull: Pull) -> None:
+async def test_one_slow_message_holds_up_no_other(master: Bus, kept: Kept, pull: Pull) -> None:
     release, got = asyncio.Event(), list[str]()
 
     async def handle(subject: str, data: bytes) -> None:
@@ -167,19 +171,19 @@ async def test_one_slow_message_holds_up_no_other(master: Bus, shop: Bus, pull: 
         got.append(decode(data, CommandResult).id)
 
     await pull(handle)
-    await _say(shop, "slow")
-    await _say(shop, "quick")
+    await _say(kept, "slow")
+    await _say(kept, "quick")
     await eventually(lambda: got == ["quick"])
     release.set()
     await emptied(master, RESULTS)
 
 
-async def test_one_that_has_stopped_takes_nothing_more(master: Bus, shop: Bus, pull: Pull, connect: Connect) -> None:
+async def test_one_that_has_stopped_takes_nothing_more(master: Bus, kept: Kept, pull: Pull, connect: Connect) -> None:
     got, others = _Got(), _Got()
     stopped = await pull(got)
     await stopped.stop()
     await master.link.barrier()
-    await _say(shop, "later")
+    await _say(kept, "later")
     assert await queued(master, RESULTS) == 1
     other = StandingPull(await connect("master"), RESULTS, MASTERS, others)
     await other.start()
@@ -189,24 +193,24 @@ async def test_one_that_has_stopped_takes_nothing_more(master: Bus, shop: Bus, p
 
 
 async def test_one_that_has_stopped_stays_so_over_a_reconnect(
-    broker: EmbeddedBroker, master: Bus, shop: Bus, pull: Pull
+    broker: EmbeddedBroker, master: Bus, kept: Kept, pull: Pull
 ) -> None:
     got = _Got()
     await (await pull(got)).stop()
     kill(broker)
     await eventually(lambda: master.link.reconnects == 1 and master.link.is_up)
-    await _say(shop, "later")
+    await _say(kept, "later")
     await master.link.barrier()
     assert got.ids == []
     assert await queued(master, RESULTS) == 1
 
 
-async def test_two_masters_share_the_work(master: Bus, shop: Bus, pull: Pull, connect: Connect) -> None:
+async def test_two_masters_share_the_work(master: Bus, kept: Kept, pull: Pull, connect: Connect) -> None:
     mine, its = _Got(), _Got()
     await pull(mine)
     other = StandingPull(await connect("master"), RESULTS, MASTERS, its)
     await other.start()
-    await _say(shop, *_ids(0, 1500))
+    await _say(kept, *_ids(0, 1500))
     await emptied(master, RESULTS)
     assert sorted(mine.ids + its.ids) == sorted(_ids(0, 1500))
     await other.stop()

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.identity.config import identity_config
+
 ROOT = Path(__file__).parents[3]
+IDENTITY = "identity/fleet.conf"
+"""What nats.conf includes."""
+
+
+def _checked(nats_server: str, place: Path, identity: str | None) -> subprocess.CompletedProcess[str]:
+    """What the server says of nats.conf in `place`, with `identity` where it includes that."""
+    shutil.copy(ROOT / "nats.conf", place)
+    if identity is not None:
+        (place / IDENTITY).parent.mkdir()
+        (place / IDENTITY).write_text(identity, encoding="utf-8")
+    command = [nats_server, "-t", "-c", str(place / "nats.conf")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _settings(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
-def test_the_server_accepts_its_configuration(nats_server: str) -> None:
-    said = subprocess.run(
-        [nats_server, "-t", "-c", str(ROOT / "nats.conf")], capture_output=True, text=True, check=False
-    )
+def test_the_server_accepts_its_configuration_with_the_identity_part(nats_server: str, tmp_path: Path) -> None:
+    said = _checked(nats_server, tmp_path, identity_config(BrokerKeys.generate().public))
     assert said.returncode == 0, said.stderr
     assert "is valid" in said.stdout + said.stderr
+
+
+def test_without_the_identity_part_the_server_does_not_start(nats_server: str, tmp_path: Path) -> None:
+    """Rather than being open to everybody."""
+    said = _checked(nats_server, tmp_path, None)
+    assert said.returncode != 0
+    assert IDENTITY in said.stdout + said.stderr
 
 
 def test_the_configuration_keeps_what_the_design_promises() -> None:

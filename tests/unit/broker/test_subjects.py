@@ -22,7 +22,8 @@ KINDS = {
     "result": ("fleet.res.shop", lambda s: s.result("shop")),
     "event": ("fleet.evt.shop.node.up", lambda s: s.event("shop", "node.up")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
-    "join": ("fleet.join.shop", lambda s: s.join("shop")),
+    "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
+    "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),
 }
 PATTERNS = {
     "fleet.hb.*": SUBJECTS.heartbeat(),
@@ -31,7 +32,7 @@ PATTERNS = {
     "fleet.res.*": SUBJECTS.result(),
     "fleet.evt.*.>": SUBJECTS.event(),
     "fleet.api.*.>": SUBJECTS.api(),
-    "fleet.join.*": SUBJECTS.join(),
+    "fleet.join.*.>": SUBJECTS.join(),
 }
 
 
@@ -59,7 +60,7 @@ def test_a_pattern_hears_its_own_kind_and_no_other(pattern: str) -> None:
 
 def test_requests_stay_out_of_the_streams() -> None:
     stored = [SUBJECTS.command(), SUBJECTS.result(), SUBJECTS.event()]
-    asked = [KINDS[kind][0] for kind in ("ask", "call", "api", "join", "gather", "deliver", "heartbeat")]
+    asked = [KINDS[kind][0] for kind in ("ask", "call", "api", "join", "gather", "deliver", "heartbeat", "kept")]
     assert not any(_matches(pattern, subject) for pattern in stored for subject in asked)
 
 

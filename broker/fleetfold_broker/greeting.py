@@ -1,0 +1,55 @@
+"""What the broker says first: whether it asks for credentials, and for TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.urls import shown
+
+__all__ = ["Greeting", "asks_for_credentials", "greeting"]
+
+GREETED_WITHIN_S = 2.0
+PORT = 4222
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """What is used of a server's INFO."""
+
+    auth_required: bool = False
+    tls_required: bool = False
+    tls_available: bool = False
+
+
+async def greeting(url: str) -> Greeting:
+    """The INFO of the first server in `url` that answers; `Unavailable` when none does."""
+    why = "no address in it"
+    for each in url.split(","):
+        try:
+            async with asyncio.timeout(GREETED_WITHIN_S):
+                return await _info(each.strip())
+        except (OSError, ValueError, msgspec.MsgspecError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+    raise Unavailable(
+        f"no broker answers at {shown(url)} ({why}); start one with `fleetfold up`, or name another with --url"
+    )
+
+
+async def asks_for_credentials(url: str) -> bool:
+    """Whether the broker at `url` wants to know who connects; `Unavailable` when nobody listens there."""
+    return (await greeting(url)).auth_required
+
+
+async def _info(url: str) -> Greeting:
+    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or PORT)
+    try:
+        line = await reader.readline()
+    finally:
+        writer.close()
+    if not line.startswith(b"INFO "):
+        raise ValueError("what listens there is no NATS server")
+    return msgspec.json.decode(line[5:], type=Greeting)

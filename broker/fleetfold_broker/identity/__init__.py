@@ -1,0 +1,8 @@
+"""Identity as the broker enforces it: its keys, its accounts, and what each identity may say and hear."""
+
+from __future__ import annotations
+
+from fleetfold_broker.identity.grants import Grade, Grant, NotAdmitted, Presented
+from fleetfold_broker.identity.keys import BrokerKeys, PublicKeys
+
+__all__ = ["BrokerKeys", "Grade", "Grant", "NotAdmitted", "Presented", "PublicKeys"]

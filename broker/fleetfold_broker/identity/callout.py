@@ -1,0 +1,74 @@
+"""The auth callout: the broker asks the masters who is connecting, one of them answers, signed.
+
+All masters listen in one queue group, so any that lives will do. With none, the broker waits, and refuses in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.identity.config import APP
+from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
+from fleetfold_broker.identity.permissions import permissions
+from fleetfold_broker.identity.usertoken import AuthRequest, Issuer, read_request
+from fleetfold_broker.link import Incoming
+from fleetfold_broker.subjects import Subjects
+from fleetfold_broker.tasks import Tasks
+
+__all__ = ["Admit", "Callout"]
+
+log = structlog.get_logger(__name__)
+
+SUBJECT = "$SYS.REQ.USER.AUTH"
+QUEUE = "masters"
+
+
+Admit = Callable[[Presented], Awaitable[Grant]]
+"""Decides; raises `NotAdmitted`, or what is derived from it."""
+
+
+class Callout:
+    """Answers the broker's questions, on a bus of the account AUTH."""
+
+    def __init__(self, bus: Bus, issuer: Issuer, subjects: Subjects, admit: Admit) -> None:
+        self._bus, self._issuer, self._subjects, self._admit = bus, issuer, subjects, admit
+        self._tasks = Tasks()
+        self._end: Callable[[], Awaitable[None]] | None = None
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        self._end = await self._bus.subscribe(SUBJECT, self._receive, QUEUE)
+        await self._bus.link.barrier()
+
+    async def stop(self) -> None:
+        """Leave the questions to the other masters, if there are any."""
+        if self._end:
+            await self._end()
+            self._end = None
+        await self._tasks.drain(1.0)
+
+    async def _receive(self, message: Incoming) -> None:
+        self._tasks.spawn(self._answer(message))
+
+    async def _answer(self, message: Incoming) -> None:
+        try:
+            request = read_request(message.data)
+        except ValueError as error:
+            log.warning("callout.malformed", reason=str(error))
+            return
+        await self._bus.link.publish(message.reply, await self._decide(request))
+
+    async def _decide(self, request: AuthRequest) -> bytes:
+        try:
+            grant = await self._admit(request.presented)
+        except NotAdmitted as error:
+            return self._issuer.response(request, error=str(error))
+        except Exception:  # a defect must refuse, and at once: the party waits
+            log.exception("callout.broke", name=request.presented.name)
+            return self._issuer.response(request, error="the master failed; its log has the details")
+        allowed = permissions(grant, self._subjects)
+        user = self._issuer.user(request.user_nkey, grant.name, APP, allowed, grant.expires_at)
+        return self._issuer.response(request, user=user)

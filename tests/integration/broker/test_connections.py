@@ -1,0 +1,122 @@
+"""Who is connected, and how an identity's connections are ended: all of them, at once, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from fleetfold_broker import link as supervised
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.identity import Grant, Presented
+from fleetfold_broker.identity.callout import NotAdmitted
+from fleetfold_broker.identity.connections import Connections
+from support.guarded import Guarded, Shows, anyone
+from support.wait import eventually
+
+DROPPED_S = 0.1
+"""Within this a revoked identity is out."""
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
+
+
+class _Door:
+    """Admits whoever is not revoked."""
+
+    def __init__(self) -> None:
+        self.revoked: set[str] = set()
+
+    async def admit(self, presented: Presented) -> Grant:
+        if presented.name in self.revoked:
+            raise NotAdmitted("revoked")
+        return await anyone(presented)
+
+
+@pytest.fixture
+async def door(guarded: Guarded) -> _Door:
+    door = _Door()
+    await guarded.callout(door.admit)
+    return door
+
+
+@pytest.fixture
+async def connections(guarded: Guarded) -> Connections:
+    return Connections(await guarded.system())
+
+
+def _ups(buses: list[Bus]) -> list[bool]:
+    return [bus.link.is_up for bus in buses]
+
+
+async def test_the_connections_of_a_name_are_found_with_the_address_they_come_from(
+    guarded: Guarded, door: _Door, connections: Connections
+) -> None:
+    for name in ("shop", "shop", "shop-2", "blog"):
+        await guarded.connect(name)
+    found = await connections.of("shop")
+    assert [each.host for each in found] == ["127.0.0.1"] * 2
+    assert len({each.id for each in found}) == 2
+    assert await connections.of("nobody") == []
+
+
+async def test_a_name_is_dropped_at_once_and_no_other(guarded: Guarded, door: _Door, connections: Connections) -> None:
+    dropped = [await guarded.connect("shop") for _ in range(3)]
+    others = [await guarded.connect("shop-2"), await guarded.connect("blog"), await guarded.master()]
+    gone = [asyncio.Event() for _ in dropped]
+    for bus, event in zip(dropped, gone, strict=True):
+        bus.link.on_down(event.set)
+    door.revoked.add("shop")
+    started = time.monotonic()
+    dropping = asyncio.create_task(connections.drop("shop"))
+    await asyncio.gather(*(event.wait() for event in gone))
+    assert time.monotonic() - started < DROPPED_S
+    assert await dropping == 3
+    assert (_ups(dropped), _ups(others)) == ([False] * 3, [True] * 3)
+    assert [bus.link.reconnects for bus in others] == [0] * 3
+
+
+async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
+    guarded: Guarded, connections: Connections
+) -> None:
+    entered, release, revoked = asyncio.Event(), asyncio.Event(), False
+
+    async def admit(presented: Presented) -> Grant:
+        if revoked:
+            raise NotAdmitted("revoked")
+        entered.set()
+        await release.wait()
+        return await anyone(presented)
+
+    await guarded.callout(admit)
+    coming = asyncio.create_task(guarded.connect("shop"))
+    await entered.wait()
+    revoked = True
+    dropping = asyncio.create_task(connections.drop("shop"))
+    await asyncio.sleep(DROPPED_S)  # past the first round
+    release.set()
+    shop = await coming
+    assert await dropping == 1
+    await eventually(lambda: not shop.link.is_up)
+
+
+async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
+    guarded: Guarded, door: _Door, connections: Connections
+) -> None:
+    shows = Shows("a token")
+    shop = await guarded.bus("shop", credential=shows)
+    door.revoked.add("shop")
+    await connections.drop("shop")
+    await eventually(lambda: shows.refusals > 1)
+    door.revoked.clear()
+    await eventually(lambda: shop.link.is_up)
+    assert shop.link.reconnects == 1
+
+
+async def test_dropping_nobody_drops_nobody(guarded: Guarded, door: _Door, connections: Connections) -> None:
+    shop = await guarded.connect("shop")
+    assert await connections.drop("nobody") == 0
+    assert shop.link.is_up
