@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -13,19 +15,27 @@ from filelock import FileLock, Timeout
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
-from fleetfold_broker.pull import StandingPull
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.identity.callout import Callout
+from fleetfold_broker.identity.connections import Connections
+from fleetfold_broker.identity.usertoken import Issuer
+from fleetfold_broker.pull import Handler, StandingPull
 from fleetfold_broker.service import Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import MASTERS, RESULTS, Topology
+from fleetfold_master.access.rooms import AccessRooms
+from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
+from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
-from fleetfold_master.service import Api, BusSender, Fleet
+from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -34,10 +44,13 @@ __all__ = ["Master"]
 
 log = structlog.get_logger(__name__)
 
-NAME = "master"
+LOCAL = "cli"
+"""The identity of the commands on the master's machine."""
 SWEEP_S = 0.5
 UPKEEP_S = 2.0
 """How often the broker's streams are looked at, and the registry is written."""
+PRUNE_S = 3600.0
+TURN_OUT_S = 10.0
 
 Chore = Callable[[], Awaitable[None] | None]
 
@@ -53,11 +66,16 @@ class Master:
         database: str | None = None,
         prefix: str = "fleet",
         heartbeat_s: float = 5.0,
+        access: AccessConfig | None = None,
+        keys: Path | None = None,
+        tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._url, self._subjects, self._heartbeat_s = url, Subjects(prefix), heartbeat_s
+        self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
+        self._config = access or AccessConfig()
+        self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._open = AsyncExitStack()
         self._tasks = Tasks()
@@ -75,20 +93,52 @@ class Master:
         """Finish what is being served and part. Jobs and transactions go on at the next start."""
         await self._open.aclose()
 
+    async def local_key(self, existing: str | None = None) -> str:
+        """An API key of the role admin for the commands on this machine: `existing`, if it is still good."""
+        return await self._access.keys.ensure(LOCAL, "admin", existing)
+
     async def _start(self) -> None:
         self._open.callback(self._claim().release)
         store = await Store.open(self._database)
         self._open.push_async_callback(store.close)
-        bus = await self._open.enter_async_context(await Bus.connect(self._url, NAME, self._subjects))
-        gathering = await self._open.enter_async_context(await Bus.connect(self._url, NAME, self._subjects))
+        keys = await asyncio.to_thread(BrokerKeys.load, self._keys, os.environ)
+        self._buses = Buses(self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls)
+        await self._buses.check()
+        bus, gatherer = await self._bus("fleet"), Gatherer(await self._bus("fleet"))
         await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
         presence = Presence(self._clock, self._heartbeat_s)
+        gatherer.on_gone = presence.gone
         registry = Registry(Nodes(store), presence, self._clock, __version__)
         await registry.load()
-        topology = Topology(bus)
-        fleet = Fleet(bus, registry, presence, topology, self._heartbeat_s)
-        gatherer = Gatherer(gathering, on_gone=presence.gone)
-        sender = BusSender(bus)
+        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s)
+        access = self._access = await self._open_access(store, registry, fleet)
+        drop = await self._guard_the_door(access, keys)
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
+        await gatherer.start()
+        await fleet.call_the_roll()
+        await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
+        federation = Federation(registry, presence, fleet.corpora, gatherer.ask)
+        guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
+        access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
+        self._open.push_async_callback(access_api.close)
+        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api)
+        await self._serve(bus, fleet, access, api)
+        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
+        keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
+        self._tasks.spawn(self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle))
+        self._tasks.spawn(self._every(PRUNE_S, access.prune))
+
+    async def _open_access(self, store: Store, registry: Registry, fleet: Fleet) -> AccessRooms:
+        signing = await asyncio.to_thread(SigningKeys.load, self._keys, os.environ, self._clock)
+        access = AccessRooms(store, registry, signing, self._config, self._subjects, self._clock, fleet.answers)
+        self._open.push_async_callback(access.close)
+        await access.load()
+        return access
+
+    async def _recover(
+        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet
+    ) -> tuple[Jobs, Transactions]:
+        """What was under way when the last master ended goes on."""
         jobs = Jobs(store, sender, self._clock, registry)
         transactions = Transactions(store, sender, self._clock, registry, registry.find)
         self._open.push_async_callback(jobs.close)
@@ -96,24 +146,43 @@ class Master:
         await fleet.ensure()
         await jobs.recover()
         await transactions.recover()
-        await gatherer.start()
-        await fleet.call_the_roll(gatherer)
-        pull = StandingPull(bus, RESULTS, MASTERS, fleet.results(jobs.on_result, transactions.on_result))
+        return jobs, transactions
+
+    async def _take_results(self, bus: Bus, handler: Handler) -> None:
+        pull = StandingPull(bus, RESULTS, MASTERS, handler)
         await pull.start()
         self._open.push_async_callback(pull.stop)
-        federation = Federation(registry, presence, fleet.corpora, gatherer.ask)
+
+    async def _serve(self, bus: Bus, fleet: Fleet, access: AccessRooms, api: Api) -> None:
         service = Service(bus, "fleetfold", version=__version__, description="the masters of a fleet")
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer)
         self._open.push_async_callback(service.stop)
         self._open.push_async_callback(fleet.corpora.stop)
         self._open.push_async_callback(self._tasks.cancel)
-        await fleet.start(service)
+        await fleet.start()
+        await access.start(service)
         await api.start(service)
         await service.start()
         await bus.link.barrier()
-        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
-        keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
-        self._tasks.spawn(self._every(UPKEEP_S, registry.save, keep_streams))
+
+    async def _bus(self, account: Account) -> Bus:
+        return await self._open.enter_async_context(await self._buses.open(account))
+
+    async def _guard_the_door(self, access: AccessRooms, keys: BrokerKeys) -> Drop:
+        """Answer the broker's question who is connecting; returns how to end an identity's connections."""
+        if self._config.insecure:
+            log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
+            return _drop_nobody
+        callout = Callout(await self._bus("auth"), Issuer(keys.issuer), self._subjects, access.doorkeeper.admit)
+        self._open.push_async_callback(callout.stop)
+        await callout.start()
+        connections = Connections(await self._bus("sys"))
+
+        def drop_thief(node: str) -> None:
+            self._tasks.spawn(connections.drop(node))
+
+        access.sessions.on_theft = drop_thief
+        self._tasks.spawn(self._every(TURN_OUT_S, partial(_turn_out, access, connections)))
+        return connections.drop
 
     def _claim(self) -> FileLock:
         """One master for each data directory; the kernel lets go of it however the process ends."""
@@ -137,6 +206,17 @@ class Master:
                     log.warning("master.chore_failed", reason=error.message)
                 except Exception:  # a defect in one round must not end the sweep for good
                     log.exception("master.chore_broke")
+
+
+async def _drop_nobody(_name: str) -> int:
+    """Without identities, nobody can be told from another."""
+    return 0
+
+
+async def _turn_out(access: AccessRooms, connections: Connections) -> None:
+    """End what a master that died had decided to end, and had not yet."""
+    for name in filter(access.has_lost_its_place, await connections.names()):
+        log.warning("master.turned_out", name=name, connections=await connections.drop(name))
 
 
 async def _keep_streams(bus: Bus, fleet: Fleet, jobs: Jobs, transactions: Transactions) -> None:

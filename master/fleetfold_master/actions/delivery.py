@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Awaitable, Iterable
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -17,7 +17,6 @@ __all__ = [
     "Health",
     "Outgoing",
     "Sender",
-    "Undisturbed",
     "next_resend",
     "send_all",
     "together",
@@ -26,7 +25,6 @@ __all__ = [
 RESEND_S = 5.0
 RESEND_MAX_S = 60.0
 
-T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -88,27 +86,3 @@ async def together(work: Iterable[Awaitable[None]]) -> None:
     for outcome in await asyncio.gather(*work, return_exceptions=True):
         if outcome is not None:
             raise outcome
-
-
-class Undisturbed:
-    """Work that is finished even when whoever asked for it is cancelled: memory must not fall behind the database."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns or raises; a cancellation of the caller does not reach it."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    async def close(self) -> None:
-        """Wait for what is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may be gone: do not let the loop complain of an error nobody fetched

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_rows
-from fleetfold_master.actions.delivery import Health, Sender, Undisturbed, next_resend, send_all, together
+from fleetfold_master.actions.delivery import Health, Sender, next_resend, send_all, together
 from fleetfold_master.actions.job_model import (
     Ending,
     RunningJob,

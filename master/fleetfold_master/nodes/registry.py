@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -14,7 +13,7 @@ from fleetfold_master.store import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.ids import check_slug
-from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeState, NodeStats, NodeUpdate
+from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeState, NodeUpdate
 
 __all__ = ["Registry"]
 
@@ -36,6 +35,7 @@ class Registry:
         self._store, self._presence, self._clock = store, presence, clock
         self._version = version
         self._nodes: dict[str, StoredNode] = {}
+        self._pending: dict[str, StoredNode] = {}
         self._in_flight: dict[str, int] = {}
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
@@ -89,6 +89,30 @@ class Registry:
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
+    def petition(self, name: str, description: NodeDescription, asked_at: float) -> None:
+        """Show `name` as pending. It is in no one's reach until it is approved; its row is the petition's."""
+        self._pending[name] = StoredNode(name=name, state="pending", description=description, registered_at=asked_at)
+
+    def waits(self, name: str) -> bool:
+        """Whether `name` is pending."""
+        return name in self._pending
+
+    def withdraw(self, name: str) -> None:
+        """No longer show `name` as pending."""
+        self._pending.pop(name, None)
+
+    async def approve(self, name: str) -> NodeRecord:
+        """Make a pending node active. `NotFound` if it does not wait."""
+        waiting = self._pending.get(name)
+        if waiting is None:
+            known = ", ".join(sorted(self._pending)) or "none"
+            raise NotFound(f"node: no {name!r} waits to be approved; there wait: {known}", field="node")
+        async with self._writing:
+            node = msgspec.structs.replace(self._joined(name, waiting.description), last_seen_at=None)
+            await self._put(node)
+        self._pending.pop(name, None)
+        return self.record(node)
+
     async def update(self, change: NodeUpdate) -> NodeRecord:
         """An operator's change."""
         fields = {name: getattr(change, name) for name in ("state", "title", "labels", "weight")}
@@ -105,8 +129,10 @@ class Registry:
             await self._put(msgspec.structs.replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
 
-    def get(self, name: str) -> StoredNode:
-        """A node that is in the fleet; `NotFound` names those that are."""
+    def get(self, name: str, *, pending: bool = False) -> StoredNode:
+        """A node that is in the fleet, or with `pending` waits to be; `NotFound` names those that are."""
+        if pending and name in self._pending:
+            return self._pending[name]
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
             known = ", ".join(node.name for node in self.all()) or "none yet"
@@ -118,9 +144,10 @@ class Registry:
         node = self._nodes.get(name)
         return None if node is None else self.record(node)
 
-    def all(self, *, removed: bool = False) -> list[StoredNode]:
-        """The nodes by name."""
-        nodes = (self._nodes[name] for name in sorted(self._nodes))
+    def all(self, *, removed: bool = False, pending: bool = False) -> list[StoredNode]:
+        """The nodes by name; removed ones, and those that wait to be approved, only if asked for."""
+        shown = {**self._nodes, **self._pending} if pending else self._nodes
+        nodes = (shown[name] for name in sorted(shown))
         return [node for node in nodes if removed or node.state != "removed"]
 
     def healthy(self, name: str) -> bool:
@@ -140,18 +167,6 @@ class Registry:
             registered_at=node.registered_at, last_seen_at=node.last_seen_at, title=node.title,
             response_ms=self._presence.response_ms(node.name), in_flight=self._in_flight.get(node.name, 0),
         )  # fmt: skip
-
-    def stats(self) -> NodeStats:
-        """The fleet in figures."""
-        nodes = self.all()
-        return NodeStats(
-            total=len(nodes),
-            healthy=sum(self.healthy(node.name) for node in nodes),
-            by_state=dict(Counter(node.state for node in nodes)),
-            by_type=dict(Counter(node.description.type for node in nodes)),
-            documents=sum(c.documents for node in nodes for c in node.description.collections),
-            mean_response_ms=self._presence.mean_response_ms(node.name for node in nodes),
-        )
 
     async def _put(self, node: StoredNode) -> None:
         """Write `node`, with the lock held. What a heartbeat brings in the meantime is kept, for the next `save`."""

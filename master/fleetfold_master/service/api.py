@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
-from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.service import Service
+from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs, check_params
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
+from fleetfold_master.service.access_api import AccessApi
+from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
+from fleetfold_master.service.guard import Guard, Verb
 from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
+from fleetfold_master.service.scoping import (
+    check_run,
+    check_transact,
+    check_visible,
+    narrow_search,
+    sees_all,
+    visible,
+)
+from fleetfold_master.service.touched import Touched, named, touches_node
 from fleetfold_master.store import StoredNode
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
@@ -22,7 +34,6 @@ from fleetfold_shared.messages import (
     JobList,
     JobListed,
     JobWait,
-    Message,
     NodeGet,
     NodeList,
     NodeListed,
@@ -43,75 +54,85 @@ from fleetfold_shared.messages import (
     TransactionListed,
     TransactionView,
     TransactionWait,
-    decode,
     encode,
 )  # fmt: skip
 
 __all__ = ["Api"]
 
-M = TypeVar("M", bound=Message)
-Verb = Callable[[M, str], Awaitable[Message]]
-"""Gets the decoded message and the caller's name."""
+MOST_LOOKED_AT = 1000
+"""Of the newest jobs or transactions, for those that a narrowed caller may see."""
 
 
 class Api:
-    """The verbs, each with the message it takes."""
+    """The verbs, each with the message it takes; those about access itself are `AccessApi`'s."""
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
-        jobs: Jobs, transactions: Transactions, gatherer: Gatherer,
+        jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, access: AccessApi,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
+        self._guard, self._access = guard, access
 
     async def start(self, service: Service) -> None:
         """Serve every verb, in the group of all masters."""
         subjects = self._bus.subjects
-        for verb, handler in self._verbs().items():
+        for name, verb in self.verbs().items():
             await service.serve(
-                verb.replace(".", "-"), subjects.api("*", verb), handler, queue="masters",
+                name.replace(".", "-"), subjects.api("*", name), self._guard.around(name, verb), queue="masters",
                 caller=lambda subject: subjects.token(subject, 1),
             )  # fmt: skip
 
-    def _verbs(self) -> dict[str, Handler]:
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
         return {
-            "nodes.list": _takes(NodeList, self._nodes_list),
-            "nodes.get": _takes(NodeGet, self._nodes_get),
-            "nodes.update": _takes(NodeUpdate, self._nodes_update),
-            "nodes.remove": _takes(NodeRemove, self._nodes_remove),
-            "nodes.ping": _takes(NodePing, self._nodes_ping),
-            "nodes.stats": _takes(NodeStatsAsk, self._nodes_stats),
-            "search.query": _takes(Search, self._search),
-            "actions.run": _takes(Run, self._run),
-            "jobs.get": _takes(JobGet, self._jobs_get),
-            "jobs.wait": _takes(JobWait, self._jobs_wait),
-            "jobs.list": _takes(JobList, self._jobs_list),
-            "tx.run": _takes(Transact, self._tx_run),
-            "tx.get": _takes(TransactionGet, self._tx_get),
-            "tx.wait": _takes(TransactionWait, self._tx_wait),
-            "tx.list": _takes(TransactionList, self._tx_list),
+            "nodes.list": Verb(NodeList, self._nodes_list),
+            "nodes.get": Verb(NodeGet, self._nodes_get),
+            "nodes.update": Verb(NodeUpdate, self._nodes_update, touches_node),
+            "nodes.remove": Verb(NodeRemove, self._nodes_remove, touches_node),
+            "nodes.ping": Verb(NodePing, self._nodes_ping),
+            "nodes.stats": Verb(NodeStatsAsk, self._nodes_stats),
+            "search.query": Verb(Search, self._search),
+            "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
+            "jobs.get": Verb(JobGet, self._jobs_get),
+            "jobs.wait": Verb(JobWait, self._jobs_wait),
+            "jobs.list": Verb(JobList, self._jobs_list),
+            "tx.run": Verb(Transact, self._tx_run, _touches_transaction, recorded=True),
+            "tx.get": Verb(TransactionGet, self._tx_get),
+            "tx.wait": Verb(TransactionWait, self._tx_wait),
+            "tx.list": Verb(TransactionList, self._tx_list),
+            **self._access.verbs(),
         }
 
-    async def _nodes_list(self, ask: NodeList, _caller: str) -> NodeListed:
-        return NodeListed(nodes=[self._registry.record(node) for node in self._registry.all(removed=ask.all)])
+    async def _nodes_list(self, ask: NodeList, who: Principal) -> NodeListed:
+        return NodeListed(nodes=self._records(who, removed=ask.all))
 
-    async def _nodes_get(self, ask: NodeGet, _caller: str) -> NodeRecord:
-        return self._registry.record(self._registry.get(ask.node))
+    async def _nodes_get(self, ask: NodeGet, who: Principal) -> NodeRecord:
+        return self._registry.record(self._node(ask.node, who, pending=True))
 
-    async def _nodes_update(self, change: NodeUpdate, _caller: str) -> NodeRecord:
-        return await self._registry.update(change)
+    async def _nodes_update(self, change: NodeUpdate, who: Principal) -> NodeRecord:
+        self._node(change.node, who)
+        record = await self._registry.update(change)
+        if record.state == "inactive":
+            await self._access.disconnect(change.node)
+        return record
 
-    async def _nodes_remove(self, ask: NodeRemove, _caller: str) -> NodeRemoved:
+    async def _nodes_remove(self, ask: NodeRemove, who: Principal) -> NodeRemoved:
+        if self._node(ask.node, who, pending=True).state == "pending":
+            await self._access.shut_out(ask.node, "removed")
+            return NodeRemoved(node=ask.node)
         if still_open := self._transactions.open_on(ask.node):
             raise Conflict(
                 f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
                 field="node",
             )
+        await self._access.shut_out(ask.node, "removed")  # first: one that was only removed would join again
         await self._fleet.remove(ask.node)
         return NodeRemoved(node=ask.node)
 
-    async def _nodes_ping(self, ask: NodePing, _caller: str) -> NodePinged:
-        names = [self._registry.get(name).name for name in ask.nodes] or [node.name for node in self._registry.all()]
+    async def _nodes_ping(self, ask: NodePing, who: Principal) -> NodePinged:
+        named = [self._node(name, who, "nodes").name for name in ask.nodes]
+        names = named or who.narrow(node.name for node in self._registry.all())
         answers = await self._gatherer.ask("ping", names, encode(NodeList()), ask.timeout_ms / 1000)
         for name, answer in answers.items():
             if answer.error is None:
@@ -119,49 +140,79 @@ class Api:
         ms = {name: round(a.ms, 3) if (a := answers.get(name)) and a.error is None else None for name in names}
         return NodePinged(ms=ms)
 
-    async def _nodes_stats(self, _ask: NodeStatsAsk, _caller: str) -> NodeStats:
-        return self._registry.stats()
+    async def _nodes_stats(self, _ask: NodeStatsAsk, who: Principal) -> NodeStats:
+        return figures(self._records(who))
 
-    async def _search(self, ask: Search, _caller: str) -> Searched:
-        return await self._federation.search(ask)
+    async def _search(self, ask: Search, who: Principal) -> Searched:
+        for name in ask.nodes:
+            self._node(name, who, "nodes")
+        narrowed = narrow_search(ask, who, self._registry.all())
+        if narrowed is None:
+            return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False)
+        return await self._federation.search(narrowed)
 
-    async def _run(self, ask: Run, caller: str) -> Job:
-        targets = self._targets(ask)
-        job = await self._jobs.start(ask, [node.name for node in targets], caller)
+    async def _run(self, ask: Run, who: Principal) -> Job:
+        check_run(ask, who)
+        targets = self._targets(ask, who)
+        job = await self._jobs.start(ask, [node.name for node in targets], who.name)
         if ask.wait_ms and job.state == "running":
             job = await self._jobs.wait(ask.id, ask.wait_ms / 1000)
         return fit_job(job)
 
-    async def _jobs_get(self, ask: JobGet, _caller: str) -> Job:
-        return fit_job(await self._jobs.get(ask.id))
+    async def _jobs_get(self, ask: JobGet, who: Principal) -> Job:
+        return fit_job(check_visible(await self._jobs.get(ask.id), who, "jobs.get"))
 
-    async def _jobs_wait(self, ask: JobWait, _caller: str) -> Job:
+    async def _jobs_wait(self, ask: JobWait, who: Principal) -> Job:
+        check_visible(await self._jobs.get(ask.id), who, "jobs.wait")
         return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
-    async def _jobs_list(self, ask: JobList, _caller: str) -> JobListed:
-        return JobListed(jobs=fit_all(await self._jobs.list(ask.limit), fit_job))
+    async def _jobs_list(self, ask: JobList, who: Principal) -> JobListed:
+        jobs = await self._jobs.list(ask.limit if sees_all(who, "jobs.list") else MOST_LOOKED_AT)
+        seen = [job for job in jobs if visible(job, who, "jobs.list")]
+        return JobListed(jobs=fit_all(seen[: ask.limit], fit_job))
 
-    async def _tx_run(self, ask: Transact, caller: str) -> TransactionView:
-        view = await self._transactions.start(ask, caller)
+    async def _tx_run(self, ask: Transact, who: Principal) -> TransactionView:
+        check_transact(ask, who)
+        view = await self._transactions.start(ask, who.name)
         if ask.wait_ms and view.ended_at is None:
             view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
         return fit_transaction(view)
 
-    async def _tx_get(self, ask: TransactionGet, _caller: str) -> TransactionView:
-        return fit_transaction(await self._transactions.get(ask.id))
+    async def _tx_get(self, ask: TransactionGet, who: Principal) -> TransactionView:
+        return fit_transaction(check_visible(await self._transactions.get(ask.id), who, "tx.get"))
 
-    async def _tx_wait(self, ask: TransactionWait, _caller: str) -> TransactionView:
+    async def _tx_wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
+        check_visible(await self._transactions.get(ask.id), who, "tx.wait")
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
-    async def _tx_list(self, ask: TransactionList, _caller: str) -> TransactionListed:
-        return TransactionListed(transactions=fit_all(await self._transactions.list(ask.limit), fit_transaction))
+    async def _tx_list(self, ask: TransactionList, who: Principal) -> TransactionListed:
+        views = await self._transactions.list(ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT)
+        seen = [view for view in views if visible(view, who, "tx.list")]
+        return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
 
-    def _targets(self, ask: Run) -> list[StoredNode]:
+    def _records(self, who: Principal, *, removed: bool = False) -> list[NodeRecord]:
+        """The nodes that are in the caller's scope."""
+        nodes = self._registry.all(removed=removed, pending=True)
+        return [self._registry.record(node) for node in nodes if who.may_node(node.name)]
+
+    def _node(self, name: str, who: Principal, field: str = "node", *, pending: bool = False) -> StoredNode:
+        """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
+        who.need_node(name, field)
+        try:
+            return self._registry.get(name, pending=pending)
+        except NotFound:
+            known = ", ".join(who.narrow(node.name for node in self._registry.all())) or "none yet"
+            raise NotFound(f"node: there is no {name!r} in the fleet; there are: {known}", field="node") from None
+
+    def _targets(self, ask: Run, who: Principal) -> list[StoredNode]:
         """The nodes to run on; everything about the action is checked before anything is sent."""
         if ask.all == bool(ask.nodes):
             raise InvalidInput("nodes: name the nodes to run on, or all of them, not both", field="nodes")
-        nodes = [self._registry.get(name) for name in dict.fromkeys(ask.nodes)]
-        nodes = nodes or [node for node in self._registry.all() if node.state == "active" and _has(node, ask.action)]
+        nodes = [self._node(name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
+        nodes = nodes or [
+            node for node in self._registry.all()
+            if node.state == "active" and _has(node, ask.action) and who.may_node(node.name)
+        ]  # fmt: skip
         if not nodes:
             raise NotFound(
                 f"action: no active node has {ask.action!r}; see `fleetfold nodes show NAME`", field="action"
@@ -187,8 +238,10 @@ def _check(node: StoredNode, ask: Run) -> None:
     check_params(infos[ask.action], ask.params, "params")
 
 
-def _takes(kind: type[M], verb: Verb[M]) -> Handler:
-    async def handle(request: Request) -> Message:
-        return await verb(decode(request.data, kind), request.caller)
+def _touches_run(ask: Run, job: Job | None) -> Touched:
+    nodes = ask.nodes if job is None else [part.node for part in job.nodes]
+    return Touched(named(nodes, whole=job is not None), f"{ask.action} {ask.id}")
 
-    return handle
+
+def _touches_transaction(ask: Transact, view: TransactionView | None) -> Touched:
+    return Touched(named((step.node for step in ask.steps), whole=view is not None), ask.id)

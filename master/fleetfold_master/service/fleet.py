@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.gather import Gatherer
+from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.link import Incoming
-from fleetfold_broker.service import Request, Service
 from fleetfold_broker.topology import Topology
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Corpora
-from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
 from fleetfold_shared.messages import (
     CommandResult,
     Heartbeat,
     Join,
     Joined,
+    Message,
     NodeList,
     Pong,
     StatisticsAsk,
@@ -42,24 +42,21 @@ class Fleet:
     """Hears the nodes and keeps what they need on the broker."""
 
     def __init__(
-        self, bus: Bus, registry: Registry, presence: Presence, topology: Topology, heartbeat_s: float
-    ) -> None:
-        self._bus, self._registry, self._presence, self._topology = bus, registry, presence, topology
-        self._heartbeat_s = heartbeat_s
+        self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
+        heartbeat_s: float,
+    ) -> None:  # fmt: skip
+        self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
+        self._topology, self._heartbeat_s = topology, heartbeat_s
         self.corpora = Corpora(self._fetch_statistics)
 
-    async def start(self, service: Service) -> None:
-        """Serve joins and hear heartbeats."""
-        subjects = self._bus.subjects
-        await service.serve(
-            "join", subjects.join(), self._join, queue="masters", caller=lambda subject: subjects.token(subject, 1)
-        )
-        await self._bus.subscribe(subjects.heartbeat(), self._heartbeat)
+    async def start(self) -> None:
+        """Hear heartbeats."""
+        await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
-    async def call_the_roll(self, gatherer: Gatherer) -> None:
+    async def call_the_roll(self) -> None:
         """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
-        for name, answer in (await gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
+        for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if answer.error is None:
                 self._presence.heard(name)
                 self.corpora.announced(name, self._registry.get(name).description)
@@ -93,9 +90,9 @@ class Fleet:
 
         return receive
 
-    async def _join(self, request: Request) -> Joined:
-        name, join = request.caller, decode(request.data, Join)
-        record, fresh = await self._registry.join(name, join.description, self._probe)
+    async def join(self, name: str, join: Join) -> Joined:
+        """Take the node `name` in; `Conflict` when another process answers under that name."""
+        record, fresh = await self._registry.join(name, join.description, self.incarnation)
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
@@ -123,13 +120,23 @@ class Fleet:
         """Tell whoever else stands for `name` that this incarnation holds it."""
         await self._bus.publish(self._bus.subjects.call(name, "superseded"), Superseded(incarnation=incarnation))
 
-    async def _probe(self, name: str) -> str | None:
-        try:
-            pong = await self._bus.request(self._bus.subjects.call(name, "ping"), NodeList(), Pong, PROBE_S)
-        except (Unavailable, DeadlineExceeded):
-            return None
-        return pong.incarnation
+    async def answers(self, name: str) -> bool:
+        """Whether a node of that name is there now."""
+        return await self.incarnation(name) is not None
+
+    async def incarnation(self, name: str) -> str | None:
+        """Which process answers for `name` on the bus; `None` when nobody does."""
+        answer = await self._ask_one(name, "ping", NodeList(), PROBE_S)
+        return None if answer is None or answer.error else decode(answer.data, Pong).incarnation
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
-        subject = self._bus.subjects.call(node, "statistics")
-        return await self._bus.request(subject, ask, StatisticsChunk, STATISTICS_S)
+        answer = await self._ask_one(node, "statistics", ask, STATISTICS_S)
+        if answer is None:
+            raise DeadlineExceeded(f"{node} did not tell its statistics within {STATISTICS_S:g} s")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, StatisticsChunk)
+
+    async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> Answer | None:
+        """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""
+        return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)

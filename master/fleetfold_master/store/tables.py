@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-__all__ = ["job", "job_node", "metadata", "node", "step", "timeline", "tx"]
+__all__ = [
+    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
+    "step", "timeline", "tx",
+]  # fmt: skip
 
 metadata = MetaData()
 
@@ -113,4 +116,97 @@ timeline = Table(
     Column("what", String(32), nullable=False),
     Column("step", String(63)),
     Column("why", Text, nullable=False),
+)
+
+invite = Table(
+    "invite",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("node", String(63), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("capabilities", Text, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", String(63), nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Index("invite_by_node", "node"),
+)
+
+invite_use = Table(
+    "invite_use",
+    metadata,
+    Column("invite", String(26), ForeignKey("invite.id"), primary_key=True),
+    Column("claim", String(64), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("node", String(63), nullable=False),
+    Column("capabilities", Text, nullable=False),
+    Column("current", String(64), nullable=False),
+    Column("previous", String(64)),
+    Column("attempt", String(64)),
+    Column("salt", String(64)),
+    Column("opened_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("reason", String(32)),
+    Index("session_by_node", "node"),
+)
+
+refresh = Table(
+    "refresh",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("session", String(26), ForeignKey("session.id"), nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Index("refresh_by_session", "session"),
+)
+
+petition = Table(
+    "petition",
+    metadata,
+    Column("node", String(63), primary_key=True),
+    Column("claim", String(64), nullable=False),
+    Column("fingerprint", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("approved_at", Double),
+    Column("granted_at", Double),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", String(63), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", String(63), nullable=False),
+    Column("expires_at", Double),
+    Column("last_used_at", Double),
+    Column("revoked_at", Double),
+    Index("api_key_by_name", "name"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("what", String(63), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("node", Text, nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("reason", String(255), nullable=False),
+    Column("source", String(255), nullable=False),
+    Index("audit_by_age", "at"),
 )

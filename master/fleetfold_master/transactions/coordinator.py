@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fleetfold_master.actions.delivery import Health, Outgoing, Sender, Undisturbed, send_all, together
+from fleetfold_broker.tasks import Undisturbed
+from fleetfold_master.actions.delivery import Health, Outgoing, Sender, send_all, together
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive

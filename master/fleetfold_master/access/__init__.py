@@ -1,0 +1,1 @@
+"""Who is let in, by what credentials, and what each may do."""

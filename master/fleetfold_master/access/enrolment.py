@@ -1,0 +1,157 @@
+"""`fleet.join.<node>.<verb>`: how a node gets its credentials, and new ones for old.
+
+A stranger learns from a refusal only that it was refused; whoever holds a real join token learns that it is spent or
+has expired. The audit log has the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.apikeys import ApiKeys
+from fleetfold_master.access.audit import Audit
+from fleetfold_master.access.doorkeeper import GUESSES
+from fleetfold_master.access.invites import Invites
+from fleetfold_master.access.limits import Failures, Limits
+from fleetfold_master.access.petitions import Petitions
+from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.access.spending import spend
+from fleetfold_master.access.turned_away import TurnedAway
+from fleetfold_master.nodes import Registry
+from fleetfold_shared.credentials import Credential, CredentialKind
+from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
+from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
+
+__all__ = ["Enrolment"]
+
+Live = Callable[[str], Awaitable[bool]]
+"""Whether a node of that name answers now."""
+
+_TOLD = {
+    "spent": "token: it has been used before; ask for another (`fleetfold nodes invite`)",
+    "expired": "token: it has expired; ask for another (`fleetfold nodes invite`)",
+}
+_NOT_TOLD = "token: it is not accepted; ask for another (`fleetfold nodes invite`)"
+_FAILURES = GUESSES | {"spent", "not_allowed"}
+
+
+class Enrolment:
+    """Serves `enrol`, `refresh` and, if nodes may be `pending`, `petition`. `where` is the address of an identity."""
+
+    def __init__(
+        self, subjects: Subjects, invites: Invites, sessions: Sessions, petitions: Petitions, keys: ApiKeys,
+        registry: Registry, limits: Limits, failures: Failures, audit: Audit, turned_away: TurnedAway,
+        *, live: Live, where: Callable[[str], str], pending: bool,
+    ) -> None:  # fmt: skip
+        self._subjects, self._invites, self._sessions, self._petitions = subjects, invites, sessions, petitions
+        self._keys, self._registry, self._limits, self._failures = keys, registry, limits, failures
+        self._audit, self._turned_away = audit, turned_away
+        self._live, self._where, self._pending = live, where, pending
+
+    async def start(self, service: Service) -> None:
+        """Serve from now on, in the group of all masters."""
+        verbs: dict[str, Handler] = {"enrol": self._enrol, "refresh": self._refresh}
+        if self._pending:
+            verbs["petition"] = self._petition
+        for verb, handler in verbs.items():
+            await service.serve(
+                f"join-{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
+                caller=lambda subject: self._subjects.token(subject, 1),
+            )  # fmt: skip
+
+    def _guarded(self, verb: str, handler: Handler) -> Handler:
+        """`handler` within the limit, with what it refuses told to the log, and less of it to the caller."""
+        what = f"join.{verb}"
+
+        async def handle(request: Request) -> Message | None:
+            name = request.caller
+            try:
+                spend(self._limits, request, "child")
+                return await handler(request)
+            except Refusal as refusal:
+                self._tell(name, what, f"{refusal.reason}: {refusal.detail}", failed=refusal.reason in _FAILURES)
+                raise _unauthenticated(refusal) from None
+            except InvalidInput as error:  # its message may repeat what was sent
+                self._tell(name, what, f"{error.code}: {error.field or 'not usable'}", failed=True)
+                raise
+            except FleetfoldError as error:
+                self._tell(name, what, f"{error.code}: {error.message}", failed=False)
+                raise
+
+        return handle
+
+    def _tell(self, name: str, what: str, reason: str, *, failed: bool) -> None:
+        source = self._where(name)
+        if failed and source:
+            self._failures.failed(source)
+        self._turned_away.tell(name, what, reason, source)
+
+    async def _enrol(self, request: Request) -> Tokens:
+        name, ask = request.caller, decode(request.data, Enrol)
+        token = _shown(name, ask.token, "join")
+        await self._invites.check(token)  # nobody else learns whether the name is taken
+        await self._refuse_taken(name)
+        capabilities = await self._invites.use(token, ask.claim)
+        tokens = await self._sessions.open(name, capabilities)
+        if self._registry.waits(name):
+            await self._petitions.withdraw(name)
+        await self._audit.write(
+            name, "join.enrol", "ok", role="child", node=name, target=token.id, source=self._where(name)
+        )
+        return tokens
+
+    async def _refresh(self, request: Request) -> Tokens:
+        name, ask = request.caller, decode(request.data, Refresh)
+        token = _shown(name, ask.token, "refresh")
+        self._refuse_inactive(name)
+        return await self._sessions.refresh(token, ask.attempt, self._where(name))
+
+    async def _petition(self, request: Request) -> Petitioned:
+        name, ask = request.caller, decode(request.data, Petition)
+        waited = self._registry.waits(name)
+        if not waited:
+            await self._refuse_taken(name)
+        answer = await self._petitions.ask(name, ask)
+        if answer.tokens or not waited:  # not each time it asks again
+            await self._audit.write(
+                name, "join.petition", "ok", role="child", node=name, target=answer.fingerprint,
+                reason="let in" if answer.tokens else "waits to be approved", source=self._where(name),
+            )  # fmt: skip
+        return answer
+
+    async def _refuse_taken(self, name: str) -> None:
+        if self._keys.find(name) is not None:
+            raise Conflict(f"name: {name!r} is an API key's; choose another name for the node", field="name")
+        self._refuse_inactive(name)
+        if await self._live(name):
+            raise Conflict(
+                f"name: a living node is called {name!r} already; stop it first, or choose another name", field="name"
+            )
+
+    def _refuse_inactive(self, name: str) -> None:
+        node = self._registry.find(name)
+        if node is not None and node.state == "inactive":
+            raise Forbidden(
+                f"node: an operator has set {name!r} inactive; have it set active first (`fleetfold nodes update`)",
+                field="node",
+            )
+
+
+def _shown(name: str, text: str, kind: CredentialKind) -> Credential:
+    """The credential of that kind, which must be the caller's own."""
+    try:
+        token = Credential.parse(text)
+    except InvalidInput as error:
+        raise Refusal("malformed", error.message, name) from None
+    if token.kind != kind:
+        raise Refusal("not_allowed", f"a {token.kind} credential was shown, not a {kind} token", name)
+    if token.name != name:
+        raise Refusal("wrong_name", f"{name!r} has shown a credential of {token.name!r}", name)
+    return token
+
+
+def _unauthenticated(refusal: Refusal) -> Unauthenticated:
+    return Unauthenticated(_TOLD.get(refusal.reason, _NOT_TOLD), field="token")

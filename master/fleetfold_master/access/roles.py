@@ -1,0 +1,85 @@
+"""Who may do what: the one table of it. The documentation shows it, and a test walks it.
+
+A role has a verb or has it not; `own` is for what the identity itself has started, or is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from fleetfold_shared.messages import Role
+
+__all__ = ["ROLES", "TABLE", "Permission", "Reach", "reach", "verbs_of"]
+
+Reach = Literal["all", "own"]
+ROLES: tuple[Role, ...] = ("reader", "publisher", "operator", "admin", "child", "master")
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """A verb of `fleet.api`, who may ask for it and how far, and what it is in a sentence."""
+
+    verb: str
+    reach: Mapping[Role, Reach]
+    about: str
+
+
+def _row(verb: str, about: str, all: str, own: str = "") -> Permission:  # noqa: A002 (the word of the table)
+    """Roles in `all` and `own` are separated by spaces; a master may do everything."""
+    reach: dict[Role, Reach] = {role: "all" for role in ROLES if role in all.split() or role == "master"}
+    reach.update({role: "own" for role in ROLES if role in own.split()})
+    return Permission(verb, reach, about)
+
+
+_CLIENTS = "reader publisher operator admin"
+_READERS = "reader operator admin"
+_PUBLISHERS = "publisher operator admin"
+_OPERATORS = "operator admin"
+
+
+def _table(rows: Iterable[Permission]) -> dict[str, Permission]:
+    return {row.verb: row for row in rows}
+
+
+TABLE: Mapping[str, Permission] = _table([
+    _row("nodes.list", "List the nodes.", _CLIENTS),
+    _row("nodes.get", "Show one node.", _CLIENTS, own="child"),
+    _row("nodes.ping", "Ask nodes whether they are there.", _READERS),
+    _row("nodes.stats", "The fleet in figures.", _READERS),
+    _row("nodes.update", "Set a node's state, title, labels or weight.", _OPERATORS),
+    _row("nodes.remove", "Take a node out of the fleet.", _OPERATORS),
+    _row("nodes.invite", "Make a join token for a name.", _OPERATORS),
+    _row("nodes.approve", "Let a node in that waits without a token.", _OPERATORS),
+    _row("nodes.revoke", "Take a node's credentials away.", _OPERATORS),
+    _row("nodes.join", "Take one's place in the fleet.", "", own="child"),
+    _row("search.query", "Search the nodes.", _READERS),
+    _row("actions.run", "Run an action on nodes.", _PUBLISHERS),
+    _row("jobs.get", "Show a job.", _READERS, own="publisher"),
+    _row("jobs.wait", "Wait for a job's end.", _READERS, own="publisher"),
+    _row("jobs.list", "List the jobs.", _READERS, own="publisher"),
+    _row("tx.run", "Run a transaction.", _PUBLISHERS),
+    _row("tx.get", "Show a transaction.", _READERS, own="publisher"),
+    _row("tx.wait", "Wait for a transaction's end.", _READERS, own="publisher"),
+    _row("tx.list", "List the transactions.", _READERS, own="publisher"),
+    _row("keys.create", "Make an API key, no wider than one's own.", "admin"),
+    _row("keys.list", "List the API keys, without their secrets.", "admin"),
+    _row("keys.rotate", "Replace an API key by a new one.", "admin"),
+    _row("keys.revoke", "End an API key, or all of a name.", "admin"),
+    _row("keys.sign", "Sign access tokens with a new key.", "admin"),
+    _row("access.whoami", "Who one is to the master.", _CLIENTS, own="child"),
+    _row("access.stats", "Connections and requests let in and refused.", _OPERATORS),
+    _row("audit.list", "Read and follow the audit log.", _OPERATORS),
+])  # fmt: skip
+
+
+def reach(role: Role, verb: str) -> Reach | None:
+    """How far `role` may go with `verb`; `None` when it may not, or there is no such verb."""
+    permission = TABLE.get(verb)
+    return permission.reach.get(role) if permission else None
+
+
+def verbs_of(role: Role) -> frozenset[str]:
+    """All verbs that `role` may ask for."""
+    return frozenset(verb for verb, permission in TABLE.items() if role in permission.reach)

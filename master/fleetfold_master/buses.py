@@ -1,0 +1,50 @@
+"""The master's connections: one identity in each account of the broker, known there by its public key."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Literal
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.greeting import asks_for_credentials
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import Conflict, Unauthenticated
+from fleetfold_shared.urls import shown
+
+__all__ = ["NAME", "Account", "Buses"]
+
+NAME = "master"
+Account = Literal["auth", "fleet", "sys"]
+
+
+class Buses:
+    """Opens them. Without `keys` the broker must be one that asks nobody who they are."""
+
+    def __init__(
+        self, url: str, subjects: Subjects, *, keys: BrokerKeys | None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._url, self._subjects, self._keys, self._tls = url, subjects, keys, tls
+
+    async def check(self) -> None:
+        """`Conflict` when the broker asks for credentials and we have none to enforce, or the other way round."""
+        asks = await asks_for_credentials(self._url)
+        if self._keys is not None and not asks:
+            raise Conflict(
+                f"the broker at {shown(self._url)} asks nobody who they are: give it the fleet's identity config "
+                "(`fleetfold keys broker`), or say --insecure"
+            )
+        if self._keys is None and asks:
+            raise Conflict(f"the broker at {shown(self._url)} asks for credentials: leave out --insecure")
+
+    async def open(self, account: Account) -> Bus:
+        """A bus in that account; `Unauthenticated` when the broker's config has other keys."""
+        seed = getattr(self._keys, account) if self._keys is not None else ""
+        try:
+            return await Bus.open(LinkOptions(url=self._url, caller=NAME, seed=seed, tls=self._tls), self._subjects)
+        except Unauthenticated:
+            raise Unauthenticated(
+                f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "
+                "the same keys (`fleetfold keys broker`)"
+            ) from None

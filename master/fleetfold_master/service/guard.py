@@ -1,0 +1,110 @@
+"""The guard before every verb of the API: who asks, how often, whether the role has the verb; and the audit log after.
+
+A verb checks the scopes itself, for only it knows what its message names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from fleetfold_broker.service import Handler, Request
+from fleetfold_master.access.authority import Authority, Principal
+from fleetfold_master.access.limits import Limits
+from fleetfold_master.access.spending import spend
+from fleetfold_master.service.refusals import AuditLog, Refusals
+from fleetfold_master.service.touched import Touched
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound, RateLimited
+from fleetfold_shared.messages import Message, decode
+
+__all__ = ["Guard", "Verb"]
+
+NOTHING_DONE = (InvalidInput, NotFound)
+"""A caller's own mistakes: they have had no effect, and would only fill the log."""
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb(Generic[M]):
+    """A verb: the message it takes, what it does with that and the caller, and what that touches.
+
+    Without `touches` it changes nothing, and only its refusals are written down.
+    """
+
+    takes: type[M]
+    handle: Callable[[M, Principal], Awaitable[Message]]
+    touches: Callable[[M, Any], Touched] | None = None
+    """Gets the message and the answer, or `None` when it was refused or failed."""
+    recorded: bool = False
+    """Whether the store has it elsewhere, so that its entry need not be there before the answer."""
+
+
+class Guard:
+    """Lets requests through to the verbs. `where` is the address of an identity."""
+
+    def __init__(
+        self, authority: Authority, limits: Limits, audit: AuditLog, where: Callable[[str], str], clock: Clock
+    ) -> None:
+        self._authority, self._limits, self._audit, self._where = authority, limits, audit, where
+        self.refusals = Refusals(audit, where, clock)
+
+    def around(self, name: str, verb: Verb[Any]) -> Handler:
+        """A handler that asks the guard first."""
+
+        async def handle(request: Request) -> Message:
+            principal = self._let_in(name, request)
+            ask = decode(request.data, verb.takes)
+            return await self._do(name, verb, ask, principal)
+
+        return handle
+
+    def _let_in(self, verb: str, request: Request) -> Principal:
+        """The caller, who may ask for `verb` now; `Forbidden` or `RateLimited`, before anything is decoded."""
+        role = ""
+        try:
+            principal = self._authority.principal(request.caller)
+            role = principal.role
+            spend(self._limits, request, principal.role)
+            self._authority.check(principal, verb)
+        except (Forbidden, RateLimited) as error:
+            self.refusals.count(request.caller, role, verb, error, Touched())
+            raise
+        return principal
+
+    async def _do(self, name: str, verb: Verb[Any], ask: Message, principal: Principal) -> Message:
+        touches = verb.touches or _nothing
+        try:
+            answer = await verb.handle(ask, principal)
+        except Forbidden as error:
+            self.refusals.count(principal.name, principal.role, name, error, touches(ask, None))
+            raise
+        except BaseException as error:  # a defect and the end of this master too: it may have had an effect
+            if verb.touches and not isinstance(error, NOTHING_DONE):
+                entry = self._entry(principal, touches(ask, None))
+                self._audit.note(principal.name, name, "failed", reason=_why(error), **entry)
+            raise
+        if verb.touches:
+            entry = self._entry(principal, touches(ask, answer))
+            if verb.recorded:
+                self._audit.note(principal.name, name, "ok", **entry)
+            else:
+                await self._audit.write(principal.name, name, "ok", **entry)
+        return answer
+
+    def _entry(self, principal: Principal, touched: Touched) -> dict[str, str]:
+        source = self._where(principal.name)
+        return {"role": principal.role, "node": touched.node, "target": touched.target, "source": source}
+
+
+def _why(error: BaseException) -> str:
+    """The code and the field: a message may repeat what was sent."""
+    if not isinstance(error, FleetfoldError):
+        return type(error).__name__
+    return f"{error.code}: {error.field}" if error.field else error.code
+
+
+def _nothing(_ask: Message, _answer: Message | None) -> Touched:
+    return Touched()

@@ -1,0 +1,208 @@
+"""The doorkeeper: who is let in by what, who is not, and what a flood of them costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetfold_broker.identity.grants import Grant, narrow_inbox
+from fleetfold_master.access.refusal import Refusal
+from fleetfold_shared.credentials import Credential
+from fleetfold_shared.messages import CAPABILITIES, NodeState
+from fleetfold_shared.messages import NodeUpdate as Update
+from support.access import ACCESS_S, HOST, Doors, open_doors, unknown
+
+
+async def _admit(doors: Doors, name: str, token: str, host: str = HOST) -> Grant:
+    grant = await doors.knock(name, token, host)
+    assert isinstance(grant, Grant)
+    return grant
+
+
+async def _why_not(doors: Doors, name: str, token: str, host: str = HOST) -> str:
+    """The reason it is not let in."""
+    with pytest.raises(Refusal) as caught:
+        await doors.knock(name, token, host)
+    return caught.value.reason
+
+
+async def test_an_access_token_opens_the_nodes_own_door_as_long_as_it_is_valid(doors: Doors) -> None:
+    tokens = await doors.member("shop")
+    assert await _admit(doors, "shop", tokens.access) == Grant(
+        name="shop", role="child", grade="full", capabilities=frozenset(CAPABILITIES),
+        expires_at=doors.clock.wall() + ACCESS_S, inbox="shop",
+    )  # fmt: skip
+    assert await _why_not(doors, "blog", tokens.access) == "wrong_name"
+    doors.clock.advance(ACCESS_S)
+    assert await _why_not(doors, "shop", tokens.access) == "expired"
+
+
+async def test_an_api_key_has_its_role_and_its_end(doors: Doors) -> None:
+    key = (await doors.key("ci", role="publisher", expires_s=60)).key
+    assert await _admit(doors, "ci", key) == Grant(
+        name="ci", role="publisher", expires_at=doors.clock.wall() + 60, inbox="ci"
+    )
+    assert await _why_not(doors, "cli", key) == "wrong_name"
+    await doors.keys.revoke("ci")
+    assert await _why_not(doors, "ci", key) == "revoked"
+
+
+async def test_what_is_not_yet_a_member_gets_a_narrow_door_for_two_minutes(doors: Doors) -> None:
+    shown = {
+        "enrol": await doors.invite("shop"),
+        "refresh": (await doors.member("shop")).refresh,
+        "petition": unknown("petition", "shop"),
+    }
+    for grade, token in shown.items():
+        grant = await _admit(doors, "shop", token)
+        assert (grant.grade, grant.role, grant.capabilities) == (grade, "child", frozenset())
+        assert grant.expires_at == doors.clock.wall() + 120
+        assert grant.inbox == narrow_inbox("shop", token) != "shop"
+
+
+async def test_the_door_does_not_spend_a_token(doors: Doors) -> None:
+    token = await doors.invite("shop")
+    for _ in range(3):
+        await _admit(doors, "shop", token)
+    tokens = await doors.enrol("shop", token)
+    for _ in range(3):
+        await _admit(doors, "shop", tokens.refresh)
+    await doors.refresh("shop", tokens.refresh)
+    await _admit(doors, "shop", token)  # the answer may have been lost: the claim will tell
+    await _admit(doors, "shop", tokens.refresh)
+
+
+async def test_a_spent_refresh_token_is_refused_and_ends_the_session(doors: Doors) -> None:
+    first = await doors.member("shop")
+    second = await doors.refresh("shop", first.refresh, "a")
+    await doors.refresh("shop", second.refresh, "b")
+    assert await _why_not(doors, "shop", first.refresh) == "reused"
+    assert await _why_not(doors, "shop", second.access) == "revoked"
+    assert [entry.what for entry in await doors.log(outcome="refused")] == ["refresh.reused", "connect", "connect"]
+
+
+async def test_a_node_without_a_token_may_wait_only_if_that_is_configured(tmp_path: Path) -> None:
+    async with open_doors(tmp_path, pending=False) as doors:
+        assert await _why_not(doors, "shop", unknown("petition", "shop")) == "not_allowed"
+
+
+@pytest.mark.parametrize("state", ["active", "maintenance"])
+async def test_a_node_that_may_recover_is_let_in(doors: Doors, state: str) -> None:
+    tokens = await _approved(doors, "shop", state)
+    await _admit(doors, "shop", tokens[0])
+    await _admit(doors, "shop", tokens[1])
+
+
+async def test_an_inactive_node_is_kept_out_until_it_is_active_again(doors: Doors) -> None:
+    tokens = await _approved(doors, "shop", "inactive")
+    assert [await _why_not(doors, "shop", token) for token in tokens] == ["inactive"] * 2
+    await doors.registry.update(Update(node="shop", state="active"))
+    await _admit(doors, "shop", tokens[0])
+
+
+async def test_a_removed_nodes_credentials_are_gone_and_it_may_be_invited_anew(doors: Doors) -> None:
+    tokens = await _approved(doors, "shop", "active")
+    await doors.registry.remove("shop")
+    await doors.sessions.revoke("shop", "removed")
+    assert [await _why_not(doors, "shop", token) for token in tokens] == ["revoked"] * 2
+    await _admit(doors, "shop", (await doors.member("shop")).access)
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "reason"),
+    [
+        ("shop", "", "malformed"),
+        ("", "ffk_", "malformed"),
+        ("Shop", "x", "malformed"),
+        ("shop.>", "x", "malformed"),
+        ("shop\n", "x", "malformed"),
+        ("shop", "x" * 4097, "malformed"),
+        ("shop", "é" * 2049, "malformed"),
+        ("shop", "\ud800", "malformed"),
+        ("shop", "ffj_shop.01k9", "malformed"),
+        ("shop", "ffx_shop.0123456789ab." + "A" * 43, "malformed"),
+        ("shop", "a.b.c", "malformed"),
+        ("shop", unknown("join", "shop"), "unknown"),
+        ("shop", unknown("refresh", "shop"), "unknown"),
+        ("shop", unknown("key", "shop"), "unknown"),
+        ("shop", unknown("join", "blog"), "wrong_name"),
+        ("master", unknown("key", "master"), "not_allowed"),
+    ],
+    ids=lambda value: value[:8],  # no secrets, which are new at each collection
+)
+async def test_nothing_else_is_let_in(doors: Doors, name: str, token: str, reason: str) -> None:
+    assert await _why_not(doors, name, token) == reason
+    assert doors.doorkeeper.refused == {reason: 1}
+    assert doors.doorkeeper.admitted == 0
+    (entry,) = await doors.log()
+    assert (entry.what, entry.outcome, entry.source) == ("connect", "refused", HOST)
+    assert entry.reason.startswith(reason)
+    assert entry.who in {name, ""}
+
+
+async def test_a_refusal_in_the_log_holds_no_secret(doors: Doors) -> None:
+    tokens = await doors.member("shop")
+    for token in (tokens.access, tokens.refresh, await doors.invite("shop"), tokens.access[:-4] + "AAAA"):
+        await _why_not(doors, "blog", token)
+        entries = repr(await doors.log(what="connect"))
+        assert token not in entries
+        assert token.rpartition(".")[2] not in entries
+
+
+async def test_an_address_that_guesses_is_shut_out_without_a_look_at_the_store(doors: Doors) -> None:
+    member, key = await doors.member("shop"), (await doors.key()).key
+    for _ in range(30):
+        await _why_not(doors, "shop", unknown("key", "shop"))
+    store, doors.keys._store = doors.keys._store, None  # type: ignore[assignment]  # whoever looks, fails
+    for token in (key, unknown("join", "ci"), unknown("refresh", "ci"), unknown("petition", "ci")):
+        assert await _why_not(doors, "ci", token) == "limited"
+    await _admit(doors, "shop", member.access)
+    doors.keys._store = store
+    await _admit(doors, "ci", key, "198.51.100.1")
+    doors.clock.advance(60)
+    await _admit(doors, "ci", key)
+
+
+async def test_honest_nodes_that_come_back_late_do_not_shut_their_machine_out(doors: Doors) -> None:
+    nodes = {f"n{i}": await doors.member(f"n{i}") for i in range(50)}
+    doors.clock.advance(ACCESS_S + 60)
+    for name, tokens in nodes.items():
+        assert await _why_not(doors, name, tokens.access) == "expired"
+        assert (await _admit(doors, name, tokens.refresh)).grade == "refresh"
+
+
+async def test_a_flood_is_a_few_entries_and_a_number(doors: Doors) -> None:
+    for _ in range(500):
+        await _why_not(doors, "shop", "nonsense")
+    assert len(await doors.log()) == 10
+    doors.clock.advance(60)
+    doors.turned_away.settle()
+    assert (await doors.log())[-1].reason == "490 more refused within a minute"
+    assert doors.doorkeeper.refused.total() == 500
+
+
+async def test_many_addresses_at_once_are_bounded_too(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetfold_master.access.turned_away.MOST_SOURCES", 5)
+    for i in range(100):
+        await _why_not(doors, "shop", "nonsense", f"192.0.2.{i}")
+    assert len(await doors.log(limit=1000)) == 5 + 10
+
+
+async def test_it_knows_where_an_identity_came_from(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetfold_master.access.doorkeeper.MOST_HOSTS", 2)
+    for name in ("a", "b", "a", "c"):
+        await _admit(doors, name, await doors.invite(name), f"host-of-{name}")
+    assert [doors.doorkeeper.where(name) for name in "abc"] == ["host-of-a", "", "host-of-c"]
+    await _why_not(doors, "a", unknown("key", "a"), "elsewhere")
+    assert doors.doorkeeper.where("a") == "host-of-a"
+
+
+async def _approved(doors: Doors, name: str, state: NodeState | str) -> list[str]:
+    """The access and the refresh token of a node in that state."""
+    await doors.petition(name)
+    await doors.petitions.approve(name)
+    tokens = await doors.member(name)
+    await doors.registry.update(Update(node=name, state=state))  # type: ignore[arg-type]  # one of those it takes
+    assert Credential.parse(tokens.refresh).name == name
+    return [tokens.access, tokens.refresh]

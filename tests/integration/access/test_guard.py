@@ -1,0 +1,318 @@
+"""The guard before every verb: the whole table of roles, the limits, and what the audit log gets to know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fleetfold_broker.headers import LIMIT, REMAINING, RETRY_AFTER
+from fleetfold_broker.service import answer
+from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.roles import ROLES, TABLE, reach
+from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
+from fleetfold_shared.messages import (
+    AccessStatsAsk,
+    AuditList,
+    JobGet,
+    JobList,
+    JobWait,
+    Join,
+    KeyCreate,
+    KeyList,
+    KeyRevoke,
+    KeyRotate,
+    Message,
+    NodeApprove,
+    NodeDescription,
+    NodeGet,
+    NodeInvite,
+    NodeList,
+    NodePing,
+    NodeRemove,
+    NodeRevoke,
+    NodeStatsAsk,
+    NodeUpdate,
+    Role,
+    Run,
+    Scopes,
+    Search,
+    SigningRotate,
+    StepSpec,
+    Transact,
+    TransactionGet,
+    TransactionList,
+    TransactionWait,
+    WhoAmI,
+)
+from support.desk import Desk, open_desk
+
+STEP = StepSpec(name="pay", node="blog", action="refund")
+ASKS: dict[str, Message] = {
+    "nodes.list": NodeList(),
+    "nodes.get": NodeGet(node="blog"),
+    "nodes.update": NodeUpdate(node="blog", title="The blog"),
+    "nodes.remove": NodeRemove(node="blog"),
+    "nodes.ping": NodePing(),
+    "nodes.stats": NodeStatsAsk(),
+    "nodes.join": Join(description=NodeDescription(incarnation="i2", version="1.0")),
+    "nodes.invite": NodeInvite(node="crm"),
+    "nodes.approve": NodeApprove(node="crm"),
+    "nodes.revoke": NodeRevoke(node="blog"),
+    "search.query": Search(query="chair"),
+    "actions.run": Run(id="j9", action="refund", nodes=["blog"]),
+    "jobs.get": JobGet(id="j1"),
+    "jobs.wait": JobWait(id="j1"),
+    "jobs.list": JobList(),
+    "tx.run": Transact(id="t9", steps=[STEP]),
+    "tx.get": TransactionGet(id="t1"),
+    "tx.wait": TransactionWait(id="t1"),
+    "tx.list": TransactionList(),
+    "keys.create": KeyCreate(name="bot"),
+    "keys.list": KeyList(),
+    "keys.rotate": KeyRotate(key="bot"),
+    "keys.revoke": KeyRevoke(key="bot"),
+    "keys.sign": SigningRotate(),
+    "access.whoami": WhoAmI(),
+    "access.stats": AccessStatsAsk(),
+    "audit.list": AuditList(),
+}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path, {"child": 60, "reader": 2}) as desk:
+        desk.people.update({role: Principal(role, role) for role in ROLES})
+        yield desk
+
+
+class Calls(list[str]):
+    """Handlers in the place of the verbs' own, which write down who has reached them."""
+
+    def put_before(self, desk: Desk, error: BaseException | None = None) -> None:
+        verbs = desk.api.verbs()
+
+        async def reached(_ask: Any, who: Principal) -> Message:
+            self.append(who.name)
+            if error is not None:
+                raise error
+            return NodeList()
+
+        instead = {"handle": reached} if error else {"handle": reached, "touches": None}
+        desk.api.verbs = lambda: {name: replace(verb, **instead) for name, verb in verbs.items()}  # type: ignore[method-assign]
+
+
+async def test_the_verbs_that_are_served_are_those_of_the_table(desk: Desk) -> None:
+    subjects: list[str] = []
+
+    async def serve(_name: str, subject: str, _handler: object, *, queue: str, caller: Any) -> None:
+        assert (queue, caller("fleet.api.ann.nodes.list")) == ("masters", "ann")
+        subjects.append(subject)
+
+    await desk.api.start(SimpleNamespace(serve=serve))  # type: ignore[arg-type]
+    assert sorted(subjects) == sorted(f"fleet.api.*.{verb}" for verb in TABLE)
+    assert ASKS.keys() == TABLE.keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_table_is_kept(desk: Desk, role: Role) -> None:
+    calls = Calls()
+    calls.put_before(desk)
+    for verb, ask in ASKS.items():
+        desk.clock.advance(60.0)
+        calls.clear()
+        desk.log.entries.clear()
+        if reach(role, verb):
+            await desk.ask(role, verb, ask)
+            assert (verb, calls, desk.log.entries) == (verb, [role], [])
+        else:
+            with pytest.raises(Forbidden, match=verb):
+                await desk.ask(role, verb, ask)
+            assert (verb, calls) == (verb, [])
+            assert [(entry.who, entry.what, entry.outcome) for entry in desk.log.entries] == [(role, verb, "refused")]
+
+
+async def test_somebody_unknown_may_nothing(desk: Desk) -> None:
+    for number, (verb, ask) in enumerate(ASKS.items(), start=1):
+        with pytest.raises(Forbidden, match="no identity"):
+            await desk.ask("stranger", verb, ask)
+        assert desk.guard.refusals.forbidden == number
+
+
+async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
+    """None of them stumbles over the caller it is given; those that find nothing say so."""
+    desk.people["blog"] = Principal("blog", "child")
+    for verb in sorted(ASKS, key=lambda verb: verb == "nodes.remove"):
+        try:
+            await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
+        except (NotFound, KeyError):
+            assert verb in {"jobs.get", "jobs.wait", "tx.get", "tx.wait", "nodes.approve"}
+
+
+async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:
+    with pytest.raises(Forbidden):
+        await desk.send(desk.request("reader", "nodes.remove", b"not json"), "nodes.remove")
+    with pytest.raises(InvalidInput):
+        await desk.send(desk.request("operator", "nodes.remove", b"not json"), "nodes.remove")
+
+
+async def test_over_the_limit_nothing_is_read_and_nobody_reached(desk: Desk) -> None:
+    calls = Calls()
+    calls.put_before(desk)
+    for _ in range(2):
+        await desk.ask("reader", "nodes.list", NodeList())
+    with pytest.raises(RateLimited) as refused:
+        await desk.send(desk.request("reader", "nodes.list", b"not json"), "nodes.list")
+    assert calls == ["reader", "reader"]
+    assert refused.value.retry_after_s == pytest.approx(30.0)
+    desk.clock.advance(30.0)
+    await desk.ask("reader", "nodes.list", NodeList())
+
+
+async def test_what_a_role_may_not_do_counts_against_its_limit_too(desk: Desk) -> None:
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            await desk.ask("reader", "nodes.remove", NodeRemove(node="blog"))
+    with pytest.raises(RateLimited):
+        await desk.ask("reader", "nodes.list", NodeList())
+
+
+async def test_every_answer_to_a_limited_caller_says_how_much_is_left(desk: Desk) -> None:
+    seen = []
+    for verb, data in (("nodes.list", b"{}"), ("nodes.get", b"{"), ("nodes.list", b"{}")):
+        request = desk.request("reader", verb, data)
+        headers, _, error = await answer(desk.guard.around(verb, desk.api.verbs()[verb]), request)
+        seen.append([headers[LIMIT], headers[REMAINING], headers.get(RETRY_AFTER), error is None])
+    assert seen == [["2", "1", None, True], ["2", "0", None, False], ["2", "0", "30.000", False]]
+
+
+async def test_an_answer_to_a_caller_without_a_limit_has_no_such_headers(desk: Desk) -> None:
+    request = desk.request("operator", "nodes.list", b"{}")
+    headers, _, _ = await answer(desk.guard.around("nodes.list", desk.api.verbs()["nodes.list"]), request)
+    assert headers == {}
+
+
+CHANGES = {
+    "nodes.update": ("blog", ""),
+    "nodes.remove": ("blog", ""),
+    "nodes.invite": ("crm", ""),
+    "actions.run": ("blog", "refund j9"),
+    "tx.run": ("blog", "t9"),
+    "nodes.revoke": ("blog", ""),
+}
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+async def test_a_change_is_in_the_audit_log(desk: Desk, verb: str) -> None:
+    await desk.ask("operator", verb, ASKS[verb])
+    (entry,) = desk.log.entries
+    assert (entry.who, entry.role, entry.what, entry.outcome) == ("operator", "operator", verb, "ok")
+    assert (entry.node, entry.target) == CHANGES[verb]
+    assert entry.source == "host-of-operator"
+
+
+async def test_what_is_done_to_credentials_is_in_the_log_before_it_is_answered(desk: Desk) -> None:
+    key = await desk.ask("admin", "keys.create", KeyCreate(name="bot"))
+    rotated = await desk.ask("admin", "keys.rotate", KeyRotate(key="bot"))
+    await desk.ask("admin", "keys.revoke", KeyRevoke(key=rotated.info.id))
+    signed = await desk.ask("admin", "keys.sign", SigningRotate())
+    assert [(entry.what, entry.target) for entry in desk.log.written] == [
+        ("keys.create", f"bot {key.info.id}"),
+        ("keys.rotate", f"bot {rotated.info.id}"),
+        ("keys.revoke", f"{rotated.info.id} {rotated.info.id}"),
+        ("keys.sign", signed.kid),
+    ]
+
+
+async def test_reading_leaves_no_trace(desk: Desk) -> None:
+    for verb in ("nodes.list", "nodes.get", "search.query", "jobs.list", "keys.list", "access.stats", "access.whoami"):
+        await desk.ask("admin", verb, ASKS[verb])
+    assert desk.log.entries == []
+
+
+async def test_a_run_is_told_once_with_all_its_nodes(desk: Desk) -> None:
+    await desk.ask("publisher", "actions.run", Run(id="j1", action="refund", all=True))
+    (entry,) = desk.log.entries
+    assert entry.node == "blog,shop-1,shop-2"
+
+
+async def test_a_failure_is_told_by_its_code_and_never_by_what_was_sent(desk: Desk) -> None:
+    Calls().put_before(desk, Unavailable("the store does not answer to «secret»"))
+    with pytest.raises(Unavailable):
+        await desk.ask("operator", "nodes.remove", NodeRemove(node="blog"))
+    (entry,) = desk.log.entries
+    assert (entry.outcome, entry.reason, entry.node) == ("failed", "unavailable", "blog")
+
+
+async def test_a_defect_is_told_too_for_it_may_have_had_an_effect(desk: Desk) -> None:
+    Calls().put_before(desk, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await desk.ask("operator", "nodes.remove", NodeRemove(node="blog"))
+    assert [(entry.outcome, entry.reason) for entry in desk.log.entries] == [("failed", "ZeroDivisionError")]
+
+
+async def test_a_callers_own_mistakes_do_not_fill_the_log(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        await desk.ask("operator", "nodes.remove", NodeRemove(node="nowhere"))
+    with pytest.raises(InvalidInput):
+        await desk.ask("operator", "actions.run", Run(id="j1", action="refund"))
+    assert desk.log.entries == []
+
+
+async def test_a_key_given_for_its_id_is_not_in_the_log(desk: Desk) -> None:
+    key = await desk.ask("admin", "keys.create", KeyCreate(name="bot"))
+    Calls().put_before(desk, Conflict("no"))
+    for verb, ask in (("keys.revoke", KeyRevoke(key=key.key)), ("keys.rotate", KeyRotate(key=key.key))):
+        with pytest.raises(Conflict):
+            await desk.ask("admin", verb, ask)
+    assert [entry.target for entry in desk.log.entries[1:]] == ["…", "…"]
+
+
+async def test_a_flood_over_the_limit_is_one_entry_and_a_number(desk: Desk) -> None:
+    for _ in range(2):
+        await desk.ask("reader", "nodes.list", NodeList())
+    for _ in range(50):
+        with pytest.raises(RateLimited):
+            await desk.ask("reader", "nodes.list", NodeList())
+    assert [(entry.what, entry.outcome) for entry in desk.log.entries] == [("nodes.list", "refused")]
+    desk.guard.refusals.settle()
+    assert len(desk.log.entries) == 1
+    desk.clock.advance(60.0)
+    desk.guard.refusals.settle()
+    assert [entry.reason for entry in desk.log.entries[1:]] == ["49 more over the limit within a minute"]
+    assert desk.guard.refusals.limited == 50
+
+
+async def test_a_flood_of_forbidden_things_is_ten_entries_and_a_number(desk: Desk) -> None:
+    for _ in range(25):
+        with pytest.raises(Forbidden):
+            await desk.ask("publisher", "nodes.remove", NodeRemove(node="blog"))
+    assert len(desk.log.entries) == 10
+    desk.clock.advance(60.0)
+    with pytest.raises(Forbidden):
+        await desk.ask("publisher", "nodes.remove", NodeRemove(node="blog"))
+    assert [entry.reason for entry in desk.log.entries[10:11]] == ["15 more forbidden within a minute"]
+    assert len(desk.log.entries) == 12
+    assert desk.guard.refusals.forbidden == 26
+
+
+async def test_what_is_outside_a_scope_is_counted_and_told_with_its_node(desk: Desk) -> None:
+    desk.people["ann"] = Principal("ann", "operator", Scopes(nodes=["shop-*"]))
+    with pytest.raises(Forbidden):
+        await desk.ask("ann", "nodes.remove", NodeRemove(node="blog"))
+    (entry,) = desk.log.entries
+    assert (entry.outcome, entry.node) == ("refused", "blog")
+    assert desk.guard.refusals.forbidden == 1
+
+
+async def test_the_refusals_are_in_the_figures(desk: Desk) -> None:
+    with pytest.raises(Forbidden):
+        await desk.ask("reader", "nodes.remove", NodeRemove(node="blog"))
+    desk.rooms.doorkeeper.admitted = 3
+    desk.rooms.doorkeeper.refused["expired"] = 2
+    stats = await desk.ask("operator", "access.stats", AccessStatsAsk())
+    assert (stats.admitted, stats.refused, stats.forbidden, stats.limited) == (3, {"expired": 2}, 1, 0)

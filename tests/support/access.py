@@ -1,0 +1,162 @@
+"""The master's doors over a real database: everything that the doorkeeper and the enrolment are given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fleetfold_broker.identity.grants import Presented
+from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.apikeys import ApiKeys
+from fleetfold_master.access.audit import Audit
+from fleetfold_master.access.doorkeeper import Doorkeeper
+from fleetfold_master.access.enrolment import Enrolment
+from fleetfold_master.access.invites import Invites
+from fleetfold_master.access.limits import Failures, Limits
+from fleetfold_master.access.petitions import Petitions
+from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.access.tokens import AccessTokens
+from fleetfold_master.access.turned_away import TurnedAway
+from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.store import Nodes, Store
+from fleetfold_shared.clock import ManualClock
+from fleetfold_shared.credentials import Credential
+from fleetfold_shared.messages import (
+    AuditEntry,
+    AuditList,
+    Enrol,
+    KeyCreate,
+    KeyCreated,
+    Message,
+    NodeDescription,
+    NodeInvite,
+    Petition,
+    Refresh,
+    Tokens,
+    encode,
+)
+
+__all__ = ["ACCESS_S", "HOST", "REFRESH_S", "Doors", "description", "open_doors", "unknown"]
+
+HOST = "192.0.2.7"
+REFRESH_S = 30 * 86_400.0
+ACCESS_S = 3600
+
+
+class _Endpoints(Service):
+    """Keeps the handlers it is to serve, in place of a bus."""
+
+    def __init__(self, handlers: dict[str, Handler]) -> None:
+        self.handlers = handlers
+
+    async def serve(self, name: str, subject: str, handler: Handler, **_options: object) -> None:
+        self.handlers[name] = handler
+
+
+class Doors:
+    """One master's doors. `alive` are the names that answer a probe."""
+
+    def __init__(self, store: Store, folder: Path, clock: ManualClock, *, pending: bool = True) -> None:
+        self.store, self.clock, self.alive = store, clock, set[str]()
+        self.audit = Audit(store, clock)
+        self.tokens = AccessTokens(SigningKeys.load(folder / "keys", {}, clock), clock, "fleet", ACCESS_S)
+        self.sessions = Sessions(store, clock, self.tokens, self.audit, REFRESH_S)
+        self.invites = Invites(store, clock)
+        self.registry = Registry(Nodes(store), Presence(clock, 5.0), clock, "1.0")
+        self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None)
+        self.petitions = Petitions(store, clock, self.registry, self.sessions)
+        self.failures = Failures(30, clock)
+        self.turned_away = TurnedAway(self.audit, clock)
+        self.doorkeeper = Doorkeeper(
+            self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.turned_away,
+            clock, pending=pending,
+        )  # fmt: skip
+        self._enrolment = Enrolment(
+            Subjects(), self.invites, self.sessions, self.petitions, self.keys, self.registry,
+            Limits({"child": 60}, clock), self.failures, self.audit, self.turned_away,
+            live=self._is_alive, where=self.doorkeeper.where, pending=pending,
+        )  # fmt: skip
+        self.handlers: dict[str, Handler] = {}
+
+    async def load(self) -> None:
+        """What a master does at its start."""
+        await self.registry.load()
+        await self.sessions.load()
+        await self.keys.load()
+        await self.petitions.load()
+        await self._enrolment.start(_Endpoints(self.handlers))
+
+    async def close(self) -> None:
+        """Write what waits."""
+        await self.audit.close()
+
+    async def send(self, verb: str, name: str, message: Message) -> Message | None:
+        """A request on `fleet.join.<name>.<verb>`."""
+        handler = self.handlers[f"join-{verb}"]
+        return await handler(Request(f"fleet.join.{name}.{verb}", encode(message), name, None, {}, {}))
+
+    async def enrol(self, name: str, token: str, claim: str = "claim") -> Tokens:
+        """Use a join token."""
+        answer = await self.send("enrol", name, Enrol(token=token, claim=claim))
+        assert isinstance(answer, Tokens)
+        return answer
+
+    async def refresh(self, name: str, token: str, attempt: str = "attempt") -> Tokens:
+        """Use a refresh token."""
+        answer = await self.send("refresh", name, Refresh(token=token, attempt=attempt))
+        assert isinstance(answer, Tokens)
+        return answer
+
+    async def petition(self, name: str, claim: str = "claim") -> Message | None:
+        """Ask to be let in."""
+        return await self.send("petition", name, Petition(claim=claim, description=description()))
+
+    async def member(self, name: str) -> Tokens:
+        """Invite a node and let it use the token."""
+        return await self.enrol(name, await self.invite(name))
+
+    async def invite(self, name: str, *, uses: int = 1, expires_s: float = 3600.0) -> str:
+        """A join token."""
+        ask = NodeInvite(node=name, uses=uses, expires_s=expires_s)
+        return (await self.invites.create(ask, "ops")).token
+
+    async def key(self, name: str = "ci", **what: object) -> KeyCreated:
+        """An API key."""
+        return await self.keys.create(KeyCreate(name=name, **what), "ops")  # type: ignore[arg-type]  # the test's own
+
+    async def knock(self, name: str, token: str, host: str = HOST) -> object:
+        """Connect."""
+        return await self.doorkeeper.admit(Presented(name=name, token=token, host=host))
+
+    async def log(self, **filters: object) -> list[AuditEntry]:
+        """The audit log."""
+        return (await self.audit.list(AuditList(**filters))).entries  # type: ignore[arg-type]  # the test's own
+
+    async def _is_alive(self, name: str) -> bool:
+        return name in self.alive
+
+
+def description(version: str = "1.0", **labels: str) -> NodeDescription:
+    """What a node says of itself."""
+    return NodeDescription(incarnation="i1", version=version, labels=labels)
+
+
+def unknown(kind: str, name: str) -> str:
+    """A well-formed credential that nobody has issued."""
+    return Credential.mint(kind, name).text  # type: ignore[arg-type]  # the test's own
+
+
+@asynccontextmanager
+async def open_doors(folder: Path, *, pending: bool = True) -> AsyncIterator[Doors]:
+    """The doors of a new master on the store in `folder`."""
+    store = await Store.open(f"sqlite:///{folder}/master.db")
+    doors = Doors(store, folder, ManualClock(), pending=pending)
+    await doors.load()
+    try:
+        yield doors
+    finally:
+        await doors.close()
+        await store.close()
