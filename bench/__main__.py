@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvloop
 
-from bench import commands, fanout, search
+from bench import commands, fanout, identity, search
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 3
@@ -21,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "fanout": fanout.measure,
     "commands": commands.measure,
     "search": search.measure,
+    "identity": identity.measure,
 }
 
 
@@ -31,6 +35,10 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.names) - BENCHMARKS.keys():
         options.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    structlog.configure(  # links that break and nodes that are refused are what some are about
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     for name in given.names or BENCHMARKS:
         figures = {"benchmark": name, **_machine(), "rounds": given.rounds}
         figures |= {"figures": uvloop.run(BENCHMARKS[name](given.rounds)), "load_after": os.getloadavg()[0]}

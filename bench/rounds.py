@@ -8,9 +8,10 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-__all__ = ["latencies_ms", "medians", "percentile", "rate"]
+__all__ = ["Work", "latencies_ms", "medians", "percentile", "rate", "side_by_side_ms"]
 
 Work = Callable[[], Awaitable[object]]
+"""One piece of what is measured."""
 
 
 async def rate(work: Work, in_flight: int, count: int) -> float:
@@ -33,6 +34,15 @@ async def latencies_ms(work: Work, count: int) -> list[float]:
         started = time.perf_counter()
         await work()
         took.append((time.perf_counter() - started) * 1000)
+    return took
+
+
+async def side_by_side_ms(works: Mapping[str, Work], count: int) -> dict[str, list[float]]:
+    """The same of several, which take turns piece by piece: whatever else goes on here meets all of them alike."""
+    took: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(count):
+        for name, work in works.items():
+            took[name] += await latencies_ms(work, 1)
     return took
 
 

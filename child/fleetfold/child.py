@@ -9,9 +9,11 @@ child.run()
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import ModuleType
@@ -20,23 +22,33 @@ from typing import Any, Self
 import structlog
 import uvloop
 
+from fleetfold.invitation import invite_itself
 from fleetfold.process import calm_collector
 from fleetfold.sources import Source, SourceLog, records
 from fleetfold.state import find_url, state_directory
+from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.greeting import asks_for_credentials
+from fleetfold_broker.secretfile import from_environment
 from fleetfold_broker.subjects import Subjects
+from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Action, Actions
+from fleetfold_child.arrival import arrive, check_join_token
 from fleetfold_child.builtin import builtin_actions, no_source
 from fleetfold_child.database import Database
+from fleetfold_child.door import BusDoor, asking
 from fleetfold_child.index import Collection, DataLock
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
+from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.ids import check_slug, new_id
-from fleetfold_shared.messages import NodeDescription
+from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
 
 __all__ = ["Child"]
 
@@ -49,7 +61,10 @@ class Child:
     """A node of the fleet, fronting one application. Declare, then `run()`; or `await start()` and `await stop()`.
 
     `url` is the broker's; without it the fleet that `fleetfold up` started here is found. `data` is where documents
-    and the ledger live, one process at a time; by default a folder of the child's name in the state directory.
+    and the ledger live, one process at a time; by default a folder of the child's name in the state directory. Its
+    credentials live there too: the first start gets them with `join`, a join token, or that of `$FLEETFOLD_JOIN` or
+    `$FLEETFOLD_JOIN_FILE`; where the fleet runs on this machine, none is needed. `ca` is the file of the CA to trust,
+    `cert` and `key` are what is shown to a broker that wants a certificate.
     """
 
     def __init__(
@@ -64,9 +79,14 @@ class Child:
         concurrency: int = 16,
         embedder: str = DEFAULT_EMBEDDER,
         prefix: str = "fleet",
+        join: str | None = None,
+        ca: str | Path | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
     ) -> None:
         self.name = check_slug(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
+        self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
         self.data = Path(data) if data else state_directory() / "children" / name
         self._describing = NodeDescription(
             incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=weight,
@@ -78,6 +98,7 @@ class Child:
         self._open = AsyncExitStack()
         self._collections: dict[str, Collection] = {}
         self._node: Node | None = None
+        self._background = Tasks()
 
     def collection(self, name: str, source: Source | None = None) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`."""
@@ -109,13 +130,16 @@ class Child:
         return {name: collection.info().documents for name, collection in self._collections.items()}
 
     async def start(self) -> None:
-        """Open the data, read the sources, join the fleet. `Conflict` when the data or the name is in use."""
+        """Open the data, be let in, read the sources, join the fleet. `Conflict` when the data or the name is in use,
+        `Unauthenticated` when the fleet does not take the node's credentials, or it has none.
+        """
         if self._sources:
             self._actions.add(builtin_actions(self._sync))
         try:
-            bus = await self._open.enter_async_context(await self._connect())
+            self._open.enter_context(DataLock(self.data))
+            bus, granted = await self._connect()
             ledger = await self._open_data()
-            node = self._node = Node(bus, self._describing, self._actions, ledger, self._collections)
+            node = self._node = Node(bus, self._describing, self._actions, ledger, self._collections, granted)
             await node.start()
         except BaseException:
             await self._open.aclose()
@@ -159,11 +183,28 @@ class Child:
         if not told.is_set():
             raise Conflict(f"{self.name}: {self._node.stop_reason if self._node else 'stopped'}", field="name")
 
-    async def _connect(self) -> Bus:
-        return await Bus.connect(find_url(self._url), self.name, Subjects(self._prefix))
+    async def _connect(self) -> tuple[Bus, AbstractSet[Capability]]:
+        """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
+        url, subjects = find_url(self._url), Subjects(self._prefix)
+        tls = find_tls(url, self._tls)
+        token = check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
+        if not await asks_for_credentials(url):
+            bus = await Bus.connect(url, self.name, subjects, tls=tls)
+            return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
+        membership = Membership(self.name, Passport.open(self.data, self.name), BusDoor(url, self.name, subjects, tls))
+        bus = await arrive(
+            membership,
+            lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
+            self._describing,
+            token=token,
+            invite=lambda: invite_itself(self.name, url, self._prefix, self._tls.ca),
+        )
+        await self._open.enter_async_context(bus)
+        self._open.push_async_callback(self._background.cancel)
+        self._background.spawn(membership.stay(asking(bus), bus.link.renew))
+        return bus, membership.capabilities
 
     async def _open_data(self) -> Ledger:
-        self._open.enter_context(DataLock(self.data))
         embedder = await asyncio.to_thread(load_embedder, self._embedder)
         for name in self._sources:
             collection = await Collection.open(
@@ -195,3 +236,7 @@ class Child:
     def _changed(self, _info: object) -> None:
         if self._node is not None:
             self._node.changed()
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any, Self
 
+from fleetfold.access import AccessCalls
+from fleetfold.caller import ANSWER_S, LONG_POLL_S
+from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.state import find_url
+from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.subjects import Subjects
-from fleetfold_shared.errors import DeadlineExceeded, Unavailable
+from fleetfold_shared.config import TlsConfig
+from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import (
     Filter,
@@ -18,7 +23,6 @@ from fleetfold_shared.messages import (
     JobList,
     JobListed,
     JobWait,
-    Message,
     NodeGet,
     NodeList,
     NodeListed,
@@ -41,42 +45,45 @@ from fleetfold_shared.messages import (
     TransactionView,
     TransactionWait,
 )  # fmt: skip
+from fleetfold_shared.urls import shown
 
 __all__ = ["Client"]
 
-T = TypeVar("T", bound=Message)
 
-ANSWER_S = 10.0
-LONG_POLL_S = 5.0
-START_S = 3.0
-RETRY_S = 0.2
-
-
-class Client:
+class Client(AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
-    `Unavailable` when no broker or master answers, `DeadlineExceeded` when time is over.
+    `Unavailable` when no broker or master answers, `DeadlineExceeded` when time is over, `Forbidden` when the identity
+    may not, `RateLimited` with `retry_after_s` when it asks too often.
     """
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
     @classmethod
-    async def connect(cls, url: str | None = None, *, name: str = "client", prefix: str = "fleet") -> Self:
-        """Connect as `name`. Without `url`: `$FLEETFOLD_URL`, else the fleet that `fleetfold up` started here."""
-        check_slug(name, "name")
-        return cls(await Bus.connect(find_url(url), name, Subjects(prefix)))
+    async def connect(
+        cls,
+        url: str | None = None,
+        *,
+        name: str | None = None,
+        key: str | Path | None = None,
+        ca: str | Path | None = None,
+        prefix: str = "fleet",
+    ) -> Self:
+        """Connect. Without `url`: `$FLEETFOLD_URL`, else the fleet that `fleetfold up` started here.
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Part from the broker."""
-        await self._bus.close()
+        `key` is an API key, or the file that holds one; without it that of `$FLEETFOLD_API_KEY` or
+        `$FLEETFOLD_API_KEY_FILE`, else this machine's own, if the fleet runs here. The caller is who the key names;
+        `name` is only for a fleet without identities. `ca` is the file of the CA to trust. `Unauthenticated` when the
+        fleet does not take the key, or wants one.
+        """
+        url = find_url(url)
+        shown_key = find_api_key(url, key)
+        named = check_slug(name or "client", "name")
+        caller = shown_key.name if shown_key else named
+        tls = find_tls(url, TlsConfig(ca=str(ca)) if ca else None)
+        try:
+            return cls(await Bus.connect(url, caller, Subjects(prefix), credential=shown_key, tls=tls))
+        except Unauthenticated:
+            raise Unauthenticated(_unwelcome(shown(url), shown_key)) from None
 
     async def nodes(self, *, removed: bool = False) -> list[NodeRecord]:
         """The nodes by name; with `removed` also those that were taken out."""
@@ -191,49 +198,18 @@ class Client:
         ask = TransactionWait(id=id, wait_ms=_wait_ms(timeout_s))
         return await self._until_ended("tx.wait", ask, TransactionView, {"running", "compensating"}, timeout_s)
 
-    async def _ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
-        subject = self._bus.subjects.api(self._bus.caller, verb)
-        try:
-            return await self._bus.request(subject, ask, kind, timeout_s)
-        except Unavailable as error:
-            if "no responders" not in error.message:
-                raise
-            raise Unavailable(
-                "no master answers on this bus: start one with `fleetfold up` or `fleetfold master`"
-            ) from None
-
-    async def _start(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
-        """Ask for something that its id makes safe to ask twice: once a master may have it, an answer that went missing
-        is asked for again, whoever is away meanwhile.
-        """
-        loop, link = asyncio.get_running_loop(), self._bus.link
-        deadline, sent = loop.time() + timeout_s, False
-        while True:
-            was_up = link.is_up
-            try:
-                return await self._ask(verb, ask, kind, LONG_POLL_S + START_S)
-            except (Unavailable, DeadlineExceeded) as error:
-                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not link.is_up)
-                if not sent or loop.time() > deadline:
-                    raise
-            await asyncio.sleep(RETRY_S)
-
-    async def _until_ended(self, verb: str, ask: Message, kind: type[T], going_on: set[str], timeout_s: float) -> T:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while True:
-            try:
-                record = await self._ask(verb, ask, kind, LONG_POLL_S + ANSWER_S)
-            except (Unavailable, DeadlineExceeded):  # the master or the broker is away: what it accepted goes on
-                if loop.time() > deadline:
-                    raise
-                await asyncio.sleep(RETRY_S)
-                continue
-            if getattr(record, "state") not in going_on:  # noqa: B009 (both kinds have it)
-                return record
-            if loop.time() > deadline:
-                raise DeadlineExceeded(f"{getattr(ask, 'id')} has not ended within {timeout_s:g} s; it goes on")  # noqa: B009
-
 
 def _wait_ms(timeout_s: float) -> int:
     return round(min(timeout_s, LONG_POLL_S) * 1000)
+
+
+def _unwelcome(url: str, key: ApiKey | None) -> str:
+    if key is None:
+        return (
+            f"{url} asks who you are, and there is no API key for it here: give one with --key-file FILE or "
+            f"${API_KEY}_FILE; `fleetfold keys create NAME` on the master's machine makes one"
+        )
+    return (
+        f"{url} does not take the API key of {key.name} ({key.origin}): it is revoked, expired or another fleet's; "
+        "`fleetfold keys create NAME` on the master's machine makes another"
+    )

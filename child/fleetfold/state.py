@@ -5,23 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from fleetfold_shared.errors import Unavailable
 
-__all__ = ["RunningFleet", "announce", "find_url", "running_fleet", "state_directory", "withdraw"]
+__all__ = [
+    "RunningFleet", "announce", "find_url", "fleet_at", "running_fleet", "same_place", "state_directory", "withdraw",
+]  # fmt: skip
 
 FILE = "fleet.json"
+USUAL_PORT = 4222
 
 
 class RunningFleet(msgspec.Struct, frozen=True):
-    """What a running `up`, `demo` or `broker` says of itself; `pid` is its process, `started_at` Unix seconds."""
+    """What a running `up`, `demo` or `broker` says of itself; `pid` is its process, `started_at` Unix seconds.
+
+    `keys` is the directory of its secrets, `ca` the file of the CA that signed its certificate: both are named alone.
+    """
 
     url: str
     pid: int
     command: str
     started_at: float
+    keys: str | None = None
+    ca: str | None = None
+    insecure: bool = False
 
 
 def state_directory() -> Path:
@@ -64,6 +74,26 @@ def find_url(url: str | None = None) -> str:
     if fleet is None:
         raise Unavailable("no fleet is running here: start one with `fleetfold up`, or name its broker with --url")
     return fleet.url
+
+
+def fleet_at(url: str) -> RunningFleet | None:
+    """The fleet that runs here, if `url` is where its broker listens."""
+    fleet = running_fleet()
+    return fleet if fleet is not None and same_place(fleet.url, url) else None
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether both URLs lead to one listener, to the letter: another name of a host may be another's listener."""
+    return one == other or (_place(one) is not None and _place(one) == _place(other))
+
+
+def _place(url: str) -> tuple[str | None, int] | None:
+    """The host and the port of a URL; `None` for several URLs, or none."""
+    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    try:
+        return parts.hostname, parts.port or USUAL_PORT
+    except ValueError:
+        return None
 
 
 def _read() -> RunningFleet | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Collection as Several
 from collections.abc import Mapping
 
 import msgspec
@@ -13,22 +14,32 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.deliveries import Deliveries
 from fleetfold_broker.gathered import serve_node
+from fleetfold_broker.kept import Kept
 from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.patience import patiently
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import DeadlineExceeded, Unavailable
-from fleetfold_shared.messages import Command, CommandResult, Heartbeat, Join, Joined, NodeDescription
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.messages import (
+    CAPABILITIES,
+    Capability,
+    Command,
+    CommandResult,
+    Heartbeat,
+    Join,
+    Joined,
+    NodeDescription,
+)  # fmt: skip
 
 __all__ = ["Node"]
 
 log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
-JOIN_AGAIN_MOST_S = 5.0
 NOTED_EVERY_S = 0.5
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
@@ -37,11 +48,14 @@ CHANGE_TOLD_AFTER_S = 0.05
 
 
 class Node:
-    """One node under way. `start` returns when a master has taken it in; `stopped` is set when it has to end."""
+    """One node under way. `start` returns when a master has taken it in; `stopped` is set when it has to end.
+
+    What it was not granted, it does not offer: the broker would not let it hear the questions.
+    """
 
     def __init__(
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
-        collections: Mapping[str, Collection],
+        collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -50,8 +64,11 @@ class Node:
         self._executor = Executor(
             actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency
         )
+        self._granted = granted
         self._deliveries = Deliveries(bus, self._name, self._execute)
+        self._kept = Kept(bus)
         self._tasks = Tasks()
+        self._joining: asyncio.Task[Joined] | None = None
         self._changed = asyncio.Event()
         self._heartbeat_s = 5.0
         self._seq = 0
@@ -63,16 +80,18 @@ class Node:
         """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
         self._heartbeat_s = (await self._join()).heartbeat_s
         verbs = Verbs(self._described.incarnation, self._collections, self)
-        await serve_node(self._service, self._bus, self._name, verbs.table())
+        await serve_node(self._service, self._bus, self._name, verbs.asked(of_documents="search" in self._granted))
+        for verb, handler in verbs.told().items():
+            await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
         await self._service.start()
-        await self._deliveries.start()
+        if "actions" in self._granted:
+            await self._kept.start()
+            await self._deliveries.start()
         await self._say()
         await self._bus.link.barrier()
         self._bus.link.on_up(self._back)
-        self._tasks.spawn(self._beat())
-        self._tasks.spawn(self._publish_kept())
-        self._tasks.spawn(self._note_published())
-        self._tasks.spawn(self._prune())
+        for work in (self._beat(), self._publish_kept(), self._note_published(), self._prune()):
+            self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Say goodbye, finish what runs within `grace_s`, and part. What is left runs again at the next start."""
@@ -98,7 +117,8 @@ class Node:
 
     def join_again(self) -> None:
         """The master does not know this node: it has lost its store."""
-        self._tasks.spawn(self._join())
+        if self._joining is None or self._joining.done():
+            self._joining = self._tasks.spawn(self._join())
 
     @property
     def in_flight(self) -> int:
@@ -107,27 +127,24 @@ class Node:
 
     @property
     def description(self) -> NodeDescription:
-        """The node in its own words, as of now."""
+        """The node in its own words, as of now: what it was granted of what it has."""
+        searched, acting = "search" in self._granted, "actions" in self._granted
         return msgspec.structs.replace(
             self._described,
-            collections=[collection.info() for collection in self._collections.values()],
-            actions=self._actions.infos(),
+            collections=[collection.info() for collection in self._collections.values()] if searched else [],
+            actions=self._actions.infos() if acting else [],
         )
 
     async def _join(self) -> Joined:
-        subject, pause_s, told = self._bus.subjects.join(self._name), 0.2, False
-        while True:
-            try:
-                joined = await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
-            except (Unavailable, DeadlineExceeded) as error:
-                if not told:
-                    log.warning("node.waits_for_a_master", reason=error.message)
-                told = True
-                await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
-                pause_s = min(pause_s * 1.5, JOIN_AGAIN_MOST_S)
-                continue
-            log.info("node.joined", state=joined.state)
-            return joined
+        """Take the place in the fleet. The broker vouches for the name, which stands in the subject."""
+        subject = self._bus.subjects.api(self._name, "nodes.join")
+
+        async def attempt() -> Joined:
+            return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
+
+        joined = await patiently(attempt, "node.waits_for_a_master")
+        log.info("node.joined", state=joined.state)
+        return joined
 
     async def _beat(self) -> None:
         """Be heard at each interval, jittered, and soon after each change."""
@@ -159,7 +176,7 @@ class Node:
 
     async def _publish(self, result: CommandResult) -> None:
         """Return when the broker has stored the result. It has no message id: the master knows duplicates."""
-        await self._bus.publish_durably(self._bus.subjects.result(self._name), result)
+        await self._kept.publish(self._bus.subjects.result(self._name), result)
         self._published.append(result.id)
 
     async def _note_published(self) -> None:
@@ -174,8 +191,9 @@ class Node:
             await self._ledger.published(*ids)
 
     async def _publish_kept(self) -> None:
-        for result in await self._ledger.unpublished():
-            await self._publish(result)
+        if "actions" in self._granted:
+            for result in await self._ledger.unpublished():
+                await self._publish(result)
 
     async def _prune(self) -> None:
         """Keep the ledger bounded."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from fleetfold_broker.service import Request
 from fleetfold_child.index import Collection, search_collections
-from fleetfold_shared.errors import NotFound
+from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import (
     Message,
     NodeDescription,
+    NodeList,
     Pong,
     SearchAnswer,
     SearchAsk,
@@ -35,22 +37,23 @@ class Daemon(Protocol):
 
 
 class Verbs:
-    """The handlers of `call.<node>.<verb>` and `ask.<verb>`."""
+    """The handlers of `ask.<verb>` and `call.<node>.<verb>`."""
 
     def __init__(self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon) -> None:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
 
-    def table(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
-        """Each verb with its handler."""
-        return {
-            "ping": self._ping,
-            "search": self._search,
-            "statistics": self._statistics,
-            "superseded": self._superseded,
-            "join-again": self._join_again,
-        }
+    def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+        """What is answered, each verb with its handler; without `of_documents` only what any node answers."""
+        if not of_documents:
+            return {"ping": self._ping}
+        return {"ping": self._ping, "search": self._search, "statistics": self._statistics}
 
-    async def _ping(self, _request: Request) -> Pong:
+    def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
+        """What is only heard: nobody is answered, and what does not decode is dropped."""
+        return {"superseded": self._superseded, "join-again": self._join_again}
+
+    async def _ping(self, request: Request) -> Pong:
+        decode(request.data, NodeList)
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight)
 
     async def _search(self, request: Request) -> SearchAnswer:
@@ -62,10 +65,11 @@ class Verbs:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
         return self._collections[ask.collection].statistics(ask)
 
-    async def _superseded(self, request: Request) -> Pong:
-        self._daemon.supersede(decode(request.data, Superseded).incarnation)
-        return await self._ping(request)
+    async def _superseded(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            self._daemon.supersede(decode(request.data, Superseded).incarnation)
 
-    async def _join_again(self, request: Request) -> Pong:
-        self._daemon.join_again()
-        return await self._ping(request)
+    async def _join_again(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            decode(request.data, NodeList)
+            self._daemon.join_again()

@@ -9,7 +9,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType, NoneType, SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -18,13 +18,16 @@ from fleetfold.cli import reference as commands
 from fleetfold_broker import headers, topology
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
-from fleetfold_master.service import Api
+from fleetfold_master.access import reference as who_may_what
+from fleetfold_master.access.enrolment import Enrolment
+from fleetfold_master.service import AccessApi, Api
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import PROTOCOL, Message, nodes, search, transactions
+from fleetfold_shared.messages import PROTOCOL, Message, access, nodes, search, transactions
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About commands and jobs": jobs, "About transactions": transactions,
+    "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -71,13 +74,14 @@ The message id of a command is `<id>#<attempt>`, so that the broker stores a del
 ERRORS = """\
 An error is a reply with the headers `{error}` (the message) and `{error_code}` (the status), as
 [ADR-32](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md) has it, and the body
-`{{"code", "message", "field"}}`. `code` is stable; `field` names the offending input, where there is one.
+`{{"code", "message", "field", "retry_after_s"}}`. `code` is stable; `field` names the offending input, where there is
+one; `retry_after_s` says when to try again what is refused only for now.
 """
 
 
 def pages() -> dict[str, str]:
     """Every page of this folder by file name."""
-    return {**commands.pages(), "bus.md": bus()}
+    return {**commands.pages(), "bus.md": bus(), "access.md": who_may_what.page()}
 
 
 def bus() -> str:
@@ -97,18 +101,19 @@ def _subjects() -> Iterator[str]:
 
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
-    verbs = Api.__new__(Api)._verbs()  # noqa: SLF001 (the table alone is wanted, not a running service)
-    asked = {verb: inspect.getclosurevars(handler).nonlocals for verb, handler in verbs.items()}
-    yield from _verbs({verb: (held["kind"], held["verb"]) for verb, held in asked.items()}, "fleet.api.<caller>.")
-    yield from ("", "A node joins by a request on `fleet.join.<node>`: [Join](#join), answered by [Joined](#joined).")
+    api = Api.__new__(Api)
+    api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
+    yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
+    yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
+    yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")
     yield from (
         "",
         "## Requests to a node",
         "",
         NODE_REQUESTS.format(gather=headers.GATHER, correlation=headers.CORRELATION),
     )
-    table = Verbs("", {}, SimpleNamespace()).table()  # type: ignore[arg-type]  # the table alone is wanted
-    yield from _verbs({verb: (None, handler) for verb, handler in table.items()}, "")
+    node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
+    yield from _verbs({verb: (None, handler) for verb, handler in {**node.asked(), **node.told()}.items()}, "")
 
 
 def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]], prefix: str) -> Iterator[str]:
@@ -116,6 +121,12 @@ def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]],
     for verb, (kind, handler) in verbs.items():
         taken = kind or _decoded_in(handler)
         yield f"| `{prefix}{verb}` | {_link(taken)} | {_link(typing.get_type_hints(handler)['return'])} |"
+
+
+def _joins() -> Iterator[tuple[str, type[Message] | None, Callable[..., Any]]]:
+    for name in ("enrol", "refresh", "petition"):
+        handler = getattr(Enrolment, f"_{name}")
+        yield name, _decoded_in(handler), handler
 
 
 def _decoded_in(handler: Callable[..., Any]) -> type[Message] | None:
@@ -191,6 +202,8 @@ def _message(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def _type(hint: Any) -> str:
+    if get_origin(hint) is tuple:  # of any length: to JSON it is a list
+        hint = list[get_args(hint)[0]]  # type: ignore[misc]  # a type that is made here
     return commands._words(hint).replace("[bytes](#bytes)", "base64 text")  # noqa: SLF001 (one wording for all pages)
 
 
@@ -211,8 +224,8 @@ def _limits(hint: Any) -> str:
     return ", ".join(filter(None, map(_limits, get_args(hint))))
 
 
-def _link(kind: type[Message] | None) -> str:
-    return f"[{kind.__name__}](#{kind.__name__.lower()})" if kind else "nothing"
+def _link(kind: type[Message | None] | None) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})" if kind not in {None, NoneType} else "nothing"
 
 
 def _doc(thing: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleetfold_shared.errors import Unavailable
 from support.fleet import Fleet, fleetfold, running_fleet, write_jsonl
 from support.wait import eventually
 
@@ -165,7 +166,7 @@ async def test_what_a_dead_child_missed_is_done_when_it_is_back_and_the_job_says
     assert [row["tx"] for row in shared_fleet.effects("blog")].count("missed") == 1
 
 
-async def test_a_removed_node_is_gone_and_its_name_may_return(shared_fleet: Fleet) -> None:
+async def test_a_removed_node_is_gone_and_its_name_may_return_by_invitation(shared_fleet: Fleet) -> None:
     await shared_fleet.stop("blog")
     assert (await fleetfold("nodes", "remove", "blog", "--json")).json == {"node": "blog", "removed": True}
     found = await fleetfold("search", "tent", "--json")
@@ -174,7 +175,12 @@ async def test_a_removed_node_is_gone_and_its_name_may_return(shared_fleet: Flee
     listed = (await fleetfold("nodes", "list", "--removed", "--json")).json["nodes"]
     assert {node["name"]: node["state"] for node in listed} == {"blog": "removed", "shop": "active"}
 
-    await shared_fleet.restart("blog")
+    with pytest.raises(Unavailable, match="fleetfold nodes invite blog"):
+        await shared_fleet.restart("blog")
+    token = shared_fleet.place / "token"
+    token.write_text((await fleetfold("nodes", "invite", "blog")).out)
+    source = f"things={shared_fleet.place / 'blog.jsonl'}"
+    await shared_fleet.start_child("blog", "--type", "blog", "--collection", source, "--join-file", str(token))
     assert (await fleetfold("run", "blog", "enter", "tx=returned")).code == 0
     assert {hit["node"] for hit in (await fleetfold("search", "tent", "--json")).json["hits"]} == {"shop", "blog"}
 

@@ -10,6 +10,7 @@ import pytest
 from fleetfold.client import Client
 from fleetfold_shared.messages import Searched
 from support.fleet import Fleet
+from support.wait import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,6 +27,10 @@ async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Sea
         answer = await client.search("a tent in a gale", limit=12, timeout_s=TIMEOUT_S)
         found.append((time.monotonic() - started, answer))
     return found
+
+
+async def _all_are_back(client: Client) -> bool:
+    return all(node.healthy for node in await client.nodes())
 
 
 def hits_of(answer: Searched, node: str) -> list[tuple[str, float]]:
@@ -79,7 +84,7 @@ async def test_searches_go_on_when_the_broker_and_the_master_are_back(shared_fle
         whole = await client.search("a tent in a gale", limit=12)
         await shared_fleet.kill("master", "broker")
         await shared_fleet.restart("broker", "master")
-        await client.ping()
+        await eventually(lambda: _all_are_back(client))
         again = await client.search("a tent in a gale", limit=12)
     for node in ("blog", "shop"):
         assert hits_of(again, node) == hits_of(whole, node)

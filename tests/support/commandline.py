@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 import structlog
 
 from fleetfold.cli.app import main
+from fleetfold.cli.options import Common
 from fleetfold.cli.terminal import Terminal
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
+    AccessStats,
     ActionInfo,
+    AuditEntry,
     CollectionInfo,
     Hit,
+    Identity,
     Job,
     JobNode,
+    KeyCreated,
+    KeyInfo,
+    KeyRevoked,
     NodeDescription,
+    NodeInvited,
     NodeRecord,
     NodeReport,
+    NodeRevoked,
     NodeUpdate,
     Searched,
+    SigningRotated,
     StepSpec,
     StepView,
     TimelineEntry,
@@ -94,10 +105,11 @@ class FakeFleet:
     error: BaseException | None = None
     asked: list[tuple[str, Any]] = field(default_factory=list)
     connected: tuple[str | None, str] | None = None
+    shown: tuple[Path | None, Path | None] = (None, None)
     closed: bool = False
 
-    async def connect(self, url: str | None, prefix: str) -> Self:
-        self.connected = url, prefix
+    async def connect(self, common: Common, prefix: str) -> Self:
+        self.connected, self.shown = (common.url, prefix), (common.key_file, common.ca)
         return self
 
     async def __aenter__(self) -> Self:
@@ -135,6 +147,43 @@ class FakeFleet:
 
     async def transact(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
         return self._said("transact", {"steps": steps, **options}, self.answer)
+
+    async def whoami(self) -> Identity:
+        return self._said("whoami", None, self.answer)
+
+    async def access_stats(self) -> AccessStats:
+        return self._said("access_stats", None, self.answer)
+
+    async def invite(self, name: str, **options: Any) -> NodeInvited:
+        return self._said("invite", {"name": name, **options}, self.answer)
+
+    async def approve_node(self, name: str, **options: Any) -> NodeRecord:
+        return self._said("approve", {"name": name, **options}, self.records[0])
+
+    async def revoke_node(self, name: str) -> NodeRevoked:
+        return self._said("revoke", name, self.answer)
+
+    async def create_key(self, name: str, **options: Any) -> KeyCreated:
+        return self._said("create_key", {"name": name, **options}, self.answer)
+
+    async def keys(self, *, revoked: bool = False) -> list[KeyInfo]:
+        return self._said("keys", revoked, self.answer)
+
+    async def rotate_key(self, key: str, **options: Any) -> KeyCreated:
+        return self._said("rotate_key", {"key": key, **options}, self.answer)
+
+    async def rotate_signing(self, **options: Any) -> SigningRotated:
+        return self._said("rotate_signing", options, self.answer)
+
+    async def revoke_key(self, key: str) -> KeyRevoked:
+        return self._said("revoke_key", key, self.answer)
+
+    async def audit(self, **options: Any) -> list[AuditEntry]:
+        return self._said("audit", options, self.answer)
+
+    async def follow_audit(self, **options: Any) -> AsyncIterator[AuditEntry]:
+        for entry in self._said("follow_audit", options, self.answer):
+            yield entry
 
     def _said(self, verb: str, what: Any, answer: Any) -> Any:
         self.asked.append((verb, what))

@@ -12,7 +12,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = ["Fleet", "Said", "fleetfold", "python", "running_fleet", "write_jsonl
 
 TESTS = Path(__file__).parents[1]
 COMMAND_S = 60.0
+SECRETS = [f"FLEETFOLD_{name}{suffix}" for name in ("API_KEY", "JOIN") for suffix in ("", "_FILE")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,15 @@ class Said:
         return msgspec.json.decode(self.out)
 
 
-async def fleetfold(*words: str, timeout_s: float = COMMAND_S) -> Said:
+async def fleetfold(*words: str, timeout_s: float = COMMAND_S, env: Mapping[str, str] | None = None) -> Said:
     """Run the installed command to its end; `TimeoutError` when it hangs."""
-    return await python("-m", "fleetfold", *words, timeout_s=timeout_s)
+    return await python("-m", "fleetfold", *words, timeout_s=timeout_s, env=env)
 
 
-async def python(*words: str, timeout_s: float = COMMAND_S) -> Said:
-    """Run this Python to its end."""
+async def python(*words: str, timeout_s: float = COMMAND_S, env: Mapping[str, str] | None = None) -> Said:
+    """Run this Python to its end, in `env` or this process's."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words,
+        sys.executable, *words, env=env,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -73,6 +74,7 @@ class Fleet:
         self.place = place
         self._daemons: dict[str, Daemon] = {}
         self._words: dict[str, list[str]] = {}
+        self._env: dict[str, Mapping[str, str] | None] = {}
         self._frozen: set[str] = set()
 
     @property
@@ -85,10 +87,10 @@ class Fleet:
         found: dict[str, Any] = msgspec.json.decode(self._daemons[name].ready)
         return found
 
-    async def start(self, name: str, *words: str) -> None:
-        """Start the daemon `name` with `fleetfold WORDS`; return when it is up."""
-        self._words[name] = [*words, "--json"]
-        self._daemons[name] = await start_daemon(name, self._words[name], self.place)
+    async def start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
+        """Start the daemon `name` with `fleetfold WORDS`, in `env` or this process's; return when it is up."""
+        self._words[name], self._env[name] = [*words, "--json"], env
+        await self._start_again(name)
 
     async def start_core(self) -> None:
         """A broker on a free port, which it keeps from then on, and a master."""
@@ -159,7 +161,7 @@ class Fleet:
             await daemon.stop()
 
     async def _start_again(self, name: str) -> None:
-        self._daemons[name] = await start_daemon(name, self._words[name], self.place)
+        self._daemons[name] = await start_daemon(name, self._words[name], self.place, self._env[name])
 
     def _port_is_free(self) -> bool:
         with socket.socket() as probe:
@@ -177,7 +179,8 @@ async def running_fleet(place: Path) -> AsyncIterator[Fleet]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLEETFOLD_STATE", str(place))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])))
-        patch.delenv("FLEETFOLD_URL", raising=False)
+        for name in ("FLEETFOLD_URL", *SECRETS):
+            patch.delenv(name, raising=False)
         fleet = Fleet(place)
         try:
             yield fleet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,20 @@ import pytest
 
 from fleetfold.child import Child
 from fleetfold.client import Client
+from fleetfold.credentials import LocalKey, write_local_key
 from fleetfold.sources import Source
+from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.link import LinkOptions
 from fleetfold_master.master import Master
-from fleetfold_shared.messages import Searched
+from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
-__all__ = ["BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_upkeep", "scores", "statuses"]
+__all__ = [
+    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_upkeep", "running_fleet", "scores",
+    "statuses",
+]  # fmt: skip
 
 HEARTBEAT_S = 0.4
 UPKEEP_S = 0.2
@@ -30,8 +38,9 @@ class Fleet:
 
     client: Client
 
-    def __init__(self, broker: EmbeddedBroker, place: Path) -> None:
-        self.broker, self.place = broker, place
+    def __init__(self, broker: EmbeddedBroker, place: Path, keys: BrokerKeys) -> None:
+        self.broker, self.place, self.keys = broker, place, keys
+        self.access = AccessConfig()
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
@@ -39,8 +48,13 @@ class Fleet:
     async def start_master(self, data: str = "master") -> None:
         """Start a master on the database in the folder `data`, an empty one if it is new."""
         (self.place / data).mkdir(exist_ok=True)
-        self.master = Master(self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S)
+        self.master = Master(
+            self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
+            keys=self.place / "keys",
+        )  # fmt: skip
         await self.master.start()
+        kept = LocalKey(self.broker.url, "cli", await self.master.local_key())
+        write_local_key(self.place / "keys", kept)
 
     async def stop_master(self) -> None:
         if self.master is not None:
@@ -69,9 +83,22 @@ class Fleet:
     async def stop_child(self, name: str) -> None:
         await self.children.pop(name).stop()
 
-    async def new_client(self, name: str) -> Client:
-        """A client, closed at the end."""
-        return await self._clients.enter_async_context(await Client.connect(self.broker.url, name=name))
+    async def new_key(self, name: str, role: ClientRole = "admin", **more: Any) -> str:
+        """An API key for the identity `name`."""
+        assert self.master is not None
+        return (await self.master._access.keys.create(KeyCreate(name=name, role=role, **more), "tests")).key
+
+    async def new_client(self, name: str, role: ClientRole = "admin", **more: Any) -> Client:
+        """A client of that name and role, closed at the end."""
+        key = await self.new_key(name, role, **more)
+        return await self._clients.enter_async_context(await Client.connect(self.broker.url, key=key))
+
+    @asynccontextmanager
+    async def masters_bus(self) -> AsyncIterator[Bus]:
+        """A bus with all that a master may say and hear."""
+        options = LinkOptions(url=self.broker.url, caller="master", seed=self.keys.fleet)
+        async with await Bus.open(options) as bus:
+            yield bus
 
     def effects(self, name: str) -> list[tuple[str, str]]:
         """What the actions of `support.books` have written down on a child: the step, and `do` or `undo`."""
@@ -88,14 +115,31 @@ class Fleet:
         await self.stop_master()
 
 
+@asynccontextmanager
+async def running_fleet(place: Path) -> AsyncIterator[Fleet]:
+    """A broker that asks who everybody is, a master and a client below `place`, which is the state directory."""
+    keys = BrokerKeys.load(place / "keys", {})
+    broker = EmbeddedBroker(place / "broker", identity=keys.public)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLEETFOLD_STATE", str(place))
+        for variable in ("FLEETFOLD_URL", "FLEETFOLD_API_KEY", "FLEETFOLD_API_KEY_FILE"):
+            patch.delenv(variable, raising=False)
+        await broker.start()
+        fleet = Fleet(broker, place, keys)
+        try:
+            await fleet.start_master()
+            fleet.client = await fleet.new_client("tester")
+            yield fleet
+        finally:
+            await fleet.close()
+            await broker.stop()
+
+
 @pytest.fixture
-async def fleet(broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[Fleet]:
+async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
     """A master and a client; children are the test's."""
-    fleet = Fleet(broker, tmp_path)
-    await fleet.start_master()
-    fleet.client = await fleet.new_client("tester")
-    yield fleet
-    await fleet.close()
+    async with running_fleet(tmp_path) as fleet:
+        yield fleet
 
 
 @pytest.fixture

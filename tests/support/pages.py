@@ -20,6 +20,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _VARYING = (
     (re.compile(r"^.*sent again.*\n", re.MULTILINE), ""),  # a slow machine only
     (re.compile(r"data in \S+"), "data in DIRECTORY"),
+    (re.compile(r"\bff[jrkp]_([a-z0-9-]+)\.\w+\.[\w-]{43}"), r"TOKEN of \1"),
     (re.compile(r"\b[0-9a-hjkmnp-tv-z]{26}\b"), "ID"),
     (re.compile(r"127\.0\.0\.1:\d+"), "BROKER"),
     (re.compile(r"\d\d:\d\d:\d\d\.\d+"), "CLOCK"),

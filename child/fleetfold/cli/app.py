@@ -12,11 +12,15 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group
 
+from fleetfold.cli.audit import audit, whoami
+from fleetfold.cli.certs import certs
 from fleetfold.cli.child import child
+from fleetfold.cli.config import config
 from fleetfold.cli.daemons import broker, master, up
 from fleetfold.cli.demo import demo
 from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
 from fleetfold.cli.jobs import jobs
+from fleetfold.cli.keys import keys
 from fleetfold.cli.nodes import nodes
 from fleetfold.cli.run import run
 from fleetfold.cli.search import search
@@ -40,6 +44,7 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
     "Use a fleet": (nodes, search, run, jobs, tx),
+    "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }
 

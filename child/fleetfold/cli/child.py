@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec.structs import asdict
 
-from fleetfold.cli.options import COMMON, DAEMON, Common, Daemon, Many, Option
+from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
 from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import labels, pair
@@ -38,8 +38,14 @@ async def child(
     label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
     weight: Annotated[float | None, Option(help="Its share where work is shared out; 1.")] = None,
     concurrency: Annotated[int | None, Option(help="How many requests it serves at once; 16.")] = None,
+    join: Annotated[
+        str | None, Option(help="The join token of a new node; rather --join-file: `ps` shows this to everybody.")
+    ] = None,
+    join_file: Annotated[
+        Path | None, Option(help="The file of the join token; else `$FLEETFOLD_JOIN`, `$FLEETFOLD_JOIN_FILE`.")
+    ] = None,
     daemon: Daemon = DAEMON,
-    common: Common = COMMON,
+    connection: Connection = CONNECTION,
     terminal: Injected,
 ) -> None:
     """A child: one application's documents and actions.
@@ -47,15 +53,15 @@ async def child(
     Stays up until SIGINT or SIGTERM. Options come before what the config file says of the same child. Modules of
     actions are looked for in the current folder first.
     """
-    config = settings(daemon, common, terminal)
+    config = settings(daemon, connection, terminal)
     given = {
         "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency,
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
-    url = find_url(common.url or config.url)
+    url = find_url(connection.url or config.url)
     with until_signalled():
-        async with running_child(chosen, url, config.prefix) as node:
+        async with running_child(chosen, url, config, join=_token(join, join_file)) as node:
             ready = {
                 "ready": "child",
                 "name": node.name,
@@ -63,7 +69,7 @@ async def child(
                 "pid": os.getpid(),
                 "documents": node.documents,
             }
-            terminal.ready(common, ready, _ready(node.name, node.documents, shown(url)))
+            terminal.ready(connection, ready, _ready(node.name, node.documents, shown(url)))
             reason = await node.wait()
         raise Conflict(f"{node.name}: {reason}", field="name")
 
@@ -84,6 +90,19 @@ def _over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
     """The options that were given over the settings, checked as they are."""
     changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
     return typed(asdict(config) | changes, ChildConfig, "")
+
+
+def _token(given: str | None, file: Path | None) -> str | None:
+    """The join token, for now as it is; `InvalidInput` for a file that cannot be read."""
+    if file is None:
+        return given
+    if given is not None:
+        raise InvalidInput("join: --join and --join-file exclude each other; give one", field="join")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not text"
+        raise InvalidInput(f"join-file: {file} cannot be read: {why}", field="join_file") from None
 
 
 def _collections(words: tuple[str, ...]) -> dict[str, str]:

@@ -12,8 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 from msgspec.structs import asdict
 
-from fleetfold.cli.options import COMMON, DAEMON, OUTPUT, Common, Daemon, Option, Output
+from fleetfold.cli.options import (
+    ACCESS,
+    BROKER_ACCESS,
+    CONNECTION,
+    DAEMON,
+    OUTPUT,
+    Access,
+    BrokerAccess,
+    Connection,
+    Daemon,
+    Option,
+    Output,
+)
 from fleetfold.cli.serving import (
+    guarded,
+    reachable,
     running_broker,
     running_child,
     running_master,
@@ -21,8 +35,9 @@ from fleetfold.cli.serving import (
     until_signalled,
 )
 from fleetfold.cli.terminal import Injected
+from fleetfold.credentials import keys_directory
 from fleetfold.state import find_url, state_directory
-from fleetfold_shared.config import BrokerConfig
+from fleetfold_shared.config import BrokerConfig, Config
 from fleetfold_shared.refusals import typed
 from fleetfold_shared.urls import shown
 
@@ -42,6 +57,7 @@ async def up(
     host: Host = None,
     port: Port = None,
     data: Annotated[Path | None, Option(help="Where all of it keeps its data; the state directory.")] = None,
+    access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
     terminal: Injected,
@@ -50,23 +66,27 @@ async def up(
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
-    config = settings(daemon, output, terminal)
+    config = guarded(settings(daemon, output, terminal), access, terminal)
     place = data or state_directory()
     store = _chosen(data and data / "broker", config.broker.store, "broker")
     home = _chosen(data and data / "master", config.master.data, "master")
+    keys = _chosen(access.keys or (data and data / "keys"), config.access.keys, "keys")
+    listening = _listening(config.broker, host, port)
     with until_signalled():
         async with AsyncExitStack() as opened:
-            server = await opened.enter_async_context(
-                running_broker(_listening(config.broker, host, port), store, "up")
-            )
-            await opened.enter_async_context(running_master(config, server.url, home))
+            server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
+            url = reachable(server)
+            await opened.enter_async_context(running_master(config, url, home, keys))
             children = [
-                await opened.enter_async_context(running_child(child, server.url, config.prefix, place))
+                await opened.enter_async_context(running_child(child, url, config, data=place))
                 for child in config.children
             ]
             documents = {child.name: child.documents for child in children}
-            ready = {"ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents}
-            terminal.ready(output, ready, _welcome(server.url, place, children))
+            ready = {
+                "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
+                "insecure": config.access.insecure,
+            }  # fmt: skip
+            terminal.ready(output, ready, _welcome(server.url, place, children, config))
             await _watch(children)
 
 
@@ -75,6 +95,7 @@ async def broker(
     host: Host = None,
     port: Port = None,
     store: Annotated[Path | None, Option(help="Where it keeps its streams; `broker` in the state directory.")] = None,
+    access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
     terminal: Injected,
@@ -83,34 +104,50 @@ async def broker(
 
     A nats-server, started again when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
-    config = settings(daemon, output, terminal)
+    config = guarded(settings(daemon, output, terminal), access, terminal)
     place = _chosen(store, config.broker.store, "broker")
+    keys = _chosen(access.keys, config.access.keys, "keys")
+    listening = _listening(config.broker, host, port)
     with until_signalled():
-        async with running_broker(_listening(config.broker, host, port), place, "broker") as server:
-            ready = {"ready": "broker", "url": server.url, "store": str(place), "pid": os.getpid()}
-            terminal.ready(output, ready, f"fleetfold broker is up: on {server.url}, its store in {place}")
+        async with running_broker(config, listening, place, keys, "broker") as server:
+            ready = {
+                "ready": "broker", "url": server.url, "store": str(place), "pid": os.getpid(),
+                "insecure": config.access.insecure,
+            }  # fmt: skip
+            text = f"fleetfold broker is up{_openly(config)}: on {server.url}, its store in {place}"
+            terminal.ready(output, ready, text)
             await asyncio.Event().wait()
 
 
 async def master(
     *,
     data: Annotated[Path | None, Option(help="Where it keeps its database; `master` in the state directory.")] = None,
+    access: Access = ACCESS,
     daemon: Daemon = DAEMON,
-    common: Common = COMMON,
+    connection: Connection = CONNECTION,
     terminal: Injected,
 ) -> None:
     """A master alone.
 
     Stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is back.
     """
-    config = settings(daemon, common, terminal)
+    config = guarded(settings(daemon, connection, terminal), access, terminal)
     place = _chosen(data, config.master.data, "master")
-    url = find_url(common.url or config.url)
+    url = find_url(connection.url or config.url)
+    keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     with until_signalled():
-        async with running_master(config, url, place):
-            ready = {"ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid()}
-            terminal.ready(common, ready, f"fleetfold master is up: its database in {place}; on {shown(url)}")
+        async with running_master(config, url, place, keys):
+            ready = {
+                "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
+                "insecure": config.access.insecure,
+            }  # fmt: skip
+            text = f"fleetfold master is up{_openly(config)}: its database in {place}; on {shown(url)}"
+            terminal.ready(connection, ready, text)
             await asyncio.Event().wait()
+
+
+def _openly(config: Config) -> str:
+    return " (INSECURE)" if config.access.insecure else ""
 
 
 def _chosen(option: Path | None, setting: str | None, name: str) -> Path:
@@ -123,13 +160,15 @@ def _listening(config: BrokerConfig, host: str | None, port: int | None) -> Brok
     return typed(asdict(config) | given, BrokerConfig, "")
 
 
-def _welcome(url: str, place: Path, children: Sequence[Child]) -> str:
+def _welcome(url: str, place: Path, children: Sequence[Child], config: Config) -> str:
     with_children = f" with {', '.join(child.name for child in children)}" if children else ""
     step = (
         'fleetfold search "what you look for"' if children
         else "fleetfold child --name shop --collection products=docs.jsonl"
     )  # fmt: skip
-    return f"fleetfold is up{with_children}: on {url}, data in {place}\nnext, in another terminal: {step}"
+    return (
+        f"fleetfold is up{_openly(config)}{with_children}: on {url}, data in {place}\nnext, in another terminal: {step}"
+    )
 
 
 async def _watch(children: Sequence[Child]) -> None:

@@ -52,6 +52,12 @@ def _problem(error: CycloptsError, tokens: Sequence[str]) -> str:
 
 def _say(terminal: Terminal, body: ErrorBody, code: int, *, as_json: bool) -> int:
     if as_json:
-        print(line({"error": body}), file=terminal.out, flush=True)
+        print(line({"error": _document(body)}), file=terminal.out, flush=True)
     print("fleetfold:", " ".join(body.message.split()), file=terminal.err, flush=True)
     return code
+
+
+def _document(body: ErrorBody) -> dict[str, object]:
+    """When to try again stands in it only if trying again will do."""
+    said: dict[str, object] = {"code": body.code, "message": body.message, "field": body.field}
+    return said if body.retry_after_s is None else {**said, "retry_after_s": body.retry_after_s}

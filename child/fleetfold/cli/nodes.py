@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from fleetfold.cli.durations import duration_s
 from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
 from fleetfold.cli.terminal import Injected
-from fleetfold.cli.values import labels
+from fleetfold.cli.values import labels, listed
 from fleetfold.cli.views import nodes as views
+from fleetfold.cli.views.text import dropped
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import NodeUpdate
+from fleetfold_shared.messages import CAPABILITIES, Capability, NodeUpdate
 
 __all__ = ["nodes"]
 
@@ -95,3 +97,60 @@ async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
     async with await terminal.fleet(common) as fleet:
         await fleet.remove_node(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
+
+
+@nodes.command
+async def invite(
+    name: Name,
+    /,
+    *,
+    expires: Annotated[str, Option(help="How long the token is good: 90s, 15m, 1h, 7d.", show_default=True)] = "1h",
+    uses: Annotated[int, Option(help="How often it may be used.", show_default=True)] = 1,
+    only: Annotated[
+        str | None, Option(help="What the node is granted: search, actions, events, api; all of it without.")
+    ] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """A join token for a new node, alone on stdout.
+
+    It is shown this once. `fleetfold nodes invite shop > token` keeps it for `fleetfold child --join-file token`.
+    """
+    granted = _capabilities(only) if only is not None else CAPABILITIES
+    expires_s = duration_s(expires, "expires")
+    async with await terminal.fleet(common) as fleet:
+        invited = await fleet.invite(name, expires_s=expires_s, uses=uses, only=granted)
+    advice = f"next, where {name} is to run: fleetfold child --name {name} --join-file FILE --url URL"
+    terminal.secret(common, invited, invited.token, advice)
+
+
+@nodes.command
+async def approve(
+    name: Name,
+    /,
+    *,
+    fingerprint: Annotated[str | None, Option(help="Only the one that shows this, as its own log has it.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Let a pending node in, that has asked without a token."""
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.approve_node(name, fingerprint=fingerprint)
+    terminal.show(common, node, lambda: f"{name} is approved")
+
+
+@nodes.command
+async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Take a node's credentials, open invitations and connections away."""
+    async with await terminal.fleet(common) as fleet:
+        revoked = await fleet.revoke_node(name)
+    terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")
+
+
+def _capabilities(words: str) -> tuple[Capability, ...]:
+    known: dict[str, Capability] = {name: name for name in CAPABILITIES}
+    names = listed(words)
+    for name in names:
+        if name not in known:
+            raise InvalidInput(f"only: {name!r} is none of {', '.join(known)}", field="only")
+    return tuple(known[name] for name in names)

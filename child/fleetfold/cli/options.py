@@ -12,7 +12,10 @@ from cyclopts import Parameter
 
 from fleetfold_shared.config import LogFormat, LogLevel
 
-__all__ = ["COMMON", "DAEMON", "OUTPUT", "Common", "Daemon", "Flag", "Many", "Option", "Output"]
+__all__ = [
+    "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "Access", "BrokerAccess", "Common",
+    "Connection", "Daemon", "Flag", "Many", "Option", "Output",
+]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
 """An option that is absent unless given."""
@@ -33,11 +36,25 @@ class Output:
 
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
-class Common(Output):
+class Connection(Output):
     """What every command takes that uses a broker which somebody else runs."""
 
     url: Annotated[
         str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs here.")
+    ] = None
+    ca: Annotated[
+        Path | None, Option(help="The CA that signed its certificate, a PEM file; else `$FLEETFOLD_TLS_CA`.")
+    ] = None
+
+
+@Parameter(name="*", group="Common options")
+@dataclass(frozen=True, slots=True)
+class Common(Connection):
+    """What every command takes that asks the fleet."""
+
+    key_file: Annotated[
+        Path | None,
+        Option(help="The file of the API key to show; else `$FLEETFOLD_API_KEY_FILE`, else this machine's own key."),
     ] = None
 
 
@@ -53,6 +70,30 @@ class Daemon:
     log_format: Annotated[LogFormat | None, Option(help="auto: console on a terminal, else JSON.")] = None
 
 
+@Parameter(name="*", group="Security options")
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect to a fleet that is run here."""
+
+    keys: Annotated[Path | None, Option(help="Where the fleet's secrets are; `keys` in the state directory.")] = None
+    insecure: Annotated[
+        bool, Flag(help="No identities: whoever connects may do everything. For development alone.")
+    ] = False
+
+
+@Parameter(name="*", group="Security options")
+@dataclass(frozen=True, slots=True)
+class BrokerAccess(Access):
+    """Who may connect to an embedded broker, and how."""
+
+    tls: Annotated[
+        bool, Flag(help="Speak TLS; with the config's certificate, or one made in `tls` in the state directory.")
+    ] = False
+
+
 OUTPUT = Output()
+CONNECTION = Connection()
+ACCESS = Access()
+BROKER_ACCESS = BrokerAccess()
 COMMON = Common()
 DAEMON = Daemon()

@@ -15,8 +15,23 @@ import msgspec
 
 from fleetfold.cli.app import app
 from fleetfold.cli.exits import FAILED, INTERRUPTED, OK, PARTLY, USAGE
+from fleetfold.cli.weaknesses import Finding
 from fleetfold_shared.config import ChildConfig, Config, variables
-from fleetfold_shared.messages import Job, NodeRecord, NodeStats, Searched, TransactionView
+from fleetfold_shared.messages import (
+    AccessStats,
+    AuditEntry,
+    Identity,
+    Job,
+    KeyCreated,
+    KeyRevoked,
+    NodeInvited,
+    NodeRecord,
+    NodeRevoked,
+    NodeStats,
+    Searched,
+    SigningRotated,
+    TransactionView,
+)
 
 __all__ = ["commands", "configuration", "output", "pages", "write"]
 
@@ -31,14 +46,40 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("nodes ping", "`ms`: milliseconds by node, null for one that did not answer", ()),
     ("nodes stats", "figures", (NodeStats,)),
     ("nodes remove", "`node`: its name; `removed`: true", ()),
+    ("nodes invite", "an invitation, with its join token", (NodeInvited,)),
+    ("nodes approve", "a node", ()),
+    ("nodes revoke", "what was ended", (NodeRevoked,)),
+    ("keys create, keys rotate KEY", "a key, with its secret", (KeyCreated,)),
+    ("keys list", "`keys`: a list of keys without their secrets", ()),
+    ("keys rotate", "the signing keys", (SigningRotated,)),
+    ("keys revoke", "what was ended", (KeyRevoked,)),
+    ("keys broker", "`config`: text; with `--output`, `file`: where it was written", ()),
+    ("config check", "`findings`: a list of what is weak", (Finding,)),
+    ("audit", "`entries`: a list, oldest first; with `--follow` an entry a line", (AuditEntry,)),
+    ("audit --summary", "figures", (AccessStats,)),
+    ("whoami", "an identity", (Identity,)),
     ("version", "`version`: text", ()),
     (
         "up, broker, master, child",
-        "a line when it is ready: `ready`: the command; `url`, `pid`, and what it runs",
+        "a line when it is ready: `ready`: the command; `url`, `pid`, `insecure`, and what it runs",
         (),
     ),
-    ("any, when it fails", "one line: `error`: `code` (stable), `message` (one line), `field` (or null)", ()),
+    (
+        "any, when it fails",
+        "one line: `error`: `code` (stable), `message` (one line), `field` (or null); `retry_after_s` if that will do",
+        (),
+    ),
 )
+
+SECRETS = """\
+They are never in the settings. Each of these variables holds one; with `_FILE` behind its name, the path of a file that
+does, which is safer: other processes may see a variable."""
+SECRET_VARIABLES = {
+    "FLEETFOLD_API_KEY": "The API key that commands and clients show; else this machine's own, where the fleet runs.",
+    "FLEETFOLD_JOIN": "The join token of a child that has no credentials yet.",
+    "FLEETFOLD_BROKER_KEYS": "The masters' keys at the broker; else `broker.json` in the keys directory.",
+    "FLEETFOLD_SIGNING_KEYS": "What signs access tokens; else `signing.json` in the keys directory.",
+}
 
 
 def pages() -> dict[str, str]:
@@ -82,9 +123,11 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "log"):
+    for name in ("broker", "master", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
+    yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")
+    yield from (f"| `{name}` | {about} |" for name, about in SECRET_VARIABLES.items())
 
 
 def _section(name: str, kind: type[msgspec.Struct], known: dict[str, str]) -> Iterator[str]:

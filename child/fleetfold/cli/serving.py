@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fleetfold.cli.options import Daemon, Output
+from fleetfold.cli.options import Access, BrokerAccess, Connection, Daemon, Output
+from fleetfold.cli.protection import INSECURE, keep_local_key, protection
 from fleetfold.cli.terminal import Terminal
 from fleetfold.logging import configure
 from fleetfold.state import RunningFleet, announce, state_directory, withdraw
+from fleetfold.tls import find_tls
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, load
 from fleetfold_shared.errors import Unavailable
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold.child import Child
     from fleetfold_broker.embedded import EmbeddedBroker
+    from fleetfold_master.master import Master
 
-__all__ = ["running_broker", "running_child", "running_master", "settings", "until_signalled"]
+__all__ = [
+    "guarded", "reachable", "running_broker", "running_child", "running_master", "settings", "until_signalled",
+]  # fmt: skip
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
@@ -36,7 +41,21 @@ def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
     config = load(daemon.config, os.environ)
     log = replace(config.log, level=daemon.log_level or config.log.level, format=daemon.log_format or config.log.format)
     configure(log.level, log.format, terminal.err)
-    return replace(config, log=log, prefix=output.prefix or config.prefix)
+    ca = str(output.ca) if isinstance(output, Connection) and output.ca else config.tls.ca
+    return replace(config, log=log, prefix=output.prefix or config.prefix, tls=replace(config.tls, ca=ca))
+
+
+def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
+    """The settings under the options of `access`. To be insecure is said each time, on stderr."""
+    chosen = replace(
+        config.access,
+        keys=str(access.keys) if access.keys else config.access.keys,
+        insecure=access.insecure or config.access.insecure,
+    )
+    if chosen.insecure:
+        print(f"fleetfold: {INSECURE}", file=terminal.err, flush=True)
+    enabled = config.tls.enabled or (isinstance(access, BrokerAccess) and access.tls)
+    return replace(config, access=chosen, tls=replace(config.tls, enabled=enabled))
 
 
 @contextmanager
@@ -69,14 +88,23 @@ def until_signalled() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def running_broker(config: BrokerConfig, store: Path, command: str) -> AsyncIterator[EmbeddedBroker]:
-    """An embedded broker that later commands find through the state directory; `command` is what runs it."""
+async def running_broker(
+    config: Config, listening: BrokerConfig, store: Path, keys: Path, command: str
+) -> AsyncIterator[EmbeddedBroker]:
+    """An embedded broker that later commands find through the state directory; `command` is what runs it.
+
+    Its masters' keys are those in `keys`.
+    """
     from fleetfold_broker.embedded import EmbeddedBroker
 
-    broker = EmbeddedBroker(store, host=config.host, port=config.port)
+    with _extra("master"):
+        guard = protection(config, keys, listening.host)
+    broker = EmbeddedBroker(
+        store, host=listening.host, port=listening.port, identity=guard.identity, prefix=config.prefix, tls=guard.tls
+    )
     try:
         await broker.start()
-        announce(RunningFleet(_reachable(broker), os.getpid(), command, time.time()))
+        announce(_announced(broker, config, keys, guard.ca, command))
         yield broker
     finally:
         withdraw(os.getpid())
@@ -84,29 +112,43 @@ async def running_broker(config: BrokerConfig, store: Path, command: str) -> Asy
 
 
 @asynccontextmanager
-async def running_master(config: Config, url: str, data: Path) -> AsyncIterator[None]:
-    """A master on the broker at `url`, its database in `data`."""
+async def running_master(config: Config, url: str, data: Path, keys: Path) -> AsyncIterator[Master]:
+    """A master on the broker at `url`, its database in `data`, the fleet's secrets in `keys`.
+
+    There it keeps the key for commands on this machine.
+    """
     with _extra("master"):
         from fleetfold_master.master import Master
 
-        master = Master(url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s)
+        master = Master(
+            url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
+            keys=keys, tls=find_tls(url, config.tls),
+        )  # fmt: skip
         await master.start()
     try:
-        yield
+        if not config.access.insecure:
+            await keep_local_key(keys, url, master.local_key)
+        yield master
     finally:
         await master.stop()
 
 
 @asynccontextmanager
-async def running_child(config: ChildConfig, url: str, prefix: str, data: Path | None = None) -> AsyncIterator[Child]:
-    """A child on the broker at `url`, its index in `config.data`, else below `data`, else in the state directory."""
+async def running_child(
+    config: ChildConfig, url: str, settings: Config, *, data: Path | None = None, join: str | None = None
+) -> AsyncIterator[Child]:
+    """A child on the broker at `url`, its index in `config.data`, else below `data`, else in the state directory.
+
+    `join` is the join token of a new one.
+    """
     with _extra("child"):
         from fleetfold import Child
 
         folder = config.data or (data or state_directory()) / "children" / config.name
         child = Child(
             config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
-            concurrency=config.concurrency, prefix=prefix,
+            concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
+            cert=settings.tls.cert, key=settings.tls.key,
         )  # fmt: skip
         for name, source in config.collections.items():
             child.collection(name, source or None)
@@ -121,8 +163,17 @@ async def running_child(config: ChildConfig, url: str, prefix: str, data: Path |
         await child.stop()
 
 
-def _reachable(broker: EmbeddedBroker) -> str:
-    return f"nats://{ANYWHERE.get(broker.host, broker.host)}:{broker.port}"
+def _announced(broker: EmbeddedBroker, config: Config, keys: Path, ca: str | None, command: str) -> RunningFleet:
+    insecure = config.access.insecure
+    return RunningFleet(
+        reachable(broker), os.getpid(), command, time.time(), keys=None if insecure else str(keys.resolve()),
+        ca=ca and str(Path(ca).resolve()), insecure=insecure,
+    )  # fmt: skip
+
+
+def reachable(broker: EmbeddedBroker) -> str:
+    """The URL by which this machine reaches it, wherever it listens."""
+    return broker.url.replace(f"//{broker.host}:", f"//{ANYWHERE.get(broker.host, broker.host)}:")
 
 
 @contextmanager

@@ -23,10 +23,10 @@ if TYPE_CHECKING:  # both take long to import, and `fleetfold --help` needs neit
 __all__ = ["Injected", "Terminal"]
 
 
-async def _connect(url: str | None, prefix: str) -> Client:
+async def _connect(common: Common, prefix: str) -> Client:
     from fleetfold.client import Client
 
-    return await Client.connect(url, name="cli", prefix=prefix)
+    return await Client.connect(common.url, name="cli", key=common.key_file, ca=common.ca, prefix=prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Terminal:
     out: TextIO
     err: TextIO
     stdin: TextIO
-    connect: Callable[[str | None, str], Awaitable[Client]] = _connect
+    connect: Callable[[Common, str], Awaitable[Client]] = _connect
 
     @classmethod
     def standard(cls) -> Terminal:
@@ -45,7 +45,7 @@ class Terminal:
 
     async def fleet(self, common: Common) -> Client:
         """A client of the fleet the options name; to be closed with `async with`."""
-        return await self.connect(common.url, check_slug(common.prefix or "fleet", "prefix"))
+        return await self.connect(common, check_slug(common.prefix or "fleet", "prefix"))
 
     def show(self, output: Output, value: Any, view: Callable[[], RenderableType]) -> None:
         """Print `value` as one JSON document if that is asked for, else what `view` makes of it."""
@@ -53,6 +53,18 @@ class Terminal:
             self.out.write(document(value))
         else:
             self._render(view())
+
+    def secret(self, output: Output, value: Any, secret: str, advice: str) -> None:
+        """Print a secret that is the answer: `value` as JSON if asked for, else the secret alone, for `> file`.
+
+        On a terminal `advice` follows on stderr.
+        """
+        if output.json:
+            self.out.write(document(value))
+            return
+        print(secret, file=self.out, flush=True)
+        if self.err.isatty():
+            print(advice, file=self.err)
 
     def ready(self, output: Output, value: Any, text: str) -> None:
         """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`.

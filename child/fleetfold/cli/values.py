@@ -10,7 +10,7 @@ import msgspec
 
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["Assignment", "assignment", "labels", "pair", "values"]
+__all__ = ["Assignment", "assignment", "labels", "listed", "pair", "values"]
 
 _NUMBER = {"integer", "number"}
 _DEPTH = 8
@@ -60,6 +60,11 @@ def pair(word: str, option: str) -> tuple[str, str]:
 def labels(words: Sequence[str]) -> dict[str, str]:
     """The labels of several `--label key=value`."""
     return dict(pair(word, "label") for word in words)
+
+
+def listed(words: str | None) -> list[str]:
+    """The names of `a,b,c`; none without."""
+    return [name for word in (words or "").split(",") if (name := word.strip())]
 
 
 def _strictly(given: Assignment) -> Any:

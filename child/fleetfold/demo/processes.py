@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from fleetfold_broker.orphans import die_with_parent
@@ -15,6 +16,8 @@ __all__ = ["Daemon", "start_daemon"]
 
 READY_S = 90.0
 STOP_S = 15.0
+REFUSED = b'{"error"'
+"""How a command with `--json` begins to say why it does not start."""
 
 
 class Daemon:
@@ -32,7 +35,7 @@ class Daemon:
                 line = await self._process.stdout.readline()
         except TimeoutError:
             raise DeadlineExceeded(f"no sign of life within {READY_S:g} s; its log is {self._log}") from None
-        if not line:
+        if not line or line.startswith(REFUSED):
             await self._process.wait()
             raise Unavailable(f"it ended with code {self._process.returncode}: {self._last_words()}")
         self.ready = line.decode().strip()
@@ -58,14 +61,15 @@ class Daemon:
         return lines[-1] if lines else f"nothing in {self._log}"
 
 
-async def start_daemon(name: str, words: list[str], data: Path) -> Daemon:
-    """Run `fleetfold WORDS`, its log in `data/NAME.log`; return when it is up."""
+async def start_daemon(name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None) -> Daemon:
+    """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up."""
     log = data / f"{name}.log"
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "fleetfold", *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True, preexec_fn=die_with_parent,
+            env={**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
     daemon = Daemon(process, log)
     try:

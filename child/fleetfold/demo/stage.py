@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from contextlib import AsyncExitStack
@@ -15,7 +16,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from fleetfold.client import Client
+from fleetfold.credentials import read_local_key
 from fleetfold.demo.processes import Daemon, start_daemon
+from fleetfold.state import state_directory
 
 __all__ = ["DemoFailed", "Stage"]
 
@@ -27,11 +30,16 @@ class DemoFailed(Exception):
 
 
 class Stage:
-    """A broker, a master and three children, each a process of its own, with data in a folder that goes with them."""
+    """A broker, a master and three children, each a process of its own, with data in a folder that goes with them.
+
+    The fleet's secrets are there too. That folder is the state directory of all but the broker, which announces itself
+    where commands look; so two demos, or a demo and a fleet of one's own, do not meet.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._data = Path(tempfile.mkdtemp(prefix="fleetfold-demo-"))
+        self._keys = self._data / "keys"
         self._open = AsyncExitStack()
         self._master: Daemon | None = None
         self._acts = 0
@@ -80,13 +88,16 @@ class Stage:
 
     async def start_master(self) -> None:
         """Start the master; the same data, so the same fleet."""
-        self._master = await self._start("master", "master", "--url", self.url, "--data", str(self._data / "master"))
+        self._master = await self._start(
+            "master", "master", "--url", self.url, "--data", str(self._data / "master"), "--keys", str(self._keys)
+        )
         self._open.push_async_callback(self._master.stop)
 
     async def _raise_curtain(self) -> None:
         broker = await self._start(
-            "broker", "broker", "--json", "--port", "0", "--store", str(self._data / "broker"), quiet=True
-        )
+            "broker", "broker", "--json", "--port", "0", "--store", str(self._data / "broker"),
+            "--keys", str(self._keys), state=state_directory(), quiet=True,
+        )  # fmt: skip
         self._open.push_async_callback(broker.stop)
         self.url = msgspec.json.decode(broker.ready)["url"]
         self.say(f"fleetfold broker is up: on {self.url}")
@@ -94,7 +105,12 @@ class Stage:
         children = await asyncio.gather(*(self._start_child(name) for name in COLLECTIONS))
         for child in children:
             self._open.push_async_callback(child.stop)
-        self.client = await self._open.enter_async_context(await Client.connect(self.url, name="demo"))
+        self.client = await self._open.enter_async_context(await self._connect())
+
+    async def _connect(self) -> Client:
+        """As any command on this machine does."""
+        key = read_local_key(self._keys)
+        return await Client.connect(self.url, name="demo", key=key.key if key else None)
 
     async def _start_child(self, name: str) -> Daemon:
         sample = files("fleetfold.demo") / "data"
@@ -104,8 +120,14 @@ class Stage:
             "--data", str(self._data / name), "--actions", f"fleetfold.demo.{name}:ACTIONS", *words,
         )  # fmt: skip
 
-    async def _start(self, name: str, *words: str, quiet: bool = False) -> Daemon:
-        daemon = await start_daemon(name, list(words), self._data)
+    async def _start(self, name: str, *words: str, state: Path | None = None, quiet: bool = False) -> Daemon:
+        daemon = await start_daemon(name, list(words), self._data, _environment(state or self._data))
         if not quiet:
             self.say(daemon.ready.replace(str(self._data), "…"))
         return daemon
+
+
+def _environment(state: Path) -> dict[str, str]:
+    """This process's, without what is meant for another fleet."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("FLEETFOLD_")}
+    return {**own, "FLEETFOLD_STATE": str(state)}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.identity import BrokerKeys
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import Conflict, NotFound
+from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.errors import Conflict, NotFound, Unauthenticated
 from fleetfold_shared.messages import Heartbeat, NodeUpdate, Pong, StepSpec, Superseded, decode
-from support.broker import Connect, listen
+from support.broker import listen
 from support.inprocess import Fleet, fleet, statuses
 from support.wait import eventually
 
@@ -45,7 +49,13 @@ async def test_a_ping_is_answered_by_those_who_are_there(fleet: Fleet) -> None:
         await fleet.client.ping("nobody")
 
 
-async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(fleet: Fleet) -> None:
+async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    fleet = Fleet(broker, tmp_path, BrokerKeys.generate())
+    fleet.access = AccessConfig(insecure=True)  # else it has lost who they are, too
+    await fleet.start_master()
+    fleet.client = await fleet.new_client("tester")
     await fleet.start_child("shop", {"products": lambda: DOCS})
     await fleet.start_child("blog", {"posts": lambda: DOCS})
     await fleet.stop_master()
@@ -57,6 +67,19 @@ async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(f
     await eventually(both)
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
     assert (await fleet.client.run("doze", {"seconds": 0}, all=True)).state == "ok"
+    await fleet.close()
+
+
+async def test_a_master_that_has_lost_its_database_takes_in_whom_it_invites_again(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"products": lambda: DOCS})
+    await fleet.stop_master()
+    await fleet.start_master(data="empty")
+    client = await fleet.new_client("tester")
+    await fleet.stop_child("shop")
+    with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`"):
+        await fleet.start_child("shop", {"products": lambda: DOCS})
+    await fleet.start_child("shop", {"products": lambda: DOCS}, join=(await client.invite("shop")).token)
+    assert statuses(await client.search("tent")) == {"shop": "ok"}
 
 
 async def test_a_restarted_master_knows_at_once_who_is_there(fleet: Fleet) -> None:
@@ -82,7 +105,7 @@ async def test_a_name_belongs_to_the_process_that_lives(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     with pytest.raises(Conflict, match="'shop'") as refused:
         await fleet.start_child("shop", data="shop-2")
-    assert refused.value.field == "name"
+    assert refused.value.field == "node"
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
     await fleet.stop_child("shop")
     await fleet.start_child("shop", data="shop-2")
@@ -117,13 +140,13 @@ async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, m
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 
 
-async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: Fleet, connect: Connect) -> None:
+async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: Fleet) -> None:
     living = (await fleet.start_child("shop"))._describing
-    ghost = await connect("ghost")
-    told = await listen(ghost, ghost.subjects.call("shop", "superseded"))
-    beat = Heartbeat(seq=1, description=msgspec.structs.replace(living, incarnation="ghost"))
-    await ghost.publish(ghost.subjects.heartbeat("shop"), beat)
-    await eventually(lambda: bool(told))
+    async with fleet.masters_bus() as ghost:
+        told = await listen(ghost, ghost.subjects.call("shop", "superseded"))
+        beat = Heartbeat(seq=1, description=msgspec.structs.replace(living, incarnation="ghost"))
+        await ghost.publish(ghost.subjects.heartbeat("shop"), beat)
+        await eventually(lambda: bool(told))
     assert decode(told[0].data, Superseded).incarnation == living.incarnation
     assert (await fleet.client.node("shop")).description.incarnation == living.incarnation
 
@@ -138,7 +161,9 @@ async def test_a_removed_node_is_out_and_its_name_may_return(fleet: Fleet) -> No
     with pytest.raises(NotFound):
         await fleet.client.run("doze", nodes=["blog"])
     await fleet.stop_child("blog")
-    await fleet.start_child("blog", {"posts": lambda: DOCS})
+    with pytest.raises(Unauthenticated, match="`fleetfold nodes invite blog`"):
+        await fleet.start_child("blog", {"posts": lambda: DOCS})
+    await fleet.start_child("blog", {"posts": lambda: DOCS}, join=(await fleet.client.invite("blog")).token)
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["blog"])).state == "ok"
 

@@ -11,7 +11,7 @@ from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
-from support.broker import Connect, jetstream, kill, queued
+from support.broker import jetstream, kill, queued
 from support.inprocess import Fleet, fleet, quick_upkeep, scores
 from support.wait import eventually
 
@@ -30,9 +30,10 @@ async def pair(quick_upkeep: None, fleet: Fleet) -> Fleet:
 
 
 @pytest.fixture
-async def operator(connect: Connect) -> AsyncIterator[Bus]:
+async def operator(fleet: Fleet) -> AsyncIterator[Bus]:
     """Somebody who may do anything to the broker's streams."""
-    return await connect("operator")
+    async with fleet.masters_bus() as bus:
+        yield bus
 
 
 class Work:

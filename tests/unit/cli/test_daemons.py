@@ -102,3 +102,12 @@ def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
     assert out.seen == "it is up\n"
     terminal.ready(Output(json=True), {"ready": "broker"}, "it is up")
     assert out.seen == 'it is up\n{"ready":"broker"}\n'
+
+
+def test_a_join_token_is_given_once_and_its_file_is_named(tmp_path: Path) -> None:
+    words = ["child", "--name", "shop", "--url", "nats://127.0.0.1:1"]
+    both = run_command(*words, "--join", "x", "--join-file", str(tmp_path / "token"))
+    assert (both.code, "exclude each other" in both.err) == (2, True)
+    missing = run_command(*words, "--join-file", str(tmp_path / "token"))
+    assert missing.code == 2
+    assert f"{tmp_path / 'token'} cannot be read: No such file" in missing.err

@@ -30,8 +30,9 @@ def test_every_reference_page_is_made_from_the_code() -> None:
     assert {page.name for page in REFERENCE.glob("*.md")} == set(_make().pages())
 
 
-def test_the_page_of_the_bus_is_up_to_date() -> None:
-    assert (REFERENCE / "bus.md").read_text(encoding="utf-8") == _make().bus(), "run `make docs`"
+@pytest.mark.parametrize("page", ["bus.md", "access.md"])
+def test_the_pages_of_the_bus_and_of_access_are_up_to_date(page: str) -> None:
+    assert (REFERENCE / page).read_text(encoding="utf-8") == _make().pages()[page], "run `make docs`"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

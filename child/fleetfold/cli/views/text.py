@@ -11,7 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ago", "cell", "clean", "clock", "grid", "joined", "ms", "one_line", "result", "state", "table"]
+__all__ = [
+    "ago", "cell", "clean", "clock", "dropped", "grid", "joined", "moment", "ms", "one_line", "result", "state",
+    "table",
+]  # fmt: skip
 
 NONE = "-"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -19,7 +22,7 @@ _COLOUR = {
     "active": "green", "ok": "green", "done": "green", "committed": "green", "yes": "green",
     "pending": "yellow", "inactive": "yellow", "maintenance": "yellow", "partial": "yellow", "partly": "yellow",
     "running": "cyan", "compensating": "yellow", "compensated": "yellow", "rolled_back": "yellow", "waiting": "dim",
-    "skipped": "dim", "not_selected": "dim", "no_collection": "dim", "removed": "dim",
+    "skipped": "dim", "note": "dim", "not_selected": "dim", "no_collection": "dim", "removed": "dim",
 }  # fmt: skip
 
 
@@ -65,6 +68,16 @@ def ago(at: float | None, now: float | None = None) -> str:
 def clock(at: float) -> str:
     """The Unix second `at` as local time of day, to the millisecond."""
     return time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03d}"
+
+
+def moment(at: float) -> str:
+    """The Unix second `at` as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def dropped(connections: int) -> str:
+    """How many connections were ended."""
+    return f"{connections} connection{'' if connections == 1 else 's'} dropped"
 
 
 def joined(values: dict[str, Any]) -> str:

@@ -1,0 +1,150 @@
+"""Asking the masters: what is learnt of the limit, and who is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fleetfold import caller
+from fleetfold.caller import RateLimit
+from fleetfold.client import Client
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import DeadlineExceeded, Forbidden, RateLimited, Unavailable
+from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, Identity, Job, Message, decode, encode
+
+ME = Identity(name="ann", role="reader")
+
+
+class FakeBus:
+    """Gives one answer after the other; an error is raised."""
+
+    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+
+    def __init__(self, *answers: Message | Exception, headers: dict[str, str] | None = None) -> None:
+        self._answers, self._headers = list(answers), headers
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
+        self.asked.append((subject, data))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(data=encode(answer), headers=self._headers)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(
+        caller, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=caller.asyncio.get_running_loop)
+    )
+    return pauses
+
+
+def client(*answers: Message | Exception, headers: dict[str, str] | None = None) -> tuple[Client, FakeBus]:
+    bus = FakeBus(*answers, headers=headers)
+    return Client(bus), bus  # type: ignore[arg-type]
+
+
+async def test_a_caller_asks_as_who_it_is() -> None:
+    ann, bus = client(ME)
+    assert (await ann.whoami(), ann.name) == (ME, "ann")
+    assert bus.asked[0][0] == "fleet.api.ann.access.whoami"
+
+
+async def test_the_limit_is_as_the_last_answer_had_it() -> None:
+    ann, _ = client(ME, headers={"RateLimit-Limit": "60", "RateLimit-Remaining": "59"})
+    assert ann.rate_limit is None
+    await ann.whoami()
+    assert ann.rate_limit == RateLimit(limit=60, remaining=59)
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"RateLimit-Limit": "60"}, {"RateLimit-Limit": "many"}])
+async def test_an_answer_without_a_limit_tells_of_none(headers: dict[str, str] | None) -> None:
+    ann, _ = client(ME, headers=headers)
+    await ann.whoami()
+    assert ann.rate_limit is None
+
+
+async def test_asking_too_often_is_raised_with_when_to_try_again() -> None:
+    ann, _ = client(RateLimited("too often", retry_after_s=2.5))
+    with pytest.raises(RateLimited) as refused:
+        await ann.nodes()
+    assert refused.value.retry_after_s == 2.5
+
+
+async def test_waiting_for_an_end_outlasts_a_limit(slept: list[float]) -> None:
+    done = Job(id="j1", action="sync", params={}, state="ok", nodes=[], caller="ann", created_at=1.0)
+    ann, bus = client(RateLimited("too often", retry_after_s=2.5), Unavailable("away"), done)
+    assert (await ann.wait_job("j1", timeout_s=60)).state == "ok"
+    assert slept == [2.5, caller.RETRY_S]
+    assert len(bus.asked) == 3
+
+
+def entry(seq: int) -> AuditEntry:
+    return AuditEntry(seq=seq, at=1.0, who="cli", what="nodes.invite", outcome="ok")
+
+
+async def following(ann: Client, count: int) -> list[int]:
+    seen: list[int] = []
+    async for found in ann.follow_audit(node="shop"):
+        seen.append(found.seq)
+        if len(seen) == count:
+            break
+    return seen
+
+
+async def test_following_the_audit_log_misses_nothing_and_repeats_nothing(slept: list[float]) -> None:
+    first, nothing, later = (
+        AuditListed(entries=[entry(3), entry(5)]),
+        AuditListed(entries=[]),
+        AuditListed(entries=[entry(8)]),
+    )
+    ann, bus = client(first, nothing, DeadlineExceeded("the master is away"), later)
+    assert await following(ann, 3) == [3, 5, 8]
+    asks = [decode(data, AuditList) for _, data in bus.asked]
+    assert [ask.after for ask in asks] == [None, 5, 5, 5]
+    assert [ask.wait_ms > 0 for ask in asks] == [False, True, True, True]
+    assert {ask.node for ask in asks} == {"shop"}
+
+
+async def test_following_begins_where_nothing_is_yet() -> None:
+    ann, bus = client(AuditListed(entries=[]), AuditListed(entries=[entry(1)]))
+    assert await following(ann, 1) == [1]
+    assert decode(bus.asked[1][1], AuditList).after == 0
+
+
+@pytest.mark.parametrize("error", [Forbidden("not you"), Unavailable("no broker")])
+async def test_following_is_refused_at_once_like_any_other_question(error: Exception) -> None:
+    ann, _ = client(error)
+    with pytest.raises(type(error)):
+        await following(ann, 1)
+
+
+VERBS: dict[str, Callable[[Client], Awaitable[object]]] = {
+    "access.stats": Client.access_stats,
+    "nodes.invite": lambda ann: ann.invite("shop"),
+    "nodes.approve": lambda ann: ann.approve_node("shop"),
+    "nodes.revoke": lambda ann: ann.revoke_node("shop"),
+    "keys.create": lambda ann: ann.create_key("bob"),
+    "keys.list": Client.keys,
+    "keys.rotate": lambda ann: ann.rotate_key("bob"),
+    "keys.revoke": lambda ann: ann.revoke_key("bob"),
+    "keys.sign": Client.rotate_signing,
+    "audit.list": Client.audit,
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_every_verb_of_access_has_its_method(verb: str) -> None:
+    ann, bus = client(Forbidden("not you"))
+    with pytest.raises(Forbidden):
+        await VERBS[verb](ann)
+    assert bus.asked[0][0] == f"fleet.api.ann.{verb}"
