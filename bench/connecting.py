@@ -27,7 +27,8 @@ CONNECTIONS = 3000
 async def measure(rounds: int) -> dict[str, Any]:
     """Connections a second with identity (`on`) and without (`off`), and the CPU microseconds of each by process."""
     async with running_fleet() as on, running_fleet(insecure=True) as off:
-        member = await enrolled(on, await on.client(), NAME)
+        token = (await (await on.client()).invite(NAME)).token
+        member = await enrolled(NAME, on.url, on.data, token)
         tokens = {"on": (on, member.token()), "off": (off, None)}
         measured = [await _round(tokens) for _ in range(rounds + 1)]
     figures = medians(measured[1:])  # the first one warms up

@@ -23,14 +23,10 @@ import structlog
 import uvloop
 
 from bench.bare import answer_bare
+from bench.members import enrolled
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gathered import serve_node
 from fleetfold_broker.service import Request, Service
-from fleetfold_broker.subjects import Subjects
-from fleetfold_child.arrival import arrive
-from fleetfold_child.door import BusDoor
-from fleetfold_child.membership import Membership
-from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.messages import Heartbeat, Join, Joined, NodeDescription, Pong
 
@@ -137,12 +133,8 @@ class _LightNode:
         name, url, token = self._name, self._spec.url, self._spec.tokens[self._name]
         if token is None:
             return await Bus.connect(url, name)
-        membership = Membership(name, Passport.open(Path(self._spec.data) / name, name), BusDoor(url, name, Subjects()))
-
-        async def connect() -> Bus:
-            return await Bus.connect(url, name, credential=membership)
-
-        return await arrive(membership, connect, self._described, token=token, invite=_not_invited)
+        member = await enrolled(name, url, Path(self._spec.data), token)
+        return await Bus.connect(url, name, credential=member)
 
     async def _pong(self, _: Request) -> Pong:
         return Pong(incarnation=self._described.incarnation)
@@ -152,10 +144,6 @@ class _LightNode:
         await self.bus.link.barrier()
         back = Back(self._name, os.getpid(), time.monotonic(), dict(self._tries.failed))
         print(msgspec.json.encode(back).decode(), flush=True)
-
-
-async def _not_invited() -> None:
-    return None
 
 
 if __name__ == "__main__":

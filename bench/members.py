@@ -1,9 +1,9 @@
-"""An identity for a benchmark: enrolled as a node is, with its credentials in the folder of a child."""
+"""An identity for a benchmark: enrolled as a node is, with its credentials in a folder of its own."""
 
 from __future__ import annotations
 
-from bench.processes import Processes
-from fleetfold.client import Client
+from pathlib import Path
+
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.door import BusDoor
 from fleetfold_child.membership import Membership
@@ -12,9 +12,8 @@ from fleetfold_child.passport import Passport
 __all__ = ["enrolled"]
 
 
-async def enrolled(fleet: Processes, client: Client, name: str) -> Membership:
-    """A new member, which has an access token and a refresh token."""
-    passport = Passport.open(fleet.data / "children" / name, name)
-    membership = Membership(name, passport, BusDoor(fleet.url, name, Subjects()))
-    await membership.enrol((await client.invite(name)).token)
+async def enrolled(name: str, url: str, data: Path, token: str) -> Membership:
+    """A new member, by a join token; its folder is below `data`."""
+    membership = Membership(name, Passport.open(data / name, name), BusDoor(url, name, Subjects()))
+    await membership.enrol(token)
     return membership

@@ -33,7 +33,7 @@ async def measure() -> dict[str, float]:
 
 
 async def _revoke(fleet: Processes, client: Client, name: str) -> tuple[float, float]:
-    member = await enrolled(fleet, client, name)
+    member = await enrolled(name, fleet.url, fleet.data, (await client.invite(name)).token)
     async with await Bus.connect(fleet.url, name, credential=member) as bus:
         closed = asyncio.Event()
         bus.link.on_down(closed.set)

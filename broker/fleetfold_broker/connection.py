@@ -17,7 +17,7 @@ from fleetfold_broker.wire import Wire
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
 from fleetfold_shared.urls import shown
 
-__all__ = ["Connection", "failure", "on_error", "part", "reason", "retire", "size_of"]
+__all__ = ["Connection", "NobodyChecks", "failure", "on_error", "part", "reason", "retire", "size_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,10 @@ REFUSED, UNANSWERED = "Authorization Violation", "Authentication Timeout"
 PING, PONG = b"PING", b"PONG\r\n"
 RETIRE_S = 30.0
 """How long a connection may take over what it has heard."""
+
+
+class NobodyChecks(Unavailable):
+    """The broker has asked who we are, and no master has answered it."""
 
 
 class Connection(Client):
@@ -108,7 +112,7 @@ def failure(client: Connection, error: Exception, url: str) -> FleetfoldError:
     if (told := explain(error, url)) is not None:
         return Untrusted(told)
     if client.asked_for_credentials and (isinstance(error, TimeoutError | NatsTimeout) or UNANSWERED in why):
-        return Unavailable(
+        return NobodyChecks(
             f"the broker at {where} is there, but nobody checks credentials: is a master running? (`fleetfold master`)"
         )
     return Unavailable(

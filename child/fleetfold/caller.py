@@ -20,8 +20,6 @@ T = TypeVar("T", bound=Message)
 
 ANSWER_S = 10.0
 LONG_POLL_S = 5.0
-BACK_S = 5.0
-"""How long a call waits for a connection that was lost: a broker is back at once, and a moment later its masters."""
 START_S = 3.0
 RETRY_S = 0.2
 """The headers of an answer to a caller with a limit."""
@@ -62,9 +60,7 @@ class Caller:
         return self._rate_limit
 
     async def _ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
-        subject, link = self._bus.subjects.api(self._bus.caller, verb), self._bus.link
-        if not link.is_up:
-            await link.wait_up(min(BACK_S, timeout_s))
+        subject = self._bus.subjects.api(self._bus.caller, verb)
         try:
             answer = await self._bus.ask(subject, encode(ask), timeout_s)
         except Unavailable as error:

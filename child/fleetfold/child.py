@@ -187,7 +187,6 @@ class Child:
         """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
         url, subjects = find_url(self._url), Subjects(self._prefix)
         tls = find_tls(url, self._tls)
-        token = check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
         if not await asks_for_credentials(url):
             bus = await Bus.connect(url, self.name, subjects, tls=tls)
             return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
@@ -196,13 +195,16 @@ class Child:
             membership,
             lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
             self._describing,
-            token=token,
+            token=self._token,
             invite=lambda: invite_itself(self.name, url, self._prefix, self._tls.ca),
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)
         self._background.spawn(membership.stay(asking(bus), bus.link.renew))
         return bus, membership.capabilities
+
+    def _token(self) -> str | None:
+        return check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
 
     async def _open_data(self) -> Ledger:
         embedder = await asyncio.to_thread(load_embedder, self._embedder)

@@ -93,9 +93,14 @@ def find_key(url: str) -> str | None:
 
 
 def keys_directory(url: str | None = None) -> Path:
-    """Where the secrets of the fleet at `url` are, if it runs here; else `keys` in the state directory."""
+    """Where the secrets of the fleet at `url` are, if it runs here; else `$FLEETFOLD_ACCESS_KEYS`, else `keys` in the
+    state directory.
+    """
     fleet = fleet_at(url) if url else None
-    return Path(fleet.keys) if fleet is not None and fleet.keys else state_directory() / "keys"
+    if fleet is not None and fleet.keys:
+        return Path(fleet.keys)
+    named = os.environ.get("FLEETFOLD_ACCESS_KEYS")
+    return Path(named) if named else state_directory() / "keys"
 
 
 def local_key_file(directory: Path) -> Path:

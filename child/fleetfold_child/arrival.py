@@ -25,22 +25,22 @@ async def arrive(
     connect: Callable[[], Awaitable[Bus]],
     description: NodeDescription,
     *,
-    token: str | None,
+    token: Callable[[], str | None],
     invite: Callable[[], Awaitable[str | None]],
 ) -> Bus:
     """The node's bus, by `connect`, which shows what the membership gives. Waits for a master.
 
-    Credentials that are there come first, and `token`, a join token, stays unspent if they are good. Else it is used;
-    else one that `invite` gets; else the node asks to be approved. `Unauthenticated` says what to do.
+    Credentials that are there come first, and `token`, which gives a join token, is not asked for it if they are good.
+    Else it is used; else one that `invite` gets; else the node asks to be approved. `Unauthenticated` says what to do.
     """
     if membership.has_credentials:
         try:
             return await _come_back(membership, connect)
         except Unauthenticated:
-            if token is None:
+            if token() is None:
                 raise
             log.info("node.enrols_again")
-    await _become_a_member(membership, description, token, invite)
+    await _become_a_member(membership, description, token(), invite)
     return await patiently(connect, WAITING)
 
 

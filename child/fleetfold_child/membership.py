@@ -172,8 +172,9 @@ class Membership:
             if self._passport.pair is not pair:
                 return
             try:
+                request = Refresh(token=pair.refresh, attempt=await self._passport.attempt())
                 async with way as ask:
-                    tokens = await ask("refresh", Refresh(token=pair.refresh, attempt=pair.attempt), Tokens)
+                    tokens = await ask("refresh", request, Tokens)
             except (Unauthenticated, Forbidden) as error:
                 self._asks_again_at = self._clock.monotonic() + somewhat(REFUSED_S)
                 raise self._tell(error if isinstance(error, Forbidden) else self._lost(error)) from None

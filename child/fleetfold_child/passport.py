@@ -5,7 +5,8 @@ the same one, and gets what it has missed:
 
     joining     a join token, and the claim it is used with; until the credentials are here
     petition    what a node without a token asks with; until it is approved
-    pair        the access and the refresh token, and the attempt with which their successors will be asked for
+    pair        the access and the refresh token
+    attempt     what their successors are asked for with; until these are here
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class Pair(_Secrets, frozen=True):
 
     access: str
     refresh: str
-    attempt: str
     capabilities: frozenset[Capability]
     lifetime_s: float
     expires_at: float
@@ -64,6 +64,7 @@ class _Papers(_Secrets, frozen=True):
     joining: Joining | None = None
     petition: str | None = None
     pair: Pair | None = None
+    attempt: str | None = None
 
 
 class Passport:
@@ -117,10 +118,20 @@ class Passport:
         assert self._papers.petition is not None
         return Credential.parse(self._papers.petition)
 
+    async def attempt(self) -> str:
+        """What to ask for the successors of the pair with: the same until they are here, kept before this returns.
+
+        Made only then: a copy of the file that was made before gives no thief the right to the same successors.
+        """
+        if self._papers.attempt is None:
+            await self._write(msgspec.structs.replace(self._papers, attempt=new_secret()))
+        assert self._papers.attempt is not None
+        return self._papers.attempt
+
     async def keep(self, tokens: Tokens) -> None:
         """Replace the pair; what it was asked for with is done with."""
         pair = Pair(
-            access=tokens.access, refresh=tokens.refresh, attempt=new_secret(),
+            access=tokens.access, refresh=tokens.refresh,
             capabilities=frozenset(tokens.capabilities), lifetime_s=tokens.access_expires_s,
             expires_at=self._clock.wall() + tokens.access_expires_s,
         )  # fmt: skip

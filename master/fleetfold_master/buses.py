@@ -6,6 +6,7 @@ import ssl
 from typing import Literal
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection import NobodyChecks
 from fleetfold_broker.greeting import asks_for_credentials
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.link import LinkOptions
@@ -43,7 +44,7 @@ class Buses:
         seed = getattr(self._keys, account) if self._keys is not None else ""
         try:
             return await Bus.open(LinkOptions(url=self._url, caller=NAME, seed=seed, tls=self._tls), self._subjects)
-        except Unauthenticated:
+        except (Unauthenticated, NobodyChecks):  # the keys that it knows are let in without a question
             raise Unauthenticated(
                 f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "
                 "the same keys (`fleetfold keys broker`)"

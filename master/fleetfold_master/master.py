@@ -112,7 +112,7 @@ class Master:
         await registry.load()
         fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s)
         access = self._access = await self._open_access(store, registry, fleet)
-        drop = await self._guard_the_door(access, keys)
+        drop = await self._guard_the_door(access, keys, presence)
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
         await gatherer.start()
         await fleet.call_the_roll()
@@ -167,7 +167,7 @@ class Master:
     async def _bus(self, account: Account) -> Bus:
         return await self._open.enter_async_context(await self._buses.open(account))
 
-    async def _guard_the_door(self, access: AccessRooms, keys: BrokerKeys) -> Drop:
+    async def _guard_the_door(self, access: AccessRooms, keys: BrokerKeys, presence: Presence) -> Drop:
         """Answer the broker's question who is connecting; returns how to end an identity's connections."""
         if self._config.insecure:
             log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
@@ -178,11 +178,16 @@ class Master:
         connections = Connections(await self._bus("sys"))
 
         def drop_thief(node: str) -> None:
-            self._tasks.spawn(connections.drop(node))
+            self._tasks.spawn(drop(node))
+
+        async def drop(name: str) -> int:
+            dropped = await connections.drop(name)
+            presence.gone(name)
+            return dropped
 
         access.sessions.on_theft = drop_thief
         self._tasks.spawn(self._every(TURN_OUT_S, partial(_turn_out, access, connections)))
-        return connections.drop
+        return drop
 
     def _claim(self) -> FileLock:
         """One master for each data directory; the kernel lets go of it however the process ends."""

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fleetfold.client import Client
+from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Searched
 from support.fleet import Fleet
 from support.wait import eventually
@@ -30,7 +31,10 @@ async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Sea
 
 
 async def _all_are_back(client: Client) -> bool:
-    return all(node.healthy for node in await client.nodes())
+    try:
+        return all(node.healthy for node in await client.nodes())
+    except Unavailable:
+        return False
 
 
 def hits_of(answer: Searched, node: str) -> list[tuple[str, float]]:

@@ -47,6 +47,7 @@ _record = m.NodeRecord(
     response_ms=3.25,
     in_flight=2,
     title="The shop",
+    fingerprint="0123456789abcdef",
 )
 _scopes = m.Scopes(nodes=["shop", "eu-*"], actions=["cancel_order"], collections=["products"])
 _key = m.KeyInfo(

@@ -53,11 +53,11 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     """The accounts, their exports and imports, and the auth callout."""
     subjects = Subjects(prefix)
     said_by_masters = [
-        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), "_INBOX.>", "$SRV.>",
+        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), "_INBOX.>",
     ]  # fmt: skip
     said_to_masters = [
         subjects.heartbeat(), subjects.gather("*"), subjects.api(), subjects.join(), subjects.result(),
-        subjects.event(),
+        subjects.event(), "$SRV.>",
     ]  # fmt: skip
     return TEXT.format(
         AUTH=AUTH, SYS=SYS, FLEET=FLEET, APP=APP, auth=public.auth, sys=public.sys, fleet=public.fleet,

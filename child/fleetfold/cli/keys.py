@@ -121,5 +121,6 @@ def broker(
     if output_file is None:
         terminal.show(output, {"config": text}, lambda: views.plain(text))
     else:
+        output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf-8")
         terminal.show(output, {"file": str(output_file)}, lambda: f"written to {output_file}")

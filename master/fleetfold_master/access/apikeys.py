@@ -59,6 +59,10 @@ class ApiKeys:
         keys = self._good_of(name)
         return keys[0].info() if keys else None
 
+    def has(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+        """Whether there is a good key of that id, as far as is known here."""
+        return any(id in keys for keys in self._by_name.values())
+
     async def authenticate(self, shown: Credential) -> KeyInfo:
         """Whose key it is; `Refusal` with "unknown", "revoked" or "expired".
 

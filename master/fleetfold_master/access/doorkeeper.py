@@ -74,15 +74,19 @@ class Doorkeeper:
     async def _decide(self, presented: Presented) -> Grant:
         if not _SLUG.match(presented.name):
             raise Refusal("malformed", "the name that was given is no name")
-        if not 0 < len(presented.token.encode(errors="replace")) <= MOST_BYTES:
-            raise Refusal("malformed", "the token is missing, or too long to be one", presented.name)
+        if not presented.token:
+            raise Refusal("missing", "no token was shown", presented.name)
+        if len(presented.token.encode(errors="replace")) > MOST_BYTES:
+            raise Refusal("malformed", "the token is too long to be one", presented.name)
         if presented.name == RESERVED:
             raise Refusal("not_allowed", f"{RESERVED!r} is the masters' own name", presented.name)
         if not presented.token.startswith("ff"):
             return await self._by_access_token(presented)
-        if self._failures.blocked(presented.host):
+        blocked = self._failures.blocked(presented.host)
+        shown = None if blocked and not presented.token.startswith("ffk_") else _credential(presented)
+        if shown is None or (blocked and not self._keys.has(shown.id)):
             raise Refusal("limited", "too many failed attempts from this address", presented.name)
-        return await self._by_credential(presented, _credential(presented))
+        return await self._by_credential(presented, shown)
 
     async def _by_access_token(self, presented: Presented) -> Grant:
         claims = self._tokens.verify(presented.token)

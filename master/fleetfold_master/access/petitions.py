@@ -138,7 +138,7 @@ class Petitions:
         self._registry.withdraw(node)
 
     def _show(self, stored: StoredPetition) -> None:
-        self._registry.petition(stored.node, stored.description, stored.asked_at)
+        self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)
         self._shown.add(stored.node)
 
     def _has_lapsed(self, stored: StoredPetition) -> bool:

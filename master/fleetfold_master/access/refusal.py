@@ -9,7 +9,7 @@ from fleetfold_broker.identity import NotAdmitted
 __all__ = ["Reason", "Refusal"]
 
 Reason = Literal[
-    "malformed", "forged", "expired", "not_yet_valid", "wrong_audience", "wrong_issuer", "wrong_algorithm",
+    "missing", "malformed", "forged", "expired", "not_yet_valid", "wrong_audience", "wrong_issuer", "wrong_algorithm",
     "unknown_key", "unknown", "wrong_name", "spent", "reused", "revoked", "inactive", "live", "limited", "not_allowed",
 ]  # fmt: skip
 

@@ -37,6 +37,7 @@ class Registry:
         self._nodes: dict[str, StoredNode] = {}
         self._pending: dict[str, StoredNode] = {}
         self._in_flight: dict[str, int] = {}
+        self._fingerprints: dict[str, str] = {}
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
@@ -89,8 +90,9 @@ class Registry:
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
-    def petition(self, name: str, description: NodeDescription, asked_at: float) -> None:
+    def petition(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
         """Show `name` as pending. It is in no one's reach until it is approved; its row is the petition's."""
+        self._fingerprints[name] = fingerprint
         self._pending[name] = StoredNode(name=name, state="pending", description=description, registered_at=asked_at)
 
     def waits(self, name: str) -> bool:
@@ -100,6 +102,7 @@ class Registry:
     def withdraw(self, name: str) -> None:
         """No longer show `name` as pending."""
         self._pending.pop(name, None)
+        self._fingerprints.pop(name, None)
 
     async def approve(self, name: str) -> NodeRecord:
         """Make a pending node active. `NotFound` if it does not wait."""
@@ -166,6 +169,7 @@ class Registry:
             name=node.name, state=node.state, healthy=self.healthy(node.name), description=description,
             registered_at=node.registered_at, last_seen_at=node.last_seen_at, title=node.title,
             response_ms=self._presence.response_ms(node.name), in_flight=self._in_flight.get(node.name, 0),
+            fingerprint=self._fingerprints.get(node.name, "") if node.state == "pending" else "",
         )  # fmt: skip
 
     async def _put(self, node: StoredNode) -> None:

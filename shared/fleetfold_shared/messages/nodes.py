@@ -92,7 +92,10 @@ class Pong(Message, frozen=True, kw_only=True):
 
 
 class NodeRecord(Message, frozen=True, kw_only=True):
-    """A node as the master knows it. Times are Unix seconds; `response_ms` is a moving average of its answers."""
+    """A node as the master knows it. Times are Unix seconds; `response_ms` is a moving average of its answers.
+
+    `fingerprint` is that of one who waits to be approved, to be compared with what the node itself says.
+    """
 
     name: str
     state: NodeState
@@ -103,6 +106,7 @@ class NodeRecord(Message, frozen=True, kw_only=True):
     response_ms: float | None = None
     in_flight: int = 0
     title: str = ""
+    fingerprint: str = ""
 
 
 class NodeList(Message, frozen=True, kw_only=True):

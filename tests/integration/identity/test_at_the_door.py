@@ -62,7 +62,7 @@ BAD: dict[str, tuple[str, Callable[[Fleet], str]]] = {
     "a join token made up": ("unknown", lambda _: Credential.mint("join", "shop").text),
     "a refresh token made up": ("unknown", lambda _: Credential.mint("refresh", "shop").text),
     "a petition, which nobody allows": ("not_allowed", lambda _: Credential.mint("petition", "shop").text),
-    "nothing": ("malformed", lambda _: ""),
+    "nothing": ("missing", lambda _: ""),
     "a word": ("malformed", lambda _: "swordfish"),
 }
 

@@ -43,7 +43,7 @@ class Fleet:
         async def invite() -> str | None:
             return self.invitations.pop(0)
 
-        return await arrive(membership, connect, DESCRIPTION, token=token, invite=invite)
+        return await arrive(membership, connect, DESCRIPTION, token=lambda: token, invite=invite)
 
 
 @pytest.fixture

@@ -111,9 +111,17 @@ async def test_each_pair_has_an_attempt_of_its_own(tmp_path: Path) -> None:
     passport, seen = Passport.open(tmp_path, "shop"), set()
     for _ in range(3):
         await passport.keep(TOKENS)
-        assert passport.pair is not None
-        seen.add(passport.pair.attempt)
+        seen.add(await passport.attempt())
+        assert await Passport.open(tmp_path, "shop").attempt() in seen
     assert len(seen) == 3
+
+
+async def test_what_the_successors_are_asked_for_with_is_not_there_before_it_is_needed(tmp_path: Path) -> None:
+    passport = Passport.open(tmp_path, "shop")
+    await passport.keep(TOKENS)
+    assert b"attempt" not in (tmp_path / FILE).read_bytes()
+    attempt = await passport.attempt()
+    assert attempt.encode() in (tmp_path / FILE).read_bytes()
 
 
 async def test_a_disk_that_takes_nothing_is_named(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _facts(node: NodeRecord) -> Table:
         made.add_row("title", cell(node.title))
     made.add_row("type", cell(said.type))
     made.add_row("state", state(node.state) + ("" if node.healthy else Text(", not healthy", "red")))
+    if node.fingerprint:
+        made.add_row("fingerprint", cell(node.fingerprint))
     made.add_row("labels", cell(joined(said.labels)))
     made.add_row("weight", f"{said.weight:g}")
     made.add_row("in flight", f"{node.in_flight} of {said.concurrency}")
