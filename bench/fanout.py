@@ -19,7 +19,7 @@ from bench.rounds import Work, latencies_ms, medians
 from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_shared.messages import NodeList, encode
 
 __all__ = ["ASKED", "SIZES", "Asking", "measure"]

@@ -22,7 +22,7 @@ from bench.processes import SERVER, Processes, running_fleet
 from bench.rounds import medians
 from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Job

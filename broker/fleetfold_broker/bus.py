@@ -10,9 +10,11 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from fleetfold_broker.headers import MESSAGE_ID, deadline
-from fleetfold_broker.link import Callback, CredentialSource, Incoming, Link, LinkOptions
+from fleetfold_broker.link import Link
+from fleetfold_broker.options import CredentialSource, LinkOptions
 from fleetfold_broker.requests import Requests
 from fleetfold_broker.subjects import Subjects
+from fleetfold_broker.subscription import Callback, Incoming
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
 from fleetfold_shared.messages import Message, decode, encode
 

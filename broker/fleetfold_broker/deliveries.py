@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import ACK_WAIT_S, COMMANDS
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable

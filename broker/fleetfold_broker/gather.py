@@ -16,8 +16,8 @@ import msgspec
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.requests import NO_RESPONDERS
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 

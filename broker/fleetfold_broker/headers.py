@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, from_body
 
 __all__ = [

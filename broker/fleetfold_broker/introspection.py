@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.ids import new_id
 
 __all__ = ["EndpointStats", "Introspection"]

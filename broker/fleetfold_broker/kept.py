@@ -12,7 +12,7 @@ from itertools import count
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import KEPT
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Message, encode

@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from fleetfold_broker.connection import Connection, failure, on_error, part, reason, retire, size_of
-from fleetfold_broker.subjects import inbox
+from fleetfold_broker.options import LinkOptions
+from fleetfold_broker.subscription import Callback, Subscription
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError, TooLarge, Unauthenticated, Unavailable
-from fleetfold_shared.urls import shown
 
-__all__ = ["Callback", "CredentialSource", "Incoming", "Link", "LinkOptions"]
+__all__ = ["Link"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,76 +36,6 @@ REFUSED_MOST_S = 30.0
 """The longest pause of one that is refused: an operator may let it in again."""
 
 
-class Incoming(Protocol):
-    """A message as it came."""
-
-    subject: str
-    reply: str
-    data: bytes
-    headers: dict[str, str] | None
-
-
-Callback = Callable[[Any], Awaitable[None]]
-
-
-class CredentialSource(Protocol):
-    """What an identity shows to the broker."""
-
-    def token(self) -> str:
-        """What to show now; asked for at each connection."""
-        ...
-
-    async def refused(self) -> None:
-        """The broker has refused it: get something better, if there is a way."""
-        ...
-
-
-class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect and as whom; times are in seconds.
-
-    `caller` names the inbox, unless `inbox` (what follows `_INBOX.`) does. It shows the token of `credential`, or signs
-    with the nkey of `seed`. `answer_s` is how long the broker may take to let it in: it asks the masters.
-    """
-
-    url: str
-    caller: str
-    inbox: str = ""
-    credential: CredentialSource | None = None
-    seed: str = ""
-    tls: ssl.SSLContext | None = None
-    connect_timeout_s: float = 2.0
-    answer_s: float = 30.0
-    first_answer_s: float = 5.0
-    ping_interval_s: float = 10.0
-
-    @property
-    def inbox_prefix(self) -> str:
-        """Below which the answers come."""
-        return inbox(self.inbox or self.caller)
-
-    @property
-    def shown(self) -> str:
-        """The URL as it may stand in a log or a message."""
-        return shown(self.url)
-
-
-class _Subscription:
-    """One subject to be heard, whatever connection is up."""
-
-    def __init__(self, subject: str, queue: str, callback: Callback) -> None:
-        self.subject, self.queue, self.callback = subject, queue, callback
-        self.client: Client | None = None
-        self.current: Any = None
-
-    async def attach(self, client: Client) -> Any:
-        self.client = client
-        # No pending limits: a full queue would drop messages without a word.
-        self.current = await client.subscribe(
-            self.subject, queue=self.queue, cb=self.callback, pending_msgs_limit=0, pending_bytes_limit=0
-        )
-        return self.current
-
-
 class Link:
     """One identity's way to the broker. `await start()`, then use it; it mends itself until `close()`."""
 
@@ -115,7 +43,7 @@ class Link:
         self.options = options
         self._client: Client | None = None
         self._shown = ""
-        self._subscriptions: list[_Subscription] = []
+        self._subscriptions: list[Subscription] = []
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
         self._closing = False
@@ -172,7 +100,7 @@ class Link:
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
         """Hear `subject` from now on, over all connections to come; returns what ends it."""
-        entry = _Subscription(subject, queue, callback)
+        entry = Subscription(subject, queue, callback)
         self._subscriptions.append(entry)
         if self._client is not None and self.is_up:
             with contextlib.suppress(NatsError, OSError):  # a link that breaks here attaches it when it is up again
@@ -253,27 +181,9 @@ class Link:
         return client
 
     def _how(self, answer_s: float) -> dict[str, Any]:
-        """nats-py's options."""
-        options = self.options
-        how: dict[str, Any] = {
-            "servers": [each.strip() for each in options.url.split(",")],
-            "name": options.caller,
-            "inbox_prefix": options.inbox_prefix,
-            "allow_reconnect": False,
-            "max_reconnect_attempts": 1,  # these two rule the first connection as well
-            "reconnect_time_wait": 0,
-            "connect_timeout": max(1, round(options.connect_timeout_s)),
-            "ping_interval": max(1, round(options.ping_interval_s)),
-            "max_outstanding_pings": 2,
-        }
-        if options.credential is not None:
-            self._shown = options.credential.token()
-            how |= {"token": self._shown, "connect_timeout": max(1, round(answer_s))}
-        if options.seed:
-            how["nkeys_seed_str"] = options.seed
-        if options.tls is not None:
-            how["tls"] = options.tls
-        return how
+        credential = self.options.credential
+        self._shown = credential.token() if credential else ""
+        return self.options.for_client(self._shown, answer_s)
 
     async def _attach(self, client: Client) -> None:
         for entry in list(self._subscriptions):

@@ -13,7 +13,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import STATUS
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import new_id

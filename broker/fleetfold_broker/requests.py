@@ -6,7 +6,8 @@ import asyncio
 from itertools import count
 
 from fleetfold_broker.headers import ERROR_CODE, STATUS, error_of
-from fleetfold_broker.link import Incoming, Link
+from fleetfold_broker.link import Link
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 

@@ -18,8 +18,8 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import DEADLINE, error_headers
 from fleetfold_broker.introspection import EndpointStats, Introspection
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.subjects import inbox
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import FleetfoldError, InternalError, TooLarge
 from fleetfold_shared.messages import Message, encode

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.grants import narrow_inbox, salted
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.messages import Message

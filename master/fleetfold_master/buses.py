@@ -9,7 +9,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection import NobodyChecks
 from fleetfold_broker.greeting import asks_for_credentials
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Conflict, Unauthenticated
 from fleetfold_shared.urls import shown

@@ -14,8 +14,8 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.gathered import Verb, serve_node
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Handler, Service
+from fleetfold_broker.subscription import Incoming
 from support.wait import eventually
 
 __all__ = [

@@ -13,7 +13,7 @@ from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import Callout, NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
 from fleetfold_broker.identity.usertoken import Issuer
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.service import Request, Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.door import BusDoor

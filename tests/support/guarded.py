@@ -13,7 +13,7 @@ from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import Admit, Callout
 from fleetfold_broker.identity.usertoken import Issuer
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import CAPABILITIES
 

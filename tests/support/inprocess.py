@@ -18,7 +18,7 @@ from fleetfold.sources import Source
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched

@@ -14,8 +14,8 @@ from fleetfold_broker.identity.config import APP
 from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.identity.usertoken import AuthRequest, Issuer, read_request
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.subjects import Subjects
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 
 __all__ = ["Admit", "Callout"]

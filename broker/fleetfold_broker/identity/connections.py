@@ -10,7 +10,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.config import APP
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 

@@ -8,7 +8,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Corpora

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from fleetfold_broker import link as supervised
 from fleetfold_broker.identity import Grant, Presented
 from fleetfold_broker.identity.callout import SUBJECT, NotAdmitted
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen

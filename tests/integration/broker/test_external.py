@@ -21,7 +21,7 @@ from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.config import identity_config
 from fleetfold_broker.identity.usertoken import Issuer
 from fleetfold_broker.kept import Kept
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.pull import StandingPull
 from fleetfold_broker.service import Request, Service
 from fleetfold_broker.subjects import Subjects

@@ -10,8 +10,8 @@ from fleetfold_broker import gather
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.headers import CORRELATION, GATHER
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Request
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
 from support.broker import Connect, ServeNode, listen

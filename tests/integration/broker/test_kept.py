@@ -14,7 +14,7 @@ from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import KEPT
 from fleetfold_broker.kept import Kept
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import RESULTS, Topology
 from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult

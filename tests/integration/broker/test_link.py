@@ -15,7 +15,8 @@ from nats.aio.client import Client
 from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.link import Incoming, Link
+from fleetfold_broker.link import Link
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import NodeList, Pong
 from support.broker import Connect, Respond, kill, listen

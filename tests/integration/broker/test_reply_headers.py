@@ -8,8 +8,8 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import ERROR_CODE
-from fleetfold_broker.link import Incoming
 from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import RateLimited
 from fleetfold_shared.messages import Message, NodeList, encode
 from support.broker import Connect, listen

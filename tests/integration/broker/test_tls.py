@@ -18,7 +18,7 @@ from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.certificates import make
 from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.link import LinkOptions
+from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.tls import ServerTls, TlsFiles, client_context
 from fleetfold_broker.x509 import Authority
 from fleetfold_shared.errors import Untrusted

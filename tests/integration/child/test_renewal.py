@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.link import Incoming
+from fleetfold_broker.subscription import Incoming
 from fleetfold_child import membership as renewing
 from fleetfold_child.door import asking
 from fleetfold_child.membership import Membership

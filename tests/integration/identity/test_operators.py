@@ -1,4 +1,4 @@
-"""What an operator's key opens beside the API: looking at all services of the fleet, and nothing that only nodes may."""
+"""What an operator's key opens beside the API: a look at all services of the fleet, and nothing that nodes may."""
 
 from __future__ import annotations
 
