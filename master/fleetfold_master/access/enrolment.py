@@ -65,11 +65,13 @@ class Enrolment:
     def _guarded(self, verb: str, handler: Handler) -> Handler:
         """`handler` within the limit, with what it refuses told to the log, and less of it to the caller."""
         what = f"join.{verb}"
+        of_strangers = "" if verb == "refresh" else what
 
         async def handle(request: Request) -> Message | None:
             name = request.caller
             try:
-                spend(self._limits, request, "child")
+                # a stranger that gives a member's name does not use up what the member may ask
+                spend(self._limits, request, "child", of_strangers and f"{name} {of_strangers}")
                 return await handler(request)
             except Refusal as refusal:
                 self._tell(name, what, f"{refusal.reason}: {refusal.detail}", failed=refusal.reason in _FAILURES)

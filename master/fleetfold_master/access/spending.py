@@ -11,9 +11,11 @@ from fleetfold_shared.messages import Role
 __all__ = ["spend"]
 
 
-def spend(limits: Limits, request: Request, role: Role) -> None:
-    """Count the request, and say in the reply's headers what is left; `RateLimited` if nothing was."""
-    verdict = limits.take(request.caller, role)
+def spend(limits: Limits, request: Request, role: Role, bucket: str = "") -> None:
+    """Count the request in the caller's bucket, or in another, and say in the reply's headers what is left;
+    `RateLimited` if nothing was.
+    """
+    verdict = limits.take(bucket or request.caller, role)
     if not verdict.limit:
         return
     request.reply_headers.update({LIMIT: str(verdict.limit), REMAINING: str(verdict.remaining)})

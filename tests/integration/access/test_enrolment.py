@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,11 @@ async def test_without_pending_nodes_petitions_are_not_even_served(tmp_path: Pat
 async def test_a_claim_is_needed(doors: Doors) -> None:
     with pytest.raises(InvalidInput, match="claim"):
         await doors.send("enrol", "shop", Enrol(token=await doors.invite("shop"), claim=""))
+
+
+async def test_a_stranger_does_not_use_up_what_a_member_of_that_name_may_ask(doors: Doors) -> None:
+    tokens = await doors.member("shop")
+    for _ in range(70):
+        with contextlib.suppress(FleetfoldError):
+            await doors.petition("shop", "a stranger's claim")
+    assert (await doors.refresh("shop", tokens.refresh)).node == "shop"
