@@ -40,13 +40,12 @@ class Crowd:
             await self._opened.enter_async_context(self._running(names))
         self.names += fresh
 
-    async def all_back(self, timeout_s: float) -> list[Back]:
-        """What each has said when it was back, in that order, once all are; `TimeoutError` when some stay away."""
+    async def all_back(self) -> list[Back]:
+        """What each has said when it was back, in that order, once all are."""
         back: dict[str, Back] = {}
-        async with asyncio.timeout(timeout_s):
-            while len(back) < len(self.names):
-                said = await self._came_back.get()
-                back[said.node] = said
+        while len(back) < len(self.names):
+            said = await self._came_back.get()
+            back[said.node] = said
         return sorted(back.values(), key=lambda said: said.at)
 
     @asynccontextmanager

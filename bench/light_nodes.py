@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.gathered import serve_node
 from fleetfold_broker.service import Request, Service
 from fleetfold_shared import __version__
+from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Join, Joined, NodeDescription, Pong
 
 __all__ = ["Back", "Spec", "Tries", "serve"]
@@ -97,7 +99,7 @@ async def serve(spec: Spec) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT_S)
         for node in nodes:
-            if node.bus.link.is_up:
+            with suppress(Unavailable):  # it is heard when it is back
                 await node.say()
 
 

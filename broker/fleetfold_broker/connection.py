@@ -72,6 +72,12 @@ class Connection(Client):
         transport.readline = past_pings
         await super()._process_connect_init()
 
+    async def _process_pong(self) -> None:
+        """Wake who waits for it. Where nobody does any more, nats-py's own raises, and hears nothing from then on."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
     async def _flush_twice(self, timeout_s: float) -> None:
         """One is not a barrier: a pong of the connecting may answer it."""
         await self.flush(max(1, round(timeout_s)))

@@ -226,7 +226,7 @@ class Link:
         pause, told, patience_s = BACKOFF_FIRST_S, False, PATIENCE_FIRST_S
         clock = asyncio.get_running_loop().time
         while True:
-            most, until = BACKOFF_MOST_S, clock() + patience_s
+            most, until = self.options.backoff_most_s or BACKOFF_MOST_S, clock() + patience_s
             try:
                 return await self._connect(min(patience_s, self.options.answer_s))
             except FleetfoldError as error:

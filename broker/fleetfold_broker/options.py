@@ -30,6 +30,7 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `caller` names the inbox, unless `inbox` (what follows `_INBOX.`) does. It shows the token of `credential`, or signs
     with the nkey of `seed`. `answer_s` is how long the broker may take to let it in: it asks the masters.
+    `backoff_most_s` is the longest pause between two tries, if not the usual one.
     """
 
     url: str
@@ -42,6 +43,7 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     answer_s: float = 30.0
     first_answer_s: float = 5.0
     ping_interval_s: float = 10.0
+    backoff_most_s: float | None = None
 
     @property
     def inbox_prefix(self) -> str:

@@ -59,9 +59,11 @@ class Wire(Transport):
         self._encrypted = True
 
     def write(self, payload: bytes) -> None:
-        """Send, or `NotEncrypted`."""
+        """Send, or `NotEncrypted`; `ConnectionResetError` when it is closed, where uvloop raises no `OSError`."""
         if self._encrypted_only and not self._encrypted:
             raise NotEncrypted("the broker does not speak TLS")
+        if self._out.transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
         self._out.write(payload)
 
     def writelines(self, payload: list[bytes]) -> None:

@@ -17,6 +17,8 @@ from fleetfold_shared.urls import shown
 __all__ = ["NAME", "Account", "Buses"]
 
 NAME = "master"
+BACKOFF_MOST_S = 0.25
+"""When the broker is back, all others wait for the masters."""
 Account = Literal["auth", "fleet", "sys"]
 
 
@@ -42,8 +44,9 @@ class Buses:
     async def open(self, account: Account) -> Bus:
         """A bus in that account; `Unauthenticated` when the broker's config has other keys."""
         seed = getattr(self._keys, account) if self._keys is not None else ""
+        options = LinkOptions(url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S)
         try:
-            return await Bus.open(LinkOptions(url=self._url, caller=NAME, seed=seed, tls=self._tls), self._subjects)
+            return await Bus.open(options, self._subjects)
         except (Unauthenticated, NobodyChecks):  # the keys that it knows are let in without a question
             raise Unauthenticated(
                 f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "

@@ -2,8 +2,8 @@
 
 A queue group after a subject is part of the permission: without it a node could take a share of another's requests by
 joining its group. The children's account has no JetStream: the acks of its own deliveries are all that a child can say
-to it, by their full name (`allow_responses` would do, but the server keeps every reply subject for as long as it may be
-answered, and looks through all of them at each message beyond 4,096).
+to it, by their full name. `allow_responses` would do, but the server keeps every reply subject for as long as it may be
+answered: a gigabyte for an hour of 1,000 commands a second (see docs/explanation/measurements.md).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 from nats.aio.client import Client
 
 from fleetfold_broker import link as supervised
@@ -300,3 +302,46 @@ async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellat
     await connecting.wait()
     async with asyncio.timeout(5):
         await bus.close()
+
+
+def test_a_link_comes_back_when_it_breaks_with_much_to_send(nats_server: str, tmp_path: Path) -> None:
+    """On the daemons' own event loop: uvloop has errors of its own for what is closed."""
+
+    async def strike() -> None:
+        broker = EmbeddedBroker(tmp_path)
+        await broker.start()
+        for _ in range(5):
+            async with await Bus.connect(broker.url, "shop") as bus:
+                await _chatter_until_killed(broker, bus)
+                assert await bus.link.wait_up(5)
+                await asyncio.wait_for(bus.link.barrier(), 5)
+        await broker.stop()
+
+    uvloop.run(strike())
+
+
+async def test_a_wait_that_is_given_up_does_not_make_the_link_deaf(connect: Connect) -> None:
+    shop, master = await connect("shop"), await connect("master")
+    heard = await listen(shop, "x")
+    waiting = asyncio.create_task(shop.link.barrier())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await shop.link.barrier()
+    await master.link.publish("x", b"!")
+    await eventually(lambda: bool(heard), 2.0)
+
+
+async def _chatter_until_killed(broker: EmbeddedBroker, bus: Bus) -> None:
+    async def chatter() -> None:
+        with contextlib.suppress(Unavailable):
+            while True:
+                for _ in range(50):
+                    await bus.link.publish("x.y", bytes(300))
+                await asyncio.sleep(0)
+
+    chattering = [asyncio.create_task(chatter()) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    kill(broker)
+    await asyncio.wait_for(asyncio.gather(*chattering), 5)
