@@ -113,5 +113,7 @@ class Audit:
 
 def _fitting(text: str, most: int) -> str:
     """On one line, without what a database does not take, and not longer than its column."""
+    if len(text) <= most and text.isprintable():
+        return text
     printable = "".join(char if char.isprintable() else "?" for char in text[: most + 1])
     return printable if len(printable) <= most else f"{printable[: most - 1]}…"
