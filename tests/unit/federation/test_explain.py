@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from fleetfold_master.search.explain import MOST_BYTES, explained_reports
 from fleetfold_master.search.question import Plan
-from fleetfold_shared.messages import CollectionExplained, NodeExplained, NodeReport, SearchAnswer, encode
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import (
+    CollectionExplained,
+    NodeExplained,
+    NodeReport,
+    Search,
+    SearchAnswer,
+    decode,
+    encode,
+)
 
 SEARCHED = [CollectionExplained("products", 10, 10, True, 3), CollectionExplained("reviews", 500, 50, False, 2)]
 
@@ -25,6 +37,13 @@ def test_a_node_that_answered_says_where_the_time_went_and_what_it_scored() -> N
     assert (made.reason, made.inside_ms, made.way_ms) == ("asked: it has products, reviews", 1.5, 2.5)
     assert (made.documents, made.scored, made.exact, made.current) == (510, 60, False, True)
     assert [(one.epoch, one.master_epoch) for one in made.collections] == [(3, 3), (2, 2)]
+
+
+@pytest.mark.parametrize("field", ["highlight", "explain"])
+def test_a_switch_that_is_no_switch_is_refused_by_its_name(field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        decode(msgspec.json.encode({"query": "tent", field: "yes"}), Search)
+    assert refused.value.field == field
 
 
 def test_statistics_that_are_behind_or_missing_are_named() -> None:
