@@ -120,11 +120,17 @@ class Client(AccessCalls):
         collections: Sequence[str] = (),
         filter: Filter | None = None,  # noqa: A002 (the field's name everywhere else)
         timeout_s: float = 2.0,
+        highlight: bool = False,
+        explain: bool = False,
     ) -> Searched:
-        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named."""
+        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
+
+        `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
+        and why and how each node was asked.
+        """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000),
+            filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain,
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 

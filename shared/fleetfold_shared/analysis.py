@@ -11,10 +11,13 @@ import re
 import threading
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-__all__ = ["ANALYZER", "MAX_QUERY_CHARS", "query_terms", "tokens"]
+from fleetfold_shared.origins import Origins
+
+__all__ = ["ANALYZER", "MAX_QUERY_CHARS", "located", "query_terms", "tokens"]
 
 ANALYZER = "snowball-en-1"
 """Travels with every search; it changes whenever `tokens` gives another answer for any text."""
@@ -59,10 +62,20 @@ def query_terms(text: str) -> dict[str, int]:
     return dict(Counter(tokens(text[:MAX_QUERY_CHARS])))
 
 
+def located(text: str) -> Iterator[tuple[str, int, int]]:
+    """The terms of `text` as `tokens` has them, each with where it stands: `text[start:end]`, in code points.
+
+    Pairs of an unspaced script overlap, and what one character became (½, ㎏) shares its place.
+    """
+    clean = _normalised(text)
+    place = _same_place if clean == text.lower() and len(clean) == len(text) else Origins(text, _BEFORE).place
+    for run, start, end in _located_runs(clean):
+        if term := _term(run):
+            yield (term, *place(start, end))
+
+
 def _runs(text: str) -> list[str]:
-    if text.isascii():
-        return _ASCII_RUN.findall(text.lower())
-    text = unicodedata.normalize("NFKC", text.translate(_BEFORE)).lower()
+    text = _normalised(text)
     if text.isascii():
         return _ASCII_RUN.findall(text)
     runs: list[str] = []
@@ -72,6 +85,26 @@ def _runs(text: str) -> list[str]:
         else:
             runs.extend(_pairs(unspaced))
     return runs
+
+
+def _located_runs(text: str) -> Iterator[tuple[str, int, int]]:
+    """`_runs` of a text that is normalised, with their places in it. Apart, for analysis needs none and is faster."""
+    for found in (_ASCII_RUN if text.isascii() else _unicode_run()).finditer(text):
+        start, end = found.span()
+        if found.lastindex == 1:
+            yield from ((pair, start + i, start + i + len(pair)) for i, pair in enumerate(_pairs(found[1])))
+        else:
+            yield found[0], start, end
+
+
+def _normalised(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", text.translate(_BEFORE)).lower()
+
+
+def _same_place(start: int, end: int) -> tuple[int, int]:
+    return start, end
 
 
 def _pairs(run: str) -> list[str]:

@@ -70,10 +70,23 @@ _filter = m.Filter(
     any=[m.Filter(field="b", op="exists", value=True)],
     none=[m.Filter(field="c", op="contains", value="ü")],
 )
+_highlight = m.Highlight(snippet="A chair.", at=7, spans=[m.Span("snippet", 2, 7)])
+_share = m.TermShare(term="chair", qtf=1, tf=2, idf=2.5, bm25=1.5, share=0.75)
+_explained = m.Explained(
+    alpha=0.7, bm25=2.0, divisor=2.0, cosine=0.5, length=42, avgdl=42.5, terms=[_share], others=3, others_bm25=0.5
+)  # fmt: skip
+_searched = m.CollectionExplained(
+    collection="products", documents=1200, scored=100, exact=False, epoch=7, master_epoch=6
+)  # fmt: skip
+_node_explained = m.NodeExplained(
+    reason="asked: it has products", inside_ms=1.5, way_ms=2.0, documents=1200, scored=100, exact=False, current=False,
+    collections=[_searched],
+)  # fmt: skip
 _parts = m.Parts(bm25=1.25, cosine=0.5)
 _document = m.ScoredDocument(
-    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.", metadata={"price": 10}
-)
+    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
+    metadata={"price": 10}, highlight=_highlight, explain=_explained,
+)  # fmt: skip
 _hit = m.Hit(
     node="shop",
     collection="products",
@@ -83,8 +96,10 @@ _hit = m.Hit(
     title="Chair",
     content="A chair.",
     metadata={"price": 10},
+    highlight=_highlight,
+    explain=_explained,
 )
-_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow")
+_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained)
 _rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
 _step = m.StepSpec(
     name="crm",
@@ -136,6 +151,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     for sample in (
         _collection, _action, _description, _record, _filter, _parts, _document, _hit, _report, _rollback, _step,
         _step_view, _entry, _job_node, _job, _transaction,
+        _highlight, _highlight.spans[0], _share, _explained, _searched, _node_explained,
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
@@ -172,15 +188,17 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250,
+            timeout_ms=250, highlight=True, explain=True,
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
-            filter=_filter, collections=["products"],
+            filter=_filter, collections=["products"], highlight=True, explain=True,
         ),
         m.Term("chair", 1, 2.5),
-        m.SearchAnswer(status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False),
+        m.SearchAnswer(
+            status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched]
+        ),
         m.Searched(query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(

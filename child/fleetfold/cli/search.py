@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
-from fleetfold.cli.options import COMMON, Common, Many, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
@@ -31,6 +31,10 @@ async def search(
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
     timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    highlight: Annotated[
+        bool | None, Option(help="Mark the matched terms: bold on a terminal, where it is the default, else `**`.")
+    ] = None,
+    explain: Annotated[bool, Flag(help="Say what each score is made of, and why and how each node was asked.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -41,11 +45,14 @@ async def search(
     Exit code 3 when a node that was asked is missing from the answer.
     """
     test = None if filter is None else parse_filter(filter)
+    on_terminal = terminal.out.isatty() and not common.json
+    marked = on_terminal if highlight is None else highlight
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout
-        )
-    terminal.show(common, found, lambda: views.answer(found))
+            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
+            timeout_s=timeout, highlight=marked, explain=explain,
+        )  # fmt: skip
+    terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
     return PARTLY if found.partial else OK
 
 

@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from fleetfold_child.index.collection import Collection
+from fleetfold_child.index.enrichment import in_time
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
+from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, SearchAsk
 
 __all__ = ["search_collections"]
@@ -23,22 +25,36 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
     if not asked:
         return SearchAnswer(status="no_collection")
+    how: list[CollectionExplained] = []
     try:
-        hits, exact = await _search(asked, ask)
+        hits, exact = await _search(asked, ask, how)
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
-    return SearchAnswer(hits=fitting(hits), exact=exact, ms=_ms_since(started))
+    if ask.highlight or ask.explain:
+        hits = await in_time(hits, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
+    return SearchAnswer(hits=fitting(hits), exact=exact, explain=how, ms=_ms_since(started))
 
 
-async def _search(asked: Sequence[Collection], ask: SearchAsk) -> tuple[list[ScoredDocument], bool]:
+async def _search(
+    asked: Sequence[Collection], ask: SearchAsk, how: list[CollectionExplained]
+) -> tuple[list[ScoredDocument], bool]:
+    """The top k, and whether they are exact; `how` is filled in if the ask wants to know."""
     try:
         async with asyncio.timeout(ask.deadline_ms / 1000):
-            found = [await collection.search(ask) for collection in asked]
+            found = [await (_explained(one, ask, how) if ask.explain else one.search(ask)) for one in asked]
     except TimeoutError:
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had") from None
     hits = [one for hits, _ in found for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
     return hits[: ask.k], all(exact for _, exact in found)
+
+
+async def _explained(
+    collection: Collection, ask: SearchAsk, how: list[CollectionExplained]
+) -> tuple[list[ScoredDocument], bool]:
+    hits, explained = await collection.search_explained(ask)
+    how.append(explained)
+    return hits, explained.exact
 
 
 def _ms_since(started: float) -> float:

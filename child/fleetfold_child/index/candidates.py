@@ -107,6 +107,8 @@ class CandidateIndex:
         if query.filter is not None:
             accepts = predicate(query.filter)
             entries = [entry for entry in entries if accepts(entry.document)]
+        if query.tally is not None:
+            query.tally.scored = len(entries)
         return await asyncio.to_thread(_score, query, entries) if entries else []
 
 

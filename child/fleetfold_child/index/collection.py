@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
-from fleetfold_child.index.port import Index
+from fleetfold_child.index.port import Index, Tally
 from fleetfold_child.index.preparation import load, renew
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
@@ -27,6 +28,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import check_slug
+from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk, StatisticsAsk, StatisticsChunk
 
@@ -181,6 +183,13 @@ class Collection:
         index = self._committer.index
         found = await index.search(read_ask(ask, self.embedder))
         return [hit(self.name, one) for one in found], index.exact
+
+    async def search_explained(self, ask: SearchAsk) -> tuple[list[ScoredDocument], CollectionExplained]:
+        """The same, and how it was done."""
+        index, tally, info = self._committer.index, Tally(), self.info()
+        found = await index.search(replace(read_ask(ask, self.embedder), tally=tally))
+        how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
+        return [hit(self.name, one) for one in found], how
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""

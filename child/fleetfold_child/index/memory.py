@@ -77,6 +77,8 @@ def _search(segments: tuple[Segment, ...], query: Query) -> list[Scored]:
     if not segments:
         return []
     total = np.concatenate([segment.coarse(query) for segment in segments])
+    if query.tally is not None:
+        query.tally.scored = sum(int(segment.alive.sum()) for segment in segments)
     starts = np.cumsum([0, *map(len, segments)])
     if query.filter is None:
         chosen = _top(total, query)

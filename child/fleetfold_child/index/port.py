@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fleetfold_child.documents import Document
 from fleetfold_shared.messages.search import Filter, Term
 
-__all__ = ["Entry", "Index", "Query", "Scored"]
+__all__ = ["Entry", "Index", "Query", "Scored", "Tally"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +24,19 @@ class Entry:
     vector: NDArray[np.float32]
 
 
+@dataclass(slots=True)
+class Tally:
+    """Filled in by a search that is to be explained: how many documents got a score."""
+
+    scored: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none."""
+    """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none.
+
+    Nothing is counted without a `tally`.
+    """
 
     terms: Sequence[Term]
     avgdl: float
@@ -36,6 +46,7 @@ class Query:
     k: int
     threshold: float | None = None
     filter: Filter | None = None
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)

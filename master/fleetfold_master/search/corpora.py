@@ -50,6 +50,10 @@ class Corpora:
         """These collections as one corpus; those not known yet count as empty."""
         return MergedCorpus([self._tables[key] for key in keys if key in self._tables])
 
+    def epochs(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""
+        return {key: self._tables[key].epoch for key in keys if key in self._wanted and self._is_current(key)}
+
     async def ready(self, keys: Iterable[Key], timeout_s: float) -> None:
         """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most."""
         missing = [self._refresh(key) for key in keys if key in self._wanted and not self._is_current(key)]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.fold import fold
 from fleetfold_master.search.question import check_search, plan, weighted_ask
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
@@ -45,8 +46,11 @@ class Federation:
         await self._corpora.ready([key for key in chosen.keys if key[0] in chosen.asked], timeout_s / 2)
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
         ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
+        epochs = self._corpora.epochs(chosen.keys) if search.explain else {}
         answers = await self._answers(list(chosen.asked), ask, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
+        if search.explain:
+            reports = explained_reports(reports, chosen, {node: one for node, (_, one) in answers.items()}, epochs)
         hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(

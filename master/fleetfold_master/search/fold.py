@@ -24,4 +24,5 @@ def _hit(node: str, doc: ScoredDocument) -> Hit:
     return Hit(
         node=node, collection=doc.collection, id=doc.id, score=doc.score, title=doc.title, content=doc.content,
         parts={"bm25": doc.parts.bm25, "cosine": doc.parts.cosine}, metadata=doc.metadata,
+        highlight=doc.highlight, explain=doc.explain,
     )  # fmt: skip

@@ -67,6 +67,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
         request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
+        highlight=search.highlight, explain=search.explain,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
+from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
     "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk",
@@ -50,7 +51,7 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Search(Message, frozen=True, kw_only=True):
-    """`search.query`: the caller's question."""
+    """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time."""
 
     query: Annotated[str, Meta(max_length=100_000)]
     limit: int = 10
@@ -59,6 +60,8 @@ class Search(Message, frozen=True, kw_only=True):
     collections: list[str] = []
     filter: Filter | None = None
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    highlight: bool = False
+    explain: bool = False
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
@@ -81,6 +84,8 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     threshold: float | None = None
     filter: Filter | None = None
     collections: list[str] = []
+    highlight: bool = False
+    explain: bool = False
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,20 +98,26 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     content: str = ""
     metadata: dict[str, Any] = {}
+    highlight: Highlight | None = None
+    explain: Explained | None = None
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
-    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates."""
+    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates.
+
+    `explain` has the collections that were searched, if that was asked for.
+    """
 
     status: Literal["ok", "error", "no_collection"] = "ok"
     hits: list[ScoredDocument] = []
     ms: float = 0.0
     error: str | None = None
     exact: bool = True
+    explain: list[CollectionExplained] = []
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One hit of the fold."""
+    """One hit of the fold. `highlight` and `explain` are there if asked for and there was time and room for them."""
 
     node: str
     collection: str
@@ -116,6 +127,8 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     content: str
     metadata: dict[str, Any] = {}
+    highlight: Highlight | None = None
+    explain: Explained | None = None
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -126,6 +139,7 @@ class NodeReport(msgspec.Struct, frozen=True):
     count: int = 0
     ms: float | None = None
     error: str | None = None
+    explain: NodeExplained | None = None
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):

@@ -29,6 +29,7 @@ def test_search_asks_for_what_the_options_say() -> None:
             {
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
                 "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
+                "highlight": False, "explain": False,
             },
         )
     ]  # fmt: skip
@@ -37,10 +38,11 @@ def test_search_asks_for_what_the_options_say() -> None:
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
     assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial"]
-    fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata"]
+    fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
         "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
+        "explain": None,
     }  # fmt: skip
 
 

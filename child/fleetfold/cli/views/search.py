@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
+from fleetfold.cli.views.explain import node_lines, score_lines
+from fleetfold.cli.views.highlight import marked
 from fleetfold.cli.views.text import cell, ms, one_line, state, table
 from fleetfold_shared.messages import Hit, NodeReport, Searched
 
@@ -16,24 +19,37 @@ SNIPPET = 100
 """Characters of a hit's content."""
 
 
-def answer(found: Searched) -> RenderableType:
-    """The hits, best first; then how each node did."""
-    hits = _hits(found.hits) if found.hits else Text("nothing found")
+def answer(found: Searched, *, styled: bool = False) -> RenderableType:
+    """The hits, best first; then how each node did. Matched terms are bold if it is `styled`, else within `**`."""
+    hits = _hits(found.hits, styled) if found.hits else Text("nothing found")
     nodes = [_nodes(found.nodes), Text()] if found.nodes else []
     return Group(hits, Text(), *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
 
 
-def _hits(hits: Sequence[Hit]) -> RenderableType:
-    return Group(*(line for rank, hit in enumerate(hits, 1) for line in _hit(rank, hit)))
+def _hits(hits: Sequence[Hit], styled: bool) -> RenderableType:
+    return Group(*(line for rank, hit in enumerate(hits, 1) for line in _hit(rank, hit, styled)))
 
 
-def _hit(rank: int, hit: Hit) -> list[Text]:
+def _hit(rank: int, hit: Hit, styled: bool) -> list[RenderableType]:
     head = Text.assemble(
         (f"{rank:3}  ", "dim"), (f"{hit.score:.3f}", "bold"), "  ",
-        cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", cell(one_line(hit.title, SNIPPET), "bold"),
+        cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", _title(hit, styled),
     )  # fmt: skip
+    return [head, *_snippet(hit, styled), *score_lines(hit)]
+
+
+def _title(hit: Hit, styled: bool) -> Text:
+    if hit.highlight is None:
+        return cell(one_line(hit.title, SNIPPET), "bold")
+    return marked(hit.title, hit.highlight.spans, "title", "" if styled else "bold", styled=styled, width=SNIPPET)
+
+
+def _snippet(hit: Hit, styled: bool) -> list[RenderableType]:
+    if hit.highlight is not None:
+        text = marked(hit.highlight.snippet, hit.highlight.spans, "snippet", "dim", styled=styled)
+        return [Padding(text, (0, 0, 0, 5))] if text else []
     snippet = one_line(hit.content, SNIPPET)
-    return [head, Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else [head]
+    return [Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else []
 
 
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
@@ -42,7 +58,8 @@ def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
         made.add_row(
             cell(report.node), state(report.status), str(report.count), ms(report.ms), cell(report.error or "")
         )
-    return made
+    lines = [line for report in reports for line in node_lines(report)]
+    return Group(made, Text(), *lines) if lines else made
 
 
 def _summary(found: Searched) -> str:
