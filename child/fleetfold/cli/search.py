@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
+from fleetfold.cli.nextpage import next_page
 from fleetfold.cli.options import COMMON, Common, Many, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
@@ -31,6 +32,9 @@ async def search(
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
     timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    cursor: Annotated[
+        str | None, Option(help="Go on behind the page that had this `cursor`; only limit and timeout may differ.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -38,14 +42,19 @@ async def search(
 
     Prints the best hits of the whole fleet, and how each node did.
 
+    On a terminal it says how to get the next page, if there is one.
+
     Exit code 3 when a node that was asked is missing from the answer.
     """
     test = None if filter is None else parse_filter(filter)
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout
-        )
+            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
+            timeout_s=timeout, cursor=cursor,
+        )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found))
+    if found.cursor is not None:
+        terminal.advise(common, f"next page: {next_page(terminal.words, found.cursor)}")
     return PARTLY if found.partial else OK
 
 

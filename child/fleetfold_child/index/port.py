@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fleetfold_child.documents import Document
 from fleetfold_shared.messages.search import Filter, Term
 
-__all__ = ["Entry", "Index", "Query", "Scored"]
+__all__ = ["After", "Entry", "Index", "Query", "Scored"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +22,21 @@ class Entry:
     document: Document
     terms: list[str]
     vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Where the page before ended, as one collection sees it: lower scores are behind it.
+
+    Of its own score, the ids above `id` are behind it as well; all of them when it is empty, none when it is None.
+    """
+
+    score: float
+    id: str | None
+
+    def precedes(self, score: float, identity: str) -> bool:
+        """Whether a document is behind the place."""
+        return score < self.score or (score == self.score and self.id is not None and identity > self.id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +51,7 @@ class Query:
     k: int
     threshold: float | None = None
     filter: Filter | None = None
+    after: After | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Index(Protocol):
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def search(self, query: Query) -> list[Scored]:
-        """The top k with a positive score, best first, ties by id."""
+        """The top k with a positive score, best first, ties by id; of those behind `after`, if it is given."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""
