@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -122,17 +122,46 @@ class Client(AccessCalls):
         timeout_s: float = 2.0,
         highlight: bool = False,
         explain: bool = False,
+        cursor: str | None = None,
     ) -> Searched:
         """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
 
         `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
-        and why and how each node was asked.
+        and why and how each node was asked. With the `cursor` of an answer to the same question, the hits that follow
+        it.
         """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain,
+            filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
+
+    async def search_pages(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        threshold: float | None = None,
+        nodes: Sequence[str] = (),
+        collections: Sequence[str] = (),
+        filter: Filter | None = None,  # noqa: A002
+        timeout_s: float = 2.0,
+        cursor: str | None = None,
+    ) -> AsyncIterator[Searched]:
+        """All hits, best first, in pages of `limit`, each asked for when it is wanted; from `cursor` on, if given.
+
+        No hit comes twice and none is left out, unless its document changed meanwhile (`changed`) or its node was
+        missing from a page (`partial`).
+        """
+        while True:
+            page = await self.search(
+                query, limit=limit, threshold=threshold, nodes=nodes, collections=collections, filter=filter,
+                timeout_s=timeout_s, cursor=cursor,
+            )  # fmt: skip
+            yield page
+            cursor = page.cursor
+            if cursor is None:
+                return
 
     async def run(
         self,

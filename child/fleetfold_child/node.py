@@ -121,6 +121,11 @@ class Node:
             self._joining = self._tasks.spawn(self._join())
 
     @property
+    def name(self) -> str:
+        """Its name in the fleet."""
+        return self._name
+
+    @property
     def in_flight(self) -> int:
         """Commands that have arrived here and have not ended."""
         return self._executor.in_flight

@@ -29,6 +29,8 @@ class Daemon(Protocol):
     """What the verbs need of the node."""
 
     @property
+    def name(self) -> str: ...
+    @property
     def in_flight(self) -> int: ...
     @property
     def description(self) -> NodeDescription: ...
@@ -57,7 +59,7 @@ class Verbs:
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight)
 
     async def _search(self, request: Request) -> SearchAnswer:
-        return await search_collections(self._collections, decode(request.data, SearchAsk))
+        return await search_collections(self._collections, decode(request.data, SearchAsk), self._daemon.name)
 
     async def _statistics(self, request: Request) -> StatisticsChunk:
         ask = decode(request.data, StatisticsAsk)

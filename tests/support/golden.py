@@ -100,6 +100,7 @@ _hit = m.Hit(
     explain=_explained,
 )
 _report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained)
+_place = m.Place(score=0.875, node="shop", collection="products", id="p1")
 _rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
 _step = m.StepSpec(
     name="crm",
@@ -188,18 +189,23 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250, highlight=True, explain=True,
+            timeout_ms=250, highlight=True, explain=True, cursor="1lw",
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
-            filter=_filter, collections=["products"], highlight=True, explain=True,
+            filter=_filter, collections=["products"], highlight=True, explain=True, after=_place,
         ),
         m.Term("chair", 1, 2.5),
+        _place,
         m.SearchAnswer(
-            status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched]
+            status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched],
+            more=True,
         ),
-        m.Searched(query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True),
+        m.Searched(
+            query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",
+            changed=True,
+        ),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200

@@ -151,7 +151,7 @@ def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
 def hang(child: Child, collection: str) -> None:
     """Have searches of this collection never end."""
 
-    async def never(_ask: object) -> None:
+    async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
     child._collections[collection].search = never  # type: ignore[assignment,method-assign]

@@ -41,6 +41,7 @@ async def an_action_is_called_like_its_function(ctx: Context) -> None:
 async def a_client_gives_typed_answers() -> None:
     async with await Client.connect() as fleet:
         assert_type(await fleet.search("tent"), Searched)
+        assert_type([page async for page in fleet.search_pages("tent")], list[Searched])
         assert_type(await fleet.run("reserve", {"sku": "TNT-204"}, nodes=["shop"]), Job)
         step = StepSpec(name="reserve", node="shop", action="reserve")
         assert_type(await fleet.transact([step]), TransactionView)

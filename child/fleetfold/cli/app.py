@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -68,7 +69,7 @@ def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) 
     document `{"error": {"code", "message", "field"}}` on stdout.
     """
     tokens = list(sys.argv[1:] if tokens is None else tokens)
-    terminal = terminal or Terminal.standard()
+    terminal = replace(terminal or Terminal.standard(), words=tokens)
     as_json = "--json" in takewhile("--".__ne__, tokens)
     try:
         code = _run(tokens, terminal)

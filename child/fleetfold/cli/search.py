@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
+from fleetfold.cli.nextpage import next_page
 from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
@@ -35,12 +36,17 @@ async def search(
         bool | None, Option(help="Mark the matched terms: bold on a terminal, where it is the default, else `**`.")
     ] = None,
     explain: Annotated[bool, Flag(help="Say what each score is made of, and why and how each node was asked.")] = False,
+    cursor: Annotated[
+        str | None, Option(help="Go on behind the page that had this `cursor`; only limit and timeout may differ.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
     """Search all applications as if they were one.
 
     Prints the best hits of the whole fleet, and how each node did.
+
+    On a terminal it says how to get the next page, if there is one.
 
     Exit code 3 when a node that was asked is missing from the answer.
     """
@@ -50,9 +56,11 @@ async def search(
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
             query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
-            timeout_s=timeout, highlight=marked, explain=explain,
+            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor,
         )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
+    if found.cursor is not None:
+        terminal.advise(common, f"next page: {next_page(terminal.words, found.cursor)}")
     return PARTLY if found.partial else OK
 
 

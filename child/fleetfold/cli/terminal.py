@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -37,6 +37,8 @@ class Terminal:
     err: TextIO
     stdin: TextIO
     connect: Callable[[Common, str], Awaitable[Client]] = _connect
+    words: Sequence[str] = ()
+    """The command line, without the program's name."""
 
     @classmethod
     def standard(cls) -> Terminal:
@@ -53,6 +55,12 @@ class Terminal:
             self.out.write(document(value))
         else:
             self._render(view())
+
+    def advise(self, output: Output, advice: str) -> None:
+        """Say on stderr what can be done next: to a person, not to a script."""
+        if not output.json and self.err.isatty():
+            self.out.flush()  # what it is about comes first
+            print(advice, file=self.err)
 
     def secret(self, output: Output, value: Any, secret: str, advice: str) -> None:
         """Print a secret that is the answer: `value` as JSON if asked for, else the secret alone, for `> file`.

@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
+from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
@@ -16,10 +19,11 @@ from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, Searc
 __all__ = ["search_collections"]
 
 
-async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk) -> SearchAnswer:
+async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
     """The top k of those of a node's collections that the ask names, or of all of them if it names none.
 
-    It never raises for a bad ask or a deadline that passes: the answer says so.
+    `node` is the node's name, and matters to an ask for what is behind a place. It never raises for a bad ask or a
+    deadline that passes: the answer says so.
     """
     started = time.perf_counter()
     asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
@@ -27,32 +31,38 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         return SearchAnswer(status="no_collection")
     how: list[CollectionExplained] = []
     try:
-        hits, exact = await _search(asked, ask, how)
+        hits, exact = await _search(asked, ask, node, how)
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
+    top = hits[: ask.k]
+    more = len(hits) > len(top)
     if ask.highlight or ask.explain:
-        hits = await in_time(hits, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
-    return SearchAnswer(hits=fitting(hits), exact=exact, explain=how, ms=_ms_since(started))
+        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
+    return SearchAnswer(hits=fitting(top), exact=exact, more=more, explain=how, ms=_ms_since(started))
 
 
 async def _search(
-    asked: Sequence[Collection], ask: SearchAsk, how: list[CollectionExplained]
+    asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained]
 ) -> tuple[list[ScoredDocument], bool]:
-    """The top k, and whether they are exact; `how` is filled in if the ask wants to know."""
+    """All hits of all collections: one more than k of each, which tells whether a page will follow. `how` is filled in
+    if the ask wants to know.
+    """
+    if 1 <= ask.k < MAX_K:
+        ask = replace(ask, k=ask.k + 1)
     try:
         async with asyncio.timeout(ask.deadline_ms / 1000):
-            found = [await (_explained(one, ask, how) if ask.explain else one.search(ask)) for one in asked]
+            found = [await (_explained(one, ask, node, how) if ask.explain else one.search(ask, node)) for one in asked]
     except TimeoutError:
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had") from None
     hits = [one for hits, _ in found for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
-    return hits[: ask.k], all(exact for _, exact in found)
+    return hits, all(exact for _, exact in found)
 
 
 async def _explained(
-    collection: Collection, ask: SearchAsk, how: list[CollectionExplained]
+    collection: Collection, ask: SearchAsk, node: str, how: list[CollectionExplained]
 ) -> tuple[list[ScoredDocument], bool]:
-    hits, explained = await collection.search_explained(ask)
+    hits, explained = await collection.search_explained(ask, node)
     how.append(explained)
     return hits, explained.exact
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from fleetfold_child.index.port import Query, Scored
+from fleetfold_child.index.port import After, Query, Scored
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, unpack
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.filters import check_filter
-from fleetfold_shared.messages.search import Parts, ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchAsk
 
-__all__ = ["hit", "read_ask"]
+__all__ = ["MAX_K", "hit", "read_ask"]
 
-_MAX_K = 1000
+MAX_K = 1000
 
 
-def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
-    """The query of an ask. `InvalidInput` if this node could not score it as the others do, or it is malformed."""
+def read_ask(ask: SearchAsk, embedder: Embedder, node: str = "", collection: str = "") -> Query:
+    """The query of an ask, as a collection of a node sees it.
+
+    `InvalidInput` if this node could not score it as the others do, or it is malformed.
+    """
     if ask.analyzer != ANALYZER:
         raise InvalidInput(
             f"analyzer: the query was analysed by {ask.analyzer}, this node's documents by {ANALYZER}; "
@@ -28,8 +31,8 @@ def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
             "use the same embedder on all nodes",
             field="embedder",
         )
-    if not 1 <= ask.k <= _MAX_K:
-        raise InvalidInput(f"k: {ask.k} is not in 1-{_MAX_K}", field="k")
+    if not 1 <= ask.k <= MAX_K:
+        raise InvalidInput(f"k: {ask.k} is not in 1-{MAX_K}", field="k")
     if not ask.avgdl > 0:
         raise InvalidInput(f"avgdl: {ask.avgdl} is not above 0", field="avgdl")
     vector = unpack(ask.vector) if ask.vector is not None else None
@@ -44,7 +47,16 @@ def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
         k=ask.k,
         threshold=ask.threshold,
         filter=check_filter(ask.filter) if ask.filter is not None else None,
+        after=_after(ask.after, node, collection) if ask.after is not None else None,
     )
+
+
+def _after(place: Place, node: str, collection: str) -> After:
+    """Equal scores go by node and collection first, so it is the same for all documents of a collection."""
+    here, there = (node, collection), (place.node, place.collection)
+    if here == there:
+        return After(place.score, place.id)
+    return After(place.score, "" if here > there else None)
 
 
 def hit(collection: str, scored: Scored) -> ScoredDocument:

@@ -13,7 +13,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb
 from fleetfold_child.index.filters import predicate, where
 from fleetfold_child.index.port import Entry, Query, Scored
-from fleetfold_child.index.scores import best, scored
+from fleetfold_child.index.scores import behind, best, scored
 from fleetfold_child.index.table import Table
 
 __all__ = ["CandidateIndex"]
@@ -65,7 +65,7 @@ class CandidateIndex:
         while True:
             ids, exhausted = await self._candidates(query, depth)
             found = await self._scored(query, ids)
-            if exhausted or len(found) >= query.k or depth >= _MAX_DEPTH or query.filter is None:
+            if exhausted or depth >= _MAX_DEPTH or _suffice(found, query, depth):
                 return best(found, query)
             depth = min(4 * depth, _MAX_DEPTH)
 
@@ -110,6 +110,14 @@ class CandidateIndex:
         if query.tally is not None:
             query.tally.scored = len(entries)
         return await asyncio.to_thread(_score, query, entries) if entries else []
+
+
+def _suffice(found: list[Scored], query: Query, depth: int) -> bool:
+    """Whether enough were looked at. Of a page that is not the first, as many as for all pages up to it at once."""
+    if query.after is None:
+        return query.filter is None or len(found) >= query.k
+    page = behind(found, query)
+    return len(page) >= query.k and depth >= 2 * (len(found) - len(page) + query.k)
 
 
 def _score(query: Query, entries: list[Entry]) -> list[Scored]:

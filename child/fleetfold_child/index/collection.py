@@ -178,16 +178,21 @@ class Collection:
         wanted = [Remove(one) for one in dict.fromkeys(ids)]
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
-    async def search(self, ask: SearchAsk) -> tuple[list[ScoredDocument], bool]:
-        """The top k, best first, ties by id; and whether every document was scored. `InvalidInput` for a bad ask."""
+    async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
+        """The top k, best first, ties by id; and whether every document was scored. `InvalidInput` for a bad ask.
+
+        `node` is whose collection this is: an ask for what is behind a place needs it.
+        """
         index = self._committer.index
-        found = await index.search(read_ask(ask, self.embedder))
+        found = await index.search(read_ask(ask, self.embedder, node, self.name))
         return [hit(self.name, one) for one in found], index.exact
 
-    async def search_explained(self, ask: SearchAsk) -> tuple[list[ScoredDocument], CollectionExplained]:
+    async def search_explained(
+        self, ask: SearchAsk, node: str = ""
+    ) -> tuple[list[ScoredDocument], CollectionExplained]:
         """The same, and how it was done."""
         index, tally, info = self._committer.index, Tally(), self.info()
-        found = await index.search(replace(read_ask(ask, self.embedder), tally=tally))
+        found = await index.search(replace(read_ask(ask, self.embedder, node, self.name), tally=tally))
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return [hit(self.name, one) for one in found], how
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Collection, Sequence
 from itertools import chain
 
@@ -95,10 +96,14 @@ def _search(segments: tuple[Segment, ...], query: Query) -> list[Scored]:
 
 def _top(total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:
     """The places, ascending, of all that may belong to the top k."""
-    floor = _floor(query)
-    if len(total) > query.k:
-        floor = max(floor, float(np.partition(total, -query.k)[-query.k]) - _ERROR)
-    return np.flatnonzero((total > 0.0) & (total >= floor))
+    floor, ceiling = _floor(query), math.inf
+    surely = total
+    if query.after is not None:
+        ceiling = query.after.score + _ERROR
+        surely = total[total < query.after.score - _ERROR]
+    if len(surely) > query.k:
+        floor = max(floor, float(np.partition(surely, -query.k)[-query.k]) - _ERROR)
+    return np.flatnonzero((total > 0.0) & (total >= floor) & (total <= ceiling))
 
 
 def _accepted(
@@ -106,14 +111,16 @@ def _accepted(
 ) -> NDArray[np.int64]:
     """The same among the documents of a filter, which is tried from the best score downwards as far as needed."""
     chosen: list[int] = []
-    floor = _floor(query)
+    surely = 0
+    floor, after = _floor(query), query.after.score if query.after is not None else math.inf
     coarse = total.tolist()
     for place in np.argsort(-total, kind="stable").tolist():
         if coarse[place] <= 0.0 or coarse[place] < floor:
             break
-        if accepts(documents[place]):
+        if coarse[place] <= after + _ERROR and accepts(documents[place]):
             chosen.append(place)
-            if len(chosen) == query.k:
+            surely += coarse[place] < after - _ERROR
+            if surely == query.k:
                 floor = max(floor, coarse[place] - _ERROR)
     return np.array(sorted(chosen), dtype=np.int64)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fleetfold_child.documents import Document
 from fleetfold_shared.messages.search import Filter, Term
 
-__all__ = ["Entry", "Index", "Query", "Scored", "Tally"]
+__all__ = ["After", "Entry", "Index", "Query", "Scored", "Tally"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,21 @@ class Tally:
     scored: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """Where the page before ended, as one collection sees it: lower scores are behind it.
+
+    Of its own score, the ids above `id` are behind it as well; all of them when it is empty, none when it is None.
+    """
+
+    score: float
+    id: str | None
+
+    def precedes(self, score: float, identity: str) -> bool:
+        """Whether a document is behind the place."""
+        return score < self.score or (score == self.score and self.id is not None and identity > self.id)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none.
@@ -47,6 +62,7 @@ class Query:
     threshold: float | None = None
     filter: Filter | None = None
     tally: Tally | None = None
+    after: After | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class Index(Protocol):
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def search(self, query: Query) -> list[Scored]:
-        """The top k with a positive score, best first, ties by id."""
+        """The top k with a positive score, best first, ties by id; of those behind `after`, if it is given."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""

@@ -11,7 +11,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.port import Query, Scored
 from fleetfold_shared.scoring import length_norm, score
 
-__all__ = ["best", "scored"]
+__all__ = ["behind", "best", "scored"]
 
 
 def scored(
@@ -40,10 +40,17 @@ def scored(
     ]
 
 
+def behind(found: list[Scored], query: Query) -> list[Scored]:
+    """Those of them that are behind `after`; all of them without it."""
+    if query.after is None:
+        return found
+    return [one for one in found if query.after.precedes(one.score, one.document.id)]
+
+
 def best(found: list[Scored], query: Query) -> list[Scored]:
-    """The top k of them: positive, not below the threshold, best first, ties by id."""
+    """The top k of them: positive, not below the threshold, behind `after`, best first, ties by id."""
     threshold = query.threshold if query.threshold is not None else 0.0
-    kept = [one for one in found if one.score > 0 and one.score >= threshold]
+    kept = [one for one in behind(found, query) if one.score > 0 and one.score >= threshold]
     kept.sort(key=lambda one: (-one.score, one.document.id))
     return kept[: query.k]
 

@@ -54,6 +54,11 @@ class Corpora:
         """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""
         return {key: self._tables[key].epoch for key in keys if key in self._wanted and self._is_current(key)}
 
+    def versions(self, keys: Iterable[Key]) -> list[tuple[str, str, str, int]]:
+        """How new what is known of these collections is: node, collection, incarnation and epoch."""
+        known = ((key, self._tables[key]) for key in keys if key in self._tables)
+        return [(*key, table.incarnation, table.epoch) for key, table in known]
+
     async def ready(self, keys: Iterable[Key], timeout_s: float) -> None:
         """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most."""
         missing = [self._refresh(key) for key in keys if key in self._wanted and not self._is_current(key)]

@@ -10,12 +10,13 @@ from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.fold import fold
+from fleetfold_master.search.paging import Pages, is_behind
 from fleetfold_master.search.question import check_search, plan, weighted_ask
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import NodeReport, Search, SearchAnswer, SearchAsk, Searched, decode, encode
+from fleetfold_shared.messages import NodeReport, Place, Search, SearchAnswer, SearchAsk, Searched, decode, encode
 
 __all__ = ["Federation"]
 
@@ -35,37 +36,46 @@ class Federation:
         self._registry, self._presence, self._corpora, self._gather = registry, presence, corpora, gather
         self._embedder = embedder
 
-    async def search(self, search: Search) -> Searched:
-        """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked."""
+    async def search(self, search: Search, asked: Search | None = None) -> Searched:
+        """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
+
+        `asked` is the question as the caller put it, where its scope made `search` of it: a cursor belongs to that.
+        """
         started = time.perf_counter()
         check_search(search)
+        pages = Pages(asked or search, self._embedder)
         nodes = [self._registry.get(name) for name in dict.fromkeys(search.nodes)] or self._registry.all()
         healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
         chosen = plan(search, nodes, healthy, self._embedder)
         timeout_s = search.timeout_ms / 1000
         await self._corpora.ready([key for key in chosen.keys if key[0] in chosen.asked], timeout_s / 2)
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
+        epochs = self._corpora.versions(chosen.keys)
         ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
-        epochs = self._corpora.epochs(chosen.keys) if search.explain else {}
+        ask = pages.continued(ask)
+        known = self._corpora.epochs(chosen.keys) if search.explain else {}
         answers = await self._answers(list(chosen.asked), ask, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
         if search.explain:
-            reports = explained_reports(reports, chosen, {node: one for node, (_, one) in answers.items()}, epochs)
-        hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))
+            reports = explained_reports(reports, chosen, {node: one for node, (_, one) in answers.items()}, known)
+        came = {node: answer for node, (_, answer) in answers.items() if answer}
+        hits = fitting(fold({node: answer.hits for node, answer in came.items()}, search.limit))
+        more = any(answer.more for answer in came.values()) or sum(len(one.hits) for one in came.values()) > len(hits)
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),
             took_ms=round((time.perf_counter() - started) * 1000, 3),
             partial=any(report.status not in SETTLED for report in ordered),
+            cursor=pages.following(ask, hits[-1], epochs) if more and hits else None, changed=pages.changed(epochs),
         )  # fmt: skip
 
     async def _answers(
         self, nodes: list[str], ask: SearchAsk, timeout_s: float
     ) -> dict[str, tuple[NodeReport, SearchAnswer | None]]:
         came = await self._gather("search", nodes, encode(ask), timeout_s)
-        return {node: self._read(node, came.get(node)) for node in nodes}
+        return {node: self._read(node, came.get(node), ask.after) for node in nodes}
 
-    def _read(self, node: str, came: Answer | None) -> tuple[NodeReport, SearchAnswer | None]:
+    def _read(self, node: str, came: Answer | None, after: Place | None) -> tuple[NodeReport, SearchAnswer | None]:
         if came is None:
             return NodeReport(node, "timeout", error="no answer before the deadline"), None
         ms = round(came.ms, 3)
@@ -76,5 +86,7 @@ class Federation:
             answer = decode(came.data, SearchAnswer)
         except InvalidInput as error:
             return NodeReport(node, "error", ms=ms, error=f"its answer is malformed: {error.message}"), None
+        if after is not None and not all(is_behind(after, node, one) for one in answer.hits):
+            return NodeReport(node, "error", ms=ms, error="it does not know cursors and began anew; upgrade it"), None
         self._presence.answered(node, came.ms)
         return NodeReport(node, answer.status, len(answer.hits), ms, answer.error), answer

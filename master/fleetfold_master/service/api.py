@@ -149,7 +149,7 @@ class Api:
         narrowed = narrow_search(ask, who, self._registry.all())
         if narrowed is None:
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False)
-        return await self._federation.search(narrowed)
+        return await self._federation.search(narrowed, ask)
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)

@@ -12,8 +12,8 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
-    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk",
-    "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
+    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "Place", "ScoredDocument", "Search", "SearchAnswer",
+    "SearchAsk", "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
@@ -50,8 +50,19 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
     cosine: float
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: its last hit. Hits are ordered by score, highest first, then by node, collection and id."""
+
+    score: Annotated[float, Meta(gt=0, le=1000)]
+    node: str
+    collection: str
+    id: str
+
+
 class Search(Message, frozen=True, kw_only=True):
-    """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time."""
+    """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time;
+    `cursor`, from the page before, asks for what follows it.
+    """
 
     query: Annotated[str, Meta(max_length=100_000)]
     limit: int = 10
@@ -62,13 +73,14 @@ class Search(Message, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     highlight: bool = False
     explain: bool = False
+    cursor: Annotated[str, Meta(max_length=100_000)] | None = None
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
     """`ask.search` and `call.<node>.search`: all that a node needs to score exactly as one index would.
 
     `vector` is little-endian float32, unit length; absent when the query has none. The answer goes to
-    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine.
+    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine. With `after` only what is behind that place.
     """
 
     request: str
@@ -86,6 +98,7 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     collections: list[str] = []
     highlight: bool = False
     explain: bool = False
+    after: Place | None = None
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,7 +118,8 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 class SearchAnswer(Message, frozen=True, kw_only=True):
     """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates.
 
-    `explain` has the collections that were searched, if that was asked for.
+    `more` when the node has hits behind the last of these; `explain` has the collections that were searched, if that
+    was asked for.
     """
 
     status: Literal["ok", "error", "no_collection"] = "ok"
@@ -114,6 +128,7 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     error: str | None = None
     exact: bool = True
     explain: list[CollectionExplained] = []
+    more: bool = False
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,7 +158,11 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them."""
+    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them.
+
+    `cursor` asks for the next page, and is null on the last one. `changed` when documents may have changed since the
+    first page: one of those may be missing, or come twice.
+    """
 
     query: str
     hits: list[Hit]
@@ -151,6 +170,8 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     total: int
     took_ms: float
     partial: bool
+    cursor: str | None = None
+    changed: bool = False
 
 
 class StatisticsAsk(Message, frozen=True, kw_only=True):

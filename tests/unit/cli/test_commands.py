@@ -29,7 +29,7 @@ def test_search_asks_for_what_the_options_say() -> None:
             {
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
                 "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
-                "highlight": False, "explain": False,
+                "highlight": False, "explain": False, "cursor": None,
             },
         )
     ]  # fmt: skip
@@ -37,7 +37,7 @@ def test_search_asks_for_what_the_options_say() -> None:
 
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
-    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial"]
+    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {

@@ -1,0 +1,123 @@
+"""Pages of one answer: a cursor holds the place where a page ended, and all that the scores depend on.
+
+The next page is scored with the weights of the first one, whatever the statistics are by then; so a document that did
+not change has the same score on each page, and stands on exactly one of them.
+
+A cursor is the first character `1`, its version, and base64 of a MessagePack array: 200 characters for an ordinary
+query, 12 more for each term. Any master can read it. It is the caller's own and not signed: what a forged one may say
+is bounded, and gives odd scores to who forged it. What a caller may see is decided anew for each page.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchAsk, Term, encode
+
+__all__ = ["Pages", "is_behind"]
+
+VERSION = "1"
+
+Idf = Annotated[float, Meta(ge=0, le=100)]
+Version = tuple[str, str, str, int]
+"""How new a collection's statistics are: node, collection, incarnation and epoch."""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests."""
+
+    question: bytes
+    place: Place
+    idfs: list[Idf]
+    avgdl: Annotated[float, Meta(ge=1e-9, le=1e9)]
+    alpha: Annotated[float, Meta(ge=0, le=1)]
+    epochs: bytes
+
+
+class Pages:
+    """The pages of one question, seen from one of them."""
+
+    def __init__(self, asked: Search, embedder: str) -> None:
+        """`InvalidInput` when the cursor of `asked` is none, or belongs to another question."""
+        self._question = _question(asked, embedder)
+        self._came = None if asked.cursor is None else _read(asked.cursor)
+        if self._came is not None and self._came.question != self._question:
+            raise _refused("it belongs to another question; change nothing with it but the limit and the timeout")
+
+    def continued(self, ask: SearchAsk) -> SearchAsk:
+        """`ask` for the page that the cursor stands for, scored as the first one was; without a cursor itself."""
+        came = self._came
+        if came is None:
+            return ask
+        if len(came.idfs) != len(ask.terms):
+            raise _refused("it does not fit the query's words; ask for the first page again")
+        terms = [Term(term.term, term.qtf, idf) for term, idf in zip(ask.terms, came.idfs, strict=True)]
+        divisor = math.fsum(term.qtf * term.idf for term in terms)
+        return replace(ask, terms=terms, avgdl=came.avgdl, divisor=divisor, alpha=came.alpha, after=came.place)
+
+    def following(self, ask: SearchAsk, last: Hit, epochs: Sequence[Version]) -> str:
+        """The cursor for what is behind `last`, a hit of `ask`."""
+        return _written(
+            Cursor(
+                self._question, Place(last.score, last.node, last.collection, last.id),
+                [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
+                _epochs(epochs) if self._came is None else self._came.epochs,
+            )
+        )  # fmt: skip
+
+    def changed(self, epochs: Sequence[Version]) -> bool:
+        """Whether the statistics are others than at the first page."""
+        return self._came is not None and self._came.epochs != _epochs(epochs)
+
+
+def is_behind(place: Place, node: str, document: ScoredDocument) -> bool:
+    """Whether a node's document comes after `place` in the order of all hits."""
+    here = (-document.score, node, document.collection, document.id)
+    return here > (-place.score, place.node, place.collection, place.id)
+
+
+def _question(asked: Search, embedder: str) -> bytes:
+    """All that must stay the same from page to page: whatever a question has, but for how it is fetched."""
+    same = replace(
+        asked, cursor=None, limit=1, timeout_ms=1, highlight=False, explain=False,
+        nodes=sorted(set(asked.nodes)), collections=sorted(set(asked.collections)),
+    )  # fmt: skip
+    return _digest([ANALYZER.encode(), embedder.encode(), encode(same)])
+
+
+def _epochs(versions: Sequence[Version]) -> bytes:
+    return _digest([msgspec.msgpack.encode(sorted(versions))])
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    return blake2b(b"\0".join(parts), digest_size=12).digest()
+
+
+def _written(cursor: Cursor) -> str:
+    return VERSION + base64.urlsafe_b64encode(msgspec.msgpack.encode(cursor)).decode().rstrip("=")
+
+
+def _read(text: str) -> Cursor:
+    if not text.startswith(VERSION):
+        raise _refused("it is none that this version makes; ask for the first page again")
+    try:
+        body = text[len(VERSION) :]
+        packed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        return msgspec.msgpack.decode(packed, type=Cursor)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise _refused("it is damaged; pass on the whole cursor of the page before") from None
+
+
+def _refused(why: str) -> InvalidInput:
+    return InvalidInput(f"cursor: {why}", field="cursor")

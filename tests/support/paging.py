@@ -1,0 +1,132 @@
+"""For tests of paging: a federation over indexes in memory, without a broker, a store or a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from fleetfold_broker.gather import Answer
+from fleetfold_child.documents import Document
+from fleetfold_child.index.answers import search_collections
+from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_master.search.federation import Federation
+from fleetfold_master.store import StoredNode
+from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.embedding import register_embedder
+from fleetfold_shared.messages import (
+    CollectionInfo,
+    Hit,
+    NodeDescription,
+    ScoredDocument,
+    Search,
+    SearchAsk,
+    Searched,
+    decode,
+    encode,
+)
+from fleetfold_shared.statistics import MergedCorpus
+from support.search import WordBag, entries, statistics_of
+
+__all__ = ["Shelf", "Shelves", "placed"]
+
+Layout = Mapping[str, Mapping[str, Iterable[Document]]]
+
+
+class Shelf:
+    """A collection in memory."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.there, self.epoch = name, dict[str, Document](), 0
+        self.index = MemoryIndex()
+        self.statistics = statistics_of([])
+
+    async def put(self, documents: Iterable[Document]) -> None:
+        new = {one.id: one for one in documents}
+        self.there |= new
+        self.epoch += 1
+        self.statistics = statistics_of(self.there.values())
+        await self.index.apply(entries(new.values()), ())
+
+    async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
+        found = await self.index.search(read_ask(ask, WordBag(), node, self.name))
+        return [hit(self.name, one) for one in found], True
+
+
+class Shelves:
+    """Nodes with collections: what a `Federation` needs of a registry, of presence, of statistics and of a bus."""
+
+    def __init__(self) -> None:
+        register_embedder(WordBag.name, WordBag)
+        self.nodes: dict[str, dict[str, Shelf]] = {}
+        self.silent: set[str] = set()
+        self.asks: list[SearchAsk] = []
+        self.forget_place = False
+        held: Any = self
+        self.federation = Federation(held, held, held, self.gather, WordBag.name)
+
+    @classmethod
+    async def holding(cls, layout: Layout) -> Shelves:
+        made = cls()
+        for node, collections in layout.items():
+            for collection, documents in collections.items():
+                await made.put(node, collection, documents)
+        return made
+
+    async def put(self, node: str, collection: str, documents: Iterable[Document]) -> None:
+        await self.nodes.setdefault(node, {}).setdefault(collection, Shelf(collection)).put(documents)
+
+    async def search(self, query: str, **options: Any) -> Searched:
+        """As it comes to a caller: through the bytes of the messages."""
+        ask = decode(encode(Search(query=query, **options)), Search)
+        return decode(encode(await self.federation.search(ask)), Searched)
+
+    async def pages(self, query: str, sizes: Iterable[int], **options: Any) -> list[Searched]:
+        """All pages, of these sizes in turn."""
+        found: list[Searched] = []
+        for size in sizes:
+            cursor = found[-1].cursor if found else None
+            found.append(await self.search(query, limit=size, cursor=cursor, **options))
+            if found[-1].cursor is None:
+                break
+        return found
+
+    async def gather(self, _verb: str, nodes: Collection[str], data: bytes, _timeout_s: float) -> dict[str, Answer]:
+        ask = decode(data, SearchAsk)
+        self.asks.append(ask)
+        known: Any = self.nodes
+        if self.forget_place:
+            ask = decode(data.replace(b'"after"', b'"unknown"'), SearchAsk)
+        answers = {node: await search_collections(known[node], ask, node) for node in nodes if node not in self.silent}
+        return {node: Answer(1.0, encode(answer)) for node, answer in answers.items()}
+
+    def all(self) -> list[StoredNode]:
+        return [self.get(name) for name in self.nodes]
+
+    def get(self, name: str) -> StoredNode:
+        description = NodeDescription(
+            incarnation="i1", version="1.0", analyzer=ANALYZER, embedder=WordBag.name,
+            collections=[CollectionInfo(one) for one in self.nodes[name]],
+        )  # fmt: skip
+        return StoredNode(name=name, state="active", description=description, registered_at=0.0)
+
+    def healthy(self, _name: str) -> bool:
+        return True
+
+    def answered(self, _node: str, _ms: float) -> None:
+        """Nobody measures here."""
+
+    async def ready(self, _keys: object, _timeout_s: float) -> None:
+        """Always."""
+
+    def merged(self, keys: Iterable[tuple[str, str]]) -> MergedCorpus:
+        return MergedCorpus([self.nodes[node][collection].statistics for node, collection in keys])
+
+    def versions(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str, str, int]]:
+        return [(*key, "i1", self.nodes[key[0]][key[1]].epoch) for key in keys]
+
+
+def placed(pages: Iterable[Searched]) -> list[tuple[str, str, str, float]]:
+    """Each hit's place in the fleet and its score, over all pages."""
+    hits: Iterable[Hit] = (one for page in pages for one in page.hits)
+    return [(one.node, one.collection, one.id, one.score) for one in hits]
