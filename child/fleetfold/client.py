@@ -17,6 +17,7 @@ from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import (
+    Dedup,
     Filter,
     Job,
     JobGet,
@@ -120,11 +121,15 @@ class Client(AccessCalls):
         collections: Sequence[str] = (),
         filter: Filter | None = None,  # noqa: A002 (the field's name everywhere else)
         timeout_s: float = 2.0,
+        dedup: Dedup = "off",
     ) -> Searched:
-        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named."""
+        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
+
+        `dedup` shows the same thing once: `exact` by content and declared keys, `near` also by likeness.
+        """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000),
+            filter=filter, timeout_ms=round(timeout_s * 1000), dedup=dedup,
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 

@@ -31,7 +31,7 @@ def _cut(one: H, share: int) -> H:
     bare = msgspec.structs.replace(one, content="")
     if len(msgspec.json.encode(bare)) > share // 2:
         bare = msgspec.structs.replace(bare, title=one.title[:200], metadata={})
-    room = share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16
+    room = max(0, share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16)
     # JSON takes up to 6 bytes for a character
     content = one.content[:room] if len(msgspec.json.encode(one.content[:room])) <= room else one.content[: room // 6]
     return msgspec.structs.replace(bare, content=content + _SHORTENED if len(content) < len(one.content) else content)

@@ -17,7 +17,7 @@ def kinds() -> list[type[msgspec.Struct]]:
     ]
 
 
-_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25)
+_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"])
 _action = m.ActionInfo(
     name="cancel_order",
     schema={"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
@@ -71,9 +71,12 @@ _filter = m.Filter(
     none=[m.Filter(field="c", op="contains", value="ü")],
 )
 _parts = m.Parts(bm25=1.25, cosine=0.5)
+_marks = m.Marks(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
+_source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
-    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.", metadata={"price": 10}
-)
+    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
+    metadata={"price": 10}, marks=_marks,
+)  # fmt: skip
 _hit = m.Hit(
     node="shop",
     collection="products",
@@ -83,6 +86,8 @@ _hit = m.Hit(
     title="Chair",
     content="A chair.",
     metadata={"price": 10},
+    also=[_source],
+    also_left_out=1,
 )
 _report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow")
 _rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
@@ -134,8 +139,8 @@ _transaction = m.TransactionView(
 SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
     for sample in (
-        _collection, _action, _description, _record, _filter, _parts, _document, _hit, _report, _rollback, _step,
-        _step_view, _entry, _job_node, _job, _transaction,
+        _collection, _action, _description, _record, _filter, _parts, _marks, _source, _document, _hit, _report,
+        _rollback, _step, _step_view, _entry, _job_node, _job, _transaction,
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
@@ -172,12 +177,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250,
+            timeout_ms=250, dedup="near",
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
-            filter=_filter, collections=["products"],
+            filter=_filter, collections=["products"], dedup="near",
         ),
         m.Term("chair", 1, 2.5),
         m.SearchAnswer(status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False),

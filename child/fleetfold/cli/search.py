@@ -12,7 +12,7 @@ from fleetfold.cli.options import COMMON, Common, Many, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Filter
+from fleetfold_shared.messages import Dedup, Filter
 from fleetfold_shared.refusals import typed
 
 __all__ = ["search"]
@@ -31,6 +31,7 @@ async def search(
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
     timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    dedup: Annotated[Dedup, Option(help="Show the same thing once: off, exact or near.", show_default=True)] = "off",
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -43,8 +44,9 @@ async def search(
     test = None if filter is None else parse_filter(filter)
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout
-        )
+            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout,
+            dedup=dedup,
+        )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found))
     return PARTLY if found.partial else OK
 

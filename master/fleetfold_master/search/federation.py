@@ -9,10 +9,12 @@ from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.fold import fold
+from fleetfold_master.search.fullpage import FullPage
+from fleetfold_master.search.likeness import likeness
 from fleetfold_master.search.question import check_search, plan, weighted_ask
+from fleetfold_master.search.sources import fitting_sources
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.fitting import fitting
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import NodeReport, Search, SearchAnswer, SearchAsk, Searched, decode, encode
 
@@ -44,10 +46,16 @@ class Federation:
         timeout_s = search.timeout_ms / 1000
         await self._corpora.ready([key for key in chosen.keys if key[0] in chosen.asked], timeout_s / 2)
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
-        ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
+        corpus = self._corpora.merged(chosen.keys)
+        ask = weighted_ask(search, corpus, new_id(), self._embedder, left_s)
         answers = await self._answers(list(chosen.asked), ask, left_s)
+        if search.dedup == "off":
+            hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit)
+        else:
+            page = FullPage(search.limit, self._answers, likeness(corpus) if search.dedup == "near" else None)
+            hits, answers = await page.fill(ask, answers, timeout_s - (time.perf_counter() - started))
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
-        hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))
+        hits = fitting_sources(hits)
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from fleetfold_master.search.fullpage import asked_for
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
@@ -64,9 +65,11 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
     text = search.query[:MOST_QUERY_CHARS]
     weights = weigh(query_terms(text), corpus)
     return SearchAsk(
-        request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
+        request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor,
+        k=search.limit if search.dedup == "off" else asked_for(search.limit),
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
+        dedup=search.dedup,
     )  # fmt: skip
 
 

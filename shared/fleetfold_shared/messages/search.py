@@ -11,12 +11,13 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
-    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk",
-    "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
+    "Dedup", "Filter", "Hit", "Marks", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer",
+    "SearchAsk", "Searched", "Source", "StatisticsAsk", "StatisticsChunk", "Term",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
 Scalar = str | int | float | bool | None
+Dedup = Literal["off", "exact", "near"]
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -49,8 +50,33 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
     cosine: float
 
 
+class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What tells whether two hits are the same thing, sent when the ask says so.
+
+    `digest` is 16 bytes of BLAKE2b over the normalised title and content, absent without any; `keys` are declared
+    keys as `kind:field:value`, in one spelling; `traits` such as the colour tell variants apart. `vector` is the
+    document's, little-endian float16, for `near` only.
+    """
+
+    digest: bytes | None = None
+    keys: list[str] = []
+    traits: dict[str, str] = {}
+    vector: bytes | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where else a hit was found, and how well it scored there."""
+
+    node: str
+    collection: str
+    id: str
+    score: float
+
+
 class Search(Message, frozen=True, kw_only=True):
-    """`search.query`: the caller's question."""
+    """`search.query`: the caller's question. `dedup` shows what several nodes hold once: by content and declared
+    keys (`exact`), or also by likeness (`near`).
+    """
 
     query: Annotated[str, Meta(max_length=100_000)]
     limit: int = 10
@@ -59,6 +85,7 @@ class Search(Message, frozen=True, kw_only=True):
     collections: list[str] = []
     filter: Filter | None = None
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    dedup: Dedup = "off"
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
@@ -81,6 +108,7 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     threshold: float | None = None
     filter: Filter | None = None
     collections: list[str] = []
+    dedup: Dedup = "off"
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,6 +121,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     content: str = ""
     metadata: dict[str, Any] = {}
+    marks: Marks | None = None
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
@@ -106,7 +135,9 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One hit of the fold."""
+    """One hit of the fold. `also` is where the same thing was found besides, best first, when the search removes
+    duplicates; `also_left_out` counts those that did not fit into the answer.
+    """
 
     node: str
     collection: str
@@ -116,6 +147,8 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     content: str
     metadata: dict[str, Any] = {}
+    also: list[Source] = []
+    also_left_out: int = 0
 
 
 class NodeReport(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ __all__ = ["answer"]
 SNIPPET = 100
 """Characters of a hit's content."""
 
+SOURCES = 3
+"""Other sources of a hit that are named."""
+
 
 def answer(found: Searched) -> RenderableType:
     """The hits, best first; then how each node did."""
@@ -33,7 +36,15 @@ def _hit(rank: int, hit: Hit) -> list[Text]:
         cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", cell(one_line(hit.title, SNIPPET), "bold"),
     )  # fmt: skip
     snippet = one_line(hit.content, SNIPPET)
-    return [head, Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else [head]
+    body = [Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else []
+    return [head, *body, *_also(hit)]
+
+
+def _also(hit: Hit) -> list[Text]:
+    """The other sources of the same thing, as many as a line should hold."""
+    named = ", ".join(f"{one.node}/{one.collection}/{one.id}" for one in hit.also[:SOURCES])
+    more = len(hit.also) + hit.also_left_out - SOURCES
+    return [cell(f"     also {named}{f' and {more} more' if more > 0 else ''}", "dim")] if hit.also else []
 
 
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
