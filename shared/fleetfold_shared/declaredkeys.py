@@ -87,7 +87,8 @@ def _url(text: str) -> str | None:
         host, port = (parts.hostname or "").removeprefix("www."), parts.port
     except ValueError:
         return None
-    if not host or parts.scheme not in _PORTS or any(character.isspace() for character in text):
+    usable = parts.scheme in _PORTS and "@" not in parts.netloc and not any(character.isspace() for character in text)
+    if not host or not usable:
         return None
     shown_port = f":{port}" if port not in (None, _PORTS[parts.scheme]) else ""
     query = "&".join(one for one in parts.query.split("&") if one and not one.casefold().startswith("utm_"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,16 +47,16 @@ _KINDS = """
     """
 _NEGATIONS = "no not non without with free refill replacement for compatible"
 _TELLING = frozenset(f"{_COLOURS} {_SIZES} {_KINDS} {_NEGATIONS}".split())
-"""Words by which variants differ: both titles have them or neither."""
+"""Words by which variants differ: both titles have them equally often."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Profile:
-    """What is compared. `words` have their weights, `numbers` are the title's, repeats included."""
+    """What is compared. `words` have their weights; `numbers` and `telling` are the title's, repeats included."""
 
     words: dict[str, float]
     numbers: tuple[str, ...]
-    telling: frozenset[str]
+    telling: tuple[str, ...]
     content: str
     packed: bytes | None
 
@@ -67,8 +68,8 @@ class _Profile:
         return row
 
     @cached_property
-    def content_numbers(self) -> frozenset[str]:
-        return frozenset(_NUMBER.findall(_plain(self.content)))
+    def content_numbers(self) -> Counter[str]:
+        return Counter(_NUMBER.findall(_plain(self.content)))
 
 
 class Likeness:
@@ -100,7 +101,7 @@ class Likeness:
         return _Profile(
             words={term: self._weight(term) for term in tokens(title)},
             numbers=tuple(sorted(_NUMBER.findall(title))),
-            telling=_TELLING.intersection(_WORD.findall(title)),
+            telling=tuple(sorted(word for word in _WORD.findall(title) if word in _TELLING)),
             content=candidate.hit.content[:_READ_CHARS],
             packed=candidate.marks.vector,
         )
