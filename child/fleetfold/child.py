@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -45,6 +45,7 @@ from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.config import TlsConfig
+from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.ids import check_slug, new_id
@@ -93,6 +94,7 @@ class Child:
             concurrency=concurrency, analyzer=ANALYZER, embedder=embedder,
         )  # fmt: skip
         self._sources: dict[str, Source | None] = {}
+        self._keys: dict[str, list[str]] = {}
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._open = AsyncExitStack()
@@ -100,11 +102,16 @@ class Child:
         self._node: Node | None = None
         self._background = Tasks()
 
-    def collection(self, name: str, source: Source | None = None) -> Self:
-        """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`."""
+    def collection(self, name: str, source: Source | None = None, *, keys: Sequence[str] = ()) -> Self:
+        """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
+
+        `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
+        `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
+        """
+        declared_keys(keys)
         if check_slug(name, "collection") in self._sources:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
-        self._sources[name] = source
+        self._sources[name], self._keys[name] = source, list(keys)
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
@@ -210,8 +217,9 @@ class Child:
         embedder = await asyncio.to_thread(load_embedder, self._embedder)
         for name in self._sources:
             collection = await Collection.open(
-                name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed
-            )
+                name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed,
+                keys=self._keys[name],
+            )  # fmt: skip
             self._collections[name] = await self._open.enter_async_context(collection)
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
         self._open.push_async_callback(ledger.close)

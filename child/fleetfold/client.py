@@ -17,6 +17,7 @@ from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import (
+    Dedup,
     Filter,
     Job,
     JobGet,
@@ -123,16 +124,18 @@ class Client(AccessCalls):
         highlight: bool = False,
         explain: bool = False,
         cursor: str | None = None,
+        dedup: Dedup = "off",
     ) -> Searched:
         """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
 
         `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
-        and why and how each node was asked. With the `cursor` of an answer to the same question, the hits that follow
-        it.
+        and why and how each node was asked. `dedup` shows the same thing once: `exact` by content and declared keys,
+        `near` also by likeness. With the `cursor` of an answer to the same question, the hits that follow it.
         """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
             filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
+            dedup=dedup,
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 

@@ -64,6 +64,10 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     data: Annotated[
         str | None, Meta(description="Where it keeps its index; `children/NAME` in the state directory.")
     ] = None
+    keys: Annotated[
+        dict[Slug, list[str]],
+        Meta(description="By collection, the fields that identify a thing: `field`, or `field:kind`."),
+    ] = {}
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

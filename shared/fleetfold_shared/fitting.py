@@ -38,7 +38,7 @@ def _cut(one: H, share: int) -> H:
         bare = msgspec.structs.replace(bare, title=one.title[:200], metadata={})
     if len(msgspec.json.encode(bare)) > share - _LEAST_BYTES:
         bare = msgspec.structs.replace(bare, highlight=None, explain=None)
-    room = share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16
+    room = max(0, share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16)
     # JSON takes up to 6 bytes for a character
     content = one.content[:room] if len(msgspec.json.encode(one.content[:room])) <= room else one.content[: room // 6]
     kept = content + _SHORTENED if len(content) < len(one.content) else content

@@ -17,7 +17,7 @@ def kinds() -> list[type[msgspec.Struct]]:
     ]
 
 
-_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25)
+_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"])
 _action = m.ActionInfo(
     name="cancel_order",
     schema={"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
@@ -83,9 +83,11 @@ _node_explained = m.NodeExplained(
     collections=[_searched],
 )  # fmt: skip
 _parts = m.Parts(bm25=1.25, cosine=0.5)
+_marks = m.Marks(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
+_source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
     collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
-    metadata={"price": 10}, highlight=_highlight, explain=_explained,
+    metadata={"price": 10}, highlight=_highlight, explain=_explained, marks=_marks,
 )  # fmt: skip
 _hit = m.Hit(
     node="shop",
@@ -98,6 +100,8 @@ _hit = m.Hit(
     metadata={"price": 10},
     highlight=_highlight,
     explain=_explained,
+    also=[_source],
+    also_left_out=1,
 )
 _report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained)
 _place = m.Place(score=0.875, node="shop", collection="products", id="p1")
@@ -150,8 +154,8 @@ _transaction = m.TransactionView(
 SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
     for sample in (
-        _collection, _action, _description, _record, _filter, _parts, _document, _hit, _report, _rollback, _step,
-        _step_view, _entry, _job_node, _job, _transaction,
+        _collection, _action, _description, _record, _filter, _parts, _marks, _source, _document, _hit, _report,
+        _rollback, _step, _step_view, _entry, _job_node, _job, _transaction,
         _highlight, _highlight.spans[0], _share, _explained, _searched, _node_explained,
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
@@ -189,12 +193,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250, highlight=True, explain=True, cursor="1lw",
+            timeout_ms=250, highlight=True, explain=True, cursor="1lw", dedup="near",
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
-            filter=_filter, collections=["products"], highlight=True, explain=True, after=_place,
+            filter=_filter, collections=["products"], highlight=True, explain=True, after=_place, dedup="near",
         ),
         m.Term("chair", 1, 2.5),
         _place,

@@ -30,6 +30,10 @@ async def child(
     collection: Annotated[
         tuple[str, ...], Many(help="`products=docs.jsonl`: a collection and its JSONL or CSV file; or a name alone.")
     ] = (),
+    key: Annotated[
+        tuple[str, ...],
+        Many(help="`products=gtin`: a field of a collection that identifies a thing; or `=field:kind`."),
+    ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
         Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
@@ -56,7 +60,7 @@ async def child(
     config = settings(daemon, connection, terminal)
     given = {
         "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
-        "labels": labels(label), "weight": weight, "concurrency": concurrency,
+        "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -112,6 +116,14 @@ def _collections(words: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             raise InvalidInput(f"collection: {name!r} is given twice", field="collection")
         found[name] = file
+    return found
+
+
+def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in words:
+        collection, key = pair(word, "key")
+        found.setdefault(collection, []).append(key)
     return found
 
 

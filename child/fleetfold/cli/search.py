@@ -13,7 +13,7 @@ from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Filter
+from fleetfold_shared.messages import Dedup, Filter
 from fleetfold_shared.refusals import typed
 
 __all__ = ["search"]
@@ -39,6 +39,7 @@ async def search(
     cursor: Annotated[
         str | None, Option(help="Go on behind the page that had this `cursor`; only limit and timeout may differ.")
     ] = None,
+    dedup: Annotated[Dedup, Option(help="Show the same thing once: off, exact or near.", show_default=True)] = "off",
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -56,7 +57,7 @@ async def search(
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
             query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
-            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor,
+            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup,
         )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
     if found.cursor is not None:

@@ -21,7 +21,7 @@ from fleetfold.logging import configure
 from fleetfold.state import RunningFleet, announce, state_directory, withdraw
 from fleetfold.tls import find_tls
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, load
-from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold.child import Child
@@ -150,8 +150,11 @@ async def running_child(
             concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
             cert=settings.tls.cert, key=settings.tls.key,
         )  # fmt: skip
+        unknown = next((name for name in config.keys if name not in config.collections), None)
+        if unknown is not None:
+            raise InvalidInput(f"keys: {config.name} has no collection {unknown!r}; declare it first", field="keys")
         for name, source in config.collections.items():
-            child.collection(name, source or None)
+            child.collection(name, source or None, keys=config.keys.get(name, ()))
         if config.actions:
             sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
         for target in config.actions:

@@ -16,7 +16,8 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
-from fleetfold_child.index.port import Index, Tally
+from fleetfold_child.index.marks import marked
+from fleetfold_child.index.port import Index, Scored, Tally
 from fleetfold_child.index.preparation import load, renew
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
@@ -25,6 +26,7 @@ from fleetfold_child.index.writer import MAX_BATCH, Writer
 from fleetfold_child.sources import Records, documents
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import check_slug
@@ -67,8 +69,10 @@ class Collection:
         memory_documents: int,
         clock: Clock,
         on_change: OnChange | None,
+        keys: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self._key_words, self._keys = list(keys), declared_keys(keys)
         self.embedder = embedder
         self._table = table
         self._clock = clock
@@ -92,13 +96,17 @@ class Collection:
         memory_documents: int = MEMORY_DOCUMENTS,
         clock: Clock | None = None,
         on_change: OnChange | None = None,
+        keys: Sequence[str] = (),
     ) -> Collection:
         """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
+
+        `keys` are the fields that identify a thing, each `field` or `field:kind`.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
         changed something. Documents that another analyzer or embedder has prepared are prepared anew.
         """
         check_slug(name, "collection")
+        declared_keys(keys)
         if embedder is None:
             embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
         stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name}
@@ -120,6 +128,7 @@ class Collection:
             memory_documents=memory_documents,
             clock=clock or SystemClock(),
             on_change=on_change,
+            keys=keys,
         )
 
     async def close(self) -> None:
@@ -143,7 +152,8 @@ class Collection:
 
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
-        return CollectionInfo(self.name, self._statistics.documents, self._statistics.epoch, self._updated_at)
+        counted = self._statistics
+        return CollectionInfo(self.name, counted.documents, counted.epoch, self._updated_at, self._key_words)
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
@@ -185,7 +195,7 @@ class Collection:
         """
         index = self._committer.index
         found = await index.search(read_ask(ask, self.embedder, node, self.name))
-        return [hit(self.name, one) for one in found], index.exact
+        return self._hits(found, ask), index.exact
 
     async def search_explained(
         self, ask: SearchAsk, node: str = ""
@@ -194,7 +204,10 @@ class Collection:
         index, tally, info = self._committer.index, Tally(), self.info()
         found = await index.search(replace(read_ask(ask, self.embedder, node, self.name), tally=tally))
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
-        return [hit(self.name, one) for one in found], how
+        return self._hits(found, ask), how
+
+    def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
+        return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -67,12 +67,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document and its score. `bm25` is over its divisor, `cosine` not below 0."""
+    """A document and its score. `bm25` is over its divisor, `cosine` not below 0; `vector` is the document's own."""
 
     document: Document
     score: float
     bm25: float
     cosine: float
+    vector: NDArray[np.float32] | None = field(default=None, compare=False)
 
 
 class Index(Protocol):

@@ -35,8 +35,8 @@ def scored(
         bm25 /= query.divisor
     cosines = _cosines(query, vectors, len(documents))
     return [
-        Scored(document, score(lexical, cosine, query.alpha), lexical, cosine)
-        for document, lexical, cosine in zip(documents, bm25.tolist(), cosines.tolist(), strict=True)
+        Scored(document, score(lexical, cosine, query.alpha), lexical, cosine, vector)
+        for document, lexical, cosine, vector in zip(documents, bm25.tolist(), cosines.tolist(), vectors, strict=True)
     ]
 
 

@@ -10,13 +10,16 @@ from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.fold import fold
+from fleetfold_master.search.fullpage import Answers, FullPage
+from fleetfold_master.search.likeness import likeness
 from fleetfold_master.search.paging import Pages, is_behind
 from fleetfold_master.search.question import check_search, plan, weighted_ask
+from fleetfold_master.search.sources import fitting_sources
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.fitting import fitting
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import NodeReport, Place, Search, SearchAnswer, SearchAsk, Searched, decode, encode
+from fleetfold_shared.messages import Hit, NodeReport, Place, Search, SearchAnswer, SearchAsk, Searched, decode, encode
+from fleetfold_shared.statistics import MergedCorpus
 
 __all__ = ["Federation"]
 
@@ -50,17 +53,22 @@ class Federation:
         timeout_s = search.timeout_ms / 1000
         await self._corpora.ready([key for key in chosen.keys if key[0] in chosen.asked], timeout_s / 2)
         left_s = max(0.001, timeout_s - (time.perf_counter() - started))
-        epochs = self._corpora.versions(chosen.keys)
-        ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
-        ask = pages.continued(ask)
+        epochs, corpus = self._corpora.versions(chosen.keys), self._corpora.merged(chosen.keys)
+        ask = pages.continued(weighted_ask(search, corpus, new_id(), self._embedder, left_s))
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
         answers = await self._answers(list(chosen.asked), ask, left_s)
+        if search.dedup == "off":
+            hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit)
+        else:
+            left_s = timeout_s - (time.perf_counter() - started)
+            hits, answers = await self._without_duplicates(search, ask, answers, corpus, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
         if search.explain:
             reports = explained_reports(reports, chosen, {node: one for node, (_, one) in answers.items()}, known)
-        came = {node: answer for node, (_, answer) in answers.items() if answer}
-        hits = fitting(fold({node: answer.hits for node, answer in came.items()}, search.limit))
-        more = any(answer.more for answer in came.values()) or sum(len(one.hits) for one in came.values()) > len(hits)
+        came = [answer for _, answer in answers.values() if answer]
+        hits = fitting_sources(hits)
+        more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
+        more = more and search.dedup == "off"
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),
@@ -69,9 +77,14 @@ class Federation:
             cursor=pages.following(ask, hits[-1], epochs) if more and hits else None, changed=pages.changed(epochs),
         )  # fmt: skip
 
-    async def _answers(
-        self, nodes: list[str], ask: SearchAsk, timeout_s: float
-    ) -> dict[str, tuple[NodeReport, SearchAnswer | None]]:
+    async def _without_duplicates(
+        self, search: Search, ask: SearchAsk, answers: Answers, corpus: MergedCorpus, left_s: float
+    ) -> tuple[list[Hit], Answers]:
+        """A page that is full all the same, and the answers it is made of."""
+        page = FullPage(search.limit, self._answers, likeness(corpus) if search.dedup == "near" else None)
+        return await page.fill(ask, answers, left_s)
+
+    async def _answers(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
         came = await self._gather("search", nodes, encode(ask), timeout_s)
         return {node: self._read(node, came.get(node), ask.after) for node in nodes}
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from fleetfold_master.search.fullpage import asked_for
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
@@ -36,6 +37,8 @@ def check_search(search: Search) -> None:
         raise InvalidInput(f"limit: {search.limit} is outside 1-100; ask for 1 to 100 hits", field="limit")
     if search.threshold is not None and not math.isfinite(search.threshold):
         raise InvalidInput("threshold: it must be a finite number", field="threshold")
+    if search.cursor is not None and search.dedup != "off":
+        raise InvalidInput("cursor: a search without duplicates has one page; ask for up to 100 hits", field="cursor")
     if search.filter is not None:
         check_filter(search.filter)
 
@@ -64,10 +67,11 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
     text = search.query[:MOST_QUERY_CHARS]
     weights = weigh(query_terms(text), corpus)
     return SearchAsk(
-        request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
+        request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor,
+        k=search.limit if search.dedup == "off" else asked_for(search.limit),
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
-        highlight=search.highlight, explain=search.explain,
+        highlight=search.highlight, explain=search.explain, dedup=search.dedup,
     )  # fmt: skip
 
 

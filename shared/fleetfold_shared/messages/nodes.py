@@ -22,12 +22,16 @@ Labels = dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_lengt
 
 
 class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One collection of a node. `epoch` counts the changes of its statistics since the node started."""
+    """One collection of a node. `epoch` counts the changes of its statistics since the node started.
+
+    `keys` are the fields that identify a thing, each `field` or `field:kind`.
+    """
 
     name: Slug
     documents: int = 0
     epoch: int = 0
     updated_at: float | None = None
+    keys: list[str] = []
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):

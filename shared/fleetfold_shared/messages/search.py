@@ -12,12 +12,13 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
-    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "Place", "ScoredDocument", "Search", "SearchAnswer",
-    "SearchAsk", "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
+    "Dedup", "Filter", "Hit", "Marks", "NodeReport", "NodeStatus", "Parts", "Place", "ScoredDocument", "Search",
+    "SearchAnswer", "SearchAsk", "Searched", "Source", "StatisticsAsk", "StatisticsChunk", "Term",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
 Scalar = str | int | float | bool | None
+Dedup = Literal["off", "exact", "near"]
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -59,9 +60,33 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
 
+class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What tells whether two hits are the same thing, sent when the ask says so.
+
+    `digest` is 16 bytes of BLAKE2b over the normalised title and content, absent without any; `keys` are declared
+    keys as `kind:field:value`, in one spelling; `traits` such as the colour tell variants apart. `vector` is the
+    document's, little-endian float16, for `near` only.
+    """
+
+    digest: bytes | None = None
+    keys: list[str] = []
+    traits: dict[str, str] = {}
+    vector: bytes | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where else a hit was found, and how well it scored there."""
+
+    node: str
+    collection: str
+    id: str
+    score: float
+
+
 class Search(Message, frozen=True, kw_only=True):
     """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time;
-    `cursor`, from the page before, asks for what follows it.
+    `cursor`, from the page before, asks for what follows it. `dedup` shows what several nodes hold once: by content
+    and declared keys (`exact`), or also by likeness (`near`).
     """
 
     query: Annotated[str, Meta(max_length=100_000)]
@@ -74,6 +99,7 @@ class Search(Message, frozen=True, kw_only=True):
     highlight: bool = False
     explain: bool = False
     cursor: Annotated[str, Meta(max_length=100_000)] | None = None
+    dedup: Dedup = "off"
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
@@ -99,6 +125,7 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     highlight: bool = False
     explain: bool = False
     after: Place | None = None
+    dedup: Dedup = "off"
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,6 +140,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, Any] = {}
     highlight: Highlight | None = None
     explain: Explained | None = None
+    marks: Marks | None = None
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
@@ -132,7 +160,11 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One hit of the fold. `highlight` and `explain` are there if asked for and there was time and room for them."""
+    """One hit of the fold. `highlight` and `explain` are there if asked for and there was time and room for them.
+
+    `also` is where the same thing was found besides, best first, when the search removes duplicates; `also_left_out`
+    counts those that did not fit into the answer.
+    """
 
     node: str
     collection: str
@@ -144,6 +176,8 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, Any] = {}
     highlight: Highlight | None = None
     explain: Explained | None = None
+    also: list[Source] = []
+    also_left_out: int = 0
 
 
 class NodeReport(msgspec.Struct, frozen=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Filter, NodeStats
+from fleetfold_shared.messages import Filter, NodeStats, Source
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
 
 STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
@@ -18,7 +19,7 @@ def test_search_asks_for_what_the_options_say() -> None:
     result = run_command(
         "search", "a tent", "--node", "shop", "--node", "blog", "--collection", "posts", "--limit", "3", "--threshold",
         "0.5", "--timeout", "1.5", "--filter", '{"field": "price", "op": "lt", "value": 9}',
-        "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
+        "--dedup", "near", "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
     )  # fmt: skip
     assert result.code == 0
     assert fleet.connected == ("nats://elsewhere:4222", "test")
@@ -29,7 +30,7 @@ def test_search_asks_for_what_the_options_say() -> None:
             {
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
                 "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
-                "highlight": False, "explain": False, "cursor": None,
+                "highlight": False, "explain": False, "cursor": None, "dedup": "near",
             },
         )
     ]  # fmt: skip
@@ -39,6 +40,7 @@ def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
     assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
+    fields += ["also", "also_left_out"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
         "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
@@ -51,6 +53,14 @@ def test_search_shows_hits_and_nodes() -> None:
     assert "1  1.234  shop/products/TNT-204  A tent\n     It is light.\n" in result.out
     assert "blog   timeout      0       -   no answer within 2 s" in result.out
     assert "1 hit in 14 ms; partial" in result.out
+
+
+def test_a_hit_names_its_other_sources() -> None:
+    found = searched()
+    sources = [Source("blog", "posts", str(number), 0.5) for number in range(5)]
+    hit = replace(found.hits[0], also=sources, also_left_out=2)
+    shown = run_command("search", "tent", fleet=FakeFleet(answer=replace(found, hits=[hit]))).out
+    assert "It is light.\n     also blog/posts/0, blog/posts/1, blog/posts/2 and 4 more\n" in shown
 
 
 @pytest.mark.parametrize(("partial", "code"), [(False, 0), (True, 3)])
@@ -180,7 +190,7 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
     assert record["title"] == ""
     assert record["description"]["type"] == "app"
     assert record["description"]["collections"] == [
-        {"name": "products", "documents": 1234, "epoch": 0, "updated_at": None}
+        {"name": "products", "documents": 1234, "epoch": 0, "updated_at": None, "keys": []}
     ]
     assert "v" not in record
 

@@ -13,6 +13,8 @@ import pytest
 from fleetfold.cli.serving import until_signalled
 from support.commandline import run_command
 
+CHILD = ["child", "--name", "shop", "--url", "nats://127.0.0.1:1"]
+
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +31,9 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["child", "--name", "shop", "--label", "x"], "label: 'x' is no key=value"),
         (["child", "--name", "shop", "--collection", "p=a", "--collection", "p=b"], "collection: 'p' is given twice"),
         (["child", "--name", "shop", "--collection", "P=a"], "collections: not a usable name"),
+        (["child", "--name", "shop", "--key", "gtin"], "key: 'gtin' is no key=value"),
+        ([*CHILD, "--collection", "p=", "--key", "p=a:isbn"], "keys: 'a:isbn' is no key; write field or field:kind"),
+        ([*CHILD, "--collection", "p=", "--key", "q=gtin"], "keys: shop has no collection 'q'"),
         (["broker", "--port", "70000"], "port: expected `int` <= 65535"),
         (["up", "--config", "nowhere.toml"], "nowhere.toml: cannot be read: No such file"),
     ],

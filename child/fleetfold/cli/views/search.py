@@ -18,6 +18,9 @@ __all__ = ["answer"]
 SNIPPET = 100
 """Characters of a hit's content."""
 
+SOURCES = 3
+"""Other sources of a hit that are named."""
+
 
 def answer(found: Searched, *, styled: bool = False) -> RenderableType:
     """The hits, best first; then how each node did. Matched terms are bold if it is `styled`, else within `**`."""
@@ -35,7 +38,7 @@ def _hit(rank: int, hit: Hit, styled: bool) -> list[RenderableType]:
         (f"{rank:3}  ", "dim"), (f"{hit.score:.3f}", "bold"), "  ",
         cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", _title(hit, styled),
     )  # fmt: skip
-    return [head, *_snippet(hit, styled), *score_lines(hit)]
+    return [head, *_snippet(hit, styled), *_also(hit), *score_lines(hit)]
 
 
 def _title(hit: Hit, styled: bool) -> Text:
@@ -50,6 +53,13 @@ def _snippet(hit: Hit, styled: bool) -> list[RenderableType]:
         return [Padding(text, (0, 0, 0, 5))] if text else []
     snippet = one_line(hit.content, SNIPPET)
     return [Text(f"     {snippet}", "dim", no_wrap=True, overflow="ellipsis")] if snippet else []
+
+
+def _also(hit: Hit) -> list[Text]:
+    """The other sources of the same thing, as many as a line should hold."""
+    named = ", ".join(f"{one.node}/{one.collection}/{one.id}" for one in hit.also[:SOURCES])
+    more = len(hit.also) + hit.also_left_out - SOURCES
+    return [cell(f"     also {named}{f' and {more} more' if more > 0 else ''}", "dim")] if hit.also else []
 
 
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
