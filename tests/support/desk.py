@@ -68,7 +68,7 @@ class _Federation:
     def __init__(self) -> None:
         self.asked: list[Search] = []
 
-    async def search(self, ask: Search) -> Searched:
+    async def search(self, ask: Search, asked: Search | None = None) -> Searched:
         self.asked.append(ask)
         return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=1.0, partial=False)
 
