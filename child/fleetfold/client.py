@@ -37,6 +37,7 @@ from fleetfold_shared.messages import (
     Run,
     Search,
     Searched,
+    Sort,
     StepSpec,
     Transact,
     TransactionGet,
@@ -120,11 +121,17 @@ class Client(AccessCalls):
         collections: Sequence[str] = (),
         filter: Filter | None = None,  # noqa: A002 (the field's name everywhere else)
         timeout_s: float = 2.0,
+        facets: Sequence[str] = (),
+        sort: Sequence[Sort] = (),
     ) -> Searched:
-        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named."""
+        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
+
+        `facets` are up to 10 fields whose values are counted over all that match; `sort` up to 3 keys that order the
+        hits before their score does.
+        """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000),
+            filter=filter, timeout_ms=round(timeout_s * 1000), facets=list(facets), sort=list(sort),
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 

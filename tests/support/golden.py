@@ -72,8 +72,9 @@ _filter = m.Filter(
 )
 _parts = m.Parts(bm25=1.25, cosine=0.5)
 _document = m.ScoredDocument(
-    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.", metadata={"price": 10}
-)
+    collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
+    metadata={"price": 10}, sort=(10, "Fjell", True, None),
+)  # fmt: skip
 _hit = m.Hit(
     node="shop",
     collection="products",
@@ -84,7 +85,10 @@ _hit = m.Hit(
     content="A chair.",
     metadata={"price": 10},
 )
-_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow")
+_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow", exact=False)
+_sort = m.Sort(field="price", order="desc")
+_counts = m.FacetCounts(field="brand", values=[m.ValueCount("Fjell", 3), m.ValueCount(True, 1)], missing=2, cut=True)
+_facet = m.Facet(field="brand", values=[m.FacetValue("Fjell", 3)], missing=2, distinct=7, approximate=True)
 _rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
 _step = m.StepSpec(
     name="crm",
@@ -135,6 +139,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
     for sample in (
         _collection, _action, _description, _record, _filter, _parts, _document, _hit, _report, _rollback, _step,
+        _sort, _counts, _facet, m.FacetValue("Fjell", 3), m.ValueCount(0.5, 1),
         _step_view, _entry, _job_node, _job, _transaction,
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
@@ -172,16 +177,20 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250,
+            timeout_ms=250, facets=["brand"], sort=[_sort],
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
-            filter=_filter, collections=["products"],
+            filter=_filter, collections=["products"], facets=["brand"], sort=[_sort],
         ),
         m.Term("chair", 1, 2.5),
-        m.SearchAnswer(status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False),
-        m.Searched(query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True),
+        m.SearchAnswer(
+            status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, facets=[_counts]
+        ),
+        m.Searched(
+            query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, facets=[_facet]
+        ),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Many, Option
+from fleetfold.cli.sortkeys import parse_sort
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
@@ -31,6 +32,13 @@ async def search(
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
     timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    facet: Annotated[
+        tuple[str, ...], Many(help="Count the values of this field over all that match; may be given several times.")
+    ] = (),
+    sort: Annotated[
+        tuple[str, ...],
+        Many(help="Order by this field or `_score`: `price`, `price:desc`; what comes first weighs more."),
+    ] = (),
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -41,10 +49,12 @@ async def search(
     Exit code 3 when a node that was asked is missing from the answer.
     """
     test = None if filter is None else parse_filter(filter)
+    keys = [parse_sort(text) for text in sort]
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test, timeout_s=timeout
-        )
+            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
+            timeout_s=timeout, facets=facet, sort=keys,
+        )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found))
     return PARTLY if found.partial else OK
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from fleetfold_child.index.collection import Collection
+from fleetfold_child.index.facets import count_facets
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, SearchAsk
+from fleetfold_shared.sorting import arranged
 
 __all__ = ["search_collections"]
 
@@ -25,9 +27,10 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         return SearchAnswer(status="no_collection")
     try:
         hits, exact = await _search(asked, ask)
+        facets = await count_facets(asked, ask, started) if ask.facets else []
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
-    return SearchAnswer(hits=fitting(hits), exact=exact, ms=_ms_since(started))
+    return SearchAnswer(hits=fitting(hits), exact=exact, facets=facets, ms=_ms_since(started))
 
 
 async def _search(asked: Sequence[Collection], ask: SearchAsk) -> tuple[list[ScoredDocument], bool]:
@@ -38,6 +41,8 @@ async def _search(asked: Sequence[Collection], ask: SearchAsk) -> tuple[list[Sco
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had") from None
     hits = [one for hits, _ in found for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
+    if ask.sort:
+        hits = arranged(hits, ask.sort, lambda one: one.sort)
     return hits[: ask.k], all(exact for _, exact in found)
 
 

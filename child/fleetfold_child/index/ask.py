@@ -6,8 +6,10 @@ from fleetfold_child.index.port import Query, Scored
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, unpack
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages.search import Parts, ScoredDocument, SearchAsk
+from fleetfold_shared.sorting import check_sort
 
 __all__ = ["hit", "read_ask"]
 
@@ -35,6 +37,8 @@ def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
     vector = unpack(ask.vector) if ask.vector is not None else None
     if vector is not None and len(vector) != embedder.dimensions:
         raise InvalidInput(f"vector: {len(vector)} dimensions, expected {embedder.dimensions}", field="vector")
+    check_facets(ask.facets)
+    check_sort(ask.sort)
     return Query(
         terms=ask.terms,
         avgdl=ask.avgdl,
@@ -44,6 +48,8 @@ def read_ask(ask: SearchAsk, embedder: Embedder) -> Query:
         k=ask.k,
         threshold=ask.threshold,
         filter=check_filter(ask.filter) if ask.filter is not None else None,
+        facets=ask.facets,
+        sort=ask.sort,
     )
 
 
@@ -58,4 +64,5 @@ def hit(collection: str, scored: Scored) -> ScoredDocument:
         title=document.title,
         content=document.content,
         metadata=document.metadata,
+        sort=scored.sort,
     )

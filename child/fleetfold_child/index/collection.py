@@ -26,6 +26,7 @@ from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk, StatisticsAsk, StatisticsChunk
@@ -177,10 +178,17 @@ class Collection:
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
     async def search(self, ask: SearchAsk) -> tuple[list[ScoredDocument], bool]:
-        """The top k, best first, ties by id; and whether every document was scored. `InvalidInput` for a bad ask."""
+        """The top k, sorted or best first, ties by id; and whether every document was scored.
+
+        `InvalidInput` for a bad ask.
+        """
         index = self._committer.index
         found = await index.search(read_ask(ask, self.embedder))
         return [hit(self.name, one) for one in found], index.exact
+
+    async def facets(self, ask: SearchAsk) -> list[Tally]:
+        """The values of each facet of the ask, over all documents that match. `InvalidInput` for a bad ask."""
+        return await self._committer.index.facets(read_ask(ask, self.embedder))
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
-from fleetfold_shared.messages.search import Filter, Term
+from fleetfold_shared.facets import Tally
+from fleetfold_shared.messages.search import Filter, Scalar, Sort, Term
 
 __all__ = ["Entry", "Index", "Query", "Scored"]
 
@@ -26,7 +27,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none."""
+    """A weighed query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` is None when the query
+    has none.
+    """
 
     terms: Sequence[Term]
     avgdl: float
@@ -36,16 +39,21 @@ class Query:
     k: int
     threshold: float | None = None
     filter: Filter | None = None
+    facets: Sequence[str] = ()
+    sort: Sequence[Sort] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document and its score. `bm25` is over its divisor, `cosine` not below 0."""
+    """A document and its score. `bm25` is over its divisor, `cosine` not below 0; `sort` has a value for each key of
+    the query.
+    """
 
     document: Document
     score: float
     bm25: float
     cosine: float
+    sort: tuple[Scalar, ...] = ()
 
 
 class Index(Protocol):
@@ -56,7 +64,10 @@ class Index(Protocol):
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def search(self, query: Query) -> list[Scored]:
-        """The top k with a positive score, best first, ties by id."""
+        """The top k with a positive score, by the query's keys, then best first, ties by id."""
+
+    async def facets(self, query: Query) -> list[Tally]:
+        """The values of each facet over all documents that match: with a positive score, at or over the threshold."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Collection
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
-from fleetfold_master.search.fold import fold
+from fleetfold_master.search.facets import merged_facets
+from fleetfold_master.search.fold import fold, fold_sorted
 from fleetfold_master.search.question import check_search, plan, weighted_ask
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
@@ -47,12 +48,15 @@ class Federation:
         ask = weighted_ask(search, self._corpora.merged(chosen.keys), new_id(), self._embedder, left_s)
         answers = await self._answers(list(chosen.asked), ask, left_s)
         reports = {**chosen.reports, **{node: report for node, (report, _) in answers.items()}}
-        hits = fitting(fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit))
+        came = {node: answer for node, (_, answer) in answers.items() if answer}
+        found = {node: answer.hits for node, answer in came.items()}
+        hits = fitting(fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit))
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),
             took_ms=round((time.perf_counter() - started) * 1000, 3),
             partial=any(report.status not in SETTLED for report in ordered),
+            facets=merged_facets(search.facets, came.values()),
         )  # fmt: skip
 
     async def _answers(
@@ -73,4 +77,4 @@ class Federation:
         except InvalidInput as error:
             return NodeReport(node, "error", ms=ms, error=f"its answer is malformed: {error.message}"), None
         self._presence.answered(node, came.ms)
-        return NodeReport(node, answer.status, len(answer.hits), ms, answer.error), answer
+        return NodeReport(node, answer.status, len(answer.hits), ms, answer.error, answer.exact), answer

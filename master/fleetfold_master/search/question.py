@@ -11,9 +11,11 @@ from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
 from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages import NodeReport, Search, SearchAsk
 from fleetfold_shared.scoring import Corpus, weigh
+from fleetfold_shared.sorting import check_sort
 
 __all__ = ["Plan", "check_search", "plan", "weighted_ask"]
 
@@ -38,6 +40,8 @@ def check_search(search: Search) -> None:
         raise InvalidInput("threshold: it must be a finite number", field="threshold")
     if search.filter is not None:
         check_filter(search.filter)
+    check_facets(search.facets)
+    check_sort(search.sort)
 
 
 def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: str) -> Plan:
@@ -67,6 +71,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
         request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor, k=search.limit,
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
+        facets=search.facets, sort=search.sort,
     )  # fmt: skip
 
 

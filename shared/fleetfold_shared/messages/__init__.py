@@ -82,6 +82,9 @@ from fleetfold_shared.messages.nodes import (
     Superseded,
 )
 from fleetfold_shared.messages.search import (
+    Facet,
+    FacetCounts,
+    FacetValue,
     Filter,
     Hit,
     NodeReport,
@@ -92,9 +95,11 @@ from fleetfold_shared.messages.search import (
     SearchAnswer,
     SearchAsk,
     Searched,
+    Sort,
     StatisticsAsk,
     StatisticsChunk,
     Term,
+    ValueCount,
 )
 from fleetfold_shared.messages.transactions import (
     Rollback,
@@ -128,6 +133,9 @@ __all__ = [
     "Command",
     "CommandResult",
     "Enrol",
+    "Facet",
+    "FacetCounts",
+    "FacetValue",
     "Filter",
     "Heartbeat",
     "Hit",
@@ -189,6 +197,7 @@ __all__ = [
     "Searched",
     "SigningRotate",
     "SigningRotated",
+    "Sort",
     "StatisticsAsk",
     "StatisticsChunk",
     "StepSpec",
@@ -205,6 +214,7 @@ __all__ = [
     "TransactionState",
     "TransactionView",
     "TransactionWait",
+    "ValueCount",
     "WhoAmI",
     "decode",
     "encode",

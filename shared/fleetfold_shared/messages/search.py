@@ -11,12 +11,14 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
-    "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk",
-    "Searched", "StatisticsAsk", "StatisticsChunk", "Term",
+    "Facet", "FacetCounts", "FacetValue", "Filter", "Hit", "NodeReport", "NodeStatus", "Parts", "ScoredDocument",
+    "Search", "SearchAnswer", "SearchAsk", "Searched", "Sort", "StatisticsAsk", "StatisticsChunk", "Term",
+    "ValueCount",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
 Scalar = str | int | float | bool | None
+Value = str | int | float | bool
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -32,6 +34,58 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     all: list[Filter] | None = None
     any: list[Filter] | None = None
     none: list[Filter] | None = None
+
+
+class Sort(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A key to order hits by: a field as in a filter, or `_score`.
+
+    Without an `order` it is `desc` for `_score` and `asc` for fields. In either order numbers come before texts, texts
+    before booleans, and documents whose field is missing, null, a list or an object come last. Texts are compared by
+    code points, by their first 100 characters.
+    """
+
+    field: str
+    order: Literal["asc", "desc"] | None = None
+
+
+class ValueCount(msgspec.Struct, frozen=True, array_like=True):
+    """A value, and how many of a node's documents have it."""
+
+    value: Value
+    count: int
+
+
+class FacetCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node's facet: up to 1,000 values, most frequent first.
+
+    `missing` counts the documents without a value. `cut` says that values were left out.
+    """
+
+    field: str
+    values: list[ValueCount] = []
+    missing: int = 0
+    cut: bool = False
+
+
+class FacetValue(msgspec.Struct, frozen=True):
+    """A value, and how many documents have it. Of a text, its first 100 characters."""
+
+    value: Value
+    count: int
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """One field over all documents that match: its 20 most frequent values, of `distinct` ones.
+
+    `missing` counts the documents without the field, or with null, an object or an empty list there. `approximate` says
+    that a node did not tell all of its values, or did not look at all of its documents.
+    """
+
+    field: str
+    values: list[FacetValue]
+    missing: int = 0
+    distinct: int = 0
+    approximate: bool = False
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +104,11 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Search(Message, frozen=True, kw_only=True):
-    """`search.query`: the caller's question."""
+    """`search.query`: the caller's question.
+
+    `facets` are up to 10 fields, as in a filter, whose values are counted over all documents that match, whether they
+    are among the hits or not. `sort` is up to 3 keys that order the hits before their score does.
+    """
 
     query: Annotated[str, Meta(max_length=100_000)]
     limit: int = 10
@@ -59,6 +117,8 @@ class Search(Message, frozen=True, kw_only=True):
     collections: list[str] = []
     filter: Filter | None = None
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    facets: list[str] = []
+    sort: list[Sort] = []
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
@@ -81,10 +141,12 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     threshold: float | None = None
     filter: Filter | None = None
     collections: list[str] = []
+    facets: list[str] = []
+    sort: list[Sort] = []
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of a node's top k, best first, ties by collection and id."""
+    """One of a node's top k, best first, ties by collection and id. `sort` is what it has for each key of the ask."""
 
     collection: str
     id: str
@@ -93,6 +155,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     content: str = ""
     metadata: dict[str, Any] = {}
+    sort: tuple[Scalar, ...] = ()
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
@@ -103,6 +166,7 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     ms: float = 0.0
     error: str | None = None
     exact: bool = True
+    facets: list[FacetCounts] = []
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -119,17 +183,24 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeReport(msgspec.Struct, frozen=True):
-    """What became of one node in one search; `ms` is from the ask to its answer."""
+    """What became of one node in one search; `ms` is from the ask to its answer.
+
+    `exact` is false where an index chose candidates: its facets and its order are over these alone.
+    """
 
     node: str
     status: NodeStatus
     count: int = 0
     ms: float | None = None
     error: str | None = None
+    exact: bool = True
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them."""
+    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them.
+
+    `facets` has one for each field that was asked for, in that order.
+    """
 
     query: str
     hits: list[Hit]
@@ -137,6 +208,7 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     total: int
     took_ms: float
     partial: bool
+    facets: list[Facet] = []
 
 
 class StatisticsAsk(Message, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Filter, NodeStats
+from fleetfold_shared.messages import Filter, NodeStats, Sort
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
 
 STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
@@ -18,6 +18,7 @@ def test_search_asks_for_what_the_options_say() -> None:
     result = run_command(
         "search", "a tent", "--node", "shop", "--node", "blog", "--collection", "posts", "--limit", "3", "--threshold",
         "0.5", "--timeout", "1.5", "--filter", '{"field": "price", "op": "lt", "value": 9}',
+        "--facet", "brand", "--facet", "price", "--sort", "price:desc", "--sort", "_score",
         "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
     )  # fmt: skip
     assert result.code == 0
@@ -28,7 +29,8 @@ def test_search_asks_for_what_the_options_say() -> None:
             "search",
             {
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
-                "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
+                "filter": Filter("price", "lt", 9), "timeout_s": 1.5, "facets": ("brand", "price"),
+                "sort": [Sort("price", "desc"), Sort("_score")],
             },
         )
     ]  # fmt: skip
@@ -36,11 +38,11 @@ def test_search_asks_for_what_the_options_say() -> None:
 
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
-    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial"]
+    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "facets"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
-        "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
+        "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s", "exact": True,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from fleetfold.cli.views.facets import facets
 from fleetfold.cli.views.text import cell, ms, one_line, state, table
 from fleetfold_shared.messages import Hit, NodeReport, Searched
 
@@ -17,10 +18,11 @@ SNIPPET = 100
 
 
 def answer(found: Searched) -> RenderableType:
-    """The hits, best first; then how each node did."""
+    """The hits in their order; the facets, if any; then how each node did."""
     hits = _hits(found.hits) if found.hits else Text("nothing found")
     nodes = [_nodes(found.nodes), Text()] if found.nodes else []
-    return Group(hits, Text(), *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
+    counted = facets(found.facets)
+    return Group(hits, Text(), *counted, *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
 
 
 def _hits(hits: Sequence[Hit]) -> RenderableType:
@@ -39,10 +41,12 @@ def _hit(rank: int, hit: Hit) -> list[Text]:
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
     made = table("node", "status", "hits", "time", "", right=frozenset({"hits", "time"}))
     for report in reports:
-        made.add_row(
-            cell(report.node), state(report.status), str(report.count), ms(report.ms), cell(report.error or "")
-        )
+        made.add_row(cell(report.node), state(report.status), str(report.count), ms(report.ms), cell(_note(report)))
     return made
+
+
+def _note(report: NodeReport) -> str:
+    return report.error or ("" if report.exact else "candidates only")
 
 
 def _summary(found: Searched) -> str:
