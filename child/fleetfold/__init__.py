@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, NodeUpdate, Rollback, StepSpec
+from fleetfold_shared.messages import Filter, NodeUpdate, Rollback, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -32,6 +32,7 @@ __all__ = [
     "NodeUpdate",
     "Refused",
     "Rollback",
+    "Sort",
     "StepSpec",
     "__version__",
     "action",

@@ -38,6 +38,7 @@ from fleetfold_shared.messages import (
     Run,
     Search,
     Searched,
+    Sort,
     StepSpec,
     Transact,
     TransactionGet,
@@ -125,17 +126,21 @@ class Client(AccessCalls):
         explain: bool = False,
         cursor: str | None = None,
         dedup: Dedup = "off",
+        facets: Sequence[str] = (),
+        sort: Sequence[Sort] = (),
     ) -> Searched:
         """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
 
         `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
         and why and how each node was asked. `dedup` shows the same thing once: `exact` by content and declared keys,
-        `near` also by likeness. With the `cursor` of an answer to the same question, the hits that follow it.
+        `near` also by likeness. `facets` are up to 10 fields whose values are counted over all that match; `sort` up
+        to 3 keys that order the hits before their score does. With the `cursor` of an answer to the same question, the
+        hits that follow it; a search with `dedup` or `sort` has one page.
         """
         ask = Search(
             query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
             filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
-            dedup=dedup,
+            dedup=dedup, facets=list(facets), sort=list(sort),
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 

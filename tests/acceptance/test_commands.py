@@ -47,7 +47,8 @@ async def test_up_is_a_fleet_that_commands_find(nats_server: str, tmp_path: Path
 async def test_search_prints_exactly_what_is_documented(shared_fleet: Fleet) -> None:
     found = await fleetfold("search", "a tent in a gale", "--limit", "3", "--json")
     assert found.code == 0, found
-    assert list(found.json) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed"]
+    fields = ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
+    assert list(found.json) == fields
     assert (found.json["total"], found.json["partial"]) == (3, False)
     assert {hit["node"] for hit in found.json["hits"][:2]} == {"shop", "blog"}
     for hit in found.json["hits"]:

@@ -87,7 +87,7 @@ _marks = m.Marks(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colou
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
     collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
-    metadata={"price": 10}, highlight=_highlight, explain=_explained, marks=_marks,
+    metadata={"price": 10}, highlight=_highlight, explain=_explained, marks=_marks, sort=(10, "Fjell", True, None),
 )  # fmt: skip
 _hit = m.Hit(
     node="shop",
@@ -103,8 +103,13 @@ _hit = m.Hit(
     also=[_source],
     also_left_out=1,
 )
-_report = m.NodeReport(node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained)
+_report = m.NodeReport(
+    node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained, exact=False
+)
 _place = m.Place(score=0.875, node="shop", collection="products", id="p1")
+_sort = m.Sort(field="price", order="desc")
+_counts = m.FacetCounts(field="brand", values=[m.ValueCount("Fjell", 3), m.ValueCount(True, 1)], missing=2, cut=True)
+_facet = m.Facet(field="brand", values=[m.FacetValue("Fjell", 3)], missing=2, distinct=7, approximate=True)
 _rollback = m.Rollback(action="cancel_order", params={"order_id": "{{order_id}}"})
 _step = m.StepSpec(
     name="crm",
@@ -157,6 +162,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _collection, _action, _description, _record, _filter, _parts, _marks, _source, _document, _hit, _report,
         _rollback, _step, _step_view, _entry, _job_node, _job, _transaction,
         _highlight, _highlight.spans[0], _share, _explained, _searched, _node_explained,
+        _sort, _counts, _facet, m.FacetValue("Fjell", 3), m.ValueCount(0.5, 1),
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
@@ -193,22 +199,23 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
-            timeout_ms=250, highlight=True, explain=True, cursor="1lw", dedup="near",
+            timeout_ms=250, highlight=True, explain=True, cursor="1lw", dedup="near", facets=["brand"], sort=[_sort],
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
             filter=_filter, collections=["products"], highlight=True, explain=True, after=_place, dedup="near",
+            facets=["brand"], sort=[_sort],
         ),
         m.Term("chair", 1, 2.5),
         _place,
         m.SearchAnswer(
             status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched],
-            more=True,
+            more=True, facets=[_counts],
         ),
         m.Searched(
             query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",
-            changed=True,
+            changed=True, facets=[_facet],
         ),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(

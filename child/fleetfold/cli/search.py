@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from fleetfold.cli.exits import OK, PARTLY
 from fleetfold.cli.nextpage import next_page
 from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
+from fleetfold.cli.sortkeys import parse_sort
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
@@ -40,6 +41,13 @@ async def search(
         str | None, Option(help="Go on behind the page that had this `cursor`; only limit and timeout may differ.")
     ] = None,
     dedup: Annotated[Dedup, Option(help="Show the same thing once: off, exact or near.", show_default=True)] = "off",
+    facet: Annotated[
+        tuple[str, ...], Many(help="Count the values of this field over all that match; may be given several times.")
+    ] = (),
+    sort: Annotated[
+        tuple[str, ...],
+        Many(help="Order by this field or `_score`: `price`, `price:desc`; what comes first weighs more."),
+    ] = (),
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -54,10 +62,11 @@ async def search(
     test = None if filter is None else parse_filter(filter)
     on_terminal = terminal.out.isatty() and not common.json
     marked = on_terminal if highlight is None else highlight
+    keys = [parse_sort(text) for text in sort]
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
             query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
-            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup,
+            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet, sort=keys,
         )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
     if found.cursor is not None:

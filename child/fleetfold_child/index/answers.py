@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
+from fleetfold_child.index.facets import count_facets
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, SearchAsk
+from fleetfold_shared.sorting import arranged
 
 __all__ = ["search_collections"]
 
@@ -32,13 +34,16 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     how: list[CollectionExplained] = []
     try:
         hits, exact = await _search(asked, ask, node, how)
+        facets = await count_facets(asked, ask, started) if ask.facets else []
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
     top = hits[: ask.k]
     more = len(hits) > len(top)
     if ask.highlight or ask.explain:
         top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
-    return SearchAnswer(hits=fitting(top), exact=exact, more=more, explain=how, ms=_ms_since(started))
+    return SearchAnswer(
+        hits=fitting(top), exact=exact, more=more, explain=how, facets=facets, ms=_ms_since(started)
+    )  # fmt: skip
 
 
 async def _search(
@@ -56,6 +61,8 @@ async def _search(
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had") from None
     hits = [one for hits, _ in found for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
+    if ask.sort:
+        hits = arranged(hits, ask.sort, lambda one: one.sort)
     return hits, all(exact for _, exact in found)
 
 

@@ -6,8 +6,10 @@ from fleetfold_child.index.port import After, Query, Scored
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, unpack
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchAsk
+from fleetfold_shared.sorting import check_sort
 
 __all__ = ["MAX_K", "hit", "read_ask"]
 
@@ -38,6 +40,8 @@ def read_ask(ask: SearchAsk, embedder: Embedder, node: str = "", collection: str
     vector = unpack(ask.vector) if ask.vector is not None else None
     if vector is not None and len(vector) != embedder.dimensions:
         raise InvalidInput(f"vector: {len(vector)} dimensions, expected {embedder.dimensions}", field="vector")
+    check_facets(ask.facets)
+    check_sort(ask.sort)
     return Query(
         terms=ask.terms,
         avgdl=ask.avgdl,
@@ -48,6 +52,8 @@ def read_ask(ask: SearchAsk, embedder: Embedder, node: str = "", collection: str
         threshold=ask.threshold,
         filter=check_filter(ask.filter) if ask.filter is not None else None,
         after=_after(ask.after, node, collection) if ask.after is not None else None,
+        facets=ask.facets,
+        sort=ask.sort,
     )
 
 
@@ -70,4 +76,5 @@ def hit(collection: str, scored: Scored) -> ScoredDocument:
         title=document.title,
         content=document.content,
         metadata=document.metadata,
+        sort=scored.sort,
     )

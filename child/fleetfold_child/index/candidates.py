@@ -11,14 +11,16 @@ import numpy as np
 
 from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb
+from fleetfold_child.index.facets import tallies
 from fleetfold_child.index.filters import predicate, where
 from fleetfold_child.index.port import Entry, Query, Scored
-from fleetfold_child.index.scores import behind, best, scored
+from fleetfold_child.index.scores import behind, best, matches, scored
 from fleetfold_child.index.table import Table
+from fleetfold_shared.facets import Tally
 
 __all__ = ["CandidateIndex"]
 
-_DEPTH = 50  # candidates of either kind; more when more hits are asked for or a filter is to be passed
+_DEPTH = 50  # candidates of either kind; more when more hits are asked for, or a filter, a facet or a sort
 _FILTERED_DEPTH = 500
 _MAX_DEPTH = 8000
 _VECTOR_INDEX_FROM = 20_000  # rows; below, comparing all of them is as fast
@@ -61,13 +63,20 @@ class CandidateIndex:
         return cls(table)
 
     async def search(self, query: Query) -> list[Scored]:
-        depth = max(_DEPTH, 2 * query.k) if query.filter is None else max(_FILTERED_DEPTH, 10 * query.k)
+        plain = query.filter is None and not query.sort
+        depth = max(_DEPTH, 2 * query.k) if plain else max(_FILTERED_DEPTH, 10 * query.k)
         while True:
             ids, exhausted = await self._candidates(query, depth)
             found = await self._scored(query, ids)
             if exhausted or depth >= _MAX_DEPTH or _suffice(found, query, depth):
                 return best(found, query)
             depth = min(4 * depth, _MAX_DEPTH)
+
+    async def facets(self, query: Query) -> list[Tally]:
+        """Over the candidates alone."""
+        ids, _ = await self._candidates(query, max(_FILTERED_DEPTH, 10 * query.k))
+        found = await self._scored(query, ids)
+        return tallies([one.document for one in found if matches(one, query)], query.facets)
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Nothing to do: what the table has is found, indexed or not."""

@@ -17,7 +17,7 @@ from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
 from fleetfold_child.index.marks import marked
-from fleetfold_child.index.port import Index, Scored, Tally
+from fleetfold_child.index.port import Examined, Index, Scored
 from fleetfold_child.index.preparation import load, renew
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
@@ -29,6 +29,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
@@ -189,9 +190,9 @@ class Collection:
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
     async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
-        """The top k, best first, ties by id; and whether every document was scored. `InvalidInput` for a bad ask.
+        """The top k, sorted or best first, ties by id; and whether every document was scored.
 
-        `node` is whose collection this is: an ask for what is behind a place needs it.
+        `node` is whose collection this is: an ask for what is behind a place needs it. `InvalidInput` for a bad ask.
         """
         index = self._committer.index
         found = await index.search(read_ask(ask, self.embedder, node, self.name))
@@ -201,13 +202,17 @@ class Collection:
         self, ask: SearchAsk, node: str = ""
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
         """The same, and how it was done."""
-        index, tally, info = self._committer.index, Tally(), self.info()
+        index, tally, info = self._committer.index, Examined(), self.info()
         found = await index.search(replace(read_ask(ask, self.embedder, node, self.name), tally=tally))
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return self._hits(found, ask), how
 
     def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
         return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
+
+    async def facets(self, ask: SearchAsk) -> list[Tally]:
+        """The values of each facet of the ask, over all documents that match. `InvalidInput` for a bad ask."""
+        return await self._committer.index.facets(read_ask(ask, self.embedder))
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""

@@ -9,7 +9,7 @@ from typing import Any
 from fleetfold_child.documents import Document
 from fleetfold_shared.messages.search import Filter
 
-__all__ = ["Predicate", "id_in", "predicate", "where"]
+__all__ = ["Predicate", "id_in", "predicate", "reader", "where"]
 
 Predicate = Callable[[Document], bool]
 
@@ -39,7 +39,7 @@ def predicate(given: Filter) -> Predicate:
 
 
 def _test(given: Filter) -> Predicate:
-    read = _reader(given.field or "")
+    read = reader(given.field or "")
     test = _value_test(given)
     return lambda document: test(read(document))
 
@@ -76,7 +76,8 @@ def _as_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _reader(field: str) -> Callable[[Document], Any]:
+def reader(field: str) -> Callable[[Document], Any]:
+    """What a document has in the field; an object of no use to anybody else where it has none."""
     if field == "id":
         return lambda document: document.id
     if field == "title":

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
+from fleetfold_child.index.facets import tallies
 from fleetfold_child.index.filters import Predicate, predicate
 from fleetfold_child.index.port import Entry, Query, Scored
-from fleetfold_child.index.scores import best, scored
+from fleetfold_child.index.scores import best, matches, scored
 from fleetfold_child.index.segment import Segment
+from fleetfold_child.index.sorting import leaders
+from fleetfold_shared.facets import Tally
 
 __all__ = ["MemoryIndex"]
 
@@ -33,8 +36,11 @@ class MemoryIndex:
 
     async def search(self, query: Query) -> list[Scored]:
         segments = self._segments
-        large = query.filter is not None or sum(map(len, segments)) > _INLINE_DOCUMENTS
+        large = query.filter is not None or bool(query.sort) or sum(map(len, segments)) > _INLINE_DOCUMENTS
         return await asyncio.to_thread(_search, segments, query) if large else _search(segments, query)
+
+    async def facets(self, query: Query) -> list[Tally]:
+        return await asyncio.to_thread(_facets, self._segments, query)
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         self._segments = await asyncio.to_thread(_applied, self._segments, entries, removed)
@@ -80,18 +86,53 @@ def _search(segments: tuple[Segment, ...], query: Query) -> list[Scored]:
     total = np.concatenate([segment.coarse(query) for segment in segments])
     if query.tally is not None:
         query.tally.scored = sum(int(segment.alive.sum()) for segment in segments)
-    starts = np.cumsum([0, *map(len, segments)])
-    if query.filter is None:
+    if query.sort:
+        documents = _documents(segments)
+        chosen = leaders(_matching(segments, total, query, documents), total, query, documents, _ERROR)
+    elif query.filter is None:
         chosen = _top(total, query)
     else:
-        documents = list(chain.from_iterable(segment.documents for segment in segments))
-        chosen = _accepted(total, query, predicate(query.filter), documents)
+        chosen = _accepted(total, query, predicate(query.filter), _documents(segments))
+    return best(_scored_at(segments, chosen, query), query)
+
+
+def _facets(segments: tuple[Segment, ...], query: Query) -> list[Tally]:
+    if not segments:
+        return tallies((), query.facets)
+    total = np.concatenate([segment.coarse(query) for segment in segments])
+    documents = _documents(segments)
+    places = _matching(segments, total, query, documents).tolist()
+    return tallies([documents[place] for place in places], query.facets)
+
+
+def _documents(segments: Sequence[Segment]) -> list[Document]:
+    return list(chain.from_iterable(segment.documents for segment in segments))
+
+
+def _scored_at(segments: Sequence[Segment], places: NDArray[np.int64], query: Query) -> list[Scored]:
+    """The exact scores at these places, which ascend."""
+    starts = np.cumsum([0, *map(len, segments)])
     found: list[Scored] = []
     for segment, start, end in zip(segments, starts[:-1], starts[1:], strict=True):
-        rows = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, end)] - start
+        rows = places[np.searchsorted(places, start) : np.searchsorted(places, end)] - start
         if len(rows):
             found += _exact(segment, rows, query)
-    return best(found, query)
+    return found
+
+
+def _matching(
+    segments: Sequence[Segment], total: NDArray[np.float32], query: Query, documents: Sequence[Document]
+) -> NDArray[np.int64]:
+    """The places, ascending, of all that match. Where float32 cannot tell, the exact score does."""
+    places = np.flatnonzero((total > 0.0) & (total >= _floor(query)))
+    if query.filter is not None:
+        accepts = predicate(query.filter)
+        places = np.array([place for place in places.tolist() if accepts(documents[place])], dtype=np.int64)
+    close = total[places] < max(0.0, query.threshold or 0.0) + _ERROR
+    told = np.array([matches(one, query) for one in _scored_at(segments, places[close], query)], dtype=np.bool_)
+    kept = ~close
+    kept[close] = told
+    return places[kept]
 
 
 def _top(total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:

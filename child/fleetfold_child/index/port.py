@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
-from fleetfold_shared.messages.search import Filter, Term
+from fleetfold_shared.facets import Tally
+from fleetfold_shared.messages.search import Filter, Scalar, Sort, Term
 
-__all__ = ["After", "Entry", "Index", "Query", "Scored", "Tally"]
+__all__ = ["After", "Entry", "Examined", "Index", "Query", "Scored"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +26,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Tally:
+class Examined:
     """Filled in by a search that is to be explained: how many documents got a score."""
 
     scored: int = 0
@@ -48,7 +49,8 @@ class After:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A weighed query, as in `SearchAsk`. `filter` is checked; `vector` is None when the query has none.
+    """A weighed query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` is None when the query
+    has none.
 
     Nothing is counted without a `tally`.
     """
@@ -61,19 +63,24 @@ class Query:
     k: int
     threshold: float | None = None
     filter: Filter | None = None
-    tally: Tally | None = None
+    tally: Examined | None = None
     after: After | None = None
+    facets: Sequence[str] = ()
+    sort: Sequence[Sort] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document and its score. `bm25` is over its divisor, `cosine` not below 0; `vector` is the document's own."""
+    """A document and its score. `bm25` is over its divisor, `cosine` not below 0; `vector` is the document's own, and
+    `sort` has a value for each key of the query.
+    """
 
     document: Document
     score: float
     bm25: float
     cosine: float
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    sort: tuple[Scalar, ...] = ()
 
 
 class Index(Protocol):
@@ -84,7 +91,12 @@ class Index(Protocol):
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def search(self, query: Query) -> list[Scored]:
-        """The top k with a positive score, best first, ties by id; of those behind `after`, if it is given."""
+        """The top k with a positive score, by the query's keys, then best first, ties by id; of those behind `after`,
+        if it is given.
+        """
+
+    async def facets(self, query: Query) -> list[Tally]:
+        """The values of each facet over all documents that match: with a positive score, at or over the threshold."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
 from fleetfold_child.index.port import Query, Scored
+from fleetfold_child.index.sorting import in_order
 from fleetfold_shared.scoring import length_norm, score
 
-__all__ = ["behind", "best", "scored"]
+__all__ = ["behind", "best", "matches", "scored"]
 
 
 def scored(
@@ -48,11 +49,15 @@ def behind(found: list[Scored], query: Query) -> list[Scored]:
 
 
 def best(found: list[Scored], query: Query) -> list[Scored]:
-    """The top k of them: positive, not below the threshold, behind `after`, best first, ties by id."""
-    threshold = query.threshold if query.threshold is not None else 0.0
-    kept = [one for one in behind(found, query) if one.score > 0 and one.score >= threshold]
+    """The top k of those that match and are behind `after`: by the query's keys, then best first, ties by id."""
+    kept = [one for one in behind(found, query) if matches(one, query)]
     kept.sort(key=lambda one: (-one.score, one.document.id))
-    return kept[: query.k]
+    return (in_order(kept, query.sort) if query.sort else kept)[: query.k]
+
+
+def matches(one: Scored, query: Query) -> bool:
+    """Whether its score is positive and not below the threshold."""
+    return one.score > 0 and (query.threshold is None or one.score >= query.threshold)
 
 
 def _cosines(query: Query, vectors: NDArray[np.float32], count: int) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
-from fleetfold_master.search.fold import fold
+from fleetfold_master.search.facets import merged_facets
+from fleetfold_master.search.fold import fold, fold_sorted
 from fleetfold_master.search.fullpage import Answers, FullPage
 from fleetfold_master.search.likeness import likeness
 from fleetfold_master.search.paging import Pages, is_behind
@@ -58,7 +59,8 @@ class Federation:
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
         answers = await self._answers(list(chosen.asked), ask, left_s)
         if search.dedup == "off":
-            hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, search.limit)
+            found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
+            hits = fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit)
         else:
             left_s = timeout_s - (time.perf_counter() - started)
             hits, answers = await self._without_duplicates(search, ask, answers, corpus, left_s)
@@ -68,13 +70,14 @@ class Federation:
         came = [answer for _, answer in answers.values() if answer]
         hits = fitting_sources(hits)
         more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
-        more = more and search.dedup == "off"
+        more = more and search.dedup == "off" and not search.sort
         ordered = [reports[name] for name in sorted(reports)]
         return Searched(
             query=search.query, hits=hits, nodes=ordered, total=len(hits),
             took_ms=round((time.perf_counter() - started) * 1000, 3),
             partial=any(report.status not in SETTLED for report in ordered),
             cursor=pages.following(ask, hits[-1], epochs) if more and hits else None, changed=pages.changed(epochs),
+            facets=merged_facets(search.facets, came),
         )  # fmt: skip
 
     async def _without_duplicates(
@@ -102,4 +105,4 @@ class Federation:
         if after is not None and not all(is_behind(after, node, one) for one in answer.hits):
             return NodeReport(node, "error", ms=ms, error="it does not know cursors and began anew; upgrade it"), None
         self._presence.answered(node, came.ms)
-        return NodeReport(node, answer.status, len(answer.hits), ms, answer.error), answer
+        return NodeReport(node, answer.status, len(answer.hits), ms, answer.error, exact=answer.exact), answer

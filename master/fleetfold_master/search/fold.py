@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from fleetfold_shared.messages import Hit, ScoredDocument
+from fleetfold_shared.messages import Hit, ScoredDocument, Sort
+from fleetfold_shared.sorting import arranged
 
-__all__ = ["fold"]
+__all__ = ["fold", "fold_sorted"]
 
 
 def fold(answers: Mapping[str, list[ScoredDocument]], limit: int) -> list[Hit]:
@@ -18,6 +19,18 @@ def fold(answers: Mapping[str, list[ScoredDocument]], limit: int) -> list[Hit]:
         key=lambda entry: entry[:4],
     )
     return [_hit(node, doc) for _, node, _, _, doc in ranked]
+
+
+def fold_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts: Sequence[Sort]) -> list[Hit]:
+    """The first `limit` documents of all nodes by `sorts`, then by score, node, collection and id."""
+    ranked = sorted(
+        ((node, doc) for node, docs in answers.items() for doc in docs),
+        key=lambda pair: (-pair[1].score, pair[0], pair[1].collection, pair[1].id),
+    )
+    # a node that does not know of sorting gave no values: its documents come last
+    nothing = (None,) * len(sorts)
+    ordered = arranged(ranked, sorts, lambda pair: pair[1].sort if len(pair[1].sort) == len(sorts) else nothing)
+    return [_hit(node, doc) for node, doc in ordered[:limit]]
 
 
 def _hit(node: str, doc: ScoredDocument) -> Hit:

@@ -12,9 +12,11 @@ from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
 from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages import NodeReport, Search, SearchAsk
 from fleetfold_shared.scoring import Corpus, weigh
+from fleetfold_shared.sorting import check_sort
 
 __all__ = ["Plan", "check_search", "plan", "weighted_ask"]
 
@@ -39,8 +41,14 @@ def check_search(search: Search) -> None:
         raise InvalidInput("threshold: it must be a finite number", field="threshold")
     if search.cursor is not None and search.dedup != "off":
         raise InvalidInput("cursor: a search without duplicates has one page; ask for up to 100 hits", field="cursor")
+    if search.cursor is not None and search.sort:
+        raise InvalidInput("cursor: a sorted search has one page; ask for up to 100 hits", field="cursor")
+    if search.sort and search.dedup != "off":
+        raise InvalidInput("sort: a search without duplicates is by score; leave out sort, or dedup", field="sort")
     if search.filter is not None:
         check_filter(search.filter)
+    check_facets(search.facets)
+    check_sort(search.sort)
 
 
 def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: str) -> Plan:
@@ -71,7 +79,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
         k=search.limit if search.dedup == "off" else asked_for(search.limit),
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
-        highlight=search.highlight, explain=search.explain, dedup=search.dedup,
+        highlight=search.highlight, explain=search.explain, dedup=search.dedup, facets=search.facets, sort=search.sort,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs, check_params
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
+from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
@@ -148,7 +149,8 @@ class Api:
             self._node(name, who, "nodes")
         narrowed = narrow_search(ask, who, self._registry.all())
         if narrowed is None:
-            return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False)
+            facets = merged_facets(ask.facets, ())
+            return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
         return await self._federation.search(narrowed, ask)
 
     async def _run(self, ask: Run, who: Principal) -> Job:

@@ -91,6 +91,9 @@ from fleetfold_shared.messages.nodes import (
 )
 from fleetfold_shared.messages.search import (
     Dedup,
+    Facet,
+    FacetCounts,
+    FacetValue,
     Filter,
     Hit,
     Marks,
@@ -103,10 +106,12 @@ from fleetfold_shared.messages.search import (
     SearchAnswer,
     SearchAsk,
     Searched,
+    Sort,
     Source,
     StatisticsAsk,
     StatisticsChunk,
     Term,
+    ValueCount,
 )
 from fleetfold_shared.messages.transactions import (
     Rollback,
@@ -143,6 +148,9 @@ __all__ = [
     "Dedup",
     "Enrol",
     "Explained",
+    "Facet",
+    "FacetCounts",
+    "FacetValue",
     "Filter",
     "Heartbeat",
     "Highlight",
@@ -208,6 +216,7 @@ __all__ = [
     "Searched",
     "SigningRotate",
     "SigningRotated",
+    "Sort",
     "Source",
     "Span",
     "StatisticsAsk",
@@ -227,6 +236,7 @@ __all__ = [
     "TransactionState",
     "TransactionView",
     "TransactionWait",
+    "ValueCount",
     "WhoAmI",
     "decode",
     "encode",

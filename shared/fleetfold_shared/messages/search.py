@@ -12,13 +12,15 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
-    "Dedup", "Filter", "Hit", "Marks", "NodeReport", "NodeStatus", "Parts", "Place", "ScoredDocument", "Search",
-    "SearchAnswer", "SearchAsk", "Searched", "Source", "StatisticsAsk", "StatisticsChunk", "Term",
+    "Dedup", "Facet", "FacetCounts", "FacetValue", "Filter", "Hit", "Marks", "NodeReport", "NodeStatus", "Parts",
+    "Place", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk", "Searched", "Sort", "Source", "StatisticsAsk",
+    "StatisticsChunk", "Term", "ValueCount",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
 Scalar = str | int | float | bool | None
 Dedup = Literal["off", "exact", "near"]
+Value = str | int | float | bool
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -34,6 +36,58 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     all: list[Filter] | None = None
     any: list[Filter] | None = None
     none: list[Filter] | None = None
+
+
+class Sort(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A key to order hits by: a field as in a filter, or `_score`.
+
+    Without an `order` it is `desc` for `_score` and `asc` for fields. In either order numbers come before texts, texts
+    before booleans, and documents whose field is missing, null, a list or an object come last. Texts are compared by
+    code points, by their first 100 characters.
+    """
+
+    field: str
+    order: Literal["asc", "desc"] | None = None
+
+
+class ValueCount(msgspec.Struct, frozen=True, array_like=True):
+    """A value, and how many of a node's documents have it."""
+
+    value: Value
+    count: int
+
+
+class FacetCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node's facet: up to 1,000 values, most frequent first.
+
+    `missing` counts the documents without a value. `cut` says that values were left out.
+    """
+
+    field: str
+    values: list[ValueCount] = []
+    missing: int = 0
+    cut: bool = False
+
+
+class FacetValue(msgspec.Struct, frozen=True):
+    """A value, and how many documents have it. Of a text, its first 100 characters."""
+
+    value: Value
+    count: int
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """One field over all documents that match: its 20 most frequent values, of `distinct` ones.
+
+    `missing` counts the documents without the field, or with null, an object or an empty list there. `approximate` says
+    that a node did not tell all of its values, or did not look at all of its documents.
+    """
+
+    field: str
+    values: list[FacetValue]
+    missing: int = 0
+    distinct: int = 0
+    approximate: bool = False
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
@@ -87,6 +141,9 @@ class Search(Message, frozen=True, kw_only=True):
     """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time;
     `cursor`, from the page before, asks for what follows it. `dedup` shows what several nodes hold once: by content
     and declared keys (`exact`), or also by likeness (`near`).
+
+    `facets` are up to 10 fields, as in a filter, whose values are counted over all documents that match, whether they
+    are among the hits or not. `sort` is up to 3 keys that order the hits before their score does.
     """
 
     query: Annotated[str, Meta(max_length=100_000)]
@@ -100,6 +157,8 @@ class Search(Message, frozen=True, kw_only=True):
     explain: bool = False
     cursor: Annotated[str, Meta(max_length=100_000)] | None = None
     dedup: Dedup = "off"
+    facets: list[str] = []
+    sort: list[Sort] = []
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
@@ -126,10 +185,12 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     explain: bool = False
     after: Place | None = None
     dedup: Dedup = "off"
+    facets: list[str] = []
+    sort: list[Sort] = []
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of a node's top k, best first, ties by collection and id."""
+    """One of a node's top k, best first, ties by collection and id. `sort` is what it has for each key of the ask."""
 
     collection: str
     id: str
@@ -141,6 +202,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     highlight: Highlight | None = None
     explain: Explained | None = None
     marks: Marks | None = None
+    sort: tuple[Scalar, ...] = ()
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
@@ -157,6 +219,7 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     exact: bool = True
     explain: list[CollectionExplained] = []
     more: bool = False
+    facets: list[FacetCounts] = []
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -181,7 +244,10 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeReport(msgspec.Struct, frozen=True):
-    """What became of one node in one search; `ms` is from the ask to its answer."""
+    """What became of one node in one search; `ms` is from the ask to its answer.
+
+    `exact` is false where an index chose candidates: its facets and its order are over these alone.
+    """
 
     node: str
     status: NodeStatus
@@ -189,6 +255,7 @@ class NodeReport(msgspec.Struct, frozen=True):
     ms: float | None = None
     error: str | None = None
     explain: NodeExplained | None = None
+    exact: bool = True
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
@@ -196,6 +263,7 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
 
     `cursor` asks for the next page, and is null on the last one. `changed` when documents may have changed since the
     first page: one of those may be missing, or come twice.
+    `facets` has one for each field that was asked for, in that order.
     """
 
     query: str
@@ -206,6 +274,7 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     partial: bool
     cursor: str | None = None
     changed: bool = False
+    facets: list[Facet] = []
 
 
 class StatisticsAsk(Message, frozen=True, kw_only=True):

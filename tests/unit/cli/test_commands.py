@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Filter, NodeStats, Source
+from fleetfold_shared.messages import Filter, NodeStats, Sort, Source
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
 
 STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
@@ -19,7 +19,8 @@ def test_search_asks_for_what_the_options_say() -> None:
     result = run_command(
         "search", "a tent", "--node", "shop", "--node", "blog", "--collection", "posts", "--limit", "3", "--threshold",
         "0.5", "--timeout", "1.5", "--filter", '{"field": "price", "op": "lt", "value": 9}',
-        "--dedup", "near", "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
+        "--dedup", "near", "--facet", "brand", "--facet", "price", "--sort", "price:desc", "--sort", "_score",
+        "--url", "nats://elsewhere:4222", "--prefix", "test", fleet=fleet,
     )  # fmt: skip
     assert result.code == 0
     assert fleet.connected == ("nats://elsewhere:4222", "test")
@@ -30,7 +31,8 @@ def test_search_asks_for_what_the_options_say() -> None:
             {
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
                 "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
-                "highlight": False, "explain": False, "cursor": None, "dedup": "near",
+                "highlight": False, "explain": False, "cursor": None, "dedup": "near", "facets": ("brand", "price"),
+                "sort": [Sort("price", "desc"), Sort("_score")],
             },
         )
     ]  # fmt: skip
@@ -38,13 +40,13 @@ def test_search_asks_for_what_the_options_say() -> None:
 
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
-    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed"]
+    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
     fields += ["also", "also_left_out"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
         "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
-        "explain": None,
+        "explain": None, "exact": True,
     }  # fmt: skip
 
 

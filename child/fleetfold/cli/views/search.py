@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fleetfold.cli.views.explain import node_lines, score_lines
+from fleetfold.cli.views.facets import facets
 from fleetfold.cli.views.highlight import marked
 from fleetfold.cli.views.text import cell, ms, one_line, state, table
 from fleetfold_shared.messages import Hit, NodeReport, Searched
@@ -23,10 +24,14 @@ SOURCES = 3
 
 
 def answer(found: Searched, *, styled: bool = False) -> RenderableType:
-    """The hits, best first; then how each node did. Matched terms are bold if it is `styled`, else within `**`."""
+    """The hits in their order; the facets, if any; then how each node did.
+
+    Matched terms are bold if it is `styled`, else within `**`.
+    """
     hits = _hits(found.hits, styled) if found.hits else Text("nothing found")
     nodes = [_nodes(found.nodes), Text()] if found.nodes else []
-    return Group(hits, Text(), *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
+    counted = facets(found.facets)
+    return Group(hits, Text(), *counted, *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
 
 
 def _hits(hits: Sequence[Hit], styled: bool) -> RenderableType:
@@ -65,11 +70,13 @@ def _also(hit: Hit) -> list[Text]:
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
     made = table("node", "status", "hits", "time", "", right=frozenset({"hits", "time"}))
     for report in reports:
-        made.add_row(
-            cell(report.node), state(report.status), str(report.count), ms(report.ms), cell(report.error or "")
-        )
+        made.add_row(cell(report.node), state(report.status), str(report.count), ms(report.ms), cell(_note(report)))
     lines = [line for report in reports for line in node_lines(report)]
     return Group(made, Text(), *lines) if lines else made
+
+
+def _note(report: NodeReport) -> str:
+    return report.error or ("" if report.exact else "candidates only")
 
 
 def _summary(found: Searched) -> str:

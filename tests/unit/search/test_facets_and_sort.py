@@ -1,0 +1,125 @@
+"""The index in memory, counting and sorting: what looking at every document would give."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetfold_child.documents import Document
+from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_child.index.port import Scored
+from fleetfold_shared.facets import Tally
+from fleetfold_shared.fieldvalues import plain
+from fleetfold_shared.messages.search import Filter, Scalar, Sort
+from fleetfold_shared.sorting import arranged
+from support.search import document, entries, query, reference_scores, statistics_of
+
+PRICES = [1, 2, 2.5, 10, "1", "on request", True, False, None, ["a", "b"], {"x": 1}]
+WORDS = [f"word{i}" for i in range(30)]
+
+
+def corpus(size: int, seed: int) -> list[Document]:
+    chance = random.Random(seed)
+    made: list[Document] = []
+    for i in range(size):
+        more = {"price": chance.choice(PRICES)} if chance.random() < 0.8 else {}
+        text = " ".join(chance.choices(WORDS, k=chance.randint(1, 12)))
+        made.append(document(f"d{i}", text, f"title {i % 7}", specs={"weight": i % 5}, **more))
+    return made
+
+
+async def index_of(documents: Sequence[Document]) -> MemoryIndex:
+    """In several segments, with some that were replaced and some that are gone."""
+    index = MemoryIndex()
+    await index.apply(entries(document(one.id, "word1 word2", price="old") for one in documents[::3]), ())
+    await index.apply(entries([document("gone", "word1 word2", price="gone")]), ())
+    for start in range(0, len(documents), 100):
+        await index.apply(entries(documents[start : start + 100]), ())
+    await index.apply((), ["gone"])
+    return index
+
+
+def read(one: Document, field: str) -> object:
+    return {"title": one.title, "price": one.metadata.get("price"), "specs.weight": one.metadata["specs"]["weight"]}[
+        field
+    ]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.2, -1.0])
+@pytest.mark.parametrize("given", [None, Filter(field="specs.weight", op="lt", value=2)])
+async def test_facets_count_every_document_that_matches(threshold: float | None, given: Filter | None) -> None:
+    documents = corpus(300, 1)
+    scores = reference_scores("word1 word2", documents)
+    asked = [
+        one for one in documents
+        if one.id in scores and (threshold is None or scores[one.id] >= threshold)
+        and (given is None or one.metadata["specs"]["weight"] < 2)
+    ]  # fmt: skip
+    assert 10 < len(asked) < 300
+    fields = ["price", "title", "specs.weight"]
+    index = await index_of(documents)
+    asking = query("word1 word2", statistics_of(documents), 3, facets=fields, threshold=threshold, filter=given)
+    for field, tally in zip(fields, await index.facets(asking), strict=True):
+        wanted = Tally()
+        wanted.count(read(one, field) for one in asked)
+        assert (tally.most(99), tally.missing) == (wanted.most(99), wanted.missing), field
+
+
+async def test_at_a_threshold_facets_and_hits_are_of_the_same_documents() -> None:
+    """Scores so close to it that float32 cannot tell."""
+    documents = corpus(300, 2)
+    index, statistics = await index_of(documents), statistics_of(documents)
+    every = await index.search(query("word1 word2", statistics, 300))
+    scores = [one.score for one in every]
+    for threshold in (scores[0], math.nextafter(scores[0], 2), scores[10], math.nextafter(scores[10], 2)):
+        [tally] = await index.facets(query("word1 word2", statistics, threshold=threshold, facets=["id"]))
+        assert tally.distinct == sum(score >= threshold for score in scores)
+
+
+@pytest.mark.parametrize("asked", [["price"], [], ["price", "absent"]])
+async def test_an_empty_index_counts_nothing_for_each_facet(asked: list[str]) -> None:
+    tallies = await MemoryIndex().facets(query("word1", statistics_of([]), facets=asked))
+    assert [(tally.distinct, tally.missing) for tally in tallies] == [(0, 0)] * len(asked)
+
+
+keys = st.builds(Sort, st.sampled_from(["price", "specs.weight", "title", "_score"]), st.sampled_from(["asc", "desc"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(keys, min_size=1, max_size=3, unique_by=lambda sort: sort.field), st.integers(1, 40), st.booleans())
+async def test_the_top_k_by_any_keys_is_the_references(sorts: list[Sort], k: int, filtered: bool) -> None:
+    documents = corpus(120, 3)
+    given = Filter(field="specs.weight", op="gte", value=2) if filtered else None
+    index, statistics = await index_of(documents), statistics_of(documents)
+    ranked = await index.search(query("word1 word2", statistics, 120, filter=given))
+
+    def values(one: Scored) -> list[Scalar]:
+        return [one.score if sort.field == "_score" else plain(read(one.document, sort.field)) for sort in sorts]
+
+    wanted = [one.document.id for one in arranged(ranked, sorts, values)][:k]
+    found = await index.search(query("word1 word2", statistics, k, sort=sorts, filter=given))
+    assert [one.document.id for one in found] == wanted
+
+
+async def test_documents_of_one_score_and_key_come_in_the_order_of_their_ids() -> None:
+    twins = [document(f"t{i:02}", "word1 word2", price=1) for i in range(40)]
+    index = MemoryIndex()
+    for start in (30, 10, 20, 0):
+        await index.apply(entries(twins[start : start + 10]), ())
+    found = await index.search(query("word1", statistics_of(twins), 5, sort=[Sort("price")]))
+    assert [one.document.id for one in found] == [f"t{i:02}" for i in range(5)]
+
+
+async def test_a_sorted_hit_has_its_values_and_scores_what_it_scores_unsorted() -> None:
+    documents = corpus(80, 4)
+    index, statistics = await index_of(documents), statistics_of(documents)
+    plainly = {one.document.id: one.score for one in await index.search(query("word1", statistics, 80))}
+    sorts = [Sort("specs.weight", "desc"), Sort("_score")]
+    for one in await index.search(query("word1", statistics, 20, sort=sorts)):
+        assert one.score == plainly[one.document.id]
+        assert one.sort == (one.document.metadata["specs"]["weight"], one.score)
