@@ -25,7 +25,7 @@ from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
 from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
 
-__all__ = ["Enrolment"]
+__all__ = ["Enrolment", "Live"]
 
 Live = Callable[[str], Awaitable[bool]]
 """Whether a node of that name answers now."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 
 from fleetfold_broker.service import Service
@@ -12,7 +10,7 @@ from fleetfold_master.access.apikeys import ApiKeys
 from fleetfold_master.access.audit import Audit
 from fleetfold_master.access.authority import Authority, OpenAuthority, Principal
 from fleetfold_master.access.doorkeeper import Doorkeeper
-from fleetfold_master.access.enrolment import Enrolment
+from fleetfold_master.access.enrolment import Enrolment, Live
 from fleetfold_master.access.invites import Invites
 from fleetfold_master.access.limits import Failures, Limits
 from fleetfold_master.access.petitions import Petitions
@@ -25,12 +23,9 @@ from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import AccessConfig
 
-__all__ = ["AccessRooms", "Live"]
+__all__ = ["AccessRooms"]
 
 log = structlog.get_logger(__name__)
-
-Live = Callable[[str], Awaitable[bool]]
-"""Whether a node of that name answers now."""
 
 
 class AccessRooms:

@@ -8,7 +8,8 @@ from typing import Any
 
 from fleetfold_broker.tasks import Tasks
 from fleetfold_master.access.authority import Principal
-from fleetfold_master.access.rooms import AccessRooms, Live
+from fleetfold_master.access.enrolment import Live
+from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.nodes import Registry
 from fleetfold_master.service.audit_view import check_audit, view_audit
 from fleetfold_master.service.fleet import Fleet
