@@ -10,7 +10,7 @@ import msgspec
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.fieldvalues import NOTHING, check_field, kind_of, plain
-from fleetfold_shared.messages.search import FacetCounts, Value, ValueCount
+from fleetfold_shared.messages.criteria import FacetCounts, Value, ValueCount
 from fleetfold_shared.sorting import SCORE
 
 __all__ = ["MAX_COUNTED", "MAX_FACETS", "MAX_FACET_BYTES", "Tally", "check_facets", "fitting_counts"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.search import Scalar
+from fleetfold_shared.messages.criteria import Scalar
 
 __all__ = ["BOOLEAN", "MAX_VALUE_CHARS", "NOTHING", "NUMBER", "TEXT", "check_field", "kind_of", "plain"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.messages.criteria import Filter
 
 __all__ = ["MAX_DEPTH", "MAX_TESTS", "check_filter"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.fieldvalues import NOTHING, check_field, kind_of
-from fleetfold_shared.messages.search import Scalar, Sort
+from fleetfold_shared.messages.criteria import Scalar, Sort
 
 __all__ = ["MAX_SORTS", "SCORE", "arranged", "check_sort", "descending"]
 

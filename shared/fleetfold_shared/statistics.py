@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.search import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
 
 __all__ = ["MAX_CHUNK_BYTES", "MergedCorpus", "StatisticsTable", "pack_terms", "unpack_terms"]

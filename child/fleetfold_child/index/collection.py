@@ -33,7 +33,8 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk, StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 
 __all__ = ["MEMORY_DOCUMENTS", "Collection", "IndexReport"]
 

@@ -11,7 +11,8 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_shared.errors import DeadlineExceeded
 from fleetfold_shared.facets import Tally, fitting_counts
-from fleetfold_shared.messages.search import FacetCounts, SearchAsk
+from fleetfold_shared.messages.criteria import FacetCounts
+from fleetfold_shared.messages.search import SearchAsk
 
 if TYPE_CHECKING:
     from fleetfold_child.index.collection import Collection

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fleetfold_child.documents import Document
-from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.messages.criteria import Filter
 
 __all__ = ["Predicate", "id_in", "predicate", "reader", "where"]
 

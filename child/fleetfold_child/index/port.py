@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
 from fleetfold_shared.facets import Tally
-from fleetfold_shared.messages.search import Filter, Scalar, Sort, Term
+from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
+from fleetfold_shared.messages.search import Term
 
 __all__ = ["After", "Entry", "Examined", "Index", "Query", "Scored"]
 

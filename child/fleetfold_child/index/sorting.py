@@ -13,7 +13,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_child.index.port import Query, Scored
 from fleetfold_shared.fieldvalues import plain
-from fleetfold_shared.messages.search import Scalar, Sort
+from fleetfold_shared.messages.criteria import Scalar, Sort
 from fleetfold_shared.sorting import SCORE, arranged, descending
 
 __all__ = ["in_order", "leaders"]

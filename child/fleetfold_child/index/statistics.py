@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages.search import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.statistics import MAX_CHUNK_BYTES, pack_terms
 
 __all__ = ["Difference", "Statistics"]

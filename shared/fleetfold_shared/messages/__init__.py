@@ -58,6 +58,7 @@ from fleetfold_shared.messages.commands import (
     Params,
     Run,
 )
+from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Sort, ValueCount
 from fleetfold_shared.messages.explain import (
     CollectionExplained,
     Explained,
@@ -91,10 +92,6 @@ from fleetfold_shared.messages.nodes import (
 )
 from fleetfold_shared.messages.search import (
     Dedup,
-    Facet,
-    FacetCounts,
-    FacetValue,
-    Filter,
     Hit,
     Marks,
     NodeReport,
@@ -106,13 +103,10 @@ from fleetfold_shared.messages.search import (
     SearchAnswer,
     SearchAsk,
     Searched,
-    Sort,
     Source,
-    StatisticsAsk,
-    StatisticsChunk,
     Term,
-    ValueCount,
 )
+from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.messages.transactions import (
     Rollback,
     StepSpec,

@@ -1,4 +1,4 @@
-"""The messages of a search: the caller's question, the master's ask, a node's answer, the fold, and statistics."""
+"""The messages of a search: the caller's question, the master's ask, a node's answer, and the fold."""
 
 from __future__ import annotations
 
@@ -7,87 +7,35 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
+from fleetfold_shared.messages.criteria import Facet, FacetCounts, Filter, Scalar, Sort
 from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
-    "Dedup", "Facet", "FacetCounts", "FacetValue", "Filter", "Hit", "Marks", "NodeReport", "NodeStatus", "Parts",
-    "Place", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk", "Searched", "Sort", "Source", "StatisticsAsk",
-    "StatisticsChunk", "Term", "ValueCount",
+    "CacheUse",
+    "Dedup",
+    "Hit",
+    "Marks",
+    "NodeReport",
+    "NodeStatus",
+    "Partial",
+    "Parts",
+    "Place",
+    "ScoredDocument",
+    "Search",
+    "SearchAnswer",
+    "SearchAsk",
+    "Searched",
+    "Source",
+    "Term",
+    "WhichNodes",
 ]  # fmt: skip
 
 NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
-Scalar = str | int | float | bool | None
 Dedup = Literal["off", "exact", "near"]
-Value = str | int | float | bool
-
-
-class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Either a test of one field (`field`, `op`, `value`) or a combination (`all`, `any`, `none` of filters).
-
-    `field` is `id`, `title` or a key of the metadata, dots reaching into nested objects. `in` takes a list;
-    `contains` a substring of a string or a member of a list; `exists` true or false.
-    """
-
-    field: str | None = None
-    op: Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "contains", "exists"] = "eq"
-    value: Scalar | list[Scalar] = None
-    all: list[Filter] | None = None
-    any: list[Filter] | None = None
-    none: list[Filter] | None = None
-
-
-class Sort(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A key to order hits by: a field as in a filter, or `_score`.
-
-    Without an `order` it is `desc` for `_score` and `asc` for fields. In either order numbers come before texts, texts
-    before booleans, and documents whose field is missing, null, a list or an object come last. Texts are compared by
-    code points, by their first 100 characters.
-    """
-
-    field: str
-    order: Literal["asc", "desc"] | None = None
-
-
-class ValueCount(msgspec.Struct, frozen=True, array_like=True):
-    """A value, and how many of a node's documents have it."""
-
-    value: Value
-    count: int
-
-
-class FacetCounts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A node's facet: up to 1,000 values, most frequent first.
-
-    `missing` counts the documents without a value. `cut` says that values were left out.
-    """
-
-    field: str
-    values: list[ValueCount] = []
-    missing: int = 0
-    cut: bool = False
-
-
-class FacetValue(msgspec.Struct, frozen=True):
-    """A value, and how many documents have it. Of a text, its first 100 characters."""
-
-    value: Value
-    count: int
-
-
-class Facet(msgspec.Struct, frozen=True):
-    """One field over all documents that match: its 20 most frequent values, of `distinct` ones.
-
-    `missing` counts the documents without the field, or with null, an object or an empty list there. `approximate` says
-    that a node did not tell all of its values, or did not look at all of its documents.
-    """
-
-    field: str
-    values: list[FacetValue]
-    missing: int = 0
-    distinct: int = 0
-    approximate: bool = False
+WhichNodes = Literal["all", "auto"]
+Partial = Literal["allow", "require", "fail"]
+CacheUse = Literal["use", "refresh", "off"]
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
@@ -144,12 +92,20 @@ class Search(Message, frozen=True, kw_only=True):
 
     `facets` are up to 10 fields, as in a filter, whose values are counted over all documents that match, whether they
     are among the hits or not. `sort` is up to 3 keys that order the hits before their score does.
+
+    `nodes` are names, or `all`, or `auto` for those that are likely to have what is looked for; `among` narrows the
+    last two to some names. `context` are the queries before this one, oldest first: they weigh in `auto`.
+
+    `partial` says what to do about nodes that are slow or away: `allow` goes without them when most of what is
+    expected has come, `require` waits for each until the deadline, `fail` does so and then refuses an answer that
+    lacks one. `max_parallel` nodes are asked at once. `alpha` weighs BM25 against the cosine in all collections, in
+    the place of what each declares. `cache` says whether an answer that is known may be given.
     """
 
     query: Annotated[str, Meta(max_length=100_000)]
     limit: int = 10
     threshold: float | None = None
-    nodes: list[str] = []
+    nodes: list[str] | WhichNodes = []
     collections: list[str] = []
     filter: Filter | None = None
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
@@ -159,13 +115,23 @@ class Search(Message, frozen=True, kw_only=True):
     dedup: Dedup = "off"
     facets: list[str] = []
     sort: list[Sort] = []
+    among: list[str] = []
+    context: Annotated[list[Annotated[str, Meta(max_length=100_000)]], Meta(max_length=10)] = []
+    partial: Partial = "allow"
+    max_parallel: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    alpha: Annotated[float, Meta(ge=0, le=1)] | None = None
+    cache: CacheUse = "use"
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
     """`ask.search` and `call.<node>.search`: all that a node needs to score exactly as one index would.
 
     `vector` is little-endian float32, unit length; absent when the query has none. The answer goes to
-    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine. With `after` only what is behind that place.
+    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
+    unless `same_alpha`. With `after` only what is behind that place.
+
+    A node of another analyzer or embedder is given the `query` itself: it ranks `k` candidates in its own way, and the
+    master scores them anew.
     """
 
     request: str
@@ -187,6 +153,8 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     dedup: Dedup = "off"
     facets: list[str] = []
     sort: list[Sort] = []
+    same_alpha: bool = False
+    query: str | None = None
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -206,13 +174,14 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
-    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates.
+    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates; `partial` when some
+    of the collections were not searched in time.
 
     `more` when the node has hits behind the last of these; `explain` has the collections that were searched, if that
     was asked for.
     """
 
-    status: Literal["ok", "error", "no_collection"] = "ok"
+    status: Literal["ok", "partial", "error", "no_collection"] = "ok"
     hits: list[ScoredDocument] = []
     ms: float = 0.0
     error: str | None = None
@@ -246,7 +215,10 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
 class NodeReport(msgspec.Struct, frozen=True):
     """What became of one node in one search; `ms` is from the ask to its answer.
 
-    `exact` is false where an index chose candidates: its facets and its order are over these alone.
+    `exact` is false where an index chose candidates: its facets and its order are over these alone. `expected` is its
+    share of what all nodes are expected to have of relevance, 0 to 1; `reason` is why `auto` asked it or did not.
+    `replica` names who was asked for the same documents in its stead; `rescored` that it has another analyzer or
+    embedder, so that the master scored its candidates.
     """
 
     node: str
@@ -256,6 +228,10 @@ class NodeReport(msgspec.Struct, frozen=True):
     error: str | None = None
     explain: NodeExplained | None = None
     exact: bool = True
+    expected: float = 0.0
+    reason: str | None = None
+    replica: str | None = None
+    rescored: bool = False
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
@@ -264,6 +240,8 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     `cursor` asks for the next page, and is null on the last one. `changed` when documents may have changed since the
     first page: one of those may be missing, or come twice.
     `facets` has one for each field that was asked for, in that order.
+    `coverage` is the share of the expected relevance that the nodes which answered stand for, 0 to 1. `cached` when
+    the answer was kept from an equal question; `took_ms` is then what the look-up took.
     """
 
     query: str
@@ -275,27 +253,5 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     cursor: str | None = None
     changed: bool = False
     facets: list[Facet] = []
-
-
-class StatisticsAsk(Message, frozen=True, kw_only=True):
-    """`call.<node>.statistics`: what changed in a collection's statistics since `since` of this `incarnation`."""
-
-    collection: Slug
-    incarnation: str = ""
-    since: int = 0
-    offset: int = 0
-
-
-class StatisticsChunk(Message, frozen=True, kw_only=True):
-    """A part of a delta. `terms` is zlib over JSON `{term: df}`, absolute values, 0 for a term that is gone.
-
-    `full` says that the receiver must forget what it held; `next_offset` is absent in the last chunk.
-    """
-
-    incarnation: str
-    epoch: int
-    documents: int
-    length: int
-    full: bool
-    terms: bytes
-    next_offset: int | None = None
+    coverage: float = 1.0
+    cached: bool = False

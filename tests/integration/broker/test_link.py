@@ -22,6 +22,7 @@ from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import NodeList, Pong
 from support.broker import Connect, Respond, kill, listen
+from support.listener import listening
 from support.wait import eventually
 
 LONG_S = 30.0
@@ -128,14 +129,10 @@ async def test_a_start_at_something_else_than_a_broker_gives_the_same_line() -> 
     async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(hello, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    with pytest.raises(Unavailable, match="no broker answers at"):
-        await Bus.connect(f"nats://127.0.0.1:{port}", "cli")
-    server.close()
-    await server.wait_closed()
+    async with listening(hello) as port:
+        with pytest.raises(Unavailable, match="no broker answers at"):
+            await Bus.connect(f"nats://127.0.0.1:{port}", "cli")
 
 
 async def test_an_end_to_hearing_holds_over_a_reconnect(broker: EmbeddedBroker, master: Bus, connect: Connect) -> None:

@@ -8,7 +8,6 @@ import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from fleetfold_broker.x509 import Authority
 from fleetfold_shared.errors import Untrusted
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
+from support.listener import listening
 from support.wait import eventually
 
 AT_ONCE_S = 2.0
@@ -160,21 +160,11 @@ async def test_a_broker_without_tls_is_not_trusted_with_anything() -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"server_id":"x","version":"2.15.0","max_payload":1048576,"auth_required":true}\r\n')
         sent.extend(await reader.read())
-        writer.close()
 
-    async with _listening(greet) as port:
+    async with listening(greet) as port:
         said = await _refused(f"tls://127.0.0.1:{port}", None)
         assert "does not speak TLS, so nothing was sent to it" in said
     assert not sent
-
-
-@asynccontextmanager
-async def _listening(
-    greet: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[int]:
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 def test_the_block_for_production_is_mutual_tls_to_a_real_server(

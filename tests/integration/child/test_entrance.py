@@ -21,6 +21,7 @@ from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeList, Tokens
 from support.broker import listen
 from support.gatehouse import Gatehouse, gatehouse
+from support.listener import listening
 from support.wait import eventually
 
 
@@ -152,15 +153,13 @@ async def test_a_broker_that_asks_for_no_credentials_is_shown_none(tmp_path: Pat
                 shown.append(json.loads(line[8:]))
             if line.startswith(b"PING"):
                 writer.write(b"PONG\r\n")
-        writer.close()
 
     secrets = Tokens(
         node="shop", role="child", capabilities=["search"], access="A-SECRET", refresh="R-SECRET",
         access_expires_s=100, refresh_expires_s=1000,
     )  # fmt: skip
     await Passport.open(tmp_path / "shop", "shop").keep(secrets)
-    async with await asyncio.start_server(serve, "127.0.0.1") as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         child = Child("shop", url=f"nats://127.0.0.1:{port}", data=tmp_path / "shop")
         starting = asyncio.create_task(child.start())
         await eventually(lambda: bool(shown))

@@ -14,8 +14,8 @@ from fleetfold_child.sources import open_source
 from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
 from fleetfold_shared.fitting import MAX_ANSWER_BYTES
 from fleetfold_shared.messages.base import encode
+from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.messages.search import Filter
 from fleetfold_shared.statistics import StatisticsTable
 from support.search import WordBag, ask, document, statistics_of
 

@@ -10,7 +10,8 @@ import pytest
 
 from fleetfold_child.documents import Document
 from fleetfold_child.index import Collection
-from fleetfold_shared.messages.search import Filter, ScoredDocument
+from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.search import ScoredDocument
 from fleetfold_shared.statistics import StatisticsTable
 from support.search import WordBag, ask, document, reference_scores
 

@@ -12,6 +12,7 @@ import pytest
 from fleetfold_broker import greeting as first_words
 from fleetfold_broker.greeting import asks_for_credentials, greeting
 from fleetfold_shared.errors import Unavailable
+from support.listener import listening
 
 INFO = b'INFO {"server_id":"N","auth_required":true,"tls_required":true,"max_payload":1048576} \r\n'
 
@@ -19,19 +20,14 @@ INFO = b'INFO {"server_id":"N","auth_required":true,"tls_required":true,"max_pay
 @asynccontextmanager
 async def _saying(words: bytes, *, stays: bool = False) -> AsyncIterator[str]:
     """The address of a server that says `words` to whoever comes."""
-    over = asyncio.Event()
 
     async def say(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
         if stays:
-            await over.wait()
-        writer.close()
+            await asyncio.Event().wait()
 
-    server = await asyncio.start_server(say, "127.0.0.1", 0)
-    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    over.set()
-    server.close()
-    await server.wait_closed()
+    async with listening(say) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from fleetfold_master.search.fold import fold, fold_sorted
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Parts, ScoredDocument, Sort, decode
-from fleetfold_shared.messages.search import Scalar, Search
+from fleetfold_shared.messages.criteria import Scalar
+from fleetfold_shared.messages.search import Search
 from fleetfold_shared.sorting import arranged, check_sort
 
 MIXED: list[Scalar] = ["b", None, True, 2, "a", False, 1.5, None, -3]

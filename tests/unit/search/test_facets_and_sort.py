@@ -15,7 +15,7 @@ from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.port import Scored
 from fleetfold_shared.facets import Tally
 from fleetfold_shared.fieldvalues import plain
-from fleetfold_shared.messages.search import Filter, Scalar, Sort
+from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.sorting import arranged
 from support.search import document, entries, query, reference_scores, statistics_of
 

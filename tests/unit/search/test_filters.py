@@ -8,7 +8,7 @@ import pytest
 from fleetfold_child.index.filters import predicate, where
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.filters import check_filter
-from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.messages.criteria import Filter
 from support.search import document
 
 SHOE = document(

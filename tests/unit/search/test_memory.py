@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fleetfold_child.documents import Document
 from fleetfold_child.index.memory import MemoryIndex
-from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.statistics import MergedCorpus
 from support.search import document, entries, query, reference_scores, statistics_of
 

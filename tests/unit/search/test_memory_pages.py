@@ -9,7 +9,7 @@ import pytest
 from fleetfold_child.documents import Document
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.port import After, Scored
-from fleetfold_shared.messages.search import Filter
+from fleetfold_shared.messages.criteria import Filter
 from support.search import document, entries, query, statistics_of
 
 TEXT = "word1 word2 word3"

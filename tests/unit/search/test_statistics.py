@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.base import encode
-from fleetfold_shared.messages.search import StatisticsChunk
+from fleetfold_shared.messages.statistics import StatisticsChunk
 from fleetfold_shared.statistics import MAX_CHUNK_BYTES, StatisticsTable, unpack_terms
 
 WORDS = [f"w{i}" for i in range(30)]
