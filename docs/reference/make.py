@@ -22,11 +22,22 @@ from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.service import AccessApi, Api
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import PROTOCOL, Message, access, explain, nodes, search, transactions
+from fleetfold_shared.messages import (
+    PROTOCOL,
+    Message,
+    access,
+    criteria,
+    explain,
+    nodes,
+    search,
+    statistics,
+    transactions,
+)
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
-    "About nodes": nodes, "About searches": search, "About explanations": explain, "About commands and jobs": jobs,
+    "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
+    "About explanations": explain, "About statistics": statistics, "About commands and jobs": jobs,
     "About transactions": transactions, "About access": access,
 }  # fmt: skip
 LIMITS = {

@@ -17,7 +17,9 @@ def kinds() -> list[type[msgspec.Struct]]:
     ]
 
 
-_collection = m.CollectionInfo(name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"])
+_collection = m.CollectionInfo(
+    name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"], alpha=0.5, replica="products"
+)
 _action = m.ActionInfo(
     name="cancel_order",
     schema={"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
@@ -104,7 +106,17 @@ _hit = m.Hit(
     also_left_out=1,
 )
 _report = m.NodeReport(
-    node="shop", status="partial", count=1, ms=3.5, error="too slow", explain=_node_explained, exact=False
+    node="shop",
+    status="partial",
+    count=1,
+    ms=3.5,
+    error="too slow",
+    explain=_node_explained,
+    exact=False,
+    expected=0.5,
+    reason="likely",
+    replica="blog",
+    rescored=True,
 )
 _place = m.Place(score=0.875, node="shop", collection="products", id="p1")
 _sort = m.Sort(field="price", order="desc")
@@ -200,12 +212,13 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Search(
             query="red chair", limit=5, threshold=0.25, nodes=["shop"], collections=["products"], filter=_filter,
             timeout_ms=250, highlight=True, explain=True, cursor="1lw", dedup="near", facets=["brand"], sort=[_sort],
+            among=["shop"], context=["a chair"], partial="fail", max_parallel=4, alpha=0.5, cache="off",
         ),
         m.SearchAsk(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
             filter=_filter, collections=["products"], highlight=True, explain=True, after=_place, dedup="near",
-            facets=["brand"], sort=[_sort],
+            facets=["brand"], sort=[_sort], same_alpha=True, query="red chair",
         ),
         m.Term("chair", 1, 2.5),
         _place,
@@ -215,11 +228,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Searched(
             query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",
-            changed=True, facets=[_facet],
+            changed=True, facets=[_facet], coverage=0.5, cached=True,
         ),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
-            incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200
+            incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,
+            centroids=b"\x00<", sizes=[3],
         ),
         m.Transact(id="tx-1", steps=[_step], name="order", wait_ms=100),
         m.TransactionGet(id="tx-1"),

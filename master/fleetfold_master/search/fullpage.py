@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.duplicates import Alike, Candidate, distinct
 from fleetfold_master.search.fold import fold
+from fleetfold_master.search.reading import Came
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import Hit, Marks, NodeReport, SearchAnswer, SearchAsk
+from fleetfold_shared.messages import Hit, Marks, SearchAsk
 
 __all__ = ["Answers", "FullPage", "asked_for"]
 
-Came = tuple[NodeReport, SearchAnswer | None]
 Answers = dict[str, Came]
 """By node: its report, and what it answered."""
 Again = Callable[[list[str], SearchAsk, float], Awaitable[Answers]]

@@ -25,7 +25,7 @@ from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchAsk, Term, encode
 
-__all__ = ["Pages", "is_behind"]
+__all__ = ["Pages", "Version", "is_behind"]
 
 VERSION = "1"
 
@@ -91,7 +91,9 @@ def _question(asked: Search, embedder: str) -> bytes:
     """All that must stay the same from page to page: whatever a question has, but for how it is fetched."""
     same = replace(
         asked, cursor=None, limit=1, timeout_ms=1, highlight=False, explain=False,
-        nodes=sorted(set(asked.nodes)), collections=sorted(set(asked.collections)),
+        nodes=sorted(set(asked.nodes)) if isinstance(asked.nodes, list) else asked.nodes,
+        among=sorted(set(asked.among)), collections=sorted(set(asked.collections)), cache="use", partial="allow",
+        max_parallel=None,
     )  # fmt: skip
     return _digest([ANALYZER.encode(), embedder.encode(), encode(same)])
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from fleetfold_master.nodes import Registry
 from fleetfold_master.search.fullpage import asked_for
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
@@ -18,9 +19,15 @@ from fleetfold_shared.messages import NodeReport, Search, SearchAsk
 from fleetfold_shared.scoring import Corpus, weigh
 from fleetfold_shared.sorting import check_sort
 
-__all__ = ["Plan", "check_search", "plan", "weighted_ask"]
+__all__ = ["Plan", "candidates", "check_search", "plan", "weighted_ask"]
 
 MOST_QUERY_CHARS = 2000
+
+
+def candidates(search: Search, registry: Registry) -> list[StoredNode]:
+    """The nodes named, or all of those that may be chosen among. `NotFound` for one that is not in the fleet."""
+    names = search.nodes if isinstance(search.nodes, list) and search.nodes else search.among
+    return [registry.get(name) for name in dict.fromkeys(names)] or registry.all()
 
 
 class Plan(msgspec.Struct):

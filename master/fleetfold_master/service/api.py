@@ -18,6 +18,7 @@ from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
 from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
 from fleetfold_master.service.scoping import (
+    asked_nodes,
     check_run,
     check_transact,
     check_visible,
@@ -145,8 +146,9 @@ class Api:
         return figures(self._records(who))
 
     async def _search(self, ask: Search, who: Principal) -> Searched:
-        for name in ask.nodes:
-            self._node(name, who, "nodes")
+        for field, names in (("nodes", asked_nodes(ask)), ("among", ask.among)):
+            for name in names:
+                self._node(name, who, field)
         narrowed = narrow_search(ask, who, self._registry.all())
         if narrowed is None:
             facets = merged_facets(ask.facets, ())

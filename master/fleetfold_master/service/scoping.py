@@ -16,7 +16,7 @@ from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Job, Run, Search, Transact, TransactionView
 
-__all__ = ["check_run", "check_transact", "check_visible", "narrow_search", "sees_all", "visible"]
+__all__ = ["asked_nodes", "check_run", "check_transact", "check_visible", "narrow_search", "sees_all", "visible"]
 
 COLLECTION_ACTIONS = frozenset({"delete", "index", "sync", "update"})
 """The actions every node has: each works on the collection that its parameter `collection` names."""
@@ -26,19 +26,26 @@ V = TypeVar("V", Job, TransactionView)
 
 def narrow_search(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> Search | None:
     """The question within the caller's scope, of `nodes` in the fleet; `None` when nothing is left to search."""
-    for name in ask.nodes:
+    for name in asked_nodes(ask):
         principal.need_node(name, "nodes")
+    for name in ask.among:
+        principal.need_node(name, "among")
     for name in ask.collections:
         principal.need_collection(name)
-    if principal.scopes.nodes and not ask.nodes:
-        ask = replace(ask, nodes=principal.narrow(node.name for node in nodes))
-        if not ask.nodes:
+    if principal.scopes.nodes and not asked_nodes(ask) and not ask.among:
+        ask = replace(ask, among=principal.narrow(node.name for node in nodes))
+        if not ask.among:
             return None
     if principal.scopes.collections and not ask.collections:
         ask = replace(ask, collections=_collections(ask, principal, nodes))
         if not ask.collections:
             return None
     return ask
+
+
+def asked_nodes(ask: Search) -> list[str]:
+    """The nodes that the question names; none when it leaves the choice to us."""
+    return ask.nodes if isinstance(ask.nodes, list) else []
 
 
 def check_run(ask: Run, principal: Principal) -> None:
@@ -85,7 +92,8 @@ def _nodes(record: Job | TransactionView) -> Iterable[str]:
 
 
 def _collections(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> list[str]:
-    asked = [node for node in nodes if not ask.nodes or node.name in ask.nodes]
+    names = asked_nodes(ask) or ask.among
+    asked = [node for node in nodes if not names or node.name in names]
     there = {collection.name for node in asked for collection in node.description.collections}
     return sorted(name for name in there if principal.may_collection(name))
 

@@ -58,7 +58,7 @@ from fleetfold_shared.messages.commands import (
     Params,
     Run,
 )
-from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Sort, ValueCount
+from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
 from fleetfold_shared.messages.explain import (
     CollectionExplained,
     Explained,
@@ -91,11 +91,13 @@ from fleetfold_shared.messages.nodes import (
     Superseded,
 )
 from fleetfold_shared.messages.search import (
+    CacheUse,
     Dedup,
     Hit,
     Marks,
     NodeReport,
     NodeStatus,
+    Partial,
     Parts,
     Place,
     ScoredDocument,
@@ -105,6 +107,7 @@ from fleetfold_shared.messages.search import (
     Searched,
     Source,
     Term,
+    WhichNodes,
 )
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.messages.transactions import (
@@ -133,6 +136,7 @@ __all__ = [
     "AuditList",
     "AuditListed",
     "AuditOutcome",
+    "CacheUse",
     "Capability",
     "ClientRole",
     "CollectionExplained",
@@ -192,6 +196,7 @@ __all__ = [
     "NodeUpdate",
     "Outcome",
     "Params",
+    "Partial",
     "Parts",
     "Petition",
     "Petitioned",
@@ -202,6 +207,7 @@ __all__ = [
     "Role",
     "Rollback",
     "Run",
+    "Scalar",
     "Scopes",
     "ScoredDocument",
     "Search",
@@ -230,7 +236,9 @@ __all__ = [
     "TransactionState",
     "TransactionView",
     "TransactionWait",
+    "Value",
     "ValueCount",
+    "WhichNodes",
     "WhoAmI",
     "decode",
     "encode",

@@ -40,13 +40,14 @@ def test_search_asks_for_what_the_options_say() -> None:
 
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
-    assert list(answer) == ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
+    fields = ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
+    assert list(answer) == [*fields, "coverage", "cached"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
     fields += ["also", "also_left_out"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
         "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
-        "explain": None, "exact": True,
+        "explain": None, "exact": True, "expected": 0.0, "reason": None, "replica": None, "rescored": False,
     }  # fmt: skip
 
 
@@ -192,7 +193,15 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
     assert record["title"] == ""
     assert record["description"]["type"] == "app"
     assert record["description"]["collections"] == [
-        {"name": "products", "documents": 1234, "epoch": 0, "updated_at": None, "keys": []}
+        {
+            "name": "products",
+            "documents": 1234,
+            "epoch": 0,
+            "updated_at": None,
+            "keys": [],
+            "alpha": None,
+            "replica": None,
+        }
     ]
     assert "v" not in record
 
