@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from fleetfold.access import AccessCalls
 from fleetfold.caller import ANSWER_S, LONG_POLL_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
@@ -17,8 +18,6 @@ from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import (
-    Dedup,
-    Filter,
     Job,
     JobGet,
     JobList,
@@ -36,9 +35,6 @@ from fleetfold_shared.messages import (
     NodeStatsAsk,
     NodeUpdate,
     Run,
-    Search,
-    Searched,
-    Sort,
     StepSpec,
     Transact,
     TransactionGet,
@@ -52,7 +48,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(AccessCalls):
+class Client(SearchCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
@@ -111,65 +107,6 @@ class Client(AccessCalls):
     async def stats(self) -> NodeStats:
         """The fleet in figures."""
         return await self._ask("nodes.stats", NodeStatsAsk(), NodeStats)
-
-    async def search(
-        self,
-        query: str,
-        *,
-        limit: int = 10,
-        threshold: float | None = None,
-        nodes: Sequence[str] = (),
-        collections: Sequence[str] = (),
-        filter: Filter | None = None,  # noqa: A002 (the field's name everywhere else)
-        timeout_s: float = 2.0,
-        highlight: bool = False,
-        explain: bool = False,
-        cursor: str | None = None,
-        dedup: Dedup = "off",
-        facets: Sequence[str] = (),
-        sort: Sequence[Sort] = (),
-    ) -> Searched:
-        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
-
-        `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
-        and why and how each node was asked. `dedup` shows the same thing once: `exact` by content and declared keys,
-        `near` also by likeness. `facets` are up to 10 fields whose values are counted over all that match; `sort` up
-        to 3 keys that order the hits before their score does. With the `cursor` of an answer to the same question, the
-        hits that follow it; a search with `dedup` or `sort` has one page.
-        """
-        ask = Search(
-            query=query, limit=limit, threshold=threshold, nodes=list(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
-            dedup=dedup, facets=list(facets), sort=list(sort),
-        )  # fmt: skip
-        return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
-
-    async def search_pages(
-        self,
-        query: str,
-        *,
-        limit: int = 10,
-        threshold: float | None = None,
-        nodes: Sequence[str] = (),
-        collections: Sequence[str] = (),
-        filter: Filter | None = None,  # noqa: A002
-        timeout_s: float = 2.0,
-        cursor: str | None = None,
-    ) -> AsyncIterator[Searched]:
-        """All hits, best first, in pages of `limit`, each asked for when it is wanted; from `cursor` on, if given.
-
-        No hit comes twice and none is left out, unless its document changed meanwhile (`changed`) or its node was
-        missing from a page (`partial`).
-        """
-        while True:
-            page = await self.search(
-                query, limit=limit, threshold=threshold, nodes=nodes, collections=collections, filter=filter,
-                timeout_s=timeout_s, cursor=cursor,
-            )  # fmt: skip
-            yield page
-            cursor = page.cursor
-            if cursor is None:
-                return
 
     async def run(
         self,

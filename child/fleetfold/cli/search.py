@@ -14,7 +14,7 @@ from fleetfold.cli.sortkeys import parse_sort
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Dedup, Filter
+from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial
 from fleetfold_shared.refusals import typed
 
 __all__ = ["search"]
@@ -48,6 +48,20 @@ async def search(
         tuple[str, ...],
         Many(help="Order by this field or `_score`: `price`, `price:desc`; what comes first weighs more."),
     ] = (),
+    auto: Annotated[
+        bool, Flag(help="Ask only the nodes that are likely to have it; with --node, only those among them.")
+    ] = False,
+    context: Annotated[
+        tuple[str, ...], Many(help="A query before this one, oldest first: it weighs in --auto. Up to 10.")
+    ] = (),
+    partial: Annotated[
+        Partial, Option(help="When nodes are missing: allow, require (wait for all) or fail.", show_default=True)
+    ] = "allow",
+    max_parallel: Annotated[int | None, Option(help="Ask so many nodes at once.")] = None,
+    alpha: Annotated[
+        float | None, Option(help="Words against meaning, 1 to 0, in the place of what collections declare.")
+    ] = None,
+    cache: Annotated[CacheUse, Option(help="A kept answer: use it, refresh it, or off.", show_default=True)] = "use",
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -65,8 +79,10 @@ async def search(
     keys = [parse_sort(text) for text in sort]
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=node, collections=collection, filter=test,
-            timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet, sort=keys,
+            query, limit=limit, threshold=threshold, nodes="auto" if auto else node or "all", collections=collection,
+            filter=test, timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet,
+            sort=keys, among=node if auto else (), context=context, partial=partial, max_parallel=max_parallel,
+            alpha=alpha, cache=cache,
         )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
     if found.cursor is not None:

@@ -32,10 +32,20 @@ def test_search_asks_for_what_the_options_say() -> None:
                 "query": "a tent", "limit": 3, "threshold": 0.5, "nodes": ("shop", "blog"), "collections": ("posts",),
                 "filter": Filter("price", "lt", 9), "timeout_s": 1.5,
                 "highlight": False, "explain": False, "cursor": None, "dedup": "near", "facets": ("brand", "price"),
-                "sort": [Sort("price", "desc"), Sort("_score")],
+                "sort": [Sort("price", "desc"), Sort("_score")], "among": (), "context": (), "partial": "allow",
+                "max_parallel": None, "alpha": None, "cache": "use",
             },
         )
     ]  # fmt: skip
+
+
+def test_search_by_auto_narrows_to_the_nodes_named() -> None:
+    fleet = FakeFleet(answer=searched())
+    options = ["--auto", "--node", "shop", "--context", "a sleeping bag", "--partial", "fail", "--max-parallel", "4"]
+    run_command("search", "a tent", *options, "--alpha", "0.5", "--cache", "off", fleet=fleet)
+    asked = fleet.asked[0][1]
+    assert (asked["nodes"], asked["among"], asked["context"]) == ("auto", ("shop",), ("a sleeping bag",))
+    assert (asked["partial"], asked["max_parallel"], asked["alpha"], asked["cache"]) == ("fail", 4, 0.5, "off")
 
 
 def test_search_prints_exactly_the_documented_fields() -> None:
