@@ -166,7 +166,7 @@ async def test_a_search_of_everything_is_one_of_the_scope(desk: Desk) -> None:
     await desk.ask("rita", "search.query", Search(query="chair"))
     await desk.ask("root", "search.query", Search(query="chair"))
     narrowed, whole = desk.federation.asked
-    assert (narrowed.nodes, narrowed.collections) == (["shop-1", "shop-2"], ["products"])
+    assert (narrowed.among, narrowed.collections) == (["shop-1", "shop-2"], ["products"])
     assert (whole.nodes, whole.collections) == ([], [])
 
 
