@@ -22,7 +22,8 @@ command it names, the forward command:
     ok                                 fill and run                    run
     refused                            nothing has happened: ok
     failed, transactional              rolled back: ok (timed_out and unknown likewise)
-    failed, others                     nothing known to undo: ok       run
+    failed at its first start, others  nothing known to undo: ok       run
+    failed at a later one, others      unknown: for an operator        run
     timed_out or unknown, others       unknown: for an operator        run
     undone before, by another id       ok
 
@@ -197,7 +198,7 @@ def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan) 
             return _start(command, row, plan, fill(command.params, scope))
         except InvalidInput as error:
             return _settle(command, row, "rejected", error.message)
-    if result.outcome == "failed":
+    if result.outcome == "failed" and forward.starts == 1:
         return _settle(command, row, "ok")
     why = f"{forward.action} ended {result.outcome}, so there is no result to fill into its rollback"
     return _settle(command, row, "unknown", why)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from fleetfold_master.transactions import Decision, Policy, Step, Tx, advance, apply_result, begin
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_shared.messages import Command, Outcome, Rollback
@@ -34,13 +36,14 @@ class Story:
         self._take(begin(self.tx, steps, self.now, policy=policy))
 
     def hear(
-        self, command: str, outcome: Outcome = "ok", result: object = None, *, tombstone: bool = False
+        self, command: str, outcome: Outcome = "ok", result: object = None, *, tombstone: bool = False, starts: int = 1
     ) -> Decision:
         """The answer of the step's node to a command."""
         address = parse_id(command)
         assert address is not None
         node = f"{address.step}-node"
         told = answer(Command(id=command, attempt=1, action=""), outcome, result, tombstone=tombstone)
+        told = msgspec.structs.replace(told, starts=starts)
         return self._take(apply_result(self.tx, self.steps, node, told, self.now, ill=self.ill, policy=self.policy))
 
     def wait(self, seconds: float) -> Decision:

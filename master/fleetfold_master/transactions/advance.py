@@ -13,7 +13,7 @@ import msgspec
 from fleetfold_master.transactions.backward import go_backward, take_undo
 from fleetfold_master.transactions.draft import Draft
 from fleetfold_master.transactions.forward import go_forward, take_forward
-from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effect_of, parse_id
 from fleetfold_shared.messages import CommandResult
 
 __all__ = ["advance", "apply_result", "begin", "redrive"]
@@ -102,7 +102,7 @@ def _take_forward(draft: Draft, step: Step, number: int, result: CommandResult) 
 
 def _take_late(draft: Draft, step: Step, number: int, result: CommandResult) -> None:
     """An answer to a command that was given up: noted, and used where it spares an undoing; it revives nothing."""
-    runs = (*step.runs[: number - 1], result.outcome, *step.runs[number:])
+    runs = (*step.runs[: number - 1], effect_of(step, result), *step.runs[number:])
     step = draft.change(step, runs=runs)
     if step.state == "unknown" and not step.suspects:
         draft.change(step, state="failed", error=result.error or result.outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
 from fleetfold_master.transactions.draft import Draft
-from fleetfold_master.transactions.model import Step, forward_id
+from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
 
@@ -21,7 +21,7 @@ def go_forward(draft: Draft) -> None:
 
 def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
     """The answer to a forward command in flight: done, another try, or the end of this step."""
-    step = draft.change(step, runs=(*step.runs[:-1], result.outcome))
+    step = draft.change(step, runs=(*step.runs[:-1], effect_of(step, result)))
     why = result.error or ""
     if result.outcome == "ok":
         draft.settle(step, state="done", result=result.result, error=None)

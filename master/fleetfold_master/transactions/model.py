@@ -13,9 +13,18 @@ from typing import NamedTuple
 import msgspec
 
 from fleetfold_master.actions.delivery import Outgoing
-from fleetfold_shared.messages import ActionKind, Outcome, Params, Rollback, StepState, TimelineEntry, TransactionState
+from fleetfold_shared.messages import (
+    ActionKind,
+    CommandResult,
+    Outcome,
+    Params,
+    Rollback,
+    StepState,
+    TimelineEntry,
+    TransactionState,
+)
 
-__all__ = ["Address", "Decision", "Policy", "Step", "Tx", "forward_id", "parse_id", "undo_id"]
+__all__ = ["Address", "Decision", "Policy", "Step", "Tx", "effect_of", "forward_id", "parse_id", "undo_id"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +67,8 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step's row: what it is to do, then how far it has come.
 
-    `runs` is how each of its forward commands ended, None for one not heard of; the last is the present one.
+    `runs` is how each of its forward commands ended (see `effect_of`), None for one not heard of; the last is the
+    present one.
     `undo` is which of them is being undone, counted from 1 (0: none), by its `undos`-th compensation.
     `command` is the id in flight: sent `sends` times over all commands of the step, first at `began_at`, again at
     `due_at`, given up at `deadline_at`. With none in flight, `due_at` is when to try again.
@@ -101,6 +111,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
             harmless.add("timed_out")
         below = self.undo - 1 if self.undo else len(self.runs)
         return [number for number, outcome in enumerate(self.runs[:below], start=1) if outcome not in harmless]
+
+
+def effect_of(step: Step, result: CommandResult) -> Outcome:
+    """How a forward command ended, as far as its effect goes. A failure says that this start of it did nothing, but
+    nothing of a start before, in which its node died.
+    """
+    tainted = result.outcome == "failed" and result.starts > 1 and step.kind != "transactional"
+    return "unknown" if tainted else result.outcome
 
 
 class Decision(NamedTuple):

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fleetfold_child.actions import AnyAction, action
 from fleetfold_child.context import Context, Refused
 from support.executors import command, executor, undo
@@ -101,6 +103,34 @@ async def test_nothing_is_undone_after_a_refusal(tmp_path: Path) -> None:
         assert result is not None
         assert (result.outcome, result.tombstone) == ("ok", True)
         assert shop.log == []
+
+
+async def test_a_refusal_after_an_interruption_does_not_say_that_nothing_happened(tmp_path: Path) -> None:
+    shop, seats = Shop(), ["the last seat"]
+    taken = asyncio.Event()
+
+    @action
+    async def book(ctx: Context) -> dict[str, str]:
+        if not seats:
+            raise Refused("no seat is left")
+        seat = seats.pop()
+        taken.set()
+        await asyncio.Event().wait()
+        return {"seat": seat}
+
+    async with executor(tmp_path, book, *shop.actions()) as (node, _):
+        forward = asyncio.create_task(node.handle(command("f", "book")))
+        await taken.wait()
+        await interrupt(forward)
+        again = await node.handle(command("f", "book"))
+        assert again is not None
+        assert (again.outcome, again.starts) == ("failed", 2)
+        unjudged = await node.handle(undo("f", "cancel", order_id="{{order_id}}"))
+        assert unjudged is not None
+        assert unjudged.outcome == "unknown"
+        judged = await node.handle(msgspec.structs.replace(undo("f", "cancel", order_id="O-1"), id="f.c2"))
+        assert judged is not None
+        assert (judged.outcome, shop.log) == ("ok", ["cancelled O-1"])
 
 
 async def test_a_tombstone_only_undoes_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetfold_master.transactions import Decision, Policy, advance, apply_result, redrive
-from fleetfold_shared.messages import Command, Outcome
+from fleetfold_shared.messages import ActionKind, Command, Outcome
 from support.master import answer
 from support.story import Story, make_step
 
@@ -85,6 +85,18 @@ def test_a_retry_of_a_failed_step_is_a_new_command_and_a_re_send_is_not() -> Non
     story.hear("t.t1.a.f", "failed")
     story.hear("t.t1.a.f2")
     assert story.states() == "committed a=done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "states"),
+    [("idempotent", "compensating a=compensating"), ("once", "compensating a=compensating"),
+     ("transactional", "rolled_back a=failed")],
+)  # fmt: skip
+def test_a_failure_after_a_death_may_have_left_an_effect(kind: ActionKind, states: str) -> None:
+    """The start that failed did nothing; the one before it, which its node did not survive, may have."""
+    story = Story(make_step("a", 0, kind=kind))
+    story.hear("t.t1.a.f", "failed", starts=2)
+    assert story.states() == states
 
 
 def test_every_forward_command_that_may_have_run_is_undone() -> None:

@@ -1,0 +1,109 @@
+"""Three steps in two stages, explored exhaustively: no way of going wrong leaves the books unbalanced, or gets stuck.
+
+`pytest -s` prints how many states that are. `FLEETFOLD_EXPLORE=1` explores all mishaps at once, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter, deque
+
+import pytest
+
+from fleetfold_master.transactions import Step
+from fleetfold_shared.messages import ActionKind, Rollback
+from support.story import make_step
+from support.universe import beginning, moves, violation
+from support.universe_state import Budget, State
+
+PLAIN, FILLED = Rollback("undo"), Rollback("undo", {"order": "{{order_id}}"})
+MIXED: tuple[ActionKind, ...] = ("idempotent", "transactional", "once")
+
+BUDGETS = [
+    Budget(losses=1, duplicates=1, failures=1, timeouts=1),
+    Budget(master_deaths=2, failures=1),
+    Budget(master_deaths=1, timeouts=1),
+    Budget(node_deaths=1, timeouts=1, failures=1),
+    Budget(losses=1, node_deaths=1, failures=1),
+    Budget(duplicates=2, node_deaths=1, failures=1),
+]
+EVERYTHING = Budget(losses=1, duplicates=1, master_deaths=1, node_deaths=1, failures=1, timeouts=1)
+
+
+def _steps(kinds: tuple[ActionKind, ...]) -> tuple[Step, ...]:
+    a, b, c = kinds
+    return (
+        make_step("a", 0, kind=a, position=0, rollback=FILLED if a == "transactional" else PLAIN),
+        make_step("b", 0, kind=b, position=1, rollback=FILLED),
+        make_step("c", 1, kind=c, position=2, rollback=PLAIN),
+    )
+
+
+def _explore(steps: tuple[Step, ...], budget: Budget) -> dict[State, list[State]]:
+    """Every state there is, and who leads to it. Fails at the first that is wrong."""
+    before: dict[State, list[State]] = {state: [] for state in beginning(steps, budget)}
+    queue = deque(before)
+    while queue:
+        state = queue.popleft()
+        assert not (wrong := violation(state)), f"{wrong}:\n{_way(before, state)}"
+        for following in moves(state):
+            if following not in before:
+                before[following] = []
+                queue.append(following)
+            before[following].append(state)
+    return before
+
+
+def _way(before: dict[State, list[State]], state: State) -> str:
+    """How it came to that."""
+    way = [state]
+    while before[way[-1]]:
+        way.append(before[way[-1]][0])
+    return "\n".join(
+        f"{each.tx.state} {[f'{step.name} {step.state}' for step in each.steps]} {each.effects} "
+        f"{[command.value.id for command in each.commands]} {[told.value.result.id for told in each.results]}"
+        for each in reversed(way)
+    )
+
+
+def _stuck(before: dict[State, list[State]]) -> set[State]:
+    """The states from which no way leads to an end."""
+    ending = deque(state for state in before if state.tx.ended)
+    reached = set(ending)
+    while ending:
+        for earlier in before[ending.popleft()]:
+            if earlier not in reached:
+                reached.add(earlier)
+                ending.append(earlier)
+    return before.keys() - reached
+
+
+@pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: "-".join(k for k, v in budget._asdict().items() if v))
+def test_every_way_ends_and_the_books_balance(budget: Budget, record_property: pytest.RecordProperty) -> None:
+    before = _explore(_steps(MIXED), budget)
+    assert not _stuck(before)
+    _tell(before, budget, record_property)
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_actions_of_one_kind_end_and_balance_too(kind: ActionKind, record_property: pytest.RecordProperty) -> None:
+    budget = Budget(master_deaths=1, node_deaths=1, failures=1)
+    before = _explore(_steps((kind, kind, kind)), budget)
+    assert not _stuck(before)
+    _tell(before, budget, record_property)
+
+
+@pytest.mark.skipif("FLEETFOLD_EXPLORE" not in os.environ, reason="minutes; FLEETFOLD_EXPLORE=1 runs it")
+def test_all_mishaps_together(record_property: pytest.RecordProperty) -> None:
+    before = _explore(_steps(MIXED), EVERYTHING)
+    assert not _stuck(before)
+    _tell(before, EVERYTHING, record_property)
+
+
+def _tell(before: dict[State, list[State]], budget: Budget, record_property: pytest.RecordProperty) -> None:
+    ends = Counter(state.tx.state for state in before if state.tx.ended)
+    assert ends["committed"]
+    moved = sum(map(len, before.values()))
+    sys.stdout.write(f"{len(before):,} states, {moved:,} moves, ends {dict(ends)}; {budget}\n")
+    record_property("states", len(before))
