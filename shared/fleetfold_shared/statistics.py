@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from fleetfold_shared.centroids import NO_CENTROIDS, unpack_centroids
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
@@ -49,6 +50,7 @@ class StatisticsTable:
         self.length = 0
         self.incarnation = ""
         self.epoch = 0
+        self.centroids = NO_CENTROIDS
         self._dfs: dict[str, int] = {}
         self._transfer: _Transfer | None = None
 
@@ -73,6 +75,7 @@ class StatisticsTable:
         if chunk.next_offset is not None:
             self._transfer.offset = chunk.next_offset
             return False
+        self.centroids = unpack_centroids(chunk.centroids, chunk.sizes)
         self._complete(self._transfer, chunk)
         return True
 
