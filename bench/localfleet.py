@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -64,6 +63,7 @@ class LocalFleet:
 
 async def _told(node: Collection) -> StatisticsTable:
     table = StatisticsTable()
-    while not table.apply(await node.summary(table.ask(node.name))):
-        await asyncio.sleep(0)
+    complete = False
+    while not complete:
+        complete = table.apply(await node.summary(table.ask(node.name)))
     return table

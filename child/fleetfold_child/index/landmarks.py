@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Landmarks:
-    """Reads a sample of `table` and clusters it in a thread. Writes and searches do not wait for it, nor it for them."""
+    """Reads a sample of `table` and clusters it in a thread: no write and no search waits for it."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
