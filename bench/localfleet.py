@@ -39,7 +39,7 @@ class LocalFleet:
 
     def __init__(self, nodes: Mapping[str, Collection], members: Sequence[Member]) -> None:
         self._nodes, self.members = nodes, members
-        self._corpus = MergedCorpus([table for member in members for table in member.tables])
+        self._corpus = MergedCorpus([table for member in members for table in member.corpus.parts])
 
     @classmethod
     @asynccontextmanager
@@ -50,7 +50,7 @@ class LocalFleet:
             for name, records in shares.items():
                 nodes[name] = await opened.enter_async_context(await Collection.open(collection, data / name))
                 await nodes[name].index(list(records))
-            yield cls(nodes, [Member(name, [await _told(node)]) for name, node in nodes.items()])
+            yield cls(nodes, [Member(name, MergedCorpus([await _told(node)])) for name, node in nodes.items()])
 
     async def ask(self, text: str) -> Answered:
         """What all nodes have, so that any of them can be left out afterwards."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from fleetfold_shared.centroids import NO_CENTROIDS, unpack_centroids
+from fleetfold_shared.centroids import NO_CENTROIDS, Centroids, unpack_centroids
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
@@ -111,6 +111,17 @@ class MergedCorpus:
 
     def __init__(self, corpora: Sequence[Corpus]) -> None:
         self._corpora = corpora
+
+    @property
+    def parts(self) -> Sequence[Corpus]:
+        """Those that are known."""
+        return self._corpora
+
+    @property
+    def centroids(self) -> list[Centroids]:
+        """Of each part that has told any."""
+        told = [part.centroids for part in self._corpora if isinstance(part, StatisticsTable)]
+        return [one for one in told if len(one)]
 
     @property
     def documents(self) -> int:

@@ -116,7 +116,7 @@ def _members(plan: Plan, nodes: Sequence[StoredNode], corpora: Corpora, embedder
     by_node: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for key in plan.keys:
         by_node[key[0]].append(key)
-    return [Member(name, corpora.known(keys), alike.get(name, True)) for name, keys in by_node.items()]
+    return [Member(name, corpora.merged(keys), alike.get(name, True)) for name, keys in by_node.items()]
 
 
 def _why_unforeseen(member: Member) -> str:

@@ -48,11 +48,7 @@ class Corpora:
 
     def merged(self, keys: Iterable[Key]) -> MergedCorpus:
         """These collections as one corpus; those not known yet count as empty."""
-        return MergedCorpus(self.known(keys))
-
-    def known(self, keys: Iterable[Key]) -> list[StatisticsTable]:
-        """What is known of these collections, each by itself."""
-        return [self._tables[key] for key in keys if key in self._tables]
+        return MergedCorpus([self._tables[key] for key in keys if key in self._tables])
 
     def epochs(self, keys: Iterable[Key]) -> dict[Key, int]:
         """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_shared.statistics import StatisticsTable
+from fleetfold_shared.statistics import MergedCorpus
 
 __all__ = ["ENOUGH", "Member", "Wanted", "expectations", "fewest"]
 
@@ -46,17 +46,13 @@ class Member:
     """
 
     name: str
-    tables: Sequence[StatisticsTable]
+    corpus: MergedCorpus
     comparable: bool = True
 
     @property
     def is_known(self) -> bool:
         """Whether anything tells what it has."""
-        return self.comparable and bool(self.tables)
-
-    @property
-    def length(self) -> int:
-        return sum(table.length for table in self.tables)
+        return self.comparable and bool(self.corpus.parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +94,9 @@ def fewest(members: Sequence[Member], expected: Mapping[str, float]) -> list[str
 
 def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
     """CORI's belief in each node (n,); equal where the query has no term that tells them apart."""
-    lengths = np.array([member.length for member in members], dtype=np.float64)
+    lengths = np.array([member.corpus.length for member in members], dtype=np.float64)
     mean = lengths.mean() or 1.0
-    dfs = np.array([[sum(table.df(term) for table in member.tables) for term in terms] for member in members])
+    dfs = np.array([[member.corpus.df(term) for term in terms] for member in members])
     if not dfs.size or not lengths.any():
         return np.zeros(len(members))
     held = np.count_nonzero(dfs, axis=0)
@@ -123,8 +119,8 @@ def _cosines(members: Sequence[Member], wanted: Wanted) -> Floats:
 
 def _best_cosine(member: Member, vector: NDArray[np.float32]) -> float:
     """Not a number where there are no centroids of the vector's dimensions."""
-    near = [table.centroids.vectors for table in member.tables if table.centroids.vectors.shape[1:] == vector.shape]
-    cosines = [float((vectors @ vector).max()) for vectors in near if len(vectors)]
+    near = [told.vectors for told in member.corpus.centroids if told.vectors.shape[1:] == vector.shape]
+    cosines = [float((vectors @ vector).max()) for vectors in near]
     return max(cosines, default=math.nan)
 
 
