@@ -18,7 +18,7 @@ from fleetfold_shared.embedding import load_embedder
 from fleetfold_shared.messages import Hit, ScoredDocument
 from fleetfold_shared.statistics import MergedCorpus, StatisticsTable
 
-__all__ = ["Answered", "LocalFleet"]
+__all__ = ["Answered", "LocalFleet", "Record"]
 
 Record = Mapping[str, Any]
 
@@ -43,11 +43,11 @@ class LocalFleet:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, collection: str, shares: Mapping[str, Sequence[Record]], data: Path) -> AsyncIterator[LocalFleet]:
-        """Nodes that have these records of `collection`, below the folder `data`."""
+    async def of(cls, shares: Mapping[str, tuple[str, Sequence[Record]]], data: Path) -> AsyncIterator[LocalFleet]:
+        """Nodes by name that have a collection of that name and records, below the folder `data`."""
         async with AsyncExitStack() as opened:
             nodes: dict[str, Collection] = {}
-            for name, records in shares.items():
+            for name, (collection, records) in shares.items():
                 nodes[name] = await opened.enter_async_context(await Collection.open(collection, data / name))
                 await nodes[name].index(list(records))
             yield cls(nodes, [Member(name, MergedCorpus([await _told(node)])) for name, node in nodes.items()])

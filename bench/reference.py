@@ -15,7 +15,7 @@ import numpy as np
 from fleetfold_shared.analysis import query_terms, tokens
 from fleetfold_shared.embedding import load_embedder
 
-__all__ = ["OneIndex", "Ranked"]
+__all__ = ["Key", "OneIndex", "Ranked"]
 
 Key = tuple[str, str]
 """Collection and id."""
