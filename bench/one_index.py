@@ -34,13 +34,15 @@ DEPTH = 10
 def read_queries(folder: Path) -> dict[str, str]:
     """Query id -> text, in the file's order."""
     lines = (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()
-    return {query["id"]: query["text"] for query in map(json.loads, lines)}
+    return {query["id"]: query["text"] for query in map(json.loads, filter(str.strip, lines))}
 
 
 def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
     """Query id -> document id -> grade."""
     judged: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        if not line.strip():
+            continue
         query, document, grade = line.split("\t")
         judged[query][document] = int(grade)
     return judged

@@ -15,7 +15,7 @@ import numpy as np
 from fleetfold_shared.analysis import query_terms, tokens
 from fleetfold_shared.embedding import load_embedder
 
-__all__ = ["OneIndex", "Ranked"]
+__all__ = ["Key", "OneIndex", "Ranked"]
 
 Key = tuple[str, str]
 """Collection and id."""
@@ -47,7 +47,8 @@ class OneIndex:
         scores = 0.3 * np.maximum(self._vectors @ load_embedder().embed([text])[0].astype(np.float64), 0.0)
         for row, bm25 in self._bm25(text).items():
             scores[row] += 0.7 * bm25
-        near = np.flatnonzero((scores >= np.partition(scores, -k)[-k]) & (scores > 0)) if len(scores) > k else range(k)
+        least = np.partition(scores, -k)[-k] if len(scores) > k else 0.0
+        near = np.flatnonzero((scores >= least) & (scores > 0))
         ranked = sorted(((self._keys[row], float(scores[row])) for row in near), key=lambda hit: (-hit[1], hit[0]))
         return ranked[:k]
 

@@ -65,7 +65,7 @@ class Verbs:
         ask = decode(request.data, StatisticsAsk)
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
-        return self._collections[ask.collection].statistics(ask)
+        return await self._collections[ask.collection].summary(ask)
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

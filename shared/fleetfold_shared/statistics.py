@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from fleetfold_shared.centroids import NO_CENTROIDS, Centroids, unpack_centroids
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
@@ -49,6 +50,7 @@ class StatisticsTable:
         self.length = 0
         self.incarnation = ""
         self.epoch = 0
+        self.centroids = NO_CENTROIDS
         self._dfs: dict[str, int] = {}
         self._transfer: _Transfer | None = None
 
@@ -73,6 +75,7 @@ class StatisticsTable:
         if chunk.next_offset is not None:
             self._transfer.offset = chunk.next_offset
             return False
+        self.centroids = unpack_centroids(chunk.centroids, chunk.sizes)
         self._complete(self._transfer, chunk)
         return True
 
@@ -108,6 +111,17 @@ class MergedCorpus:
 
     def __init__(self, corpora: Sequence[Corpus]) -> None:
         self._corpora = corpora
+
+    @property
+    def parts(self) -> Sequence[Corpus]:
+        """Those that are known."""
+        return self._corpora
+
+    @property
+    def centroids(self) -> list[Centroids]:
+        """Of each part that has told any."""
+        told = [part.centroids for part in self._corpora if isinstance(part, StatisticsTable)]
+        return [one for one in told if len(one)]
 
     @property
     def documents(self) -> int:

@@ -16,6 +16,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
+from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Scored
 from fleetfold_child.index.preparation import load, renew
@@ -25,6 +26,7 @@ from fleetfold_child.index.upkeep import Upkeep
 from fleetfold_child.index.writer import MAX_BATCH, Writer
 from fleetfold_child.sources import Records, documents
 from fleetfold_shared.analysis import ANALYZER
+from fleetfold_shared.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
@@ -86,6 +88,7 @@ class Collection:
         self._committer = Committer(name, table, index, self._statistics, embedder, memory_documents, self._wrote)
         self._writer = Writer(self._committer.commit)
         self._upkeep = Upkeep(table, clock)
+        self._landmarks = Landmarks(table)
 
     @classmethod
     async def open(
@@ -137,6 +140,7 @@ class Collection:
         """Finish the writes that have begun, then let go of the files."""
         await self._writer.close()
         await self._upkeep.close()
+        await self._landmarks.close()
         await self._table.close()
 
     async def __aenter__(self) -> Self:
@@ -219,6 +223,15 @@ class Collection:
         """What changed in the term statistics since the asker last heard, or the next part of it."""
         return self._statistics.delta(ask)
 
+    async def summary(self, ask: StatisticsAsk) -> StatisticsChunk:
+        """The same, with the centroids of the collection's vectors in the last part."""
+        centroids = await self._landmarks.current(self.count) if self.count else NO_CENTROIDS
+        chunk = self.statistics(ask)
+        if chunk.next_offset is not None:
+            return chunk
+        sizes = centroids.sizes.tolist()
+        return msgspec.structs.replace(chunk, centroids=pack_centroids(centroids), sizes=sizes)
+
     async def _ingest(self, records: Records, id_field: str, seen: set[str]) -> IndexReport:
         taken = changed = 0
         batch: list[Document] = []
@@ -252,5 +265,6 @@ class Collection:
     def _wrote(self, rows: int) -> None:
         self._updated_at = self._clock.wall()
         self._upkeep.wrote(rows)
+        self._landmarks.wrote(rows)
         if self._on_change is not None:
             self._on_change(self.info())

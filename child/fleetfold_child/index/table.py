@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb, session
@@ -124,6 +125,18 @@ class Table:
     async def all_terms(self) -> AsyncIterator[list[list[str]]]:
         async for batch in self._scan(["terms"]):
             yield await asyncio.to_thread(_terms, batch)
+
+    async def sample_vectors(self, most: int, documents: int) -> NDArray[np.float32]:
+        """Vectors (n, dimensions) of about `most` of the table's `documents`: always the same ones of the same table.
+
+        Which, the hash of their content decides, for it knows nothing of what they are about or when they came.
+        """
+        query = self.handle.query().select(["id", "vector"])
+        if documents > most:
+            query = query.where(f"hash < '{int(most / documents * 16**8):08x}'")
+        found = (await query.limit(2 * most).to_arrow()).sort_by("id")
+        vectors = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(vectors, dtype=np.float32).reshape(-1, self._dimensions)
 
     async def _by_id(self, ids: Collection[str], columns: list[str]) -> list[dict[str, Any]]:
         wanted = list(ids)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.search.choosing import Choice, choose
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.facets import merged_facets
@@ -42,6 +43,7 @@ class Course:
     corpus: MergedCorpus
     versions: list[Version]
     epochs: dict[tuple[str, str], int]
+    choice: Choice
 
     def left_s(self) -> float:
         """Of the caller's time; a millisecond at least."""
@@ -77,7 +79,8 @@ class Federation:
         await self._corpora.ready(wanted, search.timeout_ms / 2000)
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
         corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys)
-        return Course(search, pages, chosen, started, corpus, versions, known)
+        choice = choose(search, chosen, nodes, self._corpora, self._embedder, pages.nodes)
+        return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice)
 
     async def _search(self, course: Course) -> Searched:
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
@@ -107,6 +110,7 @@ class Federation:
 def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
     search, pages = course.search, course.pages
     reports = {**course.plan.reports, **{node: report for node, (report, _) in answers.items()}}
+    reports = course.choice.told(reports)
     if search.explain:
         explained = {node: answer for node, (_, answer) in answers.items()}
         reports = explained_reports(reports, course.plan, explained, course.epochs)
@@ -118,6 +122,6 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3),
         partial=any(report.status not in SETTLED for report in ordered),
-        cursor=pages.following(ask, hits[-1], course.versions) if more and hits else None,
+        cursor=pages.following(ask, hits[-1], course.versions, course.choice.nodes) if more and hits else None,
         changed=pages.changed(course.versions), facets=merged_facets(search.facets, came),
     )  # fmt: skip

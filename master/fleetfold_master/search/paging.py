@@ -4,8 +4,9 @@ The next page is scored with the weights of the first one, whatever the statisti
 not change has the same score on each page, and stands on exactly one of them.
 
 A cursor is the first character `1`, its version, and base64 of a MessagePack array: 200 characters for an ordinary
-query, 12 more for each term. Any master can read it. It is the caller's own and not signed: what a forged one may say
-is bounded, and gives odd scores to who forged it. What a caller may see is decided anew for each page.
+query, 12 more for each term, and with `nodes="auto"` the names of the nodes chosen. Any master can read it. It is the
+caller's own and not signed: what a forged one may say is bounded, and gives odd scores to who forged it. What a caller
+may see is decided anew for each page.
 """
 
 from __future__ import annotations
@@ -29,13 +30,18 @@ __all__ = ["Pages", "Version", "is_behind"]
 
 VERSION = "1"
 
+MOST_NODES = 10_000
+
 Idf = Annotated[float, Meta(ge=0, le=100)]
 Version = tuple[str, str, str, int]
 """How new a collection's statistics are: node, collection, incarnation and epoch."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests."""
+    """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests.
+
+    `nodes` are those that `auto` chose for the first page.
+    """
 
     question: bytes
     place: Place
@@ -43,6 +49,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     avgdl: Annotated[float, Meta(ge=1e-9, le=1e9)]
     alpha: Annotated[float, Meta(ge=0, le=1)]
     epochs: bytes
+    nodes: Annotated[list[Annotated[str, Meta(max_length=63)]], Meta(max_length=MOST_NODES)] | None = None
 
 
 class Pages:
@@ -55,6 +62,11 @@ class Pages:
         if self._came is not None and self._came.question != self._question:
             raise _refused("it belongs to another question; change nothing with it but the limit and the timeout")
 
+    @property
+    def nodes(self) -> list[str] | None:
+        """Those that were chosen for the first page: what the caller says of it, to be checked; `None` on that page."""
+        return None if self._came is None else self._came.nodes
+
     def continued(self, ask: SearchAsk) -> SearchAsk:
         """`ask` for the page that the cursor stands for, scored as the first one was; without a cursor itself."""
         came = self._came
@@ -66,13 +78,16 @@ class Pages:
         divisor = math.fsum(term.qtf * term.idf for term in terms)
         return replace(ask, terms=terms, avgdl=came.avgdl, divisor=divisor, alpha=came.alpha, after=came.place)
 
-    def following(self, ask: SearchAsk, last: Hit, epochs: Sequence[Version]) -> str:
-        """The cursor for what is behind `last`, a hit of `ask`."""
+    def following(
+        self, ask: SearchAsk, last: Hit, epochs: Sequence[Version], nodes: Sequence[str] | None = None
+    ) -> str:
+        """The cursor for what is behind `last`, a hit of `ask`; `nodes` are those chosen, if there was a choice."""
         return _written(
             Cursor(
                 self._question, Place(last.score, last.node, last.collection, last.id),
                 [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
                 _epochs(epochs) if self._came is None else self._came.epochs,
+                None if nodes is None else list(nodes),
             )
         )  # fmt: skip
 

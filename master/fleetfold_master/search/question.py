@@ -19,7 +19,7 @@ from fleetfold_shared.messages import NodeReport, Search, SearchAsk
 from fleetfold_shared.scoring import Corpus, weigh
 from fleetfold_shared.sorting import check_sort
 
-__all__ = ["Plan", "candidates", "check_search", "plan", "weighted_ask"]
+__all__ = ["MOST_QUERY_CHARS", "Plan", "candidates", "check_search", "plan", "query_vector", "weighted_ask"]
 
 MOST_QUERY_CHARS = 2000
 
@@ -84,14 +84,16 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
     return SearchAsk(
         request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor,
         k=search.limit if search.dedup == "off" else asked_for(search.limit),
-        deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
+        deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder,
+        vector=query_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
         highlight=search.highlight, explain=search.explain, dedup=search.dedup, facets=search.facets, sort=search.sort,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def _vector(text: str, embedder: str) -> bytes | None:
+def query_vector(text: str, embedder: str) -> bytes | None:
+    """The vector of a text as it travels; `None` for a text that has none."""
     vector = load_embedder(embedder).embed([text])[0]
     return pack(vector) if vector.any() else None
 

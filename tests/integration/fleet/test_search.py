@@ -116,6 +116,7 @@ async def test_a_node_that_vanishes_is_unreachable_at_once(fleet: Fleet) -> None
     """No goodbye, and its last heartbeat is fresh: the broker says that nobody is there."""
     await fleet.start_child("shop", {"products": lambda: [{"id": "1", "text": "tent"}]})
     blog = await fleet.start_child("blog", {"posts": lambda: [{"id": "2", "text": "tent"}]})
+    await fleet.client.search("tent")  # what the nodes have is known: nobody is waited for
     assert blog._node is not None
     await blog._node._tasks.cancel()
     await blog._node._bus.close()

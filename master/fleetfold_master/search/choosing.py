@@ -1,0 +1,129 @@
+"""The choice of nodes for one question: what is expected of each, which are asked, and what is said of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.question import MOST_QUERY_CHARS, Plan, query_vector
+from fleetfold_master.search.selection import Member, Wanted, expectations, fewest
+from fleetfold_master.store import StoredNode
+from fleetfold_shared.analysis import ANALYZER, query_terms
+from fleetfold_shared.embedding import unit_rows, unpack
+from fleetfold_shared.messages import NodeReport, Search
+
+__all__ = ["Choice", "choose", "wanted"]
+
+_FADING = 0.5
+"""The query before this one weighs half as much, the one before that a quarter, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is `expected` of each node that has a searched collection, adding up to 1, and what `auto` made of it.
+
+    `nodes` are those it chose, in the order of their names; `None` when the caller left nothing to choose.
+    `unforeseen` says of a node why nothing could be expected of it. `kept` when an earlier page made the choice.
+    """
+
+    expected: Mapping[str, float] = field(default_factory=dict)
+    nodes: Sequence[str] | None = None
+    unforeseen: Mapping[str, str] = field(default_factory=dict)
+    kept: bool = False
+
+    def narrowed(self, plan: Plan) -> Plan:
+        """`plan` without the nodes that were not chosen. They count as not selected whether they are there or not."""
+        if self.nodes is None:
+            return plan
+        left_out = self.expected.keys() - set(self.nodes)
+        return Plan(
+            asked={name: have for name, have in plan.asked.items() if name not in left_out},
+            reports=plan.reports | {name: NodeReport(name, "not_selected") for name in left_out},
+            keys=plan.keys,
+        )
+
+    def told(self, reports: Mapping[str, NodeReport]) -> dict[str, NodeReport]:
+        """The reports with what was expected of each node and, when there was a choice, why it was asked or not."""
+        return {
+            name: replace(
+                report,
+                expected=round(self.expected.get(name, 0.0), 4),
+                reason=None if self.nodes is None else self._reason(report, set(self.nodes)),
+            )
+            for name, report in reports.items()
+        }
+
+    def _reason(self, report: NodeReport, chosen: set[str]) -> str:
+        name = report.node
+        if name not in self.expected:
+            why = "it has none of the collections searched" if report.status == "no_collection" else report.error
+            return f"not asked: {why or report.status}"
+        here = f"{_percent(self.expected[name])} of what is expected is here"
+        if name not in chosen:
+            reached = sum(share for one, share in self.expected.items() if one in chosen)
+            why = "the first page was without it" if self.kept else f"{_percent(reached)} is reached without it"
+            return f"not asked: {here}, {why}"
+        if report.ms is None and report.status != "timeout":
+            return f"chosen, but not asked: {report.error or report.status}; {here}"
+        if name in self.unforeseen:
+            return f"asked: {self.unforeseen[name]}"
+        if len(chosen) == len(self.expected) > 1:
+            return f"asked: all are, for no few of them have most of it; {here}"
+        return f"asked: {here}"
+
+
+def choose(
+    search: Search, plan: Plan, nodes: Sequence[StoredNode], corpora: Corpora, embedder: str,
+    earlier: Sequence[str] | None,
+) -> Choice:  # fmt: skip
+    """The choice among the nodes of `plan`; `earlier` is what it was on the first page, if this is a later one.
+
+    Of what was chosen earlier only nodes of this plan are asked: a cursor opens no door.
+    """
+    members = _members(plan, nodes, corpora, embedder)
+    expected = expectations(members, wanted(search, embedder))
+    unforeseen = {member.name: _why_unforeseen(member) for member in members if not member.is_known}
+    if search.nodes != "auto":
+        return Choice(expected, None, unforeseen)
+    if earlier is not None:
+        return Choice(expected, sorted(expected.keys() & set(earlier)), unforeseen, kept=True)
+    return Choice(expected, sorted(fewest(members, expected)), unforeseen)
+
+
+def wanted(search: Search, embedder: str) -> Wanted:
+    """The query's terms and vector, with those of the queries before it, the further back the less."""
+    texts = [text[:MOST_QUERY_CHARS] for text in (search.query, *reversed(search.context)) if text.strip()]
+    weighed = [(text, _FADING**steps) for steps, text in enumerate(texts)]
+    terms: defaultdict[str, float] = defaultdict(float)
+    for text, weight in weighed:
+        for term, qtf in query_terms(text).items():
+            terms[term] += weight * qtf
+    packed = [(query_vector(text, embedder), weight) for text, weight in weighed]
+    vectors = [unpack(data) * weight for data, weight in packed if data is not None]
+    vector = unit_rows(sum(vectors[1:], start=vectors[0])[None, :])[0] if vectors else None
+    return Wanted(dict(terms), vector if vector is not None and vector.any() else None)
+
+
+def _members(plan: Plan, nodes: Sequence[StoredNode], corpora: Corpora, embedder: str) -> list[Member]:
+    """The nodes that have a searched collection, also those that are away."""
+    alike = {
+        node.name: (node.description.analyzer, node.description.embedder) == (ANALYZER, embedder) for node in nodes
+    }
+    by_node: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for key in plan.keys:
+        by_node[key[0]].append(key)
+    return [Member(name, corpora.merged(keys), alike.get(name, True)) for name, keys in by_node.items()]
+
+
+def _why_unforeseen(member: Member) -> str:
+    if not member.comparable:
+        return "it has another analyzer or embedder, so nothing tells beforehand what it has"
+    return "nothing is known yet of what it has"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "less than 1%"
