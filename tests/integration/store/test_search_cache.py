@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -100,8 +102,6 @@ class Nodes:
 
 
 def wanted(**search: object) -> Wanted:
-    import time
-
     return Wanted(Search(query="tent", **search), "k", time.perf_counter())  # type: ignore[arg-type]
 
 
@@ -151,8 +151,6 @@ async def test_an_answer_that_was_short_of_time_is_not_kept(store: Store) -> Non
     nodes, cache = Nodes(), Cache(store, ManualClock(), SearchConfig())
 
     async def slow() -> tuple[str | None, Searched]:
-        import asyncio
-
         await asyncio.sleep(0.02)
         return await nodes()
 
