@@ -88,7 +88,7 @@ def read_references(data: Path) -> dict[str, float]:
 
 def _asking(client: Client, collections: list[str]) -> Search:
     async def search(text: str) -> Ranked:
-        answer = await client.search(text, limit=DEPTH, collections=collections, timeout_s=30.0)
+        answer = await client.search(text, limit=DEPTH, collections=collections, timeout_s=30.0, cache="off")
         if answer.partial:
             raise RuntimeError(f"a node is missing from the answer: {answer.nodes}")
         return [((hit.collection, hit.id), hit.score) for hit in answer.hits]
