@@ -130,7 +130,9 @@ async def _chosen(client: Client, folder: Folder) -> dict[str, Any]:
 
 
 async def _search(client: Client, one: Question, nodes: WhichNodes, collections: list[str]) -> Searched:
-    answer = await client.search(one.text, limit=DEPTH, nodes=nodes, collections=collections, timeout_s=30.0)
+    answer = await client.search(
+        one.text, limit=DEPTH, nodes=nodes, collections=collections, timeout_s=30.0, cache="off"
+    )
     if answer.partial:
         raise RuntimeError(f"a node is missing from the answer: {answer.nodes}")
     return answer

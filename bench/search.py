@@ -44,6 +44,6 @@ async def _round(client: Client, names: Sequence[str], queries: Iterator[str]) -
 
 
 async def _search(client: Client, query: str, names: Sequence[str]) -> None:
-    answer = await client.search(query, nodes=names)
+    answer = await client.search(query, nodes=names, cache="off")
     if answer.partial or not answer.hits:
         raise RuntimeError(f"{query!r} found {answer.total} hits and {answer.nodes}, so the figure would mean nothing")

@@ -44,7 +44,8 @@ NOTED_EVERY_S = 0.5
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
-CHANGE_TOLD_AFTER_S = 0.05
+CHANGES_APART_S = 0.05
+"""Changes that come closer together share a heartbeat."""
 
 
 class Node:
@@ -140,6 +141,13 @@ class Node:
             actions=self._actions.infos() if acting else [],
         )
 
+    @property
+    def epochs(self) -> dict[str, int]:
+        """How often each collection has changed since the start, of those that it is granted to show."""
+        if "search" not in self._granted:
+            return {}
+        return {name: collection.epoch for name, collection in self._collections.items()}
+
     async def _join(self) -> Joined:
         """Take the place in the fleet. The broker vouches for the name, which stands in the subject."""
         subject = self._bus.subjects.api(self._name, "nodes.join")
@@ -152,13 +160,15 @@ class Node:
         return joined
 
     async def _beat(self) -> None:
-        """Be heard at each interval, jittered, and soon after each change."""
+        """Be heard at each interval, jittered, and at each change: at once, but for those that come close together."""
+        clock, said_at = asyncio.get_running_loop().time, 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311
                     await self._changed.wait()
-                    await asyncio.sleep(CHANGE_TOLD_AFTER_S)
+                    await asyncio.sleep(said_at + CHANGES_APART_S - clock())
             self._changed.clear()
+            said_at = clock()
             try:
                 await self._say()
             except Unavailable:
@@ -180,8 +190,12 @@ class Node:
             await self._publish(result)
 
     async def _publish(self, result: CommandResult) -> None:
-        """Return when the broker has stored the result. It has no message id: the master knows duplicates."""
-        await self._kept.publish(self._bus.subjects.result(self._name), result)
+        """Return when the broker has stored the result. It has no message id: the master knows duplicates.
+
+        It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
+        """
+        told = msgspec.structs.replace(result, incarnation=self._described.incarnation, epochs=self.epochs)
+        await self._kept.publish(self._bus.subjects.result(self._name), told)
         self._published.append(result.id)
 
     async def _note_published(self) -> None:

@@ -34,6 +34,8 @@ class Daemon(Protocol):
     def in_flight(self) -> int: ...
     @property
     def description(self) -> NodeDescription: ...
+    @property
+    def epochs(self) -> dict[str, int]: ...
     def supersede(self, incarnation: str) -> None: ...
     def join_again(self) -> None: ...
 
@@ -56,7 +58,7 @@ class Verbs:
 
     async def _ping(self, request: Request) -> Pong:
         decode(request.data, NodeList)
-        return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight)
+        return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
     async def _search(self, request: Request) -> SearchAnswer:
         return await search_collections(self._collections, decode(request.data, SearchAsk), self._daemon.name)

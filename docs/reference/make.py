@@ -20,12 +20,13 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.service import AccessApi, Api
+from fleetfold_master.service import AccessApi, Api, CacheApi
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
     Message,
     access,
+    cache,
     criteria,
     explain,
     nodes,
@@ -38,7 +39,7 @@ from fleetfold_shared.messages import commands as jobs
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About statistics": statistics, "About commands and jobs": jobs,
-    "About transactions": transactions, "About access": access,
+    "About transactions": transactions, "About access": access, "About kept answers": cache,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -114,6 +115,7 @@ def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
     api = Api.__new__(Api)
     api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
+    api._cache = CacheApi.__new__(CacheApi)  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")

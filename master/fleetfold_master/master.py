@@ -29,13 +29,13 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.search import Federation
-from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard
+from fleetfold_master.search import Cache, Federation
+from fleetfold_master.service import AccessApi, Api, BusSender, CacheApi, Drop, Fleet, Guard
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -70,6 +70,7 @@ class Master:
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        search: SearchConfig | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
@@ -77,6 +78,7 @@ class Master:
         self._config = access or AccessConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
+        self._search = search or SearchConfig()
         self._open = AsyncExitStack()
         self._tasks = Tasks()
 
@@ -117,16 +119,26 @@ class Master:
         await gatherer.start()
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
-        federation = Federation(registry, presence, fleet.corpora, gatherer.ask)
+        cache = await self._open_cache(store)
+        federation = Federation(registry, presence, fleet.corpora, gatherer.ask, cache=cache, told=fleet.epochs)
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api)
+        kept = CacheApi(cache, federation)
+        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api, kept)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
-        self._tasks.spawn(self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle))
+        self._tasks.spawn(
+            self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
+        )
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
+
+    async def _open_cache(self, store: Store) -> Cache:
+        cache = Cache(store, self._clock, self._search)
+        await cache.load()
+        self._open.push_async_callback(cache.close)
+        return cache
 
     async def _open_access(self, store: Store, registry: Registry, fleet: Fleet) -> AccessRooms:
         signing = await asyncio.to_thread(SigningKeys.load, self._keys, os.environ, self._clock)

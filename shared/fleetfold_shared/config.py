@@ -21,8 +21,8 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
 __all__ = [
-    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "TlsConfig", "load",
-    "variables",
+    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig",
+    "TlsConfig", "load", "variables",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -97,6 +97,17 @@ class AccessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 30
 
 
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the master searches."""
+
+    cache_s: Annotated[
+        float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
+    ] = 900.0
+    cache_memory_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in memory.")] = 32 * 1024**2
+    cache_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in the database.")] = 128 * 1024**2
+    cache_queries: Annotated[int, Meta(ge=0, le=100_000, description="How many questions are counted; 0: none.")] = 1000
+
+
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """TLS to the broker, and of the embedded broker. `fleetfold certs` makes the files."""
 
@@ -117,6 +128,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     children: list[ChildConfig] = []
+    search: SearchConfig = SearchConfig()
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Config:
@@ -137,13 +149,13 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "access", "tls", "log", "children"}
+_SECTIONS = {"broker", "master", "search", "access", "tls", "log", "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log"))
+    yield from ((name, hints[name]) for name in ("broker", "master", "search", "access", "tls", "log"))
 
 
 def _from_file(path: Path) -> Config:

@@ -21,6 +21,8 @@ from fleetfold_shared.messages import (
     AccessStats,
     ActionInfo,
     AuditEntry,
+    CacheStats,
+    CacheWarmed,
     CollectionInfo,
     Hit,
     Identity,
@@ -35,6 +37,7 @@ from fleetfold_shared.messages import (
     NodeReport,
     NodeRevoked,
     NodeUpdate,
+    PopularQuery,
     Searched,
     SigningRotated,
     StepSpec,
@@ -135,6 +138,18 @@ class FakeFleet:
 
     async def ping(self, *names: str, timeout_s: float) -> dict[str, float | None]:
         return self._said("ping", (names, timeout_s), self.answer)
+
+    async def cache_stats(self) -> CacheStats:
+        return self._said("cache_stats", None, self.answer)
+
+    async def popular_queries(self, limit: int) -> list[PopularQuery]:
+        return self._said("popular", limit, self.answer)
+
+    async def warm_cache(self, limit: int) -> CacheWarmed:
+        return self._said("warm", limit, self.answer)
+
+    async def clear_cache(self) -> int:
+        return self._said("clear", None, self.answer)
 
     async def search(self, query: str, **options: Any) -> Searched:
         return self._said("search", {"query": query, **options}, self.answer)

@@ -181,7 +181,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
-            ms=4.5, tombstone=True,
+            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7},
         ),
         m.Run(
             id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,
@@ -195,7 +195,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Join(description=_description),
         m.Joined(node="shop", state="active", heartbeat_s=5.0),
         m.Superseded(incarnation="01hzz"),
-        m.Pong(incarnation="01hzy", in_flight=2),
+        m.Pong(incarnation="01hzy", in_flight=2, epochs={"products": 7}),
         m.NodeList(all=True),
         m.NodeListed(nodes=[_record]),
         m.NodeGet(node="shop"),
@@ -269,5 +269,17 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             wait_ms=100,
         ),
         m.AuditListed(entries=[_audited]),
+        m.CacheStatsAsk(),
+        m.CacheStats(
+            since=1_700_000_000.0, hits=9, shared=1, misses=10, hit_rate=0.5, saved_ms=4.5, entries=8, bytes=8000,
+            memory_entries=7, memory_bytes=9000, kept_s=900.0,
+        ),
+        m.CachePopularAsk(limit=5),
+        m.CachePopular(queries=[m.PopularQuery("red chair", 3, 1_700_000_000.25)]),
+        m.PopularQuery("red chair", 3, 1_700_000_000.25),
+        m.CacheWarm(limit=5),
+        m.CacheWarmed(asked=5, kept=4),
+        m.CacheClear(),
+        m.CacheCleared(entries=8),
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Group
 
 from fleetfold.cli.audit import audit, whoami
+from fleetfold.cli.cache import cache
 from fleetfold.cli.certs import certs
 from fleetfold.cli.child import child
 from fleetfold.cli.config import config
@@ -44,7 +45,7 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
-    "Use a fleet": (nodes, search, run, jobs, tx),
+    "Use a fleet": (nodes, search, cache, run, jobs, tx),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }

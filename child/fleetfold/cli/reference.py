@@ -20,6 +20,8 @@ from fleetfold_shared.config import ChildConfig, Config, variables
 from fleetfold_shared.messages import (
     AccessStats,
     AuditEntry,
+    CacheStats,
+    CacheWarmed,
     Identity,
     Job,
     KeyCreated,
@@ -37,6 +39,10 @@ __all__ = ["commands", "configuration", "output", "pages", "write"]
 
 DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("search", "an answer", (Searched,)),
+    ("cache stats", "figures", (CacheStats,)),
+    ("cache popular", "`queries`: a list of `query`, `count` and `asked_at`, the most frequent first", ()),
+    ("cache warm", "how many", (CacheWarmed,)),
+    ("cache clear", "`entries`: how many were forgotten", ()),
     ("run, jobs show", "a job", (Job,)),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),
     ("tx run, tx show", "a transaction", (TransactionView,)),
@@ -123,7 +129,7 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "access", "tls", "log"):
+    for name in ("broker", "master", "search", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")

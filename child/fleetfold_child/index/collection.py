@@ -156,6 +156,11 @@ class Collection:
         """How many documents there are."""
         return self._statistics.documents
 
+    @property
+    def epoch(self) -> int:
+        """How often it has changed since it was opened. It rises when a change is found, before it is acknowledged."""
+        return self._statistics.epoch
+
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
         counted = self._statistics

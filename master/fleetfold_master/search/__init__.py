@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fleetfold_master.search.cache import Cache
+from fleetfold_master.search.cache_epochs import Epochs
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.federation import Federation
 
-__all__ = ["Corpora", "Federation"]
+__all__ = ["Cache", "Corpora", "Epochs", "Federation"]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.search.cache import SETTLED, Cache, Wanted
+from fleetfold_master.search.cache_epochs import Epochs
+from fleetfold_master.search.cache_key import answer_key
 from fleetfold_master.search.choosing import Choice, choose
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
@@ -28,13 +31,13 @@ __all__ = ["Federation"]
 
 Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, Answer]]]
 
-SETTLED = frozenset({"ok", "no_collection", "not_selected"})
-"""Statuses after which nothing is missing from the answer."""
-
 
 @dataclass(slots=True)
 class Course:
-    """One search under way: the question, who is asked what, and the statistics that weigh it."""
+    """One search under way: the question, who is asked what, and the statistics that weigh it.
+
+    `key` is what the answer may be kept under.
+    """
 
     search: Search
     pages: Pages
@@ -44,6 +47,7 @@ class Course:
     versions: list[Version]
     epochs: dict[tuple[str, str], int]
     choice: Choice
+    key: str | None = None
 
     def left_s(self) -> float:
         """Of the caller's time; a millisecond at least."""
@@ -55,10 +59,11 @@ class Federation:
 
     def __init__(
         self, registry: Registry, presence: Presence, corpora: Corpora, gather: Gather,
-        embedder: str = DEFAULT_EMBEDDER,
+        embedder: str = DEFAULT_EMBEDDER, cache: Cache | None = None, told: Epochs | None = None,
     ) -> None:  # fmt: skip
         self._registry, self._presence, self._corpora, self._gather = registry, presence, corpora, gather
         self._embedder = embedder
+        self._cache, self._told = cache, told or Epochs()
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
         """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
@@ -68,19 +73,37 @@ class Federation:
         started = time.perf_counter()
         check_search(search)
         pages = Pages(asked or search, self._embedder)
-        course = await self._course(search, pages, started)
-        return await self._search(course)
+        course = await self._course(search, pages, started, asked or search)
+        if self._cache is None:
+            return await self._search(course)
+        wanted = Wanted(search, course.key, started)
+        return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
 
-    async def _course(self, search: Search, pages: Pages, started: float) -> Course:
+    async def _keepable(self, course: Course, asked: Search) -> tuple[str | None, Searched]:
+        """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
+        key = self._key(course.search, asked, course.plan) if course.key is not None else None
+        searched = await self._search(course)
+        return key if key == course.key else None, searched
+
+    def _key(self, search: Search, asked: Search, chosen: Plan) -> str | None:
+        if self._cache is None or not self._cache.enabled:
+            return None
+        nodes = candidates(search, self._registry)
+        healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
+        versions = self._corpora.versions(chosen.keys)
+        return answer_key(search, asked, nodes, healthy, self._told, versions, self._embedder)
+
+    async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> Course:
         nodes = candidates(search, self._registry)
         healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
         chosen = plan(search, nodes, healthy, self._embedder)
+        key = self._key(search, asked, chosen)
         wanted = [key for key in chosen.keys if key[0] in chosen.asked]
         await self._corpora.ready(wanted, search.timeout_ms / 2000)
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
         corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys)
         choice = choose(search, chosen, nodes, self._corpora, self._embedder, pages.nodes)
-        return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice)
+        return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice, key)
 
     async def _search(self, course: Course) -> Searched:
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())

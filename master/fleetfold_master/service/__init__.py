@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fleetfold_master.service.access_api import AccessApi, Drop
 from fleetfold_master.service.api import Api
+from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.sender import BusSender
 
-__all__ = ["AccessApi", "Api", "BusSender", "Drop", "Fleet", "Guard"]
+__all__ = ["AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard"]

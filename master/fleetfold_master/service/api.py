@@ -13,6 +13,7 @@ from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.service.access_api import AccessApi
+from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
@@ -71,10 +72,11 @@ class Api:
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
         jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, access: AccessApi,
+        cache: CacheApi,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
-        self._guard, self._access = guard, access
+        self._guard, self._access, self._cache = guard, access, cache
 
     async def start(self, service: Service) -> None:
         """Serve every verb, in the group of all masters."""
@@ -104,6 +106,7 @@ class Api:
             "tx.wait": Verb(TransactionWait, self._tx_wait),
             "tx.list": Verb(TransactionList, self._tx_list),
             **self._access.verbs(),
+            **self._cache.verbs(),
         }
 
     async def _nodes_list(self, ask: NodeList, who: Principal) -> NodeListed:
@@ -153,7 +156,9 @@ class Api:
         if narrowed is None:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
-        return await self._federation.search(narrowed, ask)
+        found = await self._federation.search(narrowed, ask)
+        self._cache.count(narrowed, ask)
+        return found
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)

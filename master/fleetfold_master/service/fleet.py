@@ -11,7 +11,7 @@ from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.search import Corpora
+from fleetfold_master.search import Corpora, Epochs
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
 from fleetfold_shared.messages import (
     CommandResult,
@@ -48,6 +48,7 @@ class Fleet:
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
         self.corpora = Corpora(self._fetch_statistics)
+        self.epochs = Epochs()
 
     async def start(self) -> None:
         """Hear heartbeats."""
@@ -59,6 +60,8 @@ class Fleet:
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if answer.error is None:
                 self._presence.heard(name)
+                pong = decode(answer.data, Pong)
+                self.epochs.rose(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
@@ -71,6 +74,7 @@ class Fleet:
         """Take a node out, with its queue and its statistics."""
         await self._registry.remove(name)
         self.corpora.forget(name)
+        self.epochs.forget(name)
         await self._topology.forget_node(name)
 
     def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
@@ -83,6 +87,7 @@ class Fleet:
             except InvalidInput as error:
                 log.warning("result.malformed", node=node, reason=error.message)
                 return
+            self.epochs.rose(node, result.incarnation, result.epochs)  # before anybody is told of its end
             for take in takers:
                 if await take(node, result):
                     return
@@ -98,6 +103,7 @@ class Fleet:
             await self._topology.redeliver(name)
             await self._supersede(name, join.description.incarnation)  # one that hung may wake up again
         self.corpora.expect(name, join.description)
+        self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
 
@@ -110,6 +116,7 @@ class Fleet:
             return
         verdict = self._registry.heard(name, beat)
         if verdict == "ok" and not beat.leaving:
+            self.epochs.described(name, beat.description)
             self.corpora.announced(name, beat.description)
         elif verdict == "unknown":
             await self._bus.publish(self._bus.subjects.call(name, "join-again"), NodeList())

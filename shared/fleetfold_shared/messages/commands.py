@@ -43,7 +43,8 @@ class Command(Message, frozen=True, kw_only=True):
 class CommandResult(Message, frozen=True, kw_only=True):
     """`res.<node>`: how a command ended. `starts` counts how often its handler was begun, over all crashes.
 
-    A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will.
+    A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
+    those of the node's collections when it said this, by name, counted by this `incarnation` of it.
     """
 
     id: str
@@ -55,6 +56,8 @@ class CommandResult(Message, frozen=True, kw_only=True):
     starts: int = 0
     ms: float = 0.0
     tombstone: bool = False
+    incarnation: str = ""
+    epochs: dict[str, int] = {}
 
 
 class Run(Message, frozen=True, kw_only=True):

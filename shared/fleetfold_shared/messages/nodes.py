@@ -93,10 +93,11 @@ class Superseded(Message, frozen=True, kw_only=True):
 
 
 class Pong(Message, frozen=True, kw_only=True):
-    """A node's answer to `ping`."""
+    """A node's answer to `ping`. `epochs` are those of its collections, by name."""
 
     incarnation: str
     in_flight: int = 0
+    epochs: dict[str, int] = {}
 
 
 class NodeRecord(Message, frozen=True, kw_only=True):

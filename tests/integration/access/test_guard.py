@@ -18,6 +18,10 @@ from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound,
 from fleetfold_shared.messages import (
     AccessStatsAsk,
     AuditList,
+    CacheClear,
+    CachePopularAsk,
+    CacheStatsAsk,
+    CacheWarm,
     JobGet,
     JobList,
     JobWait,
@@ -80,6 +84,10 @@ ASKS: dict[str, Message] = {
     "access.whoami": WhoAmI(),
     "access.stats": AccessStatsAsk(),
     "audit.list": AuditList(),
+    "cache.stats": CacheStatsAsk(),
+    "cache.popular": CachePopularAsk(),
+    "cache.warm": CacheWarm(),
+    "cache.clear": CacheClear(),
 }
 
 

@@ -1,0 +1,168 @@
+"""The cache: answers that are known are given again, for as long as they are what the nodes would say.
+
+`cache_key` says why they are never stale. Memory comes first, then the table; an answer that is nowhere is asked for
+once, however many want it at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from fleetfold_master.search.cache_figures import Figures
+from fleetfold_master.search.cache_flights import Flights
+from fleetfold_master.search.cache_memory import Entry, MemoryStore
+from fleetfold_master.search.cache_popular import Popular
+from fleetfold_master.search.cache_rows import questions, read_questions
+from fleetfold_master.search.cache_table import TableStore
+from fleetfold_master.store.database import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import SearchConfig
+from fleetfold_shared.messages import CacheStats, Search, Searched, decode, encode
+
+__all__ = ["SETTLED", "Cache", "Wanted"]
+
+SETTLED = frozenset({"ok", "no_collection", "not_selected"})
+"""Statuses after which nothing is missing from the answer."""
+FULL_COVERAGE = 0.999_999
+
+Ask = Callable[[], Awaitable[tuple[str | None, Searched]]]
+"""Asks the nodes; the answer, and the key that held when they were asked, if it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question under its key, which has none while too little is known. `started` is by `time.perf_counter`."""
+
+    search: Search
+    key: str | None
+    started: float
+
+    def took_ms(self) -> float:
+        """Since it came."""
+        return round((time.perf_counter() - self.started) * 1000, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """What a flight brought. `complete` when it would be the same for anybody, however much time he has."""
+
+    searched: Searched
+    complete: bool
+
+
+class Cache:
+    """Kept answers, in memory and in the table. The owner calls `load` once, `save` every few seconds, and `close`."""
+
+    def __init__(self, store: Store, clock: Clock, config: SearchConfig) -> None:
+        self._store, self._clock, self._config = store, clock, config
+        self._memory = MemoryStore(clock, config.cache_s, config.cache_memory_bytes)
+        self._table = TableStore(store, clock, config.cache_s, config.cache_bytes)
+        self._flights: Flights[_Landed] = Flights()
+        self._figures = Figures(clock.wall())
+        self.popular = Popular(clock, config.cache_queries)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._config.cache_s > 0
+
+    async def load(self) -> None:
+        """Look at what an earlier master kept."""
+        await self._table.load()
+        self.popular.load(await read_questions(self._store))
+
+    async def save(self) -> None:
+        """Write what is new into the table."""
+        await self._table.save()
+        if (rows := self.popular.changes()) is not None:
+            await self._store.write(*questions(rows))
+
+    async def close(self) -> None:
+        """End what is being asked, and save."""
+        await self._flights.close()
+        await self.save()
+
+    async def answer(self, wanted: Wanted, ask: Ask) -> Searched:
+        """The kept answer if there is one, else what `ask` says, which is kept if it is complete."""
+        search, key = wanted.search, wanted.key
+        if key is None or search.cache == "off" or search.explain or not self.enabled:
+            return (await ask())[1]
+        if search.cache == "refresh":
+            return (await self._asked(wanted, ask)).searched
+        if (entry := self._memory.get(key)) is not None:
+            return self._hit(wanted, entry)
+        until = asyncio.get_running_loop().time() + search.timeout_ms / 1000 - wanted.took_ms() / 1000
+        if (follow := self._flights.following(key, until)) is not None:
+            return await self._shared(wanted, ask, follow)
+        return (await self._flights.lead(key, until, lambda: self._found(wanted, key, ask))).searched
+
+    def complete(self, key: str, searched: Searched, cost_ms: float) -> bool:
+        """Keep `searched` under `key`, which held when its nodes were asked; whether it was complete.
+
+        An answer that came to be complete only after its caller had been answered, by the late ones, is kept so too:
+        its documents are no older than the key, whenever the last of them arrive.
+        """
+        if not _is_complete(searched):
+            return False
+        entry = Entry(encode(searched), self._clock.wall(), cost_ms)
+        self._memory.put(key, entry)
+        self._table.put(key, entry)
+        return True
+
+    async def clear(self) -> int:
+        """Forget every kept answer; how many there were."""
+        there = len(self._memory)
+        self._memory.clear()
+        return max(there, await self._table.clear())
+
+    def stats(self) -> CacheStats:
+        """The figures of now."""
+        figures = self._figures
+        return CacheStats(
+            since=figures.since, hits=figures.hits, shared=figures.shared, misses=figures.misses,
+            hit_rate=figures.hit_rate, saved_ms=figures.mean_saved_ms, entries=len(self._table),
+            bytes=self._table.bytes, memory_entries=len(self._memory), memory_bytes=self._memory.bytes,
+            kept_s=self._config.cache_s,
+        )  # fmt: skip
+
+    async def _found(self, wanted: Wanted, key: str, ask: Ask) -> _Landed:
+        if (entry := await self._table.get(key)) is not None:
+            self._memory.put(key, entry)
+            return _Landed(self._hit(wanted, entry), complete=True)
+        return await self._asked(wanted, ask)
+
+    async def _shared(self, wanted: Wanted, ask: Ask, follow: Callable[[], Awaitable[_Landed | None]]) -> Searched:
+        """What another brings; ask oneself if that is not all that there is, for one may have more time than he had."""
+        landed = await follow()
+        if landed is None or not landed.complete:
+            return (await self._asked(wanted, ask)).searched
+        self._figures.shared += 1
+        return replace(landed.searched, took_ms=wanted.took_ms())
+
+    async def _asked(self, wanted: Wanted, ask: Ask) -> _Landed:
+        self._figures.misses += 1
+        began = time.perf_counter()
+        key, searched = await ask()
+        cost_ms = (time.perf_counter() - began) * 1000
+        hasty = cost_ms > wanted.search.timeout_ms / 2  # highlights and full pages are cut where time is short
+        complete = not hasty and _is_complete(searched)
+        if complete and key is not None:
+            self.complete(key, searched, cost_ms)
+        return _Landed(searched, complete)
+
+    def _hit(self, wanted: Wanted, entry: Entry) -> Searched:
+        searched = decode(entry.answer, Searched)
+        took_ms = wanted.took_ms()
+        self._figures.hit(entry.cost_ms, took_ms)
+        return replace(searched, took_ms=took_ms, cached=True)
+
+
+def _is_complete(searched: Searched) -> bool:
+    """Whether nothing is missing from it."""
+    settled = all(report.status in SETTLED for report in searched.nodes)
+    return settled and not searched.partial and searched.coverage >= FULL_COVERAGE

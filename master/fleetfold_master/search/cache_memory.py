@@ -1,0 +1,73 @@
+"""Kept answers in memory, bounded in bytes: those used least lately go first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from fleetfold_shared.clock import Clock
+
+__all__ = ["Entry", "MemoryStore", "is_fresh"]
+
+ENTRY_BYTES = 300
+"""What an entry takes beside its answer, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An answer as JSON, when it was given (Unix seconds), and what it cost."""
+
+    answer: bytes
+    saved_at: float
+    cost_ms: float
+
+
+def is_fresh(saved_at: float, now: float, kept_s: float) -> bool:
+    """Whether an answer may still be given. One from the future was kept before the clock was set back."""
+    return 0 <= now - saved_at < kept_s
+
+
+class MemoryStore:
+    """Entries by key, for `kept_s` seconds each, `most_bytes` in all."""
+
+    def __init__(self, clock: Clock, kept_s: float, most_bytes: int) -> None:
+        self._clock, self._kept_s, self._most_bytes = clock, kept_s, most_bytes
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, if it is there and fresh; it becomes the one used last."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if not is_fresh(entry.saved_at, self._clock.wall(), self._kept_s):
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Keep the entry, unless it alone is too large."""
+        self._drop(key)
+        if _size(entry) > self._most_bytes:
+            return
+        self._entries[key] = entry
+        self.bytes += _size(entry)
+        while self.bytes > self._most_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._entries.clear()
+        self.bytes = 0
+
+    def _drop(self, key: str) -> None:
+        if (entry := self._entries.pop(key, None)) is not None:
+            self.bytes -= _size(entry)
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.answer) + ENTRY_BYTES
