@@ -20,7 +20,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.service import AccessApi, Api
+from fleetfold_master.service import AccessApi, Api, QualityApi
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -29,6 +29,7 @@ from fleetfold_shared.messages import (
     criteria,
     explain,
     nodes,
+    quality,
     search,
     statistics,
     transactions,
@@ -37,8 +38,8 @@ from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
-    "About explanations": explain, "About statistics": statistics, "About commands and jobs": jobs,
-    "About transactions": transactions, "About access": access,
+    "About explanations": explain, "About quality": quality, "About statistics": statistics,
+    "About commands and jobs": jobs, "About transactions": transactions, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -114,6 +115,7 @@ def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
     api = Api.__new__(Api)
     api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
+    api._quality = QualityApi.__new__(QualityApi)  # noqa: SLF001 (the same)
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")

@@ -29,13 +29,14 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Federation
-from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard
+from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard, QualityApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -70,11 +71,13 @@ class Master:
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        search: SearchConfig | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
         self._config = access or AccessConfig()
+        self._search = search or SearchConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._open = AsyncExitStack()
@@ -121,12 +124,20 @@ class Master:
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api)
+        quality = self._open_quality(store, registry, federation)
+        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api, quality)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle))
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
+
+    def _open_quality(self, store: Store, registry: Registry, federation: Federation) -> QualityApi:
+        counts = Counts(store, self._clock, self._search.quality_days)
+        self._open.push_async_callback(counts.save)
+        self._tasks.spawn(self._every(UPKEEP_S, counts.save))
+        self._tasks.spawn(self._every(PRUNE_S, counts.prune))
+        return QualityApi(Book(store, self._clock), counts, Measuring(store, federation.search, self._clock), registry)
 
     async def _open_access(self, store: Store, registry: Registry, fleet: Fleet) -> AccessRooms:
         signing = await asyncio.to_thread(SigningKeys.load, self._keys, os.environ, self._clock)

@@ -21,8 +21,8 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
 __all__ = [
-    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "TlsConfig", "load",
-    "variables",
+    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig", "TlsConfig",
+    "load", "variables",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -106,6 +106,14 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str | None, Meta(description="Its private key; a PEM file.")] = None
 
 
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Searches, and what is kept to tell how good they are."""
+
+    quality_days: Annotated[
+        int, Meta(ge=1, le=3650, description="How long clicks and counts of searches are kept, in days.")
+    ] = 90
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
@@ -116,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
+    search: SearchConfig = SearchConfig()
     children: list[ChildConfig] = []
 
 
@@ -137,13 +146,13 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "access", "tls", "log", "children"}
+_SECTIONS = {"broker", "master", "access", "tls", "log", "search", "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log"))
+    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log", "search"))
 
 
 def _from_file(path: Path) -> Config:

@@ -16,9 +16,11 @@ from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig
@@ -161,9 +163,13 @@ class Desk:
         self.access = AccessApi(
             self.rooms, self.registry, self.fleet, self.guard.refusals, self._drop, self._live,  # type: ignore[arg-type]
         )  # fmt: skip
+        self.quality = QualityApi(
+            Book(store, self.clock), Counts(store, self.clock, 90),
+            Measuring(store, self.federation.search, self.clock), self.registry,
+        )  # fmt: skip
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
-            self.transactions, self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
+            self.transactions, self.gatherer, self.guard, self.access, self.quality,  # type: ignore[arg-type]
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

@@ -28,6 +28,8 @@ from fleetfold_shared.messages import (
     NodeRecord,
     NodeRevoked,
     NodeStats,
+    QualityJudged,
+    QualityReport,
     Searched,
     SigningRotated,
     TransactionView,
@@ -37,6 +39,10 @@ __all__ = ["commands", "configuration", "output", "pages", "write"]
 
 DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("search", "an answer", (Searched,)),
+    ("judge", "what was kept", (QualityJudged,)),
+    ("quality", "a report", (QualityReport,)),
+    ("quality click", "`at`: when it was kept, in Unix seconds", ()),
+    ("quality forget", "`judgements` and `clicks`: how many were dropped", ()),
     ("run, jobs show", "a job", (Job,)),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),
     ("tx run, tx show", "a transaction", (TransactionView,)),
@@ -123,7 +129,7 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "access", "tls", "log"):
+    for name in ("broker", "master", "access", "tls", "log", "search"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")

@@ -6,6 +6,7 @@ from fleetfold_master.service.access_api import AccessApi, Drop
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.sender import BusSender
 
-__all__ = ["AccessApi", "Api", "BusSender", "Drop", "Fleet", "Guard"]
+__all__ = ["AccessApi", "Api", "BusSender", "Drop", "Fleet", "Guard", "QualityApi"]

@@ -16,6 +16,7 @@ from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
+from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
 from fleetfold_master.service.scoping import (
     asked_nodes,
@@ -66,15 +67,16 @@ MOST_LOOKED_AT = 1000
 
 
 class Api:
-    """The verbs, each with the message it takes; those about access itself are `AccessApi`'s."""
+    """The verbs, each with the message it takes; those about access and quality have rooms of their own."""
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
         jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, access: AccessApi,
+        quality: QualityApi,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
-        self._guard, self._access = guard, access
+        self._guard, self._access, self._quality = guard, access, quality
 
     async def start(self, service: Service) -> None:
         """Serve every verb, in the group of all masters."""
@@ -103,6 +105,7 @@ class Api:
             "tx.get": Verb(TransactionGet, self._tx_get),
             "tx.wait": Verb(TransactionWait, self._tx_wait),
             "tx.list": Verb(TransactionList, self._tx_list),
+            **self._quality.verbs(),
             **self._access.verbs(),
         }
 
@@ -153,7 +156,9 @@ class Api:
         if narrowed is None:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
-        return await self._federation.search(narrowed, ask)
+        found = await self._federation.search(narrowed, ask)
+        self._quality.searched(narrowed, found)
+        return found
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 __all__ = [
-    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
-    "step", "timeline", "tx",
+    "api_key", "audit", "click", "invite", "invite_use", "job", "job_node", "judgement", "metadata", "node", "petition",
+    "refresh", "search_count", "session", "step", "timeline", "tx",
 ]  # fmt: skip
 
 metadata = MetaData()
@@ -209,4 +209,43 @@ audit = Table(
     Column("reason", String(255), nullable=False),
     Column("source", String(255), nullable=False),
     Index("audit_by_age", "at"),
+)
+
+judgement = Table(
+    "judgement",
+    metadata,
+    Column("query", String(32), primary_key=True),
+    Column("node", String(63), primary_key=True),
+    Column("collection", String(63), primary_key=True),
+    Column("document", String(512), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("grade", Integer, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+click = Table(
+    "click",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("query", String(32), nullable=False),
+    Column("node", String(63), nullable=False),
+    Column("collection", String(63), nullable=False),
+    Column("document", String(512), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("at", Double, nullable=False),
+    Index("click_by_query", "query"),
+    Index("click_by_age", "at"),
+)
+
+search_count = Table(
+    "search_count",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("node", String(63), primary_key=True),
+    Column("collection", String(63), primary_key=True),
+    Column("searches", Integer, nullable=False),
+    Column("empty", Integer, nullable=False),
 )
