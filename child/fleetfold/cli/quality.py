@@ -32,7 +32,11 @@ async def judge(
     *,
     from_: Annotated[
         str | None,
-        Option(name="--from", help="JSON lines with `query`, `node`, `collection`, `id` and `grade`; - is stdin."),
+        Option(
+            name="--from",
+            allow_leading_hyphen=True,
+            help="JSON lines with `query`, `node`, `collection`, `id` and `grade`; - is stdin.",
+        ),
     ] = None,
     common: Common = COMMON,
     terminal: Injected,
@@ -81,8 +85,9 @@ async def click(
     terminal: Injected,
 ) -> None:
     """Say which hit was chosen; programs do it with `Client.click`."""
+    hit = _values(query, target)
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.click(**_values(query, target), rank=rank)
+        kept = await fleet.click(**hit, rank=rank)
     terminal.show(common, kept, lambda: "kept")
 
 
