@@ -100,8 +100,10 @@ class QualityApi:
             raise NotFound(f"{field}: there is no {name!r} in the fleet", field=field)
 
     def _collections(self, name: str) -> list[str]:
-        node = self._registry.find(name)
-        return [one.name for one in node.description.collections] if node else []
+        try:
+            return [one.name for one in self._registry.get(name).description.collections]
+        except NotFound:  # it was taken out meanwhile
+            return []
 
 
 def _touches_judged(ask: QualityJudge, answer: QualityJudged | None) -> Touched:
