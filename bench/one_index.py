@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleetfold_child.index.collection import Collection
@@ -24,11 +22,13 @@ from fleetfold_child.sources import open_source
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
 from fleetfold_shared.messages.search import SearchAsk
+from fleetfold_shared.relevance import DEPTH, ndcg, recall
 from fleetfold_shared.scoring import Corpus, weigh
 from fleetfold_shared.statistics import StatisticsTable
 
+__all__ = ["DEPTH", "QUERIES", "ask_for", "ndcg", "read_judgements", "read_queries", "recall"]
+
 QUERIES = 300
-DEPTH = 10
 
 
 def read_queries(folder: Path) -> dict[str, str]:
@@ -46,20 +46,6 @@ def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
         query, document, grade = line.split("\t")
         judged[query][document] = int(grade)
     return judged
-
-
-def ndcg(ranked: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) -> float:
-    """Normalised discounted cumulative gain: gain 2^grade - 1, discount log2(rank + 1)."""
-    ideal = sorted(grades.values(), reverse=True)[:depth]
-    best = sum((2**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(ideal))
-    got = sum((2 ** grades.get(one, 0) - 1) / math.log2(rank + 2) for rank, one in enumerate(ranked[:depth]))
-    return got / best if best else 0.0
-
-
-def recall(ranked: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) -> float:
-    """The part of the relevant documents that is in the first `depth`."""
-    relevant = {one for one, grade in grades.items() if grade > 0}
-    return len(relevant.intersection(ranked[:depth])) / len(relevant) if relevant else 0.0
 
 
 def ask_for(text: str, corpus: Corpus, k: int = DEPTH) -> SearchAsk:

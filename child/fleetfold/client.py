@@ -10,6 +10,7 @@ from fleetfold.access import AccessCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, LONG_POLL_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.quality import QualityCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
@@ -49,7 +50,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, QualityCalls, CacheCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

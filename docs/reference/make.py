@@ -20,7 +20,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.service import AccessApi, Api, CacheApi
+from fleetfold_master.service import AccessApi, Api, CacheApi, QualityApi, Rooms
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -30,6 +30,7 @@ from fleetfold_shared.messages import (
     criteria,
     explain,
     nodes,
+    quality,
     search,
     statistics,
     transactions,
@@ -38,8 +39,9 @@ from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
-    "About explanations": explain, "About statistics": statistics, "About commands and jobs": jobs,
-    "About transactions": transactions, "About access": access, "About kept answers": cache,
+    "About explanations": explain, "About quality": quality, "About statistics": statistics,
+    "About kept answers": cache, "About commands and jobs": jobs, "About transactions": transactions,
+    "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -114,8 +116,8 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
     api = Api.__new__(Api)
-    api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
-    api._cache = CacheApi.__new__(CacheApi)  # noqa: SLF001
+    rooms = (room.__new__(room) for room in (AccessApi, CacheApi, QualityApi))  # the table alone is wanted
+    api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")

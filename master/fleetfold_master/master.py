@@ -29,8 +29,9 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation
-from fleetfold_master.service import AccessApi, Api, BusSender, CacheApi, Drop, Fleet, Guard
+from fleetfold_master.service import AccessApi, Api, BusSender, CacheApi, Drop, Fleet, Guard, QualityApi, Rooms
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
@@ -76,9 +77,9 @@ class Master:
         self._data = data
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
         self._config = access or AccessConfig()
+        self._search = search or SearchConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
-        self._search = search or SearchConfig()
         self._open = AsyncExitStack()
         self._tasks = Tasks()
 
@@ -124,8 +125,9 @@ class Master:
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
-        kept = CacheApi(cache, federation)
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api, kept)
+        quality = self._open_quality(store, registry, federation)
+        rooms = Rooms(access_api, CacheApi(cache, federation), quality)
+        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
@@ -139,6 +141,13 @@ class Master:
         await cache.load()
         self._open.push_async_callback(cache.close)
         return cache
+
+    def _open_quality(self, store: Store, registry: Registry, federation: Federation) -> QualityApi:
+        counts = Counts(store, self._clock, self._search.quality_days)
+        self._open.push_async_callback(counts.save)
+        self._tasks.spawn(self._every(UPKEEP_S, counts.save))
+        self._tasks.spawn(self._every(PRUNE_S, counts.prune))
+        return QualityApi(Book(store, self._clock), counts, Measuring(store, federation.search, self._clock), registry)
 
     async def _open_access(self, store: Store, registry: Registry, fleet: Fleet) -> AccessRooms:
         signing = await asyncio.to_thread(SigningKeys.load, self._keys, os.environ, self._clock)

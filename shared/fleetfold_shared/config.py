@@ -98,7 +98,7 @@ class AccessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the master searches."""
+    """How the master searches, and what it keeps of searches."""
 
     cache_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
@@ -106,6 +106,9 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_memory_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in memory.")] = 32 * 1024**2
     cache_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in the database.")] = 128 * 1024**2
     cache_queries: Annotated[int, Meta(ge=0, le=100_000, description="How many questions are counted; 0: none.")] = 1000
+    quality_days: Annotated[
+        int, Meta(ge=1, le=3650, description="How long clicks and counts of searches are kept, in days.")
+    ] = 90
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,8 +130,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
-    children: list[ChildConfig] = []
     search: SearchConfig = SearchConfig()
+    children: list[ChildConfig] = []
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Config:

@@ -16,11 +16,14 @@ from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.quality_api import QualityApi
+from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, SearchConfig
@@ -164,10 +167,14 @@ class Desk:
             self.rooms, self.registry, self.fleet, self.guard.refusals, self._drop, self._live,  # type: ignore[arg-type]
         )  # fmt: skip
         self.cache = Cache(store, self.clock, SearchConfig())
+        self.quality = QualityApi(
+            Book(store, self.clock), Counts(store, self.clock, 90),
+            Measuring(store, self.federation.search, self.clock), self.registry,
+        )  # fmt: skip
+        rooms = Rooms(self.access, CacheApi(self.cache, self.federation), self.quality)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
-            self.transactions, self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
-            CacheApi(self.cache, self.federation),  # type: ignore[arg-type]
+            self.transactions, self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

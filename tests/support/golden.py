@@ -51,6 +51,12 @@ _record = m.NodeRecord(
     title="The shop",
     fingerprint="0123456789abcdef",
 )
+_judgement = m.Judgement(query="red chair", node="shop", collection="products", id="p1", grade=3)
+_figures = m.QualityFigures(
+    node="shop", collection="products", queries=3, judgements=9, ndcg=0.75, recall=0.5, clicks=4, click_rr=0.625,
+    searches=200, zero_rate=0.035,
+)  # fmt: skip
+_worst = m.QueryQuality(query="red chair", ndcg=0.25, recall=0.5)
 _scopes = m.Scopes(nodes=["shop", "eu-*"], actions=["cancel_order"], collections=["products"])
 _key = m.KeyInfo(
     id="01hzyapikey00", name="till", role="operator", scopes=_scopes, created_at=1_700_000_000.0, created_by="cli",
@@ -234,6 +240,18 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,
             centroids=b"\x00<", sizes=[3],
+        ),
+        _judgement, _figures, _worst,
+        m.QualityJudge(judgements=[_judgement]),
+        m.QualityJudged(judgements=3, queries=1),
+        m.QualityClick(query="red chair", node="shop", collection="products", id="p1", rank=2),
+        m.QualityClicked(at=1_700_000_000.0),
+        m.QualityForget(query="red chair"),
+        m.QualityForgotten(judgements=3, clicks=1),
+        m.QualityReportAsk(nodes=["shop"], collections=["products"], limit=50, days=7, timeout_ms=5000),
+        m.QualityReport(
+            fleet=_figures, nodes=[_figures], collections=[_figures], worst=[_worst], judged=5, measured=3,
+            incomplete=1, since=1_700_000_000.0, took_ms=25.5,
         ),
         m.Transact(id="tx-1", steps=[_step], name="order", wait_ms=100),
         m.TransactionGet(id="tx-1"),

@@ -24,6 +24,7 @@ from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_o
 from fleetfold.cli.jobs import jobs
 from fleetfold.cli.keys import keys
 from fleetfold.cli.nodes import nodes
+from fleetfold.cli.quality import judge, quality
 from fleetfold.cli.run import run
 from fleetfold.cli.search import search
 from fleetfold.cli.terminal import Terminal
@@ -45,7 +46,7 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
-    "Use a fleet": (nodes, search, cache, run, jobs, tx),
+    "Use a fleet": (nodes, search, judge, quality, cache, run, jobs, tx),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }

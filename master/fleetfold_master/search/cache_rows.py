@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from fleetfold_master.search.cache_memory import Entry
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.search_tables import search_cache, search_question
 from fleetfold_master.store.statements import Write
-from fleetfold_master.store.tables import search_cache, search_question
 
 __all__ = [
     "QuestionRow", "Shelved", "cleared", "gone", "packed", "questions", "read_entry", "read_questions", "read_shelved",

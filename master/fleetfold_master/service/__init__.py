@@ -7,6 +7,8 @@ from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.quality_api import QualityApi
+from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.sender import BusSender
 
-__all__ = ["AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard"]
+__all__ = ["AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms"]

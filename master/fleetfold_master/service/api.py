@@ -12,12 +12,11 @@ from fleetfold_master.actions import Jobs, check_params
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facets import merged_facets
-from fleetfold_master.service.access_api import AccessApi
-from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
 from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
+from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.scoping import (
     asked_nodes,
     check_run,
@@ -67,16 +66,15 @@ MOST_LOOKED_AT = 1000
 
 
 class Api:
-    """The verbs, each with the message it takes; those about access itself are `AccessApi`'s."""
+    """The verbs, each with the message it takes; those about access and quality have rooms of their own."""
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
-        jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, access: AccessApi,
-        cache: CacheApi,
+        jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, rooms: Rooms,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
-        self._guard, self._access, self._cache = guard, access, cache
+        self._guard, self._rooms = guard, rooms
 
     async def start(self, service: Service) -> None:
         """Serve every verb, in the group of all masters."""
@@ -105,8 +103,7 @@ class Api:
             "tx.get": Verb(TransactionGet, self._tx_get),
             "tx.wait": Verb(TransactionWait, self._tx_wait),
             "tx.list": Verb(TransactionList, self._tx_list),
-            **self._access.verbs(),
-            **self._cache.verbs(),
+            **self._rooms.verbs(),
         }
 
     async def _nodes_list(self, ask: NodeList, who: Principal) -> NodeListed:
@@ -119,19 +116,19 @@ class Api:
         self._node(change.node, who)
         record = await self._registry.update(change)
         if record.state == "inactive":
-            await self._access.disconnect(change.node)
+            await self._rooms.access.disconnect(change.node)
         return record
 
     async def _nodes_remove(self, ask: NodeRemove, who: Principal) -> NodeRemoved:
         if self._node(ask.node, who, pending=True).state == "pending":
-            await self._access.shut_out(ask.node, "removed")
+            await self._rooms.access.shut_out(ask.node, "removed")
             return NodeRemoved(node=ask.node)
         if still_open := self._transactions.open_on(ask.node):
             raise Conflict(
                 f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
                 field="node",
             )
-        await self._access.shut_out(ask.node, "removed")  # first: one that was only removed would join again
+        await self._rooms.access.shut_out(ask.node, "removed")  # first: one that was only removed would join again
         await self._fleet.remove(ask.node)
         return NodeRemoved(node=ask.node)
 
@@ -157,7 +154,8 @@ class Api:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
         found = await self._federation.search(narrowed, ask)
-        self._cache.count(narrowed, ask)
+        self._rooms.cache.count(narrowed, ask)
+        self._rooms.quality.searched(narrowed, found)
         return found
 
     async def _run(self, ask: Run, who: Principal) -> Job:

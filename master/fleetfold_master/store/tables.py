@@ -5,23 +5,11 @@ JSON is text written and read by msgspec, times are Unix seconds, and nothing he
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 __all__ = [
-    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh",
-    "search_cache", "search_question", "session", "step", "timeline", "tx",
+    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
+    "step", "timeline", "tx",
 ]  # fmt: skip
 
 metadata = MetaData()
@@ -221,24 +209,4 @@ audit = Table(
     Column("reason", String(255), nullable=False),
     Column("source", String(255), nullable=False),
     Index("audit_by_age", "at"),
-)
-
-search_cache = Table(
-    "search_cache",
-    metadata,
-    Column("key", String(32), primary_key=True),
-    Column("value", LargeBinary, nullable=False),
-    Column("bytes", Integer, nullable=False),
-    Column("saved_at", Double, nullable=False),
-    Column("cost_ms", Double, nullable=False),
-)
-
-search_question = Table(
-    "search_question",
-    metadata,
-    Column("key", String(32), primary_key=True),
-    Column("narrowed", Text, nullable=False),
-    Column("asked", Text, nullable=False),
-    Column("times", Integer, nullable=False),
-    Column("asked_at", Double, nullable=False),
 )

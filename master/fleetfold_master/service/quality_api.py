@@ -1,0 +1,115 @@
+"""The verbs about quality, within the scopes of who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleetfold_master.access.authority import Principal
+from fleetfold_master.nodes import Registry
+from fleetfold_master.quality import Book, Counts, Measuring
+from fleetfold_master.quality.measuring import Asked
+from fleetfold_master.service.guard import Verb
+from fleetfold_master.service.touched import Touched, named
+from fleetfold_shared.errors import NotFound
+from fleetfold_shared.messages import (
+    Judgement,
+    QualityClick,
+    QualityClicked,
+    QualityForget,
+    QualityForgotten,
+    QualityJudge,
+    QualityJudged,
+    QualityReport,
+    QualityReportAsk,
+    Search,
+    Searched,
+)
+
+__all__ = ["QualityApi"]
+
+
+class QualityApi:
+    """Judging, clicks, the report; and the counting of searches, which `Api` has it do."""
+
+    def __init__(self, book: Book, counts: Counts, measuring: Measuring, registry: Registry) -> None:
+        self._book, self._counts, self._measuring, self._registry = book, counts, measuring, registry
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name. Clicks are not in the audit log: there are too many, and they change no document."""
+        return {
+            "quality.judge": Verb(QualityJudge, self._judge, _touches_judged),
+            "quality.click": Verb(QualityClick, self._click),
+            "quality.report": Verb(QualityReportAsk, self._report),
+            "quality.forget": Verb(QualityForget, self._forget, _touches_forgotten),
+        }
+
+    def searched(self, ask: Search, found: Searched) -> None:
+        """Count a search that somebody made."""
+        self._counts.searched(ask, found, self._collections)
+
+    async def _judge(self, ask: QualityJudge, who: Principal) -> QualityJudged:
+        for number, one in enumerate(ask.judgements):
+            self._check(one, who, f"judgements[{number}].")
+        return await self._book.judge(ask.judgements, who.name)
+
+    async def _click(self, ask: QualityClick, who: Principal) -> QualityClicked:
+        self._check(ask, who, "")
+        return await self._book.click(ask, who.name)
+
+    async def _forget(self, ask: QualityForget, who: Principal) -> QualityForgotten:
+        who.need_whole_fleet("quality.forget")
+        return await self._book.forget(ask.query)
+
+    async def _report(self, ask: QualityReportAsk, who: Principal) -> QualityReport:
+        for name in ask.nodes:
+            who.need_node(name, "nodes")
+            self._need(name, "nodes")
+        for name in ask.collections:
+            who.need_collection(name)
+        await self._counts.save()
+        return await self._measuring.report(self._asked(ask, who))
+
+    def _asked(self, ask: QualityReportAsk, who: Principal) -> Asked:
+        """The nodes and collections that are asked about and that the caller may see."""
+        seen: dict[str, list[str]] = {}
+        for node in self._registry.all():
+            there = [one.name for one in node.description.collections if who.may_collection(one.name)]
+            wanted = [name for name in there if not ask.collections or name in ask.collections]
+            asked = node.name in ask.nodes if ask.nodes else who.may_node(node.name)
+            if wanted and asked and node.state == "active":
+                seen[node.name] = wanted
+        narrow = bool(ask.collections or who.scopes.collections)
+        return Asked(
+            seen, sorted({name for names in seen.values() for name in names}) if narrow else [], ask.limit, ask.days,
+            ask.timeout_ms / 1000, whole=not (narrow or ask.nodes or who.scopes.nodes),
+        )  # fmt: skip
+
+    def _check(self, one: Judgement | QualityClick, who: Principal, where: str) -> None:
+        """`Forbidden` or `NotFound` naming the field, unless the caller may see the collection and there is one."""
+        who.need_node(one.node, f"{where}node")
+        who.need_collection(one.collection, f"{where}collection")
+        self._need(one.node, f"{where}node")
+        there = self._collections(one.node)
+        if one.collection not in there:
+            field, known = f"{where}collection", ", ".join(filter(who.may_collection, there)) or "none"
+            raise NotFound(f"{field}: {one.node!r} has no {one.collection!r}; it has: {known}", field=field)
+
+    def _need(self, name: str, field: str) -> None:
+        node = self._registry.find(name)
+        if node is None or node.state == "removed":
+            raise NotFound(f"{field}: there is no {name!r} in the fleet", field=field)
+
+    def _collections(self, name: str) -> list[str]:
+        try:
+            return [one.name for one in self._registry.get(name).description.collections]
+        except NotFound:  # it was taken out meanwhile
+            return []
+
+
+def _touches_judged(ask: QualityJudge, answer: QualityJudged | None) -> Touched:
+    return Touched(named((one.node for one in ask.judgements), whole=answer is not None))
+
+
+def _touches_forgotten(_ask: QualityForget, _answer: QualityForgotten | None) -> Touched:
+    """Not which query: it was to be forgotten."""
+    return Touched()
