@@ -8,7 +8,8 @@ What works for long says an empty part now and then: neither side waits for one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from itertools import count
 from typing import TypeVar
 
@@ -41,8 +42,8 @@ Say = Callable[[Message], Awaitable[None]]
 """Sends a part of the answer before the answer."""
 
 
-class Gone(Exception):  # noqa: N818 (it is no error: the caller does not want the answer any more)
-    """Nobody waits for the answer."""
+class Gone(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -132,7 +133,9 @@ class _Line:
             self.said += 1
 
 
-async def in_parts(bus: Bus, subject: str, data: bytes, timeout_s: float, silence_s: float) -> AsyncIterator[Part]:
+async def in_parts(
+    bus: Bus, subject: str, data: bytes, timeout_s: float, silence_s: float
+) -> AsyncGenerator[Part, None]:
     """Ask, and yield the parts as they come; the last is the answer.
 
     `Unavailable` at once when nobody answers, a part is missing or the link breaks; `DeadlineExceeded` when nothing
@@ -152,8 +155,9 @@ async def in_parts(bus: Bus, subject: str, data: bytes, timeout_s: float, silenc
     unsubscribe = await bus.link.subscribe(inbox, hear)
     try:
         await bus.link.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
-        async for part in _in_order(heard, asyncio.get_running_loop().time() + timeout_s, silence_s):
-            yield part
+        async with aclosing(_in_order(heard, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
+            async for part in parts:
+                yield part
     finally:
         bus.link.not_on_down(broken)
         await unsubscribe()
@@ -161,7 +165,7 @@ async def in_parts(bus: Bus, subject: str, data: bytes, timeout_s: float, silenc
 
 async def _in_order(
     heard: asyncio.Queue[Incoming | FleetfoldError], until: float, silence_s: float
-) -> AsyncIterator[Part]:
+) -> AsyncGenerator[Part, None]:
     """The parts with something in them. One that has come already is passed over; one that is missing is an error."""
     due, last = 0, False
     while not last:
@@ -184,7 +188,7 @@ async def _next(heard: asyncio.Queue[Incoming | FleetfoldError], until: float, s
         async with asyncio.timeout(min(left_s, silence_s)):
             message = await heard.get()
     except TimeoutError:
-        what = f"nothing came for {silence_s:g} s" if silence_s < left_s else "the answer has not ended in the time given"
+        what = f"nothing came for {silence_s:g} s" if silence_s < left_s else "the answer has not ended in time"
         raise DeadlineExceeded(f"{what}; allow more, or ask again") from None
     if isinstance(message, FleetfoldError):
         raise message

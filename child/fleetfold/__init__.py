@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, NodeUpdate, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Filter, NodeUpdate, Passage, Rollback, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -30,6 +30,7 @@ __all__ = [
     "Context",
     "Filter",
     "NodeUpdate",
+    "Passage",
     "Refused",
     "Rollback",
     "Sort",

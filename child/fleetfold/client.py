@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fleetfold.access import AccessCalls
+from fleetfold.asking import AskCalls
 from fleetfold.caller import ANSWER_S, LONG_POLL_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.searching import SearchCalls
@@ -48,7 +49,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

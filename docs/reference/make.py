@@ -26,6 +26,7 @@ from fleetfold_shared.messages import (
     PROTOCOL,
     Message,
     access,
+    asking,
     criteria,
     explain,
     nodes,
@@ -36,7 +37,8 @@ from fleetfold_shared.messages import (
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
-    "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
+    "About nodes": nodes, "About searches": search, "About questions": asking,
+    "About the fields of documents": criteria,
     "About explanations": explain, "About statistics": statistics, "About commands and jobs": jobs,
     "About transactions": transactions, "About access": access,
 }  # fmt: skip

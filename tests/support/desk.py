@@ -164,6 +164,7 @@ class Desk:
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.transactions, self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
+            SimpleNamespace(),  # type: ignore[arg-type]
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

@@ -55,6 +55,7 @@ TABLE: Mapping[str, Permission] = _table([
     _row("nodes.revoke", "Take a node's credentials away.", _OPERATORS),
     _row("nodes.join", "Take one's place in the fleet.", "", own="child"),
     _row("search.query", "Search the nodes.", _READERS),
+    _row("ask.question", "Have a question answered from the documents.", _READERS),
     _row("actions.run", "Run an action on nodes.", _PUBLISHERS),
     _row("jobs.get", "Show a job.", _READERS, own="publisher"),
     _row("jobs.wait", "Wait for a job's end.", _READERS, own="publisher"),

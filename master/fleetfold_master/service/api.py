@@ -6,9 +6,11 @@ from typing import Any
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
+from fleetfold_broker.parts import Say, silent
 from fleetfold_broker.service import Service
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs, check_params
+from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facets import merged_facets
@@ -26,11 +28,13 @@ from fleetfold_master.service.scoping import (
     sees_all,
     visible,
 )
-from fleetfold_master.service.touched import Touched, named, touches_node
+from fleetfold_master.service.touched import Touched, named, touches_answer, touches_node
 from fleetfold_master.store import StoredNode
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import (
+    Answered,
+    Ask,
     Job,
     JobGet,
     JobList,
@@ -71,10 +75,11 @@ class Api:
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
         jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, access: AccessApi,
+        answering: Answering,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
-        self._guard, self._access = guard, access
+        self._guard, self._access, self._answering = guard, access, answering
 
     async def start(self, service: Service) -> None:
         """Serve every verb, in the group of all masters."""
@@ -95,6 +100,7 @@ class Api:
             "nodes.ping": Verb(NodePing, self._nodes_ping),
             "nodes.stats": Verb(NodeStatsAsk, self._nodes_stats),
             "search.query": Verb(Search, self._search),
+            "ask.question": Verb(Ask, self._ask, touches_answer, recorded=True, in_parts=self._ask_in_parts),
             "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
@@ -154,6 +160,18 @@ class Api:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
         return await self._federation.search(narrowed, ask)
+
+    async def _ask(self, ask: Ask, who: Principal) -> Answered:
+        return await self._ask_in_parts(ask, who, silent)
+
+    async def _ask_in_parts(self, ask: Ask, who: Principal, say: Say) -> Answered:
+        if ask.by is not None:
+            self._node(ask.by, who, "by")
+
+        async def find(search: Search) -> Searched:
+            return await self._search(search, who)
+
+        return await self._answering.answer(ask, find, say)
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)
