@@ -18,6 +18,8 @@ FRAME_CHARS = 24
 """What stands around a passage in the prompt."""
 OF_A_NEIGHBOUR = 0.5
 """How much of a sentence's relevance the ones beside it get, so that what belongs together is read together."""
+LEAST_OF_BEST = 0.25
+"""A sentence whose worth, with that, is less than this share of the best one's is not read: it only fills the room."""
 GAP = " … "
 
 
@@ -60,9 +62,11 @@ def _chosen(weighed: list[Sentence], room: int) -> list[Sentence]:
     """All sentences if they fit, else those that say most, with their neighbours; in their order. One at least."""
     if sum(len(one.text) + 1 for one in weighed) <= room:
         return weighed
-    value = [_with_neighbours(weighed, place) for place in range(len(weighed))]
-    chosen: list[Sentence] = []
-    for one in sorted(weighed, key=lambda one: (-value[one.place], one.place)):
+    worth = [_with_neighbours(weighed, place) for place in range(len(weighed))]
+    least, chosen = LEAST_OF_BEST * max(worth), list[Sentence]()
+    for one in sorted(weighed, key=lambda one: (-worth[one.place], one.place)):
+        if worth[one.place] < least:
+            break
         if not chosen or len(one.text) + len(GAP) <= room:
             chosen.append(one)
             room -= len(one.text) + len(GAP)
