@@ -113,10 +113,10 @@ class AskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     url: Annotated[
-        str | None,
-        Meta(pattern="^https?://", description="An OpenAI-compatible endpoint with its path: `http://gpu:8000/v1`."),
+        Annotated[str, Meta(pattern="^https?://")] | None,
+        Meta(description="An OpenAI-compatible endpoint with its path: `http://gpu:8000/v1`."),
     ] = None
-    model: Annotated[str | None, Meta(min_length=1, description="The model that is asked.")] = None
+    model: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="The model that is asked.")] = None
     models: Annotated[list[str], Meta(description="Other models that callers may name with `--model`.")] = []
     key_file: Annotated[str | None, Meta(description="The file that holds the endpoint's key.")] = None
     timeout_s: Annotated[float, Meta(gt=0, le=600, description="How long an answer may take, in seconds.")] = 60.0

@@ -72,7 +72,7 @@ def secret_files(config: Config, env: Mapping[str, str], keys: Path, state: Path
     found = [file for place in (state, keys.parent) for file in place.glob("children/*/credentials.json")]
     yield from sorted({*configured, *found})
     named = [env.get(f"{name}_FILE") for name in SECRETS]
-    yield from (Path(file) for file in (*named, config.tls.key, config.ask.key_file) if file)
+    yield from (Path(file) for file in dict.fromkeys((*named, config.tls.key, config.ask.key_file)) if file)
 
 
 def in_files(paths: Iterable[Path]) -> Iterator[Finding]:

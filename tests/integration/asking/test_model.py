@@ -112,7 +112,7 @@ async def test_who_wants_no_more_words_ends_the_call() -> None:
 async def test_without_an_endpoint_there_is_no_model_and_without_a_name_there_is_none_either() -> None:
     async with Model.open(AskConfig(), {}) as model:
         assert model is None
-    with pytest.raises(InvalidInput, match="ask.model"):
+    with pytest.raises(InvalidInput, match=r"ask\.model"):
         async with Model.open(AskConfig(url="http://127.0.0.1:1/v1"), {}):
             pass
 
@@ -132,5 +132,5 @@ def test_the_key_is_of_the_variable_or_of_the_file(tmp_path: Path) -> None:
     assert model_key(AskConfig(key_file=str(file)), {}) == "of-the-file"
     assert model_key(AskConfig(key_file=str(file)), {"FLEETFOLD_ASK_KEY": " shown "}) == "shown"
     assert model_key(AskConfig(), {}) is None
-    with pytest.raises(InvalidInput, match="ask.key_file"):
+    with pytest.raises(InvalidInput, match=r"ask\.key_file"):
         model_key(AskConfig(key_file=str(tmp_path / "none")), {})

@@ -1,4 +1,4 @@
-"""Questions to a real fleet: what it answers from its documents, with and without a model, and what it does not know."""
+"""Questions to a real fleet: what it answers from its documents, with and without a model, and what it cannot."""
 
 from __future__ import annotations
 

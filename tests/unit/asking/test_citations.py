@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_only_sources_that_are_there_can_be_cited(words: str, said: str, cited: 
 @given(st.text(alphabet="a [1239],;]", max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_how_the_words_are_cut_into_parts_changes_nothing(text: str, cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    parts = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [text[start:end] for start, end in pairwise(places)]
     whole, one = told(text)
     pieces, many = told(*parts)
     assert pieces == whole
