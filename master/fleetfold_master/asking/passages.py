@@ -44,7 +44,7 @@ def read_passages(hits: Sequence[Hit], interest: Interest, budget_tokens: int) -
         room = min(share, left - len(title) - FRAME_CHARS)
         if room < LEAST_CHARS // 4:
             break
-        weighed = interest.weighed(sentences(hit.content) or [title])
+        weighed = interest.weighed(sentences(hit.content) or [title], title)
         chosen = _chosen(weighed, room)
         text = _joined(chosen)[:room]
         n = len(readings) + 1

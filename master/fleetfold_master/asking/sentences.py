@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ MOST_CHARS = 100_000
 """What is read of a document."""
 MOST_EMBEDDED = 40
 """Sentences of a document that get a vector: those that share most with the question."""
+OF_THE_TITLE = 0.5
 LONGEST = 400
 """Characters of a sentence; what is longer, such as a table without line ends, is cut between words."""
 
@@ -49,11 +50,13 @@ class Interest:
         self._embedder = embedder
         self._vector = embedder.embed([question])[0]
 
-    def weighed(self, texts: list[str]) -> list[Sentence]:
+    def weighed(self, texts: list[str], title: str = "") -> list[Sentence]:
         """The texts with their relevance: 0.7 x the idf of the question's terms in it, over that of all of them,
-        + 0.3 x cosine, as the search weighs documents.
+        + 0.3 x cosine, as the search weighs documents. A term of the title alone counts half: it says what all of them
+        are about.
         """
-        overlaps = [self._overlap(text) for text in texts]
+        above = set(tokens(title))
+        overlaps = [self._overlap(text, above) for text in texts]
         chosen = sorted(range(len(texts)), key=lambda i: (-overlaps[i], i))[:MOST_EMBEDDED]
         vectors = np.zeros((len(texts), self._embedder.dimensions), dtype=np.float32)
         if chosen:
@@ -64,8 +67,10 @@ class Interest:
             for place, text in enumerate(texts)
         ]
 
-    def _overlap(self, text: str) -> float:
-        return sum(self._idfs.get(term, 0.0) for term in set(tokens(text))) / self._total
+    def _overlap(self, text: str, title: Set[str]) -> float:
+        said = set(tokens(text))
+        mass = sum(idf * ((term in said) or OF_THE_TITLE * (term in title)) for term, idf in self._idfs.items())
+        return mass / self._total
 
 
 def _short(sentence: str) -> Iterator[str]:
