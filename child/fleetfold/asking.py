@@ -14,8 +14,8 @@ from fleetfold_shared.messages import Answered, Ask, AskPart, WhichNodes, decode
 
 __all__ = ["AskCalls", "Asking"]
 
-SILENCE_S = 5.0
-"""A master that works shows it every second."""
+SILENCE_S = 10.0
+"""A master that works shows it every second; one that is busy takes a while to begin."""
 
 
 class Asking:

@@ -66,6 +66,11 @@ REQUESTS = """\
 A request carries `{deadline}`. The reply goes to the caller's own inbox, which must begin with `_INBOX.<caller>.`: a
 request with any other reply subject is not answered. A request past its deadline is dropped. All masters answer in the
 queue group `masters`.
+
+A request that carries `{parts}` may be answered in parts: messages in order with `{part}`, and at the end the reply
+itself with `{last_part}`. The parts of an answer in words are [AskPart](#askpart). Hear them on a subject of your inbox
+of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an empty
+part every second while it has nothing to say. Without the header, the reply comes alone.
 """
 
 NODE_REQUESTS = """\
@@ -113,7 +118,7 @@ def _subjects() -> Iterator[str]:
 
 
 def _requests() -> Iterator[str]:
-    yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
+    yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
     api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
@@ -127,6 +132,10 @@ def _requests() -> Iterator[str]:
     )
     node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
     yield from _verbs({verb: (None, handler) for verb, handler in {**node.asked(), **node.told()}.items()}, "")
+
+
+def _names() -> dict[str, str]:
+    return {"deadline": headers.DEADLINE, "parts": headers.PARTS, "part": headers.PART, "last_part": headers.LAST_PART}
 
 
 def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]], prefix: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ class Interest:
             for place, text in enumerate(texts)
         ]
 
-    def _overlap(self, text: str, title: Set[str]) -> float:
+    def _overlap(self, text: str, title: AbstractSet[str]) -> float:
         said = set(tokens(text))
         mass = sum(idf * ((term in said) or OF_THE_TITLE * (term in title)) for term, idf in self._idfs.items())
         return mass / self._total
