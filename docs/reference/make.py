@@ -69,8 +69,8 @@ queue group `masters`.
 
 A request that carries `{parts}` may be answered in parts: messages in order with `{part}`, and at the end the reply
 itself with `{last_part}`. The parts of an answer in words are [AskPart](#askpart). Hear them on a subject of your inbox
-of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an empty
-part every second while it has nothing to say. Without the header, the reply comes alone.
+of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an
+empty part every second while it has nothing to say. Without the header, the reply comes alone.
 """
 
 NODE_REQUESTS = """\

@@ -15,13 +15,14 @@ from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, AskConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
@@ -164,7 +165,7 @@ class Desk:
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.transactions, self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
-            SimpleNamespace(),  # type: ignore[arg-type]
+            Answering(AskConfig(), self.registry, None, None),  # type: ignore[arg-type]  # nothing is found to be read
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

@@ -17,6 +17,7 @@ from fleetfold_master.access.roles import ROLES, TABLE, reach
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     AccessStatsAsk,
+    Ask,
     AuditList,
     JobGet,
     JobList,
@@ -64,6 +65,7 @@ ASKS: dict[str, Message] = {
     "nodes.approve": NodeApprove(node="crm"),
     "nodes.revoke": NodeRevoke(node="blog"),
     "search.query": Search(query="chair"),
+    "ask.question": Ask(question="which chair?"),
     "actions.run": Run(id="j9", action="refund", nodes=["blog"]),
     "jobs.get": JobGet(id="j1"),
     "jobs.wait": JobWait(id="j1"),
@@ -102,7 +104,7 @@ class Calls(list[str]):
                 raise error
             return NodeList()
 
-        instead = {"handle": reached} if error else {"handle": reached, "touches": None}
+        instead = {"handle": reached, "in_parts": None} | ({} if error else {"touches": None})
         desk.api.verbs = lambda: {name: replace(verb, **instead) for name, verb in verbs.items()}  # type: ignore[method-assign]
 
 

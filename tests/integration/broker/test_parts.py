@@ -197,3 +197,23 @@ async def test_a_broken_link_ends_the_waiting_at_once(
     with pytest.raises(Unavailable, match="broke"):
         await anext(heard)
     assert not cli.link._on_down[1:]
+
+
+async def test_of_several_that_serve_one_gives_all_parts(connect: Connect, cli: Bus) -> None:
+    services = list[Service]()
+    for name in ("m1", "m2", "m3"):
+        bus = await connect("master")
+        services.append(Service(bus, "fleetfold", version="1.2.3"))
+
+        async def naming(request: Request, name: str = name) -> Message:
+            for _ in range(3):
+                await request.say(NodeRemoved(node=name))
+            return NodeRemoved(node=name)
+
+        await serve(services[-1], bus, naming)
+    answers = [[words(part)[0] async for part in ask(cli)] for _ in range(30)]
+    assert {len(answer) for answer in answers} == {4}
+    assert {len(set(answer)) for answer in answers} == {1}
+    assert len({answer[0] for answer in answers}) > 1
+    for service in services:
+        await service.stop()

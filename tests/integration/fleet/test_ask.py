@@ -242,18 +242,3 @@ async def test_a_node_whose_answerer_fails_or_hangs_costs_its_words_only(fleet: 
     assert hung.kind == "extractive"
     assert hung.reason is not None
     assert "in time" in hung.reason or "within" in hung.reason
-
-
-async def test_of_two_masters_one_answers(fleet: Fleet) -> None:
-    await two_nodes(fleet)
-    first = fleet.master
-    await fleet.start_master("second")
-    try:
-        asking = fleet.client.ask(QUESTION)
-        parts = [part async for part in asking]
-        assert len(parts) == 1
-        assert asking.answered is not None
-        assert asking.answered.text == parts[0].text
-    finally:
-        assert first is not None
-        await first.stop()
