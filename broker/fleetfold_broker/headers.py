@@ -14,8 +14,11 @@ __all__ = [
     "ERROR_CODE",
     "GATHER",
     "KEPT",
+    "LAST_PART",
     "LIMIT",
     "MESSAGE_ID",
+    "PART",
+    "PARTS",
     "REMAINING",
     "RETRY_AFTER",
     "STATUS",
@@ -32,6 +35,12 @@ CORRELATION = "Fleetfold-Request"
 """Which of the gatherer's questions an answer belongs to."""
 KEPT = "Fleetfold-Kept"
 """What the broker is to repeat once it has stored the message."""
+PARTS = "Fleetfold-Parts"
+"""The caller takes the reply in parts, as it comes; without it, it gets the whole answer at the end."""
+PART = "Fleetfold-Part"
+"""The number of a part, from 0. It may be empty: it says that the other side is at work."""
+LAST_PART = "Fleetfold-Last-Part"
+"""The number of the last part, which is the answer itself."""
 LIMIT = "RateLimit-Limit"
 """How many requests a minute the caller may make."""
 REMAINING = "RateLimit-Remaining"

@@ -73,6 +73,10 @@ class Link:
         """Call `callback` whenever the connection is lost."""
         self._on_down.append(callback)
 
+    def not_on_down(self, callback: Callable[[], None]) -> None:
+        """Do not call `callback` any more."""
+        self._on_down.remove(callback)
+
     async def start(self, *, patient: bool = False) -> None:
         """Connect; from then on the link mends itself. `Unavailable` when nobody listens or nobody checks credentials,
         `Unauthenticated` when they are refused; one that is `patient` waits for the broker instead.
@@ -207,7 +211,7 @@ class Link:
     def _down(self) -> None:
         if self._up.is_set():
             self._up.clear()
-            for callback in self._on_down:
+            for callback in list(self._on_down):
                 callback()
 
     async def _supervise(self) -> None:

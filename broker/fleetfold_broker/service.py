@@ -16,8 +16,9 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import DEADLINE, error_headers
+from fleetfold_broker.headers import DEADLINE, PARTS, error_headers
 from fleetfold_broker.introspection import EndpointStats, Introspection
+from fleetfold_broker.parts import Gone, Parts, Say, silent
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
@@ -34,7 +35,8 @@ MOST_AT_ONCE = 1024
 class Request(msgspec.Struct, frozen=True):
     """A request to serve. `caller` is the identity in its subject; `deadline` is on the loop's clock.
 
-    A handler may put headers into `reply_headers`: the answer carries them, and the error as well.
+    A handler may put headers into `reply_headers`: the answer carries them, and the error as well. What it gives to
+    `say` goes to the caller before the answer, if that takes parts; then the handler is cancelled when it goes away.
     """
 
     subject: str
@@ -43,6 +45,7 @@ class Request(msgspec.Struct, frozen=True):
     deadline: float | None
     headers: dict[str, str]
     reply_headers: dict[str, str] = {}
+    say: Say = silent
 
     def remaining_s(self) -> float | None:
         """Seconds until nobody waits any more; `None` when the caller set no deadline."""
@@ -63,6 +66,7 @@ class Service:
         self._bus = bus
         self._gate = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks = Tasks()
+        self._parts = Parts(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self._introspection = Introspection(bus, name, version, description)
 
@@ -100,6 +104,7 @@ class Service:
             await end()
         self._ends.clear()
         await self._tasks.drain(grace_s)
+        await self._parts.stop()
 
     async def _handle(
         self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats, place: Place | None
@@ -110,11 +115,26 @@ class Service:
             if request.deadline is not None and loop.time() > request.deadline:
                 return  # nobody waits for it any more
             started = time.perf_counter()
-            headers, body, error = await answer(handler, request)
+            try:
+                headers, body, error = await self._answer(handler, request, message.reply)
+            except Gone:
+                headers, body, error = {}, None, "the caller went away"
         stats.count(time.perf_counter() - started, error)
         subject, also = place(request) if place else (message.reply, {})
         if subject and body is not None:
             await _say(self._bus, subject, body, {**headers, **also})
+
+    async def _answer(
+        self, handler: Handler, request: Request, reply: str
+    ) -> tuple[dict[str, str], bytes | None, str | None]:
+        if PARTS not in request.headers or not request.caller:
+            return await answer(handler, request)
+
+        async def work(say: Say) -> tuple[dict[str, str], bytes | None, str | None]:
+            return await answer(handler, msgspec.structs.replace(request, say=say))
+
+        (headers, body, error), last = await self._parts.answer(reply, work)
+        return {**headers, **last}, body, error
 
 
 async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], bytes | None, str | None]:

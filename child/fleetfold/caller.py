@@ -64,13 +64,16 @@ class Caller:
         try:
             answer = await self._bus.ask(subject, encode(ask), timeout_s)
         except Unavailable as error:
-            if "no responders" not in error.message:
-                raise
-            raise Unavailable(
-                "no master answers on this bus: start one with `fleetfold up` or `fleetfold master`"
-            ) from None
+            raise self._no_master(error) from None
         self._note_limit(answer.headers or {})
         return decode(answer.data, kind)
+
+    @staticmethod
+    def _no_master(error: Unavailable) -> Unavailable:
+        """The error, in words that say what to do where nobody answers."""
+        if "no responders" not in error.message:
+            return error
+        return Unavailable("no master answers on this bus: start one with `fleetfold up` or `fleetfold master`")
 
     def _note_limit(self, headers: Mapping[str, str]) -> None:
         with contextlib.suppress(KeyError, ValueError):

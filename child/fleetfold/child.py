@@ -33,6 +33,7 @@ from fleetfold_broker.secretfile import from_environment
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Action, Actions
+from fleetfold_child.answerer import Answerer, check_answerer
 from fleetfold_child.arrival import arrive, check_join_token
 from fleetfold_child.builtin import builtin_actions, no_source
 from fleetfold_child.database import Database
@@ -97,6 +98,7 @@ class Child:
         self._keys: dict[str, list[str]] = {}
         self._actions = Actions()
         self._prepare: list[Prepare] = []
+        self._answerer: Answerer | None = None
         self._open = AsyncExitStack()
         self._collections: dict[str, Collection] = {}
         self._node: Node | None = None
@@ -131,6 +133,17 @@ class Child:
         self._prepare.append(function)
         return self
 
+    def answers(self, function: Answerer) -> Answerer:
+        """Have `function` answer the questions that are put to this node: `@child.answers`.
+
+        It is an async function of the question and the passages found, and returns text that cites them as `[n]`.
+        When it fails, the caller gets the best sentences of the documents instead.
+        """
+        if self._answerer is not None:
+            raise Conflict("answers: this node has an answerer already", field="answers")
+        self._answerer = check_answerer(function)
+        return function
+
     @property
     def documents(self) -> dict[str, int]:
         """How many documents each collection holds."""
@@ -146,7 +159,9 @@ class Child:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
             ledger = await self._open_data()
-            node = self._node = Node(bus, self._describing, self._actions, ledger, self._collections, granted)
+            node = self._node = Node(
+                bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer
+            )
             await node.start()
         except BaseException:
             await self._open.aclose()

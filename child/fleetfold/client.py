@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fleetfold.access import AccessCalls
+from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, LONG_POLL_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
@@ -50,7 +51,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, QualityCalls, CacheCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

@@ -8,7 +8,7 @@ from fleetfold.caller import ANSWER_S, Caller
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial, Search, Searched, Sort, WhichNodes
 
-__all__ = ["SearchCalls"]
+__all__ = ["SearchCalls", "which"]
 
 
 class SearchCalls(Caller):
@@ -52,7 +52,7 @@ class SearchCalls(Caller):
         each collection declares. `cache` is `use`, `refresh` or `off`.
         """
         ask = Search(
-            query=query, limit=limit, threshold=threshold, nodes=_which(nodes), collections=list(collections),
+            query=query, limit=limit, threshold=threshold, nodes=which(nodes), collections=list(collections),
             filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
             dedup=dedup, facets=list(facets), sort=list(sort), among=list(among), context=list(context),
             partial=partial, max_parallel=max_parallel, alpha=alpha, cache=cache,
@@ -87,7 +87,7 @@ class SearchCalls(Caller):
                 return
 
 
-def _which(nodes: Sequence[str] | WhichNodes) -> list[str] | WhichNodes:
+def which(nodes: Sequence[str] | WhichNodes) -> list[str] | WhichNodes:
     """As they travel. A name in the place of a list of names is a slip, which would read as a name for each letter."""
     if not isinstance(nodes, str):
         return list(nodes)

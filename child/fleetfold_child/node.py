@@ -18,6 +18,7 @@ from fleetfold_broker.kept import Kept
 from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
+from fleetfold_child.answerer import Answerer
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
@@ -57,6 +58,7 @@ class Node:
     def __init__(
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
+        answerer: Answerer | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -65,7 +67,7 @@ class Node:
         self._executor = Executor(
             actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency
         )
-        self._granted = granted
+        self._granted, self._answerer = granted, answerer
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._kept = Kept(bus)
         self._tasks = Tasks()
@@ -80,7 +82,7 @@ class Node:
     async def start(self) -> None:
         """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
         self._heartbeat_s = (await self._join()).heartbeat_s
-        verbs = Verbs(self._described.incarnation, self._collections, self)
+        verbs = Verbs(self._described.incarnation, self._collections, self, self._answerer)
         await serve_node(self._service, self._bus, self._name, verbs.asked(of_documents="search" in self._granted))
         for verb, handler in verbs.told().items():
             await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
@@ -139,6 +141,7 @@ class Node:
             self._described,
             collections=[collection.info() for collection in self._collections.values()] if searched else [],
             actions=self._actions.infos() if acting else [],
+            answers=searched and self._answerer is not None,
         )
 
     @property

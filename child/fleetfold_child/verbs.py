@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from fleetfold_broker.service import Request
+from fleetfold_child.answerer import Answerer, answered
 from fleetfold_child.index import Collection, search_collections
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import (
     Message,
+    NodeAnswer,
     NodeDescription,
     NodeList,
+    NodeQuestion,
     Pong,
     SearchAnswer,
     SearchAsk,
@@ -43,14 +46,17 @@ class Daemon(Protocol):
 class Verbs:
     """The handlers of `ask.<verb>` and `call.<node>.<verb>`."""
 
-    def __init__(self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon) -> None:
+    def __init__(
+        self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon, answerer: Answerer | None = None
+    ) -> None:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
+        self._answerer = answerer
 
     def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Request], Awaitable[Message]]]:
         """What is answered, each verb with its handler; without `of_documents` only what any node answers."""
         if not of_documents:
             return {"ping": self._ping}
-        return {"ping": self._ping, "search": self._search, "statistics": self._statistics}
+        return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -68,6 +74,9 @@ class Verbs:
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
         return await self._collections[ask.collection].summary(ask)
+
+    async def _rag(self, request: Request) -> NodeAnswer:
+        return await answered(self._answerer, decode(request.data, NodeQuestion), request.remaining_s())
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

@@ -20,12 +20,14 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
+from fleetfold_master.asking import Answering
 from fleetfold_master.service import AccessApi, Api, CacheApi, QualityApi, Rooms
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
     Message,
     access,
+    asking,
     cache,
     criteria,
     explain,
@@ -39,7 +41,7 @@ from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
-    "About explanations": explain, "About quality": quality, "About statistics": statistics,
+    "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About transactions": transactions,
     "About access": access,
 }  # fmt: skip
@@ -67,6 +69,11 @@ REQUESTS = """\
 A request carries `{deadline}`. The reply goes to the caller's own inbox, which must begin with `_INBOX.<caller>.`: a
 request with any other reply subject is not answered. A request past its deadline is dropped. All masters answer in the
 queue group `masters`.
+
+A request that carries `{parts}` may be answered in parts: messages in order with `{part}`, and at the end the reply
+itself with `{last_part}`. The parts of an answer in words are [AskPart](#askpart). Hear them on a subject of your inbox
+of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an
+empty part every second while it has nothing to say. Without the header, the reply comes alone.
 """
 
 NODE_REQUESTS = """\
@@ -114,9 +121,9 @@ def _subjects() -> Iterator[str]:
 
 
 def _requests() -> Iterator[str]:
-    yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
+    yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
-    rooms = (room.__new__(room) for room in (AccessApi, CacheApi, QualityApi))  # the table alone is wanted
+    rooms = (room.__new__(room) for room in (AccessApi, CacheApi, QualityApi, Answering))  # the table alone is wanted
     api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
@@ -129,6 +136,10 @@ def _requests() -> Iterator[str]:
     )
     node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
     yield from _verbs({verb: (None, handler) for verb, handler in {**node.asked(), **node.told()}.items()}, "")
+
+
+def _names() -> dict[str, str]:
+    return {"deadline": headers.DEADLINE, "parts": headers.PARTS, "part": headers.PART, "last_part": headers.LAST_PART}
 
 
 def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]], prefix: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ from fleetfold_broker.topology import MASTERS, RESULTS, Topology
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
+from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
@@ -36,7 +37,7 @@ from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -70,6 +71,7 @@ class Master:
         access: AccessConfig | None = None,
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
+        ask: AskConfig | None = None,
         clock: Clock | None = None,
         search: SearchConfig | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Master:
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
         self._config = access or AccessConfig()
         self._search = search or SearchConfig()
+        self._ask = ask or AskConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._open = AsyncExitStack()
@@ -126,7 +129,9 @@ class Master:
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
         quality = self._open_quality(store, registry, federation)
-        rooms = Rooms(access_api, CacheApi(cache, federation), quality)
+        model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
+        answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
+        rooms = Rooms(access_api, CacheApi(cache, federation), quality, answering)
         api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))

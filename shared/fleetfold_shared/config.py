@@ -21,7 +21,7 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
 __all__ = [
-    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig",
+    "AccessConfig", "AskConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig",
     "TlsConfig", "load", "variables",
 ]  # fmt: skip
 
@@ -120,6 +120,33 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str | None, Meta(description="Its private key; a PEM file.")] = None
 
 
+class AskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The model that `fleetfold ask` has write answers; without `url` they are sentences of the documents.
+
+    Its key is a secret: `FLEETFOLD_ASK_KEY`, or the file in `key_file`.
+    """
+
+    url: Annotated[
+        Annotated[str, Meta(pattern="^https?://")] | None,
+        Meta(description="An OpenAI-compatible endpoint with its path: `http://gpu:8000/v1`."),
+    ] = None
+    model: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="The model that is asked.")] = None
+    models: Annotated[list[str], Meta(description="Other models that callers may name with `--model`.")] = []
+    key_file: Annotated[str | None, Meta(description="The file that holds the endpoint's key.")] = None
+    timeout_s: Annotated[float, Meta(gt=0, le=600, description="How long an answer may take, in seconds.")] = 60.0
+    silence_s: Annotated[float, Meta(gt=0, le=600, description="How long the model may say nothing, in seconds.")] = (
+        20.0
+    )
+    answer_tokens: Annotated[int, Meta(ge=1, le=100_000, description="How long an answer may be, in tokens.")] = 600
+    budget_tokens: Annotated[
+        int, Meta(ge=100, le=100_000, description="How much of the documents it is given, in tokens of 4 characters.")
+    ] = 2000
+    floor: Annotated[
+        float, Meta(ge=0, le=1, description="The score of the best document below which the fleet does not know.")
+    ] = 0.25
+    at_once: Annotated[int, Meta(ge=1, le=1000, description="How many answers one master has written at once.")] = 8
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
@@ -131,6 +158,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     search: SearchConfig = SearchConfig()
+    ask: AskConfig = AskConfig()
     children: list[ChildConfig] = []
 
 
@@ -152,13 +180,13 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "search", "access", "tls", "log", "children"}
+_SECTIONS = {"broker", "master", "search", "ask", "access", "tls", "log", "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "search", "access", "tls", "log"))
+    yield from ((name, hints[name]) for name in ("broker", "master", "search", "ask", "access", "tls", "log"))
 
 
 def _from_file(path: Path) -> Config:
@@ -191,6 +219,7 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
         master=replace(config.master, data=maybe(config.master.data)),
         access=replace(config.access, keys=maybe(config.access.keys)),
         tls=replace(config.tls, ca=maybe(config.tls.ca), cert=maybe(config.tls.cert), key=maybe(config.tls.key)),
+        ask=replace(config.ask, key_file=maybe(config.ask.key_file)),
         children=[
             replace(
                 child,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 import structlog
 
+from fleetfold.asking import Asking
 from fleetfold.cli.app import main
 from fleetfold.cli.options import Common
 from fleetfold.cli.terminal import Terminal
@@ -20,6 +21,8 @@ from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     AccessStats,
     ActionInfo,
+    Answered,
+    AskPart,
     AuditEntry,
     CacheStats,
     CacheWarmed,
@@ -153,6 +156,13 @@ class FakeFleet:
 
     async def search(self, query: str, **options: Any) -> Searched:
         return self._said("search", {"query": query, **options}, self.answer)
+
+    def ask(self, question: str, **options: Any) -> Asking:
+        async def parts() -> AsyncGenerator[AskPart | Answered, None]:
+            for part in self._said("ask", {"question": question, **options}, self.answer):
+                yield part
+
+        return Asking(parts())
 
     async def run(self, action: str, params: Any, **options: Any) -> Job:
         return self._said("run", {"action": action, "params": params, **options}, self.answer)

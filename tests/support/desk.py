@@ -15,6 +15,7 @@ from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache
@@ -26,7 +27,7 @@ from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.config import AccessConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
@@ -171,7 +172,8 @@ class Desk:
             Book(store, self.clock), Counts(store, self.clock, 90),
             Measuring(store, self.federation.search, self.clock), self.registry,
         )  # fmt: skip
-        rooms = Rooms(self.access, CacheApi(self.cache, self.federation), self.quality)  # type: ignore[arg-type]
+        answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
+        rooms = Rooms(self.access, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.transactions, self.gatherer, self.guard, rooms,  # type: ignore[arg-type]

@@ -38,6 +38,7 @@ _description = m.NodeDescription(
     embedder="wordllama-256",
     collections=[_collection],
     actions=[_action],
+    answers=True,
 )
 _record = m.NodeRecord(
     name="shop",
@@ -123,6 +124,12 @@ _report = m.NodeReport(
     reason="likely",
     replica="blog",
     rescored=True,
+)
+_cited = m.CitedSource(
+    n=1, node="shop", collection="pages", id="p1", title="Returns", score=0.875, passage="Within 30 days.", cited=True
+)
+_passage = m.Passage(
+    n=1, node="shop", collection="pages", id="p1", title="Returns", text="Within 30 days.", score=0.875
 )
 _place = m.Place(score=0.875, node="shop", collection="products", id="p1")
 _sort = m.Sort(field="price", order="desc")
@@ -236,6 +243,20 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",
             changed=True, facets=[_facet], coverage=0.5, cached=True,
         ),
+        m.Ask(
+            question="how do I return a tent?", nodes=["shop"], among=["shop"], collections=["products"], limit=3,
+            budget=500, model="none", by="shop", timeout_ms=5000,
+        ),
+        m.AskPart(text="Within", again=True, reason="the model's endpoint failed (500)"),
+        m.Answered(
+            question="how do I return a tent?", text="Within 30 days [1].", kind="generated", sources=[_cited],
+            model="qwen3:8b", by="shop", reason="too slow", uncited=True, invalid_citations=1, context_tokens=40,
+            partial=True, took_ms=4.5,
+        ),
+        _cited,
+        _passage,
+        m.NodeQuestion(question="how do I return a tent?", passages=[_passage]),
+        m.NodeAnswer(text="Within 30 days [1]."),
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,

@@ -20,7 +20,7 @@ from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.options import LinkOptions
 from fleetfold_master.master import Master
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, AskConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
@@ -41,6 +41,7 @@ class Fleet:
     def __init__(self, broker: EmbeddedBroker, place: Path, keys: BrokerKeys) -> None:
         self.broker, self.place, self.keys = broker, place, keys
         self.access = AccessConfig()
+        self.ask = AskConfig()
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
@@ -50,7 +51,7 @@ class Fleet:
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
-            keys=self.place / "keys",
+            keys=self.place / "keys", ask=self.ask,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())

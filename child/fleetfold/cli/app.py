@@ -13,6 +13,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group
 
+from fleetfold.cli.ask import ask
 from fleetfold.cli.audit import audit, whoami
 from fleetfold.cli.cache import cache
 from fleetfold.cli.certs import certs
@@ -46,7 +47,7 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
-    "Use a fleet": (nodes, search, judge, quality, cache, run, jobs, tx),
+    "Use a fleet": (nodes, search, ask, judge, quality, cache, run, jobs, tx),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }

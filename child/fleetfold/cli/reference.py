@@ -19,6 +19,7 @@ from fleetfold.cli.weaknesses import Finding
 from fleetfold_shared.config import ChildConfig, Config, variables
 from fleetfold_shared.messages import (
     AccessStats,
+    Answered,
     AuditEntry,
     CacheStats,
     CacheWarmed,
@@ -49,6 +50,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("quality", "a report", (QualityReport,)),
     ("quality click", "`at`: when it was kept, in Unix seconds", ()),
     ("quality forget", "`judgements` and `clicks`: how many were dropped", ()),
+    ("ask", "an answer in words", (Answered,)),
     ("run, jobs show", "a job", (Job,)),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),
     ("tx run, tx show", "a transaction", (TransactionView,)),
@@ -90,6 +92,7 @@ SECRET_VARIABLES = {
     "FLEETFOLD_API_KEY": "The API key that commands and clients show; else this machine's own, where the fleet runs.",
     "FLEETFOLD_JOIN": "The join token of a child that has no credentials yet.",
     "FLEETFOLD_BROKER_KEYS": "The masters' keys at the broker; else `broker.json` in the keys directory.",
+    "FLEETFOLD_ASK_KEY": "The key of the model's endpoint in `[ask]`.",
     "FLEETFOLD_SIGNING_KEYS": "What signs access tokens; else `signing.json` in the keys directory.",
 }
 
@@ -135,7 +138,7 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "search", "access", "tls", "log"):
+    for name in ("broker", "master", "search", "ask", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")

@@ -20,7 +20,7 @@ from fleetfold_shared.urls import shown
 
 __all__ = ["Finding", "endless_admins", "in_environment", "in_files", "in_settings", "secret_files"]
 
-SECRETS = (API_KEY, "FLEETFOLD_JOIN", "FLEETFOLD_BROKER_KEYS", "FLEETFOLD_SIGNING_KEYS")
+SECRETS = (API_KEY, "FLEETFOLD_JOIN", "FLEETFOLD_BROKER_KEYS", "FLEETFOLD_SIGNING_KEYS", "FLEETFOLD_ASK_KEY")
 OTHERS = {"FLEETFOLD_STATE", "FLEETFOLD_CONFIG", *SECRETS, *(f"{name}_FILE" for name in SECRETS)}
 INTERNAL = (".internal", ".local", ".localhost", ".home.arpa")
 """Endings of names that lead nowhere outside."""
@@ -43,6 +43,8 @@ def in_settings(config: Config) -> Iterator[Finding]:
         yield Finding("weak", "broker.host", what)
     if config.url:
         yield from _in_url(config.url, has_ca=bool(config.tls.ca))
+    if config.ask.url:
+        yield from _in_ask(config.ask.url)
     if config.access.pending:
         yield Finding("note", "access.pending", "whoever reaches the broker may ask to be approved as a node")
     if not config.access.failed_joins_per_minute:
@@ -70,7 +72,7 @@ def secret_files(config: Config, env: Mapping[str, str], keys: Path, state: Path
     found = [file for place in (state, keys.parent) for file in place.glob("children/*/credentials.json")]
     yield from sorted({*configured, *found})
     named = [env.get(f"{name}_FILE") for name in SECRETS]
-    yield from (Path(file) for file in (*named, config.tls.key) if file)
+    yield from (Path(file) for file in dict.fromkeys((*named, config.tls.key, config.ask.key_file)) if file)
 
 
 def in_files(paths: Iterable[Path]) -> Iterator[Finding]:
@@ -101,6 +103,15 @@ def _in_url(url: str, *, has_ca: bool) -> Iterator[Finding]:
             yield Finding("weak", "url", what)
         if parts.password:
             yield Finding("note", "url", f"the password in {shown(each)} is seen wherever the URL is")
+
+
+def _in_ask(url: str) -> Iterator[Finding]:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and _is_public(parts.hostname or ""):
+        what = f"passages of documents and the key go to {parts.hostname} in plain text: write https://"
+        yield Finding("weak", "ask.url", what)
+    if parts.password:
+        yield Finding("weak", "ask.url", "a password in it is seen wherever the settings are: use ask.key_file")
 
 
 def _is_loopback(host: str) -> bool:

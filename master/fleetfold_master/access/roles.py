@@ -63,6 +63,7 @@ TABLE: Mapping[str, Permission] = _table([
     _row("quality.click", "Say which hit was chosen.", _READERS),
     _row("quality.report", "Ask the judged queries again and compute how good searches are.", _OPERATORS),
     _row("quality.forget", "Drop what is kept about a query.", _OPERATORS),
+    _row("ask.question", "Have a question answered from the documents.", _READERS),
     _row("actions.run", "Run an action on nodes.", _PUBLISHERS),
     _row("jobs.get", "Show a job.", _READERS, own="publisher"),
     _row("jobs.wait", "Wait for a job's end.", _READERS, own="publisher"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
+from fleetfold_broker.parts import Say, silent
 from fleetfold_broker.service import Service
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs, check_params
@@ -26,11 +27,13 @@ from fleetfold_master.service.scoping import (
     sees_all,
     visible,
 )
-from fleetfold_master.service.touched import Touched, named, touches_node
+from fleetfold_master.service.touched import Touched, named, touches_answer, touches_node
 from fleetfold_master.store import StoredNode
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import (
+    Answered,
+    Ask,
     Job,
     JobGet,
     JobList,
@@ -95,6 +98,7 @@ class Api:
             "nodes.ping": Verb(NodePing, self._nodes_ping),
             "nodes.stats": Verb(NodeStatsAsk, self._nodes_stats),
             "search.query": Verb(Search, self._search),
+            "ask.question": Verb(Ask, self._ask, touches_answer, recorded=True, in_parts=self._ask_in_parts),
             "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
@@ -157,6 +161,18 @@ class Api:
         self._rooms.cache.count(narrowed, ask)
         self._rooms.quality.searched(narrowed, found)
         return found
+
+    async def _ask(self, ask: Ask, who: Principal) -> Answered:
+        return await self._ask_in_parts(ask, who, silent)
+
+    async def _ask_in_parts(self, ask: Ask, who: Principal, say: Say) -> Answered:
+        if ask.by is not None:
+            self._node(ask.by, who, "by")
+
+        async def find(search: Search) -> Searched:
+            return await self._search(search, who)
+
+        return await self._rooms.answering.answer(ask, find, say)
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from fleetfold_broker.parts import Say
 from fleetfold_broker.service import Handler, Request
 from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
@@ -36,10 +37,12 @@ class Verb(Generic[M]):
 
     takes: type[M]
     handle: Callable[[M, Principal], Awaitable[Message]]
-    touches: Callable[[M, Any], Touched] | None = None
-    """Gets the message and the answer, or `None` when it was refused or failed."""
+    touches: Callable[[M, Any], Touched | None] | None = None
+    """Gets the message and the answer, or `None` when it was refused or failed. It may say that nothing is."""
     recorded: bool = False
     """Whether the store has it elsewhere, so that its entry need not be there before the answer."""
+    in_parts: Callable[[M, Principal, Say], Awaitable[Message]] | None = None
+    """`handle`, where it can say parts of its answer before."""
 
 
 class Guard:
@@ -57,7 +60,7 @@ class Guard:
         async def handle(request: Request) -> Message:
             principal = self._let_in(name, request)
             ask = decode(request.data, verb.takes)
-            return await self._do(name, verb, ask, principal)
+            return await self._do(name, verb, ask, principal, request.say)
 
         return handle
 
@@ -74,20 +77,20 @@ class Guard:
             raise
         return principal
 
-    async def _do(self, name: str, verb: Verb[Any], ask: Message, principal: Principal) -> Message:
+    async def _do(self, name: str, verb: Verb[Any], ask: Message, principal: Principal, say: Say) -> Message:
         touches = verb.touches or _nothing
         try:
-            answer = await verb.handle(ask, principal)
+            answer = await (verb.in_parts(ask, principal, say) if verb.in_parts else verb.handle(ask, principal))
         except Forbidden as error:
-            self.refusals.count(principal.name, principal.role, name, error, touches(ask, None))
+            self.refusals.count(principal.name, principal.role, name, error, touches(ask, None) or Touched())
             raise
         except BaseException as error:  # a defect and the end of this master too: it may have had an effect
-            if verb.touches and not isinstance(error, NOTHING_DONE):
-                entry = self._entry(principal, touches(ask, None))
+            if (touched := touches(ask, None)) and verb.touches and not isinstance(error, NOTHING_DONE):
+                entry = self._entry(principal, touched)
                 self._audit.note(principal.name, name, "failed", reason=_why(error), **entry)
             raise
-        if verb.touches:
-            entry = self._entry(principal, touches(ask, answer))
+        if verb.touches and (touched := touches(ask, answer)) is not None:
+            entry = self._entry(principal, touched)
             if verb.recorded:
                 self._audit.note(principal.name, name, "ok", **entry)
             else:

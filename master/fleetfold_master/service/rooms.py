@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fleetfold_master.asking import Answering
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
@@ -20,6 +21,7 @@ class Rooms:
     access: AccessApi
     cache: CacheApi
     quality: QualityApi
+    answering: Answering
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""

@@ -49,7 +49,7 @@ class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A node in its own words. `incarnation` is new at each start of its process."""
+    """A node in its own words. `incarnation` is new at each start of its process. `answers`: it answers questions."""
 
     incarnation: str
     version: str
@@ -61,6 +61,7 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     embedder: str = ""
     collections: list[CollectionInfo] = []
     actions: list[ActionInfo] = []
+    answers: bool = False
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):

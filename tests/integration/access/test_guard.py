@@ -17,6 +17,7 @@ from fleetfold_master.access.roles import ROLES, TABLE, reach
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     AccessStatsAsk,
+    Ask,
     AuditList,
     CacheClear,
     CachePopularAsk,
@@ -77,6 +78,7 @@ ASKS: dict[str, Message] = {
     "quality.click": QualityClick(query="chair", node="blog", collection="posts", id="p1", rank=1),
     "quality.report": QualityReportAsk(),
     "quality.forget": QualityForget(query="chair"),
+    "ask.question": Ask(question="which chair?"),
     "actions.run": Run(id="j9", action="refund", nodes=["blog"]),
     "jobs.get": JobGet(id="j1"),
     "jobs.wait": JobWait(id="j1"),
@@ -119,7 +121,7 @@ class Calls(list[str]):
                 raise error
             return NodeList()
 
-        instead = {"handle": reached} if error else {"handle": reached, "touches": None}
+        instead = {"handle": reached, "in_parts": None} | ({} if error else {"touches": None})
         desk.api.verbs = lambda: {name: replace(verb, **instead) for name, verb in verbs.items()}  # type: ignore[method-assign]
 
 

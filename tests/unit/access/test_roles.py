@@ -27,7 +27,7 @@ def test_an_operator_may_do_all_that_readers_and_publishers_may_for_everybody() 
 
 def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
     areas = {verb for verb in verbs_of("reader") if verb.split(".")[1] not in {"list", "get", "wait", "ping", "stats"}}
-    assert areas == {"search.query", "quality.click", "access.whoami"}
+    assert areas == {"search.query", "quality.click", "ask.question", "access.whoami"}
 
 
 def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:

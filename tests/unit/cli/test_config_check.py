@@ -12,7 +12,7 @@ import pytest
 from fleetfold.cli.weaknesses import endless_admins, in_environment, in_settings
 from fleetfold.state import RunningFleet, announce
 from fleetfold_broker.secretfile import replace
-from fleetfold_shared.config import AccessConfig, BrokerConfig, Config, TlsConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, BrokerConfig, Config, TlsConfig
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import KeyInfo
 from support.commandline import FakeFleet, Result, run_command
@@ -149,3 +149,29 @@ def test_admin_keys_that_never_end_are_noted_but_for_this_machines() -> None:
 
     keys = [key("ann"), key("cli"), key("bob", role="reader"), key("eve", expires_at=9.0), key("old", revoked_at=2.0)]
     assert [found.where for found in endless_admins(keys)] == ["key ann"]
+
+
+def test_the_key_of_a_model_that_others_may_read_is_weak_and_said_once(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = state / "model-key"
+    file.write_text(SECRET)
+    file.chmod(0o644)
+    config = state / "fleet.toml"
+    config.write_text('[ask]\nurl = "https://models.example.com/v1"\nmodel = "m"\nkey_file = "model-key"\n')
+    monkeypatch.setenv("FLEETFOLD_ASK_KEY_FILE", str(file))
+    result = check("--config", str(config), "--json")
+    assert [found["where"] for found in result.json["findings"]] == [str(file)]
+    assert SECRET not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("url", "is_weak"),
+    [
+        ("http://models.example.com/v1", True), ("https://a:b@models.example.com/v1", True),
+        ("https://models.example.com/v1", False), ("http://127.0.0.1:11434/v1", False), ("http://gpu:8000/v1", False),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_reached_in_plain_text_over_the_internet_is_weak(url: str, is_weak: bool) -> None:
+    found = list(in_settings(Config(ask=AskConfig(url=url, model="m"))))
+    assert [one.where for one in found] == (["ask.url"] if is_weak else [])

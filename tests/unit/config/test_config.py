@@ -125,3 +125,22 @@ def test_every_setting_but_children_has_a_variable() -> None:
     assert named["FLEETFOLD_BROKER_PORT"] == "broker.port"
     assert named["FLEETFOLD_PREFIX"] == "prefix"
     assert not any("CHILDREN" in name for name in named)
+
+
+def test_a_models_endpoint_is_set_with_its_key_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.toml"
+    path.write_text('[ask]\nurl = "http://gpu:8000/v1"\nmodel = "small"\nkey_file = "model-key"\n')
+    config = load(path, {"FLEETFOLD_ASK_MODEL": "large", "FLEETFOLD_ASK_FLOOR": "0.4", "FLEETFOLD_ASK_KEY": "s"})
+    assert (config.ask.url, config.ask.model, config.ask.floor) == ("http://gpu:8000/v1", "large", 0.4)
+    assert config.ask.key_file == str(tmp_path / "model-key")
+
+
+@pytest.mark.parametrize(
+    ("line", "key"), [('url = "gpu:8000"', "url"), ('model = ""', "model"), ("floor = 2", "floor")]
+)
+def test_a_models_endpoint_that_cannot_be_is_refused_by_its_key(tmp_path: Path, line: str, key: str) -> None:
+    path = tmp_path / "fleet.toml"
+    path.write_text(f"[ask]\n{line}\n")
+    with pytest.raises(InvalidInput) as refused:
+        load(path, {})
+    assert refused.value.field == f"ask.{key}"

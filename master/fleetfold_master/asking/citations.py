@@ -1,0 +1,65 @@
+"""What a model says, checked as it comes: it may cite the sources it was given, and no others."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["UNKNOWN", "Citations"]
+
+UNKNOWN = "UNKNOWN"
+"""The word by which a model says that the passages do not answer the question."""
+
+_CITATION = re.compile(r"[ \t]*[\[【]\s*(\d{1,6}(?:\s*[,;]\s*\d{1,6})*)\s*[\]】]")
+_BEGUN = re.compile(r"[ \t]*(?:[\[【][\d\s,;]{0,40})?\Z")
+_NUMBER = re.compile(r"\d+")
+
+
+class Citations:
+    """Lets words through and removes citations of what is not there; what may be the beginning of one is held back."""
+
+    def __init__(self, sources: int) -> None:
+        self._sources = sources
+        self._held = ""
+        self._said: list[str] = []
+        self.cited: set[int] = set()
+        self.invalid = 0
+
+    @property
+    def text(self) -> str:
+        """All that has been let through."""
+        return "".join(self._said).strip()
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the model has said that it does not know, and nothing else; to be asked after `end`."""
+        return self.text.rstrip(".") == UNKNOWN
+
+    def pass_on(self, words: str) -> str:
+        """What can be said of `words`, and of those held back before."""
+        self._held += words
+        if not self._said and UNKNOWN.startswith(self._held.strip()[: len(UNKNOWN)]):
+            return ""
+        begun = _BEGUN.search(self._held)
+        cut = begun.start() if begun else len(self._held)
+        ready, self._held = self._held[:cut], self._held[cut:]
+        return self._let_through(ready)
+
+    def end(self) -> str:
+        """What was held back: nothing follows any more."""
+        ready, self._held = self._held, ""
+        checked = self._let_through(ready)
+        return "" if self.unknown else checked
+
+    def _let_through(self, words: str) -> str:
+        checked = _CITATION.sub(self._checked, words)
+        if checked:
+            self._said.append(checked)
+        return checked
+
+    def _checked(self, found: re.Match[str]) -> str:
+        numbers = [int(number) for number in _NUMBER.findall(found[1])]
+        good = [number for number in numbers if 1 <= number <= self._sources]
+        self.invalid += len(numbers) - len(good)
+        self.cited.update(good)
+        space = " " if found[0][0] in " \t" else ""
+        return space + "".join(f"[{number}]" for number in good) if good else ""
