@@ -10,11 +10,14 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_child.index.preparation import prepare
+from fleetfold_child.index.statistics import Statistics
 from fleetfold_master.search.federation import Federation
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import register_embedder
+from fleetfold_shared.embedding import Embedder, register_embedder
 from fleetfold_shared.messages import (
+    CollectionExplained,
     CollectionInfo,
     Hit,
     NodeDescription,
@@ -26,7 +29,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 from fleetfold_shared.statistics import MergedCorpus
-from support.search import WordBag, entries, statistics_of
+from support.search import WordBag, statistics_of
 
 __all__ = ["Shelf", "Shelves", "placed"]
 
@@ -36,8 +39,10 @@ Layout = Mapping[str, Mapping[str, Iterable[Document]]]
 class Shelf:
     """A collection in memory."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, embedder: Embedder | None = None) -> None:
         self.name, self.there, self.epoch = name, dict[str, Document](), 0
+        self.alpha: float | None = None
+        self.embedder = embedder or WordBag()
         self.index = MemoryIndex()
         self.statistics = statistics_of([])
 
@@ -46,11 +51,21 @@ class Shelf:
         self.there |= new
         self.epoch += 1
         self.statistics = statistics_of(self.there.values())
-        await self.index.apply(entries(new.values()), ())
+        await self.index.apply(prepare(list(new.values()), self.embedder), ())
 
     async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
-        found = await self.index.search(read_ask(ask, WordBag(), node, self.name))
+        found = await self.index.search(read_ask(ask, self.embedder, node, self.name, self.alpha))
         return [hit(self.name, one) for one in found], True
+
+    async def search_explained(
+        self, ask: SearchAsk, node: str = ""
+    ) -> tuple[list[ScoredDocument], CollectionExplained]:
+        found, size = await self.search(ask, node), len(self.there)
+        return found[0], CollectionExplained(self.name, size, size, True, self.epoch)
+
+    @property
+    def corpus(self) -> Statistics:
+        return self.statistics
 
 
 class Shelves:
@@ -106,7 +121,7 @@ class Shelves:
     def get(self, name: str) -> StoredNode:
         description = NodeDescription(
             incarnation="i1", version="1.0", analyzer=ANALYZER, embedder=WordBag.name,
-            collections=[CollectionInfo(one) for one in self.nodes[name]],
+            collections=[CollectionInfo(one.name, alpha=one.alpha) for one in self.nodes[name].values()],
         )  # fmt: skip
         return StoredNode(name=name, state="active", description=description, registered_at=0.0)
 
@@ -121,6 +136,9 @@ class Shelves:
 
     def merged(self, keys: Iterable[tuple[str, str]]) -> MergedCorpus:
         return MergedCorpus([self.nodes[node][collection].statistics for node, collection in keys])
+
+    def epochs(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return {key: self.nodes[key[0]][key[1]].epoch for key in keys}
 
     def versions(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str, str, int]]:
         return [(*key, "i1", self.nodes[key[0]][key[1]].epoch) for key in keys]

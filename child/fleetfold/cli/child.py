@@ -34,6 +34,10 @@ async def child(
         tuple[str, ...],
         Many(help="`products=gtin`: a field of a collection that identifies a thing; or `=field:kind`."),
     ] = (),
+    alpha: Annotated[
+        tuple[str, ...],
+        Many(help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0; 0.7."),
+    ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
         Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
@@ -61,6 +65,7 @@ async def child(
     given = {
         "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
+        "alphas": _alphas(alpha),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -124,6 +129,16 @@ def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:
     for word in words:
         collection, key = pair(word, "key")
         found.setdefault(collection, []).append(key)
+    return found
+
+
+def _alphas(words: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for word in words:
+        collection, value = pair(word, "alpha")
+        if collection in found:
+            raise InvalidInput(f"alpha: {collection!r} is given twice", field="alpha")
+        found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
     return found
 
 

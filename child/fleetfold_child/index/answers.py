@@ -40,7 +40,8 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     top = hits[: ask.k]
     more = len(hits) > len(top)
     if ask.highlight or ask.explain:
-        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
+        alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
+        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
     return SearchAnswer(
         hits=fitting(top), exact=exact, more=more, explain=how, facets=facets, ms=_ms_since(started)
     )  # fmt: skip

@@ -118,6 +118,6 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3),
         partial=any(report.status not in SETTLED for report in ordered),
-        cursor=pages.following(ask, hits[-1], course.versions) if more and hits else None,
-        changed=pages.changed(course.versions), facets=merged_facets(search.facets, came),
+        cursor=pages.following(ask, hits[-1], course.versions, course.plan.alphas) if more and hits else None,
+        changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
     )  # fmt: skip

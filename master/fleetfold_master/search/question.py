@@ -16,12 +16,15 @@ from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages import NodeReport, Search, SearchAsk
-from fleetfold_shared.scoring import Corpus, weigh
+from fleetfold_shared.scoring import ALPHA, Corpus, weigh
 from fleetfold_shared.sorting import check_sort
 
 __all__ = ["Plan", "candidates", "check_search", "plan", "weighted_ask"]
 
 MOST_QUERY_CHARS = 2000
+
+Key = tuple[str, str]
+"""A node and a collection of it."""
 
 
 def candidates(search: Search, registry: Registry) -> list[StoredNode]:
@@ -31,11 +34,15 @@ def candidates(search: Search, registry: Registry) -> list[StoredNode]:
 
 
 class Plan(msgspec.Struct):
-    """Who is asked for which collections, and what is known already of who is not."""
+    """Who is asked for which collections, and what is known already of who is not.
+
+    `keys` are the collections whose statistics weigh the query; `alphas` what they declare.
+    """
 
     asked: dict[str, list[str]] = {}
     reports: dict[str, NodeReport] = {}
-    keys: list[tuple[str, str]] = []
+    keys: list[Key] = []
+    alphas: dict[Key, float] = {}
 
 
 def check_search(search: Search) -> None:
@@ -70,11 +77,17 @@ def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: s
         report = _why_not(node, have, node.name in healthy, embedder)
         if node.state == "active":
             result.keys += [(node.name, name) for name in have]
+            result.alphas |= _alphas(node, have)
         if report is None:
             result.asked[node.name] = have
         else:
             result.reports[node.name] = report
     return result
+
+
+def _alphas(node: StoredNode, have: list[str]) -> dict[Key, float]:
+    declared = ((one.name, one.alpha) for one in node.description.collections if one.name in have)
+    return {(node.name, name): alpha for name, alpha in declared if alpha is not None}
 
 
 def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, left_s: float) -> SearchAsk:
@@ -87,6 +100,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=embedder, vector=_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
         highlight=search.highlight, explain=search.explain, dedup=search.dedup, facets=search.facets, sort=search.sort,
+        alpha=ALPHA if search.alpha is None else search.alpha, same_alpha=search.alpha is not None,
     )  # fmt: skip
 
 
