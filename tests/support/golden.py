@@ -233,7 +233,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,
-            centroids=b"\x00<", sizes=[3],
+            centroids=b"\x00<", sizes=[3], analyzer="snowball-en-1", embedder="wordllama-256",
         ),
         m.Transact(id="tx-1", steps=[_step], name="order", wait_ms=100),
         m.TransactionGet(id="tx-1"),

@@ -229,7 +229,7 @@ class Collection:
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""
-        return self._statistics.delta(ask)
+        return msgspec.structs.replace(self._statistics.delta(ask), analyzer=ANALYZER, embedder=self.embedder.name)
 
     async def _ingest(self, records: Records, id_field: str, seen: set[str]) -> IndexReport:
         taken = changed = 0
