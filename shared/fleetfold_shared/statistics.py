@@ -46,8 +46,10 @@ def pack_terms(dfs: dict[str, int]) -> bytes:
 
 
 def unpack_terms(data: bytes) -> dict[str, int]:
-    """What `pack_terms` made. `InvalidInput` if it is anything else, such as a negative count or a term that no analyzer
-    makes, or if it inflates to more than a chunk may hold.
+    """What `pack_terms` made.
+
+    `InvalidInput` if it is anything else, such as a negative count or a term that no analyzer makes, or if it inflates
+    to more than a chunk may hold.
     """
     inflate = zlib.decompressobj()
     try:
@@ -146,7 +148,8 @@ class _Transfer:
 
 def _check_counts(chunk: StatisticsChunk) -> None:
     for field, count, most in (
-        ("documents", chunk.documents, MAX_DOCUMENTS), ("length", chunk.length, MAX_LENGTH), ("epoch", chunk.epoch, 2**63),
+        ("documents", chunk.documents, MAX_DOCUMENTS), ("length", chunk.length, MAX_LENGTH),
+        ("epoch", chunk.epoch, 2**63),
     ):  # fmt: skip
         if not 0 <= count <= most:
             raise InvalidInput(f"{field}: {count} is outside 0-{most}", field=field)

@@ -16,6 +16,7 @@ from fleetfold_master.search.federation import Federation
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, register_embedder
+from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages import (
     CollectionExplained,
     CollectionInfo,
@@ -57,6 +58,9 @@ class Shelf:
         found = await self.index.search(read_ask(ask, self.embedder, node, self.name, self.alpha))
         return [hit(self.name, one) for one in found], True
 
+    async def facets(self, ask: SearchAsk) -> list[Tally]:
+        return await self.index.facets(read_ask(ask, self.embedder))
+
     async def search_explained(
         self, ask: SearchAsk, node: str = ""
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
@@ -77,6 +81,8 @@ class Shelves:
         self.silent: set[str] = set()
         self.asks: list[SearchAsk] = []
         self.forget_place = False
+        self.embedders: dict[str, Embedder] = {}
+        self.analyzers: dict[str, str] = {}
         held: Any = self
         self.federation = Federation(held, held, held, self.gather, WordBag.name)
 
@@ -89,7 +95,11 @@ class Shelves:
         return made
 
     async def put(self, node: str, collection: str, documents: Iterable[Document]) -> None:
-        await self.nodes.setdefault(node, {}).setdefault(collection, Shelf(collection)).put(documents)
+        await (
+            self.nodes.setdefault(node, {})
+            .setdefault(collection, Shelf(collection, self.embedders.get(node)))
+            .put(documents)
+        )
 
     async def search(self, query: str, **options: Any) -> Searched:
         """As it comes to a caller: through the bytes of the messages."""
@@ -120,8 +130,11 @@ class Shelves:
 
     def get(self, name: str) -> StoredNode:
         description = NodeDescription(
-            incarnation="i1", version="1.0", analyzer=ANALYZER, embedder=WordBag.name,
-            collections=[CollectionInfo(one.name, alpha=one.alpha) for one in self.nodes[name].values()],
+            incarnation="i1", version="1.0", analyzer=self.analyzers.get(name, ANALYZER),
+            embedder=self.embedders.get(name, WordBag()).name,
+            collections=[
+                CollectionInfo(one.name, epoch=one.epoch, alpha=one.alpha) for one in self.nodes[name].values()
+            ],
         )  # fmt: skip
         return StoredNode(name=name, state="active", description=description, registered_at=0.0)
 

@@ -35,7 +35,7 @@ from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
-from fleetfold_shared.scoring import check_alpha
+from fleetfold_shared.scoring import Corpus, check_alpha
 
 __all__ = ["MEMORY_DOCUMENTS", "Collection", "IndexReport"]
 
@@ -158,6 +158,11 @@ class Collection:
     def count(self) -> int:
         """How many documents there are."""
         return self._statistics.documents
+
+    @property
+    def corpus(self) -> Corpus:
+        """Its term statistics, as they are at each moment."""
+        return self._statistics
 
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
