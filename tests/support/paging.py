@@ -9,6 +9,7 @@ from fleetfold_broker.gather import Answer
 from fleetfold_child.documents import Document
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_child.index.marks import marked
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.statistics import Statistics
@@ -56,7 +57,7 @@ class Shelf:
 
     async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
         found = await self.index.search(read_ask(ask, self.embedder, node, self.name, self.alpha))
-        return [hit(self.name, one) for one in found], True
+        return [marked(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found], True
 
     async def facets(self, ask: SearchAsk) -> list[Tally]:
         return await self.index.facets(read_ask(ask, self.embedder))
@@ -75,8 +76,9 @@ class Shelf:
 class Shelves:
     """Nodes with collections: what a `Federation` needs of a registry, of presence, of statistics and of a bus."""
 
-    def __init__(self) -> None:
-        register_embedder(WordBag.name, WordBag)
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.embedder = embedder or WordBag()
+        register_embedder(self.embedder.name, lambda: self.embedder)
         self.nodes: dict[str, dict[str, Shelf]] = {}
         self.silent: set[str] = set()
         self.asks: list[SearchAsk] = []
@@ -84,7 +86,7 @@ class Shelves:
         self.embedders: dict[str, Embedder] = {}
         self.analyzers: dict[str, str] = {}
         held: Any = self
-        self.federation = Federation(held, held, held, self.gather, WordBag.name)
+        self.federation = Federation(held, held, held, self.gather, self.embedder.name)
 
     @classmethod
     async def holding(cls, layout: Layout) -> Shelves:
@@ -97,7 +99,7 @@ class Shelves:
     async def put(self, node: str, collection: str, documents: Iterable[Document]) -> None:
         await (
             self.nodes.setdefault(node, {})
-            .setdefault(collection, Shelf(collection, self.embedders.get(node)))
+            .setdefault(collection, Shelf(collection, self.embedders.get(node, self.embedder)))
             .put(documents)
         )
 
@@ -131,7 +133,7 @@ class Shelves:
     def get(self, name: str) -> StoredNode:
         description = NodeDescription(
             incarnation="i1", version="1.0", analyzer=self.analyzers.get(name, ANALYZER),
-            embedder=self.embedders.get(name, WordBag()).name,
+            embedder=self.embedders.get(name, self.embedder).name,
             collections=[
                 CollectionInfo(one.name, epoch=one.epoch, alpha=one.alpha) for one in self.nodes[name].values()
             ],

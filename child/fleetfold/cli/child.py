@@ -17,6 +17,7 @@ from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.scoring import check_alpha
 from fleetfold_shared.urls import shown
 
 __all__ = ["child"]
@@ -139,6 +140,7 @@ def _alphas(words: tuple[str, ...]) -> dict[str, float]:
         if collection in found:
             raise InvalidInput(f"alpha: {collection!r} is given twice", field="alpha")
         found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
+        check_alpha(found[collection], f"alpha of {collection}")
     return found
 
 

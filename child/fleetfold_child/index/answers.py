@@ -12,7 +12,7 @@ from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
 from fleetfold_child.index.facets import count_facets
-from fleetfold_child.index.strange import candidates, own_ask
+from fleetfold_child.index.strange import candidates, interleaved, of_words, own_ask
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.messages.explain import CollectionExplained
@@ -37,6 +37,8 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     try:
         own = ask if ask.query is None else await own_ask(ask, asked)
         hits, exact = await _search(asked, own, node, how)
+        if ask.query is not None:
+            hits = interleaved((await _search(asked, of_words(own), node, []))[0], hits)
         facets = await count_facets(asked, own, started) if ask.facets else []
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))

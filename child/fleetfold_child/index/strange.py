@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -23,7 +24,7 @@ from fleetfold_shared.statistics import MergedCorpus
 if TYPE_CHECKING:
     from fleetfold_child.index.collection import Collection
 
-__all__ = ["candidates", "own_ask"]
+__all__ = ["candidates", "interleaved", "of_words", "own_ask"]
 
 _WANTED_OF = 3  # candidates that are asked for are so many times as many as are wanted
 
@@ -41,6 +42,18 @@ async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAs
         return own
     weights = weigh(query_terms(text), MergedCorpus([one.corpus for one in collections]))
     return replace(own, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor)
+
+
+def of_words(own: SearchAsk) -> SearchAsk:
+    """The same by words alone: what both embedders agree on. Half of the candidates are found so."""
+    return replace(own, vector=None, alpha=1.0, same_alpha=True, explain=False)
+
+
+def interleaved(first: Sequence[ScoredDocument], second: Sequence[ScoredDocument]) -> list[ScoredDocument]:
+    """The best of both in turn, each once."""
+    pairs = zip_longest(first, second)
+    found = {(one.collection, one.id): one for pair in pairs for one in pair if one is not None}
+    return list(found.values())
 
 
 def candidates(hits: Sequence[ScoredDocument], ask: SearchAsk) -> list[ScoredDocument]:

@@ -11,7 +11,7 @@ import pytest
 from fleetfold_broker.gather import Answer
 from fleetfold_child.documents import Document
 from fleetfold_master.search import strangers
-from fleetfold_shared.messages import Filter, Searched, Sort
+from fleetfold_shared.messages import Filter, SearchAsk, Searched, Sort
 from support.paging import Shelves, placed
 from support.search import WordBag, document
 
