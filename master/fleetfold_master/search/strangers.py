@@ -21,7 +21,8 @@ from fleetfold_shared.analysis import ANALYZER, tokens
 from fleetfold_shared.documenttext import text_of
 from fleetfold_shared.embedding import Embedder, load_embedder, unit_rows, unpack
 from fleetfold_shared.enriching import enriched
-from fleetfold_shared.messages import NodeDescription, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk
+from fleetfold_shared.messages import NodeDescription, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
+from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.scoring import alpha_for, length_norm, score
 from fleetfold_shared.sorting import SCORE, arranged
 
@@ -122,8 +123,7 @@ def _batch_scored(
     for hit, text, vector, cosine in zip(hits, texts, vectors, cosines, strict=True):
         parts = Parts(_bm25(ask, tokens(text)), cosine)
         total = score(parts.bm25, parts.cosine, alpha_for(ask, alphas.get(hit.collection)))
-        values = tuple(total if key.field == SCORE else value for key, value in zip(ask.sort, hit.sort, strict=False))
-        scored.append(replace(_marked(hit, vector), score=total, parts=parts, sort=values))
+        scored.append(replace(_marked(hit, vector), score=total, parts=parts, sort=_values(hit, ask.sort, total)))
     return scored
 
 
@@ -136,6 +136,11 @@ def _bm25(ask: SearchAsk, terms: Sequence[str]) -> float:
         tf = float(counts[term.term])
         total += term.qtf * term.idf * tf / (tf + norm)
     return total / ask.divisor if ask.divisor > 0 else total
+
+
+def _values(hit: ScoredDocument, sorts: Sequence[Sort], total: float) -> tuple[Scalar, ...]:
+    given = hit.sort if len(hit.sort) == len(sorts) else (None,) * len(sorts)
+    return tuple(total if key.field == SCORE else value for key, value in zip(sorts, given, strict=True))
 
 
 def _marked(hit: ScoredDocument, vector: NDArray[np.float32]) -> ScoredDocument:
