@@ -104,8 +104,8 @@ class Shelves:
         )
 
     async def search(self, query: str, **options: Any) -> Searched:
-        """As it comes to a caller: through the bytes of the messages."""
-        ask = decode(encode(Search(query=query, **options)), Search)
+        """As it comes to a caller: through the bytes of the messages. A busy machine has time enough."""
+        ask = decode(encode(Search(query=query, **({"timeout_ms": 60_000} | options))), Search)
         return decode(encode(await self.federation.search(ask)), Searched)
 
     async def pages(self, query: str, sizes: Iterable[int], **options: Any) -> list[Searched]:

@@ -33,16 +33,16 @@ def records(seed: int, prefix: str, size: int = 30) -> list[dict[str, Any]]:
 async def test_a_node_of_another_embedder_merges_into_the_one_ranking_and_is_marked(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: records(1, "p")})
     await fleet.start_child("blog", {"posts": lambda: records(2, "b")})
-    wanted = await fleet.client.search(QUERY, limit=100, highlight=True)
+    wanted = await fleet.client.search(QUERY, limit=100, highlight=True, timeout_s=20)
     await fleet.stop_child("blog")
     await fleet.start_child("blog", {"posts": lambda: records(2, "b")}, embedder=WordBag.name)
-    found = await fleet.client.search(QUERY, limit=100, highlight=True)
+    found = await fleet.client.search(QUERY, limit=100, highlight=True, timeout_s=20)
     assert found.hits == wanted.hits
     assert (statuses(found), found.partial) == ({"shop": "ok", "blog": "ok"}, False)
     assert {one.node: (one.rescored, one.exact) for one in found.nodes} == {
         "shop": (False, True), "blog": (True, False)
     }  # fmt: skip
-    pages = [page async for page in fleet.client.search_pages(QUERY, limit=7)]
+    pages = [page async for page in fleet.client.search_pages(QUERY, limit=7, timeout_s=20)]
     assert [hit.id for page in pages for hit in page.hits] == [hit.id for hit in found.hits]
 
 
