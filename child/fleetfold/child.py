@@ -51,6 +51,7 @@ from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.ids import check_slug, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
+from fleetfold_shared.scoring import check_alpha
 
 __all__ = ["Child"]
 
@@ -96,6 +97,7 @@ class Child:
         )  # fmt: skip
         self._sources: dict[str, Source | None] = {}
         self._keys: dict[str, list[str]] = {}
+        self._alphas: dict[str, float | None] = {}
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
@@ -104,16 +106,21 @@ class Child:
         self._node: Node | None = None
         self._background = Tasks()
 
-    def collection(self, name: str, source: Source | None = None, *, keys: Sequence[str] = ()) -> Self:
+    def collection(
+        self, name: str, source: Source | None = None, *, keys: Sequence[str] = (), alpha: float | None = None
+    ) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
 
         `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
         `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
+
+        `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it.
         """
         declared_keys(keys)
+        check_alpha(alpha)
         if check_slug(name, "collection") in self._sources:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
-        self._sources[name], self._keys[name] = source, list(keys)
+        self._sources[name], self._keys[name], self._alphas[name] = source, list(keys), alpha
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
@@ -233,7 +240,7 @@ class Child:
         for name in self._sources:
             collection = await Collection.open(
                 name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed,
-                keys=self._keys[name],
+                keys=self._keys[name], alpha=self._alphas[name],
             )  # fmt: skip
             self._collections[name] = await self._open.enter_async_context(collection)
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)

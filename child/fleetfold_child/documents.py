@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from fleetfold_shared.documenttext import text_of
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["CONTENT_FIELDS", "MAX_ID_CHARS", "TITLE_FIELDS", "Document", "from_record", "patched"]
@@ -36,7 +37,7 @@ class Document:
     @cached_property
     def text(self) -> str:
         """What is analysed and embedded: `title. content`, or the one of them that there is."""
-        return ". ".join(part for part in (self.title, self.content) if part)
+        return text_of(self.title, self.content)
 
     @cached_property
     def hash(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from fleetfold_shared.origins import Origins
 
-__all__ = ["ANALYZER", "MAX_QUERY_CHARS", "located", "query_terms", "tokens"]
+__all__ = ["ANALYZER", "MAX_QUERY_CHARS", "MAX_TERM_CHARS", "located", "query_terms", "tokens"]
 
 ANALYZER = "snowball-en-1"
 """Travels with every search; it changes whenever `tokens` gives another answer for any text."""
@@ -25,7 +25,8 @@ ANALYZER = "snowball-en-1"
 MAX_QUERY_CHARS = 2000
 """What is read of a query: beyond this, more words cost time and no longer say what is meant."""
 
-_MAX_TERM_CHARS = 64  # longer runs are encoded data, not words
+MAX_TERM_CHARS = 64
+"""No term is longer: longer runs are encoded data, not words, and are cut."""
 
 _FUNCTION_WORDS = """
     a an the and or but if then than so as of at by for from in into on onto to with without about
@@ -122,7 +123,7 @@ def _unicode_run() -> re.Pattern[str]:
 @lru_cache(maxsize=1 << 17)
 def _term(word: str) -> str:
     """The stem of a word, empty for a function word. The cache is what makes analysis fast: words repeat."""
-    return "" if word in _STOP_WORDS else str(_stemmer().stemWord(word[:_MAX_TERM_CHARS]))
+    return "" if word in _STOP_WORDS else str(_stemmer().stemWord(word[:MAX_TERM_CHARS]))
 
 
 def _stemmer() -> Any:

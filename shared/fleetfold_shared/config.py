@@ -68,6 +68,10 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         dict[Slug, list[str]],
         Meta(description="By collection, the fields that identify a thing: `field`, or `field:kind`."),
     ] = {}
+    alphas: Annotated[
+        dict[Slug, Annotated[float, Meta(ge=0, le=1)]],
+        Meta(description="By collection, how words weigh against meaning, from 1 (words alone) to 0; 0.7."),
+    ] = {}
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

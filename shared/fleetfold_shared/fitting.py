@@ -9,7 +9,7 @@ import msgspec
 from fleetfold_shared.highlighting import within
 from fleetfold_shared.messages.search import Hit, ScoredDocument
 
-__all__ = ["MAX_ANSWER_BYTES", "fitting"]
+__all__ = ["MAX_ANSWER_BYTES", "fitting", "fitting_whole"]
 
 MAX_ANSWER_BYTES = 768 * 1024
 """What the hits of one answer may take; the broker's limit is 1 MB. Long contents are shortened to fit in."""
@@ -30,6 +30,16 @@ def fitting(hits: list[H]) -> list[H]:
         return hits
     share = MAX_ANSWER_BYTES // len(hits)
     return [one if size <= share else _cut(one, share) for one, size in zip(hits, sizes, strict=True)]
+
+
+def fitting_whole(hits: list[H], least: int) -> list[H]:
+    """The first of the hits, as many as fit with their contents whole; at least so many, which `fitting` may cut."""
+    room = MAX_ANSWER_BYTES
+    for place, one in enumerate(hits):
+        room -= len(msgspec.json.encode(one))
+        if room < 0:
+            return fitting(hits[: max(place, least)])
+    return hits
 
 
 def _cut(one: H, share: int) -> H:

@@ -17,9 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleetfold_shared.messages.search import Term
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages.search import SearchAsk, Term
 
-__all__ = ["ALPHA", "K1", "B", "Corpus", "Weights", "idf", "length_norm", "score", "weigh"]
+__all__ = [
+    "ALPHA", "K1", "B", "Corpus", "Weights", "alpha_for", "check_alpha", "idf", "length_norm", "score", "weigh",
+]  # fmt: skip
 
 K1 = 1.2
 B = 0.75
@@ -48,6 +51,17 @@ class Weights:
     terms: list[Term]
     avgdl: float
     divisor: float
+
+
+def check_alpha(alpha: float | None, field: str = "alpha") -> None:
+    """`InvalidInput` that names `field` for a weight outside 0-1, or none at all (NaN)."""
+    if alpha is not None and not 0 <= alpha <= 1:
+        raise InvalidInput(f"{field}: {alpha} is outside 0-1; 1 is words alone, 0 meaning alone", field=field)
+
+
+def alpha_for(ask: SearchAsk, declared: float | None) -> float:
+    """The weight of a collection that declares this one, or none, in the search of an ask."""
+    return ask.alpha if declared is None or ask.same_alpha else declared
 
 
 def idf(documents: int, df: int) -> float:

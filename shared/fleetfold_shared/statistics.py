@@ -9,17 +9,36 @@ from typing import Annotated
 
 import msgspec
 
+from fleetfold_shared.analysis import MAX_TERM_CHARS
 from fleetfold_shared.centroids import NO_CENTROIDS, Centroids, unpack_centroids
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
 
-__all__ = ["MAX_CHUNK_BYTES", "MergedCorpus", "StatisticsTable", "pack_terms", "unpack_terms"]
+__all__ = [
+    "MAX_CHUNK_BYTES",
+    "MAX_DOCUMENTS",
+    "MAX_TERMS",
+    "MergedCorpus",
+    "StatisticsTable",
+    "pack_terms",
+    "unpack_terms",
+]
 
 MAX_CHUNK_BYTES = 512 * 1024
 """The most that a chunk's terms take before compression: in base64 and without any gain it still fits in 1 MB."""
 
-_decoder = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=0)]])
+MAX_DOCUMENTS = 10**9
+"""A node that claims more documents of one collection, or more of them with a term, is not believed."""
+
+MAX_LENGTH = 10**13
+"""The most terms that all documents of a collection may have together."""
+
+MAX_TERMS = 4_000_000
+"""The most different terms of one collection: about 400 MB. A million web pages have half as many."""
+
+_Term = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TERM_CHARS)]
+_decoder = msgspec.json.Decoder(dict[_Term, Annotated[int, msgspec.Meta(ge=0, le=MAX_DOCUMENTS)]])
 
 
 def pack_terms(dfs: dict[str, int]) -> bytes:
@@ -28,7 +47,11 @@ def pack_terms(dfs: dict[str, int]) -> bytes:
 
 
 def unpack_terms(data: bytes) -> dict[str, int]:
-    """What `pack_terms` made. `InvalidInput` if it is anything else, or inflates to more than a chunk may hold."""
+    """What `pack_terms` made.
+
+    `InvalidInput` if it is anything else, such as a negative count or a term that no analyzer makes, or if it inflates
+    to more than a chunk may hold.
+    """
     inflate = zlib.decompressobj()
     try:
         text = inflate.decompress(data, 2 * MAX_CHUNK_BYTES)
@@ -40,6 +63,7 @@ def unpack_terms(data: bytes) -> dict[str, int]:
 
 class StatisticsTable:
     """What is known of one collection of one node. A `Corpus`; empty until the first transfer is complete.
+    `analyzer` made its terms and `embedder` its vectors; they are empty where the node does not say.
 
     Ask with `ask`, feed each answer to `apply`, until it says that the transfer is complete. What was known stays in
     use until then. Counts are absolute, so a transfer that is repeated or overtaken does no harm.
@@ -51,11 +75,13 @@ class StatisticsTable:
         self.incarnation = ""
         self.epoch = 0
         self.centroids = NO_CENTROIDS
+        self.analyzer = ""
+        self.embedder = ""
         self._dfs: dict[str, int] = {}
         self._transfer: _Transfer | None = None
 
     def df(self, term: str) -> int:
-        return self._dfs.get(term, 0)
+        return min(self._dfs.get(term, 0), self.documents)  # more than there are is stale, or a lie
 
     def ask(self, collection: str) -> StatisticsAsk:
         """What to ask of the node next: what changed since `epoch`, or the rest of a transfer that has begun."""
@@ -68,15 +94,21 @@ class StatisticsTable:
         )
 
     def apply(self, chunk: StatisticsChunk) -> bool:
-        """Take in one answer; true when the transfer is complete, false when `ask` has more to ask."""
-        if self._transfer is None or chunk.full or chunk.incarnation != self._transfer.incarnation:
-            self._transfer = _Transfer(chunk.incarnation, chunk.epoch, chunk.full, {}, 0)
-        self._transfer.dfs.update(unpack_terms(chunk.terms))
+        """Take in one answer; true when the transfer is complete, false when `ask` has more to ask.
+
+        `InvalidInput` for a chunk that no node of ours sends; then `restart`, and what was known stays.
+        """
+        _check_counts(chunk)
+        transfer = self._transfer
+        if transfer is None or chunk.full:
+            transfer = self._transfer = _Transfer(chunk.incarnation, chunk.epoch, chunk.full, {}, 0)
+        if chunk.incarnation != (self.incarnation if not transfer.full else transfer.incarnation):
+            raise InvalidInput("incarnation: a difference to what nobody here holds", field="incarnation")
+        transfer.take(chunk)
         if chunk.next_offset is not None:
-            self._transfer.offset = chunk.next_offset
             return False
         self.centroids = unpack_centroids(chunk.centroids, chunk.sizes)
-        self._complete(self._transfer, chunk)
+        self._complete(transfer, chunk)
         return True
 
     def restart(self) -> None:
@@ -92,6 +124,7 @@ class StatisticsTable:
         self.documents, self.length = last.documents, last.length
         # the epoch of the first chunk: what changed while the others were sent is sent again next time
         self.incarnation, self.epoch = transfer.incarnation, transfer.epoch
+        self.analyzer, self.embedder = last.analyzer, last.embedder
         self._transfer = None
 
 
@@ -104,6 +137,25 @@ class _Transfer:
     full: bool
     dfs: dict[str, int]
     offset: int
+
+    def take(self, chunk: StatisticsChunk) -> None:
+        """One chunk more. Each goes further than the one before, so that no node can make it endless."""
+        self.dfs.update(unpack_terms(chunk.terms))
+        if len(self.dfs) > MAX_TERMS:
+            raise InvalidInput(f"terms: more than {MAX_TERMS} of one collection", field="terms")
+        if chunk.next_offset is not None:
+            if chunk.next_offset <= self.offset:
+                raise InvalidInput(f"next_offset: {chunk.next_offset} does not go on", field="next_offset")
+            self.offset = chunk.next_offset
+
+
+def _check_counts(chunk: StatisticsChunk) -> None:
+    for field, count, most in (
+        ("documents", chunk.documents, MAX_DOCUMENTS), ("length", chunk.length, MAX_LENGTH),
+        ("epoch", chunk.epoch, 2**63),
+    ):  # fmt: skip
+        if not 0 <= count <= most:
+            raise InvalidInput(f"{field}: {count} is outside 0-{most}", field=field)
 
 
 class MergedCorpus:

@@ -260,7 +260,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,
-            centroids=b"\x00<", sizes=[3],
+            centroids=b"\x00<", sizes=[3], analyzer="snowball-en-1", embedder="wordllama-256",
         ),
         _judgement, _figures, _worst,
         m.QualityJudge(judgements=[_judgement]),

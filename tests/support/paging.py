@@ -9,12 +9,17 @@ from fleetfold_broker.gather import Answer
 from fleetfold_child.documents import Document
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_child.index.marks import marked
 from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_child.index.preparation import prepare
+from fleetfold_child.index.statistics import Statistics
 from fleetfold_master.search.federation import Federation
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import register_embedder
+from fleetfold_shared.embedding import Embedder, register_embedder
+from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages import (
+    CollectionExplained,
     CollectionInfo,
     Hit,
     NodeDescription,
@@ -26,7 +31,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 from fleetfold_shared.statistics import MergedCorpus
-from support.search import WordBag, entries, statistics_of
+from support.search import WordBag, statistics_of
 
 __all__ = ["Shelf", "Shelves", "placed"]
 
@@ -36,8 +41,10 @@ Layout = Mapping[str, Mapping[str, Iterable[Document]]]
 class Shelf:
     """A collection in memory."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, embedder: Embedder | None = None) -> None:
         self.name, self.there, self.epoch = name, dict[str, Document](), 0
+        self.alpha: float | None = None
+        self.embedder = embedder or WordBag()
         self.index = MemoryIndex()
         self.statistics = statistics_of([])
 
@@ -46,24 +53,40 @@ class Shelf:
         self.there |= new
         self.epoch += 1
         self.statistics = statistics_of(self.there.values())
-        await self.index.apply(entries(new.values()), ())
+        await self.index.apply(prepare(list(new.values()), self.embedder), ())
 
     async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
-        found = await self.index.search(read_ask(ask, WordBag(), node, self.name))
-        return [hit(self.name, one) for one in found], True
+        found = await self.index.search(read_ask(ask, self.embedder, node, self.name, self.alpha))
+        return [marked(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found], True
+
+    async def facets(self, ask: SearchAsk) -> list[Tally]:
+        return await self.index.facets(read_ask(ask, self.embedder))
+
+    async def search_explained(
+        self, ask: SearchAsk, node: str = ""
+    ) -> tuple[list[ScoredDocument], CollectionExplained]:
+        found, size = await self.search(ask, node), len(self.there)
+        return found[0], CollectionExplained(self.name, size, size, True, self.epoch)
+
+    @property
+    def corpus(self) -> Statistics:
+        return self.statistics
 
 
 class Shelves:
     """Nodes with collections: what a `Federation` needs of a registry, of presence, of statistics and of a bus."""
 
-    def __init__(self) -> None:
-        register_embedder(WordBag.name, WordBag)
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.embedder = embedder or WordBag()
+        register_embedder(self.embedder.name, lambda: self.embedder)
         self.nodes: dict[str, dict[str, Shelf]] = {}
         self.silent: set[str] = set()
         self.asks: list[SearchAsk] = []
         self.forget_place = False
+        self.embedders: dict[str, Embedder] = {}
+        self.analyzers: dict[str, str] = {}
         held: Any = self
-        self.federation = Federation(held, held, held, self.gather, WordBag.name)
+        self.federation = Federation(held, held, held, self.gather, self.embedder.name)
 
     @classmethod
     async def holding(cls, layout: Layout) -> Shelves:
@@ -74,11 +97,15 @@ class Shelves:
         return made
 
     async def put(self, node: str, collection: str, documents: Iterable[Document]) -> None:
-        await self.nodes.setdefault(node, {}).setdefault(collection, Shelf(collection)).put(documents)
+        await (
+            self.nodes.setdefault(node, {})
+            .setdefault(collection, Shelf(collection, self.embedders.get(node, self.embedder)))
+            .put(documents)
+        )
 
     async def search(self, query: str, **options: Any) -> Searched:
-        """As it comes to a caller: through the bytes of the messages."""
-        ask = decode(encode(Search(query=query, **options)), Search)
+        """As it comes to a caller: through the bytes of the messages. A busy machine has time enough."""
+        ask = decode(encode(Search(query=query, **({"timeout_ms": 60_000} | options))), Search)
         return decode(encode(await self.federation.search(ask)), Searched)
 
     async def pages(self, query: str, sizes: Iterable[int], **options: Any) -> list[Searched]:
@@ -105,8 +132,11 @@ class Shelves:
 
     def get(self, name: str) -> StoredNode:
         description = NodeDescription(
-            incarnation="i1", version="1.0", analyzer=ANALYZER, embedder=WordBag.name,
-            collections=[CollectionInfo(one) for one in self.nodes[name]],
+            incarnation="i1", version="1.0", analyzer=self.analyzers.get(name, ANALYZER),
+            embedder=self.embedders.get(name, self.embedder).name,
+            collections=[
+                CollectionInfo(one.name, epoch=one.epoch, alpha=one.alpha) for one in self.nodes[name].values()
+            ],
         )  # fmt: skip
         return StoredNode(name=name, state="active", description=description, registered_at=0.0)
 
@@ -121,6 +151,9 @@ class Shelves:
 
     def merged(self, keys: Iterable[tuple[str, str]]) -> MergedCorpus:
         return MergedCorpus([self.nodes[node][collection].statistics for node, collection in keys])
+
+    def epochs(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return {key: self.nodes[key[0]][key[1]].epoch for key in keys}
 
     def versions(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str, str, int]]:
         return [(*key, "i1", self.nodes[key[0]][key[1]].epoch) for key in keys]

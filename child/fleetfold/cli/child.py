@@ -17,6 +17,7 @@ from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.scoring import check_alpha
 from fleetfold_shared.urls import shown
 
 __all__ = ["child"]
@@ -33,6 +34,10 @@ async def child(
     key: Annotated[
         tuple[str, ...],
         Many(help="`products=gtin`: a field of a collection that identifies a thing; or `=field:kind`."),
+    ] = (),
+    alpha: Annotated[
+        tuple[str, ...],
+        Many(help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0; 0.7."),
     ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
@@ -61,6 +66,7 @@ async def child(
     given = {
         "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
+        "alphas": _alphas(alpha),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -124,6 +130,17 @@ def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:
     for word in words:
         collection, key = pair(word, "key")
         found.setdefault(collection, []).append(key)
+    return found
+
+
+def _alphas(words: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for word in words:
+        collection, value = pair(word, "alpha")
+        if collection in found:
+            raise InvalidInput(f"alpha: {collection!r} is given twice", field="alpha")
+        found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
+        check_alpha(found[collection], f"alpha of {collection}")
     return found
 
 

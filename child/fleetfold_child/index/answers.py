@@ -12,6 +12,7 @@ from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
 from fleetfold_child.index.facets import count_facets
+from fleetfold_child.index.strange import candidates, interleaved, of_words, own_ask
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.messages.explain import CollectionExplained
@@ -24,8 +25,9 @@ __all__ = ["search_collections"]
 async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
     """The top k of those of a node's collections that the ask names, or of all of them if it names none.
 
-    `node` is the node's name, and matters to an ask for what is behind a place. It never raises for a bad ask or a
-    deadline that passes: the answer says so.
+    `node` is the node's name, and matters to an ask for what is behind a place. An ask with its `query` gets
+    candidates, found in this node's own way, for the master to score. It never raises for a bad ask or a deadline that
+    passes: the answer says so.
     """
     started = time.perf_counter()
     asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
@@ -33,14 +35,21 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         return SearchAnswer(status="no_collection")
     how: list[CollectionExplained] = []
     try:
-        hits, exact = await _search(asked, ask, node, how)
-        facets = await count_facets(asked, ask, started) if ask.facets else []
+        own = ask if ask.query is None else await own_ask(ask, asked)
+        hits, exact = await _search(asked, own, node, how)
+        if ask.query is not None:
+            hits = interleaved((await _search(asked, of_words(own), node, []))[0], hits)
+        facets = await count_facets(asked, own, started) if ask.facets else []
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
     top = hits[: ask.k]
     more = len(hits) > len(top)
-    if ask.highlight or ask.explain:
-        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started))
+    if ask.query is not None:
+        top, exact = candidates(top, ask), False
+        more = len(hits) > len(top)
+    elif ask.highlight or ask.explain:
+        alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
+        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
     return SearchAnswer(
         hits=fitting(top), exact=exact, more=more, explain=how, facets=facets, ms=_ms_since(started)
     )  # fmt: skip

@@ -9,6 +9,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchAsk
+from fleetfold_shared.scoring import alpha_for
 from fleetfold_shared.sorting import check_sort
 
 __all__ = ["MAX_K", "hit", "read_ask"]
@@ -16,8 +17,10 @@ __all__ = ["MAX_K", "hit", "read_ask"]
 MAX_K = 1000
 
 
-def read_ask(ask: SearchAsk, embedder: Embedder, node: str = "", collection: str = "") -> Query:
-    """The query of an ask, as a collection of a node sees it.
+def read_ask(
+    ask: SearchAsk, embedder: Embedder, node: str = "", collection: str = "", alpha: float | None = None
+) -> Query:
+    """The query of an ask, as a collection of a node sees it that declares this `alpha`, or none.
 
     `InvalidInput` if this node could not score it as the others do, or it is malformed.
     """
@@ -46,7 +49,7 @@ def read_ask(ask: SearchAsk, embedder: Embedder, node: str = "", collection: str
         terms=ask.terms,
         avgdl=ask.avgdl,
         divisor=ask.divisor,
-        alpha=ask.alpha,
+        alpha=alpha_for(ask, alpha),
         vector=vector,
         k=ask.k,
         threshold=ask.threshold,

@@ -18,7 +18,7 @@ from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
 from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
-from fleetfold_child.index.port import Examined, Index, Scored
+from fleetfold_child.index.port import Examined, Index, Query, Scored
 from fleetfold_child.index.preparation import load, renew
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
@@ -37,6 +37,7 @@ from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.scoring import Corpus, check_alpha
 
 __all__ = ["MEMORY_DOCUMENTS", "Collection", "IndexReport"]
 
@@ -74,8 +75,10 @@ class Collection:
         clock: Clock,
         on_change: OnChange | None,
         keys: Sequence[str] = (),
+        alpha: float | None = None,
     ) -> None:
         self.name = name
+        self.alpha = alpha
         self._key_words, self._keys = list(keys), declared_keys(keys)
         self.embedder = embedder
         self._table = table
@@ -102,16 +105,19 @@ class Collection:
         clock: Clock | None = None,
         on_change: OnChange | None = None,
         keys: Sequence[str] = (),
+        alpha: float | None = None,
     ) -> Collection:
         """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
 
-        `keys` are the fields that identify a thing, each `field` or `field:kind`.
+        `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs words against meaning
+        here, 0 to 1, whatever an ask says that leaves it to its collections.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
         changed something. Documents that another analyzer or embedder has prepared are prepared anew.
         """
         check_slug(name, "collection")
         declared_keys(keys)
+        check_alpha(alpha)
         if embedder is None:
             embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
         stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name}
@@ -134,6 +140,7 @@ class Collection:
             clock=clock or SystemClock(),
             on_change=on_change,
             keys=keys,
+            alpha=alpha,
         )
 
     async def close(self) -> None:
@@ -161,10 +168,17 @@ class Collection:
         """How often it has changed since it was opened. It rises when a change is found, before it is acknowledged."""
         return self._statistics.epoch
 
+    @property
+    def corpus(self) -> Corpus:
+        """Its term statistics, as they are at each moment."""
+        return self._statistics
+
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
         counted = self._statistics
-        return CollectionInfo(self.name, counted.documents, counted.epoch, self._updated_at, self._key_words)
+        return CollectionInfo(
+            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha
+        )
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
@@ -205,7 +219,7 @@ class Collection:
         `node` is whose collection this is: an ask for what is behind a place needs it. `InvalidInput` for a bad ask.
         """
         index = self._committer.index
-        found = await index.search(read_ask(ask, self.embedder, node, self.name))
+        found = await index.search(self._query(ask, node))
         return self._hits(found, ask), index.exact
 
     async def search_explained(
@@ -213,20 +227,23 @@ class Collection:
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
         """The same, and how it was done."""
         index, tally, info = self._committer.index, Examined(), self.info()
-        found = await index.search(replace(read_ask(ask, self.embedder, node, self.name), tally=tally))
+        found = await index.search(replace(self._query(ask, node), tally=tally))
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return self._hits(found, ask), how
+
+    def _query(self, ask: SearchAsk, node: str = "") -> Query:
+        return read_ask(ask, self.embedder, node, self.name, self.alpha)
 
     def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
         return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
 
     async def facets(self, ask: SearchAsk) -> list[Tally]:
         """The values of each facet of the ask, over all documents that match. `InvalidInput` for a bad ask."""
-        return await self._committer.index.facets(read_ask(ask, self.embedder))
+        return await self._committer.index.facets(self._query(ask))
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""
-        return self._statistics.delta(ask)
+        return msgspec.structs.replace(self._statistics.delta(ask), analyzer=ANALYZER, embedder=self.embedder.name)
 
     async def summary(self, ask: StatisticsAsk) -> StatisticsChunk:
         """The same, with the centroids of the collection's vectors in the last part."""

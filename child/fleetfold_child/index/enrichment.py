@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-import msgspec
-
-from fleetfold_child.documents import Document
-from fleetfold_shared.analysis import tokens
-from fleetfold_shared.explaining import explained
-from fleetfold_shared.highlighting import MOST_CHARS, highlighted
-from fleetfold_shared.messages.explain import Explained
+from fleetfold_shared.enriching import enriched
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
 
 __all__ = ["enriched", "in_time"]
 
-_ALL_CHARS = 500_000  # of all contents that are read for highlights: about 0.3 s
-_LEAST_CHARS = 5_000
 
-
-async def in_time(hits: list[ScoredDocument], ask: SearchAsk, left_s: float) -> list[ScoredDocument]:
+async def in_time(
+    hits: list[ScoredDocument], ask: SearchAsk, left_s: float, alphas: Mapping[str, float] | None = None
+) -> list[ScoredDocument]:
     """The hits, enriched, if that takes no more than half of the time that is left; else as they are.
 
-    An explanation is worth less than the answer: it must not cost the deadline.
+    An explanation is worth less than the answer: it must not cost the deadline. `alphas` are those that collections
+    declare, by their names.
     """
     budget_s = left_s / 2
     try:
         async with asyncio.timeout(budget_s):
-            return await asyncio.to_thread(enriched, hits, ask, time.monotonic() + budget_s)
+            return await asyncio.to_thread(enriched, hits, ask, time.monotonic() + budget_s, alphas)
     except TimeoutError:
         return hits
-
-
-def enriched(hits: Sequence[ScoredDocument], ask: SearchAsk, until: float) -> list[ScoredDocument]:
-    """The hits with their highlights and explanations, as the ask wants them. `TimeoutError` after `until` (monotonic).
-
-    What is explained is analysed anew: nothing is kept for it while nobody asks.
-    """
-    most_chars = min(MOST_CHARS, max(_LEAST_CHARS, _ALL_CHARS // max(1, len(hits))))
-    idfs = {term.term: term.idf for term in ask.terms}
-    made = []
-    for hit in hits:
-        if time.monotonic() > until:
-            raise TimeoutError
-        highlight = highlighted(hit.title, hit.content, idfs, most_chars=most_chars) if ask.highlight else None
-        explain = _explained(hit, ask) if ask.explain else None
-        made.append(msgspec.structs.replace(hit, highlight=highlight, explain=explain))
-    return made
-
-
-def _explained(hit: ScoredDocument, ask: SearchAsk) -> Explained:
-    document = Document(hit.id, hit.title, hit.content, {})
-    return explained(ask.terms, ask.avgdl, ask.divisor, ask.alpha, hit.parts.cosine, tokens(document.text))

@@ -18,6 +18,7 @@ from fleetfold_shared.messages import NodeReport, Search
 
 __all__ = ["Choice", "choose", "wanted"]
 
+STRANGE = "it has another analyzer or embedder, so nothing tells beforehand what it has"
 _FADING = 0.5
 """The query before this one weighs half as much, the one before that a quarter, and so on."""
 
@@ -40,10 +41,10 @@ class Choice:
         if self.nodes is None:
             return plan
         left_out = self.expected.keys() - set(self.nodes)
-        return Plan(
+        return replace(
+            plan,
             asked={name: have for name, have in plan.asked.items() if name not in left_out},
             reports=plan.reports | {name: NodeReport(name, "not_selected") for name in left_out},
-            keys=plan.keys,
         )
 
     def told(self, reports: Mapping[str, NodeReport]) -> dict[str, NodeReport]:
@@ -60,6 +61,8 @@ class Choice:
     def _reason(self, report: NodeReport, chosen: set[str]) -> str:
         name = report.node
         if name not in self.expected:
+            if report.rescored:
+                return f"asked: {STRANGE}"
             why = "it has none of the collections searched" if report.status == "no_collection" else report.error
             return f"not asked: {why or report.status}"
         here = f"{_percent(self.expected[name])} of what is expected is here"
@@ -121,7 +124,7 @@ def _members(plan: Plan, nodes: Sequence[StoredNode], corpora: Corpora, embedder
 
 def _why_unforeseen(member: Member) -> str:
     if not member.comparable:
-        return "it has another analyzer or embedder, so nothing tells beforehand what it has"
+        return STRANGE
     return "nothing is known yet of what it has"
 
 

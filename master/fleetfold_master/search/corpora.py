@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
 from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import NodeDescription, StatisticsAsk, StatisticsChunk
 from fleetfold_shared.statistics import MergedCorpus, StatisticsTable
@@ -17,22 +18,40 @@ __all__ = ["Corpora"]
 log = structlog.get_logger(__name__)
 
 Key = tuple[str, str]
+_OURS = {"", ANALYZER}  # an older node does not say whose its statistics are
 Fetch = Callable[[str, StatisticsAsk], Awaitable[StatisticsChunk]]
 """Asks a node for the next part of its statistics."""
+Probe = Callable[[str], Awaitable[object]]
+"""Asks a node whether it is there. Where the broker says that it is not, what else was asked of it fails at once."""
+
+PROBE_EVERY_S = 0.25
+PATIENCE_S = 0.5
+
+
+async def _nobody_asks(_node: str) -> None:
+    """Without a probe, whoever vanishes is waited for."""
 
 
 class Corpora:
-    """Statistics by node and collection. A refresh that fails leaves what is known, and the next heartbeat retries."""
+    """Statistics by node and collection. A refresh that fails leaves what is known, and the next heartbeat retries.
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+    Those of another analyzer count other terms: they are not fetched, and never merged.
+    """
+
+    def __init__(self, fetch: Fetch, probe: Probe = _nobody_asks) -> None:
+        self._fetch, self._probe = fetch, probe
         self._tables: dict[Key, StatisticsTable] = {}
         self._wanted: dict[Key, tuple[str, int]] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._late: set[Key] = set()
+        self._probed: set[str] = set()
         self._tasks = Tasks()
 
     def expect(self, node: str, description: NodeDescription) -> None:
         """The node will have these statistics; `ready` waits for them. It may be too early to ask for them."""
+        if description.analyzer not in _OURS:
+            self.forget(node)
+            return
         for collection in description.collections:
             key, wanted = (node, collection.name), (description.incarnation, collection.epoch)
             if self._wanted.get(key, wanted)[0] != description.incarnation:
@@ -43,12 +62,13 @@ class Corpora:
         """A heartbeat said how new the node's statistics are: fetch what is newer than ours, in the background."""
         self.expect(node, description)
         for key in [(node, collection.name) for collection in description.collections]:
-            if self._is_behind(key):
+            if key in self._wanted and self._is_behind(key):
                 self._refresh(key)
 
     def merged(self, keys: Iterable[Key]) -> MergedCorpus:
         """These collections as one corpus; those not known yet count as empty."""
-        return MergedCorpus([self._tables[key] for key in keys if key in self._tables])
+        tables = (self._tables[key] for key in keys if key in self._tables)
+        return MergedCorpus([table for table in tables if table.analyzer in _OURS])
 
     def epochs(self, keys: Iterable[Key]) -> dict[Key, int]:
         """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""
@@ -60,10 +80,13 @@ class Corpora:
         return [(*key, table.incarnation, table.epoch) for key, table in known]
 
     async def ready(self, keys: Iterable[Key], timeout_s: float) -> None:
-        """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most."""
-        missing = [self._refresh(key) for key in keys if key in self._wanted and not self._is_current(key)]
-        if missing:
-            await asyncio.wait(missing, timeout=timeout_s)
+        """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most.
+
+        A node that the broker says is gone is not waited for. One that has kept a search waiting in vain does not keep
+        the next ones: until it has told, what was known of it is used.
+        """
+        missing = [key for key in keys if key in self._wanted and not self._is_current(key) and key not in self._late]
+        await self._wait({self._refresh(key): key for key in missing}, timeout_s)
 
     def forget(self, node: str) -> None:
         """Drop a node that is out."""
@@ -76,8 +99,27 @@ class Corpora:
         """End what is being fetched."""
         await self._tasks.cancel()
 
+    async def _wait(self, transfers: Mapping[asyncio.Task[None], Key], timeout_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        until, pending = clock() + timeout_s, set(transfers)
+        while pending and (left_s := until - clock()) > 0:
+            for node in {transfers[one][0] for one in pending} - self._probed:
+                self._tasks.spawn(self._ask_whether_there(node))
+            _, pending = await asyncio.wait(pending, timeout=min(left_s, PROBE_EVERY_S))
+        if timeout_s >= PATIENCE_S:
+            self._late |= {transfers[one] for one in pending}
+
+    async def _ask_whether_there(self, node: str) -> None:
+        """It was asked before it vanished, perhaps: then nobody but the broker says so, and only to who asks again."""
+        self._probed.add(node)
+        try:
+            await self._probe(node)
+        finally:
+            self._probed.discard(node)
+
     def _abandon(self, key: Key) -> None:
         """Break off what is being fetched: the process that was asked is gone, and need not answer any more."""
+        self._late.discard(key)
         if running := self._running.pop(key, None):
             running.cancel()
             self._tables[key].restart()
@@ -105,6 +147,7 @@ class Corpora:
                 wanted = self._wanted[key]
                 while not table.apply(await self._fetch(node, table.ask(collection))):
                     pass
+                self._late.discard(key)
         except FleetfoldError as error:
             table.restart()
             log.warning("statistics.not_fetched", node=node, collection=collection, reason=error.message)

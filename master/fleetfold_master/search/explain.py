@@ -61,7 +61,8 @@ def _reason(report: NodeReport, asked: list[str] | None) -> str:
         return report.reason
     if asked is not None:
         more = f" and {len(asked) - MOST_NAMED} more" if len(asked) > MOST_NAMED else ""
-        return f"asked: it has {', '.join(asked[:MOST_NAMED])}{more}"
+        anew = "; of another analyzer or embedder, so the master scored its candidates" if report.rescored else ""
+        return f"asked: it has {', '.join(asked[:MOST_NAMED])}{more}{anew}"
     if report.status == "no_collection":
         return "not asked: it has none of the collections searched"
     return f"not asked: {report.error or report.status}"

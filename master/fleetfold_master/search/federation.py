@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
@@ -19,9 +21,10 @@ from fleetfold_master.search.fold import fold, fold_sorted
 from fleetfold_master.search.fullpage import Answers, FullPage
 from fleetfold_master.search.likeness import likeness
 from fleetfold_master.search.paging import Pages, Version
-from fleetfold_master.search.question import Plan, candidates, check_search, plan, weighted_ask
+from fleetfold_master.search.question import MOST_QUERY_CHARS, Plan, candidates, check_search, plan, weighted_ask
 from fleetfold_master.search.reading import read
 from fleetfold_master.search.sources import fitting_sources
+from fleetfold_master.search.strangers import THEIR_SHARE, candidates_ask, scored_anew
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched, encode
@@ -101,14 +104,14 @@ class Federation:
         wanted = [key for key in chosen.keys if key[0] in chosen.asked]
         await self._corpora.ready(wanted, search.timeout_ms / 2000)
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
-        corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys)
+        corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys) + chosen.uncounted
         choice = choose(search, chosen, nodes, self._corpora, self._embedder, pages.nodes)
         return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice, key)
 
     async def _search(self, course: Course) -> Searched:
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
         ask = course.pages.continued(ask)
-        answers = await self._answers(list(course.plan.asked), ask, course.left_s())
+        answers = await self._answers(course, list(course.plan.asked), ask, course.left_s())
         hits, answers = await self._hits(course, ask, answers)
         return _told(course, ask, fitting_sources(hits), answers)
 
@@ -117,17 +120,41 @@ class Federation:
         search = course.search
         if search.dedup != "off":
             alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await FullPage(search.limit, self._answers, alike).fill(ask, answers, course.left_s())
+            return await FullPage(search.limit, partial(self._answers, course), alike).fill(
+                ask, answers, course.left_s()
+            )
         found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
         return fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit), answers
 
-    async def _answers(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+    async def _answers(self, course: Course, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+        strange = [node for node in nodes if node in course.plan.strangers]
+        if not strange:
+            return await self._asked(nodes, ask, timeout_s)
+        own = [node for node in nodes if node not in course.plan.strangers]
+        both = await asyncio.gather(self._asked(own, ask, timeout_s), self._rescored(course, strange, ask, timeout_s))
+        return both[0] | both[1]
+
+    async def _rescored(self, course: Course, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+        """The answers of nodes of another analyzer or embedder, scored here."""
+        until, theirs_s = time.perf_counter() + timeout_s, THEIR_SHARE * timeout_s
+        theirs = candidates_ask(ask, course.search.query[:MOST_QUERY_CHARS], theirs_s)
+        came = await self._asked(nodes, theirs, theirs_s)
+        alphas: dict[str, dict[str, float]] = {node: {} for node in nodes}
+        for (node, collection), alpha in course.plan.alphas.items():
+            alphas.setdefault(node, {})[collection] = alpha
+        return await scored_anew(came, ask, alphas, until - time.perf_counter())
+
+    async def _asked(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
         came = await self._gather("search", nodes, encode(ask), timeout_s)
         answers = {node: read(node, came.get(node), ask.after) for node in nodes}
         for node, (_, answer) in answers.items():
             if answer is not None:
                 self._presence.answered(node, came[node].ms)
         return answers
+
+
+def _following(course: Course, ask: SearchAsk, hits: list[Hit]) -> str:
+    return course.pages.following(ask, hits[-1], course.versions, course.plan.alphas, course.choice.nodes)
 
 
 def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
@@ -145,6 +172,6 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3),
         partial=any(report.status not in SETTLED for report in ordered),
-        cursor=pages.following(ask, hits[-1], course.versions, course.choice.nodes) if more and hits else None,
-        changed=pages.changed(course.versions), facets=merged_facets(search.facets, came),
+        cursor=_following(course, ask, hits) if more and hits else None,
+        changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchAsk, Term, encode
 
-__all__ = ["Pages", "Version", "is_behind"]
+__all__ = ["Alphas", "Pages", "Version", "is_behind"]
 
 VERSION = "1"
 
@@ -35,6 +35,8 @@ MOST_NODES = 10_000
 Idf = Annotated[float, Meta(ge=0, le=100)]
 Version = tuple[str, str, str, int]
 """How new a collection's statistics are: node, collection, incarnation and epoch."""
+Alphas = Mapping[tuple[str, str], float]
+"""By node and collection, how words weigh against meaning there; a collection that is not in it has no say."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -79,21 +81,26 @@ class Pages:
         return replace(ask, terms=terms, avgdl=came.avgdl, divisor=divisor, alpha=came.alpha, after=came.place)
 
     def following(
-        self, ask: SearchAsk, last: Hit, epochs: Sequence[Version], nodes: Sequence[str] | None = None
+        self,
+        ask: SearchAsk,
+        last: Hit,
+        epochs: Sequence[Version],
+        alphas: Alphas,
+        nodes: Sequence[str] | None = None,
     ) -> str:
         """The cursor for what is behind `last`, a hit of `ask`; `nodes` are those chosen, if there was a choice."""
         return _written(
             Cursor(
                 self._question, Place(last.score, last.node, last.collection, last.id),
                 [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
-                _epochs(epochs) if self._came is None else self._came.epochs,
+                _epochs(epochs, alphas) if self._came is None else self._came.epochs,
                 None if nodes is None else list(nodes),
             )
         )  # fmt: skip
 
-    def changed(self, epochs: Sequence[Version]) -> bool:
-        """Whether the statistics are others than at the first page."""
-        return self._came is not None and self._came.epochs != _epochs(epochs)
+    def changed(self, epochs: Sequence[Version], alphas: Alphas) -> bool:
+        """Whether the statistics, or what collections declare, are others than at the first page."""
+        return self._came is not None and self._came.epochs != _epochs(epochs, alphas)
 
 
 def is_behind(place: Place, node: str, document: ScoredDocument) -> bool:
@@ -113,8 +120,8 @@ def _question(asked: Search, embedder: str) -> bytes:
     return _digest([ANALYZER.encode(), embedder.encode(), encode(same)])
 
 
-def _epochs(versions: Sequence[Version]) -> bytes:
-    return _digest([msgspec.msgpack.encode(sorted(versions))])
+def _epochs(versions: Sequence[Version], alphas: Alphas) -> bytes:
+    return _digest([msgspec.msgpack.encode(sorted(versions)), msgspec.msgpack.encode(sorted(alphas.items()))])
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

@@ -9,6 +9,8 @@ import msgspec
 
 from fleetfold_master.nodes import Registry
 from fleetfold_master.search.fullpage import asked_for
+from fleetfold_master.search.paging import Version
+from fleetfold_master.search.strangers import is_strange
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
@@ -16,12 +18,15 @@ from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.facets import check_facets
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages import NodeReport, Search, SearchAsk
-from fleetfold_shared.scoring import Corpus, weigh
+from fleetfold_shared.scoring import ALPHA, Corpus, weigh
 from fleetfold_shared.sorting import check_sort
 
 __all__ = ["MOST_QUERY_CHARS", "Plan", "candidates", "check_search", "plan", "query_vector", "weighted_ask"]
 
 MOST_QUERY_CHARS = 2000
+
+Key = tuple[str, str]
+"""A node and a collection of it."""
 
 
 def candidates(search: Search, registry: Registry) -> list[StoredNode]:
@@ -31,11 +36,19 @@ def candidates(search: Search, registry: Registry) -> list[StoredNode]:
 
 
 class Plan(msgspec.Struct):
-    """Who is asked for which collections, and what is known already of who is not."""
+    """Who is asked for which collections, and what is known already of who is not.
+
+    `keys` are the collections whose statistics weigh the query; `alphas` what collections declare. `strangers` are
+    those asked who score otherwise than the fleet; `uncounted` are collections of another analyzer, as they say of
+    themselves how new they are.
+    """
 
     asked: dict[str, list[str]] = {}
     reports: dict[str, NodeReport] = {}
-    keys: list[tuple[str, str]] = []
+    keys: list[Key] = []
+    alphas: dict[Key, float] = {}
+    strangers: set[str] = set()
+    uncounted: list[Version] = []
 
 
 def check_search(search: Search) -> None:
@@ -67,14 +80,29 @@ def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: s
     _check_collections(search, nodes)
     for node in nodes:
         have = [c.name for c in node.description.collections if not search.collections or c.name in search.collections]
-        report = _why_not(node, have, node.name in healthy, embedder)
+        report = _why_not(node, have, node.name in healthy)
         if node.state == "active":
-            result.keys += [(node.name, name) for name in have]
+            if node.description.analyzer == ANALYZER:
+                result.keys += [(node.name, name) for name in have]
+            else:
+                result.uncounted += _stated(node, have)
+            result.alphas |= _alphas(node, have)
         if report is None:
             result.asked[node.name] = have
+            result.strangers |= {node.name} if is_strange(node.description, embedder) else set()
         else:
             result.reports[node.name] = report
     return result
+
+
+def _stated(node: StoredNode, have: list[str]) -> list[Version]:
+    said = node.description
+    return [(node.name, one.name, said.incarnation, one.epoch) for one in said.collections if one.name in have]
+
+
+def _alphas(node: StoredNode, have: list[str]) -> dict[Key, float]:
+    declared = ((one.name, one.alpha) for one in node.description.collections if one.name in have)
+    return {(node.name, name): alpha for name, alpha in declared if alpha is not None}
 
 
 def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, left_s: float) -> SearchAsk:
@@ -88,6 +116,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
         vector=query_vector(text, embedder),
         threshold=search.threshold, filter=search.filter, collections=search.collections,
         highlight=search.highlight, explain=search.explain, dedup=search.dedup, facets=search.facets, sort=search.sort,
+        alpha=ALPHA if search.alpha is None else search.alpha, same_alpha=search.alpha is not None,
     )  # fmt: skip
 
 
@@ -106,15 +135,11 @@ def _check_collections(search: Search, nodes: list[StoredNode]) -> None:
         raise NotFound(f"collections: no node searched has {missing[0]!r}; there are: {known}", field="collections")
 
 
-def _why_not(node: StoredNode, have: list[str], healthy: bool, embedder: str) -> NodeReport | None:
+def _why_not(node: StoredNode, have: list[str], healthy: bool) -> NodeReport | None:
     if node.state != "active":
         return NodeReport(node.name, "not_selected", error=f"the node is {node.state}")
     if not have:
         return NodeReport(node.name, "no_collection")
     if not healthy:
         return NodeReport(node.name, "unreachable", error="not heard within three heartbeats")
-    description = node.description
-    if (description.analyzer, description.embedder) != (ANALYZER, embedder):
-        theirs = f"{description.analyzer} and {description.embedder}"
-        return NodeReport(node.name, "error", error=f"it uses {theirs}, the fleet {ANALYZER} and {embedder}")
     return None

@@ -47,7 +47,7 @@ class Fleet:
     ) -> None:  # fmt: skip
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
-        self.corpora = Corpora(self._fetch_statistics)
+        self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
 
     async def start(self) -> None:

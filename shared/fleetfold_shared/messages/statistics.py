@@ -22,7 +22,8 @@ class StatisticsChunk(Message, frozen=True, kw_only=True):
 
     `full` says that the receiver must forget what it held; `next_offset` is absent in the last chunk, which has the
     `centroids`: up to 16 of the collection's vectors' clusters, unit length, little-endian float16, one after another,
-    and in `sizes` how many documents each stands for.
+    and in `sizes` how many documents each stands for. `analyzer` made the terms and `embedder` the vectors:
+    statistics of others are never merged. They are empty where the node does not say.
     """
 
     incarnation: str
@@ -34,3 +35,5 @@ class StatisticsChunk(Message, frozen=True, kw_only=True):
     next_offset: int | None = None
     centroids: bytes = b""
     sizes: list[int] = []
+    analyzer: str = ""
+    embedder: str = ""

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from fleetfold_master.search import Corpora
+from fleetfold_master.search.corpora import PATIENCE_S
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, StatisticsAsk, StatisticsChunk
 from fleetfold_shared.statistics import pack_terms
@@ -22,7 +24,7 @@ class Shop:
     def __init__(self) -> None:
         self.incarnation, self.epoch, self.documents = "i1", 1, 10
         self.asked: list[StatisticsAsk] = []
-        self.away = False
+        self.away, self.analyzer = False, ""
         self.open = asyncio.Event()
         self.open.set()
 
@@ -43,6 +45,7 @@ class Shop:
         return StatisticsChunk(
             incarnation=self.incarnation, epoch=self.epoch, documents=self.documents, length=self.documents,
             full=ask.incarnation != self.incarnation, terms=pack_terms({"tent": self.documents}),
+            analyzer=self.analyzer,
         )  # fmt: skip
 
 
@@ -208,4 +211,67 @@ async def test_stop_ends_what_is_being_fetched(corpora: Corpora, shop: Shop) -> 
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
     await corpora.stop()
+    assert await settled(corpora) == 0
+
+
+async def test_a_node_that_the_broker_says_is_gone_is_not_waited_for(shop: Shop) -> None:
+    """It was asked, and vanished before it answered: only who asks again is told."""
+
+    async def told(node: str) -> None:
+        assert node == "shop"
+        shop.away = True
+        shop.open.set()
+
+    corpora = Corpora(shop.fetch, told)
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await eventually(lambda: len(shop.asked) == 1)
+    async with asyncio.timeout(5):
+        await corpora.ready([KEY], 60)
+    assert corpora.merged([KEY]).documents == 0
+    await corpora.stop()
+
+
+async def test_a_node_that_hangs_keeps_one_search_waiting_and_not_the_next(corpora: Corpora, shop: Shop) -> None:
+    shop.open.clear()
+    corpora.announced("shop", shop.describe())
+    await corpora.ready([KEY], PATIENCE_S)
+    async with asyncio.timeout(5):
+        await corpora.ready([KEY], 60)
+    shop.open.set()
+    assert await settled(corpora) == 10
+    shop.incarnation, shop.documents = "i2", 3
+    corpora.announced("shop", shop.describe())
+    await corpora.ready([KEY], 10)
+    assert corpora.merged([KEY]).documents == 3
+
+
+async def test_a_refresh_that_hangs_leaves_what_is_known_in_use(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    shop.open.clear()
+    shop.incarnation, shop.documents = "i2", 3
+    corpora.announced("shop", shop.describe())
+    await corpora.ready([KEY], 0.01)
+    known = corpora.merged([KEY])
+    assert (known.documents, known.df("tent"), known.df("zebra")) == (10, 10, 0)
+
+
+async def test_statistics_of_another_analyzer_are_not_fetched(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", replace(shop.describe(), analyzer="french-2"))
+    await corpora.ready([KEY], 10)
+    assert shop.asked == []
+
+
+async def test_a_node_that_changes_its_analyzer_leaves_nothing_behind(corpora: Corpora, shop: Shop) -> None:
+    corpora.announced("shop", shop.describe())
+    await settled(corpora)
+    corpora.announced("shop", replace(shop.describe(), incarnation="i2", analyzer="french-2"))
+    assert corpora.merged([KEY]).documents == 0
+
+
+async def test_what_another_analyzer_has_counted_is_never_merged(corpora: Corpora, shop: Shop) -> None:
+    """Its description says one thing, the statistics that came another."""
+    shop.analyzer = "french-2"
+    corpora.announced("shop", shop.describe())
     assert await settled(corpora) == 0

@@ -216,4 +216,4 @@ def test_a_cursor_is_short() -> None:
     terms = [Term(f"term{i}", 1, 2.345678 + i) for i in range(5)]
     ask = SearchAsk(request="r", terms=terms, avgdl=41.7, divisor=9.1, k=10, deadline_ms=1, analyzer="a", embedder="e")
     hit = Hit("shop", "products", "TNT-204", 0.712345678, {}, "", "")
-    assert len(pages.following(ask, hit, [("shop", "products", "i1", 3)])) < 200
+    assert len(pages.following(ask, hit, [("shop", "products", "i1", 3)], {})) < 200

@@ -89,11 +89,16 @@ def test_a_node_without_collections_is_no_loss() -> None:
 
 
 @pytest.mark.parametrize("other", [{"analyzer": "french-2"}, {"embedder": "word-bag-16"}])
-def test_a_node_that_scores_otherwise_is_an_error(other: dict[str, str]) -> None:
-    stranger = node("blog", "posts", **other)
-    found = plan(Search(query="tent"), [stranger], {"blog"}, DEFAULT_EMBEDDER)
-    assert (found.asked, found.reports["blog"].status) == ({}, "error")
-    assert next(iter(other.values())) in (found.reports["blog"].error or "")
+def test_a_node_that_scores_otherwise_is_asked_as_a_stranger(other: dict[str, str]) -> None:
+    found = plan(Search(query="tent"), [SHOP, node("blog", "posts", **other)], {"shop", "blog"}, DEFAULT_EMBEDDER)
+    assert (list(found.asked), found.strangers, found.reports) == (["shop", "blog"], {"blog"}, {})
+
+
+def test_the_statistics_of_another_analyzer_do_not_count_and_those_of_another_embedder_do() -> None:
+    french, other = node("blog", "posts", analyzer="french-2"), node("crm", "people", embedder="word-bag-16")
+    found = plan(Search(query="tent"), [french, other], {"blog", "crm"}, DEFAULT_EMBEDDER)
+    assert found.keys == [("crm", "people")]
+    assert found.uncounted == [("blog", "posts", "i1", 0)]
 
 
 def test_a_collection_that_no_node_has_is_refused_with_those_there_are() -> None:
