@@ -22,7 +22,7 @@ from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["BROADCAST_FROM", "LATE_S", "Answer", "Gatherer", "OnAnswer", "OnLate", "Round"]
+__all__ = ["BROADCAST_FROM", "LATE_S", "Answer", "Gatherer", "LinkLost", "OnAnswer", "OnLate", "Round"]
 
 BROADCAST_FROM = 64
 """From how many nodes on the question is broadcast."""
@@ -30,6 +30,10 @@ LATE_S = 5.0
 """For how long answers are heard that nobody waits for any more."""
 MOST_LATE = 2000
 """Of so many rounds at once; the oldest is forgotten for a new one."""
+
+
+class LinkLost(Unavailable):
+    """The asker has lost the broker: what it asked will not be answered, which is no node's fault."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -178,7 +182,7 @@ class Gatherer:
         """The link is down: what was asked will not be answered here."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
-                round_.take(node, b"", Unavailable("the connection to the broker broke before the answer came"))
+                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # nobody is to blame
 
     def _gone(self, node: str) -> None:

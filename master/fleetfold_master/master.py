@@ -35,7 +35,7 @@ from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -70,11 +70,12 @@ class Master:
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        search: SearchConfig | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
         self._database = database or f"sqlite:///{(data / 'master.db').resolve()}"
-        self._config = access or AccessConfig()
+        self._config, self._search = access or AccessConfig(), search or SearchConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._open = AsyncExitStack()
@@ -117,7 +118,9 @@ class Master:
         await gatherer.start()
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
-        federation = Federation(registry, presence, fleet.corpora, gatherer.ask)
+        federation = Federation(
+            registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel
+        )
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)

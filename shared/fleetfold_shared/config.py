@@ -21,8 +21,8 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
 __all__ = [
-    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "TlsConfig", "load",
-    "variables",
+    "AccessConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig", "TlsConfig",
+    "load", "variables",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -97,6 +97,15 @@ class AccessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 30
 
 
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the master searches."""
+
+    max_parallel: Annotated[
+        int | None,
+        Meta(ge=1, le=10_000, description="How many nodes one search asks at once, at most; without it all."),
+    ] = None
+
+
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """TLS to the broker, and of the embedded broker. `fleetfold certs` makes the files."""
 
@@ -116,6 +125,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
+    search: SearchConfig = SearchConfig()
     children: list[ChildConfig] = []
 
 
@@ -137,13 +147,13 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "access", "tls", "log", "children"}
+_SECTIONS = {"broker", "master", "access", "tls", "log", "search", "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log"))
+    yield from ((name, hints[name]) for name in ("broker", "master", "access", "tls", "log", "search"))
 
 
 def _from_file(path: Path) -> Config:

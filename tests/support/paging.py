@@ -26,6 +26,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 from fleetfold_shared.statistics import MergedCorpus
+from support.rounds import rounds_of
 from support.search import WordBag, entries, statistics_of
 
 __all__ = ["Shelf", "Shelves", "placed"]
@@ -63,7 +64,7 @@ class Shelves:
         self.asks: list[SearchAsk] = []
         self.forget_place = False
         held: Any = self
-        self.federation = Federation(held, held, held, self.gather, WordBag.name)
+        self.federation = Federation(held, held, held, rounds_of(self.gather), WordBag.name)
 
     @classmethod
     async def holding(cls, layout: Layout) -> Shelves:
@@ -112,6 +113,10 @@ class Shelves:
 
     def healthy(self, _name: str) -> bool:
         return True
+
+    def life(self, _node: str) -> int:
+        """Nobody comes anew."""
+        return 1
 
     def answered(self, _node: str, _ms: float) -> None:
         """Nobody measures here."""

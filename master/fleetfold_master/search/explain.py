@@ -57,6 +57,8 @@ def _dated(one: CollectionExplained, master_epoch: int | None) -> CollectionExpl
 
 
 def _reason(report: NodeReport, asked: list[str] | None) -> str:
+    if report.status == "open":
+        return f"left out: {report.error}"
     if asked is not None:
         more = f" and {len(asked) - MOST_NAMED} more" if len(asked) > MOST_NAMED else ""
         return f"asked: it has {', '.join(asked[:MOST_NAMED])}{more}"
