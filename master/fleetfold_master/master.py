@@ -56,7 +56,12 @@ Chore = Callable[[], Awaitable[None] | None]
 
 
 class Master:
-    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything."""
+    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
+
+    `federation` is there once it has started.
+    """
+
+    federation: Federation
 
     def __init__(
         self,
@@ -118,7 +123,7 @@ class Master:
         await gatherer.start()
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
-        federation = Federation(
+        federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel
         )
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
