@@ -1,4 +1,4 @@
-"""One of eight nodes hangs (SIGSTOP): milliseconds of a search before, while its breaker is closed, and once it is open.
+"""One of eight nodes hangs (SIGSTOP): milliseconds of a search before, until its breaker opens, and from then on.
 
 Each phase is a ratio to the healthy fleet of the same round.
 """

@@ -124,7 +124,7 @@ class Master:
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
         federation = self.federation = Federation(
-            registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel
+            registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None
         )
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)

@@ -101,9 +101,8 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the master searches."""
 
     max_parallel: Annotated[
-        int | None,
-        Meta(ge=1, le=10_000, description="How many nodes one search asks at once, at most; without it all."),
-    ] = None
+        int, Meta(ge=0, le=10_000, description="How many nodes one search asks at once, at most; 0 is no limit.")
+    ] = 0
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
