@@ -10,11 +10,11 @@ __all__ = ["finished", "search_s"]
 
 T = TypeVar("T")
 
-KEPT_BACK, MOST_KEPT_S = 0.1, 0.02
+KEPT_BACK, MOST_KEPT_S = 0.1, 0.05
 
 
 def search_s(left_s: float) -> float:
-    """How much of the time that is left searching may take: a tenth, 20 ms at most, is for the answer to travel."""
+    """How much of the time that is left searching may take: a tenth, 50 ms at most, is for the answer to travel."""
     return left_s - min(KEPT_BACK * left_s, MOST_KEPT_S)
 
 

@@ -70,7 +70,7 @@ async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
     fleet.children["broken"]._collections["docs"].search = refuse  # type: ignore[assignment,method-assign,union-attr]
     await fleet.client.update_node(NodeUpdate(node="idle", state="maintenance"))
     await fleet.stop_child("gone")
-    found = await fleet.client.search("tent", timeout_s=SHORT_S)
+    found = await fleet.client.search("tent", timeout_s=1.0)
     assert statuses(found) == {
         "bare": "no_collection", "broken": "error", "cut": "timeout", "fine": "ok", "gone": "unreachable",
         "half": "partial", "hung": "open", "idle": "not_selected",
