@@ -66,6 +66,10 @@ class Processes:
         """The masters' own; `None` where there are no identities."""
         return None if self.insecure else BrokerKeys.load(self.data / "keys", {})
 
+    def send(self, name: str, number: int) -> None:
+        """Send a signal to a process."""
+        os.kill(self._pids[name], number)
+
     def kill_server(self) -> None:
         """kill -9 of the nats-server, which `up` then starts again."""
         os.kill(self._server_pid(), signal.SIGKILL)

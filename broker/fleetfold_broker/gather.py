@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import msgspec
@@ -21,10 +22,18 @@ from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["BROADCAST_FROM", "Answer", "Gatherer"]
+__all__ = ["BROADCAST_FROM", "LATE_S", "Answer", "Gatherer", "LinkLost", "OnAnswer", "OnLate", "Round"]
 
 BROADCAST_FROM = 64
 """From how many nodes on the question is broadcast."""
+LATE_S = 5.0
+"""For how long answers are heard that nobody waits for any more."""
+MOST_LATE = 2000
+"""Of so many rounds at once; the oldest is forgotten for a new one."""
+
+
+class LinkLost(Unavailable):
+    """The asker has lost the broker: what it asked will not be answered, which is no node's fault."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -35,21 +44,62 @@ class Answer(msgspec.Struct, frozen=True):
     error: FleetfoldError | None = None
 
 
-class _Round:
-    """One question under way."""
+OnAnswer = Callable[[str, Answer], bool]
+"""Told of each answer as it comes; whether to wake up who waits."""
+OnLate = Callable[[str, Answer | None], None]
+"""Told of an answer after the round's end, and with `None` of a node that kept silent for `LATE_S` more."""
 
-    def __init__(self, expected: Collection[str]) -> None:
-        self.expected = set(expected)
+
+class Round:
+    """One question under way, which may be put to more nodes as it goes. `asked` has when, by `time.perf_counter`."""
+
+    def __init__(self, gatherer: Gatherer, number: str, verb: str, on_answer: OnAnswer, on_late: OnLate | None) -> None:
+        self._gatherer, self._number, self._verb = gatherer, number, verb
+        self._on_answer, self._on_late = on_answer, on_late
+        self._news = asyncio.Event()
+        self._is_over = False
+        self.asked: dict[str, float] = {}
         self.answers: dict[str, Answer] = {}
-        self.complete = asyncio.Event()
-        self.started = time.perf_counter()
+
+    async def ask(self, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool = True) -> None:
+        """Put the question to `nodes`, which are told how long they have. `Unavailable` when the link is down."""
+        self.asked |= dict.fromkeys(nodes, time.perf_counter())
+        await self._gatherer.scatter(self._verb, self._number, nodes, data, timeout_s, broadcast=broadcast)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Until an answer is worth waking up for, by `on_answer`; false when none was within `timeout_s`."""
+        if not self._news.is_set():
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._news.wait()
+            except TimeoutError:
+                return False
+        self._news.clear()
+        return True
 
     def take(self, node: str, data: bytes, error: FleetfoldError | None = None) -> None:
-        if node in self.expected and node not in self.answers:
-            ms = (time.perf_counter() - self.started) * 1000
-            self.answers[node] = Answer(ms, data, error)
-            if len(self.answers) == len(self.expected):
-                self.complete.set()
+        """An answer has come. The second one of a node does not count, nor that of one that was not asked."""
+        if node not in self.asked or node in self.answers:
+            return
+        answer = self.answers[node] = Answer((time.perf_counter() - self.asked[node]) * 1000, data, error)
+        if self._is_over:
+            self._tell_late(node, answer)
+        elif self._on_answer(node, answer):
+            self._news.set()
+
+    def end(self) -> bool:
+        """Nobody waits any more; whether anything may come that somebody wants to hear of."""
+        self._is_over = True
+        return self._on_late is not None and len(self.answers) < len(self.asked)
+
+    def forget(self) -> None:
+        """What has not come by now does not count."""
+        for node in self.asked.keys() - self.answers.keys():
+            self._tell_late(node, None)
+
+    def _tell_late(self, node: str, answer: Answer | None) -> None:
+        if self._on_late is not None:
+            self._on_late(node, answer)
 
 
 class Gatherer:
@@ -58,7 +108,8 @@ class Gatherer:
     def __init__(self, bus: Bus, on_gone: Callable[[str], None] = lambda node: None) -> None:  # noqa: ARG005 (a default)
         self._bus = bus
         self._asker = new_id()
-        self._rounds: dict[str, _Round] = {}
+        self._rounds: dict[str, Round] = {}
+        self._late: dict[str, Round] = {}
         self._numbers = count(1)
         self.on_gone = on_gone
         """Told of a node that nobody stands for."""
@@ -75,22 +126,32 @@ class Gatherer:
         """
         if not nodes:
             return {}
+        with self.round(verb, lambda _node, _answer: len(round_.answers) == len(round_.asked)) as round_:
+            await round_.ask(nodes, data, timeout_s)
+            await round_.wait(timeout_s)
+            return round_.answers
+
+    @contextmanager
+    def round(self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None) -> Iterator[Round]:
+        """A question that nobody has been asked yet. However it is left, it is forgotten: at once, or with an `on_late`
+        when all have answered, `LATE_S` later at most.
+        """
         number = str(next(self._numbers))
-        round_ = self._rounds[number] = _Round(nodes)
-        headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
+        round_ = self._rounds[number] = Round(self, number, verb, on_answer, on_late)
         try:
-            await self._scatter(verb, nodes, data, headers)
-            async with asyncio.timeout(timeout_s):
-                await round_.complete.wait()
-        except TimeoutError:
-            pass
+            yield round_
         finally:
             del self._rounds[number]
-        return round_.answers
+            if round_.end():
+                self._keep(number, round_)
 
-    async def _scatter(self, verb: str, nodes: Collection[str], data: bytes, headers: dict[str, str]) -> None:
+    async def scatter(
+        self, verb: str, number: str, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool
+    ) -> None:
+        """Put the question of the round `number` to `nodes`."""
         subjects, link = self._bus.subjects, self._bus.link
-        if len(nodes) >= BROADCAST_FROM:
+        headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
+        if broadcast and len(nodes) >= BROADCAST_FROM:
             await link.publish(subjects.ask(verb), data, headers=headers)
             return
         for node in nodes:
@@ -99,20 +160,33 @@ class Gatherer:
     async def _receive(self, message: Incoming) -> None:
         headers = message.headers or {}
         node = self._bus.subjects.token(message.subject, 2)
+        number = headers.get(CORRELATION, "")
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
             self._gone(node)
-        elif (round_ := self._rounds.get(headers.get(CORRELATION, ""))) is not None:
+        elif (round_ := self._rounds.get(number) or self._late.get(number)) is not None:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
+
+    def _keep(self, number: str, round_: Round) -> None:
+        """Hear what comes late, for a while."""
+        if len(self._late) >= MOST_LATE:
+            self._forget(next(iter(self._late)))
+        self._late[number] = round_
+        asyncio.get_running_loop().call_later(LATE_S, self._forget, number)
+
+    def _forget(self, number: str) -> None:
+        if (round_ := self._late.pop(number, None)) is not None:
+            round_.forget()
 
     def _broken(self) -> None:
         """The link is down: what was asked will not be answered here."""
         for round_ in self._rounds.values():
-            for node in round_.expected:
-                round_.take(node, b"", Unavailable("the connection to the broker broke before the answer came"))
+            for node in list(round_.asked):
+                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
+        self._late.clear()  # nobody is to blame
 
     def _gone(self, node: str) -> None:
         """Nobody stands for `node`: whatever was asked of it will not be answered."""
         self.on_gone(node)
-        for round_ in self._rounds.values():
+        for round_ in [*self._rounds.values(), *self._late.values()]:
             round_.take(node, b"", Unavailable(f"node {node!r} is not connected"))

@@ -17,6 +17,7 @@ Verb = Callable[[Request], Awaitable[Message]]
 async def serve_node(service: Service, bus: Bus, node: str, verbs: dict[str, Verb]) -> None:
     """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`. Answers go to `gather.<asker>.<node>`, which the broker
     lets this node alone publish, never to a reply subject; what does not say who gathers is heard and not answered.
+    An answer that is too late is not sent.
 
     The queue group is the node's own name, so that its two connections during a renewal share the work.
     """
@@ -36,6 +37,8 @@ def _of_ours(handler: Verb) -> Handler:
     async def serve(request: Request) -> Message | None:
         if not request.data:
             return None  # the broker's own word, which somebody has aimed here: every message of ours has a body
-        return await handler(request)
+        answer = await handler(request)
+        left_s = request.remaining_s()
+        return answer if left_s is None or left_s > 0 else None  # nobody waits for it any more
 
     return serve

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from fleetfold_broker.service import Request
 from fleetfold_child.answerer import Answerer, answered
 from fleetfold_child.index import Collection, search_collections
@@ -67,7 +69,11 @@ class Verbs:
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
     async def _search(self, request: Request) -> SearchAnswer:
-        return await search_collections(self._collections, decode(request.data, SearchAsk), self._daemon.name)
+        ask = decode(request.data, SearchAsk)
+        left_s = request.remaining_s()  # less than the ask says: it may have stood in line here
+        if left_s is not None and left_s * 1000 < ask.deadline_ms:
+            ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
+        return await search_collections(self._collections, ask, self._daemon.name)
 
     async def _statistics(self, request: Request) -> StatisticsChunk:
         ask = decode(request.data, StatisticsAsk)

@@ -58,7 +58,12 @@ Chore = Callable[[], Awaitable[None] | None]
 
 
 class Master:
-    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything."""
+    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
+
+    `federation` is there once it has started.
+    """
+
+    federation: Federation
 
     def __init__(
         self,
@@ -124,7 +129,10 @@ class Master:
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
         cache = await self._open_cache(store)
-        federation = Federation(registry, presence, fleet.corpora, gatherer.ask, cache=cache, told=fleet.epochs)
+        federation = self.federation = Federation(
+            registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
+            cache=cache, told=fleet.epochs,
+        )  # fmt: skip
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)

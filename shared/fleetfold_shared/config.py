@@ -104,6 +104,9 @@ class AccessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the master searches, and what it keeps of searches."""
 
+    max_parallel: Annotated[
+        int, Meta(ge=0, le=10_000, description="How many nodes one search asks at once, at most; 0 is no limit.")
+    ] = 0
     cache_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
     ] = 900.0

@@ -237,7 +237,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _place,
         m.SearchAnswer(
             status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched],
-            more=True, facets=[_counts],
+            more=True, facets=[_counts], left_out=["reviews"], code="deadline_exceeded",
         ),
         m.Searched(
             query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",

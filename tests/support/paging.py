@@ -31,6 +31,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 from fleetfold_shared.statistics import MergedCorpus
+from support.rounds import rounds_of
 from support.search import WordBag, statistics_of
 
 __all__ = ["Shelf", "Shelves", "placed"]
@@ -86,7 +87,7 @@ class Shelves:
         self.embedders: dict[str, Embedder] = {}
         self.analyzers: dict[str, str] = {}
         held: Any = self
-        self.federation = Federation(held, held, held, self.gather, self.embedder.name)
+        self.federation = Federation(held, held, held, rounds_of(self.gather), self.embedder.name)
 
     @classmethod
     async def holding(cls, layout: Layout) -> Shelves:
@@ -142,6 +143,10 @@ class Shelves:
 
     def healthy(self, _name: str) -> bool:
         return True
+
+    def life(self, _node: str) -> int:
+        """Nobody comes anew."""
+        return 1
 
     def answered(self, _node: str, _ms: float) -> None:
         """Nobody measures here."""

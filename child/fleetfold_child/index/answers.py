@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +11,7 @@ from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
 from fleetfold_child.index.facets import count_facets
+from fleetfold_child.index.intime import finished, search_s
 from fleetfold_child.index.strange import candidates, interleaved, of_words, own_ask
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.fitting import fitting
@@ -36,12 +36,13 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     how: list[CollectionExplained] = []
     try:
         own = ask if ask.query is None else await own_ask(ask, asked)
-        hits, exact = await _search(asked, own, node, how)
+        hits, exact, left_out = await _search(asked, own, node, how)
+        done = [one for one in asked if one.name not in left_out]
         if ask.query is not None:
-            hits = interleaved((await _search(asked, of_words(own), node, []))[0], hits)
-        facets = await count_facets(asked, own, started) if ask.facets else []
+            hits = interleaved((await _search(done, of_words(own), node, []))[0], hits)
+        facets = await count_facets(done, own, started) if ask.facets else []
     except FleetfoldError as error:
-        return SearchAnswer(status="error", error=error.message, ms=_ms_since(started))
+        return SearchAnswer(status="error", error=error.message, ms=_ms_since(started), code=error.code)
     top = hits[: ask.k]
     more = len(hits) > len(top)
     if ask.query is not None:
@@ -51,28 +52,32 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
         top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
     return SearchAnswer(
-        hits=fitting(top), exact=exact, more=more, explain=how, facets=facets, ms=_ms_since(started)
+        status="partial" if left_out else "ok", hits=fitting(top), exact=exact, more=more, explain=how, facets=facets,
+        ms=_ms_since(started), error=f"not searched in time: {', '.join(left_out)}" if left_out else None,
+        left_out=left_out,
     )  # fmt: skip
 
 
 async def _search(
     asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained]
-) -> tuple[list[ScoredDocument], bool]:
-    """All hits of all collections: one more than k of each, which tells whether a page will follow. `how` is filled in
-    if the ask wants to know.
+) -> tuple[list[ScoredDocument], bool, list[str]]:
+    """All hits of all collections: one more than k of each, which tells whether a page will follow. Then whether every
+    document was scored, and the collections that were not searched in time. `how` is filled in if the ask wants to
+    know.
     """
     if 1 <= ask.k < MAX_K:
         ask = replace(ask, k=ask.k + 1)
-    try:
-        async with asyncio.timeout(ask.deadline_ms / 1000):
-            found = [await (_explained(one, ask, node, how) if ask.explain else one.search(ask, node)) for one in asked]
-    except TimeoutError:
-        raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had") from None
-    hits = [one for hits, _ in found for one in hits]
+    searches = {one.name: _explained(one, ask, node, how) if ask.explain else one.search(ask, node) for one in asked}
+    found = await finished(searches, search_s(ask.deadline_ms / 1000))
+    if not found:
+        raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had")
+    hits = [one for hits, _ in found.values() for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
     if ask.sort:
         hits = arranged(hits, ask.sort, lambda one: one.sort)
-    return hits, all(exact for _, exact in found)
+    left_out = [one.name for one in asked if one.name not in found]
+    how.sort(key=lambda one: [*searches].index(one.collection))
+    return hits, all(exact for _, exact in found.values()), left_out
 
 
 async def _explained(

@@ -28,6 +28,7 @@ class Presence:
         self._patience_s = heartbeat_s * MISSED_HEARTBEATS
         self._heard: dict[str, float] = {}
         self._response_ms: dict[str, float] = {}
+        self._lives: dict[str, int] = {}
         self.on_change: Callable[[str, bool], None] = _log_change
 
     def heard(self, node: str) -> None:
@@ -35,7 +36,16 @@ class Presence:
         new = node not in self._heard
         self._heard[node] = self._clock.monotonic()
         if new:
+            self.reborn(node)
             self.on_change(node, True)
+
+    def reborn(self, node: str) -> None:
+        """The node is there anew: it was away, or it is another process."""
+        self._lives[node] = self.life(node) + 1
+
+    def life(self, node: str) -> int:
+        """How often the node has been there anew."""
+        return self._lives.get(node, 0)
 
     def gone(self, node: str) -> None:
         """The node is surely not there."""

@@ -60,6 +60,8 @@ class Registry:
             node = self._joined(name, description)
             await self._put(node)
         self._presence.heard(name)
+        if fresh:
+            self._presence.reborn(name)
         return self.record(node), fresh
 
     def heard(self, name: str, beat: Heartbeat) -> str:

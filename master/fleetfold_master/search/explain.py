@@ -59,6 +59,8 @@ def _dated(one: CollectionExplained, master_epoch: int | None) -> CollectionExpl
 def _reason(report: NodeReport, asked: list[str] | None) -> str:
     if report.reason is not None:
         return report.reason
+    if report.status == "open":
+        return f"left out: {report.error}"
     if asked is not None:
         more = f" and {len(asked) - MOST_NAMED} more" if len(asked) > MOST_NAMED else ""
         anew = "; of another analyzer or embedder, so the master scored its candidates" if report.rescored else ""

@@ -23,11 +23,11 @@ def _merged(field: str, answers: Collection[SearchAnswer]) -> Facet:
     for answer in answers:
         counts = next((one for one in answer.facets if one.field == field), None)
         if counts is None:  # an error, no such collection, or a node that does not know of facets
-            approximate |= answer.status == "ok"
+            approximate |= answer.status in {"ok", "partial"}
             continue
         tally.missing += counts.missing
         for one in counts.values:
             tally.add(one.value, one.count)
-        approximate |= counts.cut or not answer.exact
+        approximate |= counts.cut or not answer.exact or answer.status == "partial"
     shown = [FacetValue(value, documents) for value, documents in tally.most(SHOWN)]
     return Facet(field, shown, tally.missing, tally.distinct, approximate)

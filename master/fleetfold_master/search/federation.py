@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +16,15 @@ from fleetfold_master.search.cache_epochs import Epochs
 from fleetfold_master.search.cache_key import answer_key
 from fleetfold_master.search.choosing import Choice, choose
 from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.coverage import (
+    Documents,
+    coverage,
+    document_shares,
+    documents_of,
+    is_missing,
+    part_of,
+    refuse_missing,
+)
 from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.search.fold import fold, fold_sorted
@@ -27,12 +37,13 @@ from fleetfold_master.search.sources import fitting_sources
 from fleetfold_master.search.strangers import THEIR_SHARE, candidates_ask, scored_anew
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched, encode
+from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched
 from fleetfold_shared.statistics import MergedCorpus
 
 __all__ = ["Federation"]
 
-Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, Answer]]]
+LEAST_MARGIN_S, FIRST_MARGIN_S, EACH_S, MOST_MARGIN = 0.002, 0.03, 0.002, 0.25
+"""Of its time a search keeps back what folding usually takes: at least so much, and at most a quarter of all.
 
 
 @dataclass(slots=True)
@@ -53,8 +64,14 @@ class Course:
     key: str | None = None
 
     def left_s(self) -> float:
-        """Of the caller's time; a millisecond at least."""
-        return max(0.001, self.search.timeout_ms / 1000 - (time.perf_counter() - self.started))
+        """Of the caller's time, but for what folding will take; a millisecond at least."""
+        left_s = self.search.timeout_ms / 1000 - (time.perf_counter() - self.started)
+        return max(0.001, left_s - self.margin_s)
+
+    def parts(self, answers: Answers) -> dict[str, float]:
+        """Of the nodes that did not search all of their collections in time, the part of their documents they did."""
+        cut = {node: one.left_out for node, (_, one) in answers.items() if one is not None and one.left_out}
+        return {node: part_of(self.documents.get(node, {}), names) for node, names in cut.items()}
 
 
 class Federation:
@@ -64,12 +81,17 @@ class Federation:
         self, registry: Registry, presence: Presence, corpora: Corpora, gather: Gather,
         embedder: str = DEFAULT_EMBEDDER, cache: Cache | None = None, told: Epochs | None = None,
     ) -> None:  # fmt: skip
-        self._registry, self._presence, self._corpora, self._gather = registry, presence, corpora, gather
+        self._registry, self._corpora = registry, corpora
+        self.scatter = Scatter(rounds, presence, max_parallel=max_parallel)
+        self._folding: dict[str, Pace] = defaultdict(Pace)
+        self._under_way = 0
         self._embedder = embedder
         self._cache, self._told = cache, told or Epochs()
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
         """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
+
+        `Unavailable` where no node may be missing (`partial="fail"`) and one is.
 
         `asked` is the question as the caller put it, where its scope made `search` of it: a cursor belongs to that.
         """
@@ -109,11 +131,14 @@ class Federation:
         return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice, key)
 
     async def _search(self, course: Course) -> Searched:
+        began = time.perf_counter()
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
         ask = course.pages.continued(ask)
         answers = await self._answers(course, list(course.plan.asked), ask, course.left_s())
         hits, answers = await self._hits(course, ask, answers)
-        return _told(course, ask, fitting_sources(hits), answers)
+        told = _told(course, ask, fitting_sources(hits), answers)
+        self._folding[course.search.dedup].took(time.perf_counter() - began - course.waited_s)
+        return told
 
     async def _hits(self, course: Course, ask: SearchAsk, answers: Answers) -> tuple[list[Hit], Answers]:
         """The page, and the answers it is made of: to be without duplicates and full, more may have to be asked."""
@@ -167,7 +192,9 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
     came = [answer for _, answer in answers.values() if answer]
     more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
     more = more and search.dedup == "off" and not search.sort
-    ordered = [reports[name] for name in sorted(reports)]
+    ordered = [replace(reports[name], expected=course.expected.get(name, 0.0)) for name in sorted(reports)]
+    if search.partial == "fail":
+        refuse_missing(ordered)
     return Searched(
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3),

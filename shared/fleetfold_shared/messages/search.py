@@ -178,7 +178,7 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     of the collections were not searched in time.
 
     `more` when the node has hits behind the last of these; `explain` has the collections that were searched, if that
-    was asked for.
+    was asked for. `left_out` are those that were not searched in time; `code` is that of the error.
     """
 
     status: Literal["ok", "partial", "error", "no_collection"] = "ok"
@@ -189,6 +189,8 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     explain: list[CollectionExplained] = []
     more: bool = False
     facets: list[FacetCounts] = []
+    left_out: list[str] = []
+    code: str | None = None
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -165,6 +165,24 @@ async def test_a_late_answer_does_not_leak_into_the_next_round(gatherer: Gathere
     assert _said(await asking) == {"shop": "right"}
 
 
+async def test_a_late_answer_is_told_and_so_is_that_there_will_be_none(
+    gatherer: Gatherer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "LATE_S", 0.5)
+    told: asyncio.Queue[tuple[str, Answer | None]] = asyncio.Queue()
+    bus = await connect("shop")
+    questions = await _puppet(bus)
+    with gatherer.round("ping", lambda *_: True, lambda node, answer: told.put_nowait((node, answer))) as round_:
+        await round_.ask(["shop", "blog"], b"{}", LONG_S)
+        assert not await round_.wait(0.01)
+    assert not gatherer._rounds
+    await _answer(bus, await questions.get(), "shop", "late")
+    node, answer = await told.get()
+    assert (node, _said({"shop": answer} if answer else {})) == ("shop", {"shop": "late"})
+    assert await told.get() == ("blog", None)
+    assert not gatherer._late
+
+
 async def test_the_second_answer_of_a_node_and_that_of_an_unasked_one_do_not_count(
     gatherer: Gatherer, connect: Connect
 ) -> None:

@@ -76,9 +76,11 @@ def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
 
 
 def _note(report: NodeReport) -> str:
-    return report.error or ("" if report.exact else "candidates only")
+    stood_in = f"{report.replica} answered in its stead" if report.replica else ""
+    return report.error or stood_in or ("" if report.exact else "candidates only")
 
 
 def _summary(found: Searched) -> str:
-    partial = "; partial: a node that was asked is missing" if found.partial else ""
+    covered = f", {found.coverage:.0%} of what was expected is searched" if found.coverage < 1 else ""
+    partial = f"; partial: a node that was asked is missing{covered}" if found.partial else ""
     return f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}{partial}"

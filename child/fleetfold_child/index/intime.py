@@ -1,0 +1,49 @@
+"""Several pieces of work with one deadline: those that are done by then count, the others are abandoned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+__all__ = ["finished", "search_s"]
+
+T = TypeVar("T")
+
+KEPT_BACK, MOST_KEPT_S = 0.1, 0.05
+
+
+def search_s(left_s: float) -> float:
+    """How much of the time that is left searching may take: a tenth, 50 ms at most, is for the answer to travel."""
+    return left_s - min(KEPT_BACK * left_s, MOST_KEPT_S)
+
+
+async def finished(works: Mapping[str, Coroutine[Any, Any, T]], timeout_s: float) -> dict[str, T]:
+    """What those of `works` that end within `timeout_s` return, by name, in their order.
+
+    One that raises ends all of them. A thread that works for one that is abandoned goes on to its end.
+    """
+    if len(works) == 1:
+        return await _alone(*next(iter(works.items())), timeout_s)
+    tasks = {name: asyncio.create_task(work) for name, work in works.items()}
+    try:
+        await asyncio.wait(tasks.values(), timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
+        return {name: task.result() for name, task in tasks.items() if task.done()}
+    finally:
+        await _end(tasks.values())
+
+
+async def _alone(name: str, work: Coroutine[Any, Any, T], timeout_s: float) -> dict[str, T]:
+    """One needs no task of its own."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return {name: await work}
+    except TimeoutError:
+        return {}
+
+
+async def _end(tasks: Any) -> None:
+    """Leave none behind, and none whose error nobody has seen."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,242 @@
+"""The nodes of one search, asked at once or a few at a time: what each answered, and what became of who did not."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from fleetfold_broker.gather import Answer, LinkLost, OnAnswer, OnLate
+from fleetfold_master.nodes import Breakers, Pace, Presence
+from fleetfold_master.search.fullpage import Answers
+from fleetfold_master.search.reading import Came, read
+from fleetfold_master.search.waiting import Question, Waiting
+from fleetfold_shared.messages import NodeReport, Partial, SearchAnswer, SearchAsk, encode
+
+__all__ = ["Asking", "Manner", "OnLateAnswer", "Rounds", "Scatter"]
+
+GOOD = frozenset({"ok", "partial", "no_collection"})
+"""Statuses of nodes that have answered the question."""
+BLAMED = frozenset({"unavailable", "deadline_exceeded", "internal", "overloaded"})
+"""Codes of errors that are the node's own doing. One that refuses the question is well."""
+
+OnLateAnswer = Callable[[SearchAsk, str, SearchAnswer], None]
+"""Told of a node's good answer to a search that had not waited for it."""
+
+
+class Asking(Protocol):
+    """A question under way, as `fleetfold_broker.gather.Round` is."""
+
+    @property
+    def asked(self) -> Mapping[str, float]: ...
+    async def ask(self, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool = True) -> None: ...
+    async def wait(self, timeout_s: float) -> bool: ...
+
+
+class Rounds(Protocol):
+    """Begins one, as `fleetfold_broker.gather.Gatherer.round` does."""
+
+    def __call__(
+        self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None, /
+    ) -> AbstractContextManager[Asking]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a search wants its nodes to be asked.
+
+    `expected` is each node's share of what is expected to be relevant, alike for all when empty. `alternatives` are
+    nodes that would answer the same as one of those asked, and are not asked otherwise.
+    """
+
+    partial: Partial = "allow"
+    max_parallel: int | None = None
+    expected: Mapping[str, float] = field(default_factory=dict)
+    alternatives: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Scatter:
+    """Asks nodes, and learns from each answer how fast they are and which of them fail."""
+
+    def __init__(
+        self, rounds: Rounds, presence: Presence, *, breakers: Breakers | None = None, max_parallel: int | None = None
+    ) -> None:
+        self._rounds, self._presence, self._max_parallel = rounds, presence, max_parallel
+        self.breakers = breakers or Breakers(presence.life)
+        self._paces: dict[str, Pace] = {}
+        self.on_late: OnLateAnswer = _ignore
+
+    async def ask(self, nodes: Collection[str], ask: SearchAsk, timeout_s: float, manner: Manner) -> Answers:
+        """Each node's report and answer, `timeout_s` from now at the latest. `Unavailable` without a broker."""
+        questions, left_out = self._questions(nodes, manner)
+        if not questions:
+            return left_out
+        search = _Search(self, ask, questions, timeout_s, self._limited(manner))
+        with self._rounds("search", search.came, search.late) as asking:
+            await search.run(asking)
+        return {**left_out, **search.answers()}
+
+    def pace(self, node: str) -> Pace:
+        """How fast it usually answers."""
+        return self._paces.setdefault(node, Pace())
+
+    def answered(self, node: str, ms: float) -> None:
+        """It has answered a search, in time or late."""
+        self.pace(node).took(ms / 1000)
+        self._presence.answered(node, ms)
+        self.breakers.answered(node)
+
+    def _limited(self, manner: Manner) -> Manner:
+        limits = [limit for limit in (manner.max_parallel, self._max_parallel) if limit is not None]
+        return dataclasses.replace(manner, max_parallel=min(limits)) if limits else manner
+
+    def _questions(self, nodes: Collection[str], manner: Manner) -> tuple[list[Question], Answers]:
+        """What to ask, and the reports of those whose breaker is open.
+
+        Where all would be left out all are tried, as there is nothing to lose. Who needs every node's answer gets them
+        asked, whatever is known of them.
+        """
+        asked, left_out = list[Question](), Answers()
+        states = {node: "closed" if manner.partial != "allow" else self.breakers.state(node) for node in nodes}
+        hopeless = all(state == "open" for state in states.values())
+        for node, state in states.items():
+            others = [one for one in manner.alternatives.get(node, ()) if one not in states]
+            others.sort(key=self.breakers.is_open)
+            if state == "closed" or others:
+                chain = [node, *others] if state == "closed" else [*others, node]
+                asked.append(Question(node, chain, _share(node, manner, len(nodes))))
+            elif state == "half_open" or hopeless:
+                self.breakers.tried(node)
+                asked.append(Question(node, [node], _share(node, manner, len(nodes)), trial=True))
+            else:
+                left_out[node] = NodeReport(node, "open", error=self.breakers.reason(node)), None
+        return asked, left_out
+
+
+def _share(node: str, manner: Manner, nodes: int) -> float:
+    return manner.expected.get(node, 0.0) if any(manner.expected.values()) else 1 / nodes
+
+
+class _Search:
+    """One question to the nodes, from the asking to the reports."""
+
+    def __init__(
+        self, scatter: Scatter, ask: SearchAsk, questions: Sequence[Question], timeout_s: float, manner: Manner
+    ) -> None:
+        self._scatter, self._ask, self._timeout_s = scatter, ask, timeout_s
+        self._manner, self._questions = manner, questions
+        self._waiting = Waiting(
+            questions, timeout_s, scatter.pace, patient=manner.partial != "allow", max_parallel=manner.max_parallel
+        )
+        self._came: dict[str, Came] = {}
+        self._started = time.perf_counter()
+        self._ended = 0.0
+        self._asking: Asking | None = None
+
+    async def run(self, asking: Asking) -> None:
+        """Ask, and wait as long as it is worth it."""
+        self._asking = asking
+        while True:
+            now = self._now()
+            if due := self._waiting.due(now):
+                left_s = max(0.001, self._timeout_s - now)
+                data = encode(replace(self._ask, deadline_ms=max(1, int(left_s * 1000))))
+                await asking.ask(due, data, left_s, broadcast=self._manner.max_parallel is None)
+            until = self._waiting.until(self._now())
+            if until is None:
+                break
+            await asking.wait(max(0.0, until - self._now()))
+        self._ended = self._now()
+        self._blame_the_silent()
+
+    def came(self, node: str, answer: Answer) -> bool:
+        """An answer, as it comes."""
+        report, _ = self._came[node] = read(node, answer, self._ask.after)
+        good = report.status in GOOD
+        self._learn(node, answer, self._came[node])
+        return self._waiting.came(node, self._now(), good=good)
+
+    def late(self, node: str, answer: Answer | None) -> None:
+        """An answer that nobody waits for any more, or the certainty that there will be none."""
+        if answer is None:
+            self._scatter.breakers.failed(node, self._age_s(node), "no answer")
+            return
+        came = read(node, answer, self._ask.after)
+        self._learn(node, answer, came)
+        report, said = came
+        if said is not None and report.status in GOOD:
+            self._scatter.on_late(self._ask, node, said)
+
+    def answers(self) -> Answers:
+        """The report of everybody who was asked or should have been, and what they answered."""
+        found: Answers = {}
+        for question in self._questions:
+            found |= self._won(question, question.winner) if question.winner else self._lost(question)
+        return found
+
+    def _won(self, question: Question, winner: str) -> Answers:
+        found: Answers = {winner: self._came[winner]}
+        for node in question.asked:
+            if node in question.failed:
+                found[node] = replace(self._came[node][0], replica=winner), None
+            elif node != winner:
+                why = f"asked for the same; {winner} answered first"
+                found[node] = NodeReport(node, "not_selected", replica=winner, reason=why), None
+        if question.owner not in found:
+            why = self._scatter.breakers.reason(question.owner) or f"{winner} was asked for the same"
+            found[question.owner] = NodeReport(question.owner, "not_selected", replica=winner, reason=why), None
+        return found
+
+    def _lost(self, question: Question) -> Answers:
+        found: Answers = {node: self._came[node] for node in question.failed}
+        for node in question.running:
+            found[node] = self._silent(question, node), None
+        if not question.asked:
+            why = f"not asked in time: {self._manner.max_parallel} at once may be (max_parallel)"
+            found[question.owner] = NodeReport(question.owner, "timeout", error=why), None
+        return found
+
+    def _silent(self, question: Question, node: str) -> NodeReport:
+        if question.trial:
+            return NodeReport(node, "open", error=self._scatter.breakers.reason(node))
+        if self._ended < self._timeout_s:
+            waited_ms = (self._ended - question.asked[node]) * 1000
+            return NodeReport(
+                node, "timeout", error=f"not waited for: most had come, and it took over {waited_ms:.0f} ms"
+            )
+        return read(node, None, None)[0]
+
+    def _blame_the_silent(self) -> None:
+        for question in self._questions:
+            if question.winner is None and not question.trial:
+                for node in question.running:
+                    self._scatter.breakers.failed(node, self._age_s(node), "no answer in time")
+
+    def _learn(self, node: str, answer: Answer, came: Came) -> None:
+        report, said = came
+        if report.status in GOOD:
+            self._scatter.answered(node, answer.ms)
+            return
+        code = answer.error.code if answer.error is not None else said.code if said is not None else None
+        if isinstance(answer.error, LinkLost):
+            return
+        if code in BLAMED:
+            self._scatter.breakers.failed(node, answer.ms / 1000, report.error or report.status)
+        else:
+            self._scatter.breakers.answered(node)
+
+    def _age_s(self, node: str) -> float:
+        assert self._asking is not None
+        return time.perf_counter() - self._asking.asked[node]
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._started
+
+
+def _ignore(_ask: SearchAsk, _node: str, _answer: SearchAnswer) -> None:
+    """Nobody wants it."""
