@@ -95,6 +95,7 @@ class Child:
         )  # fmt: skip
         self._sources: dict[str, Source | None] = {}
         self._keys: dict[str, list[str]] = {}
+        self._replicas: dict[str, str] = {}
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._open = AsyncExitStack()
@@ -102,13 +103,19 @@ class Child:
         self._node: Node | None = None
         self._background = Tasks()
 
-    def collection(self, name: str, source: Source | None = None, *, keys: Sequence[str] = ()) -> Self:
+    def collection(
+        self, name: str, source: Source | None = None, *, keys: Sequence[str] = (), replica: str | None = None
+    ) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
 
         `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
         `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
+
+        `replica` is a name that nodes with the same documents share: a search asks one of their collections.
         """
         declared_keys(keys)
+        if replica is not None:
+            self._replicas[name] = check_slug(replica, "replica")
         if check_slug(name, "collection") in self._sources:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
         self._sources[name], self._keys[name] = source, list(keys)
@@ -218,7 +225,7 @@ class Child:
         for name in self._sources:
             collection = await Collection.open(
                 name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed,
-                keys=self._keys[name],
+                keys=self._keys[name], replica=self._replicas.get(name),
             )  # fmt: skip
             self._collections[name] = await self._open.enter_async_context(collection)
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)

@@ -34,6 +34,10 @@ async def child(
         tuple[str, ...],
         Many(help="`products=gtin`: a field of a collection that identifies a thing; or `=field:kind`."),
     ] = (),
+    replica: Annotated[
+        tuple[str, ...],
+        Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
+    ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
         Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
@@ -61,6 +65,7 @@ async def child(
     given = {
         "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
+        "replicas": _replicas(replica),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -124,6 +129,16 @@ def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:
     for word in words:
         collection, key = pair(word, "key")
         found.setdefault(collection, []).append(key)
+    return found
+
+
+def _replicas(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        collection, group = pair(word, "replica")
+        if collection in found:
+            raise InvalidInput(f"replica: {collection!r} is given twice", field="replica")
+        found[collection] = group
     return found
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,11 +150,10 @@ async def running_child(
             concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
             cert=settings.tls.cert, key=settings.tls.key,
         )  # fmt: skip
-        unknown = next((name for name in config.keys if name not in config.collections), None)
-        if unknown is not None:
-            raise InvalidInput(f"keys: {config.name} has no collection {unknown!r}; declare it first", field="keys")
+        _refuse_undeclared(config, "keys", config.keys)
+        _refuse_undeclared(config, "replicas", config.replicas)
         for name, source in config.collections.items():
-            child.collection(name, source or None, keys=config.keys.get(name, ()))
+            child.collection(name, source or None, keys=config.keys.get(name, ()), replica=config.replicas.get(name))
         if config.actions:
             sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
         for target in config.actions:
@@ -164,6 +163,12 @@ async def running_child(
         yield child
     finally:
         await child.stop()
+
+
+def _refuse_undeclared(config: ChildConfig, field: str, named: Iterable[str]) -> None:
+    unknown = next((name for name in named if name not in config.collections), None)
+    if unknown is not None:
+        raise InvalidInput(f"{field}: {config.name} has no collection {unknown!r}; declare it first", field=field)
 
 
 def _announced(broker: EmbeddedBroker, config: Config, keys: Path, ca: str | None, command: str) -> RunningFleet:

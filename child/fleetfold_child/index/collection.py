@@ -72,9 +72,11 @@ class Collection:
         clock: Clock,
         on_change: OnChange | None,
         keys: Sequence[str] = (),
+        replica: str | None = None,
     ) -> None:
         self.name = name
         self._key_words, self._keys = list(keys), declared_keys(keys)
+        self._replica = replica
         self.embedder = embedder
         self._table = table
         self._clock = clock
@@ -99,10 +101,12 @@ class Collection:
         clock: Clock | None = None,
         on_change: OnChange | None = None,
         keys: Sequence[str] = (),
+        replica: str | None = None,
     ) -> Collection:
         """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
 
-        `keys` are the fields that identify a thing, each `field` or `field:kind`.
+        `keys` are the fields that identify a thing, each `field` or `field:kind`. `replica` names the collections, on
+        other nodes, that hold the same documents.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
         changed something. Documents that another analyzer or embedder has prepared are prepared anew.
@@ -131,6 +135,7 @@ class Collection:
             clock=clock or SystemClock(),
             on_change=on_change,
             keys=keys,
+            replica=replica,
         )
 
     async def close(self) -> None:
@@ -155,7 +160,9 @@ class Collection:
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
         counted = self._statistics
-        return CollectionInfo(self.name, counted.documents, counted.epoch, self._updated_at, self._key_words)
+        return CollectionInfo(
+            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, replica=self._replica
+        )
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)

@@ -12,12 +12,15 @@ from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.search.fold import fold, fold_sorted
-from fleetfold_master.search.fullpage import Answers, FullPage
+from fleetfold_master.search.fullpage import Again, Answers, FullPage
+from fleetfold_master.search.holders import Holders
 from fleetfold_master.search.likeness import likeness
 from fleetfold_master.search.paging import Pages, Version
 from fleetfold_master.search.question import Plan, candidates, check_search, plan, weighted_ask
 from fleetfold_master.search.reading import read
+from fleetfold_master.search.replicas import Choice
 from fleetfold_master.search.sources import fitting_sources
+from fleetfold_master.search.standins import Round
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched, encode
@@ -42,6 +45,7 @@ class Course:
     corpus: MergedCorpus
     versions: list[Version]
     epochs: dict[tuple[str, str], int]
+    choice: Choice
 
     def left_s(self) -> float:
         """Of the caller's time; a millisecond at least."""
@@ -57,6 +61,7 @@ class Federation:
     ) -> None:  # fmt: skip
         self._registry, self._presence, self._corpora, self._gather = registry, presence, corpora, gather
         self._embedder = embedder
+        self._holders = Holders(registry, presence, corpora)
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
         """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
@@ -73,25 +78,29 @@ class Federation:
         nodes = candidates(search, self._registry)
         healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
         chosen = plan(search, nodes, healthy, self._embedder)
-        wanted = [key for key in chosen.keys if key[0] in chosen.asked]
+        choice = self._holders.choice(chosen, nodes, search.query, pages.asked)
+        wanted = [key for key in self._holders.counted(choice) if key[0] in chosen.asked]
         await self._corpora.ready(wanted, search.timeout_ms / 2000)
         known = self._corpora.epochs(chosen.keys) if search.explain else {}
-        corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys)
-        return Course(search, pages, chosen, started, corpus, versions, known)
+        counted = self._holders.counted(choice)
+        corpus, versions = self._corpora.merged(counted), self._corpora.versions(counted)
+        return Course(search, pages, chosen, started, corpus, versions, known, choice)
 
     async def _search(self, course: Course) -> Searched:
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
         ask = course.pages.continued(ask)
-        answers = await self._answers(list(course.plan.asked), ask, course.left_s())
-        hits, answers = await self._hits(course, ask, answers)
+        round_ = Round(course.choice, self._answers, self._holders.patience_s, course.pages.asked)
+        answers = await round_.ask(ask, course.left_s())
+        course.choice = round_.choice
+        hits, answers = await self._hits(course, ask, answers, round_.again)
         return _told(course, ask, fitting_sources(hits), answers)
 
-    async def _hits(self, course: Course, ask: SearchAsk, answers: Answers) -> tuple[list[Hit], Answers]:
+    async def _hits(self, course: Course, ask: SearchAsk, answers: Answers, again: Again) -> tuple[list[Hit], Answers]:
         """The page, and the answers it is made of: to be without duplicates and full, more may have to be asked."""
         search = course.search
         if search.dedup != "off":
             alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await FullPage(search.limit, self._answers, alike).fill(ask, answers, course.left_s())
+            return await FullPage(search.limit, again, alike).fill(ask, answers, course.left_s())
         found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
         return fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit), answers
 
@@ -105,11 +114,12 @@ class Federation:
 
 
 def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
-    search, pages = course.search, course.pages
+    search, pages, choice = course.search, course.pages, course.choice
     reports = {**course.plan.reports, **{node: report for node, (report, _) in answers.items()}}
+    reports = course.choice.reports(reports)
     if search.explain:
         explained = {node: answer for node, (_, answer) in answers.items()}
-        reports = explained_reports(reports, course.plan, explained, course.epochs)
+        reports = explained_reports(reports, course.choice.asked, explained, course.epochs)
     came = [answer for _, answer in answers.values() if answer]
     more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
     more = more and search.dedup == "off" and not search.sort
@@ -117,7 +127,7 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
     return Searched(
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3),
-        partial=any(report.status not in SETTLED for report in ordered),
-        cursor=pages.following(ask, hits[-1], course.versions) if more and hits else None,
+        partial=any(one.status not in SETTLED and not choice.lacks_nothing(one.node, reports) for one in ordered),
+        cursor=pages.following(ask, hits[-1], course.versions, choice.pins()) if more and hits else None,
         changed=pages.changed(course.versions), facets=merged_facets(search.facets, came),
     )  # fmt: skip

@@ -35,7 +35,10 @@ Version = tuple[str, str, str, int]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests."""
+    """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests.
+
+    `asked` is who was asked for what several nodes hold, each `node/collection`: the next page comes from there, too.
+    """
 
     question: bytes
     place: Place
@@ -43,6 +46,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     avgdl: Annotated[float, Meta(ge=1e-9, le=1e9)]
     alpha: Annotated[float, Meta(ge=0, le=1)]
     epochs: bytes
+    asked: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=10_000)] = []
 
 
 class Pages:
@@ -66,13 +70,18 @@ class Pages:
         divisor = math.fsum(term.qtf * term.idf for term in terms)
         return replace(ask, terms=terms, avgdl=came.avgdl, divisor=divisor, alpha=came.alpha, after=came.place)
 
-    def following(self, ask: SearchAsk, last: Hit, epochs: Sequence[Version]) -> str:
-        """The cursor for what is behind `last`, a hit of `ask`."""
+    @property
+    def asked(self) -> list[str]:
+        """Who was asked on the page before, as `following` was told."""
+        return [] if self._came is None else self._came.asked
+
+    def following(self, ask: SearchAsk, last: Hit, epochs: Sequence[Version], asked: Sequence[str] = ()) -> str:
+        """The cursor for what is behind `last`, a hit of `ask`; `asked` is who was asked."""
         return _written(
             Cursor(
                 self._question, Place(last.score, last.node, last.collection, last.id),
                 [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
-                _epochs(epochs) if self._came is None else self._came.epochs,
+                _epochs(epochs) if self._came is None else self._came.epochs, list(asked),
             )
         )  # fmt: skip
 

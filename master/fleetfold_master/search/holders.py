@@ -1,0 +1,53 @@
+"""What the choice among holders of the same documents is made from: how their nodes do, and whose statistics count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.question import Plan
+from fleetfold_master.search.replicas import Choice, Key, Standing, choose, groups_of
+from fleetfold_master.store import StoredNode
+
+__all__ = ["Holders"]
+
+PATIENCE_TIMES = 4.0
+LEAST_PATIENCE_S = 0.03
+"""A holder is waited for as many times as long as it takes on average, and at least so long."""
+
+
+class Holders:
+    """Chooses with what the registry and the heartbeats tell. Where nothing is replicated, all are chosen."""
+
+    def __init__(self, registry: Registry, presence: Presence, corpora: Corpora) -> None:
+        self._registry, self._presence, self._corpora = registry, presence, corpora
+
+    def choice(self, plan: Plan, nodes: Iterable[StoredNode], query: str, pins: Collection[str]) -> Choice:
+        """Who of `nodes` is asked for what is replicated."""
+        known = {node.name: node for node in nodes}
+        groups = groups_of(known.values(), plan.keys)
+        standings = {node: self._standing(known[node]) for node in {node for node, _ in groups}}
+        return choose(plan, groups, standings, query, pins)
+
+    def counted(self, choice: Choice) -> list[Key]:
+        """The collections whose statistics count, each group once: those that are known as of now before others, then
+        those of nodes that are there, then those that changed last.
+        """
+        return choice.counted(self._goodness)
+
+    def patience_s(self, node: str) -> float:
+        """How long a holder is waited for before another one is asked as well."""
+        return max(LEAST_PATIENCE_S, PATIENCE_TIMES * (self._presence.response_ms(node) or 0.0) / 1000)
+
+    def _goodness(self, key: Key) -> tuple[float, ...]:
+        node, name = key
+        record = self._registry.find(node)
+        infos = record.description.collections if record else ()
+        changed = next((one.updated_at for one in infos if one.name == name), None)
+        return self._corpora.is_fresh(key), self._presence.is_up(node), changed or 0.0
+
+    def _standing(self, node: StoredNode) -> Standing:
+        record = self._registry.record(node)
+        said = record.description
+        return Standing(record.response_ms, record.in_flight, said.concurrency, said.weight)
