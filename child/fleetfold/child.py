@@ -48,7 +48,7 @@ from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
-from fleetfold_shared.ids import check_slug, new_id
+from fleetfold_shared.ids import check_node_name, check_slug, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
 
 __all__ = ["Child"]
@@ -85,7 +85,7 @@ class Child:
         cert: str | Path | None = None,
         key: str | Path | None = None,
     ) -> None:
-        self.name = check_slug(name, "name")
+        self.name = check_node_name(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
         self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
         self.data = Path(data) if data else state_directory() / "children" / name

@@ -29,7 +29,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.search import Federation
+from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
@@ -56,7 +56,10 @@ Chore = Callable[[], Awaitable[None] | None]
 
 
 class Master:
-    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything."""
+    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
+
+    `own` are collections of its own, searched beside the nodes'; who passes them closes them after the master.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Master:
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        own: OwnCollections | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
@@ -77,8 +81,15 @@ class Master:
         self._config = access or AccessConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
+        self._own = None if own is None else Own(own)
         self._open = AsyncExitStack()
         self._tasks = Tasks()
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """How many documents each of its own collections holds."""
+        own = [] if self._own is None else self._own.description().collections
+        return {collection.name: collection.documents for collection in own}
 
     async def start(self) -> None:
         """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
@@ -110,14 +121,14 @@ class Master:
         gatherer.on_gone = presence.gone
         registry = Registry(Nodes(store), presence, self._clock, __version__)
         await registry.load()
-        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s)
+        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s, self._own)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
         await gatherer.start()
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
-        federation = Federation(registry, presence, fleet.corpora, gatherer.ask)
+        federation = Federation(registry, presence, fleet.corpora, gatherer.ask, own=self._own)
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
 from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.terminal import Injected
-from fleetfold.cli.values import labels, pair
+from fleetfold.cli.values import by_name, collections, labels, pair
 from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
@@ -63,9 +63,9 @@ async def child(
     """
     config = settings(daemon, connection, terminal)
     given = {
-        "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
+        "collections": collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
-        "replicas": _replicas(replica),
+        "replicas": by_name(replica, "replica"),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -114,31 +114,11 @@ def _token(given: str | None, file: Path | None) -> str | None:
         raise InvalidInput(f"join-file: {file} cannot be read: {why}", field="join_file") from None
 
 
-def _collections(words: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in words:
-        name, file = pair(word, "collection") if "=" in word else (word, "")
-        if name in found:
-            raise InvalidInput(f"collection: {name!r} is given twice", field="collection")
-        found[name] = file
-    return found
-
-
 def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for word in words:
         collection, key = pair(word, "key")
         found.setdefault(collection, []).append(key)
-    return found
-
-
-def _replicas(words: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in words:
-        collection, group = pair(word, "replica")
-        if collection in found:
-            raise InvalidInput(f"replica: {collection!r} is given twice", field="replica")
-        found[collection] = group
     return found
 
 

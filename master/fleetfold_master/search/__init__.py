@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.federation import Federation
+from fleetfold_master.search.own import Own, OwnCollections
 
-__all__ = ["Corpora", "Federation"]
+__all__ = ["Corpora", "Federation", "Own", "OwnCollections"]

@@ -15,14 +15,16 @@ from fleetfold_master.search.fold import fold, fold_sorted
 from fleetfold_master.search.fullpage import Again, Answers, FullPage
 from fleetfold_master.search.holders import Holders
 from fleetfold_master.search.likeness import likeness
+from fleetfold_master.search.own import Own
 from fleetfold_master.search.paging import Pages, Version
 from fleetfold_master.search.question import Plan, candidates, check_search, plan, weighted_ask
 from fleetfold_master.search.reading import read
 from fleetfold_master.search.replicas import Choice
 from fleetfold_master.search.sources import fitting_sources
 from fleetfold_master.search.standins import Round
+from fleetfold_master.store import StoredNode
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
-from fleetfold_shared.ids import new_id
+from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched, encode
 from fleetfold_shared.statistics import MergedCorpus
 
@@ -57,11 +59,16 @@ class Federation:
 
     def __init__(
         self, registry: Registry, presence: Presence, corpora: Corpora, gather: Gather,
-        embedder: str = DEFAULT_EMBEDDER,
+        embedder: str = DEFAULT_EMBEDDER, own: Own | None = None,
     ) -> None:  # fmt: skip
-        self._registry, self._presence, self._corpora, self._gather = registry, presence, corpora, gather
-        self._embedder = embedder
+        self._registry, self._presence, self._corpora = registry, presence, corpora
+        self._gather = gather if own is None else own.beside(gather)
+        self._embedder, self._own = embedder, own
         self._holders = Holders(registry, presence, corpora)
+
+    def nodes(self) -> list[StoredNode]:
+        """All that can be searched: the nodes of the fleet, and the master's own collections as one of them."""
+        return candidates(Search(query=""), self._registry, self._own_node())
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
         """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
@@ -74,9 +81,12 @@ class Federation:
         course = await self._course(search, pages, started)
         return await self._search(course)
 
+    def _own_node(self) -> StoredNode | None:
+        return None if self._own is None else self._own.node()
+
     async def _course(self, search: Search, pages: Pages, started: float) -> Course:
-        nodes = candidates(search, self._registry)
-        healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
+        nodes = candidates(search, self._registry, self._own_node())
+        healthy = {node.name for node in nodes if node.name == MASTER or self._registry.healthy(node.name)}
         chosen = plan(search, nodes, healthy, self._embedder)
         choice = self._holders.choice(chosen, nodes, search.query, pages.asked)
         wanted = [key for key in self._holders.counted(choice) if key[0] in chosen.asked]
