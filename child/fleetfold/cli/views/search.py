@@ -76,7 +76,8 @@ def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
 
 
 def _note(report: NodeReport) -> str:
-    return report.error or ("" if report.exact else "candidates only")
+    instead = report.replica and f"{report.replica} was asked in its stead"
+    return "; ".join(filter(None, (report.error, instead))) or ("" if report.exact else "candidates only")
 
 
 def _summary(found: Searched) -> str:
