@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from fleetfold_master.search.question import Plan
 from fleetfold_shared.messages import CollectionExplained, NodeExplained, NodeReport, SearchAnswer, encode
 
 __all__ = ["explained_reports"]
@@ -20,15 +21,13 @@ Key = tuple[str, str]
 
 def explained_reports(
     reports: Mapping[str, NodeReport],
-    asked: Mapping[str, list[str]],
+    plan: Plan,
     answers: Mapping[str, SearchAnswer | None],
     epochs: Mapping[Key, int],
 ) -> dict[str, NodeReport]:
-    """The reports with their explanations. `asked` has the collections that each node was asked for, and `epochs` those
-    of the statistics that the query was weighed with.
-    """
+    """The reports with their explanations. `epochs` are those of the statistics that the query was weighed with."""
     explained = {
-        node: _explained(report, asked.get(node), answers.get(node), epochs) for node, report in reports.items()
+        node: _explained(report, plan.asked.get(node), answers.get(node), epochs) for node, report in reports.items()
     }
     if sum(len(encode(one)) for one in explained.values()) > MOST_BYTES:
         explained = {node: msgspec.structs.replace(one, collections=[]) for node, one in explained.items()}

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from fleetfold_broker.gather import Answer
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
@@ -129,7 +131,8 @@ def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> 
     reports = course.choice.reports(reports)
     if search.explain:
         explained = {node: answer for node, (_, answer) in answers.items()}
-        reports = explained_reports(reports, course.choice.asked, explained, course.epochs)
+        asked = replace(course.plan, asked=choice.asked)
+        reports = explained_reports(reports, asked, explained, course.epochs)
     came = [answer for _, answer in answers.values() if answer]
     more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
     more = more and search.dedup == "off" and not search.sort
