@@ -10,7 +10,7 @@ import pytest
 
 from fleetfold.client import Client
 from fleetfold_shared.messages import Searched
-from support.fleet import Fleet, write_jsonl
+from support.fleet import Fleet, fleetfold, write_jsonl
 
 pytestmark = pytest.mark.slow
 
@@ -51,3 +51,12 @@ async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet
         assert took_s < IN_TIME_S
         assert not answer.partial
         assert [(hit.id, hit.score) for hit in answer.hits] == [(hit.id, hit.score) for hit in whole[answer.query]]
+
+
+async def test_a_master_with_documents_of_its_own_answers_without_any_node(fleet: Fleet, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "notes.jsonl", [{"id": "n1", "text": "a tent for two"}])
+    await fleet.stop("master")
+    await fleet.start("master", "master", "--collection", f"notes={file}")
+    assert fleet.ready("master")["documents"] == {"notes": 1}
+    said = await fleetfold("search", "tent", "--json")
+    assert (said.code, [(hit["node"], hit["id"]) for hit in said.json["hits"]]) == (0, [("master", "n1")])

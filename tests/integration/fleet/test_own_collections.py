@@ -68,7 +68,7 @@ async def test_own_collections_can_be_named_and_are_within_scopes(fleet: Fleet) 
     async with notes(fleet) as own:
         await with_notes(fleet, own)
         assert statuses(await fleet.client.search("tent", nodes=["master"])) == {"master": "ok"}
-        with pytest.raises(NotFound, match="master, shop|shop, master"):
+        with pytest.raises(NotFound, match="shop, master"):
             await fleet.client.search("tent", nodes=["blog"])
         narrow = await fleet.new_client("rita", "reader", scopes=Scopes(nodes=["shop"]))
         assert statuses(await narrow.search("tent")) == {"shop": "ok"}

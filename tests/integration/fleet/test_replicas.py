@@ -35,6 +35,13 @@ def records(seed: int, prefix: str, size: int) -> list[Record]:
 CATALOGUE, POSTS, NORTHERN = records(1, "p", 40), records(2, "b", 20), records(3, "n", 10)
 
 
+@pytest.fixture(autouse=True)
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine all nodes are slow now and then: choose by the query alone, and wait for who is asked."""
+    monkeypatch.setattr("fleetfold_master.search.replicas.SLOW_MS", 1e9)
+    monkeypatch.setattr("fleetfold_master.search.holders.LEAST_PATIENCE_S", 1.0)
+
+
 async def replicated(fleet: Fleet, *, own: bool = True) -> None:
     """Two nodes with the catalogue, one of which has more; and a third one."""
     for name in HOLDERS:
@@ -169,9 +176,8 @@ async def test_pages_stay_with_one_holder_and_go_on_with_another_when_it_is_gone
     assert await pages(fleet, first) == whole.hits
     await fleet.stop_child(holder(whole))
     later = await pages(fleet, first)
-    assert [(hit.id, hit.score) for hit in later] == [(hit.id, hit.score) for hit in whole.hits] or (
-        sorted((hit.id, hit.score) for hit in later) == sorted(scores(whole))
-    )
+    assert [(hit.id, hit.score) for hit in later] == [(hit.id, hit.score) for hit in whole.hits]
+    assert {hit.node for hit in later if hit.collection == "products"} == set(HOLDERS)
 
 
 async def test_while_a_holder_is_behind_an_answer_is_that_of_the_one_that_was_asked(fleet: Fleet) -> None:
