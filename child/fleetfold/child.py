@@ -49,7 +49,7 @@ from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
-from fleetfold_shared.ids import check_slug, new_id
+from fleetfold_shared.ids import check_node_name, check_slug, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
 from fleetfold_shared.scoring import check_alpha
 
@@ -87,7 +87,7 @@ class Child:
         cert: str | Path | None = None,
         key: str | Path | None = None,
     ) -> None:
-        self.name = check_slug(name, "name")
+        self.name = check_node_name(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
         self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
         self.data = Path(data) if data else state_directory() / "children" / name
@@ -98,6 +98,7 @@ class Child:
         self._sources: dict[str, Source | None] = {}
         self._keys: dict[str, list[str]] = {}
         self._alphas: dict[str, float | None] = {}
+        self._replicas: dict[str, str] = {}
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
@@ -107,17 +108,26 @@ class Child:
         self._background = Tasks()
 
     def collection(
-        self, name: str, source: Source | None = None, *, keys: Sequence[str] = (), alpha: float | None = None
+        self,
+        name: str,
+        source: Source | None = None,
+        *,
+        keys: Sequence[str] = (),
+        alpha: float | None = None,
+        replica: str | None = None,
     ) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
 
         `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
         `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
 
-        `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it.
+        `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
+        a name that nodes with the same documents share: a search asks one of their collections.
         """
         declared_keys(keys)
         check_alpha(alpha)
+        if replica is not None:
+            self._replicas[name] = check_slug(replica, "replica")
         if check_slug(name, "collection") in self._sources:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
         self._sources[name], self._keys[name], self._alphas[name] = source, list(keys), alpha
@@ -240,7 +250,7 @@ class Child:
         for name in self._sources:
             collection = await Collection.open(
                 name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed,
-                keys=self._keys[name], alpha=self._alphas[name],
+                keys=self._keys[name], alpha=self._alphas[name], replica=self._replicas.get(name),
             )  # fmt: skip
             self._collections[name] = await self._open.enter_async_context(collection)
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)

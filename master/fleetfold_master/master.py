@@ -31,7 +31,7 @@ from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
-from fleetfold_master.search import Cache, Federation
+from fleetfold_master.search import Cache, Federation, Own, OwnCollections
 from fleetfold_master.service import AccessApi, Api, BusSender, CacheApi, Drop, Fleet, Guard, QualityApi, Rooms
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
@@ -60,7 +60,8 @@ Chore = Callable[[], Awaitable[None] | None]
 class Master:
     """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
 
-    `federation` is there once it has started.
+    `federation` is there once it has started. `own` are collections of its own, searched beside the nodes'; who passes
+    them closes them after the master.
     """
 
     federation: Federation
@@ -79,6 +80,7 @@ class Master:
         ask: AskConfig | None = None,
         clock: Clock | None = None,
         search: SearchConfig | None = None,
+        own: OwnCollections | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
@@ -88,8 +90,15 @@ class Master:
         self._ask = ask or AskConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
+        self._own = None if own is None else Own(own)
         self._open = AsyncExitStack()
         self._tasks = Tasks()
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """How many documents each of its own collections holds."""
+        own = [] if self._own is None else self._own.description().collections
+        return {collection.name: collection.documents for collection in own}
 
     async def start(self) -> None:
         """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
@@ -121,7 +130,7 @@ class Master:
         gatherer.on_gone = presence.gone
         registry = Registry(Nodes(store), presence, self._clock, __version__)
         await registry.load()
-        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s)
+        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s, self._own)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
@@ -131,7 +140,7 @@ class Master:
         cache = await self._open_cache(store)
         federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
-            cache=cache, told=fleet.epochs,
+            cache=cache, told=fleet.epochs, own=self._own,
         )  # fmt: skip
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)

@@ -47,6 +47,10 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         None
     )
     heartbeat_s: Annotated[float, Meta(gt=0, le=300, description="How often nodes are to be heard, in seconds.")] = 5.0
+    collections: Annotated[
+        dict[Slug, str],
+        Meta(description="Collections of its own, searched beside the nodes': a name, and the file it is filled from."),
+    ] = {}
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,6 +75,9 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     alphas: Annotated[
         dict[Slug, Annotated[float, Meta(ge=0, le=1)]],
         Meta(description="By collection, how words weigh against meaning, from 1 (words alone) to 0; 0.7."),
+    ] = {}
+    replicas: Annotated[
+        dict[Slug, Slug], Meta(description="By collection, the name it shares with those that hold the same documents.")
     ] = {}
 
 
@@ -182,7 +189,7 @@ def variables() -> Iterator[tuple[str, str]]:
     """The `FLEETFOLD_*` variables and the keys they set, such as `("FLEETFOLD_BROKER_PORT", "broker.port")`."""
     for name, kind in _sections(Config):
         for field in msgspec.structs.fields(kind):
-            if name or field.name not in _SECTIONS:
+            if (name or field.name not in _SECTIONS) and field.default_factory is not dict:  # one text is no table
                 key = f"{name}.{field.name}" if name else field.name
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
@@ -223,7 +230,11 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
     return replace(
         config,
         broker=replace(config.broker, store=maybe(config.broker.store)),
-        master=replace(config.master, data=maybe(config.master.data)),
+        master=replace(
+            config.master,
+            data=maybe(config.master.data),
+            collections={name: file and root(file) for name, file in config.master.collections.items()},
+        ),
         access=replace(config.access, keys=maybe(config.access.keys)),
         tls=replace(config.tls, ca=maybe(config.tls.ca), cert=maybe(config.tls.cert), key=maybe(config.tls.key)),
         ask=replace(config.ask, key_file=maybe(config.ask.key_file)),

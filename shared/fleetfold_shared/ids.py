@@ -11,7 +11,7 @@ import msgspec
 
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["SLUG", "CallerId", "Identifier", "Slug", "check_slug", "key_of", "new_id"]
+__all__ = ["MASTER", "SLUG", "CallerId", "Identifier", "Slug", "check_node_name", "check_slug", "key_of", "new_id"]
 
 _END = r"$(?!\n)"  # a bare `$` also matches before a last newline
 SLUG = r"^[a-z0-9][a-z0-9-]{0,62}" + _END
@@ -21,6 +21,8 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}" + _END
 """The name of an action or a step: it may stand in Python and between dots."""
 CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+" + _END)]
 """An id that a caller chooses."""
+MASTER = "master"
+"""The masters' own name, also that under which their own collections are searched: no node and no caller has it."""
 
 _RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.f)\d+$")
 _SLUG = re.compile(SLUG)
@@ -34,6 +36,13 @@ def check_slug(value: str, field: str) -> str:
             f"{field}: {value[:80]!r} is not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'",
             field=field,
         )
+    return value
+
+
+def check_node_name(value: str, field: str) -> str:
+    """`value` itself if a node may be called so; else `InvalidInput` naming `field`."""
+    if check_slug(value, field) == MASTER:
+        raise InvalidInput(f"{field}: {MASTER!r} is the masters' own name; choose another", field=field)
     return value
 
 

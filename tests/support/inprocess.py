@@ -14,6 +14,7 @@ import pytest
 from fleetfold.child import Child
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
+from fleetfold.own import OwnDocuments
 from fleetfold.sources import Source
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
@@ -46,12 +47,12 @@ class Fleet:
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
 
-    async def start_master(self, data: str = "master") -> None:
-        """Start a master on the database in the folder `data`, an empty one if it is new."""
+    async def start_master(self, data: str = "master", own: OwnDocuments | None = None) -> None:
+        """Start a master on the database in the folder `data`, an empty one if it is new; `own` are its collections."""
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
-            keys=self.place / "keys", ask=self.ask,
+            keys=self.place / "keys", ask=self.ask, own=own,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
 from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.terminal import Injected
-from fleetfold.cli.values import labels, pair
+from fleetfold.cli.values import by_name, collections, labels, pair
 from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
@@ -39,6 +39,10 @@ async def child(
         tuple[str, ...],
         Many(help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0; 0.7."),
     ] = (),
+    replica: Annotated[
+        tuple[str, ...],
+        Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
+    ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
         Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
@@ -64,9 +68,10 @@ async def child(
     """
     config = settings(daemon, connection, terminal)
     given = {
-        "collections": _collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
+        "collections": collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
         "alphas": _alphas(alpha),
+        "replicas": by_name(replica, "replica"),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -113,16 +118,6 @@ def _token(given: str | None, file: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not text"
         raise InvalidInput(f"join-file: {file} cannot be read: {why}", field="join_file") from None
-
-
-def _collections(words: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in words:
-        name, file = pair(word, "collection") if "=" in word else (word, "")
-        if name in found:
-            raise InvalidInput(f"collection: {name!r} is given twice", field="collection")
-        found[name] = file
-    return found
 
 
 def _keys(words: tuple[str, ...]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from fleetfold.cli.options import (
     ACCESS,
@@ -22,6 +22,7 @@ from fleetfold.cli.options import (
     BrokerAccess,
     Connection,
     Daemon,
+    Many,
     Option,
     Output,
 )
@@ -35,9 +36,10 @@ from fleetfold.cli.serving import (
     until_signalled,
 )
 from fleetfold.cli.terminal import Injected
+from fleetfold.cli.values import collections
 from fleetfold.credentials import keys_directory
 from fleetfold.state import find_url, state_directory
-from fleetfold_shared.config import BrokerConfig, Config
+from fleetfold_shared.config import BrokerConfig, Config, MasterConfig
 from fleetfold_shared.refusals import typed
 from fleetfold_shared.urls import shown
 
@@ -49,6 +51,9 @@ __all__ = ["broker", "master", "up"]
 log = structlog.get_logger(__name__)
 
 Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one, 4222 is usual.")]
+Own = Annotated[
+    tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
+]
 Host = Annotated[str | None, Option(help="The address the broker listens on; 127.0.0.1.")]
 
 
@@ -57,6 +62,7 @@ async def up(
     host: Host = None,
     port: Port = None,
     data: Annotated[Path | None, Option(help="Where all of it keeps its data; the state directory.")] = None,
+    collection: Own = (),
     access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
@@ -66,7 +72,7 @@ async def up(
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
-    config = guarded(settings(daemon, output, terminal), access, terminal)
+    config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), collection)
     place = data or state_directory()
     store = _chosen(data and data / "broker", config.broker.store, "broker")
     home = _chosen(data and data / "master", config.master.data, "master")
@@ -76,7 +82,7 @@ async def up(
         async with AsyncExitStack() as opened:
             server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
             url = reachable(server)
-            await opened.enter_async_context(running_master(config, url, home, keys))
+            running = await opened.enter_async_context(running_master(config, url, home, keys))
             children = [
                 await opened.enter_async_context(running_child(child, url, config, data=place))
                 for child in config.children
@@ -84,7 +90,7 @@ async def up(
             documents = {child.name: child.documents for child in children}
             ready = {
                 "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
-                "insecure": config.access.insecure,
+                "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
             terminal.ready(output, ready, _welcome(server.url, place, children, config))
             await _watch(children)
@@ -122,6 +128,7 @@ async def broker(
 async def master(
     *,
     data: Annotated[Path | None, Option(help="Where it keeps its database; `master` in the state directory.")] = None,
+    collection: Own = (),
     access: Access = ACCESS,
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
@@ -131,19 +138,28 @@ async def master(
 
     Stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is back.
     """
-    config = guarded(settings(daemon, connection, terminal), access, terminal)
+    config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
     place = _chosen(data, config.master.data, "master")
     url = find_url(connection.url or config.url)
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     with until_signalled():
-        async with running_master(config, url, place, keys):
+        async with running_master(config, url, place, keys) as running:
             ready = {
                 "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
-                "insecure": config.access.insecure,
+                "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
             text = f"fleetfold master is up{_openly(config)}: its database in {place}; on {shown(url)}"
+            text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()
+
+
+def _with_own(config: Config, words: Sequence[str]) -> Config:
+    """The collections given over those of the settings."""
+    if not words:
+        return config
+    changed = asdict(config.master) | {"collections": collections(words)}
+    return replace(config, master=typed(changed, MasterConfig, "master"))
 
 
 def _openly(config: Config) -> str:

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from fleetfold_shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold.child import Child
+    from fleetfold.own import OwnDocuments
     from fleetfold_broker.embedded import EmbeddedBroker
     from fleetfold_master.master import Master
 
@@ -115,22 +116,32 @@ async def running_broker(
 async def running_master(config: Config, url: str, data: Path, keys: Path) -> AsyncIterator[Master]:
     """A master on the broker at `url`, its database in `data`, the fleet's secrets in `keys`.
 
-    There it keeps the key for commands on this machine.
+    There it keeps the key for commands on this machine. Its own collections are in `data` as well.
     """
-    with _extra("master"):
-        from fleetfold_master.master import Master
+    async with AsyncExitStack() as opened:
+        own = await _own_collections(config.master.collections, data, opened)
+        with _extra("master"):
+            from fleetfold_master.master import Master
 
-        master = Master(
-            url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
-            keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask,
-        )  # fmt: skip
-        await master.start()
-    try:
+            master = Master(
+                url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
+                keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
+            )  # fmt: skip
+            await master.start()
+        opened.push_async_callback(master.stop)
         if not config.access.insecure:
             await keep_local_key(keys, url, master.local_key)
         yield master
-    finally:
-        await master.stop()
+
+
+async def _own_collections(files: Mapping[str, str], data: Path, opened: AsyncExitStack) -> OwnDocuments | None:
+    """The master's own collections, open as long as `opened` is. They take what a child takes."""
+    if not files:
+        return None
+    with _extra("child"):
+        from fleetfold.own import OwnDocuments
+
+        return await opened.enter_async_context(OwnDocuments(data / "own", files))
 
 
 @asynccontextmanager
@@ -152,8 +163,12 @@ async def running_child(
         )  # fmt: skip
         _refuse_undeclared(config, "keys", config.keys)
         _refuse_undeclared(config, "alphas", config.alphas)
+        _refuse_undeclared(config, "replicas", config.replicas)
         for name, source in config.collections.items():
-            child.collection(name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name))
+            child.collection(
+                name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name),
+                replica=config.replicas.get(name),
+            )  # fmt: skip
         if config.actions:
             sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
         for target in config.actions:

@@ -57,6 +57,22 @@ def pair(word: str, option: str) -> tuple[str, str]:
     return key, value
 
 
+def by_name(words: Sequence[str], option: str) -> dict[str, str]:
+    """The values of several `name=value`; `InvalidInput` for a name that is given twice."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, value = pair(word, option)
+        if name in found:
+            raise InvalidInput(f"{option}: {name!r} is given twice", field=option)
+        found[name] = value
+    return found
+
+
+def collections(words: Sequence[str]) -> dict[str, str]:
+    """The files of several `--collection name=file`, or empty for a name alone."""
+    return by_name([word if "=" in word else f"{word}=" for word in words], "collection")
+
+
 def labels(words: Sequence[str]) -> dict[str, str]:
     """The labels of several `--label key=value`."""
     return dict(pair(word, "label") for word in words)

@@ -76,10 +76,12 @@ class Collection:
         on_change: OnChange | None,
         keys: Sequence[str] = (),
         alpha: float | None = None,
+        replica: str | None = None,
     ) -> None:
         self.name = name
         self.alpha = alpha
         self._key_words, self._keys = list(keys), declared_keys(keys)
+        self._replica = replica
         self.embedder = embedder
         self._table = table
         self._clock = clock
@@ -106,11 +108,13 @@ class Collection:
         on_change: OnChange | None = None,
         keys: Sequence[str] = (),
         alpha: float | None = None,
+        replica: str | None = None,
     ) -> Collection:
         """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
 
         `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs words against meaning
-        here, 0 to 1, whatever an ask says that leaves it to its collections.
+        here, 0 to 1, whatever an ask says that leaves it to its collections. `replica` names the collections, on other
+        nodes, that hold the same documents.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
         changed something. Documents that another analyzer or embedder has prepared are prepared anew.
@@ -141,6 +145,7 @@ class Collection:
             on_change=on_change,
             keys=keys,
             alpha=alpha,
+            replica=replica,
         )
 
     async def close(self) -> None:
@@ -177,7 +182,7 @@ class Collection:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
         counted = self._statistics
         return CollectionInfo(
-            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha
+            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha, self._replica
         )
 
     async def get(self, identity: str) -> Document | None:

@@ -7,13 +7,12 @@ from fleetfold_master.store import Store
 from fleetfold_master.store.invite_rows import StoredInvite, created, has_claimed, older, read_invite, revoked, used
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.credentials import Credential, digest, same
-from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.ids import check_slug
+from fleetfold_shared.ids import MASTER, check_node_name
 from fleetfold_shared.messages import Capability, NodeInvite, NodeInvited
 
 __all__ = ["RESERVED", "Invites"]
 
-RESERVED = "master"
+RESERVED = MASTER
 KEPT_S = 7 * 86_400
 """How long an invitation is known after its end: until then its token is refused as expired, later as unknown."""
 
@@ -26,8 +25,7 @@ class Invites:
 
     async def create(self, ask: NodeInvite, by: str) -> NodeInvited:
         """A new invitation; its token is in the answer and nowhere else."""
-        if check_slug(ask.node, "node") == RESERVED:
-            raise InvalidInput(f"node: {RESERVED!r} is the masters' own name; choose another", field="node")
+        check_node_name(ask.node, "node")
         token, now = Credential.mint("join", ask.node), self._clock.wall()
         record = StoredInvite(
             id=token.id, node=ask.node, digest=token.digest, capabilities=ask.capabilities, uses=ask.uses,

@@ -12,7 +12,7 @@ from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.store import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
-from fleetfold_shared.ids import check_slug
+from fleetfold_shared.ids import check_node_name
 from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeState, NodeUpdate
 
 __all__ = ["Registry"]
@@ -51,7 +51,7 @@ class Registry:
 
         `Conflict` when another incarnation answers under that name.
         """
-        check_slug(name, "name")
+        check_node_name(name, "name")
         known = self._nodes.get(name)
         fresh = known is None or known.description.incarnation != description.incarnation
         if fresh and known is not None:

@@ -19,15 +19,14 @@ from fleetfold_master.search.cache_memory import Entry, MemoryStore
 from fleetfold_master.search.cache_popular import Popular
 from fleetfold_master.search.cache_rows import questions, read_questions
 from fleetfold_master.search.cache_table import TableStore
+from fleetfold_master.search.coverage import SETTLED
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import SearchConfig
 from fleetfold_shared.messages import CacheStats, Search, Searched, decode, encode
 
-__all__ = ["SETTLED", "Cache", "Wanted"]
+__all__ = ["Cache", "Wanted"]
 
-SETTLED = frozenset({"ok", "no_collection", "not_selected"})
-"""Statuses after which nothing is missing from the answer."""
 FULL_COVERAGE = 0.999_999
 
 Ask = Callable[[], Awaitable[tuple[str | None, Searched]]]

@@ -36,11 +36,14 @@ class Choice:
     unforeseen: Mapping[str, str] = field(default_factory=dict)
     kept: bool = False
 
+    def left_out(self) -> set[str]:
+        """The nodes that were not chosen."""
+        return set() if self.nodes is None else self.expected.keys() - set(self.nodes)
+
     def narrowed(self, plan: Plan) -> Plan:
         """`plan` without the nodes that were not chosen. They count as not selected whether they are there or not."""
-        if self.nodes is None:
+        if not (left_out := self.left_out()):
             return plan
-        left_out = self.expected.keys() - set(self.nodes)
         return replace(
             plan,
             asked={name: have for name, have in plan.asked.items() if name not in left_out},

@@ -74,6 +74,10 @@ class Corpora:
         """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""
         return {key: self._tables[key].epoch for key in keys if key in self._wanted and self._is_current(key)}
 
+    def is_fresh(self, key: Key) -> bool:
+        """Whether what is known of the collection is as new as its node's last heartbeat says."""
+        return key in self._wanted and not self._is_behind(key)
+
     def versions(self, keys: Iterable[Key]) -> list[tuple[str, str, str, int]]:
         """How new what is known of these collections is: node, collection, incarnation and epoch."""
         known = ((key, self._tables[key]) for key in keys if key in self._tables)

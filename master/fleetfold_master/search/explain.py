@@ -67,4 +67,4 @@ def _reason(report: NodeReport, asked: list[str] | None) -> str:
         return f"asked: it has {', '.join(asked[:MOST_NAMED])}{more}{anew}"
     if report.status == "no_collection":
         return "not asked: it has none of the collections searched"
-    return f"not asked: {report.error or report.status}"
+    return f"not asked: {report.reason or report.error or report.status}"

@@ -2,91 +2,68 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
-from fleetfold_broker.gather import Answer
-from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.search.cache import SETTLED, Cache, Wanted
+from msgspec.structs import replace
+
+from fleetfold_master.nodes import Pace, Presence, Registry
+from fleetfold_master.search.asker import Asker
+from fleetfold_master.search.cache import Cache, Wanted
 from fleetfold_master.search.cache_epochs import Epochs
 from fleetfold_master.search.cache_key import answer_key
-from fleetfold_master.search.choosing import Choice, choose
+from fleetfold_master.search.choosing import choose
 from fleetfold_master.search.corpora import Corpora
-from fleetfold_master.search.coverage import (
-    Documents,
-    coverage,
-    document_shares,
-    documents_of,
-    is_missing,
-    part_of,
-    refuse_missing,
-)
-from fleetfold_master.search.explain import explained_reports
-from fleetfold_master.search.facets import merged_facets
+from fleetfold_master.search.course import Course
+from fleetfold_master.search.coverage import documents_of
 from fleetfold_master.search.fold import fold, fold_sorted
-from fleetfold_master.search.fullpage import Answers, FullPage
+from fleetfold_master.search.fullpage import Again, Answers, FullPage
+from fleetfold_master.search.holders import Holders
+from fleetfold_master.search.latecomers import Latecomers
 from fleetfold_master.search.likeness import likeness
-from fleetfold_master.search.paging import Pages, Version
-from fleetfold_master.search.question import MOST_QUERY_CHARS, Plan, candidates, check_search, plan, weighted_ask
-from fleetfold_master.search.reading import read
-from fleetfold_master.search.sources import fitting_sources
-from fleetfold_master.search.strangers import THEIR_SHARE, candidates_ask, scored_anew
+from fleetfold_master.search.own import Own
+from fleetfold_master.search.paging import Pages
+from fleetfold_master.search.question import Plan, candidates, check_search, plan, weighted_ask
+from fleetfold_master.search.scatter import Rounds, Scatter
+from fleetfold_master.search.standins import Round
+from fleetfold_master.search.telling import told
+from fleetfold_master.store import StoredNode
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
-from fleetfold_shared.ids import new_id
+from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched
-from fleetfold_shared.statistics import MergedCorpus
 
 __all__ = ["Federation"]
 
 LEAST_MARGIN_S, FIRST_MARGIN_S, EACH_S, MOST_MARGIN = 0.002, 0.03, 0.002, 0.25
 """Of its time a search keeps back what folding usually takes: at least so much, and at most a quarter of all.
 
-
-@dataclass(slots=True)
-class Course:
-    """One search under way: the question, who is asked what, and the statistics that weigh it.
-
-    `key` is what the answer may be kept under.
-    """
-
-    search: Search
-    pages: Pages
-    plan: Plan
-    started: float
-    corpus: MergedCorpus
-    versions: list[Version]
-    epochs: dict[tuple[str, str], int]
-    choice: Choice
-    key: str | None = None
-
-    def left_s(self) -> float:
-        """Of the caller's time, but for what folding will take; a millisecond at least."""
-        left_s = self.search.timeout_ms / 1000 - (time.perf_counter() - self.started)
-        return max(0.001, left_s - self.margin_s)
-
-    def parts(self, answers: Answers) -> dict[str, float]:
-        """Of the nodes that did not search all of their collections in time, the part of their documents they did."""
-        cut = {node: one.left_out for node, (_, one) in answers.items() if one is not None and one.left_out}
-        return {node: part_of(self.documents.get(node, {}), names) for node, names in cut.items()}
+Searches that wait for the same node end together, and are folded one after another: something is added for each.
+"""
 
 
 class Federation:
-    """Searches the fleet."""
+    """Searches the fleet, and the master's `own` collections beside it."""
 
     def __init__(
-        self, registry: Registry, presence: Presence, corpora: Corpora, gather: Gather,
-        embedder: str = DEFAULT_EMBEDDER, cache: Cache | None = None, told: Epochs | None = None,
+        self, registry: Registry, presence: Presence, corpora: Corpora, rounds: Rounds,
+        embedder: str = DEFAULT_EMBEDDER, *, max_parallel: int | None = None, cache: Cache | None = None,
+        told: Epochs | None = None, own: Own | None = None,
     ) -> None:  # fmt: skip
-        self._registry, self._corpora = registry, corpora
+        self._registry, self._corpora, self._embedder = registry, corpora, embedder
+        self._cache, self._epochs, self._own = cache, told or Epochs(), own
         self.scatter = Scatter(rounds, presence, max_parallel=max_parallel)
+        self._asker = Asker(self.scatter, own)
+        self._holders = Holders(registry, corpora, presence, self.scatter)
+        self._latecomers = Latecomers(cache)
+        self.scatter.on_late = self._latecomers.came
         self._folding: dict[str, Pace] = defaultdict(Pace)
         self._under_way = 0
-        self._embedder = embedder
-        self._cache, self._told = cache, told or Epochs()
+
+    def nodes(self) -> list[StoredNode]:
+        """All that can be searched: the nodes of the fleet, and the master's own collections as one of them."""
+        return self._candidates(Search(query=""))
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
         """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
@@ -98,107 +75,83 @@ class Federation:
         started = time.perf_counter()
         check_search(search)
         pages = Pages(asked or search, self._embedder)
-        course = await self._course(search, pages, started, asked or search)
-        if self._cache is None:
-            return await self._search(course)
-        wanted = Wanted(search, course.key, started)
-        return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
+        self._under_way += 1
+        try:
+            course = await self._course(search, pages, started, asked or search)
+            if self._cache is None:
+                return await self._search(course)
+            wanted = Wanted(search, course.key, started)
+            return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
+        finally:
+            self._under_way -= 1
 
     async def _keepable(self, course: Course, asked: Search) -> tuple[str | None, Searched]:
         """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
-        key = self._key(course.search, asked, course.plan) if course.key is not None else None
-        searched = await self._search(course)
-        return key if key == course.key else None, searched
+        if course.key is not None and self._key(course.search, asked, course.plan) != course.key:
+            course.key = None
+        return course.key, await self._search(course)
 
     def _key(self, search: Search, asked: Search, chosen: Plan) -> str | None:
         if self._cache is None or not self._cache.enabled:
             return None
-        nodes = candidates(search, self._registry)
-        healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
+        nodes = self._candidates(search)
         versions = self._corpora.versions(chosen.keys)
-        return answer_key(search, asked, nodes, healthy, self._told, versions, self._embedder)
+        return answer_key(search, asked, nodes, self._healthy(nodes), self._epochs, versions, self._embedder)
+
+    def _candidates(self, search: Search) -> list[StoredNode]:
+        own = None if self._own is None else self._own.node()
+        if own is not None:
+            self._epochs.described(MASTER, own.description)
+        return candidates(search, self._registry, own)
+
+    def _healthy(self, nodes: list[StoredNode]) -> set[str]:
+        return {node.name for node in nodes if node.name == MASTER or self._registry.healthy(node.name)}
 
     async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> Course:
-        nodes = candidates(search, self._registry)
-        healthy = {node.name for node in nodes if self._registry.healthy(node.name)}
-        chosen = plan(search, nodes, healthy, self._embedder)
+        nodes = self._candidates(search)
+        chosen = plan(search, nodes, self._healthy(nodes), self._embedder)
         key = self._key(search, asked, chosen)
-        wanted = [key for key in chosen.keys if key[0] in chosen.asked]
-        await self._corpora.ready(wanted, search.timeout_ms / 2000)
-        known = self._corpora.epochs(chosen.keys) if search.explain else {}
-        corpus, versions = self._corpora.merged(chosen.keys), self._corpora.versions(chosen.keys) + chosen.uncounted
-        choice = choose(search, chosen, nodes, self._corpora, self._embedder, pages.nodes)
-        return Course(search, pages, choice.narrowed(chosen), started, corpus, versions, known, choice, key)
+        holding = self._holders.choice(chosen, nodes, search.query, pages.pins)
+        await self._corpora.ready(self._awaited(chosen, holding.keys), search.timeout_ms / 2000)
+        counted = self._holders.counted(holding)
+        choice = choose(
+            search, replace(chosen, keys=holding.standing()), nodes, self._corpora, self._embedder, pages.nodes
+        )
+        return Course(
+            search, pages, choice.narrowed(chosen), holding.without(choice.left_out()), choice, started,
+            self._corpora.merged(counted), self._corpora.versions(counted) + chosen.uncounted,
+            self._corpora.epochs(chosen.keys) if search.explain else {}, documents_of(search, nodes), key,
+            self._margin_s(search),
+        )  # fmt: skip
+
+    def _awaited(self, chosen: Plan, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Whose statistics a search waits for."""
+        return [key for key in keys if key[0] in chosen.asked and not self.scatter.breakers.is_open(key[0])]
+
+    def _margin_s(self, search: Search) -> float:
+        """Twice what folding such an answer usually takes: it has to be encoded as well."""
+        pace = self._folding[search.dedup]
+        usual_s = 2 * pace.usual if pace.known else FIRST_MARGIN_S
+        return min(max(LEAST_MARGIN_S, usual_s) + EACH_S * self._under_way, MOST_MARGIN * search.timeout_ms / 1000)
 
     async def _search(self, course: Course) -> Searched:
         began = time.perf_counter()
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
         ask = course.pages.continued(ask)
-        answers = await self._answers(course, list(course.plan.asked), ask, course.left_s())
-        hits, answers = await self._hits(course, ask, answers)
-        told = _told(course, ask, fitting_sources(hits), answers)
+        round_ = Round(course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins)
+        answers = await round_.ask(ask, course.left_s())
+        course.holding = round_.choice
+        hits, answers = await self._hits(course, ask, answers, round_.again)
+        searched = told(course, ask, hits, answers)
         self._folding[course.search.dedup].took(time.perf_counter() - began - course.waited_s)
-        return told
+        self._latecomers.expect(course, ask, answers)
+        return searched
 
-    async def _hits(self, course: Course, ask: SearchAsk, answers: Answers) -> tuple[list[Hit], Answers]:
+    async def _hits(self, course: Course, ask: SearchAsk, answers: Answers, again: Again) -> tuple[list[Hit], Answers]:
         """The page, and the answers it is made of: to be without duplicates and full, more may have to be asked."""
         search = course.search
         if search.dedup != "off":
             alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await FullPage(search.limit, partial(self._answers, course), alike).fill(
-                ask, answers, course.left_s()
-            )
+            return await FullPage(search.limit, again, alike).fill(ask, answers, course.left_s())
         found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
         return fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit), answers
-
-    async def _answers(self, course: Course, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        strange = [node for node in nodes if node in course.plan.strangers]
-        if not strange:
-            return await self._asked(nodes, ask, timeout_s)
-        own = [node for node in nodes if node not in course.plan.strangers]
-        both = await asyncio.gather(self._asked(own, ask, timeout_s), self._rescored(course, strange, ask, timeout_s))
-        return both[0] | both[1]
-
-    async def _rescored(self, course: Course, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """The answers of nodes of another analyzer or embedder, scored here."""
-        until, theirs_s = time.perf_counter() + timeout_s, THEIR_SHARE * timeout_s
-        theirs = candidates_ask(ask, course.search.query[:MOST_QUERY_CHARS], theirs_s)
-        came = await self._asked(nodes, theirs, theirs_s)
-        alphas: dict[str, dict[str, float]] = {node: {} for node in nodes}
-        for (node, collection), alpha in course.plan.alphas.items():
-            alphas.setdefault(node, {})[collection] = alpha
-        return await scored_anew(came, ask, alphas, until - time.perf_counter())
-
-    async def _asked(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        came = await self._gather("search", nodes, encode(ask), timeout_s)
-        answers = {node: read(node, came.get(node), ask.after) for node in nodes}
-        for node, (_, answer) in answers.items():
-            if answer is not None:
-                self._presence.answered(node, came[node].ms)
-        return answers
-
-
-def _following(course: Course, ask: SearchAsk, hits: list[Hit]) -> str:
-    return course.pages.following(ask, hits[-1], course.versions, course.plan.alphas, course.choice.nodes)
-
-
-def _told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
-    search, pages = course.search, course.pages
-    reports = {**course.plan.reports, **{node: report for node, (report, _) in answers.items()}}
-    reports = course.choice.told(reports)
-    if search.explain:
-        explained = {node: answer for node, (_, answer) in answers.items()}
-        reports = explained_reports(reports, course.plan, explained, course.epochs)
-    came = [answer for _, answer in answers.values() if answer]
-    more = any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
-    more = more and search.dedup == "off" and not search.sort
-    ordered = [replace(reports[name], expected=course.expected.get(name, 0.0)) for name in sorted(reports)]
-    if search.partial == "fail":
-        refuse_missing(ordered)
-    return Searched(
-        query=search.query, hits=hits, nodes=ordered, total=len(hits),
-        took_ms=round((time.perf_counter() - course.started) * 1000, 3),
-        partial=any(report.status not in SETTLED for report in ordered),
-        cursor=_following(course, ask, hits) if more and hits else None,
-        changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
-    )  # fmt: skip

@@ -14,7 +14,7 @@ from fleetfold_master.search.reading import Came
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Hit, Marks, SearchAsk
 
-__all__ = ["Answers", "FullPage", "asked_for"]
+__all__ = ["Again", "Answers", "FullPage", "asked_for"]
 
 Answers = dict[str, Came]
 """By node: its report, and what it answered."""

@@ -42,7 +42,8 @@ Alphas = Mapping[tuple[str, str], float]
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests.
 
-    `nodes` are those that `auto` chose for the first page.
+    `nodes` are those that `auto` chose for the first page, `pins` who was asked for what several nodes hold, each
+    `node/collection`: the next page comes from there, too.
     """
 
     question: bytes
@@ -52,6 +53,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     alpha: Annotated[float, Meta(ge=0, le=1)]
     epochs: bytes
     nodes: Annotated[list[Annotated[str, Meta(max_length=63)]], Meta(max_length=MOST_NODES)] | None = None
+    pins: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=MOST_NODES)] = []
 
 
 class Pages:
@@ -80,6 +82,11 @@ class Pages:
         divisor = math.fsum(term.qtf * term.idf for term in terms)
         return replace(ask, terms=terms, avgdl=came.avgdl, divisor=divisor, alpha=came.alpha, after=came.place)
 
+    @property
+    def pins(self) -> list[str]:
+        """Who was asked on the page before for what several nodes hold, as `following` was told."""
+        return [] if self._came is None else self._came.pins
+
     def following(
         self,
         ask: SearchAsk,
@@ -87,14 +94,18 @@ class Pages:
         epochs: Sequence[Version],
         alphas: Alphas,
         nodes: Sequence[str] | None = None,
+        pins: Sequence[str] = (),
     ) -> str:
-        """The cursor for what is behind `last`, a hit of `ask`; `nodes` are those chosen, if there was a choice."""
+        """The cursor for what is behind `last`, a hit of `ask`.
+
+        `nodes` are those chosen, if there was a choice; `pins` those asked for what several nodes hold.
+        """
         return _written(
             Cursor(
                 self._question, Place(last.score, last.node, last.collection, last.id),
                 [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
                 _epochs(epochs, alphas) if self._came is None else self._came.epochs,
-                None if nodes is None else list(nodes),
+                None if nodes is None else list(nodes), list(pins),
             )
         )  # fmt: skip
 

@@ -29,10 +29,15 @@ Key = tuple[str, str]
 """A node and a collection of it."""
 
 
-def candidates(search: Search, registry: Registry) -> list[StoredNode]:
-    """The nodes named, or all of those that may be chosen among. `NotFound` for one that is not in the fleet."""
+def candidates(search: Search, registry: Registry, own: StoredNode | None = None) -> list[StoredNode]:
+    """The nodes named, or all of those that may be chosen among. `NotFound` for one that is not in the fleet.
+
+    `own` stands for the master's own collections, if it has any.
+    """
     names = search.nodes if isinstance(search.nodes, list) and search.nodes else search.among
-    return [registry.get(name) for name in dict.fromkeys(names)] or registry.all()
+    if not names:
+        return [*registry.all(), own] if own else registry.all()
+    return [own if own and name == own.name else registry.get(name) for name in dict.fromkeys(names)]
 
 
 class Plan(msgspec.Struct):

@@ -152,8 +152,8 @@ class Api:
     async def _search(self, ask: Search, who: Principal) -> Searched:
         for field, names in (("nodes", asked_nodes(ask)), ("among", ask.among)):
             for name in names:
-                self._node(name, who, field)
-        narrowed = narrow_search(ask, who, self._registry.all())
+                self._searchable(name, who, field)
+        narrowed = narrow_search(ask, who, self._federation.nodes())
         if narrowed is None:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
@@ -224,8 +224,14 @@ class Api:
         try:
             return self._registry.get(name, pending=pending)
         except NotFound:
-            known = ", ".join(who.narrow(node.name for node in self._registry.all())) or "none yet"
-            raise NotFound(f"node: there is no {name!r} in the fleet; there are: {known}", field="node") from None
+            raise _no_node(name, who.narrow(node.name for node in self._registry.all())) from None
+
+    def _searchable(self, name: str, who: Principal, field: str) -> None:
+        """The same of what can be searched, which may be more than the nodes."""
+        who.need_node(name, field)
+        known = [node.name for node in self._federation.nodes()]
+        if name not in known:
+            raise _no_node(name, who.narrow(known))
 
     def _targets(self, ask: Run, who: Principal) -> list[StoredNode]:
         """The nodes to run on; everything about the action is checked before anything is sent."""
@@ -243,6 +249,12 @@ class Api:
         for node in nodes:
             _check(node, ask)
         return nodes
+
+
+def _no_node(name: str, known: list[str]) -> NotFound:
+    return NotFound(
+        f"node: there is no {name!r} in the fleet; there are: {', '.join(known) or 'none yet'}", field="node"
+    )
 
 
 def _has(node: StoredNode, action: str) -> bool:

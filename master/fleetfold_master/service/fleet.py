@@ -11,8 +11,9 @@ from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.search import Corpora, Epochs
+from fleetfold_master.search import Corpora, Epochs, Own
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
+from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
     CommandResult,
     Heartbeat,
@@ -43,15 +44,18 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float,
+        heartbeat_s: float, own: Own | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
+        self._own = own
         self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
 
     async def start(self) -> None:
         """Hear heartbeats."""
+        if self._own is not None:
+            self.corpora.announced(MASTER, self._own.description())
         await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
     async def call_the_roll(self) -> None:
@@ -137,6 +141,8 @@ class Fleet:
         return None if answer is None or answer.error else decode(answer.data, Pong).incarnation
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+        if self._own is not None and node == MASTER:
+            return await self._own.statistics(ask)
         answer = await self._ask_one(node, "statistics", ask, STATISTICS_S)
         if answer is None:
             raise DeadlineExceeded(f"{node} did not tell its statistics within {STATISTICS_S:g} s")

@@ -50,6 +50,13 @@ def test_a_file_sets_what_it_names(file: Path) -> None:
     assert (shop.name, shop.labels, shop.actions) == ("shop", {"zone": "eu"}, ["shop:ACTIONS"])
 
 
+def test_the_masters_own_collections_are_beside_the_file_and_no_variable(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text('[master]\ncollections = { notes = "notes.jsonl" }\n')
+    assert load(file, {}).master.collections == {"notes": str(tmp_path / "notes.jsonl")}
+    assert "FLEETFOLD_MASTER_COLLECTIONS" not in dict(variables())
+
+
 def test_paths_are_relative_to_the_file(file: Path) -> None:
     config = load(file, {})
     (shop,) = config.children

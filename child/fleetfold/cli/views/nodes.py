@@ -86,9 +86,13 @@ def _facts(node: NodeRecord) -> Table:
 def _collections(node: NodeRecord) -> RenderableType:
     if not node.description.collections:
         return "no collections"
-    made = table("collection", "documents", "changed", right=frozenset({"documents"}))
+    replicated = any(one.replica for one in node.description.collections)
+    made = table(
+        "collection", "documents", "changed", *(["replica of"] if replicated else []), right=frozenset({"documents"})
+    )
     for one in node.description.collections:
-        made.add_row(cell(one.name), f"{one.documents:,}", ago(one.updated_at))
+        shared = [cell(one.replica or "")] if replicated else []
+        made.add_row(cell(one.name), f"{one.documents:,}", ago(one.updated_at), *shared)
     return made
 
 

@@ -76,8 +76,8 @@ def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
 
 
 def _note(report: NodeReport) -> str:
-    stood_in = f"{report.replica} answered in its stead" if report.replica else ""
-    return report.error or stood_in or ("" if report.exact else "candidates only")
+    instead = report.replica and f"{report.replica} answered in its stead"
+    return "; ".join(filter(None, (report.error, instead))) or ("" if report.exact else "candidates only")
 
 
 def _summary(found: Searched) -> str:

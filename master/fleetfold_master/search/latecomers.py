@@ -1,0 +1,65 @@
+"""Answers that come when their search has gone on without them: once all are there, the whole answer is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from fleetfold_master.search.cache import Cache
+from fleetfold_master.search.course import Course
+from fleetfold_master.search.fold import fold
+from fleetfold_master.search.fullpage import Answers
+from fleetfold_master.search.telling import told
+from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
+
+__all__ = ["Latecomers"]
+
+MOST = 256
+"""So many searches at a time; the oldest are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """A search that was answered without some nodes."""
+
+    course: Course
+    key: str
+    ask: SearchAsk
+    answers: Answers
+    missing: set[str]
+
+
+class Latecomers:
+    """Waits for them, as long as the scatter tells of them. Only the plain first page is worth it."""
+
+    def __init__(self, cache: Cache | None) -> None:
+        self._cache = cache
+        self._unfinished: dict[str, _Unfinished] = {}
+
+    def expect(self, course: Course, ask: SearchAsk, answers: Answers) -> None:
+        """A search has been answered; from whoever was too slow for it an answer may still come."""
+        slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
+        wanted = course.search.dedup == "off" and not course.search.sort and not course.search.explain
+        if self._cache is None or course.key is None or not slow or not wanted or course.search.cache == "off":
+            return
+        self._unfinished[ask.request] = _Unfinished(course, course.key, ask, dict(answers), slow)
+        while len(self._unfinished) > MOST:
+            self._unfinished.pop(next(iter(self._unfinished)))
+
+    def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
+        """A node has answered late."""
+        waiting = self._unfinished.get(ask.request)
+        if waiting is None or node not in waiting.missing:
+            return
+        report = NodeReport(node, answer.status, len(answer.hits), error=answer.error, exact=answer.exact)
+        waiting.answers[node] = report, answer
+        waiting.missing.discard(node)
+        if not waiting.missing:
+            self._keep(self._unfinished.pop(ask.request))
+
+    def _keep(self, finished: _Unfinished) -> None:
+        course, answers = finished.course, finished.answers
+        hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, course.search.limit)
+        searched = told(course, finished.ask, hits, answers)
+        assert self._cache is not None
+        self._cache.complete(finished.key, searched, (time.perf_counter() - course.started) * 1000)

@@ -1,0 +1,115 @@
+"""What each node is asked: the same of most, and a part of its own of one that holds what others are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from fleetfold_master.search.reading import Came
+from fleetfold_master.search.replicas import Choice, Key
+from fleetfold_shared.facets import Tally, fitting_counts
+from fleetfold_shared.messages import FacetCounts, NodeReport, Place, SearchAnswer, SearchAsk
+from fleetfold_shared.sorting import arranged
+
+__all__ = ["Part", "joined", "parts", "stand_in_parts"]
+
+Part = tuple[list[str], SearchAsk]
+"""Nodes, and what all of them are asked."""
+
+
+def parts(choice: Choice, ask: SearchAsk, nodes: Collection[str], pins: Collection[str] = ()) -> list[Part]:
+    """The asks for `nodes`. One goes to all that are asked for everything they have of what is searched.
+
+    `pins` are who answered the page before: a holder that was not among them has a place of its own to go on from.
+    """
+    together: list[str] = []
+    alone: list[Part] = []
+    for node, names in choice.asked.items():
+        if node not in nodes:
+            continue
+        new = _newcomers(choice, node, pins) if ask.after is not None and pins else {}
+        old = [name for name in names if name not in new]
+        alone += [([node], _behind(ask, pin, (node, name))) for name, pin in new.items()]
+        if old == choice.asked_all[node]:
+            together.append(node)
+        elif old:
+            alone.append(([node], replace(ask, collections=old)))
+    return [(together, ask), *alone] if together else alone
+
+
+def stand_in_parts(choice: Choice, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]) -> list[Part]:
+    """The asks for those who are to be asked for some groups in the stead of who is asked for them in `choice`."""
+    found = dict[str, list[str]]()
+    alone: list[Part] = []
+    for group, (node, name) in servers.items():
+        before = _pinned(choice, group, pins) or choice.servers[group]
+        if ask.after is not None and before != (node, name):
+            alone.append(([node], _behind(ask, before, (node, name))))
+        else:
+            found.setdefault(node, []).append(name)
+    return [*(([node], replace(ask, collections=names)) for node, names in found.items()), *alone]
+
+
+def joined(one: Came, other: Came, ask: SearchAsk) -> Came:
+    """Two answers of one node as one: its top k of both. It is partial where one of them is missing."""
+    (report, answer), (more_report, more) = one, other
+    ms = max(report.ms or 0.0, more_report.ms or 0.0)
+    if answer is None or more is None:
+        if answer is None:
+            report, answer, more_report = more_report, more, report
+        if answer is None:
+            return report, None
+        return replace(report, status="partial", ms=ms, error=more_report.error), answer
+    hits = sorted([*answer.hits, *more.hits], key=lambda hit: (-hit.score, hit.collection, hit.id))
+    if ask.sort:
+        hits = arranged(hits, ask.sort, lambda hit: hit.sort)
+    whole = replace(
+        answer, hits=hits[: ask.k], ms=max(answer.ms, more.ms), exact=answer.exact and more.exact,
+        more=answer.more or more.more or len(hits) > ask.k, explain=[*answer.explain, *more.explain],
+        facets=_facets(ask.facets, (answer, more)), status=_worse(answer, more), error=answer.error or more.error,
+    )  # fmt: skip
+    return NodeReport(report.node, whole.status, len(whole.hits), ms, whole.error, exact=whole.exact), whole
+
+
+def _worse(one: SearchAnswer, other: SearchAnswer) -> str:
+    return "ok" if one.status == other.status == "ok" else "partial"
+
+
+def _facets(fields: Sequence[str], answers: Sequence[SearchAnswer]) -> list[FacetCounts]:
+    tallies = [(name, Tally()) for name in fields]
+    cut = set[str]()
+    for name, tally in tallies:
+        for counts in (counts for answer in answers for counts in answer.facets if counts.field == name):
+            tally.missing += counts.missing
+            for value in counts.values:
+                tally.add(value.value, value.count)
+            if counts.cut:
+                cut.add(name)
+    return [replace(counts, cut=counts.cut or counts.field in cut) for counts in fitting_counts(tallies)]
+
+
+def _newcomers(choice: Choice, node: str, pins: Collection[str]) -> dict[str, Key]:
+    """The collections of `node` that another holder was asked for on the page before, with that one."""
+    found = dict[str, Key]()
+    for group, (server, name) in choice.servers.items():
+        pinned = _pinned(choice, group, pins)
+        if server == node and pinned is not None and pinned != (server, name):
+            found[name] = pinned
+    return found
+
+
+def _pinned(choice: Choice, group: str, pins: Collection[str]) -> Key | None:
+    return next((key for key, its in choice.groups.items() if its == group and f"{key[0]}/{key[1]}" in pins), None)
+
+
+def _behind(ask: SearchAsk, before: Key, now: Key) -> SearchAsk:
+    """The ask for a holder that goes on where another one was: equal scores are ordered by node, so by its place."""
+    place = ask.after
+    assert place is not None
+    here = (place.node, place.collection)
+    if before == here:
+        place = Place(place.score, *now, place.id)
+    else:  # all of that score were on the pages before, or none
+        place = Place(place.score, "~" if before < here else "", "", "")
+    return replace(ask, collections=[now[1]], after=place)

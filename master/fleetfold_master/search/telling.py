@@ -1,0 +1,56 @@
+"""The answer as the caller gets it: hits, a report for every node, and what is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from fleetfold_master.search.course import Course
+from fleetfold_master.search.coverage import coverage, refuse_missing
+from fleetfold_master.search.explain import explained_reports
+from fleetfold_master.search.facets import merged_facets
+from fleetfold_master.search.fullpage import Answers
+from fleetfold_master.search.sources import fitting_sources
+from fleetfold_shared.messages import Hit, NodeReport, SearchAnswer, SearchAsk, Searched
+
+__all__ = ["told"]
+
+
+def told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
+    """The answer; `Unavailable` where no node may be missing (`partial="fail"`) and one is."""
+    search, pages, hits = course.search, course.pages, fitting_sources(hits)
+    reports = course.reports(answers)
+    missing = course.missing(reports)
+    if search.partial == "fail":
+        refuse_missing([reports[name] for name in sorted(missing)])
+    if search.explain:
+        reports = _explained(course, reports, answers)
+    came = [answer for _, answer in answers.values() if answer]
+    ordered = [reports[name] for name in sorted(reports)]
+    return Searched(
+        query=search.query, hits=hits, nodes=ordered, total=len(hits),
+        took_ms=round((time.perf_counter() - course.started) * 1000, 3), partial=bool(missing),
+        cursor=_following(course, ask, hits) if hits and _has_more(course, came, hits) else None,
+        changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
+        coverage=coverage(ordered, course.parts(answers), missing),
+    )  # fmt: skip
+
+
+def _explained(course: Course, reports: Mapping[str, NodeReport], answers: Answers) -> dict[str, NodeReport]:
+    asked = replace(course.plan, asked=course.holding.asked)
+    return explained_reports(reports, asked, {node: answer for node, (_, answer) in answers.items()}, course.epochs)
+
+
+def _has_more(course: Course, came: list[SearchAnswer], hits: list[Hit]) -> bool:
+    """Whether there is a page behind this one. Sorted, and without duplicates, there is one page."""
+    if course.search.dedup != "off" or course.search.sort:
+        return False
+    return any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
+
+
+def _following(course: Course, ask: SearchAsk, hits: list[Hit]) -> str:
+    return course.pages.following(
+        ask, hits[-1], course.versions, course.plan.alphas, course.choice.nodes, course.holding.pins()
+    )

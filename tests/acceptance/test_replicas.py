@@ -1,0 +1,63 @@
+"""A holder of the same documents is killed in the middle of searches: no hit is lost, and no answer is late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fleetfold.client import Client
+from fleetfold_shared.messages import Searched
+from support.fleet import Fleet, fleetfold, write_jsonl
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT_S = 20.0
+IN_TIME_S = 10.0
+"""Far less than the deadline, which a search would wait for that had nobody to stand in."""
+
+QUERIES = [f"a tent for {number} people" for number in range(12)]
+
+
+async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Searched]]:
+    """One after the other until `stop`; what each took, and its answer."""
+    found: list[tuple[float, Searched]] = []
+    while not stop.is_set():
+        started = time.monotonic()
+        answer = await client.search(QUERIES[len(found) % len(QUERIES)], limit=50, timeout_s=TIMEOUT_S)
+        found.append((time.monotonic() - started, answer))
+    return found
+
+
+async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet: Fleet, tmp_path: Path) -> None:
+    records = [{"id": f"p{number}", "text": f"a tent for {number} people"} for number in range(12)]
+    file = write_jsonl(tmp_path / "products.jsonl", records)
+    for name in ("north", "south"):
+        await fleet.start_child(name, "--collection", f"products={file}", "--replica", "products=catalogue")
+    async with await fleet.client() as client:
+        whole = {query: (await client.search(query, limit=50)).hits for query in QUERIES}
+        stop = asyncio.Event()
+        searching = [asyncio.create_task(searches(client, stop)) for _ in range(4)]
+        (asked, _), *_ = Counter(hit.node for hits in whole.values() for hit in hits).most_common()
+        await fleet.kill(asked)
+        after = [await client.search(query, limit=50, timeout_s=TIMEOUT_S) for query in QUERIES]
+        stop.set()
+        answers = [one for found in await asyncio.gather(*searching) for one in found]
+
+    assert {hit.node for answer in after for hit in answer.hits} == {"north", "south"} - {asked}
+    for took_s, answer in answers:
+        assert took_s < IN_TIME_S
+        assert not answer.partial
+        assert [(hit.id, hit.score) for hit in answer.hits] == [(hit.id, hit.score) for hit in whole[answer.query]]
+
+
+async def test_a_master_with_documents_of_its_own_answers_without_any_node(fleet: Fleet, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "notes.jsonl", [{"id": "n1", "text": "a tent for two"}])
+    await fleet.stop("master")
+    await fleet.start("master", "master", "--collection", f"notes={file}")
+    assert fleet.ready("master")["documents"] == {"notes": 1}
+    said = await fleetfold("search", "tent", "--json")
+    assert (said.code, [(hit["node"], hit["id"]) for hit in said.json["hits"]]) == (0, [("master", "n1")])
