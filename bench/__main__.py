@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from bench import commands, fanout, identity, search
+from bench import commands, fanout, identity, node, search
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 3
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "commands": commands.measure,
     "search": search.measure,
     "identity": identity.measure,
+    "node": node.measure,
 }
 
 

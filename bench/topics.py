@@ -1,4 +1,4 @@
-"""Documents about something, generated: topics have words of their own, so that vectors lie in clusters as real ones do."""
+"""Documents about something, generated: topics have words of their own, so that vectors lie in clusters, as real ones."""
 
 from __future__ import annotations
 

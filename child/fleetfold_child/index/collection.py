@@ -16,8 +16,8 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
-from fleetfold_child.index.marks import marked
 from fleetfold_child.index.facets import add_up
+from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Scored
 from fleetfold_child.index.preparation import load, renew
 from fleetfold_child.index.statistics import Difference, Statistics

@@ -56,8 +56,8 @@ def _entries(column: Column, given: Filter) -> Mask:
     numbers = column.numbers
     if isinstance(wanted, str) or numbers is None or abs(wanted) > EXACT:
         return _tried(column, given)
-    holds: Mask = ORDER[given.op](numbers, float(wanted))  # what is no number is NaN: false in any order
-    return holds
+    # what is no number is NaN: false in any order
+    return np.asarray(ORDER[given.op](numbers, float(wanted)), dtype=np.bool_)
 
 
 def _equal(column: Column, wanted: list[Any]) -> Mask:

@@ -124,14 +124,14 @@ def _matching(segments: Sequence[Segment], total: NDArray[np.float32], query: Qu
 
 def _top(total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:
     """The places, ascending, of all that may belong to the top k."""
-    floor, ceiling = floor_of(query), math.inf
-    surely = total
+    places = np.flatnonzero((total > 0.0) & (total >= floor_of(query)))
+    scores = surely = total[places]
+    ceiling = math.inf
     if query.after is not None:
         ceiling = query.after.score + ERROR
-        surely = total[total < query.after.score - ERROR]
-    if len(surely) > query.k:
-        floor = max(floor, float(np.partition(surely, -query.k)[-query.k]) - ERROR)
-    return np.flatnonzero((total > 0.0) & (total >= floor) & (total <= ceiling))
+        surely = scores[scores < query.after.score - ERROR]
+    floor = float(np.partition(surely, -query.k)[-query.k]) - ERROR if len(surely) > query.k else 0.0
+    return places[(scores >= floor) & (scores <= ceiling)]
 
 
 def _exact(segment: Segment, rows: NDArray[np.int64], query: Query) -> list[Scored]:

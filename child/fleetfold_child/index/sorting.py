@@ -67,7 +67,7 @@ def leaders(
 def _front(
     segment: Segment, rows: NDArray[np.int64], behind: NDArray[np.float32], leading: Sequence[Sort], k: int
 ) -> NDArray[np.int64]:
-    """The leaders among these rows of one segment: the first k by each key, among the equals of the last by the next."""
+    """The leaders among these rows of a segment: the first k by a key, among the equals of the last by the next."""
     sure: list[NDArray[np.int64]] = []
     for sort in leading:
         if len(rows) <= k:
