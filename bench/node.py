@@ -119,7 +119,8 @@ class _Bare:
 
         await CandidateIndex.open(collection._table)
         entries = [one async for batch in collection._table.all_entries() for one in batch]
-        return cls(collection._table, [one.document.id for one in entries], np.stack([one.vector for one in entries]))
+        ids, vectors = [one.document.id for one in entries], np.stack([one.vector for one in entries])
+        return cls(collection._table, ids, vectors)
 
     async def numpy(self, ask: SearchAsk) -> None:
         scores = self._vectors @ unpack(ask.vector or b"")

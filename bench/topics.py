@@ -1,4 +1,4 @@
-"""Documents about something, generated: topics have words of their own, so that vectors lie in clusters, as real ones."""
+"""Documents about something, generated: topics have words of their own, so vectors lie in clusters, as real ones do."""
 
 from __future__ import annotations
 
