@@ -25,6 +25,7 @@ from bench.one_index import ask_for, corpus_of
 from bench.rounds import medians, percentile
 from bench.topics import TopicLibrary
 from fleetfold_child.index import Collection, search_collections
+from fleetfold_child.index.candidates import CandidateIndex
 from fleetfold_child.index.environment import lancedb
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.table import Table
@@ -115,12 +116,10 @@ class _Bare:
     @classmethod
     async def over(cls, collection: Collection) -> _Bare:
         """Over a collection's table, whose indexes are made."""
-        from fleetfold_child.index.candidates import CandidateIndex
-
-        await CandidateIndex.open(collection._table)
-        entries = [one async for batch in collection._table.all_entries() for one in batch]
-        ids, vectors = [one.document.id for one in entries], np.stack([one.vector for one in entries])
-        return cls(collection._table, ids, vectors)
+        table = collection._table  # noqa: SLF001 - what a collection hides is what it is measured against
+        await CandidateIndex.open(table)
+        entries = [one async for batch in table.all_entries() for one in batch]
+        return cls(table, [one.document.id for one in entries], np.stack([one.vector for one in entries]))
 
     async def numpy(self, ask: SearchAsk) -> None:
         scores = self._vectors @ unpack(ask.vector or b"")
