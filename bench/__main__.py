@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from bench import commands, fanout, hung, identity, search
+from bench import commands, fanout, hung, identity, node, search
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 3
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "search": search.measure,
     "identity": identity.measure,
     "hung": hung.measure,
+    "node": node.measure,
 }
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from fleetfold_child.index.ask import MAX_K
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.enrichment import in_time
-from fleetfold_child.index.facets import count_facets
 from fleetfold_child.index.intime import finished, search_s
 from fleetfold_child.index.strange import candidates, interleaved, of_words, own_ask
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
+from fleetfold_shared.facets import Tally, fitting_counts
 from fleetfold_shared.fitting import fitting
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, SearchAsk
@@ -34,15 +35,16 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     if not asked:
         return SearchAnswer(status="no_collection")
     how: list[CollectionExplained] = []
+    totals = [Tally() for _ in ask.facets]
     try:
         own = ask if ask.query is None else await own_ask(ask, asked)
-        hits, exact, left_out = await _search(asked, own, node, how)
+        hits, exact, left_out = await _search(asked, own, node, how, totals)
         done = [one for one in asked if one.name not in left_out]
         if ask.query is not None:
-            hits = interleaved((await _search(done, of_words(own), node, []))[0], hits)
-        facets = await count_facets(done, own, started) if ask.facets else []
+            hits = interleaved((await _search(done, of_words(own), node, [], ()))[0], hits)
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started), code=error.code)
+    facets = fitting_counts(list(zip(ask.facets, totals, strict=True)))
     top = hits[: ask.k]
     more = len(hits) > len(top)
     if ask.query is not None:
@@ -59,15 +61,16 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
 
 
 async def _search(
-    asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained]
+    asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained], totals: Sequence[Tally]
 ) -> tuple[list[ScoredDocument], bool, list[str]]:
     """All hits of all collections: one more than k of each, which tells whether a page will follow. Then whether every
     document was scored, and the collections that were not searched in time. `how` is filled in if the ask wants to
-    know.
+    know; `totals` of the facets are added to.
     """
     if 1 <= ask.k < MAX_K:
         ask = replace(ask, k=ask.k + 1)
-    searches = {one.name: _explained(one, ask, node, how) if ask.explain else one.search(ask, node) for one in asked}
+    search = partial(_explained, how) if ask.explain else _plain
+    searches = {one.name: search(one, ask, node, totals) for one in asked}
     found = await finished(searches, search_s(ask.deadline_ms / 1000))
     if not found:
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had")
@@ -80,10 +83,16 @@ async def _search(
     return hits, all(exact for _, exact in found.values()), left_out
 
 
-async def _explained(
-    collection: Collection, ask: SearchAsk, node: str, how: list[CollectionExplained]
+async def _plain(
+    collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
 ) -> tuple[list[ScoredDocument], bool]:
-    hits, explained = await collection.search_explained(ask, node)
+    return await collection.search(ask, node, totals)
+
+
+async def _explained(
+    how: list[CollectionExplained], collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
+) -> tuple[list[ScoredDocument], bool]:
+    hits, explained = await collection.search_explained(ask, node, totals)
     how.append(explained)
     return hits, explained.exact
 

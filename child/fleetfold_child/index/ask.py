@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fleetfold_child.index.port import After, Query, Scored
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, unpack
@@ -57,6 +59,7 @@ def read_ask(
         after=_after(ask.after, node, collection) if ask.after is not None else None,
         facets=ask.facets,
         sort=ask.sort,
+        until=time.perf_counter() + ask.deadline_ms / 1000,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,9 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb
 from fleetfold_child.index.facets import tallies
 from fleetfold_child.index.filters import predicate, where
-from fleetfold_child.index.port import Entry, Query, Scored
+from fleetfold_child.index.port import Entry, Found, Query, Scored
 from fleetfold_child.index.scores import behind, best, matches, scored
 from fleetfold_child.index.table import Table
-from fleetfold_shared.facets import Tally
 
 __all__ = ["CandidateIndex"]
 
@@ -63,20 +63,19 @@ class CandidateIndex:
         return cls(table)
 
     async def search(self, query: Query) -> list[Scored]:
-        plain = query.filter is None and not query.sort
+        return (await self.find(replace(query, facets=()))).hits
+
+    async def find(self, query: Query) -> Found:
+        """The facets are over the candidates alone."""
+        plain = query.filter is None and not query.sort and not query.facets
         depth = max(_DEPTH, 2 * query.k) if plain else max(_FILTERED_DEPTH, 10 * query.k)
         while True:
             ids, exhausted = await self._candidates(query, depth)
             found = await self._scored(query, ids)
             if exhausted or depth >= _MAX_DEPTH or _suffice(found, query, depth):
-                return best(found, query)
+                counted = [one.document for one in found if matches(one, query)] if query.facets else []
+                return Found(best(found, query), tallies(counted, query.facets))
             depth = min(4 * depth, _MAX_DEPTH)
-
-    async def facets(self, query: Query) -> list[Tally]:
-        """Over the candidates alone."""
-        ids, _ = await self._candidates(query, max(_FILTERED_DEPTH, 10 * query.k))
-        found = await self._scored(query, ids)
-        return tallies([one.document for one in found if matches(one, query)], query.facets)
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Nothing to do: what the table has is found, indexed or not."""

@@ -16,6 +16,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
+from fleetfold_child.index.facets import add_up
 from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Query, Scored
@@ -218,33 +219,35 @@ class Collection:
         wanted = [Remove(one) for one in dict.fromkeys(ids)]
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
-    async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
+    async def search(
+        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+    ) -> tuple[list[ScoredDocument], bool]:
         """The top k, sorted or best first, ties by id; and whether every document was scored.
 
-        `node` is whose collection this is: an ask for what is behind a place needs it. `InvalidInput` for a bad ask.
+        `node` is whose collection this is: an ask for what is behind a place needs it. The values of the ask's facets,
+        over all documents that match, are added to the `totals`. `InvalidInput` for a bad ask; `TimeoutError` when its
+        time is over.
         """
         index = self._committer.index
-        found = await index.search(self._query(ask, node))
-        return self._hits(found, ask), index.exact
+        found = await index.find(self._query(ask, node))
+        add_up(totals, found.facets)
+        return self._hits(found.hits, ask), index.exact
 
     async def search_explained(
-        self, ask: SearchAsk, node: str = ""
+        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
         """The same, and how it was done."""
         index, tally, info = self._committer.index, Examined(), self.info()
-        found = await index.search(replace(self._query(ask, node), tally=tally))
+        found = await index.find(replace(self._query(ask, node), tally=tally))
+        add_up(totals, found.facets)
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
-        return self._hits(found, ask), how
+        return self._hits(found.hits, ask), how
 
     def _query(self, ask: SearchAsk, node: str = "") -> Query:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)
 
     def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
         return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
-
-    async def facets(self, ask: SearchAsk) -> list[Tally]:
-        """The values of each facet of the ask, over all documents that match. `InvalidInput` for a bad ask."""
-        return await self._committer.index.facets(self._query(ask))
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """What changed in the term statistics since the asker last heard, or the next part of it."""

@@ -9,12 +9,13 @@ from typing import Any
 from fleetfold_child.documents import Document
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["Predicate", "id_in", "predicate", "reader", "where"]
+__all__ = ["MISSING", "ORDER", "Predicate", "id_in", "predicate", "reader", "value_test", "wanted_value", "where"]
 
 Predicate = Callable[[Document], bool]
 
-_MISSING = object()
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+MISSING = object()
+"""What a document has in a field that is not there."""
+ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge,
 }  # fmt: skip
 _SQL = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -40,12 +41,13 @@ def predicate(given: Filter) -> Predicate:
 
 def _test(given: Filter) -> Predicate:
     read = reader(given.field or "")
-    test = _value_test(given)
+    test = value_test(given)
     return lambda document: test(read(document))
 
 
-def _value_test(given: Filter) -> Callable[[Any], bool]:
-    wanted = _wanted(given)
+def value_test(given: Filter) -> Callable[[Any], bool]:
+    """The test of a field's value that a checked filter with a field stands for."""
+    wanted = wanted_value(given)
     match given.op:
         case "eq":
             return lambda value: _equal(value, wanted)
@@ -54,15 +56,15 @@ def _value_test(given: Filter) -> Callable[[Any], bool]:
         case "in":
             return lambda value: any(_equal(value, one) for one in wanted)
         case "exists":
-            return lambda value: (value is not _MISSING) == wanted
+            return lambda value: (value is not MISSING) == wanted
         case "contains":
             return lambda value: _contains(value, wanted)
         case op:
-            holds = _ORDER[op]
+            holds = ORDER[op]
             return lambda value: _comparable(value, wanted) and holds(value, wanted)
 
 
-def _wanted(given: Filter) -> Any:
+def wanted_value(given: Filter) -> Any:
     """The filter's value; ids are texts, but who numbers documents will ask for numbers."""
     value = given.value
     if given.field != "id" or given.op == "exists":
@@ -77,7 +79,7 @@ def _as_id(value: Any) -> Any:
 
 
 def reader(field: str) -> Callable[[Document], Any]:
-    """What a document has in the field; an object of no use to anybody else where it has none."""
+    """What a document has in the field; `MISSING` where it has none."""
     if field == "id":
         return lambda document: document.id
     if field == "title":
@@ -92,14 +94,14 @@ def _reach(metadata: Mapping[str, Any], field: str, path: list[str]) -> Any:
     value: Any = metadata
     for name in path:
         if not isinstance(value, Mapping) or name not in value:
-            return _MISSING
+            return MISSING
         value = value[name]
     return value
 
 
 def _equal(value: Any, wanted: Any) -> bool:
     if wanted is None:
-        return value is None or value is _MISSING
+        return value is None or value is MISSING
     return _same_kind(value, wanted) and bool(value == wanted)
 
 
@@ -151,7 +153,7 @@ def _push_any(parts: list[tuple[str | None, bool]]) -> tuple[str | None, bool]:
 
 
 def _push_test(given: Filter) -> str | None:
-    value = _wanted(given)
+    value = wanted_value(given)
     if given.field not in {"id", "title"}:
         return None
     if given.op == "in":

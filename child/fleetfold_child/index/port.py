@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.messages.search import Term
 
-__all__ = ["After", "Entry", "Examined", "Index", "Query", "Scored"]
+__all__ = ["After", "Entry", "Examined", "Found", "Index", "Query", "Scored"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,7 @@ class Query:
     """A weighed query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` is None when the query
     has none.
 
-    Nothing is counted without a `tally`.
+    Nothing is counted without a `tally`. Work that is not done at `until`, by `time.perf_counter`, is given up.
     """
 
     terms: Sequence[Term]
@@ -68,6 +69,12 @@ class Query:
     after: After | None = None
     facets: Sequence[str] = ()
     sort: Sequence[Sort] = ()
+    until: float | None = None
+
+    def check_time(self) -> None:
+        """`TimeoutError` if nobody waits any longer."""
+        if self.until is not None and time.perf_counter() > self.until:
+            raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,13 @@ class Scored:
     sort: tuple[Scalar, ...] = ()
 
 
+class Found(NamedTuple):
+    """What a query finds: its hits, and a tally for each of its facets."""
+
+    hits: list[Scored]
+    facets: list[Tally]
+
+
 class Index(Protocol):
     """Finds documents. What `apply` was given is found as soon as it returns."""
 
@@ -92,12 +106,14 @@ class Index(Protocol):
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def search(self, query: Query) -> list[Scored]:
+        """The hits alone, whatever the query counts."""
+
+    async def find(self, query: Query) -> Found:
         """The top k with a positive score, by the query's keys, then best first, ties by id; of those behind `after`,
         if it is given.
-        """
 
-    async def facets(self, query: Query) -> list[Tally]:
-        """The values of each facet over all documents that match: with a positive score, at or over the threshold."""
+        The facets are over all documents that match: with a positive score, at or over the threshold.
+        """
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""

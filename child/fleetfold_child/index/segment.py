@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
+from fleetfold_child.index.columns import Columns
 from fleetfold_child.index.port import Entry, Query
 from fleetfold_shared.messages.search import Term
 from fleetfold_shared.scoring import length_norm
@@ -25,7 +26,7 @@ __all__ = ["Segment"]
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """n documents, t terms, p postings. The postings of term number i are `rows[offsets[i]:offsets[i + 1]]`, ascending,
-    and so with `tfs`. `alive` (n) marks the documents that are still there.
+    and so with `tfs`. `alive` (n) marks the documents that are still there; `columns` are of all n.
     """
 
     documents: list[Document]
@@ -37,6 +38,7 @@ class Segment:
     offsets: NDArray[np.int64]
     rows: NDArray[np.int32]
     tfs: NDArray[np.float32]
+    columns: Columns
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -45,6 +47,7 @@ class Segment:
     def build(cls, entries: Sequence[Entry]) -> Segment:
         """A segment of these documents, whose ids differ."""
         numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        documents = [entry.document for entry in entries]
         lengths = np.array([len(entry.terms) for entry in entries], dtype=np.int64)
         flat = np.fromiter(
             map(numbers.__getitem__, chain.from_iterable(entry.terms for entry in entries)), np.int64, lengths.sum()
@@ -54,7 +57,7 @@ class Segment:
         unique, tfs = np.unique(keys, return_counts=True)
         terms, rows = np.divmod(unique, len(entries))
         return cls(
-            documents=[entry.document for entry in entries],
+            documents=documents,
             row_of={entry.document.id: row for row, entry in enumerate(entries)},
             alive=np.ones(len(entries), dtype=np.bool_),
             lengths=lengths.astype(np.float32),
@@ -63,6 +66,7 @@ class Segment:
             offsets=_offsets(terms, len(numbers)),
             rows=rows.astype(np.int32),
             tfs=tfs.astype(np.float32),
+            columns=Columns(documents),
         )
 
     def without(self, ids: Collection[str]) -> Segment:
@@ -78,26 +82,29 @@ class Segment:
         row = self.row_of.get(identity)
         return self.documents[row] if row is not None and self.alive[row] else None
 
-    def coarse(self, query: Query) -> NDArray[np.float32]:
-        """The score of each row (n,), in float32, good to about 1e-6; 0 for what is gone."""
+    def lexical(self, query: Query) -> NDArray[np.float32]:
+        """The part of the score that BM25 is, for each row (n,), in float32."""
         total = np.zeros(len(self), dtype=np.float32)
         if query.divisor > 0:
-            self._add_bm25(total, query)
-        if query.vector is not None:
-            cosines = self.vectors @ query.vector
-            np.maximum(cosines, 0.0, out=cosines)
-            cosines *= np.float32(1.0 - query.alpha)
-            total += cosines
-        total *= self.alive
+            constant, per_term = length_norm(query.avgdl)
+            norms = np.float32(constant) + np.float32(per_term) * self.lengths
+            for term in query.terms:
+                rows, tfs = self._postings(term)
+                shares = norms.take(rows)
+                shares += tfs
+                np.divide(tfs, shares, out=shares)
+                shares *= np.float32(query.alpha * term.qtf * term.idf / query.divisor)
+                np.add.at(total, rows, shares)  # for int32 rows four times as fast as `total[rows] +=`
         return total
 
-    def _add_bm25(self, total: NDArray[np.float32], query: Query) -> None:
-        constant, per_term = length_norm(query.avgdl)
-        norms = np.float32(constant) + np.float32(per_term) * self.lengths
-        for term in query.terms:
-            rows, tfs = self._postings(term)
-            weight = np.float32(query.alpha * term.qtf * term.idf / query.divisor)
-            total[rows] += weight * tfs / (tfs + norms[rows])
+    def dense(self, query: Query, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """The part of the score that the cosine is, in float32, for each row (n,) or for those of `rows`."""
+        if query.vector is None:
+            return np.zeros(len(self) if rows is None else len(rows), dtype=np.float32)
+        cosines = (self.vectors if rows is None else self.vectors[rows]) @ query.vector
+        np.maximum(cosines, 0.0, out=cosines)
+        cosines *= np.float32(1.0 - query.alpha)
+        return cosines
 
     def frequencies(self, terms: Sequence[Term], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """How often each of `rows` (n,) has each of the terms: (n, terms)."""
@@ -137,6 +144,7 @@ class Segment:
             offsets=_offsets(terms[order], len(numbers)),
             rows=rows[order],
             tfs=tfs[order],
+            columns=Columns(documents),
         )
 
     def live_documents(self) -> Iterable[Document]:

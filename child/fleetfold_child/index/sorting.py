@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
+from fleetfold_child.index.coarse import ERROR, parts_of
 from fleetfold_child.index.filters import reader
 from fleetfold_child.index.port import Query, Scored
+from fleetfold_child.index.segment import Segment
 from fleetfold_shared.fieldvalues import plain
 from fleetfold_shared.messages.criteria import Scalar, Sort
 from fleetfold_shared.sorting import SCORE, arranged, descending
 
-__all__ = ["in_order", "leaders"]
+__all__ = ["in_order", "leaders", "sorted_by"]
 
 Values = tuple[Scalar, ...]
 
@@ -31,38 +33,70 @@ def in_order(ranked: Sequence[Scored], sorts: Sequence[Sort]) -> list[Scored]:
     return arranged(valued, sorts, lambda one: one.sort)
 
 
+def sorted_by(sorts: Sequence[Sort]) -> list[str]:
+    """The fields that a sort looks at to find the leaders: those before the score."""
+    return [sort.field for sort in takewhile(lambda sort: sort.field != SCORE, sorts)]
+
+
 def leaders(
-    places: NDArray[np.int64], coarse: NDArray[np.float32], query: Query, documents: Sequence[Document], error: float
+    segments: Sequence[Segment], places: NDArray[np.int64], coarse: NDArray[np.float32], query: Query
 ) -> NDArray[np.int64]:
     """Those of the `places`, ascending, that may belong to the top k by the query's sort.
 
-    `coarse` scores all places and is wrong by less than `error`. The fields before the score in the sort are compared
+    `coarse` scores all places and is wrong by less than `ERROR`. The fields before the score in the sort are compared
     as they are; who equals the k-th by them is left out only if its score is clearly behind.
     """
-    leading = list(takewhile(lambda sort: sort.field != SCORE, query.sort))
+    leading = query.sort[: len(sorted_by(query.sort))]
     rising = len(leading) < len(query.sort) and not descending(query.sort[len(leading)])
-    behind = coarse[places] if rising else -coarse[places]
-    order = np.argsort(behind, kind="stable")
-    readers = [_plain_reader(sort.field) for sort in leading]
-    rows = [
-        (tuple(read(documents[place]) for read in readers), score, place)
-        for score, place in zip(behind[order].tolist(), places[order].tolist(), strict=True)
+    behind = coarse if rising else -coarse
+    own = [
+        (segment, start, _front(segment, rows, behind[rows + start], leading, query.k))
+        for segment, start, rows in parts_of(segments, places)
     ]
-    return np.array(sorted(place for *_, place in _first(rows, leading, query.k, error)), dtype=np.int64)
+    if len(own) > 1:  # each segment's values have an order of their own: now for all of them
+        rows = [
+            (_values(segment.documents[row], leading), score, row + start)
+            for segment, start, front in own
+            for row, score in zip(front.tolist(), behind[front + start].tolist(), strict=True)
+        ]
+        rows.sort(key=lambda row: row[1])
+        return np.array(sorted(place for *_, place in _first(rows, leading, query.k)), dtype=np.int64)
+    return np.sort(np.concatenate([front + start for _, start, front in own])) if own else places
 
 
-def _first(
-    rows: list[tuple[Values, float, int]], leading: Sequence[Sort], k: int, error: float
-) -> list[tuple[Values, float, int]]:
+def _front(
+    segment: Segment, rows: NDArray[np.int64], behind: NDArray[np.float32], leading: Sequence[Sort], k: int
+) -> NDArray[np.int64]:
+    """The leaders among these rows of a segment: the first k by a key, among the equals of the last by the next."""
+    sure: list[NDArray[np.int64]] = []
+    for sort in leading:
+        if len(rows) <= k:
+            break
+        ranks = segment.columns[sort.field].ranks(rows, descending=descending(sort))
+        last = np.partition(ranks, k - 1)[k - 1]
+        ahead, equal = ranks < last, ranks == last
+        sure.append(rows[ahead])
+        k -= len(sure[-1])
+        rows, behind = rows[equal], behind[equal]
+    if len(rows) > k:
+        rows = rows[behind <= np.partition(behind, k - 1)[k - 1] + ERROR]
+    return np.concatenate([*sure, rows])
+
+
+def _first(rows: list[tuple[Values, float, int]], leading: Sequence[Sort], k: int) -> list[tuple[Values, float, int]]:
     """The first k of rows (values, score behind the best, place), and who cannot be told from the last of them."""
     rows = arranged(rows, leading, lambda row: row[0])
     if len(rows) <= k:
         return rows
     values, score, _ = rows[k - 1]
     end = k
-    while end < len(rows) and rows[end][0] == values and rows[end][1] <= score + error:
+    while end < len(rows) and rows[end][0] == values and rows[end][1] <= score + ERROR:
         end += 1
     return rows[:end]
+
+
+def _values(document: Document, sorts: Sequence[Sort]) -> Values:
+    return tuple(plain(reader(sort.field)(document)) for sort in sorts)
 
 
 def _plain_reader(field: str) -> Callable[[Document], Scalar]:

@@ -21,14 +21,15 @@ from fleetfold_child.index.filters import id_in
 from fleetfold_child.index.port import Entry
 from fleetfold_shared.errors import InternalError
 
-__all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "Table"]
+__all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "KEEP_VERSIONS", "Table"]
 
 DOCUMENT_COLUMNS = ["id", "title", "content", "metadata"]
 ENTRY_COLUMNS = [*DOCUMENT_COLUMNS, "terms", "vector"]
 
 _IDS_PER_QUERY = 500
 _ROWS_PER_BATCH = 5000
-_KEEP_VERSIONS = timedelta(minutes=5)
+KEEP_VERSIONS = timedelta(minutes=5)
+"""Whoever reads an older one has finished by then."""
 _KEEP_NOTHING = timedelta(milliseconds=1)  # zero would do the same and warn
 
 _metadata = msgspec.json.Decoder(dict[str, Any])
@@ -97,7 +98,7 @@ class Table:
             self.handle.close()
             self.handle = await self._connection.create_table(self._name, data=rows, mode="overwrite")
 
-    async def optimize(self, keep: timedelta = _KEEP_VERSIONS) -> None:
+    async def optimize(self, keep: timedelta = KEEP_VERSIONS) -> None:
         """Put small fragments together, bring the indexes up to date, drop versions older than `keep`."""
         async with self.lock:
             await self.handle.optimize(cleanup_older_than=keep, delete_unverified=keep is _KEEP_NOTHING)

@@ -1,4 +1,7 @@
-"""When to optimize a table: soon after a good number of rows has come, and within a minute of any."""
+"""When to optimize a table: soon after a good number of rows has come, and within a minute of any.
+
+And once more when nothing else comes: the versions that the last one had to keep are old by then.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import contextlib
 
 import structlog
 
-from fleetfold_child.index.table import Table
+from fleetfold_child.index.table import KEEP_VERSIONS, Table
 from fleetfold_shared.clock import Clock
 
 __all__ = ["Upkeep"]
@@ -15,6 +18,7 @@ __all__ = ["Upkeep"]
 _ROWS = 200  # not yet indexed; full text takes 15 us more for each
 _QUIET_S = 0.5  # without a write: an optimize rewrites the table, and a bulk load would pay for it again and again
 _AT_LEAST_EACH_S = 60.0
+_LAST_AFTER_S = KEEP_VERSIONS.total_seconds() + 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +31,7 @@ class Upkeep:
         self._clock = clock
         self._rows = 0
         self._written_at = self._optimized_at = clock.monotonic()
+        self._leftovers = False
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -48,10 +53,26 @@ class Upkeep:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
+            if not await self._woken():
+                await self._optimize()
+                self._leftovers = False
+                continue
             await self._clock.sleep(_QUIET_S)
             if self._is_due():
+                self._leftovers = True
                 await self._optimize()
+
+    async def _woken(self) -> bool:
+        """Whether it was by a write; else by what is left over having become old."""
+        if not self._leftovers:
+            return await self._wake.wait()
+        write, age = asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._clock.sleep(_LAST_AFTER_S))
+        try:
+            await asyncio.wait({write, age}, return_when=asyncio.FIRST_COMPLETED)
+            return write.done()
+        finally:
+            for one in (write, age):
+                one.cancel()
 
     async def _optimize(self) -> None:
         self._wake.clear()

@@ -115,10 +115,10 @@ async def test_a_node_refuses_what_it_cannot_count_or_sort_by(
 async def test_facets_that_take_too_long_are_an_error_not_a_wait(
     collections: dict[str, Collection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_ask: object) -> None:
+    async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(collections["two"], "facets", never)
+    monkeypatch.setattr(collections["two"], "search", never)
     found = await answer(collections, facets=["brand"], deadline_ms=200)
     assert (found.status, found.hits) == ("error", [])
     assert "200 ms" in (found.error or "")

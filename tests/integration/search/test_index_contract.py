@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from fleetfold_child.documents import Document
-from fleetfold_child.index import Collection
-from fleetfold_shared.messages.criteria import Filter
+from fleetfold_child.index import Collection, search_collections
+from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.messages.search import ScoredDocument
 from fleetfold_shared.statistics import StatisticsTable
 from support.search import WordBag, ask, document, reference_scores
@@ -108,6 +109,21 @@ async def test_a_query_without_a_vector_is_answered_by_its_terms(collection: Col
     hits = await search(collection, "word1", vector=None)
     assert {hit.id for hit in hits} == {one.id for one in documents if "word1" in one.content.split()}
     assert all(hit.parts.cosine == 0 for hit in hits)
+
+
+@pytest.mark.parametrize("sort", [[], [Sort("price", "desc"), Sort("id")]])
+async def test_hits_and_facets_come_together(collection: Collection, sort: list[Sort]) -> None:
+    documents = corpus(40, 10)
+    await collection.index(documents)
+    given = Filter(field="price", op="lt", value=7)
+    plain = await search(collection, "word1 word2", filter=given, sort=sort, k=40)
+    asked = ask("word1 word2", collection._statistics, filter=given, sort=sort, k=3, facets=["price", "title"])
+    answer = await search_collections({"docs": collection}, asked)
+    assert [hit.id for hit in answer.hits] == [hit.id for hit in plain[:3]]
+    assert {value.value: value.count for value in answer.facets[0].values} == Counter(
+        hit.metadata["price"] for hit in plain
+    )
+    assert sum(value.count for value in answer.facets[1].values) == len(plain) > 3
 
 
 async def test_an_empty_collection_has_no_hits(collection: Collection) -> None:

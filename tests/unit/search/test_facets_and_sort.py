@@ -64,7 +64,7 @@ async def test_facets_count_every_document_that_matches(threshold: float | None,
     fields = ["price", "title", "specs.weight"]
     index = await index_of(documents)
     asking = query("word1 word2", statistics_of(documents), 3, facets=fields, threshold=threshold, filter=given)
-    for field, tally in zip(fields, await index.facets(asking), strict=True):
+    for field, tally in zip(fields, (await index.find(asking)).facets, strict=True):
         wanted = Tally()
         wanted.count(read(one, field) for one in asked)
         assert (tally.most(99), tally.missing) == (wanted.most(99), wanted.missing), field
@@ -77,13 +77,13 @@ async def test_at_a_threshold_facets_and_hits_are_of_the_same_documents() -> Non
     every = await index.search(query("word1 word2", statistics, 300))
     scores = [one.score for one in every]
     for threshold in (scores[0], math.nextafter(scores[0], 2), scores[10], math.nextafter(scores[10], 2)):
-        [tally] = await index.facets(query("word1 word2", statistics, threshold=threshold, facets=["id"]))
+        [tally] = (await index.find(query("word1 word2", statistics, threshold=threshold, facets=["id"]))).facets
         assert tally.distinct == sum(score >= threshold for score in scores)
 
 
 @pytest.mark.parametrize("asked", [["price"], [], ["price", "absent"]])
 async def test_an_empty_index_counts_nothing_for_each_facet(asked: list[str]) -> None:
-    tallies = await MemoryIndex().facets(query("word1", statistics_of([]), facets=asked))
+    tallies = (await MemoryIndex().find(query("word1", statistics_of([]), facets=asked))).facets
     assert [(tally.distinct, tally.missing) for tally in tallies] == [(0, 0)] * len(asked)
 
 

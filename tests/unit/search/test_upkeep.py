@@ -70,6 +70,19 @@ async def test_an_idle_table_is_left_alone(bench: Bench) -> None:
     assert bench.table.optimized == 0
 
 
+async def test_what_the_last_optimize_had_to_keep_is_dropped_when_it_is_old(bench: Bench) -> None:
+    bench.upkeep.wrote(200)
+    await bench.pass_time(250)
+    assert bench.table.optimized == 1
+    await bench.pass_time(100)
+    assert bench.table.optimized == 2
+    await bench.pass_time(1000)
+    assert bench.table.optimized == 2
+    bench.upkeep.wrote(200)
+    await bench.pass_time(2)
+    assert bench.table.optimized == 3
+
+
 async def test_an_optimize_that_fails_is_tried_again_in_a_minute(bench: Bench) -> None:
     bench.table.error = RuntimeError("commit conflict")
     bench.upkeep.wrote(200)
