@@ -21,16 +21,25 @@ def search_s(left_s: float) -> float:
 async def finished(works: Mapping[str, Coroutine[Any, Any, T]], timeout_s: float) -> dict[str, T]:
     """What those of `works` that end within `timeout_s` return, by name, in their order.
 
-    One that raises ends all of them. A thread that works for one that is abandoned goes on to its end.
+    One that raises ends all of them, but for `TimeoutError`, which only says that it is not done. A thread that works
+    for one that is abandoned goes on to its end.
     """
     if len(works) == 1:
         return await _alone(*next(iter(works.items())), timeout_s)
-    tasks = {name: asyncio.create_task(work) for name, work in works.items()}
+    tasks = {name: asyncio.create_task(_done(work)) for name, work in works.items()}
     try:
         await asyncio.wait(tasks.values(), timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
-        return {name: task.result() for name, task in tasks.items() if task.done()}
+        ended = [(name, task.result()) for name, task in tasks.items() if task.done()]
+        return {name: result[0] for name, result in ended if result is not None}
     finally:
         await _end(tasks.values())
+
+
+async def _done(work: Coroutine[Any, Any, T]) -> tuple[T] | None:
+    try:
+        return (await work,)
+    except TimeoutError:
+        return None
 
 
 async def _alone(name: str, work: Coroutine[Any, Any, T], timeout_s: float) -> dict[str, T]:
