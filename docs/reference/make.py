@@ -20,7 +20,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.service import AccessApi, Api
+from fleetfold_master.service import AccessApi, Api, TransactionApi
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -113,6 +113,7 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(deadline=headers.DEADLINE))
     api = Api.__new__(Api)
+    api._tx = TransactionApi.__new__(TransactionApi)  # noqa: SLF001 (as with access)
     api._access = AccessApi.__new__(AccessApi)  # noqa: SLF001 (the table alone is wanted, not a running service)
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")

@@ -30,7 +30,7 @@ from fleetfold_master.actions import Jobs
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
-from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard
+from fleetfold_master.service import AccessApi, Api, BusSender, Drop, Fleet, Guard, TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
@@ -121,7 +121,8 @@ class Master:
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, access_api)
+        tx_api = TransactionApi(transactions)
+        api = Api(bus, registry, presence, fleet, federation, jobs, tx_api, gatherer, guard, access_api)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)

@@ -19,6 +19,7 @@ from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig
@@ -163,7 +164,7 @@ class Desk:
         )  # fmt: skip
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
-            self.transactions, self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
+            TransactionApi(self.transactions), self.gatherer, self.guard, self.access,  # type: ignore[arg-type]
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

@@ -7,5 +7,6 @@ from fleetfold_master.service.api import Api
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.sender import BusSender
+from fleetfold_master.service.transaction_api import TransactionApi
 
-__all__ = ["AccessApi", "Api", "BusSender", "Drop", "Fleet", "Guard"]
+__all__ = ["AccessApi", "Api", "BusSender", "Drop", "Fleet", "Guard", "TransactionApi"]
