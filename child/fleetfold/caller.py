@@ -14,7 +14,7 @@ from fleetfold_broker.headers import LIMIT, REMAINING
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, RateLimited, Unavailable
 from fleetfold_shared.messages import Message, decode, encode
 
-__all__ = ["ANSWER_S", "LONG_POLL_S", "Caller", "RateLimit"]
+__all__ = ["ANSWER_S", "LONG_POLL_S", "Caller", "RateLimit", "wait_ms"]
 
 T = TypeVar("T", bound=Message)
 
@@ -122,3 +122,8 @@ class Caller:
 
 def _pause_s(error: FleetfoldError) -> float:
     return max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0)
+
+
+def wait_ms(timeout_s: float) -> int:
+    """How long one request may wait for an end, of a wait of `timeout_s` in all."""
+    return round(min(timeout_s, LONG_POLL_S) * 1000)

@@ -9,12 +9,13 @@ from typing import Any, Self
 from fleetfold.access import AccessCalls
 from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
-from fleetfold.caller import ANSWER_S, LONG_POLL_S
+from fleetfold.caller import ANSWER_S, wait_ms
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.quality import QualityCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
+from fleetfold.transacting import TransactionCalls
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import TlsConfig
@@ -38,20 +39,13 @@ from fleetfold_shared.messages import (
     NodeStatsAsk,
     NodeUpdate,
     Run,
-    StepSpec,
-    Transact,
-    TransactionGet,
-    TransactionList,
-    TransactionListed,
-    TransactionView,
-    TransactionWait,
 )  # fmt: skip
 from fleetfold_shared.urls import shown
 
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
@@ -131,7 +125,7 @@ class Client(SearchCalls, AskCalls, QualityCalls, CacheCalls, AccessCalls):
         job_id = id or new_id()
         ask = Run(
             id=job_id, action=action, params=dict(params or {}), nodes=list(nodes), all=all, sequential=sequential,
-            timeout_s=timeout_s, wait_ms=_wait_ms(timeout_s) if wait else 0,
+            timeout_s=timeout_s, wait_ms=wait_ms(timeout_s) if wait else 0,
         )  # fmt: skip
         job = await self._start("actions.run", ask, Job, timeout_s)
         return await self.wait_job(job_id, timeout_s + ANSWER_S) if wait and job.state == "running" else job
@@ -146,44 +140,8 @@ class Client(SearchCalls, AskCalls, QualityCalls, CacheCalls, AccessCalls):
 
     async def wait_job(self, id: str, timeout_s: float) -> Job:  # noqa: A002
         """The job when it has ended; `DeadlineExceeded` after `timeout_s`. Survives a master's restart."""
-        ask = JobWait(id=id, wait_ms=_wait_ms(timeout_s))
+        ask = JobWait(id=id, wait_ms=wait_ms(timeout_s))
         return await self._until_ended("jobs.wait", ask, Job, {"running"}, timeout_s)
-
-    async def transact(
-        self,
-        steps: Sequence[StepSpec],
-        *,
-        name: str = "",
-        wait: bool = True,
-        timeout_s: float = 300.0,
-        id: str | None = None,  # noqa: A002
-    ) -> TransactionView:
-        """Run `steps` all or nothing; the transaction when it has ended, or with `wait=False` as it started.
-
-        The same `id` is the same transaction, so a call may be repeated. `timeout_s` bounds the waiting, not the
-        transaction.
-        """
-        tx_id = id or new_id()
-        ask = Transact(id=tx_id, steps=list(steps), name=name, wait_ms=_wait_ms(timeout_s) if wait else 0)
-        view = await self._start("tx.run", ask, TransactionView, timeout_s)
-        return await self.wait_transaction(tx_id, timeout_s) if wait and view.ended_at is None else view
-
-    async def transaction(self, id: str) -> TransactionView:  # noqa: A002
-        """One transaction as it stands, with its timeline."""
-        return await self._ask("tx.get", TransactionGet(id=id), TransactionView)
-
-    async def transactions(self, limit: int = 50) -> list[TransactionView]:
-        """The latest transactions, newest first."""
-        return (await self._ask("tx.list", TransactionList(limit=limit), TransactionListed)).transactions
-
-    async def wait_transaction(self, id: str, timeout_s: float) -> TransactionView:  # noqa: A002
-        """The transaction when it has ended or is parked; `DeadlineExceeded` after `timeout_s`."""
-        ask = TransactionWait(id=id, wait_ms=_wait_ms(timeout_s))
-        return await self._until_ended("tx.wait", ask, TransactionView, {"running", "compensating"}, timeout_s)
-
-
-def _wait_ms(timeout_s: float) -> int:
-    return round(min(timeout_s, LONG_POLL_S) * 1000)
 
 
 def _unwelcome(url: str, key: ApiKey | None) -> str:

@@ -32,7 +32,18 @@ from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
-from fleetfold_master.service import AccessApi, Api, BusSender, CacheApi, Drop, Fleet, Guard, QualityApi, Rooms
+from fleetfold_master.service import (
+    AccessApi,
+    Api,
+    BusSender,
+    CacheApi,
+    Drop,
+    Fleet,
+    Guard,
+    QualityApi,
+    Rooms,
+    TransactionApi,
+)
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
@@ -148,8 +159,9 @@ class Master:
         quality = self._open_quality(store, registry, federation)
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
-        rooms = Rooms(access_api, CacheApi(cache, federation), quality, answering)
-        api = Api(bus, registry, presence, fleet, federation, jobs, transactions, gatherer, guard, rooms)
+        tx_api = TransactionApi(transactions)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering)
+        api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)

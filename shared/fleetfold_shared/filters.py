@@ -7,28 +7,35 @@ from typing import Any
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["MAX_DEPTH", "MAX_TESTS", "check_filter"]
+__all__ = ["MAX_DEPTH", "MAX_TESTS", "check_filter", "fields_of"]
 
 MAX_DEPTH = 10
 MAX_TESTS = 200
 _MAX_VALUES = 1000
 
 
-def check_filter(given: Filter) -> Filter:
+def check_filter(given: Filter, path: str = "filter") -> Filter:
     """`given` itself if it is well formed, else `InvalidInput` that says where it is not: `filter.all[1].value`.
 
     A filter is a test (`field`, `op`, `value`) or a combination of filters by `all`, `any` and `none`, which must
     hold together when there are several. Combinations may not be empty.
     """
-    if _check(given, "filter", MAX_DEPTH) > MAX_TESTS:
-        raise _malformed("filter", f"it has more than {MAX_TESTS} tests")
+    if _check(given, path, MAX_DEPTH) > MAX_TESTS:
+        raise _malformed(path, f"it has more than {MAX_TESTS} tests")
     return given
+
+
+def fields_of(given: Filter) -> list[str]:
+    """The fields that it tests, each once."""
+    own = [] if given.field is None else [given.field]
+    parts = (part for parts in (given.all, given.any, given.none) for part in parts or ())
+    return list(dict.fromkeys([*own, *(field for part in parts for field in fields_of(part))]))
 
 
 def _check(given: Filter, path: str, depth: int) -> int:
     """How many tests it has."""
     if depth == 0:
-        raise _malformed("filter", f"it is nested more than {MAX_DEPTH} deep")
+        raise _malformed(path, f"it is nested more than {MAX_DEPTH} deep")
     combined = {name: parts for name in ("all", "any", "none") if (parts := getattr(given, name)) is not None}
     if given.field is None:
         return _check_combination(given, combined, path, depth)

@@ -32,6 +32,12 @@ class Entry(msgspec.Struct, frozen=True):
     entry: str
 
 
+class Wired(msgspec.Struct, frozen=True):
+    """What `wire` says of what it did."""
+
+    wired: str
+
+
 async def prepare(db: Database) -> None:
     """Create the table; called at each start of a child."""
     await db.execute("CREATE TABLE IF NOT EXISTS effect (tx TEXT, step TEXT, stage INT, what TEXT, key TEXT, at INT)")
@@ -72,10 +78,30 @@ async def withdraw(ctx: Context, tx: str, step: str, stage: int) -> None:
 
 
 @action(kind="once")
-async def phone(ctx: Context, tx: str, step: str = "", stage: int = 0, seconds: float = 0.0) -> None:
+async def phone(
+    ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
+) -> None:
     """At most once."""
-    await asyncio.sleep(seconds)
+    await _before(mood, seconds)
     await ctx.db.execute(INSERT, _row(ctx, tx, step, stage, "do"))
+    await _after(mood)
+
+
+async def wired(ctx: Context) -> Wired | None:
+    """Whether `wire` has happened, as its target knows it."""
+    found = await ctx.db.execute("SELECT 1 FROM effect WHERE key = ?", (ctx.key,))
+    return Wired(ctx.key) if found else None
+
+
+@action(kind="once", check=wired)
+async def wire(
+    ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
+) -> Wired:
+    """Once: after a crash its target is asked whether it happened."""
+    await _before(mood, seconds)
+    await ctx.db.execute(INSERT, _row(ctx, tx, step, stage, "do"))
+    await _after(mood)
+    return Wired(ctx.key)
 
 
 @action
@@ -96,7 +122,7 @@ async def tell(ctx: Context, size: int) -> str:
     return "x" * size
 
 
-ACTIONS = [enter, strike, post, withdraw, phone, stumble, doze, tell]
+ACTIONS = [enter, strike, post, withdraw, phone, wire, stumble, doze, tell]
 
 
 async def _before(mood: Mood, seconds: float) -> None:

@@ -173,6 +173,24 @@ class FakeFleet:
     async def transact(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
         return self._said("transact", {"steps": steps, **options}, self.answer)
 
+    async def check_transaction(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
+        return self._said("check", {"steps": steps, **options}, self.answer)
+
+    async def cancel_transaction(self, tx_id: str) -> TransactionView:
+        return self._said("cancel", tx_id, self.answer)
+
+    async def retry_transaction(self, tx_id: str, step: str | None) -> TransactionView:
+        return self._said("retry", (tx_id, step), self.answer)
+
+    async def skip_step(self, tx_id: str, step: str, why: str) -> TransactionView:
+        return self._said("skip", (tx_id, step, why), self.answer)
+
+    async def resolve_transaction(self, tx_id: str, state: str, why: str) -> TransactionView:
+        return self._said("resolve", (tx_id, state, why), self.answer)
+
+    async def wait_transaction(self, tx_id: str, timeout_s: float) -> TransactionView:
+        return self._said("wait", (tx_id, timeout_s), self.answer)
+
     async def whoami(self) -> Identity:
         return self._said("whoami", None, self.answer)
 

@@ -25,6 +25,7 @@ from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
@@ -173,10 +174,11 @@ class Desk:
             Measuring(store, self.federation.search, self.clock), self.registry,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        rooms = Rooms(self.access, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
+        transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
+        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
-            self.transactions, self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
+            self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:

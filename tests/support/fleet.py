@@ -122,9 +122,15 @@ class Fleet:
         """SIGTERM, and wait for its end."""
         await self._daemons[name].stop()
 
+    def pid(self, name: str) -> int:
+        """Whose process it is; `server` is the nats-server."""
+        if name == "server":
+            return int((self.place / "broker" / "nats-server.pid").read_text())
+        return int(self.ready(name)["pid"])
+
     def kill_server(self) -> None:
         """kill -9 of the nats-server."""
-        os.kill(int((self.place / "broker" / "nats-server.pid").read_text()), signal.SIGKILL)
+        os.kill(self.pid("server"), signal.SIGKILL)
 
     def wipe_streams(self) -> None:
         """Lose all that the broker has stored; it must be dead."""
@@ -132,12 +138,12 @@ class Fleet:
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: it is there, and says nothing."""
-        os.kill(self.ready(name)["pid"], signal.SIGSTOP)
+        os.kill(self.pid(name), signal.SIGSTOP)
         self._frozen.add(name)
 
     def thaw(self, name: str) -> None:
         """SIGCONT."""
-        os.kill(self.ready(name)["pid"], signal.SIGCONT)
+        os.kill(self.pid(name), signal.SIGCONT)
         self._frozen.discard(name)
 
     async def client(self) -> Client:

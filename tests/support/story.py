@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,9 +29,9 @@ def make_step(name: str, stage: int, **fields: Any) -> Step:
 class Story:
     """One transaction told from its beginning; `sent` is what the last decision sent."""
 
-    def __init__(self, *steps: Step, policy: Policy | None = None) -> None:
+    def __init__(self, *steps: Step, policy: Policy | None = None, deadline_at: float | None = None) -> None:
         self.now, self.policy, self.ill = 0.0, policy, set[str]()
-        self.tx = Tx(id="t1", digest="", name="", caller="ann", created_at=0.0)
+        self.tx = Tx(id="t1", digest="", name="", caller="ann", created_at=0.0, deadline_at=deadline_at)
         self.sent: dict[str, Command] = {}
         self.whys: list[str] = []
         self._take(begin(self.tx, steps, self.now, policy=policy))
@@ -45,6 +46,10 @@ class Story:
         told = answer(Command(id=command, attempt=1, action=""), outcome, result, tombstone=tombstone)
         told = msgspec.structs.replace(told, starts=starts)
         return self._take(apply_result(self.tx, self.steps, node, told, self.now, ill=self.ill, policy=self.policy))
+
+    def decide(self, decision: Callable[..., Decision], *args: Any, **kwargs: Any) -> Decision:
+        """An operator's decision: `cancel`, `retry`, `skip` or `resolve`, made by ann."""
+        return self._take(decision(self.tx, self.steps, *args, now=self.now, policy=self.policy, **kwargs))
 
     def wait(self, seconds: float) -> Decision:
         """Time passes, and the sweep comes by."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -16,7 +16,7 @@ from fleetfold_shared.messages import TransactionState
 __all__ = ["tx"]
 
 EXIT: dict[TransactionState, int] = {
-    "running": OK, "compensating": OK, "committed": OK, "rolled_back": FAILED, "parked": FAILED,
+    "checked": OK, "running": OK, "compensating": OK, "committed": OK, "rolled_back": FAILED, "parked": FAILED,
 }  # fmt: skip
 
 Id = Annotated[str, Parameter(help="The transaction's id.")]
@@ -38,6 +38,8 @@ async def run(
     timeout: Annotated[float, Option(help="Seconds to wait; the transaction goes on.", show_default=True)] = 300.0,
     detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
     id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
+    within: Annotated[float | None, Option(help="Roll it back if it has not ended after so many seconds.")] = None,
+    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -47,7 +49,12 @@ async def run(
     """
     order = read(file, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.transact(order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id)
+        if dry_run:
+            view = await fleet.check_transaction(order.steps, name=order.name)
+        else:
+            view = await fleet.transact(
+                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within
+            )
     terminal.show(common, view, lambda: view.id if detach else views.detail(view))
     return EXIT[view.state]
 
@@ -71,3 +78,77 @@ async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> Non
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transaction(id)
     terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+    """Turn a running transaction back: what was done is undone."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.cancel_transaction(id)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def retry(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    step: Annotated[str | None, Option(help="Only this parked step.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Try what is parked again."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.retry_transaction(id, step)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def skip(
+    id: Id,  # noqa: A002
+    step: Annotated[str, Parameter(help="The parked step.")],
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")],
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Leave a parked step as it is, and let the others go on."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.skip_step(id, step, why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def resolve(
+    id: Id,  # noqa: A002
+    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="How it has ended.")],
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")],
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """End what is parked by hand: you have seen to it that this is true."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.resolve_transaction(id, state, why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def follow(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    timeout: Annotated[float, Option(help="Seconds to wait for its end.", show_default=True)] = 300.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Wait for a transaction's end, and show it.
+
+    Exit code 1 when it was rolled back or is parked.
+    """
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.wait_transaction(id, timeout)
+    terminal.show(common, view, lambda: views.detail(view))
+    return EXIT[view.state]

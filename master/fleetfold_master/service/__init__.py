@@ -10,5 +10,8 @@ from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.sender import BusSender
+from fleetfold_master.service.transaction_api import TransactionApi
 
-__all__ = ["AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms"]
+__all__ = [
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "TransactionApi",
+]  # fmt: skip

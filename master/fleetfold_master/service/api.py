@@ -16,12 +16,12 @@ from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
-from fleetfold_master.service.room import fit_all, fit_job, fit_transaction
+from fleetfold_master.service.room import fit_all, fit_job
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.scoping import (
+    MOST_LOOKED_AT,
     asked_nodes,
     check_run,
-    check_transact,
     check_visible,
     narrow_search,
     sees_all,
@@ -29,7 +29,6 @@ from fleetfold_master.service.scoping import (
 )
 from fleetfold_master.service.touched import Touched, named, touches_answer, touches_node
 from fleetfold_master.store import StoredNode
-from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     Answered,
@@ -53,19 +52,10 @@ from fleetfold_shared.messages import (
     Run,
     Search,
     Searched,
-    Transact,
-    TransactionGet,
-    TransactionList,
-    TransactionListed,
-    TransactionView,
-    TransactionWait,
     encode,
 )  # fmt: skip
 
 __all__ = ["Api"]
-
-MOST_LOOKED_AT = 1000
-"""Of the newest jobs or transactions, for those that a narrowed caller may see."""
 
 
 class Api:
@@ -73,10 +63,10 @@ class Api:
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
-        jobs: Jobs, transactions: Transactions, gatherer: Gatherer, guard: Guard, rooms: Rooms,
+        jobs: Jobs, gatherer: Gatherer, guard: Guard, rooms: Rooms,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
-        self._federation, self._jobs, self._transactions, self._gatherer = federation, jobs, transactions, gatherer
+        self._federation, self._jobs, self._gatherer = federation, jobs, gatherer
         self._guard, self._rooms = guard, rooms
 
     async def start(self, service: Service) -> None:
@@ -103,10 +93,6 @@ class Api:
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
             "jobs.list": Verb(JobList, self._jobs_list),
-            "tx.run": Verb(Transact, self._tx_run, _touches_transaction, recorded=True),
-            "tx.get": Verb(TransactionGet, self._tx_get),
-            "tx.wait": Verb(TransactionWait, self._tx_wait),
-            "tx.list": Verb(TransactionList, self._tx_list),
             **self._rooms.verbs(),
         }
 
@@ -127,7 +113,7 @@ class Api:
         if self._node(ask.node, who, pending=True).state == "pending":
             await self._rooms.access.shut_out(ask.node, "removed")
             return NodeRemoved(node=ask.node)
-        if still_open := self._transactions.open_on(ask.node):
+        if still_open := self._rooms.transactions.open_on(ask.node):
             raise Conflict(
                 f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
                 field="node",
@@ -194,25 +180,6 @@ class Api:
         seen = [job for job in jobs if visible(job, who, "jobs.list")]
         return JobListed(jobs=fit_all(seen[: ask.limit], fit_job))
 
-    async def _tx_run(self, ask: Transact, who: Principal) -> TransactionView:
-        check_transact(ask, who)
-        view = await self._transactions.start(ask, who.name)
-        if ask.wait_ms and view.ended_at is None:
-            view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
-        return fit_transaction(view)
-
-    async def _tx_get(self, ask: TransactionGet, who: Principal) -> TransactionView:
-        return fit_transaction(check_visible(await self._transactions.get(ask.id), who, "tx.get"))
-
-    async def _tx_wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
-        check_visible(await self._transactions.get(ask.id), who, "tx.wait")
-        return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
-
-    async def _tx_list(self, ask: TransactionList, who: Principal) -> TransactionListed:
-        views = await self._transactions.list(ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT)
-        seen = [view for view in views if visible(view, who, "tx.list")]
-        return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
-
     def _records(self, who: Principal, *, removed: bool = False) -> list[NodeRecord]:
         """The nodes that are in the caller's scope."""
         nodes = self._registry.all(removed=removed, pending=True)
@@ -276,7 +243,3 @@ def _check(node: StoredNode, ask: Run) -> None:
 def _touches_run(ask: Run, job: Job | None) -> Touched:
     nodes = ask.nodes if job is None else [part.node for part in job.nodes]
     return Touched(named(nodes, whole=job is not None), f"{ask.action} {ask.id}")
-
-
-def _touches_transaction(ask: Transact, view: TransactionView | None) -> Touched:
-    return Touched(named((step.node for step in ask.steps), whole=view is not None), ask.id)

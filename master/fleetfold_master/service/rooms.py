@@ -10,6 +10,7 @@ from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.quality_api import QualityApi
+from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = ["Rooms"]
 
@@ -19,10 +20,11 @@ class Rooms:
     """Each serves the verbs of its area."""
 
     access: AccessApi
+    transactions: TransactionApi
     cache: CacheApi
     quality: QualityApi
     answering: Answering
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""
-        return {**self.access.verbs(), **self.cache.verbs(), **self.quality.verbs()}
+        return {**self.transactions.verbs(), **self.access.verbs(), **self.cache.verbs(), **self.quality.verbs()}

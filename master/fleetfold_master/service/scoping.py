@@ -16,10 +16,22 @@ from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Job, Run, Search, Transact, TransactionView
 
-__all__ = ["asked_nodes", "check_run", "check_transact", "check_visible", "narrow_search", "sees_all", "visible"]
+__all__ = [
+    "MOST_LOOKED_AT",
+    "asked_nodes",
+    "check_run",
+    "check_transact",
+    "check_visible",
+    "narrow_search",
+    "sees_all",
+    "visible",
+]
 
 COLLECTION_ACTIONS = frozenset({"delete", "index", "sync", "update"})
 """The actions every node has: each works on the collection that its parameter `collection` names."""
+
+MOST_LOOKED_AT = 1000
+"""Of the newest jobs or transactions, for those that a narrowed caller may see."""
 
 V = TypeVar("V", Job, TransactionView)
 

@@ -5,7 +5,7 @@ JSON is text written and read by msgspec, times are Unix seconds, and nothing he
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
 
 __all__ = [
     "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
@@ -73,6 +73,7 @@ tx = Table(
     Column("error", Text),
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
+    Column("deadline_at", Double),
     Index("tx_by_age", "created_at"),
     Index("tx_by_state", "state"),
 )
@@ -92,6 +93,9 @@ step = Table(
     Column("timeout_s", Double, nullable=False),
     Column("retries", Integer, nullable=False),
     Column("pivot", Boolean, nullable=False),
+    Column("after", Text, nullable=False, server_default="[]"),
+    Column("when", Text),
+    Column("retriable", Boolean, nullable=False, server_default=false()),
     Column("state", String(16), nullable=False),
     Column("runs", Text, nullable=False),
     Column("tries", Integer, nullable=False),

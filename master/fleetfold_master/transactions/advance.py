@@ -12,11 +12,12 @@ import msgspec
 
 from fleetfold_master.transactions.backward import go_backward, take_undo
 from fleetfold_master.transactions.draft import Draft
-from fleetfold_master.transactions.forward import go_forward, take_forward
+from fleetfold_master.transactions.forward import abandon, go_forward, take_forward
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effect_of, parse_id
+from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["advance", "apply_result", "begin", "redrive"]
+__all__ = ["advance", "apply_result", "begin", "cancel", "redrive"]
 
 
 def begin(tx: Tx, steps: Iterable[Step], now: float, *, policy: Policy | None = None) -> Decision:
@@ -83,9 +84,24 @@ def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy
     return draft.decision()
 
 
+def cancel(tx: Tx, steps: Iterable[Step], by: str, now: float, *, policy: Policy | None = None) -> Decision:
+    """Turn back because somebody wants it. `Conflict` when it has ended, is turning back, or has gone too far."""
+    draft = Draft(tx, steps, now, policy=policy)
+    if tx.state != "running":
+        raise Conflict(f"id: {tx.id!r} is {tx.state}; only one that is running can be cancelled", field="id")
+    if draft.committing():
+        raise Conflict(f"id: {tx.id!r} has passed its point of no return and goes on to its end", field="id")
+    abandon(draft, f"cancelled by {by}")
+    _go_on(draft)
+    return draft.decision()
+
+
 def _go_on(draft: Draft) -> None:
     if draft.tx.state == "running":
-        go_forward(draft)
+        if draft.out_of_time() and not draft.committing():
+            abandon(draft, "it had not ended in the time it was given")
+        else:
+            go_forward(draft)
     if draft.tx.state == "compensating":
         go_backward(draft)
 

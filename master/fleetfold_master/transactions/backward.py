@@ -1,4 +1,4 @@
-"""Going backward: what may have taken effect is undone, the last stage first, each forward command by its id.
+"""Going backward: what may have taken effect is undone, what came last first, each forward command by its id.
 
 A node that never ran the command writes a tombstone, so that it never will; one that ran it undoes it with the
 result its own ledger holds. A step without a rollback gets only the tombstone. A compensation is not given up while
@@ -15,17 +15,17 @@ __all__ = ["ask_whether_it_ran", "go_backward", "take_undo", "wait_for_undo"]
 
 
 def go_backward(draft: Draft) -> None:
-    """Drive the last stage that is not undone; an earlier one begins only when it is."""
-    for stage in reversed(draft.stages()):
-        for step in draft.members(stage):
+    """Undo each step when those that came behind it are undone."""
+    for step in reversed(draft.in_order()):
+        if all(map(_is_undone, draft.behind(step))):
             _drive_step(draft, step)
-        states = {step.state for step in draft.members(stage)}
-        if "compensating" in states:
-            return
-        if "parked" in states:
-            draft.end("parked", why="a step cannot be undone; those before it are left as they are")
-            return
-    draft.end("rolled_back")
+    steps = draft.steps()
+    if any(step.state == "compensating" for step in steps):
+        return
+    if any(step.state == "parked" for step in steps):
+        draft.end("parked", why="a step cannot be undone; those before it are left as they are")
+    elif all(map(_is_undone, steps)):
+        draft.end("rolled_back")
 
 
 def take_undo(draft: Draft, step: Step, result: CommandResult) -> None:
@@ -58,6 +58,10 @@ def ask_whether_it_ran(draft: Draft, step: Step, why: str) -> None:
         _park(draft, step, why)
     else:
         _send(draft, step, len(step.runs), "asked whether it ran", why)
+
+
+def _is_undone(step: Step) -> bool:
+    return step.state in {"compensated", "skipped"} or (step.state in {"failed", "unknown"} and not step.suspects)
 
 
 def _drive_step(draft: Draft, step: Step) -> None:

@@ -7,42 +7,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions.delivery import Health, Outgoing, Sender, send_all, together
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
-from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
+from fleetfold_master.transactions.active import Active
+from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel, redrive
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
+from fleetfold_master.transactions.operate import resolve, retry, skip
 from fleetfold_master.transactions.validate import Lookup, validate
 from fleetfold_master.transactions.view import digest_of, view_of
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
-from fleetfold_shared.messages import CommandResult, TimelineEntry, Transact, TransactionView
+from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
 
 __all__ = ["Transactions"]
-
-
-@dataclass(slots=True)
-class _Active:
-    """A transaction that has not ended: what is committed of it."""
-
-    tx: Tx
-    steps: tuple[Step, ...]
-    timeline: list[TimelineEntry]
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def due_at(self) -> float:
-        """When something is to be done without any news. Nothing planned means now: a wake-up was lost."""
-        times = [at for step in self.steps for at in (step.due_at, step.deadline_at) if at is not None]
-        return min(times, default=0.0)
-
-    def view(self) -> TransactionView:
-        """As its caller sees it."""
-        return view_of(self.tx, self.steps, self.timeline)
 
 
 class Transactions:
@@ -67,7 +50,7 @@ class Transactions:
         self._health = health
         self._lookup = lookup
         self._policy = policy or Policy()
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, Active] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
 
@@ -78,6 +61,22 @@ class Transactions:
         commands have been handed to the sender; from here on it will end.
         """
         return await self._undisturbed.run(self._start(transact, caller))
+
+    async def cancel(self, key: str, by: str) -> TransactionView:
+        """Turn back, for `by`; the transaction as it then stands. `NotFound`; `Conflict` when it is too late."""
+        return await self._operate(key, partial(cancel, by=by))
+
+    async def retry(self, key: str, by: str, step: str | None = None) -> TransactionView:
+        """Try what is parked again. `NotFound`, `Conflict`."""
+        return await self._operate(key, partial(retry, by=by, step=step))
+
+    async def skip(self, key: str, by: str, step: str, why: str) -> TransactionView:
+        """Leave a parked step as it is and go on. `NotFound`, `Conflict`."""
+        return await self._operate(key, partial(skip, by=by, step=step, why=why))
+
+    async def resolve(self, key: str, by: str, state: TransactionState, why: str) -> TransactionView:
+        """End what is parked by hand. `NotFound`, `Conflict`."""
+        return await self._operate(key, partial(resolve, by=by, state=state, why=why))
 
     async def on_result(self, node: str, result: CommandResult) -> bool:
         """Take what `node` answered; once this returns it is committed and may be acknowledged.
@@ -100,7 +99,7 @@ class Transactions:
             return active.view()
         loaded = await rows.load(self._store, key)
         if loaded is None:
-            raise NotFound(f"id: there is no transaction {key!r}; list them with `tx list`", field="id")
+            raise _unknown(key)
         return view_of(*loaded)
 
     async def wait(self, key: str, timeout_s: float) -> TransactionView:
@@ -126,7 +125,7 @@ class Transactions:
     async def recover(self) -> None:
         """Take over what an earlier master left unfinished: the epoch rises, and all in flight is sent again."""
         for tx, steps, timeline in await rows.load_unfinished(self._store):
-            self._active[tx.id] = _Active(tx, steps, timeline)
+            self._active[tx.id] = Active(tx, steps, timeline)
         await self._drive_all(self._active.values(), self._redriving(takeover=True))
 
     async def resend_all(self) -> None:
@@ -152,13 +151,33 @@ class Transactions:
                 raise
             return await self.get(transact.id)  # it was accepted when its nodes were still there
         now = self._clock.wall()
-        tx = Tx(id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now)
+        tx = Tx(
+            id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
+            deadline_at=None if transact.timeout_s is None else now + transact.timeout_s,
+        )  # fmt: skip
+        if transact.dry_run:
+            return view_of(msgspec.structs.replace(tx, state="checked", ended_at=now), steps, ())
         decision = begin(tx, steps, now, policy=self._policy)
         if transact.id in self._active or not await self._store.claim(*rows.claim(decision)):
             return await self._existing(transact.id, digest)
-        active = _Active(decision.tx, decision.steps, list(decision.entries))
+        active = Active(decision.tx, decision.steps, list(decision.entries))
         self._remember(active, decision)
         await self._send(active, decision.commands)
+        return active.view()
+
+    async def _operate(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
+        """An operator's decision, given rows, `now` and `policy`; one that was parked is driven again."""
+        return await self._undisturbed.run(self._operate_undisturbed(key, decide))
+
+    async def _operate_undisturbed(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
+        async with self._late:
+            active = self._active.get(key)
+            if active is None:
+                loaded = await rows.load(self._store, key)
+                if loaded is None:
+                    raise _unknown(key)
+                active = Active(*loaded)
+            await self._drive(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
         return active.view()
 
     async def _existing(self, key: str, digest: str) -> TransactionView:
@@ -167,7 +186,7 @@ class Transactions:
             raise Conflict(f"id: {key!r} is another transaction; choose a new id", field="id")
         return await self.get(key)
 
-    async def _take(self, active: _Active, node: str, result: CommandResult) -> None:
+    async def _take(self, active: Active, node: str, result: CommandResult) -> None:
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             now, ill = self._clock.wall(), self._ill(steps)
             return apply_result(tx, steps, node, result, now, ill=ill, policy=self._policy)
@@ -179,13 +198,13 @@ class Transactions:
         async with self._late:
             loaded = await rows.load(self._store, key)
             if loaded is not None and loaded[0].ended:
-                await self._take(_Active(*loaded), node, result)
+                await self._take(Active(*loaded), node, result)
         return loaded is not None
 
-    async def _drive_all(self, actives: Iterable[_Active], decide: _Decide) -> None:
+    async def _drive_all(self, actives: Iterable[Active], decide: _Decide) -> None:
         await self._undisturbed.run(together([self._drive(active, decide) for active in actives]))
 
-    async def _drive(self, active: _Active, decide: _Decide) -> None:
+    async def _drive(self, active: Active, decide: _Decide) -> None:
         """One decision: made, committed, remembered; then, outside of the lock, sent."""
         async with active.lock:
             decision = decide(active.tx, active.steps)
@@ -195,7 +214,7 @@ class Transactions:
                 self._remember(active, decision)
         await self._send(active, decision.commands)
 
-    def _remember(self, active: _Active, decision: Decision) -> None:
+    def _remember(self, active: Active, decision: Decision) -> None:
         if decision.tx is not active.tx:
             active.timeline += decision.entries
         active.tx, active.steps = decision.tx, decision.steps
@@ -205,7 +224,7 @@ class Transactions:
         else:
             self._active[active.tx.id] = active
 
-    async def _send(self, active: _Active, commands: Iterable[Outgoing]) -> None:
+    async def _send(self, active: Active, commands: Iterable[Outgoing]) -> None:
         """Hand commands over; one that can never be sent counts as rejected."""
         for (node, command), error in await send_all(self._sender, commands):
             refusal = CommandResult(
@@ -221,6 +240,10 @@ class Transactions:
 
     def _ill(self, steps: Sequence[Step]) -> set[str]:
         return {node for node in {step.node for step in steps} if not self._health.healthy(node)}
+
+
+def _unknown(key: str) -> NotFound:
+    return NotFound(f"id: there is no transaction {key!r}; list them with `tx list`", field="id")
 
 
 _Decide = Callable[[Tx, Sequence[Step]], Decision]

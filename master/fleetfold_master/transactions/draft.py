@@ -12,7 +12,10 @@ from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, forw
 from fleetfold_shared.messages import Command, TimelineEntry, TransactionState
 from fleetfold_shared.templates import fill
 
-__all__ = ["Draft"]
+__all__ = ["FAILED", "Draft", "waits_for"]
+
+FAILED = frozenset({"failed", "unknown", "parked"})
+"""States of a step after which a transaction that goes forward cannot succeed."""
 
 
 class Draft:
@@ -41,17 +44,33 @@ class Draft:
         """All steps as they stand now."""
         return list(self._steps.values())
 
-    def stages(self) -> list[int]:
-        """The stages in order."""
-        return sorted({step.stage for step in self._steps.values()})
+    def in_order(self) -> list[Step]:
+        """All steps, none before those it waits for."""
+        return sorted(self._steps.values(), key=lambda step: (step.stage, step.position))
 
-    def members(self, stage: int) -> list[Step]:
-        """The steps of a stage as they stand now."""
-        return [step for step in self._steps.values() if step.stage == stage]
+    def before(self, step: Step) -> list[Step]:
+        """The steps that this one waits for."""
+        return [each for each in self._steps.values() if waits_for(step, each)]
+
+    def behind(self, step: Step) -> list[Step]:
+        """The steps that wait for this one."""
+        return [each for each in self._steps.values() if waits_for(each, step)]
+
+    def failing(self) -> bool:
+        """Whether something has failed for good."""
+        return any(step.state in FAILED for step in self._steps.values())
 
     def past_pivot(self, step: Step) -> bool:
         """Whether this step comes after a point of no return that has been passed."""
         return any(each.pivot and each.stage < step.stage and each.state == "done" for each in self._steps.values())
+
+    def committing(self) -> bool:
+        """Whether the point of no return is passed, or being passed."""
+        return any(step.pivot and step.state in {"running", "compensating", "done", "parked"} for step in self.steps())
+
+    def out_of_time(self) -> bool:
+        """Whether the transaction as a whole has had its time."""
+        return self.tx.deadline_at is not None and self.now >= self.tx.deadline_at
 
     def change(self, step: Step, **changes: Any) -> Step:
         """Put a changed step in the place of `step`."""
@@ -120,3 +139,8 @@ class Draft:
             compensates=forward_id(step, step.undo),
             timeout_s=self.patience(step),
         )
+
+
+def waits_for(step: Step, other: Step) -> bool:
+    """Whether `step` begins only when `other` is done, and is undone before it."""
+    return other.name in step.after if step.after else other.stage < step.stage

@@ -1,22 +1,38 @@
-"""Going forward: one stage after the other until all is done, or something has failed for good."""
+"""Going forward: each step when those before it are done, until all are, or something has failed for good."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
-from fleetfold_master.transactions.draft import Draft
+from fleetfold_master.transactions.draft import FAILED, Draft
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
+from fleetfold_shared.predicates import holds, reach
 
-__all__ = ["go_forward", "take_forward"]
+__all__ = ["abandon", "go_forward", "take_forward"]
 
 
 def go_forward(draft: Draft) -> None:
-    """Drive the first stage that is not done. It settles as a whole before anything follows from it."""
-    for stage in draft.stages():
-        if not _drive(draft, stage):
-            return
-    draft.end("committed")
+    """Begin what is ready, and look after what is under way. Once something has failed nothing new begins, and what is
+    under way settles before anything follows from it.
+    """
+    for step in draft.in_order():
+        _drive_step(draft, step)
+    if draft.failing():
+        for step in draft.in_order():
+            _give_up_waiting(draft, step)
+    _conclude(draft)
+
+
+def abandon(draft: Draft, why: str) -> None:
+    """Turn back now: what is under way is undone by its id, whether it has run or not."""
+    for step in draft.in_order():
+        if step.state == "running":
+            draft.settle(step, state="unknown" if step.suspects else "failed", error=why)
+            draft.note("given up", step, why)
+    _turn_back(draft, why)
 
 
 def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
@@ -40,29 +56,28 @@ def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
         draft.note(result.outcome, step, why)
 
 
-def _drive(draft: Draft, stage: int) -> bool:
-    """Whether the stage is done."""
-    for step in draft.members(stage):
-        _drive_step(draft, step)
-    if _failing(draft, stage):
-        for step in draft.members(stage):
-            _give_up_waiting(draft, step)
-    states = {step.state for step in draft.members(stage)}
+def _conclude(draft: Draft) -> None:
+    """What follows when nothing is under way any more."""
+    states = {step.state for step in draft.steps()}
     if states & {"running", "compensating"}:
-        return False
+        return
     if "parked" in states:
-        draft.end(
-            "parked", _first_error(draft, stage), "a step cannot be finished and what is before it cannot be undone"
-        )
-    elif states & {"failed", "unknown"}:
-        draft.turn("compensating", _first_error(draft, stage))
-        draft.note("rolling back", why=draft.tx.error or "")
-    return states == {"done"}
+        why = "a step cannot be finished and what is before it cannot be undone"
+        draft.end("parked", _first_error(draft), why)
+    elif states & FAILED:
+        _turn_back(draft, _first_error(draft))
+    elif states <= {"done", "skipped"}:
+        draft.end("committed")
+
+
+def _turn_back(draft: Draft, error: str) -> None:
+    draft.turn("compensating", error)
+    draft.note("rolling back", why=error)
 
 
 def _drive_step(draft: Draft, step: Step) -> None:
     if step.state == "waiting":
-        _begin(draft, step)
+        _begin_if_ready(draft, step)
     elif step.state == "compensating":  # a pivot that did not answer in time
         wait_for_undo(draft, step)
     elif step.state == "running" and step.command is None:
@@ -72,6 +87,18 @@ def _drive_step(draft: Draft, step: Step) -> None:
         _over_time(draft, step)
     elif step.state == "running" and draft.now >= (step.due_at or 0.0) and step.node not in draft.ill:
         draft.resend(step, "no answer yet")
+
+
+def _begin_if_ready(draft: Draft, step: Step) -> None:
+    before = draft.before(step)
+    if draft.failing() or any(each.state not in {"done", "skipped"} for each in before):
+        return
+    results = {each.name: each.result for each in draft.steps() if each.state == "done"}
+    if step.when is not None and not holds(step.when, partial(reach, {"steps": results})):
+        draft.settle(step, state="skipped")
+        draft.note("skipped", step, "its condition does not hold")
+    else:
+        _begin(draft, step)
 
 
 def _begin(draft: Draft, step: Step) -> None:
@@ -96,8 +123,8 @@ def _over_time(draft: Draft, step: Step) -> None:
     why = f"no answer within {step.timeout_s:g} s"
     if draft.past_pivot(step):
         _over_time_past_pivot(draft, step, why)
-    elif step.tries <= step.retries and not _failing(draft, step.stage):
-        _same_again(draft, step, f"{why}; retry {step.tries} of {step.retries}")
+    elif step.tries <= _retries(draft, step) and not draft.failing():
+        _same_again(draft, step, f"{why}; retry {step.tries} of {_retries(draft, step)}")
     elif step.pivot:
         ask_whether_it_ran(draft, step, why)
     else:
@@ -125,12 +152,11 @@ def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
         return False
     if draft.past_pivot(step):
         return step.tries < max(draft.policy.max_tries, step.retries)
-    return result.outcome != "rejected" and step.tries <= step.retries and not _failing(draft, step.stage)
+    return result.outcome != "rejected" and step.tries <= _retries(draft, step) and not draft.failing()
 
 
-def _failing(draft: Draft, stage: int) -> bool:
-    """Whether the stage cannot succeed any more."""
-    return any(step.state in {"failed", "unknown", "parked"} for step in draft.members(stage))
+def _retries(draft: Draft, step: Step) -> int:
+    return max(draft.policy.max_tries, step.retries) if step.retriable else step.retries
 
 
 def _give_up_waiting(draft: Draft, step: Step) -> None:
@@ -140,6 +166,6 @@ def _give_up_waiting(draft: Draft, step: Step) -> None:
         draft.note("failed", step, "no other try: its stage has failed")
 
 
-def _first_error(draft: Draft, stage: int) -> str:
-    bad = next(step for step in draft.members(stage) if step.state in {"failed", "unknown", "parked"})
+def _first_error(draft: Draft) -> str:
+    bad = next(step for step in draft.in_order() if step.state in FAILED)
     return f"{bad.name}: {bad.error or bad.state}"

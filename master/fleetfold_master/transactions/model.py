@@ -16,6 +16,7 @@ from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_shared.messages import (
     ActionKind,
     CommandResult,
+    Filter,
     Outcome,
     Params,
     Rollback,
@@ -45,7 +46,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tx(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction's row. `epoch` counts the masters that drove it, `entries` those of its timeline."""
+    """A transaction's row. `epoch` counts the masters that drove it, `entries` those of its timeline.
+
+    From `deadline_at` on it is rolled back, unless it has passed its point of no return.
+    """
 
     id: str
     digest: str
@@ -57,6 +61,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     entries: int = 0
     error: str | None = None
     ended_at: float | None = None
+    deadline_at: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -67,6 +72,8 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step's row: what it is to do, then how far it has come.
 
+    It begins when the steps named in `after` are done, or those of all earlier stages when there are none, and is
+    skipped if `when` does not hold of what they have returned. `retriable`: its failures are no reason to give up.
     `runs` is how each of its forward commands ended (see `effect_of`), None for one not heard of; the last is the
     present one.
     `undo` is which of them is being undone, counted from 1 (0: none), by its `undos`-th compensation.
@@ -86,6 +93,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     retries: int
     pivot: bool
+    after: tuple[str, ...] = ()
+    when: Filter | None = None
+    retriable: bool = False
     state: StepState = "waiting"
     runs: tuple[Outcome | None, ...] = ()
     tries: int = 0

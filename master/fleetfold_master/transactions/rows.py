@@ -14,7 +14,7 @@ from fleetfold_master.store.tables import step as step_table
 from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
-from fleetfold_shared.messages import Rollback, TimelineEntry
+from fleetfold_shared.messages import Filter, Rollback, TimelineEntry
 
 __all__ = ["Loaded", "changes", "claim", "load", "load_newest", "load_unfinished", "read_digest"]
 
@@ -129,6 +129,8 @@ def _step_row(step: Step) -> dict[str, Any]:
     row = msgspec.structs.asdict(step)
     row["params"] = _text(step.params)
     row["rollback"] = None if step.rollback is None else _text(step.rollback)
+    row["after"] = _text(step.after)
+    row["when"] = None if step.when is None else _text(step.when)
     row["runs"] = _text(step.runs)
     row["result"] = None if step.result is None else _text(step.result)
     return row
@@ -145,6 +147,9 @@ def _to_step(row: RowMapping) -> Step:
     fields = dict(row)
     fields["params"] = msgspec.json.decode(fields["params"])
     fields["runs"] = tuple(msgspec.json.decode(fields["runs"]))
+    fields["after"] = tuple(msgspec.json.decode(fields["after"]))
+    if fields["when"] is not None:
+        fields["when"] = msgspec.json.decode(fields["when"], type=Filter)
     if fields["rollback"] is not None:
         fields["rollback"] = msgspec.json.decode(fields["rollback"], type=Rollback)
     if fields["result"] is not None:

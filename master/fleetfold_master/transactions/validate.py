@@ -7,7 +7,9 @@ from typing import Any
 
 from fleetfold_master.actions.schema import check_params
 from fleetfold_master.transactions.model import Step
+from fleetfold_master.transactions.order import Order, arrange, wrong
 from fleetfold_shared.errors import InvalidInput, NotFound, Unavailable
+from fleetfold_shared.filters import check_filter, fields_of
 from fleetfold_shared.messages import ActionInfo, NodeRecord, StepSpec, Transact
 from fleetfold_shared.templates import placeholders
 
@@ -23,11 +25,10 @@ def validate(transact: Transact, lookup: Lookup) -> tuple[Step, ...]:
     `InvalidInput`, `NotFound` or `Unavailable` for the first thing wrong, by name: `steps.crm.params.sku: ...`.
     """
     _check_names(transact.steps)
-    stages = _stages(transact.steps)
-    _check_pivots(transact.steps, stages)
+    order = arrange(transact.steps)
+    _check_pivots(transact.steps, order)
     return tuple(
-        _step(transact.id, position, spec, stages, _action(spec, lookup))
-        for position, spec in enumerate(transact.steps)
+        _step(transact.id, position, spec, order, _action(spec, lookup)) for position, spec in enumerate(transact.steps)
     )
 
 
@@ -35,33 +36,21 @@ def _check_names(specs: Sequence[StepSpec]) -> None:
     seen: set[str] = set()
     for spec in specs:
         if spec.name in seen:
-            raise _wrong(spec, "name", "there are two steps of this name; give each its own")
+            raise wrong(spec, "name", "there are two steps of this name; give each its own")
         seen.add(spec.name)
 
 
-def _stages(specs: Sequence[StepSpec]) -> dict[str, int]:
-    """Each step's stage. One without is a stage of its own, after those before it, so nobody may join it there."""
-    stages: dict[str, int] = {}
-    own: dict[int, str] = {}
-    for spec in specs:
-        stage = max(stages.values(), default=-1) + 1 if spec.stage is None else spec.stage
-        if stage in own:
-            raise _wrong(spec, "stage", f"{stage} is already the own stage of {own[stage]}; give that one a stage too")
-        if spec.stage is None:
-            own[stage] = spec.name
-        stages[spec.name] = stage
-    return stages
-
-
-def _check_pivots(specs: Sequence[StepSpec], stages: Mapping[str, int]) -> None:
+def _check_pivots(specs: Sequence[StepSpec], order: Order) -> None:
     pivots = [spec for spec in specs if spec.pivot]
     for spec in pivots:
         if spec.rollback is not None:
-            raise _wrong(spec, "rollback", "a pivot is the point of no return and has none; leave it out")
+            raise wrong(spec, "rollback", "a pivot is the point of no return and has none; leave it out")
         if spec is not pivots[0]:
-            raise _wrong(spec, "pivot", f"{pivots[0].name} is the pivot already; there is at most one")
-        if list(stages.values()).count(stages[spec.name]) > 1:
-            raise _wrong(spec, "stage", "a pivot has its stage for itself; move the others before or after it")
+            raise wrong(spec, "pivot", f"{pivots[0].name} is the pivot already; there is at most one")
+        if beside := order.beside(spec.name):
+            raise wrong(
+                spec, order.field, f"{beside[0]} may run at the same time as the pivot; it must come before or after it"
+            )
 
 
 def _action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
@@ -91,13 +80,13 @@ def _known(actions: Mapping[str, ActionInfo], name: str, spec: StepSpec, where: 
     return actions[name]
 
 
-def _step(tx: str, position: int, spec: StepSpec, stages: Mapping[str, int], action: ActionInfo) -> Step:
-    _check_references(spec, stages)
+def _step(tx: str, position: int, spec: StepSpec, order: Order, action: ActionInfo) -> Step:
+    _check_references(spec, order)
     return Step(
         tx=tx,
         name=spec.name,
         position=position,
-        stage=stages[spec.name],
+        stage=order.stages[spec.name],
         node=spec.node,
         action=spec.action,
         kind=action.kind,
@@ -106,36 +95,42 @@ def _step(tx: str, position: int, spec: StepSpec, stages: Mapping[str, int], act
         timeout_s=spec.timeout_s,
         retries=spec.retries,
         pivot=spec.pivot,
+        after=tuple(spec.depends_on or ()),
+        when=spec.when,
+        retriable=spec.retriable,
     )
 
 
-def _check_references(spec: StepSpec, stages: Mapping[str, int]) -> None:
-    """`{{steps.NAME...}}` of an earlier stage in the params; a field of the step's own result in the rollback's."""
+def _check_references(spec: StepSpec, order: Order) -> None:
+    """`{{steps.NAME...}}` of a step before it in the params and in `when`; in the rollback's, a field of the step's own
+    result.
+    """
     for path in _paths(spec, "params", spec.params):
-        first, _, rest = path.partition(".")
-        name = rest.partition(".")[0]
-        if first != "steps" or not name:
-            raise _wrong(spec, "params", f"{{{{{path}}}}} means nothing here; write {{{{steps.NAME.field}}}}")
-        if name not in stages:
-            raise _wrong(spec, "params", f"{{{{{path}}}}}: there is no step {name!r}; there are {', '.join(stages)}")
-        if stages[name] >= stages[spec.name]:
-            raise _wrong(spec, "params", f"{{{{{path}}}}}: {name} has not run by then; put it in an earlier stage")
+        _check_path(spec, "params", path, f"{{{{{path}}}}}", order)
+    if spec.when is not None:
+        check_filter(spec.when, f"steps.{spec.name}.when")
+        for path in fields_of(spec.when):
+            _check_path(spec, "when", path, path, order)
     for path in _paths(spec, "rollback.params", spec.rollback.params if spec.rollback else {}):
         if path.partition(".")[0] == "steps":
-            raise _wrong(
-                spec,
-                "rollback.params",
-                f"{{{{{path}}}}}: a rollback knows its own step's result only; write {{{{field}}}}",
-            )
+            why = f"{{{{{path}}}}}: a rollback knows its own step's result only; write {{{{field}}}}"
+            raise wrong(spec, "rollback.params", why)
+
+
+def _check_path(spec: StepSpec, where: str, path: str, shown: str, order: Order) -> None:
+    first, _, rest = path.partition(".")
+    name = rest.partition(".")[0]
+    if first != "steps" or not name:
+        example = "{{steps.NAME.field}}" if where == "params" else "steps.NAME.field"
+        raise wrong(spec, where, f"{shown} means nothing here; write {example}")
+    if name not in order.stages:
+        raise wrong(spec, where, f"{shown}: there is no step {name!r}; there are {', '.join(order.stages)}")
+    if name not in order.before[spec.name]:
+        raise wrong(spec, where, f"{shown}: {name} has not run by then; {order.remedy}")
 
 
 def _paths(spec: StepSpec, where: str, params: Mapping[str, Any]) -> list[str]:
     try:
         return sorted(placeholders(params))
     except InvalidInput as error:
-        raise _wrong(spec, where, error.message) from None
-
-
-def _wrong(spec: StepSpec, where: str, what: str) -> InvalidInput:
-    field = f"steps.{spec.name}.{where}"
-    return InvalidInput(f"{field}: {what}", field=field)
+        raise wrong(spec, where, error.message) from None

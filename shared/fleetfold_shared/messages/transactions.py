@@ -10,13 +10,15 @@ from msgspec import Meta
 from fleetfold_shared.ids import CallerId, Identifier
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import Params
+from fleetfold_shared.messages.criteria import Filter
 
 __all__ = [
-    "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionGet",
-    "TransactionList", "TransactionListed", "TransactionState", "TransactionView", "TransactionWait",
+    "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionCancel",
+    "TransactionGet", "TransactionList", "TransactionListed", "TransactionResolve", "TransactionRetry",
+    "TransactionSkip", "TransactionState", "TransactionView", "TransactionWait",
 ]  # fmt: skip
 
-TransactionState = Literal["running", "compensating", "committed", "rolled_back", "parked"]
+TransactionState = Literal["checked", "running", "compensating", "committed", "rolled_back", "parked"]
 StepState = Literal[
     "waiting", "running", "done", "failed", "unknown", "compensating", "compensated", "parked", "skipped"
 ]
@@ -30,11 +32,13 @@ class Rollback(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
 
 
 class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
-    """One step. Steps of the same stage run in parallel; a stage starts when the one before has succeeded.
+    """One step. Steps of the same stage run in parallel; a stage starts when the one before has succeeded. Or a step
+    starts when those it names in `depends_on` have: a transaction has stages or dependencies, not both.
 
     `{{steps.NAME.field}}` in the params is a field of the result of a step of an earlier stage. `retries` are
-    tries after the first. `pivot` is the point of no return: a step without a rollback, after which there is only
-    forward.
+    tries after the first; a step that is `retriable` is tried until it succeeds, or an operator is needed. `pivot` is
+    the point of no return: a step without a rollback, after which there is only forward. A step is left out when its
+    `when` does not hold: a filter over the fields `steps.NAME.field` of results of steps before it.
     """
 
     name: Identifier
@@ -46,17 +50,25 @@ class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
     timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     retries: Annotated[int, Meta(ge=0, le=100)] = 0
     pivot: bool = False
+    depends_on: list[str] | None = None
+    when: Filter | None = None
+    retriable: bool = False
 
 
 class Transact(Message, frozen=True, kw_only=True):
     """`tx.run`. `id` is the caller's: the same id is the same transaction, however often it is sent. A step without
     a `stage` is a stage of its own, after those before it. Answered when it has ended or after `wait_ms`.
+
+    One that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
+    `dry_run` all is checked, and nothing begun: the answer is `checked`.
     """
 
     id: CallerId
     steps: Annotated[list[StepSpec], Meta(min_length=1, max_length=100)]
     name: Annotated[str, Meta(max_length=200)] = ""
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    timeout_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
+    dry_run: bool = False
 
 
 class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,6 +118,35 @@ class TransactionWait(Message, frozen=True, kw_only=True):
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
+
+
+class TransactionCancel(Message, frozen=True, kw_only=True):
+    """`tx.cancel`: turn back, and undo what was done. `Conflict` when it is too late for that."""
+
+    id: str
+
+
+class TransactionRetry(Message, frozen=True, kw_only=True):
+    """`tx.retry`: of a parked transaction, try the parked steps again, or one of them."""
+
+    id: str
+    step: str | None = None
+
+
+class TransactionSkip(Message, frozen=True, kw_only=True):
+    """`tx.skip`: of a parked transaction, leave a parked step as it is, and go on with the others."""
+
+    id: str
+    step: str
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class TransactionResolve(Message, frozen=True, kw_only=True):
+    """`tx.resolve`: end a parked transaction by hand: an operator has seen to it that this is true."""
+
+    id: str
+    state: Literal["committed", "rolled_back"]
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class TransactionList(Message, frozen=True, kw_only=True):

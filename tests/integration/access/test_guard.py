@@ -54,8 +54,12 @@ from fleetfold_shared.messages import (
     SigningRotate,
     StepSpec,
     Transact,
+    TransactionCancel,
     TransactionGet,
     TransactionList,
+    TransactionResolve,
+    TransactionRetry,
+    TransactionSkip,
     TransactionWait,
     WhoAmI,
 )
@@ -87,6 +91,10 @@ ASKS: dict[str, Message] = {
     "tx.get": TransactionGet(id="t1"),
     "tx.wait": TransactionWait(id="t1"),
     "tx.list": TransactionList(),
+    "tx.cancel": TransactionCancel(id="t1"),
+    "tx.retry": TransactionRetry(id="t1"),
+    "tx.skip": TransactionSkip(id="t1", step="a", why="by hand"),
+    "tx.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
     "keys.create": KeyCreate(name="bot"),
     "keys.list": KeyList(),
     "keys.rotate": KeyRotate(key="bot"),
@@ -169,7 +177,7 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            assert verb in {"jobs.get", "jobs.wait", "tx.get", "tx.wait", "nodes.approve"}
+            assert verb in {"jobs.get", "jobs.wait", "nodes.approve"} or verb.startswith("tx.")
 
 
 async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:

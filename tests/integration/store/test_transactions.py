@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
-from fleetfold_shared.messages import Command, CommandResult, Rollback, StepSpec, Transact
+from fleetfold_shared.messages import Command, CommandResult, Filter, Rollback, StepSpec, Transact
 from support.master import Doctor, Outbox, answer, registry
 
 SHOP = StepSpec(
@@ -246,3 +247,80 @@ async def test_an_answer_that_could_not_be_written_is_not_acknowledged_and_count
     assert (await room.state(), room.outbox.take()) == ("running running waiting", [])
     await room.hear("shop", answer(command, result={"id": "o7"}))
     assert (await room.state(), room.one().id) == ("running done running", "t.t1.crm.f")
+
+
+RICH = Transact(
+    id="t1",
+    timeout_s=60,
+    steps=[
+        SHOP,
+        msgspec.structs.replace(CRM, depends_on=["shop"], when=Filter("steps.shop.id", "eq", "o7"), retriable=True),
+    ],
+)
+
+
+async def test_dependencies_conditions_and_the_time_for_the_whole_survive_a_restart(room: Room) -> None:
+    await room.transactions.start(RICH, "ann")
+    await room.die_and_return()
+    [_, (_, command)] = room.outbox.take()
+    await room.hear("shop", answer(command, result={"id": "o8"}))
+    assert await room.state() == "committed done skipped"
+
+
+async def test_what_is_out_of_its_time_is_rolled_back_after_a_restart_too(room: Room) -> None:
+    await room.transactions.start(RICH, "ann")
+    await room.hear("shop", answer(room.one(), result={"id": "o7"}))
+    await room.die_and_return()
+    room.outbox.take()
+    await room.pass_time(61)
+    assert await room.state() == "compensating done compensating"
+
+
+async def test_a_dry_run_checks_everything_and_begins_nothing(room: Room) -> None:
+    dry = msgspec.structs.replace(RICH, dry_run=True)
+    view = await room.transactions.start(dry, "ann")
+    assert (view.state, [step.state for step in view.steps]) == ("checked", ["waiting", "waiting"])
+    assert room.outbox.take() == []
+    with pytest.raises(NotFound):
+        await room.transactions.get("t1")
+    wrong = StepSpec(name="crm", node="crm", action="fly")
+    with pytest.raises(NotFound, match=r"steps\.crm\.action"):
+        await room.transactions.start(msgspec.structs.replace(dry, steps=[wrong]), "ann")
+
+
+async def test_a_cancelled_transaction_is_undone_and_says_by_whom(room: Room) -> None:
+    await room.transactions.start(ORDER, "ann")
+    command = room.one()
+    view = await room.transactions.cancel("t1", "bob")
+    assert (view.state, view.error) == ("compensating", "cancelled by bob")
+    undo = room.one()
+    assert undo.compensates == command.id
+    await room.hear("shop", msgspec.structs.replace(answer(undo), tombstone=True))
+    assert await room.state() == "rolled_back compensated skipped"
+
+
+async def test_a_parked_transaction_goes_on_for_an_operator_and_is_waited_for_again(room: Room) -> None:
+    await room.transactions.start(ORDER, "ann")
+    await room.hear("shop", answer(room.one(), result={"id": "o7"}))
+    await room.hear("crm", answer(room.one(), "failed"))
+    await room.hear("shop", answer(room.one(), "unknown"))
+    assert await room.state() == "parked parked failed"
+    await room.die_and_return()
+    assert (await room.transactions.retry("t1", "bob")).state == "compensating"
+    waiting = asyncio.create_task(room.transactions.wait("t1", 30))
+    await room.pass_time(1)
+    await room.hear("shop", answer(room.one()))
+    assert (await waiting).state == "rolled_back"
+
+
+async def test_a_parked_transaction_is_ended_by_hand(room: Room) -> None:
+    await room.transactions.start(ORDER, "ann")
+    await room.hear("shop", answer(room.one(), result={"id": "o7"}))
+    await room.hear("crm", answer(room.one(), "failed"))
+    await room.hear("shop", answer(room.one(), "unknown"))
+    view = await room.transactions.resolve("t1", "bob", "rolled_back", "released by hand")
+    assert (view.state, view.timeline[-2].why) == ("rolled_back", "by bob: released by hand")
+    await room.die_and_return()
+    assert await room.state() == "rolled_back parked failed"
+    with pytest.raises(NotFound):
+        await room.transactions.cancel("t9", "bob")

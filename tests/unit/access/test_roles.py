@@ -32,7 +32,7 @@ def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
 
 def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     own = {verb for verb in verbs_of("publisher") if reach("publisher", verb) == "own"}
-    assert own == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.list"}
+    assert own == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.list", "tx.cancel"}
 
 
 def test_a_child_may_join_and_ask_about_itself_and_nothing_else() -> None:

@@ -182,6 +182,29 @@ def test_a_transaction_is_shown_with_its_steps_and_its_timeline() -> None:
     assert "order: rolled_back  transaction t1\npayment: declined" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["cancel", "t1"], ("cancel", "t1")),
+        (["retry", "t1"], ("retry", ("t1", None))),
+        (["retry", "t1", "--step", "crm"], ("retry", ("t1", "crm"))),
+        (["skip", "t1", "crm", "--why", "by hand"], ("skip", ("t1", "crm", "by hand"))),
+        (["resolve", "t1", "committed", "--why", "by hand"], ("resolve", ("t1", "committed", "by hand"))),
+        (["follow", "t1", "--timeout", "5"], ("wait", ("t1", 5.0))),
+    ],
+)
+def test_what_operators_ask_about_transactions(words: list[str], asked: tuple[str, object]) -> None:
+    fleet = FakeFleet(answer=transaction("committed"))
+    assert run_command("tx", *words, fleet=fleet).code == 0
+    assert fleet.asked == [asked]
+
+
+def test_a_dry_run_begins_nothing() -> None:
+    fleet = FakeFleet(answer=transaction("checked"))
+    assert run_command("tx", "run", "-", "--dry-run", fleet=fleet, stdin=STEPS).code == 0
+    assert [what for what, _ in fleet.asked] == ["check"]
+
+
 def test_a_transaction_file_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     fleet = FakeFleet()
     file = tmp_path / "order.toml"

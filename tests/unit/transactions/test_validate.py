@@ -8,7 +8,7 @@ import pytest
 
 from fleetfold_master.transactions import validate
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, Unavailable
-from fleetfold_shared.messages import Rollback, StepSpec, Transact
+from fleetfold_shared.messages import Filter, Rollback, StepSpec, Transact
 from support.master import registry
 
 NODES = registry(("shop", "active"), ("crm", "active"), ("old", "removed"), ("ill", "maintenance"))
@@ -53,6 +53,18 @@ def _tx(*steps: StepSpec) -> Transact:
         ),
         (_crm(pivot=True, rollback=Rollback("undo")), InvalidInput, "steps.crm.rollback: a pivot is the point"),
         (_crm(stage=0), InvalidInput, "steps.crm.stage: 0 is already the own stage of shop"),
+        (_crm(depends_on=["x"]), InvalidInput, "steps.crm.depends_on: there is no step 'x'; there are crm, shop"),
+        (_crm(depends_on=["crm"]), InvalidInput, "steps.crm.depends_on: these wait for each other in a circle: crm"),
+        (_crm(depends_on=["shop"], stage=1), InvalidInput, "steps.crm.stage: other steps name what they depend on"),
+        (
+            _crm(depends_on=[], params={"text": "{{steps.shop.y}}"}),
+            InvalidInput,
+            "steps.crm.params: {{steps.shop.y}}: shop has not run by then; depend on it",
+        ),
+        (_crm(depends_on=[], pivot=True), InvalidInput, "steps.crm.depends_on: shop may run at the same time"),
+        (_crm(when=Filter("total", "gt", 1)), InvalidInput, "steps.crm.when: total means nothing here; write steps.N"),
+        (_crm(when=Filter("steps.crm.y")), InvalidInput, "steps.crm.when: steps.crm.y: crm has not run by then"),
+        (_crm(when=Filter("steps.shop.y", "in", 3)), InvalidInput, "steps.crm.when.value: `in` takes a list"),
     ],
 )
 def test_a_wrong_step_is_refused_by_name(step: StepSpec, kind: type[FleetfoldError], message: str) -> None:
@@ -64,13 +76,23 @@ def test_a_wrong_step_is_refused_by_name(step: StepSpec, kind: type[FleetfoldErr
 def test_there_is_one_pivot_and_it_stands_alone() -> None:
     with pytest.raises(InvalidInput, match=r"steps\.b\.pivot: a is the pivot already"):
         validate(_tx(_crm(name="a", pivot=True), _crm(name="b", pivot=True)), NODES.get)
-    with pytest.raises(InvalidInput, match=r"steps\.a\.stage: a pivot has its stage for itself"):
+    with pytest.raises(InvalidInput, match=r"steps\.a\.stage: b may run at the same time as the pivot"):
         validate(_tx(_crm(name="a", pivot=True, stage=1), _crm(name="b", stage=1)), NODES.get)
 
 
 def test_steps_without_a_stage_follow_those_before_them() -> None:
     specs = [_crm(name="a"), _crm(name="b", stage=5), _crm(name="c", stage=5), _crm(name="d")]
     assert [step.stage for step in validate(_tx(*specs), NODES.get)] == [0, 5, 5, 6]
+
+
+def test_dependencies_give_each_step_its_depth() -> None:
+    specs = [
+        _crm(name="d", depends_on=["b", "c"]), _crm(name="a"), _crm(name="b", depends_on=["a"]),
+        _crm(name="c", depends_on=[]), _crm(name="e", depends_on=["d"], params={"text": "{{steps.a.id}}"}),
+    ]  # fmt: skip
+    steps = validate(_tx(*specs), NODES.get)
+    assert [(step.name, step.stage) for step in steps] == [("d", 2), ("a", 0), ("b", 1), ("c", 0), ("e", 3)]
+    assert steps[0].after == ("b", "c")
 
 
 def test_a_whole_placeholder_may_stand_for_any_type() -> None:

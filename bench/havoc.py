@@ -1,0 +1,68 @@
+"""kill -9, SIGSTOP and a lost store, one after the other, in the order of a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from bench.chaos_work import CHILDREN
+from support.fleet import Fleet
+
+__all__ = ["Havoc"]
+
+BETWEEN_S = (0.2, 1.2)
+DEAD_S = (0.0, 0.5)
+FROZEN_S = (1.0, 5.0)
+"""Longer than most steps may take."""
+
+
+class Havoc:
+    """What is done to a fleet. Whoever was struck stands again when `rage` returns; `counts` says what was done."""
+
+    def __init__(self, fleet: Fleet, rng: random.Random) -> None:
+        self._fleet, self._rng = fleet, rng
+        self.counts: Counter[str] = Counter()
+
+    async def rage(self, over: asyncio.Event) -> None:
+        """Strike until `over` is set."""
+        blows: list[tuple[int, str, Callable[[], Awaitable[None]]]] = [
+            (4, "kill master", lambda: self._kill("master")),
+            (5, "kill child", lambda: self._kill(self._child())),
+            (3, "kill server", lambda: self._kill("server")),
+            (1, "kill broker", lambda: self._kill("broker")),
+            (2, "kill master and child", lambda: self._kill("master", self._child())),
+            (1, "kill server and child", lambda: self._kill("server", self._child())),
+            (3, "freeze child", lambda: self._freeze(self._child())),
+            (2, "freeze master", lambda: self._freeze("master")),
+            (1, "freeze server", lambda: self._freeze("server")),
+            (1, "lose the store", self._lose_store),
+        ]
+        weights = [weight for weight, _, _ in blows]
+        while not over.is_set():
+            await asyncio.sleep(self._rng.uniform(*BETWEEN_S))
+            [(_, name, blow)] = self._rng.choices(blows, weights)
+            await blow()
+            self.counts[name] += 1
+
+    async def _kill(self, *victims: str) -> None:
+        await self._fleet.kill(*victims)
+        await asyncio.sleep(self._rng.uniform(*DEAD_S))
+        await self._fleet.restart(*victims)
+
+    async def _lose_store(self) -> None:
+        await self._fleet.kill("broker")
+        self._fleet.wipe_streams()
+        await self._fleet.restart("broker")
+
+    async def _freeze(self, victim: str) -> None:
+        pid = self._fleet.pid(victim)
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(self._rng.uniform(*FROZEN_S))
+        os.kill(pid, signal.SIGCONT)
+
+    def _child(self) -> str:
+        return self._rng.choice(CHILDREN)
