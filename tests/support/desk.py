@@ -72,8 +72,9 @@ class Log:
 
 
 class _Federation:
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.asked: list[Search] = []
+        self.nodes = registry.all
 
     async def search(self, ask: Search, asked: Search | None = None) -> Searched:
         self.asked.append(ask)
@@ -155,7 +156,7 @@ class Desk:
         self.dropped: list[str] = []
         presence = Presence(self.clock, 5.0)
         self.registry = Registry(Nodes(store), presence, self.clock, VERSION)
-        self.federation, self.jobs, self.transactions = _Federation(), _Jobs(), _Transactions()
+        self.federation, self.jobs, self.transactions = _Federation(self.registry), _Jobs(), _Transactions()
         self.fleet, self.gatherer = _Fleet(self.registry), _Gatherer()
         signing = SigningKeys.load(keys, {}, self.clock)
         self.rooms = AccessRooms(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from fleetfold_broker.gather import Answer
 from fleetfold_child.documents import Document
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_child.index.facets import add_up
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.preparation import prepare
@@ -56,17 +57,17 @@ class Shelf:
         self.statistics = statistics_of(self.there.values())
         await self.index.apply(prepare(list(new.values()), self.embedder), ())
 
-    async def search(self, ask: SearchAsk, node: str = "") -> tuple[list[ScoredDocument], bool]:
-        found = await self.index.search(read_ask(ask, self.embedder, node, self.name, self.alpha))
-        return [marked(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found], True
-
-    async def facets(self, ask: SearchAsk) -> list[Tally]:
-        return await self.index.facets(read_ask(ask, self.embedder))
+    async def search(
+        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+    ) -> tuple[list[ScoredDocument], bool]:
+        found = await self.index.find(read_ask(ask, self.embedder, node, self.name, self.alpha))
+        add_up(totals, found.facets)
+        return [marked(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found.hits], True
 
     async def search_explained(
-        self, ask: SearchAsk, node: str = ""
+        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
-        found, size = await self.search(ask, node), len(self.there)
+        found, size = await self.search(ask, node, totals), len(self.there)
         return found[0], CollectionExplained(self.name, size, size, True, self.epoch)
 
     @property

@@ -201,7 +201,7 @@ async def test_a_node_that_begins_anew_is_an_error_and_repeats_nothing() -> None
 async def test_a_node_that_was_silent_returns_behind_the_place() -> None:
     fleet = await Shelves.holding(twins(3))
     fleet.silent = {"shop"}
-    first = await fleet.search("red shoe", limit=2)
+    first = await fleet.search("red shoe", limit=2, timeout_ms=200)
     fleet.silent = set()
     second = await fleet.search("red shoe", limit=10, cursor=first.cursor)
     assert first.partial

@@ -13,6 +13,7 @@ from fleetfold_child.documents import Document
 from fleetfold_master.search import strangers
 from fleetfold_shared.messages import Filter, SearchAsk, Searched, Sort
 from support.paging import Shelves, placed
+from support.rounds import rounds_of
 from support.search import WordBag, document
 
 WORDS = ["tent", "rain", "light", "stove", "camp", "trail", "boots", "lake", "gale", "fire"]
@@ -139,7 +140,7 @@ async def test_what_is_not_scored_in_time_is_left_out_and_reported(monkeypatch: 
     async def too_late(came: Any, ask: SearchAsk, alphas: Any, _left_s: float) -> Any:
         return await strangers.scored_anew(came, ask, alphas, -1.0)
 
-    monkeypatch.setattr("fleetfold_master.search.federation.scored_anew", too_late)
+    monkeypatch.setattr("fleetfold_master.search.asker.scored_anew", too_late)
     mixed, _ = await fleets()
     found = await mixed.search(QUERY, limit=10)
     blog = next(one for one in found.nodes if one.node == "blog")
@@ -156,7 +157,7 @@ async def test_an_older_node_says_that_it_cannot(monkeypatch: pytest.MonkeyPatch
     async def older(verb: str, nodes: list[str], data: bytes, timeout_s: float) -> dict[str, Answer]:
         return await gather(verb, nodes, data.replace(b'"query"', b'"unknown"'), timeout_s)
 
-    monkeypatch.setattr(mixed.federation, "_gather", older)
+    monkeypatch.setattr(mixed.federation.scatter, "_rounds", rounds_of(older))
     found = await mixed.search(QUERY, limit=10)
     blog = next(one for one in found.nodes if one.node == "blog")
     assert (blog.status, blog.rescored) == ("error", False)
