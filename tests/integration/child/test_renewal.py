@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(hou
         kill(house.broker)
         await eventually(lambda: shop.link.reconnects == 1 and shop.link.is_up)
         assert house.registrar.asked == ["enrol", "refresh"]
-        assert house.admitted == ["enrol", "full", "refresh", "full"]
+        entered = [way for way, _ in groupby(house.admitted)]  # a door may be cut off while it is open, and tried again
+        assert entered == ["enrol", "full", "refresh", "full"]
         await shop.publish("fleet.hb.shop", NodeList())
 
 
