@@ -47,7 +47,19 @@ async def test_up_is_a_fleet_that_commands_find(nats_server: str, tmp_path: Path
 async def test_search_prints_exactly_what_is_documented(shared_fleet: Fleet) -> None:
     found = await fleetfold("search", "a tent in a gale", "--limit", "3", "--json")
     assert found.code == 0, found
-    fields = ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
+    fields = [
+        "query",
+        "hits",
+        "nodes",
+        "total",
+        "took_ms",
+        "partial",
+        "cursor",
+        "changed",
+        "facets",
+        "coverage",
+        "cached",
+    ]
     assert list(found.json) == fields
     assert (found.json["total"], found.json["partial"]) == (3, False)
     assert {hit["node"] for hit in found.json["hits"][:2]} == {"shop", "blog"}
@@ -208,7 +220,7 @@ async def test_a_new_master_searches_all_its_nodes_at_once(shared_fleet: Fleet) 
 
 async def test_a_frozen_child_costs_the_deadline_and_is_said_to_be_late(shared_fleet: Fleet) -> None:
     shared_fleet.freeze("blog")
-    found = await fleetfold("search", "tent", "--timeout", "1", "--json")
+    found = await fleetfold("search", "tent", "--timeout", "1", "--cache", "off", "--json")
     shared_fleet.thaw("blog")
     assert (found.code, found.json["partial"]) == (3, True)
     assert {node["node"]: node["status"] for node in found.json["nodes"]} == {"blog": "timeout", "shop": "ok"}

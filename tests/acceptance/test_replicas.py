@@ -27,7 +27,7 @@ async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Sea
     found: list[tuple[float, Searched]] = []
     while not stop.is_set():
         started = time.monotonic()
-        answer = await client.search(QUERIES[len(found) % len(QUERIES)], limit=50, timeout_s=TIMEOUT_S)
+        answer = await client.search(QUERIES[len(found) % len(QUERIES)], limit=50, timeout_s=TIMEOUT_S, cache="off")
         found.append((time.monotonic() - started, answer))
     return found
 
@@ -38,12 +38,12 @@ async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet
     for name in ("north", "south"):
         await fleet.start_child(name, "--collection", f"products={file}", "--replica", "products=catalogue")
     async with await fleet.client() as client:
-        whole = {query: (await client.search(query, limit=50)).hits for query in QUERIES}
+        whole = {query: (await client.search(query, limit=50, cache="off")).hits for query in QUERIES}
         stop = asyncio.Event()
         searching = [asyncio.create_task(searches(client, stop)) for _ in range(4)]
         (asked, _), *_ = Counter(hit.node for hits in whole.values() for hit in hits).most_common()
         await fleet.kill(asked)
-        after = [await client.search(query, limit=50, timeout_s=TIMEOUT_S) for query in QUERIES]
+        after = [await client.search(query, limit=50, timeout_s=TIMEOUT_S, cache="off") for query in QUERIES]
         stop.set()
         answers = [one for found in await asyncio.gather(*searching) for one in found]
 

@@ -63,7 +63,7 @@ class Walkthrough:
             right = shape(said.out + said.err) == shape(shown.output)
             if right or not reads or asyncio.get_running_loop().time() > deadline:
                 break
-        assert shape(said.out + said.err) == shape(shown.output), shown.command
+        assert shape(said.out + said.err) == shape(shown.output), f"{shown.command}\n{said.out}{said.err}"
 
     async def close(self) -> None:
         """Stop what is still up, the last started first."""
