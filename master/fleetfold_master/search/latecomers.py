@@ -39,8 +39,7 @@ class Latecomers:
     def expect(self, course: Course, ask: SearchAsk, answers: Answers) -> None:
         """A search has been answered; from whoever was too slow for it an answer may still come."""
         slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
-        wanted = course.search.dedup == "off" and not course.search.sort and not course.search.explain
-        if self._cache is None or course.key is None or not slow or not wanted or course.search.cache == "off":
+        if self._cache is None or course.key is None or not slow or not _is_plain(course):
             return
         self._unfinished[ask.request] = _Unfinished(course, course.key, ask, dict(answers), slow)
         while len(self._unfinished) > MOST:
@@ -63,3 +62,10 @@ class Latecomers:
         searched = told(course, finished.ask, hits, answers)
         assert self._cache is not None
         self._cache.complete(finished.key, searched, (time.perf_counter() - course.started) * 1000)
+
+
+def _is_plain(course: Course) -> bool:
+    """Whether each node was asked once, and the same as all others."""
+    search = course.search
+    once = search.dedup == "off" and not search.sort and not course.holding.groups
+    return once and not search.explain and search.cache != "off"

@@ -271,3 +271,32 @@ async def _some_ask(fleet: Fleet) -> SearchAsk:
     await fleet.client.search("tent", cache="off", timeout_s=SHORT_S)
     del scatter.ask  # type: ignore[method-assign]
     return asks[0]
+
+
+async def test_answers_that_come_late_make_the_whole_one_that_is_kept(fleet: Fleet) -> None:
+    await fleet.start_child("big", {"docs": tents("big", 20)})
+    await start(fleet, "small")
+    for _ in range(3):
+        await fleet.client.search("tent", cache="off")
+    go = asyncio.Event()
+    collection = fleet.children["small"]._collections["docs"]  # type: ignore[index]
+    search = collection.search
+
+    async def slow(*words: Any) -> Any:
+        await go.wait()
+        return await search(*words)
+
+    collection.search = slow  # type: ignore[method-assign]
+    assert (await fleet.client.search("tents", timeout_s=20.0)).partial
+    go.set()
+
+    async def kept() -> bool:
+        return (await fleet.client.cache_stats()).memory_entries == 1
+
+    await eventually(kept)  # and nobody has asked again
+    whole = await fleet.client.search("tents")
+    assert (whole.cached, whole.partial, statuses(whole)) == (True, False, {"big": "ok", "small": "ok"})
+    asked = await fleet.client.search("tents", cache="off")
+    assert [(hit.node, hit.id, hit.score) for hit in whole.hits] == [
+        (hit.node, hit.id, hit.score) for hit in asked.hits
+    ]
