@@ -8,30 +8,58 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["MISSING", "Reader", "holds", "reach"]
+__all__ = ["MISSING", "ORDER", "Test", "predicate", "reach", "value_test"]
 
-Reader = Callable[[str], Any]
-"""What there is in a field; `MISSING` where there is none."""
+T = TypeVar("T")
+Test = Callable[[Any], bool]
+"""Whether a test holds of the value of its field."""
 
 MISSING = object()
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+"""The value of a field that is not there."""
+ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge,
 }  # fmt: skip
 
 
-def holds(given: Filter, read: Reader) -> bool:
-    """Whether the filter holds of what `read` reads."""
+def predicate(
+    given: Filter, reader: Callable[[str], Callable[[T], Any]], wanted: Callable[[Filter], Any] = lambda one: one.value
+) -> Callable[[T], bool]:
+    """Whether the filter holds of a thing. `reader` of a field is what a thing has there, or `MISSING`; `wanted` is the
+    value that a test of a field compares with.
+    """
     if given.field is not None:
-        return _test(given, read(given.field))
-    return (
-        all(holds(part, read) for part in given.all or ())
-        and (not given.any or any(holds(part, read) for part in given.any))
-        and not any(holds(part, read) for part in given.none or ())
+        read, test = reader(given.field), value_test(given.op, wanted(given))
+        return lambda thing: test(read(thing))
+    every, some, none = (
+        [predicate(part, reader, wanted) for part in parts or ()] for parts in (given.all, given.any, given.none)
     )
+    return lambda thing: (
+        all(holds(thing) for holds in every)
+        and (not some or any(holds(thing) for holds in some))
+        and not any(holds(thing) for holds in none)
+    )
+
+
+def value_test(op: str, wanted: Any) -> Test:
+    """The test of one value."""
+    match op:
+        case "eq":
+            return lambda value: _equal(value, wanted)
+        case "ne":
+            return lambda value: not _equal(value, wanted)
+        case "in":
+            return lambda value: any(_equal(value, one) for one in wanted)
+        case "exists":
+            return lambda value: (value is not MISSING) == wanted
+        case "contains":
+            return lambda value: _contains(value, wanted)
+        case _:
+            in_order = ORDER[op]
+            return lambda value: _comparable(value, wanted) and in_order(value, wanted)
 
 
 def reach(values: Mapping[str, Any], path: str) -> Any:
@@ -44,23 +72,6 @@ def reach(values: Mapping[str, Any], path: str) -> Any:
             return MISSING
         here = here[name]
     return here
-
-
-def _test(given: Filter, value: Any) -> bool:
-    wanted: Any = given.value
-    match given.op:
-        case "eq":
-            return _equal(value, wanted)
-        case "ne":
-            return not _equal(value, wanted)
-        case "in":
-            return any(_equal(value, one) for one in wanted)
-        case "exists":
-            return (value is not MISSING) == bool(wanted)
-        case "contains":
-            return _contains(value, wanted)
-        case op:
-            return _comparable(value, wanted) and bool(_ORDER[op](value, wanted))
 
 
 def _equal(value: Any, wanted: Any) -> bool:

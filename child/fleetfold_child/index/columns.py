@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.documents import Document
-from fleetfold_child.index.filters import MISSING, reader
+from fleetfold_child.index.filters import reader
 from fleetfold_shared.facets import Tally
 from fleetfold_shared.fieldvalues import NOTHING, NUMBER, kind_of, plain
+from fleetfold_shared.predicates import MISSING
 
 __all__ = ["EXACT", "MAX_COLUMNS", "NOWHERE", "Column", "Columns", "Members"]
 

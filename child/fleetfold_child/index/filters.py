@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fleetfold_child.documents import Document
+from fleetfold_shared import predicates
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["MISSING", "ORDER", "Predicate", "id_in", "predicate", "reader", "value_test", "wanted_value", "where"]
+__all__ = ["Predicate", "id_in", "predicate", "reader", "wanted_value", "where"]
 
 Predicate = Callable[[Document], bool]
 
-MISSING = object()
-"""What a document has in a field that is not there."""
-ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge,
-}  # fmt: skip
 _SQL = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 def predicate(given: Filter) -> Predicate:
-    """The test that a checked filter stands for.
-
-    Values of different kinds are never equal and have no order: such a test is false, not an error. A missing field
-    equals null. `ne` is true where `eq` is false, for missing fields too.
-    """
-    if given.field is not None:
-        return _test(given)
-    every = [predicate(part) for part in given.all or ()]
-    some = [predicate(part) for part in given.any or ()]
-    none = [predicate(part) for part in given.none or ()]
-    return lambda document: (
-        all(holds(document) for holds in every)
-        and (not some or any(holds(document) for holds in some))
-        and not any(holds(document) for holds in none)
-    )
-
-
-def _test(given: Filter) -> Predicate:
-    read = reader(given.field or "")
-    test = value_test(given)
-    return lambda document: test(read(document))
-
-
-def value_test(given: Filter) -> Callable[[Any], bool]:
-    """The test of a field's value that a checked filter with a field stands for."""
-    wanted = wanted_value(given)
-    match given.op:
-        case "eq":
-            return lambda value: _equal(value, wanted)
-        case "ne":
-            return lambda value: not _equal(value, wanted)
-        case "in":
-            return lambda value: any(_equal(value, one) for one in wanted)
-        case "exists":
-            return lambda value: (value is not MISSING) == wanted
-        case "contains":
-            return lambda value: _contains(value, wanted)
-        case op:
-            holds = ORDER[op]
-            return lambda value: _comparable(value, wanted) and holds(value, wanted)
+    """The test that a checked filter stands for."""
+    return predicates.predicate(given, reader, wanted_value)
 
 
 def wanted_value(given: Filter) -> Any:
@@ -79,44 +36,12 @@ def _as_id(value: Any) -> Any:
 
 
 def reader(field: str) -> Callable[[Document], Any]:
-    """What a document has in the field; `MISSING` where it has none."""
+    """What a document has in the field; `predicates.MISSING` where it has none."""
     if field == "id":
         return lambda document: document.id
     if field == "title":
         return lambda document: document.title
-    path = field.split(".")
-    return lambda document: _reach(document.metadata, field, path)
-
-
-def _reach(metadata: Mapping[str, Any], field: str, path: list[str]) -> Any:
-    if field in metadata:
-        return metadata[field]
-    value: Any = metadata
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return MISSING
-        value = value[name]
-    return value
-
-
-def _equal(value: Any, wanted: Any) -> bool:
-    if wanted is None:
-        return value is None or value is MISSING
-    return _same_kind(value, wanted) and bool(value == wanted)
-
-
-def _contains(value: Any, wanted: Any) -> bool:
-    if isinstance(value, list):
-        return any(_equal(one, wanted) for one in value)
-    return isinstance(value, str) and isinstance(wanted, str) and wanted in value
-
-
-def _same_kind(value: Any, wanted: Any) -> bool:
-    return isinstance(value, bool) == isinstance(wanted, bool) and isinstance(value, str) == isinstance(wanted, str)
-
-
-def _comparable(value: Any, wanted: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and _same_kind(value, wanted)
+    return lambda document: predicates.reach(document.metadata, field)
 
 
 def where(given: Filter) -> str | None:

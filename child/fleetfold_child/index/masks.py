@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.index.columns import EXACT, NOWHERE, Column, Columns
-from fleetfold_child.index.filters import ORDER, value_test, wanted_value
+from fleetfold_child.index.filters import wanted_value
 from fleetfold_shared.fieldvalues import MAX_VALUE_CHARS, kind_of, plain
 from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.predicates import ORDER, value_test
 
 __all__ = ["fields_of", "mask"]
 
@@ -92,5 +93,5 @@ def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
 
 
 def _tried(column: Column, given: Filter) -> Mask:
-    test = value_test(given)
+    test = value_test(given.op, wanted_value(given))
     return np.fromiter(map(test, column.entries), np.bool_, len(column.entries))

@@ -11,7 +11,7 @@ from fleetfold_master.search.coverage import SETTLED, Documents, part_of
 from fleetfold_master.search.fullpage import Answers
 from fleetfold_master.search.paging import Pages, Version
 from fleetfold_master.search.question import Plan
-from fleetfold_master.search.replicas import Choice as Holding
+from fleetfold_master.search.replicas import Holding
 from fleetfold_shared.messages import NodeReport, Search
 from fleetfold_shared.statistics import MergedCorpus
 

@@ -111,7 +111,7 @@ class Federation:
         nodes = self._candidates(search)
         chosen = plan(search, nodes, self._healthy(nodes), self._embedder)
         key = self._key(search, asked, chosen)
-        holding = self._holders.choice(chosen, nodes, search.query, pages.pins)
+        holding = self._holders.holding(chosen, nodes, search.query, pages.pins)
         await self._corpora.ready(self._awaited(chosen, holding.keys), search.timeout_ms / 2000)
         counted = self._holders.counted(holding)
         choice = choose(
@@ -140,7 +140,7 @@ class Federation:
         ask = course.pages.continued(ask)
         round_ = Round(course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins)
         answers = await round_.ask(ask, course.left_s())
-        course.holding = round_.choice
+        course.holding = round_.holding
         hits, answers = await self._hits(course, ask, answers, round_.again)
         searched = told(course, ask, hits, answers)
         self._folding[course.search.dedup].took(time.perf_counter() - began - course.waited_s)

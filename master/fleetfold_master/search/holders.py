@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.question import Plan
-from fleetfold_master.search.replicas import Choice, Key, Standing, choose, groups_of
+from fleetfold_master.search.replicas import Holding, Key, Standing, groups_of, holding_of
 from fleetfold_master.search.scatter import Scatter
 from fleetfold_master.store import StoredNode
 
@@ -23,18 +23,18 @@ class Holders:
     def __init__(self, registry: Registry, corpora: Corpora, presence: Presence, scatter: Scatter) -> None:
         self._registry, self._corpora, self._presence, self._scatter = registry, corpora, presence, scatter
 
-    def choice(self, plan: Plan, nodes: Iterable[StoredNode], query: str, pins: Collection[str]) -> Choice:
+    def holding(self, plan: Plan, nodes: Iterable[StoredNode], query: str, pins: Collection[str]) -> Holding:
         """Who of `nodes` is asked for what is replicated."""
         known = {node.name: node for node in nodes}
         groups = groups_of(known.values(), plan.keys)
         standings = {node: self._standing(known[node]) for node in {node for node, _ in groups}}
-        return choose(plan, groups, standings, query, pins)
+        return holding_of(plan, groups, standings, query, pins)
 
-    def counted(self, choice: Choice) -> list[Key]:
+    def counted(self, holding: Holding) -> list[Key]:
         """The collections whose statistics count, each group once: those that are known as of now before others, then
         those of nodes that are there, then those that changed last.
         """
-        return choice.counted(self._goodness)
+        return holding.counted(self._goodness)
 
     def patience_s(self, node: str) -> float:
         """How long a holder is waited for before another one is asked as well: as long as 19 of 20 of its answers take

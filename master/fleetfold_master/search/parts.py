@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec.structs import replace
 
 from fleetfold_master.search.reading import Came
-from fleetfold_master.search.replicas import Choice, Key
+from fleetfold_master.search.replicas import Holding, Key
 from fleetfold_shared.facets import Tally, fitting_counts
 from fleetfold_shared.messages import FacetCounts, NodeReport, Place, SearchAnswer, SearchAsk
 from fleetfold_shared.sorting import arranged
@@ -18,32 +18,32 @@ Part = tuple[list[str], SearchAsk]
 """Nodes, and what all of them are asked."""
 
 
-def parts(choice: Choice, ask: SearchAsk, nodes: Collection[str], pins: Collection[str] = ()) -> list[Part]:
+def parts(holding: Holding, ask: SearchAsk, nodes: Collection[str], pins: Collection[str] = ()) -> list[Part]:
     """The asks for `nodes`. One goes to all that are asked for everything they have of what is searched.
 
     `pins` are who answered the page before: a holder that was not among them has a place of its own to go on from.
     """
     together: list[str] = []
     alone: list[Part] = []
-    for node, names in choice.asked.items():
+    for node, names in holding.asked.items():
         if node not in nodes:
             continue
-        new = _newcomers(choice, node, pins) if ask.after is not None and pins else {}
+        new = _newcomers(holding, node, pins) if ask.after is not None and pins else {}
         old = [name for name in names if name not in new]
         alone += [([node], _behind(ask, pin, (node, name))) for name, pin in new.items()]
-        if old == choice.asked_all[node]:
+        if old == holding.asked_all[node]:
             together.append(node)
         elif old:
             alone.append(([node], replace(ask, collections=old)))
     return [(together, ask), *alone] if together else alone
 
 
-def stand_in_parts(choice: Choice, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]) -> list[Part]:
-    """The asks for those who are to be asked for some groups in the stead of who is asked for them in `choice`."""
+def stand_in_parts(holding: Holding, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]) -> list[Part]:
+    """The asks for those who are to be asked for some groups in the stead of who is asked for them in `holding`."""
     found = dict[str, list[str]]()
     alone: list[Part] = []
     for group, (node, name) in servers.items():
-        before = _pinned(choice, group, pins) or choice.servers[group]
+        before = _pinned(holding, group, pins) or holding.servers[group]
         if ask.after is not None and before != (node, name):
             alone.append(([node], _behind(ask, before, (node, name))))
         else:
@@ -89,18 +89,18 @@ def _facets(fields: Sequence[str], answers: Sequence[SearchAnswer]) -> list[Face
     return [replace(counts, cut=counts.cut or counts.field in cut) for counts in fitting_counts(tallies)]
 
 
-def _newcomers(choice: Choice, node: str, pins: Collection[str]) -> dict[str, Key]:
+def _newcomers(holding: Holding, node: str, pins: Collection[str]) -> dict[str, Key]:
     """The collections of `node` that another holder was asked for on the page before, with that one."""
     found = dict[str, Key]()
-    for group, (server, name) in choice.servers.items():
-        pinned = _pinned(choice, group, pins)
+    for group, (server, name) in holding.servers.items():
+        pinned = _pinned(holding, group, pins)
         if server == node and pinned is not None and pinned != (server, name):
             found[name] = pinned
     return found
 
 
-def _pinned(choice: Choice, group: str, pins: Collection[str]) -> Key | None:
-    return next((key for key, its in choice.groups.items() if its == group and f"{key[0]}/{key[1]}" in pins), None)
+def _pinned(holding: Holding, group: str, pins: Collection[str]) -> Key | None:
+    return next((key for key, its in holding.groups.items() if its == group and f"{key[0]}/{key[1]}" in pins), None)
 
 
 def _behind(ask: SearchAsk, before: Key, now: Key) -> SearchAsk:

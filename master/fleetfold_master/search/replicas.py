@@ -18,7 +18,7 @@ from fleetfold_master.search.question import Plan
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.messages import NodeReport
 
-__all__ = ["Choice", "Key", "Standing", "choose", "groups_of"]
+__all__ = ["Holding", "Key", "Standing", "groups_of", "holding_of"]
 
 Key = tuple[str, str]
 """A node and one of its collections."""
@@ -50,7 +50,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Holding:
     """Who is asked for which collections. `holders` has, by group, those that can be asked, the best first; `servers`
     who is asked now, and `groups` all that are replicated, also on nodes that are away.
     """
@@ -82,9 +82,9 @@ class Choice:
         """Whether `node` is asked for something that nobody else holds."""
         return any((node, name) not in self.groups for name in self.asked_all.get(node, ()))
 
-    def moved(self, servers: Mapping[str, Key]) -> Choice:
+    def moved(self, servers: Mapping[str, Key]) -> Holding:
         """The same with others asked for some groups."""
-        return Choice(self.asked_all, self.keys, self.groups, self.holders, {**self.servers, **servers})
+        return Holding(self.asked_all, self.keys, self.groups, self.holders, {**self.servers, **servers})
 
     def reports(self, known: Mapping[str, NodeReport]) -> dict[str, NodeReport]:
         """A report for every node: who was not asked, or failed, names who was asked in its stead."""
@@ -118,14 +118,14 @@ class Choice:
         stand = {**first, **self.servers}
         return [key for key in self.keys if key not in self.groups or stand[self.groups[key]] == key]
 
-    def without(self, nodes: Collection[str]) -> Choice:
+    def without(self, nodes: Collection[str]) -> Holding:
         """The same, but that these nodes are not asked for anything, nor anybody in their stead."""
         if not nodes:
             return self
         servers = {group: key for group, key in self.servers.items() if key[0] not in nodes}
         asked = {node: names for node, names in self.asked_all.items() if node not in nodes}
         holders = {group: [key for key in self.holders[group] if key[0] not in nodes] for group in servers}
-        return Choice(asked, self.keys, self.groups, holders, servers)
+        return Holding(asked, self.keys, self.groups, holders, servers)
 
     def counted(self, is_better: Callable[[Key], tuple[float, ...]]) -> list[Key]:
         """The collections whose statistics count: of each group the one that `is_better` gives most, ties by name."""
@@ -159,9 +159,9 @@ def groups_of(nodes: Iterable[StoredNode], keys: Collection[Key]) -> dict[Key, s
     return {key: group for key, group in found.items() if sizes[group] > 1}
 
 
-def choose(
+def holding_of(
     plan: Plan, groups: Mapping[Key, str], standings: Mapping[str, Standing], query: str, pins: Collection[str] = ()
-) -> Choice:
+) -> Holding:
     """One holder of each group, of those that the plan can ask. `pins` are those of the page before, which stay."""
     by_group = dict[str, list[Key]]()
     for node, names in plan.asked.items():
@@ -170,7 +170,7 @@ def choose(
                 by_group.setdefault(group, []).append((node, name))
     holders = {group: _ordered(keys, standings, query, pins) for group, keys in by_group.items()}
     servers = {group: keys[0] for group, keys in holders.items()}
-    return Choice(plan.asked, plan.keys, groups, holders, servers)
+    return Holding(plan.asked, plan.keys, groups, holders, servers)
 
 
 def _ordered(keys: Sequence[Key], standings: Mapping[str, Standing], query: str, pins: Collection[str]) -> list[Key]:

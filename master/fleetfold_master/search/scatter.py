@@ -50,14 +50,12 @@ class Rounds(Protocol):
 class Manner:
     """How a search wants its nodes to be asked.
 
-    `expected` is each node's share of what is expected to be relevant, alike for all when empty. `alternatives` are
-    nodes that would answer the same as one of those asked, and are not asked otherwise.
+    `expected` is each node's share of what is expected to be relevant, alike for all when empty.
     """
 
     partial: Partial = "allow"
     max_parallel: int | None = None
     expected: Mapping[str, float] = field(default_factory=dict)
-    alternatives: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Scatter:
@@ -105,14 +103,11 @@ class Scatter:
         states = {node: "closed" if manner.partial != "allow" else self.breakers.state(node) for node in nodes}
         hopeless = all(state == "open" for state in states.values())
         for node, state in states.items():
-            others = [one for one in manner.alternatives.get(node, ()) if one not in states]
-            others.sort(key=self.breakers.is_open)
-            if state == "closed" or others:
-                chain = [node, *others] if state == "closed" else [*others, node]
-                asked.append(Question(node, chain, _share(node, manner, len(nodes))))
+            if state == "closed":
+                asked.append(Question(node, _share(node, manner, len(nodes))))
             elif state == "half_open" or hopeless:
                 self.breakers.tried(node)
-                asked.append(Question(node, [node], _share(node, manner, len(nodes)), trial=True))
+                asked.append(Question(node, _share(node, manner, len(nodes)), trial=True))
             else:
                 left_out[node] = NodeReport(node, "open", error=self.breakers.reason(node)), None
         return asked, left_out
@@ -174,48 +169,26 @@ class _Search:
 
     def answers(self) -> Answers:
         """The report of everybody who was asked or should have been, and what they answered."""
-        found: Answers = {}
-        for question in self._questions:
-            found |= self._won(question, question.winner) if question.winner else self._lost(question)
-        return found
+        return {one.node: self._came.get(one.node) or (self._silent(one), None) for one in self._questions}
 
-    def _won(self, question: Question, winner: str) -> Answers:
-        found: Answers = {winner: self._came[winner]}
-        for node in question.asked:
-            if node in question.failed:
-                found[node] = replace(self._came[node][0], replica=winner), None
-            elif node != winner:
-                why = f"asked for the same; {winner} answered first"
-                found[node] = NodeReport(node, "not_selected", replica=winner, reason=why), None
-        if question.owner not in found:
-            why = self._scatter.breakers.reason(question.owner) or f"{winner} was asked for the same"
-            found[question.owner] = NodeReport(question.owner, "not_selected", replica=winner, reason=why), None
-        return found
-
-    def _lost(self, question: Question) -> Answers:
-        found: Answers = {node: self._came[node] for node in question.failed}
-        for node in question.running:
-            found[node] = self._silent(question, node), None
-        if not question.asked:
+    def _silent(self, question: Question) -> NodeReport:
+        node = question.node
+        if question.asked is None:
             why = f"not asked in time: {self._manner.max_parallel} at once may be (max_parallel)"
-            found[question.owner] = NodeReport(question.owner, "timeout", error=why), None
-        return found
-
-    def _silent(self, question: Question, node: str) -> NodeReport:
+            return NodeReport(node, "timeout", error=why)
         if question.trial:
             return NodeReport(node, "open", error=self._scatter.breakers.reason(node))
         if self._ended < self._timeout_s:
-            waited_ms = (self._ended - question.asked[node]) * 1000
+            waited_ms = (self._ended - question.asked) * 1000
             return NodeReport(
                 node, "timeout", error=f"not waited for: most had come, and it took over {waited_ms:.0f} ms"
             )
         return read(node, None, None)[0]
 
     def _blame_the_silent(self) -> None:
-        for question in self._questions:
-            if question.winner is None and not question.trial:
-                for node in question.running:
-                    self._scatter.breakers.failed(node, self._age_s(node), "no answer in time")
+        for one in self._questions:
+            if one.running and not one.trial:
+                self._scatter.breakers.failed(one.node, self._age_s(one.node), "no answer in time")
 
     def _learn(self, node: str, answer: Answer, came: Came) -> None:
         report, said = came

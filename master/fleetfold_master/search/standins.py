@@ -8,7 +8,7 @@ from typing import Any
 
 from fleetfold_master.search.parts import Part, joined, parts, stand_in_parts
 from fleetfold_master.search.reading import Came
-from fleetfold_master.search.replicas import Choice, Key
+from fleetfold_master.search.replicas import Holding, Key
 from fleetfold_master.search.together import all_of
 from fleetfold_shared.messages import NodeReport, SearchAsk
 
@@ -25,22 +25,22 @@ Patience = Callable[[str], float]
 class Round:
     """One round of asking. `pins` are who answered the page before, each `node/collection`."""
 
-    def __init__(self, choice: Choice, send: Send, patience: Patience, pins: Collection[str] = ()) -> None:
-        self.choice = choice
+    def __init__(self, holding: Holding, send: Send, patience: Patience, pins: Collection[str] = ()) -> None:
+        self.holding = holding
         """Who is asked for what; after the round, who answered for it."""
         self._send, self._patience, self._pins = send, patience, pins
 
     async def ask(self, ask: SearchAsk, timeout_s: float) -> Answers:
         """The answers of all that are asked, and of those that stood in for others."""
-        asked = self.choice.asked
-        held = [node for node in asked if self.choice.stand_ins(node, {node})]
-        plain = parts(self.choice, ask, [node for node in asked if node not in held], self._pins)
+        asked = self.holding.asked
+        held = [node for node in asked if self.holding.stand_ins(node, {node})]
+        plain = parts(self.holding, ask, [node for node in asked if node not in held], self._pins)
         rounds = [self._sent(plain, ask, timeout_s), *(self._held(node, ask, timeout_s) for node in held)]
         return _together(await all_of(rounds), ask)
 
     async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
         """Ask those who have answered once more; nobody stands in."""
-        return await self._sent(parts(self.choice, ask, nodes, self._pins), ask, timeout_s)
+        return await self._sent(parts(self.holding, ask, nodes, self._pins), ask, timeout_s)
 
     async def _sent(self, sent: list[Part], ask: SearchAsk, timeout_s: float) -> Answers:
         return _together(await all_of([self._send(nodes, one, timeout_s) for nodes, one in sent]), ask)
@@ -48,8 +48,8 @@ class Round:
     async def _held(self, node: str, ask: SearchAsk, timeout_s: float) -> Answers:
         """The answer of `node`; or, when it fails or is slow, what others answer for what they hold as well."""
         until = asyncio.get_running_loop().time() + timeout_s
-        own = asyncio.create_task(self._sent(parts(self.choice, ask, [node], self._pins), ask, timeout_s))
-        others = _StandIns(self.choice, node, ask, until, self._patience, self._pins)
+        own = asyncio.create_task(self._sent(parts(self.holding, ask, [node], self._pins), ask, timeout_s))
+        others = _StandIns(self.holding, node, ask, until, self._patience, self._pins)
         running: asyncio.Task[None] | None = None
         try:
             await asyncio.wait({own}, timeout=min(self._patience(node), timeout_s))
@@ -58,7 +58,7 @@ class Round:
                 await self._first(own, running, others, node)
             if _is_good(own):
                 return own.result()
-            self.choice = self.choice.moved(others.servers)
+            self.holding = self.holding.moved(others.servers)
             return _together([_given_up(node, own), others.answers], ask)
         finally:
             for task in (own, running):
@@ -71,7 +71,7 @@ class Round:
         """Wait until `node` has answered well, or the others for all of it, or all is tried."""
         waiting: set[asyncio.Task[Any]] = {own, running}
         while waiting and not _is_good(own):
-            if running.done() and others.is_whole and not self.choice.has_own(node):
+            if running.done() and others.is_whole and not self.holding.has_own(node):
                 break
             waiting = {task for task in waiting if not task.done()}
             if waiting:
@@ -84,9 +84,9 @@ class _StandIns:
     """Those asked in the stead of one node. `servers` are those that answered, by group."""
 
     def __init__(
-        self, choice: Choice, node: str, ask: SearchAsk, until: float, patience: Patience, pins: Collection[str]
+        self, holding: Holding, node: str, ask: SearchAsk, until: float, patience: Patience, pins: Collection[str]
     ) -> None:
-        self._choice, self._node, self._ask, self._until = choice, node, ask, until
+        self._holding, self._node, self._ask, self._until = holding, node, ask, until
         self._patience, self._pins = patience, pins
         self._tried = {node}
         self.answers = Answers()
@@ -95,7 +95,7 @@ class _StandIns:
     @property
     def is_whole(self) -> bool:
         """Whether each group that the node is asked for has an answer."""
-        return self._choice.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
+        return self._holding.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
 
     async def fill(self, send: Callable[[list[Part], SearchAsk, float], Awaitable[Answers]]) -> None:
         """Ask one holder after the other, until each group has an answer, no one is left, or the time is over."""
@@ -106,16 +106,16 @@ class _StandIns:
                 return
             if self._left():
                 timeout_s = min(timeout_s, max(self._patience(node) for node, _ in left.values()))
-            sent = stand_in_parts(self._choice, left, self._ask, self._pins)
+            sent = stand_in_parts(self._holding, left, self._ask, self._pins)
             self._take(left, await send(sent, self._ask, timeout_s))
 
     def _left(self) -> dict[str, Key]:
-        left = self._choice.stand_ins(self._node, self._tried)
+        left = self._holding.stand_ins(self._node, self._tried)
         return {group: key for group, key in left.items() if group not in self.servers}
 
     def _take(self, left: dict[str, Key], came: Answers) -> None:
         """One that failed is told of only if it is not asked for anything else."""
-        asked = self._choice.asked
+        asked = self._holding.asked
         kept = {node: one for node, one in came.items() if _is_sound(one) or node not in asked}
         self.answers = _together([self.answers, kept], self._ask)
         self.servers |= {group: key for group, key in left.items() if _is_sound(came[key[0]])}

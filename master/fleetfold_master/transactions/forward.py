@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
 from fleetfold_master.transactions.draft import FAILED, Draft
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
-from fleetfold_shared.predicates import holds, reach
+from fleetfold_shared.predicates import predicate, reach
 
 __all__ = ["abandon", "go_forward", "take_forward"]
 
@@ -94,11 +95,15 @@ def _begin_if_ready(draft: Draft, step: Step) -> None:
     if draft.failing() or any(each.state not in {"done", "skipped"} for each in before):
         return
     results = {each.name: each.result for each in draft.steps() if each.state == "done"}
-    if step.when is not None and not holds(step.when, partial(reach, {"steps": results})):
+    if step.when is not None and not predicate(step.when, _field_of)({"steps": results}):
         draft.settle(step, state="skipped")
         draft.note("skipped", step, "its condition does not hold")
     else:
         _begin(draft, step)
+
+
+def _field_of(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda values: reach(values, path)
 
 
 def _begin(draft: Draft, step: Step) -> None:

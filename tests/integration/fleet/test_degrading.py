@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -230,24 +229,6 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(fleet: Fleet, monkey
         await searching
     assert not gatherer._rounds
     await eventually(lambda: not gatherer._late)
-
-
-async def test_the_other_node_answers_for_one_that_hangs_and_for_one_that_is_gone(fleet: Fleet) -> None:
-    await start(fleet, "shop", "twin")
-    scatter, ask = scatter_of(fleet), await _some_ask(fleet)
-    manner = Manner(alternatives={"shop": ["twin"]})
-    hang(fleet.children["shop"], "docs")
-    started = time.monotonic()
-    answers = await scatter.ask(["shop"], ask, 20.0, manner)
-    assert time.monotonic() - started < 10.0
-    assert {node: (report.status, report.replica) for node, (report, _) in answers.items()} == {
-        "shop": ("not_selected", "twin"), "twin": ("ok", None),
-    }  # fmt: skip
-    await fleet.stop_child("shop")
-    answers = await scatter.ask(["shop"], ask, 20.0, manner)
-    assert {node: (report.status, report.replica) for node, (report, _) in answers.items()} == {
-        "shop": ("unreachable", "twin"), "twin": ("ok", None),
-    }  # fmt: skip
 
 
 async def test_a_node_is_set_idle_and_back(fleet: Fleet) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.search.question import plan
-from fleetfold_master.search.replicas import Choice, Standing, choose, groups_of
+from fleetfold_master.search.replicas import Holding, Standing, groups_of, holding_of
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
@@ -35,10 +35,10 @@ BOTH = node("b", "posts", products="catalogue")
 def chosen(
     nodes: list[StoredNode], *, away: Iterable[str] = (), query: str = "tent", pins: Iterable[str] = (),
     standings: Mapping[str, Standing] | None = None, **search: list[str],
-) -> tuple[Choice, dict[str, NodeReport]]:  # fmt: skip
+) -> tuple[Holding, dict[str, NodeReport]]:  # fmt: skip
     healthy = {one.name for one in nodes} - set(away)
     planned = plan(Search(query=query, **search), nodes, healthy, DEFAULT_EMBEDDER)  # type: ignore[arg-type]
-    return choose(planned, groups_of(nodes, planned.keys), standings or {}, query, list(pins)), planned.reports
+    return holding_of(planned, groups_of(nodes, planned.keys), standings or {}, query, list(pins)), planned.reports
 
 
 def first(nodes: list[StoredNode], query: str, **standings: Standing) -> str:
@@ -80,64 +80,64 @@ def test_a_holder_whose_breaker_is_open_is_not_asked() -> None:
 
 @pytest.mark.parametrize("pinned", ["a", "b", "c"])
 def test_the_next_page_is_asked_of_who_gave_the_last_one(pinned: str) -> None:
-    choice, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: Standing(900.0)})
-    assert list(choice.asked) == [pinned]
-    assert choice.pins() == [f"{pinned}/products"]
+    holding, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: Standing(900.0)})
+    assert list(holding.asked) == [pinned]
+    assert holding.pins() == [f"{pinned}/products"]
 
 
 def test_a_node_with_collections_of_its_own_is_asked_for_those() -> None:
-    choice, _ = chosen([A, BOTH], pins=["a/products"])
-    assert choice.asked == {"a": ["products"], "b": ["posts"]}
+    holding, _ = chosen([A, BOTH], pins=["a/products"])
+    assert holding.asked == {"a": ["products"], "b": ["posts"]}
     assert chosen([A, BOTH], pins=["b/products"])[0].asked == {"b": ["posts", "products"]}
 
 
 def test_who_is_not_asked_is_told_with_who_was() -> None:
-    choice, known = chosen([A, B], pins=["b/products"])
-    reports = choice.reports({**known, "b": NodeReport("b", "ok")})
+    holding, known = chosen([A, B], pins=["b/products"])
+    reports = holding.reports({**known, "b": NodeReport("b", "ok")})
     assert (reports["a"].status, reports["a"].replica, reports["b"].replica) == ("not_selected", "b", None)
 
 
 def test_a_holder_that_is_away_is_missing_only_where_it_had_more() -> None:
-    choice, known = chosen([A, B], away=["a"])
-    reports = choice.reports({**known, "b": NodeReport("b", "ok")})
+    holding, known = chosen([A, B], away=["a"])
+    reports = holding.reports({**known, "b": NodeReport("b", "ok")})
     assert (reports["a"].status, reports["a"].replica) == ("unreachable", "b")
-    assert choice.lacks_nothing("a", reports)
-    choice, known = chosen([A, BOTH], away=["b"])
-    reports = choice.reports({**known, "a": NodeReport("a", "ok")})
-    assert not choice.lacks_nothing("b", reports)
+    assert holding.lacks_nothing("a", reports)
+    holding, known = chosen([A, BOTH], away=["b"])
+    reports = holding.reports({**known, "a": NodeReport("a", "ok")})
+    assert not holding.lacks_nothing("b", reports)
 
 
 def test_where_all_holders_fail_all_is_missing() -> None:
-    choice, known = chosen([A, B])
-    reports = choice.reports({**known, "a": NodeReport("a", "timeout"), "b": NodeReport("b", "timeout")})
-    assert not choice.lacks_nothing("a", reports)
-    assert not choice.lacks_nothing("b", reports)
+    holding, known = chosen([A, B])
+    reports = holding.reports({**known, "a": NodeReport("a", "timeout"), "b": NodeReport("b", "timeout")})
+    assert not holding.lacks_nothing("a", reports)
+    assert not holding.lacks_nothing("b", reports)
 
 
 def test_a_group_counts_once_by_the_best_of_its_holders() -> None:
-    choice, _ = chosen([A, BOTH, C], away=["a", "c"])
+    holding, _ = chosen([A, BOTH, C], away=["a", "c"])
     best = {("a", "products"): (1.0, 5.0), ("b", "products"): (1.0, 7.0), ("c", "products"): (0.0, 9.0)}
-    assert choice.counted(lambda key: best[key]) == [("b", "posts"), ("b", "products")]
-    assert choice.counted(lambda _key: (0.0,)) == [("a", "products"), ("b", "posts")]
+    assert holding.counted(lambda key: best[key]) == [("b", "posts"), ("b", "products")]
+    assert holding.counted(lambda _key: (0.0,)) == [("a", "products"), ("b", "posts")]
 
 
 def test_only_what_is_searched_is_a_replica() -> None:
     other = node("c", stock="catalogue")
-    choice, _ = chosen([A, other], collections=["products"])
-    assert (choice.asked, choice.groups) == ({"a": ["products"]}, {})
-    choice, _ = chosen([A, other])
-    assert len(choice.asked) == 1
+    holding, _ = chosen([A, other], collections=["products"])
+    assert (holding.asked, holding.groups) == ({"a": ["products"]}, {})
+    holding, _ = chosen([A, other])
+    assert len(holding.asked) == 1
 
 
 def test_two_replicated_collections_of_one_node_are_one() -> None:
-    choice, _ = chosen([node("a", x="all", y="all")])
-    assert choice.asked == {"a": ["x"]} or choice.asked == {"a": ["y"]}
-    assert not choice.stand_ins("a", {"a"})
+    holding, _ = chosen([node("a", x="all", y="all")])
+    assert holding.asked == {"a": ["x"]} or holding.asked == {"a": ["y"]}
+    assert not holding.stand_ins("a", {"a"})
 
 
 def test_nothing_is_different_where_nothing_is_replicated() -> None:
     nodes = [node("a", "products"), node("b", posts="alone")]
-    choice, known = chosen(nodes)
-    assert choice.asked == {"a": ["products"], "b": ["posts"]}
-    assert (choice.pins(), choice.reports(known)) == ([], known)
-    assert choice.counted(lambda _key: (0.0,)) == choice.keys
+    holding, known = chosen(nodes)
+    assert holding.asked == {"a": ["products"], "b": ["posts"]}
+    assert (holding.pins(), holding.reports(known)) == ([], known)
+    assert holding.counted(lambda _key: (0.0,)) == holding.keys

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.parts import joined
 from fleetfold_master.search.reading import Came
-from fleetfold_master.search.replicas import Choice
+from fleetfold_master.search.replicas import Holding
 from fleetfold_master.search.standins import Round
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.messages import (
@@ -34,7 +34,7 @@ def document(collection: str, number: int, score: float = 0.5) -> ScoredDocument
     return ScoredDocument(collection, f"d{number}", score, Parts(score, 0.0))
 
 
-def group(*holders: str, own: dict[str, list[str]] | None = None) -> Choice:
+def group(*holders: str, own: dict[str, list[str]] | None = None) -> Holding:
     """`products` on each of the holders, the first of which is asked; and what else nodes have."""
     own = own or {}
     keys = [(name, "products") for name in holders]
@@ -42,7 +42,7 @@ def group(*holders: str, own: dict[str, list[str]] | None = None) -> Choice:
         name: names for name, names in own.items() if name not in holders
     }
     every = [(name, one) for name, names in asked.items() for one in names]
-    return Choice(asked, every, dict.fromkeys(keys, "g"), {"g": keys}, {"g": keys[0]})
+    return Holding(asked, every, dict.fromkeys(keys, "g"), {"g": keys}, {"g": keys[0]})
 
 
 class Nodes:
@@ -88,7 +88,7 @@ async def test_a_holder_that_fails_at_once_is_made_up_for(patience: Callable[[st
     round_ = Round(group("a", "b"), Nodes(ill="a").send, patience)
     answers = await round_.ask(ASK, FOREVER)
     assert found(answers) == {"b": ["products"]}
-    assert round_.choice.servers == {"g": ("b", "products")}
+    assert round_.holding.servers == {"g": ("b", "products")}
     assert answers["a"][0].status == "unreachable"
 
 
@@ -96,10 +96,10 @@ async def test_a_holder_that_says_nothing_is_made_up_for_before_the_deadline() -
     round_ = Round(group("a", "b"), Nodes(dead="a").send, impatient)
     async with asyncio.timeout(FOREVER / 2):
         answers = await round_.ask(ASK, FOREVER)
-    reports = round_.choice.reports({node: report for node, (report, _) in answers.items()})
+    reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
     assert found(answers) == {"b": ["products"]}
     assert (reports["a"].status, reports["a"].replica) == ("timeout", "b")
-    assert round_.choice.lacks_nothing("a", reports)
+    assert round_.holding.lacks_nothing("a", reports)
 
 
 @pytest.mark.parametrize("broken", [{"ill": "ab"}, {"ill": "a", "dead": "b"}, {"ill": "b", "dead": "a"}])
@@ -112,9 +112,9 @@ async def test_one_holder_after_the_other_is_asked(broken: dict[str, str]) -> No
 async def test_where_no_holder_answers_nothing_hides_it() -> None:
     round_ = Round(group("a", "b"), Nodes(ill="ab").send, impatient)
     answers = await round_.ask(ASK, 1.0)
-    reports = round_.choice.reports({node: report for node, (report, _) in answers.items()})
+    reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
     assert {node: report.status for node, report in reports.items()} == {"a": "unreachable", "b": "unreachable"}
-    assert not round_.choice.lacks_nothing("a", reports)
+    assert not round_.holding.lacks_nothing("a", reports)
 
 
 async def test_a_node_that_stands_in_answers_for_its_own_as_well() -> None:
@@ -138,7 +138,7 @@ async def test_one_that_fails_as_a_stand_in_keeps_its_own_answer() -> None:
 
 
 async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
-    choice = group("a", "b", own={"a": ["posts"]})
+    holding = group("a", "b", own={"a": ["posts"]})
     answered, ready = Nodes(), asyncio.Event()
 
     async def send(asked: list[str], ask: SearchAsk, timeout_s: float) -> dict[str, Came]:
@@ -148,9 +148,9 @@ async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
             ready.set()
         return await answered.send(asked, ask, timeout_s)
 
-    round_ = Round(choice, send, impatient)
+    round_ = Round(holding, send, impatient)
     assert found(await round_.ask(ASK, FOREVER)) == {"a": ["whole"]}
-    assert round_.choice.servers == {"g": ("a", "products")}
+    assert round_.holding.servers == {"g": ("a", "products")}
 
 
 @pytest.mark.parametrize(
