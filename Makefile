@@ -44,9 +44,9 @@ unit integration acceptance: $(STAMP)
 test: check
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/integration
-	$(BIN)/coverage run -m pytest --quiet tests/acceptance
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
+	$(BIN)/pytest --quiet tests/acceptance
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -1,4 +1,5 @@
-"""kill -9 of everything in turn, in the middle of 30 transactions and 200 jobs; then the children's books are read.
+"""kill -9 of everything in turn, the broker with all it has stored, in the middle of 40 transactions and 200 jobs; then
+the children's books are read.
 
 An accepted transaction ends committed or rolled back; a committed one has each effect once, a rolled back one has
 each effect undone once, the last stage first.
@@ -21,24 +22,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SEED = int(os.environ.get("FLEETFOLD_STORM_SEED", "1"))
 STRIKES = [
-    Strike(("master",)), Strike(("shop",)), Strike(("server",)), Strike(("broker",)),
+    Strike(("master",)), Strike(("shop",)), Strike(("server",)), Strike(("broker",), wipe=True),
     Strike(("master", "crm")), Strike(("server", "blog")),
 ]  # fmt: skip
-WITH_A_WIPE = [Strike(("master",)), Strike(("broker",), wipe=True), Strike(("crm",)), Strike(("blog", "master"))]
-WORK = {
-    "kills": {"strikes": STRIKES, "transactions": 30, "jobs": 200},
-    "a lost store": {"strikes": WITH_A_WIPE, "transactions": 20, "jobs": 60},
-}
+TRANSACTIONS, JOBS = 40, 200
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WORK)
-async def aftermath(
-    nats_server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Aftermath]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def aftermath(nats_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aftermath]:
     """What is left after the storm, 30 seconds of calm at most."""
     async with running_fleet(tmp_path_factory.mktemp("storm")) as fleet:
         await fleet.start_core()
-        yield await sweep_over(fleet, SEED, **WORK[request.param])
+        yield await sweep_over(fleet, SEED, STRIKES, transactions=TRANSACTIONS, jobs=JOBS)
 
 
 async def test_every_accepted_transaction_ends_and_none_is_parked(aftermath: Aftermath) -> None:
