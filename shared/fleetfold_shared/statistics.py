@@ -184,4 +184,4 @@ class MergedCorpus:
         return sum(corpus.length for corpus in self._corpora)
 
     def df(self, term: str) -> int:
-        return sum(corpus.df(term) for corpus in self._corpora)
+        return sum([corpus.df(term) for corpus in self._corpora])  # a list: this is asked for each term and node

@@ -92,7 +92,7 @@ class Federation:
         return course.key, await self._search(course)
 
     def _key(self, search: Search, asked: Search, chosen: Plan) -> str | None:
-        if self._cache is None or not self._cache.enabled:
+        if self._cache is None or not self._cache.enabled or search.cache == "off" or search.explain:
             return None
         nodes = self._candidates(search)
         versions = self._corpora.versions(chosen.keys)

@@ -96,7 +96,7 @@ def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
     """CORI's belief in each node (n,); equal where the query has no term that tells them apart."""
     lengths = np.array([member.corpus.length for member in members], dtype=np.float64)
     mean = lengths.mean() or 1.0
-    dfs = np.array([[member.corpus.df(term) for term in terms] for member in members])
+    dfs = np.array([list(map(member.corpus.df, terms)) for member in members])
     if not dfs.size or not lengths.any():
         return np.zeros(len(members))
     held = np.count_nonzero(dfs, axis=0)
@@ -119,9 +119,8 @@ def _cosines(members: Sequence[Member], wanted: Wanted) -> Floats:
 
 def _best_cosine(member: Member, vector: NDArray[np.float32]) -> float:
     """Not a number where there are no centroids of the vector's dimensions."""
-    near = [told.vectors for told in member.corpus.centroids if told.vectors.shape[1:] == vector.shape]
-    cosines = [float((vectors @ vector).max()) for vectors in near]
-    return max(cosines, default=math.nan)
+    told = [one.vectors for one in member.corpus.centroids if one.vectors.shape[1:] == vector.shape]
+    return max([float((vectors @ vector).max()) for vectors in told], default=math.nan)
 
 
 def _z(values: Floats, least: float) -> Floats:
