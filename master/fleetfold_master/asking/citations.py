@@ -11,6 +11,7 @@ UNKNOWN = "UNKNOWN"
 
 _CITATION = re.compile(r"[ \t]*[\[【]\s*(\d{1,6}(?:\s*[,;]\s*\d{1,6})*)\s*[\]】]")
 _BEGUN = re.compile(r"[ \t]*(?:[\[【][\d\s,;]{0,40})?\Z")
+_OPEN = re.compile(r"[\[【][\d\s,;]*\Z")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -61,5 +62,11 @@ class Citations:
         good = [number for number in numbers if 1 <= number <= self._sources]
         self.invalid += len(numbers) - len(good)
         self.cited.update(good)
+        if not good:
+            return "?" if self._stands_in_brackets(found) else ""
         space = " " if found[0][0] in " \t" else ""
-        return space + "".join(f"[{number}]" for number in good) if good else ""
+        return space + "".join(f"[{number}]" for number in good)
+
+    def _stands_in_brackets(self, found: re.Match[str]) -> bool:
+        """Whether what is around it would become a citation if nothing were left of it: `[1[9]2]`."""
+        return _OPEN.search("".join(self._said[-3:]) + found.string[: found.start()]) is not None

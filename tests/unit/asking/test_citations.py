@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetfold_master.asking.citations import Citations
@@ -48,6 +48,8 @@ def test_how_the_words_are_cut_into_parts_changes_nothing(text: str, cuts: list[
 
 
 @given(st.text(alphabet="a [1239],;]【】", max_size=60))
+@example("[11[3】】")
+@example("[1[9]2]")
 def test_what_is_said_cites_nothing_that_is_not_there(text: str) -> None:
     said, _ = told(text)
     _, again = told(said)
