@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from fleetfold_shared.messages import StepView, TransactionView
+from support.storm import Effect
 
-__all__ = ["Effect", "violations"]
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One row of a child's own table. `what` is `do` or `undo`, `at` nanoseconds of the machine's monotonic clock."""
-
-    child: str
-    tx: str
-    step: str
-    stage: int
-    what: str
-    key: str
-    at: int
+__all__ = ["violations"]
 
 
 def violations(views: Iterable[TransactionView], effects: Iterable[Effect]) -> list[str]:

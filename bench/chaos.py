@@ -21,20 +21,19 @@ from typing import NamedTuple, TypeVar
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the children's actions and the fleet of processes are the tests' own
 
-from bench.balance import Effect, violations  # noqa: E402
-from bench.chaos_work import CHILDREN, steps_of  # noqa: E402
+from bench.balance import violations  # noqa: E402
+from bench.chaos_work import steps_of  # noqa: E402
 from bench.havoc import Havoc  # noqa: E402
 from fleetfold.client import Client  # noqa: E402
 from fleetfold_shared.errors import DeadlineExceeded, NotFound, Overloaded, Unavailable  # noqa: E402
 from fleetfold_shared.messages import TransactionView  # noqa: E402
 from support.fleet import running_fleet  # noqa: E402
+from support.storm import CALM_S, CHILDREN, Effect  # noqa: E402
 
 __all__ = ["Report", "chaos"]
 
 T = TypeVar("T")
 
-CALM_S = 30.0
-"""How long after the last blow everything has to end."""
 AT_ONCE = 12
 """So many transactions are under way at any time."""
 LONG_POLL_S = 5.0

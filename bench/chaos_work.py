@@ -8,13 +8,12 @@ import random
 from typing import Any
 
 from fleetfold_shared.messages import Rollback, StepSpec
+from support.storm import CHILDREN, MOODS
 
-__all__ = ["CHILDREN", "steps_of"]
+__all__ = ["steps_of"]
 
-CHILDREN = ("blog", "crm", "shop")
 KINDS = ("enter", "post", "phone", "wire")
 """Transactional, idempotent, once, and once with a check: see `support.books`."""
-MOODS = ("calm", "refuse", "overrun")
 ODDS = (86, 7, 7)
 PATIENCE_S = {"overrun": 1.0}
 LONGEST_S = 20.0

@@ -9,8 +9,8 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from bench.chaos_work import CHILDREN
 from support.fleet import Fleet
+from support.storm import CHILDREN
 
 __all__ = ["Havoc"]
 

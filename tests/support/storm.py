@@ -17,7 +17,7 @@ from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
 from support.books import Mood
 from support.fleet import Fleet
 
-__all__ = ["CHILDREN", "Aftermath", "Effect", "Strike", "sweep_over"]
+__all__ = ["CALM_S", "CHILDREN", "MOODS", "Aftermath", "Effect", "Strike", "sweep_over"]
 
 T = TypeVar("T")
 

@@ -87,16 +87,19 @@ class Federation:
 
     async def _keepable(self, course: Course, asked: Search) -> tuple[str | None, Searched]:
         """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
-        if course.key is not None and self._key(course.search, asked, course.plan) != course.key:
-            course.key = None
+        if course.key is not None:
+            nodes = self._candidates(course.search)
+            if self._key(course.search, asked, course.plan, nodes, self._healthy(nodes)) != course.key:
+                course.key = None
         return course.key, await self._search(course)
 
-    def _key(self, search: Search, asked: Search, chosen: Plan) -> str | None:
+    def _key(
+        self, search: Search, asked: Search, chosen: Plan, nodes: list[StoredNode], healthy: set[str]
+    ) -> str | None:
         if self._cache is None or not self._cache.enabled or search.cache == "off" or search.explain:
             return None
-        nodes = self._candidates(search)
         versions = self._corpora.versions(chosen.keys)
-        return answer_key(search, asked, nodes, self._healthy(nodes), self._epochs, versions, self._embedder)
+        return answer_key(search, asked, nodes, healthy, self._epochs, versions, self._embedder)
 
     def _candidates(self, search: Search) -> list[StoredNode]:
         own = None if self._own is None else self._own.node()
@@ -109,8 +112,9 @@ class Federation:
 
     async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> Course:
         nodes = self._candidates(search)
-        chosen = plan(search, nodes, self._healthy(nodes), self._embedder)
-        key = self._key(search, asked, chosen)
+        healthy = self._healthy(nodes)
+        chosen = plan(search, nodes, healthy, self._embedder)
+        key = self._key(search, asked, chosen, nodes, healthy)
         holding = self._holders.holding(chosen, nodes, search.query, pages.pins)
         await self._corpora.ready(self._awaited(chosen, holding.keys), search.timeout_ms / 2000)
         counted = self._holders.counted(holding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from fleetfold_broker.gather import LATE_S
 from fleetfold_master.search.cache import Cache
 from fleetfold_master.search.course import Course
 from fleetfold_master.search.fold import fold
@@ -15,7 +16,7 @@ from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
 __all__ = ["Latecomers"]
 
 MOST = 256
-"""So many searches at a time; the oldest are forgotten."""
+"""So many searches at a time; the oldest are forgotten, and those that nobody is told of any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class _Unfinished:
     ask: SearchAsk
     answers: Answers
     missing: set[str]
+
+    @property
+    def seconds(self) -> float:
+        """How long after its start an answer may still come."""
+        return self.course.search.timeout_ms / 1000 + LATE_S
 
 
 class Latecomers:
@@ -42,8 +48,7 @@ class Latecomers:
         if self._cache is None or course.key is None or not slow or not _is_plain(course):
             return
         self._unfinished[ask.request] = _Unfinished(course, course.key, ask, dict(answers), slow)
-        while len(self._unfinished) > MOST:
-            self._unfinished.pop(next(iter(self._unfinished)))
+        self._forget_the_oldest()
 
     def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
         """A node has answered late."""
@@ -55,6 +60,14 @@ class Latecomers:
         waiting.missing.discard(node)
         if not waiting.missing:
             self._keep(self._unfinished.pop(ask.request))
+
+    def _forget_the_oldest(self) -> None:
+        """They hold whole answers. Later than `LATE_S` after its deadline no answer is told of."""
+        now = time.perf_counter()
+        for request, waiting in list(self._unfinished.items()):
+            if len(self._unfinished) <= MOST and now < waiting.course.started + waiting.seconds:
+                break
+            del self._unfinished[request]
 
     def _keep(self, finished: _Unfinished) -> None:
         course, answers = finished.course, finished.answers
