@@ -24,7 +24,7 @@ CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[
 MASTER = "master"
 """The masters' own name, also that under which their own collections are searched: no node and no caller has it."""
 
-_RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.f)\d+$")
+_RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.(?:f|c))\d*(?:r\d+)?$")
 _SLUG = re.compile(SLUG)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
 
@@ -55,6 +55,7 @@ def new_id() -> str:
 def key_of(command_id: str) -> str:
     """The idempotency key of a command: its id, which the retries of a transaction's step share.
 
-    `t.TX.STEP.f2` is the second try of `t.TX.STEP.f`, a command of its own to the ledger, but the same to a target.
+    `t.TX.STEP.f2` is the second try of `t.TX.STEP.f`, a command of its own to the ledger, but the same to a target. So
+    are all that undo the step, `t.TX.STEP.c`, `.cr2` and `.c2`: it took effect once, and is undone once.
     """
     return _RETRY.sub(r"\1", command_id)

@@ -19,6 +19,15 @@ def test_the_retries_of_a_step_share_its_key(transaction: str, step: str, attemp
     assert key_of(f"{first}{attempt}") == key_of(first) == first
 
 
+@given(WORDS, WORDS, st.integers(2, 10_000), st.integers(2, 10_000))
+def test_whatever_undoes_a_step_shares_one_key(transaction: str, step: str, number: int, attempt: int) -> None:
+    """A refund that failed after it had paid, and is tried again, must be known to its target."""
+    first = f"t.{transaction}.{step}.c"
+    tries = [f"{first}r{attempt}", f"{first}{number}", f"{first}{number}r{attempt}"]
+    assert {key_of(each) for each in tries} == {key_of(first)} == {first}
+    assert key_of(first) != key_of(f"t.{transaction}.{step}.f")
+
+
 @given(WORDS, WORDS)
 def test_steps_and_their_rollbacks_have_keys_of_their_own(transaction: str, step: str) -> None:
     forward = f"t.{transaction}.{step}.f2"
