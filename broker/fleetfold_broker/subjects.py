@@ -40,6 +40,10 @@ class Subjects(msgspec.Struct, frozen=True):
         """JetStream `FLEET_RES`, child -> masters."""
         return f"{self.prefix}.res.{node}"
 
+    def progress(self, node: str = "*") -> str:
+        """core, child -> masters: how far a command has come."""
+        return f"{self.prefix}.prog.{node}"
+
     def event(self, node: str = "*", kind: str = ">") -> str:
         """JetStream `FLEET_EVT`, anyone as itself -> subscribers."""
         return f"{self.prefix}.evt.{node}.{kind}"

@@ -36,14 +36,15 @@ from fleetfold_shared.messages import (
     search,
     statistics,
     transactions,
+    work,
 )
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
-    "About kept answers": cache, "About commands and jobs": jobs, "About transactions": transactions,
-    "About access": access,
+    "About kept answers": cache, "About commands and jobs": jobs, "About long work": work,
+    "About transactions": transactions, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",

@@ -20,12 +20,18 @@ def kinds() -> list[type[msgspec.Struct]]:
 _collection = m.CollectionInfo(
     name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"], alpha=0.5, replica="products"
 )
+_retry = m.RetryPolicy(attempts=5, backoff_s=0.5, backoff_max_s=30.0, jitter=0.25, on=["timeout", "ConnectionError"])
+_progress = m.Progress(done=3, total=10, note="page 3", at=1_700_000_001.0, attempt=2)
 _action = m.ActionInfo(
     name="cancel_order",
     schema={"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
     kind="transactional",
     timeout_s=12.5,
     summary="Cancel an order.",
+    destructive=True,
+    slots=2,
+    retry=_retry,
+    heartbeat_s=15.0,
 )
 _description = m.NodeDescription(
     incarnation="01hzy",
@@ -161,7 +167,9 @@ _step_view = m.StepView(
     error="no such order",
 )
 _entry = m.TimelineEntry(at=1_700_000_001.0, what="step.failed", step="crm", why="no such order")
-_job_node = m.JobNode(node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5)
+_job_node = m.JobNode(
+    node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5, progress=_progress, began=True
+)
 _job = m.Job(
     id="job-1",
     action="reindex",
@@ -171,6 +179,8 @@ _job = m.Job(
     caller="cli",
     created_at=1_700_000_000.0,
     ended_at=1_700_000_002.0,
+    cancelled_by="till",
+    note="cancelled by till",
 )
 _transaction = m.TransactionView(
     id="tx-1",
@@ -194,6 +204,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
+            heartbeat_s=15.0, overall_s=60.0, retry=_retry,
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
@@ -201,8 +212,16 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.Run(
             id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,
-            timeout_s=5.0, wait_ms=100,
+            timeout_s=5.0, wait_ms=100, where="role=shop", any=True, limit="10%", seed=7, batch="2", pause_s=1.5,
+            max_failures="1", dry_run=True, confirmed=True, start_within_s=30.0, heartbeat_s=15.0, overall_s=60.0,
+            retry=_retry, callback=m.Callback(type="job.done", url="https://example.org/hook"),
         ),
+        _retry, _progress, m.Callback(type="job.done", url="https://example.org/hook"),
+        m.ProgressReport(id="j.job-1.shop", progress=_progress),
+        m.CancelAsk(ids=["j.job-1.shop"], by="till"),
+        m.Cancelled(verdicts={"j.job-1.shop": "never"}),
+        m.JobCancel(id="job-1"),
+        m.JobFollow(id="job-1", wait_ms=100),
         m.JobGet(id="job-1"),
         m.JobWait(id="job-1", wait_ms=100),
         m.JobList(limit=5),

@@ -35,7 +35,7 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     asked = subjects.ask(">" if "search" in may else "ping")
     hear = [f"{inbox(it)}.>", INTROSPECTION, f"{asked} {it}", f"{subjects.call(it, '>')} {it}"]
     if "actions" in may:
-        say += [subjects.result(it), f"$JS.ACK.{COMMANDS}.{it}.>"]
+        say += [subjects.result(it), subjects.progress(it), f"$JS.ACK.{COMMANDS}.{it}.>"]
         hear += [f"{subjects.deliver(it)} {it}", subjects.kept(it)]
     if "events" in may:
         say.append(subjects.event(it))

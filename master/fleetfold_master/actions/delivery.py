@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from fleetfold_master.store.statements import Write
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, TooLarge
 from fleetfold_shared.messages import Command
 
 __all__ = [
     "RESEND_MAX_S",
     "RESEND_S",
+    "AtEnd",
     "Health",
     "Outgoing",
     "Sender",
     "next_resend",
+    "nothing_more",
     "send_all",
     "together",
 ]
@@ -44,6 +47,15 @@ class Health(Protocol):
 
     def healthy(self, node: str) -> bool:
         """Whether `node` is active and was heard of lately."""
+
+
+AtEnd = Callable[[Any, float], Sequence[Write]]
+"""What else is committed with the end of a job or a transaction, given it and the time."""
+
+
+def nothing_more(_ended: object, _now: float) -> Sequence[Write]:
+    """Nothing."""
+    return ()
 
 
 class Outgoing(NamedTuple):

@@ -55,6 +55,10 @@ def claim(running: RunningJob) -> tuple[Write, Write]:
         "state": "running",
         "created_at": running.created_at,
         "ended_at": None,
+        "spec": None,
+        "cancelled_by": None,
+        "note": None,
+        "owner": None,
     }
     return Write(_JOB, [row]), Write(_NODE, [_node_row(running.id, task) for task in running.tasks])
 
@@ -148,7 +152,7 @@ def _to_task(row: RowMapping) -> Task:
 
 
 def _node_row(key: str, task: Task) -> dict[str, Any]:
-    blank = {"outcome": None, "answered": False, "result": None, "error": None, "ms": None}
+    blank = {"outcome": None, "answered": False, "result": None, "error": None, "ms": None, "progress": None}
     place = {"job": key, "position": task.position, "node": task.node}
     return {**place, "attempt": task.attempt, "began_at": task.began_at, **blank}
 

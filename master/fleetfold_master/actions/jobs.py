@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_rows
-from fleetfold_master.actions.delivery import Health, Sender, next_resend, send_all, together
+from fleetfold_master.actions.delivery import AtEnd, Health, Sender, next_resend, nothing_more, send_all, together
 from fleetfold_master.actions.job_model import (
     Ending,
     RunningJob,
@@ -30,13 +30,19 @@ _GRACE_S = 5.0  # after a restart the answers of the meantime are read first
 
 
 class Jobs:
-    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, and `close`."""
+    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    def __init__(self, store: Store, sender: Sender, clock: Clock, health: Health) -> None:
+    `at_end` is given each `RunningJob` that ends.
+    """
+
+    def __init__(
+        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more
+    ) -> None:
         self._store = store
         self._sender = sender
         self._clock = clock
         self._health = health
+        self._at_end = at_end
         self._running: dict[str, RunningJob] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -154,7 +160,7 @@ class Jobs:
         if following is not None:
             writes.append(job_rows.begin(job.id, following, now))
         if (state := job.verdict()) != "running":
-            writes.append(job_rows.end(job.id, state, now))
+            writes += [job_rows.end(job.id, state, now), *self._at_end(job, now)]
         try:
             await self._store.write(*writes)
         finally:

@@ -41,6 +41,10 @@ job = Table(
     Column("state", String(16), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
+    Column("spec", Text),
+    Column("cancelled_by", String(63)),
+    Column("note", Text),
+    Column("owner", String(32)),
     Index("job_by_age", "created_at"),
     Index("job_by_state", "state"),
 )
@@ -58,6 +62,7 @@ job_node = Table(
     Column("result", Text),
     Column("error", Text),
     Column("ms", Double),
+    Column("progress", Text),
 )
 
 tx = Table(
@@ -74,6 +79,7 @@ tx = Table(
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
     Column("deadline_at", Double),
+    Column("owner", String(32)),
     Index("tx_by_age", "created_at"),
     Index("tx_by_state", "state"),
 )

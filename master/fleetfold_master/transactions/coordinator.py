@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from fleetfold_broker.tasks import Undisturbed
-from fleetfold_master.actions.delivery import Health, Outgoing, Sender, send_all, together
+from fleetfold_master.actions.delivery import AtEnd, Health, Outgoing, Sender, nothing_more, send_all, together
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
@@ -31,7 +31,8 @@ __all__ = ["Transactions"]
 class Transactions:
     """All transactions of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    `lookup` is the registry; results of any command whose id begins with `t.` belong here.
+    `lookup` is the registry; results of any command whose id begins with `t.` belong here. `at_end` is given each `Tx`
+    that is committed, rolled back or parked.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Transactions:
         lookup: Lookup,
         *,
         policy: Policy | None = None,
+        at_end: AtEnd = nothing_more,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -50,6 +52,7 @@ class Transactions:
         self._health = health
         self._lookup = lookup
         self._policy = policy or Policy()
+        self._at_end = at_end
         self._active: dict[str, Active] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -210,6 +213,8 @@ class Transactions:
             decision = decide(active.tx, active.steps)
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
+                if decision.tx.ended and not active.tx.ended:
+                    writes += self._at_end(decision.tx, self._clock.wall())
                 await self._store.write(*writes)
                 self._remember(active, decision)
         await self._send(active, decision.commands)

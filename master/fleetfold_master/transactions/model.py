@@ -46,7 +46,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tx(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction's row. `epoch` counts the masters that drove it, `entries` those of its timeline.
+    """A transaction's row. `epoch` counts the masters that drove it, the last is its `owner`; `entries` counts those
+    of its timeline.
 
     From `deadline_at` on it is rolled back, unless it has passed its point of no return.
     """
@@ -62,6 +63,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     ended_at: float | None = None
     deadline_at: float | None = None
+    owner: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -69,6 +69,8 @@ from fleetfold_shared.messages.commands import (
     Command,
     CommandResult,
     Job,
+    JobCancel,
+    JobFollow,
     JobGet,
     JobList,
     JobListed,
@@ -78,6 +80,7 @@ from fleetfold_shared.messages.commands import (
     Outcome,
     Params,
     Run,
+    Share,
 )
 from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
 from fleetfold_shared.messages.explain import (
@@ -162,6 +165,15 @@ from fleetfold_shared.messages.transactions import (
     TransactionView,
     TransactionWait,
 )
+from fleetfold_shared.messages.work import (
+    Callback,
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
+    Progress,
+    ProgressReport,
+    RetryPolicy,
+)
 
 __all__ = [
     "CAPABILITIES",
@@ -187,6 +199,10 @@ __all__ = [
     "CacheUse",
     "CacheWarm",
     "CacheWarmed",
+    "Callback",
+    "CancelAsk",
+    "CancelVerdict",
+    "Cancelled",
     "Capability",
     "CitedSource",
     "ClientRole",
@@ -206,6 +222,8 @@ __all__ = [
     "Hit",
     "Identity",
     "Job",
+    "JobCancel",
+    "JobFollow",
     "JobGet",
     "JobList",
     "JobListed",
@@ -258,6 +276,8 @@ __all__ = [
     "Place",
     "Pong",
     "PopularQuery",
+    "Progress",
+    "ProgressReport",
     "QualityClick",
     "QualityClicked",
     "QualityFigures",
@@ -270,6 +290,7 @@ __all__ = [
     "QueryQuality",
     "Refresh",
     "RetiringKey",
+    "RetryPolicy",
     "Role",
     "Rollback",
     "Run",
@@ -280,6 +301,7 @@ __all__ = [
     "SearchAnswer",
     "SearchAsk",
     "Searched",
+    "Share",
     "SigningRotate",
     "SigningRotated",
     "Sort",

@@ -9,15 +9,18 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
+from fleetfold_shared.messages.work import Callback, Progress, RetryPolicy
 
 __all__ = [
-    "Command", "CommandResult", "Job", "JobGet", "JobList", "JobListed", "JobNode", "JobState", "JobWait", "Outcome",
-    "Params", "Run",
+    "Command", "CommandResult", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed", "JobNode",
+    "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
 Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown"]
-JobState = Literal["running", "ok", "failed", "partly"]
+JobState = Literal["checked", "running", "ok", "failed", "partly", "cancelled"]
 Params = dict[str, Any]
+Share = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5}|(100|[1-9]?[0-9])%)$(?!\n)")]
+"""So many, or a share of them: `3` or `25%`, which is rounded up."""
 
 
 class Command(Message, frozen=True, kw_only=True):
@@ -26,7 +29,8 @@ class Command(Message, frozen=True, kw_only=True):
     `id` is stable over re-sends; `attempt` counts the deliberate ones, and the message id is `<id>#<attempt>`.
     `epoch` fences a master that lost a transaction. A compensation names the forward command in `compensates`;
     its params may hold `{{field}}` of that command's stored result, which the node fills itself. `start_within_s`
-    counts from when the broker stored the message: a command found older is not started.
+    counts from when the broker stored the message: a command found older is not started. `timeout_s` is for one try,
+    `overall_s` for all of them since the broker stored it, and `heartbeat_s` the longest between two words of progress.
     """
 
     id: str
@@ -38,6 +42,9 @@ class Command(Message, frozen=True, kw_only=True):
     timeout_s: float | None = None
     start_within_s: float | None = None
     trace: dict[str, str] = {}
+    heartbeat_s: float | None = None
+    overall_s: float | None = None
+    retry: RetryPolicy | None = None
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
@@ -61,8 +68,17 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class Run(Message, frozen=True, kw_only=True):
-    """`actions.run`: on `nodes`, or on all active ones with `all`. `id` is chosen by the caller: the same id is the
-    same job, however often it is sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
+    """`actions.run`: on `nodes`, on all active ones that have the action with `all`, on those for which `where` holds,
+    or on `any` one of those these name. `id` is chosen by the caller: the same id is the same job, however often it is
+    sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
+
+    `limit` takes so many of them, chosen by `seed`. `batch` runs on so many at a time, with `pause_s` between, and no
+    further batch begins when more than `max_failures` did not end well; `sequential` is a batch of one. `dry_run`
+    lists who would be asked: the job is `checked`, and nothing begins. An action that is declared destructive needs
+    `confirmed` to run on all.
+
+    A command that is not begun after `start_within_s` is not begun any more. One try may take `timeout_s`, and
+    `heartbeat_s` between two words of progress; all tries together `overall_s`, which is `timeout_s` when it is absent.
     """
 
     id: CallerId
@@ -71,22 +87,40 @@ class Run(Message, frozen=True, kw_only=True):
     nodes: list[str] = []
     all: bool = False
     sequential: bool = False
-    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    timeout_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 60.0
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    where: Annotated[str, Meta(max_length=2000)] | None = None
+    any: bool = False
+    limit: Share | None = None
+    seed: int | None = None
+    batch: Share | None = None
+    pause_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    max_failures: Share | None = None
+    dry_run: bool = False
+    confirmed: bool = False
+    start_within_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] | None = None
+    heartbeat_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    overall_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
+    retry: RetryPolicy | None = None
+    callback: Callback | None = None
 
 
 class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One node's part of a job; `outcome` is absent while it runs."""
+    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to."""
 
     node: str
     outcome: Outcome | None = None
     result: Any = None
     error: str | None = None
     ms: float | None = None
+    progress: Progress | None = None
+    began: bool = False
 
 
 class Job(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A run of an action. `ok` when every node was, `failed` when none was, `partly` otherwise."""
+    """A run of an action. `ok` when every node was, `failed` when none was, `partly` otherwise; `cancelled` when
+    somebody wanted that, `cancelled_by`, before it had ended. `note` says why it ended before its time.
+    """
 
     id: str
     action: str
@@ -96,6 +130,8 @@ class Job(Message, frozen=True, kw_only=True, omit_defaults=False):
     caller: str
     created_at: float
     ended_at: float | None = None
+    cancelled_by: str | None = None
+    note: str | None = None
 
 
 class JobGet(Message, frozen=True, kw_only=True):
@@ -109,6 +145,19 @@ class JobWait(Message, frozen=True, kw_only=True):
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
+
+
+class JobCancel(Message, frozen=True, kw_only=True):
+    """`jobs.cancel`: what has not begun never will, what runs is told to stop. `Conflict` when it has ended."""
+
+    id: str
+
+
+class JobFollow(Message, frozen=True, kw_only=True):
+    """`jobs.follow`: the job at each change, in parts, until it has ended or `wait_ms` is over; then as it stands."""
+
+    id: str
+    wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 30_000
 
 
 class JobList(Message, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import Identifier, Slug
 from fleetfold_shared.messages.base import Message
+from fleetfold_shared.messages.work import RetryPolicy
 
 __all__ = [
     "ActionInfo", "ActionKind", "CollectionInfo", "Heartbeat", "Join", "Joined", "NodeDescription", "NodeGet",
@@ -39,13 +40,21 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object."""
+    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object.
+
+    `destructive`: it asks to be confirmed before it runs on all nodes. At most `slots` of it run at once in the whole
+    fleet. `retry` and `heartbeat_s` hold where a call does not say otherwise.
+    """
 
     name: Identifier
     schema: dict[str, Any]
     kind: ActionKind = "idempotent"
     timeout_s: float = 30.0
     summary: str = ""
+    destructive: bool = False
+    slots: Annotated[int, Meta(ge=1)] | None = None
+    retry: RetryPolicy | None = None
+    heartbeat_s: float | None = None
 
 
 class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

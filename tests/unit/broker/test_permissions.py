@@ -40,7 +40,7 @@ def test_a_node_with_every_capability_may_do_this_and_no_more() -> None:
     allowed = _node(*CAPABILITIES)
     assert _say(allowed) == {
         "fleet.hb.shop", "fleet.gather.*.shop", "fleet.join.shop.refresh", "fleet.api.shop.nodes.join",
-        "fleet.res.shop", OWN_ACKS, "fleet.evt.shop.>", "fleet.api.shop.>",
+        "fleet.res.shop", "fleet.prog.shop", OWN_ACKS, "fleet.evt.shop.>", "fleet.api.shop.>",
     }  # fmt: skip
     assert _hear(allowed) == {
         "_INBOX.shop.>", "$SRV.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.do.shop shop",
@@ -60,7 +60,7 @@ def test_a_node_without_capabilities_may_be_a_member_and_no_more() -> None:
     ("capability", "say", "hear"),
     [
         ("search", set(), {"fleet.ask.> shop"}),
-        ("actions", {"fleet.res.shop", OWN_ACKS}, {"fleet.do.shop shop", "fleet.kept.shop"}),
+        ("actions", {"fleet.res.shop", "fleet.prog.shop", OWN_ACKS}, {"fleet.do.shop shop", "fleet.kept.shop"}),
         ("events", {"fleet.evt.shop.>"}, {"fleet.kept.shop.>"}),
         ("api", {"fleet.api.shop.>"}, set()),
     ],
