@@ -1,20 +1,23 @@
 """`python bench/chaos.py --seed S --transactions N`: transactions while everything dies; then the books are read.
 
 Random transactions over three children run while masters, children and the broker are killed with -9, stopped beyond
-every timeout, and the broker's store is deleted. What happened is read from tables that only the children's own
-actions write. Exit code 1 when a promise was broken, or something had not ended after 30 seconds of calm.
+every timeout, the children's wires are cut, and the broker's store is deleted. What happened is read from tables that
+only the children's own actions write. Exit code 1 when a promise was broken, or something had not ended after 30
+seconds of calm. `--mutant` breaks fleetfold first (see bench/mutants): then 1 is what is wanted.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -24,10 +27,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the children's actions and th
 from bench.balance import violations  # noqa: E402
 from bench.chaos_work import steps_of  # noqa: E402
 from bench.havoc import Havoc  # noqa: E402
+from bench.wire import Wire  # noqa: E402
 from fleetfold.client import Client  # noqa: E402
-from fleetfold_shared.errors import DeadlineExceeded, NotFound, Overloaded, Unavailable  # noqa: E402
-from fleetfold_shared.messages import TransactionView  # noqa: E402
-from support.fleet import running_fleet  # noqa: E402
+from fleetfold_broker.topology import ACK_WAIT_S  # noqa: E402
+from fleetfold_shared.errors import Conflict, DeadlineExceeded, NotFound, Overloaded, Unavailable  # noqa: E402
+from fleetfold_shared.messages import StepSpec, TransactionView  # noqa: E402
+from support.fleet import Fleet, running_fleet  # noqa: E402
 from support.storm import CALM_S, CHILDREN, Effect  # noqa: E402
 
 __all__ = ["Report", "chaos"]
@@ -37,6 +42,35 @@ T = TypeVar("T")
 AT_ONCE = 12
 """So many transactions are under way at any time."""
 LONG_POLL_S = 5.0
+LATE_S = ACK_WAIT_S + 2.0
+"""What the broker still holds comes again within this time; it must not take effect any more."""
+WITHIN_S = (0.5, 4.0)
+HURRIED, CANCELLED = 0.1, 0.05
+"""Shares of transactions that have so long for the whole, or are cancelled soon after they began."""
+MUTANTS = ROOT / "bench" / "mutants"
+
+
+class _Plan(NamedTuple):
+    """A transaction, the time it has for the whole, and after how long somebody cancels it."""
+
+    tx: str
+    steps: list[StepSpec]
+    within_s: float | None
+    cancelled_after_s: float | None
+
+    @classmethod
+    def drawn(cls, rng: random.Random, tx: str) -> _Plan:
+        within_s = rng.uniform(*WITHIN_S) if rng.random() < HURRIED else None
+        return cls(tx, steps_of(rng, tx), within_s, rng.random() if rng.random() < CANCELLED else None)
+
+    async def carry_out(self, client: Client) -> None:
+        """Return when it has ended, or has had its time."""
+        await _insist(lambda: client.transact(self.steps, id=self.tx, wait=False, within_s=self.within_s))
+        if self.cancelled_after_s is not None:
+            await asyncio.sleep(self.cancelled_after_s)
+            with suppress(Conflict):  # too late
+                await _insist(lambda: client.cancel_transaction(self.tx))
+        await _insist(lambda: client.wait_transaction(self.tx, LONG_POLL_S))
 
 
 class Report(NamedTuple):
@@ -54,19 +88,24 @@ class Report(NamedTuple):
         return f"seed {self.seed}: {ended}; {blows}; {self.seconds:.0f} s; {len(self.broken)} violations"
 
 
-async def chaos(seed: int, transactions: int, place: Path) -> Report:
+async def chaos(seed: int, transactions: int, place: Path, mutant: str | None = None) -> Report:
     """One fleet in `place`, `transactions` of them while it is struck, and what came of it."""
     started, rng = time.monotonic(), random.Random(seed)
-    async with running_fleet(place) as fleet:
+    async with running_fleet(place) as fleet, AsyncExitStack() as wired:
+        if mutant is not None:
+            os.environ["FLEETFOLD_MUTANT"] = mutant
+            os.environ["PYTHONPATH"] = os.pathsep.join([str(MUTANTS), os.environ["PYTHONPATH"]])
         await fleet.start_core()
-        await asyncio.gather(*(fleet.start_child(name) for name in CHILDREN))
-        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000)), asyncio.Event()
+        wires = {name: await wired.enter_async_context(_wire(fleet)) for name in CHILDREN}
+        await asyncio.gather(*(_start_child(fleet, name, wires[name]) for name in CHILDREN))
+        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000), wires), asyncio.Event()
         async with await fleet.client() as client:
             raging = asyncio.create_task(havoc.rage(over))
             await _work(client, rng, transactions)
             over.set()
             await raging
             views = await _calm(client, transactions)
+            await asyncio.sleep(LATE_S)
         effects = [Effect(child, **row) for child in CHILDREN for row in fleet.effects(child)]
     broken = violations(views, effects)
     broken += [f"tx-{number}: it had not ended after {CALM_S:g} s of calm" for number in _missing(views, transactions)]
@@ -74,14 +113,24 @@ async def chaos(seed: int, transactions: int, place: Path) -> Report:
     return Report(seed, Counter(states), havoc.counts, broken, time.monotonic() - started)
 
 
+def _wire(fleet: Fleet) -> Wire:
+    return Wire("127.0.0.1", int(fleet.url.rpartition(":")[2]))
+
+
+async def _start_child(fleet: Fleet, name: str, wire: Wire) -> None:
+    """A child that knows the broker by its wire only, and so cannot invite itself."""
+    async with await fleet.client() as client:
+        invited = await client.invite(name)
+    await fleet.start_child(name, "--url", wire.url, "--join", invited.token)
+
+
 async def _work(client: Client, rng: random.Random, transactions: int) -> None:
     """Begin all of them, each when one before it has ended or has had its time."""
-    plans = iter([(f"tx-{number}", steps_of(rng, f"tx-{number}")) for number in range(transactions)])
+    plans = iter([_Plan.drawn(rng, f"tx-{number}") for number in range(transactions)])
 
     async def keep_on() -> None:
-        for tx, steps in plans:
-            await _insist(lambda tx=tx, steps=steps: client.transact(steps, id=tx, wait=False))  # type: ignore[misc]
-            await _insist(lambda tx=tx: client.wait_transaction(tx, LONG_POLL_S))  # type: ignore[misc]
+        for plan in plans:
+            await plan.carry_out(client)
 
     await asyncio.gather(*(keep_on() for _ in range(AT_ONCE)))
 
@@ -124,11 +173,12 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="the first seed; 1")
     options.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other; 1")
     options.add_argument("--transactions", type=int, default=100, help="how many for each seed; 100")
+    options.add_argument("--mutant", help="break this promise first: no-tombstone, early-answer")
     given = options.parse_args()
     broken = 0
     for seed in range(given.seed, given.seed + given.seeds):
         with tempfile.TemporaryDirectory(prefix="fleetfold-chaos-") as place:
-            report = asyncio.run(chaos(seed, given.transactions, Path(place)))
+            report = asyncio.run(chaos(seed, given.transactions, Path(place), given.mutant))
         print(report, flush=True)
         for line in report.broken:
             print(f"  {line}", flush=True)

@@ -1,4 +1,4 @@
-"""kill -9, SIGSTOP and a lost store, one after the other, in the order of a seed."""
+"""kill -9, SIGSTOP, cut wires and a lost store, one after the other, in the order of a seed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
+from bench.wire import Wire
 from support.fleet import Fleet
 from support.storm import CHILDREN
 
@@ -18,13 +19,16 @@ BETWEEN_S = (0.2, 1.2)
 DEAD_S = (0.0, 0.5)
 FROZEN_S = (1.0, 5.0)
 """Longer than most steps may take."""
+CUT_S = (0.2, 4.0)
 
 
 class Havoc:
-    """What is done to a fleet. Whoever was struck stands again when `rage` returns; `counts` says what was done."""
+    """What is done to a fleet, whose children have `wires`. Whoever was struck stands again when `rage` returns;
+    `counts` says what was done.
+    """
 
-    def __init__(self, fleet: Fleet, rng: random.Random) -> None:
-        self._fleet, self._rng = fleet, rng
+    def __init__(self, fleet: Fleet, rng: random.Random, wires: Mapping[str, Wire]) -> None:
+        self._fleet, self._rng, self._wires = fleet, rng, wires
         self.counts: Counter[str] = Counter()
 
     async def rage(self, over: asyncio.Event) -> None:
@@ -39,6 +43,7 @@ class Havoc:
             (3, "freeze child", lambda: self._freeze(self._child())),
             (2, "freeze master", lambda: self._freeze("master")),
             (1, "freeze server", lambda: self._freeze("server")),
+            (5, "cut wire", lambda: self._cut(self._child())),
             (1, "lose the store", self._lose_store),
         ]
         weights = [weight for weight, _, _ in blows]
@@ -57,6 +62,9 @@ class Havoc:
         await self._fleet.kill("broker")
         self._fleet.wipe_streams()
         await self._fleet.restart("broker")
+
+    async def _cut(self, child: str) -> None:
+        await self._wires[child].cut(self._rng.uniform(*CUT_S))
 
     async def _freeze(self, victim: str) -> None:
         pid = self._fleet.pid(victim)

@@ -1,0 +1,63 @@
+"""Breaks a promise on purpose, in each process that finds this on its path: `$FLEETFOLD_MUTANT` names which.
+
+`bench/chaos.py --mutant NAME` must find it out. Python imports a module of this name at its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["MUTANTS"]
+
+ANSWERED_EARLY_S = 0.25
+
+
+def no_tombstone() -> None:
+    """A compensation of a command that never came leaves no trace, so the command still runs when it comes."""
+    from fleetfold_child.ledger import Ledger
+
+    seal = Ledger._seal  # noqa: SLF001 (what is broken is private)
+
+    def forgetful(self: Any, connection: Any, admission: Any) -> None:
+        if admission.seal is None or not admission.seal.tombstone:
+            seal(self, connection, admission)
+
+    Ledger._seal = forgetful  # type: ignore[method-assign]  # noqa: SLF001 (what is broken is private)
+
+
+def early_answer() -> None:
+    """A transactional action's result is told, and its command acked, a while before the effect is committed."""
+    from fleetfold_child.database import Transaction
+    from fleetfold_child.ledger import Ledger
+    from fleetfold_child.runner import Runner
+
+    commit, finishing, run = Transaction.commit, Ledger.finishing, Runner.run
+    told: dict[str, asyncio.Future[Any]] = {}
+
+    async def slow_commit(self: Any, last: Any) -> None:
+        await asyncio.sleep(ANSWERED_EARLY_S)
+        await commit(self, last)
+
+    def telling(self: Any, result: Any, **more: Any) -> Any:
+        if (future := told.get(result.id)) is not None and not future.done():
+            future.set_result(result)
+        return finishing(self, result, **more)
+
+    async def hasty(self: Any, action: Any, command: Any, admission: Any) -> Any:
+        future = told[command.id] = asyncio.get_running_loop().create_future()
+        whole = asyncio.ensure_future(run(self, action, command, admission))
+        await asyncio.wait([whole, future], return_when=asyncio.FIRST_COMPLETED)
+        return future.result() if future.done() else await whole
+
+    Transaction.commit = slow_commit  # type: ignore[method-assign]
+    Ledger.finishing = telling  # type: ignore[method-assign]
+    Runner.run = hasty  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {"no-tombstone": no_tombstone, "early-answer": early_answer}
+
+if (name := os.environ.get("FLEETFOLD_MUTANT")) is not None:
+    MUTANTS[name]()
