@@ -17,6 +17,7 @@ import structlog
 import uvloop
 
 from bench import commands, fanout, hung, identity, node, search
+from bench.peers import measuring as peers
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 3
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "identity": identity.measure,
     "hung": hung.measure,
     "node": node.measure,
+    "peers": peers.measure,
 }
 
 

@@ -23,7 +23,7 @@ from fleetfold_broker.identity import BrokerKeys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["HERE", "SERVER", "Processes", "bare_broker", "cpu_spent", "running_fleet"]
+__all__ = ["HERE", "SERVER", "Processes", "bare_broker", "cpu_of", "cpu_spent", "running_fleet"]
 
 HERE, SERVER = "client", "nats-server"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -37,9 +37,9 @@ class Processes:
     An `insecure` one has no identities, to compare with.
     """
 
-    def __init__(self, data: Path, opened: AsyncExitStack, *, insecure: bool) -> None:
+    def __init__(self, data: Path, opened: AsyncExitStack, *, insecure: bool, sync: str) -> None:
         self.data, self.url, self.insecure = data, "", insecure
-        self._env = {**os.environ, "FLEETFOLD_STATE": str(data / "state")}
+        self._env = {**os.environ, "FLEETFOLD_STATE": str(data / "state"), "FLEETFOLD_BROKER_SYNC": sync}
         self._opened = opened
         self._pids: dict[str, int] = {}
 
@@ -77,7 +77,7 @@ class Processes:
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds that each process has used so far; where there is no /proc, only this one: `client`."""
         pids = {**self._pids, SERVER: self._server_pid()}
-        used = {name: seconds for name, pid in pids.items() if (seconds := _cpu_s(pid)) is not None}
+        used = {name: seconds for name, pid in pids.items() if (seconds := cpu_of(pid)) is not None}
         return {HERE: time.process_time(), **used}
 
     def _server_pid(self) -> int:
@@ -91,11 +91,11 @@ class Processes:
 
 
 @asynccontextmanager
-async def running_fleet(*, insecure: bool = False) -> AsyncIterator[Processes]:
-    """A fleet without children, apart from any other on this machine."""
+async def running_fleet(*, insecure: bool = False, sync: str = "2m") -> AsyncIterator[Processes]:
+    """A fleet without children, apart from any other on this machine; `sync` is its broker's."""
     async with AsyncExitStack() as opened:
         data = opened.enter_context(_place())
-        processes = Processes(data, opened, insecure=insecure)
+        processes = Processes(data, opened, insecure=insecure, sync=sync)
         await processes.up()
         yield processes
 
@@ -130,7 +130,8 @@ def _place() -> Iterator[Path]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _cpu_s(pid: int) -> float | None:
+def cpu_of(pid: int) -> float | None:
+    """CPU seconds that the process has used; `None` where there is no /proc, or no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -38,6 +38,10 @@ class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: Annotated[str | None, Meta(description="Where it keeps its streams; `broker` in the state directory.")] = (
         None
     )
+    sync: Annotated[
+        str,
+        Meta(pattern=r"^(always|[1-9][0-9]{0,4}[smh])$", description="When streams are synced: `always`, or so often."),
+    ] = "2m"
 
 
 class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

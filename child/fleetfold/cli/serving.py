@@ -101,8 +101,9 @@ async def running_broker(
     with _extra("master"):
         guard = protection(config, keys, listening.host)
     broker = EmbeddedBroker(
-        store, host=listening.host, port=listening.port, identity=guard.identity, prefix=config.prefix, tls=guard.tls
-    )
+        store, host=listening.host, port=listening.port, identity=guard.identity, prefix=config.prefix, tls=guard.tls,
+        sync=config.broker.sync,
+    )  # fmt: skip
     try:
         await broker.start()
         announce(_announced(broker, config, keys, guard.ca, command))

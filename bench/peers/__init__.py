@@ -1,0 +1,1 @@
+"""Others who do work elsewhere, to compare with: dramatiq and Celery, over Redis."""
