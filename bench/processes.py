@@ -23,7 +23,7 @@ from fleetfold_broker.identity import BrokerKeys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["HERE", "SERVER", "Processes", "bare_broker", "cpu_of", "cpu_spent", "running_fleet"]
+__all__ = ["HERE", "SERVER", "Processes", "bare_broker", "cpu_of", "cpu_spent", "memory_mb", "running_fleet"]
 
 HERE, SERVER = "client", "nats-server"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -74,10 +74,14 @@ class Processes:
         """kill -9 of the nats-server, which `up` then starts again."""
         os.kill(self._server_pid(), signal.SIGKILL)
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of each."""
+        return {**self._pids, SERVER: self._server_pid()}
+
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds that each process has used so far; where there is no /proc, only this one: `client`."""
-        pids = {**self._pids, SERVER: self._server_pid()}
-        used = {name: seconds for name, pid in pids.items() if (seconds := cpu_of(pid)) is not None}
+        used = {name: seconds for name, pid in self.pids.items() if (seconds := cpu_of(pid)) is not None}
         return {HERE: time.process_time(), **used}
 
     def _server_pid(self) -> int:
@@ -110,6 +114,15 @@ async def bare_broker() -> AsyncIterator[str]:
             yield broker.url
         finally:
             await broker.stop()
+
+
+def memory_mb(pid: int) -> float | None:
+    """What of the process is in memory; `None` where there is no /proc, or no such process."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1024**2, 1)
 
 
 def cpu_spent(before: Mapping[str, float], after: Mapping[str, float], count: int) -> dict[str, float]:
