@@ -1,0 +1,83 @@
+"""One command on its way through the node, from its arrival to its end: where it stands, and how it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleetfold_child.gate import Passage
+from fleetfold_child.progress import Reporter
+from fleetfold_shared.messages import Command, CommandResult
+
+__all__ = ["Again", "Course"]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A try has failed, and another one follows after `pause_s`.
+
+    `result` is the command's if none does. `clean`: the try has left nothing behind.
+    """
+
+    pause_s: float
+    result: CommandResult
+    clean: bool
+
+
+class Course:
+    """A command that has arrived and not ended. `sent_at` is when the broker stored it, on the loop's clock.
+
+    `begun`: the ledger has admitted it, here. `attempt` counts its tries from 1, `last` is how the last one ended.
+    `stop` is what stops it as it stands: its handler, or the wait for another try.
+    """
+
+    __slots__ = (
+        "attempt",
+        "begun",
+        "cancelled_by",
+        "command",
+        "ended",
+        "last",
+        "passage",
+        "reporter",
+        "sent_at",
+        "stop",
+    )
+
+    def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
+        self.command, self.sent_at, self.reporter = command, sent_at, reporter
+        self.ended: asyncio.Future[CommandResult | None] = asyncio.get_running_loop().create_future()
+        self.attempt, self.begun = 1, False
+        self.last: Again | None = None
+        self.cancelled_by: str | None = None
+        self.passage: Passage | None = None
+        self.stop: Callable[[], None] | None = None
+
+    @property
+    def overall_until(self) -> float:
+        """When the time for all tries is over, on the loop's clock."""
+        return float("inf") if self.command.overall_s is None else self.sent_at + self.command.overall_s
+
+    def cancel(self, by: str, *, decided: bool = False) -> None:
+        """Stop it, for `by`. One that waits at the gate goes on waiting until the ledger has `decided`."""
+        if self.cancelled_by is None:
+            self.cancelled_by = by
+        if self.stop is not None:
+            self.stop()
+        elif decided and self.passage is not None:
+            self.passage.give_up()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for another try; for nothing more when it is cancelled."""
+        if self.cancelled_by is not None:
+            return
+        woken = asyncio.get_running_loop().create_future()
+        self.stop = lambda: None if woken.done() else woken.set_result(None)
+        try:
+            async with asyncio.timeout(seconds):
+                await woken
+        except TimeoutError:
+            self.attempt += 1
+        finally:
+            self.stop = None
