@@ -137,7 +137,9 @@ def _requests() -> Iterator[str]:
         NODE_REQUESTS.format(gather=headers.GATHER, correlation=headers.CORRELATION),
     )
     node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
-    yield from _verbs({verb: (None, handler) for verb, handler in {**node.asked(), **node.told()}.items()}, "")
+    yield from _verbs(
+        {verb: (None, handler) for verb, handler in {**node.asked(), **node.asked_alone(), **node.told()}.items()}, ""
+    )
 
 
 def _names() -> dict[str, str]:
