@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fleetfold_child.gate import Passage
 from fleetfold_child.progress import Reporter
@@ -29,21 +30,14 @@ class Course:
     """A command that has arrived and not ended. `sent_at` is when the broker stored it, on the loop's clock.
 
     `begun`: the ledger has admitted it, here. `attempt` counts its tries from 1, `last` is how the last one ended.
-    `stop` is what stops it as it stands: its handler, or the wait for another try.
+    `params` are its decoded ones, for the first try. `stop` is what stops it as it stands: its handler, or the wait for
+    another try.
     """
 
     __slots__ = (
-        "attempt",
-        "begun",
-        "cancelled_by",
-        "command",
-        "ended",
-        "last",
-        "passage",
-        "reporter",
-        "sent_at",
+        "attempt", "begun", "cancelled_by", "command", "ended", "last", "params", "passage", "reporter", "sent_at",
         "stop",
-    )
+    )  # fmt: skip
 
     def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
         self.command, self.sent_at, self.reporter = command, sent_at, reporter
@@ -51,6 +45,7 @@ class Course:
         self.attempt, self.begun = 1, False
         self.last: Again | None = None
         self.cancelled_by: str | None = None
+        self.params: dict[str, Any] | None = None
         self.passage: Passage | None = None
         self.stop: Callable[[], None] | None = None
 

@@ -87,7 +87,8 @@ class Executor:
         course = self._running[command.id] = Course(command, sent_at, Reporter(command.id, self._reports))
         result = None
         try:
-            result = await self._pursue(course)
+            said = await self._try(course, self._actions.get(command.action))
+            result = await self._try_on(course, said) if isinstance(said, Again) else said
             if course.reporter.latest is not None:
                 await course.reporter.close()
         except sqlite3.Error as error:
@@ -123,15 +124,18 @@ class Executor:
     def _broken(self, error: sqlite3.Error) -> Unavailable:
         return Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk")
 
-    async def _pursue(self, course: Course) -> CommandResult | None:
+    async def _try_on(self, course: Course, said: Again) -> CommandResult | None:
         """Try it until it has ended. The gate is left while it waits for another try."""
         action = self._actions.get(course.command.action)
-        while isinstance(said := await self._try(course, action), Again):
+        while True:
             course.last = said
             await course.pause(said.pause_s)
             if course.cancelled_by is not None:
                 return await self._give_up(course, said)
-        return said
+            outcome = await self._try(course, action)
+            if not isinstance(outcome, Again):
+                return outcome
+            said = outcome
 
     async def _try(self, course: Course, action: AnyAction | None) -> CommandResult | Again | None:
         command = course.command
@@ -170,14 +174,15 @@ class Executor:
         return Plan(
             kind=action.info.kind if action else "idempotent",
             checked=action is not None and action.check is not None,
-            rejected=self._reject(command, action),
+            rejected=self._reject(course, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
             max_lone_crashes=self._max_lone_crashes,
             over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
             clean=course.last is not None and course.last.clean,
         )
 
-    def _reject(self, command: Command, action: AnyAction | None) -> str | None:
+    def _reject(self, course: Course, action: AnyAction | None) -> str | None:
+        command = course.command
         if action is None:
             known = ", ".join(info.name for info in self._actions.infos()) or "none"
             return f"{command.action}: {self._node} has no such action; it has {known}"
@@ -186,7 +191,7 @@ class Executor:
         if action.info.kind == "once" and command.retry is not None and command.retry.attempts > 1:
             return f"retry: {command.action} is a 'once' action, which is never tried again; call it without retry"
         try:
-            action.parameters.decode(command.params)
+            course.params = action.parameters.decode(command.params)
         except InvalidInput as error:
             return error.message
         return None

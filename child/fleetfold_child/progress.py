@@ -76,15 +76,14 @@ class Reporter:
 
     def __init__(self, command_id: str, reports: Reports | None) -> None:
         self.command_id, self._reports = command_id, reports
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.attempt, self.heard_at = 1, 0.0
+        self._loop = None if reports is None else asyncio.get_running_loop()
+        self.attempt, self.heard_at = 1, time.monotonic()
         self.latest: Progress | None = None
         self.sent: Progress | None = None
         self.announced = self.ended = False
 
     def begin(self, attempt: int) -> None:
         """A try begins now."""
-        self._loop = asyncio.get_running_loop()
         self.attempt, self.heard_at = attempt, time.monotonic()
 
     def report(self, done: float, total: float | None, note: str) -> None:

@@ -76,12 +76,15 @@ class Runner:
                 return await self._run_in_transaction(action, command, admission, course)
             began = time.perf_counter()
             ending = await self._end(action, command, admission, course, db=self._ledger.database)
-            return await self._finish(
-                action, command, _result(command, admission, course, ending, began), ending, course
-            )
+            result = _result(command, admission, course, ending, began)
+            if (again := self._again(action, result, ending, course)) is not None:
+                await self._ledger.release(command.id)
+                return again
+            await self._ledger.finish(result, refused=ending.refused)
         except BaseException:
             self._ledger.abandon(command.id)
             raise
+        return result
 
     async def _run_in_transaction(
         self, action: AnyAction, command: Command, admission: Admission, course: Course
@@ -99,29 +102,24 @@ class Runner:
                     ending = _Ending("failed", error=why, names=names_of(error))
                 else:
                     return result
-        return await self._finish(action, command, _result(command, admission, course, ending, began), ending, course)
+        result = _result(command, admission, course, ending, began)
+        if (again := self._again(action, result, ending, course)) is not None:
+            await self._ledger.release(command.id)
+            return again
+        await self._ledger.finish(result, refused=ending.refused)
+        return result
 
-    async def _finish(
-        self, action: AnyAction, command: Command, result: CommandResult, ending: _Ending, course: Course
-    ) -> CommandResult | Again:
-        """Store the result; or let go of the command until its next try."""
-        pause = self._pause_s(action, command, ending, course)
-        if pause is None:
-            await self._ledger.finish(result, refused=ending.refused)
-            return result
-        clean = ending.outcome == "failed" or action.info.kind == "transactional"
-        await self._ledger.release(command.id)
-        return Again(pause, result, clean)
-
-    def _pause_s(self, action: AnyAction, command: Command, ending: _Ending, course: Course) -> float | None:
-        """How long to wait for another try, if there is to be one: none that would come after the time for all."""
+    def _again(self, action: AnyAction, result: CommandResult, ending: _Ending, course: Course) -> Again | None:
+        """Whether there is to be another try: none after a cancellation, nor after the time for all of them."""
         if not ending.names or course.cancelled_by is not None:
             return None
-        if (policy := policy_of(action, command)) is None:
+        if (policy := policy_of(action, course.command)) is None:
             return None
         pause = pause_s(policy, course.attempt, ending.names, self._randomly)
-        late = pause is not None and asyncio.get_running_loop().time() + pause >= course.overall_until
-        return None if late else pause
+        if pause is None or asyncio.get_running_loop().time() + pause >= course.overall_until:
+            return None
+        clean = ending.outcome == "failed" or action.info.kind == "transactional"
+        return Again(pause, result, clean)
 
     async def _end(
         self,
@@ -136,7 +134,9 @@ class Runner:
         if course.cancelled_by is not None:
             return _never_begun(action, admission, course.cancelled_by)
         try:
-            params = action.parameters.decode(admission.params or {})
+            params, course.params = course.params, None
+            if params is None or admission.params is not command.params:
+                params = action.parameters.decode(admission.params or {})
         except InvalidInput as error:  # a rollback's, whose placeholders have only now been filled
             return _Ending("rejected", error=error.message)
         limits = Limits(action, command, course)
