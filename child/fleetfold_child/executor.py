@@ -95,6 +95,7 @@ class Executor:
             raise self._broken(error) from error
         finally:
             del self._running[command.id]
+            course.reporter.ended = True
             course.ended.set_result(result)
         return result
 

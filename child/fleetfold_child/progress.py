@@ -28,6 +28,7 @@ class Reports:
         self._say = say
         self._news: dict[str, Reporter] = {}
         self._tasks = Tasks()
+        self._stopped = False
 
     def of(self, command_id: str) -> Reporter:
         """The voice of one command."""
@@ -35,12 +36,13 @@ class Reports:
 
     async def stop(self) -> None:
         """Send nothing more."""
+        self._stopped = True
         await self._tasks.cancel()
 
     def heard(self, reporter: Reporter) -> None:
         """There is something new to tell."""
         self._news[reporter.command_id] = reporter
-        if not self._tasks:
+        if not self._tasks and not self._stopped:
             self._tasks.spawn(self._tell())
 
     async def send(self, reporter: Reporter) -> None:

@@ -129,6 +129,17 @@ async def test_what_has_ended_says_no_more() -> None:
     await reports.stop()
 
 
+async def test_after_the_node_has_stopped_nobody_is_told() -> None:
+    masters = Masters()
+    reports = Reports(masters.hear)
+    reporter = reports.of("a")
+    await reports.stop()
+    context(reporter).progress(1)
+    await asyncio.sleep(0.01)
+    assert not reports._tasks
+    assert masters.heard == []
+
+
 @pytest.mark.parametrize(("done", "total"), [(float("nan"), None), (1, float("inf"))])
 def test_what_is_no_number_is_refused(done: float, total: float | None) -> None:
     with pytest.raises(ValueError, match=r"progress: (done|total) must be a number"):
