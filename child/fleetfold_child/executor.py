@@ -12,7 +12,6 @@ import msgspec
 
 from fleetfold_child.actions import Actions, AnyAction
 from fleetfold_child.admission import Decision, Plan
-from fleetfold_child.cancelling import by_whom
 from fleetfold_child.context import Documents
 from fleetfold_child.course import Again, Course
 from fleetfold_child.gate import Gate
@@ -131,7 +130,7 @@ class Executor:
         while True:
             course.last = said
             await course.pause(said.pause_s)
-            if course.cancelled_by is not None:
+            if course.over is not None:
                 return await self._give_up(course, said)
             outcome = await self._try(course, action)
             if not isinstance(outcome, Again):
@@ -146,6 +145,8 @@ class Executor:
                 if not inside and course.last is not None:
                     return await self._give_up(course, course.last)
                 admission = await self._ledger.admit(command, self._plan(course, action))
+                if command.compensates is not None and admission.decision is not Decision.FENCED:
+                    self._undo(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
                     course.begun = True
                     return await self._runner.run(action, command, admission, course)
@@ -157,10 +158,14 @@ class Executor:
                 return admission.result
 
     async def _give_up(self, course: Course, last: Again) -> CommandResult | None:
-        """It is cancelled between two tries: as the last one ended, so does the command."""
-        why = f"{last.result.error}; {by_whom(course.cancelled_by or '')} before it was tried again"
+        """It is not tried again: as the last try ended, so does the command, unless its undoing has sealed it."""
+        why = f"{last.result.error}; {course.over}"
         await self._ledger.finish(msgspec.structs.replace(last.result, error=why))
         return await self._ledger.result_of(course.command.id)
+
+    def _undo(self, command_id: str) -> None:
+        if (running := self._running.get(command_id)) is not None:
+            running.undo()
 
     async def _end_of(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:

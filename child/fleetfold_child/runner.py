@@ -110,8 +110,8 @@ class Runner:
         return result
 
     def _again(self, action: AnyAction, result: CommandResult, ending: _Ending, course: Course) -> Again | None:
-        """Whether there is to be another try: none after a cancellation, nor after the time for all of them."""
-        if not ending.names or course.cancelled_by is not None:
+        """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
+        if not ending.names or course.over is not None:
             return None
         if (policy := policy_of(action, course.command)) is None:
             return None

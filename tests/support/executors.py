@@ -34,8 +34,8 @@ async def let_go(ledger: Ledger) -> None:
     """Return when the ledger's only command is run by no process: it waits for another try."""
 
     async def nobody_runs_it() -> bool:
-        [row] = await ledger.database.execute("SELECT state, incarnation FROM fleetfold_command")
-        return (row["state"], row["incarnation"]) == ("running", "")
+        rows = await ledger.database.execute("SELECT state, incarnation FROM fleetfold_command")
+        return rows == [{"state": "running", "incarnation": ""}]
 
     await eventually(nobody_runs_it)
 

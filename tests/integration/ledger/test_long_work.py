@@ -16,6 +16,7 @@ from fleetfold_child.progress import Reports
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, ProgressReport, RetryPolicy
 from support.executors import command, executor, let_go, undo
+from support.wait import eventually
 
 AT_ONCE = RetryPolicy(attempts=3, backoff_s=0.0)
 LATER = RetryPolicy(attempts=3, backoff_s=3600.0, backoff_max_s=3600.0, jitter=0.0)
@@ -162,6 +163,39 @@ async def test_an_undoing_is_tried_once_its_master_tries_again(tmp_path: Path) -
     async with executor(tmp_path, forget) as (node, _):
         await node.handle(command("a", "forget"))
         assert told(await node.handle(undo("a", "forget"))) == ("failed", "ConnectionError: away")
+        assert tries == [1, 1]
+
+
+@pytest.mark.parametrize("params", [{"key": "{{key}}"}, {}])
+@pytest.mark.parametrize("kind", ["idempotent", "transactional"])
+async def test_what_is_to_be_undone_is_not_tried_again(
+    tmp_path: Path, kind: ActionKind, params: dict[str, str]
+) -> None:
+    tries, go = list[int](), asyncio.Event()
+
+    async def work(ctx: Context) -> None:
+        tries.append(ctx.attempt)
+        if ctx.key == "runs":
+            await go.wait()
+        raise ConnectionError("away")
+
+    @action
+    async def forget(ctx: Context, key: str = "") -> None: ...
+
+    async with executor(tmp_path, action(kind=kind, retry=LATER)(work), forget) as (node, ledger):
+        waits = asyncio.create_task(node.handle(command("waits", "work")))
+        await let_go(ledger)
+        assert told(await node.handle(undo("waits", "forget", **params))) == ("ok", None)
+        ended = await waits
+        assert ended is not None
+        assert ended.outcome != "ok"
+        runs = asyncio.create_task(node.handle(command("runs", "work")))
+        await eventually(lambda: len(tries) == 2)
+        undoing = asyncio.create_task(node.handle(undo("runs", "forget", **params)))
+        await eventually(lambda: node._running["runs"].undone)
+        go.set()
+        assert told(await undoing) == ("ok", None)
+        assert told(await runs) == ("failed", "ConnectionError: away")
         assert tries == [1, 1]
 
 
