@@ -41,8 +41,9 @@ class Context:
     """One run of a command.
 
     `key` is the same each time this command runs, and each time a transaction retries its step: give it to targets
-    that recognise a repeated request. `starts` is how often the command was begun, this time included; `attempt` is
-    which try of its retry policy this is, from 1, and begins anew when the node died. `log` has the command bound.
+    that recognise a repeated request. `starts` is how often the command was begun, this time included, but for
+    tries that failed and left nothing behind; `attempt` is which try of its retry policy this is, from 1, and begins
+    anew when the node died. `log` has the command bound.
     """
 
     def __init__(

@@ -105,8 +105,8 @@ class Executor:
         cancelled, and has no verdict. Raises `Unavailable` when the ledger cannot be written.
         """
         courses = {each: self._running[each] for each in ids if each in self._running}
-        asked = [each for each in ids if each not in courses or courses[each].command.compensates is None]
-        for each in courses.keys() & set(asked):
+        asked = {each for each in ids if each not in courses or courses[each].command.compensates is None}
+        for each in courses.keys() & asked:
             courses[each].cancel(by)
         here = {each for each, course in courses.items() if course.begun}
         try:
