@@ -25,9 +25,9 @@ __all__ = ["Deliveries"]
 log = structlog.get_logger(__name__)
 
 ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
-STORED_AT = 7
-"""Which token of a delivery's reply subject says when it was stored, in nanoseconds:
-`$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>`."""
+SEQUENCE, STORED_AT = 5, 7
+"""Which tokens of a delivery's reply subject say which message of the stream it is, and when that was stored, in
+nanoseconds: `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>`."""
 
 Handler = Callable[[Command, float], Awaitable[None]]
 """Gets a command and its age in seconds; returns when it has ended and its result is stored, so it may be acked."""
@@ -36,6 +36,8 @@ Handler = Callable[[Command, float], Awaitable[None]]
 class Deliveries:
     """Hands over what is delivered, and tells the broker that it is still at it.
 
+    A command is handed over once at a time, however often it comes. Copies of it, which the master sends while it has
+    no answer, are acked at once, or a few hours of work would fill the consumer with them: the first one stays stored.
     The consumer's `max_ack_pending` bounds how much is delivered at once; the handler has its own limits.
     """
 
@@ -43,7 +45,7 @@ class Deliveries:
         self._bus, self._node, self._handler = bus, node, handler
         self._acks = f"$JS.ACK.{COMMANDS}.{node}."
         self._tasks = Tasks()
-        self._held: set[str] = set()
+        self._held: dict[str, str] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
 
@@ -74,24 +76,38 @@ class Deliveries:
             log.warning("delivery.malformed", reason=error.message)
             await self._bus.link.publish(message.reply, TERM)
             return
-        self._held.add(message.reply)
+        if command.id in self._held:
+            await self._come_again(command.id, message.reply)
+            return
+        self._held[command.id] = message.reply
         try:
             await self._handler(command, _age_s(message.reply))
-            await self._bus.link.publish(message.reply, ACK)
+            await self._bus.link.publish(self._held[command.id], ACK)
         except FleetfoldError as error:  # not acked, so it comes again
             log.warning("delivery.not_finished", command=command.id, reason=error.message)
         finally:
-            self._held.discard(message.reply)
+            del self._held[command.id]
+
+    async def _come_again(self, command_id: str, reply: str) -> None:
+        """A command that is held already: as the same message, after the link was down, or as a copy."""
+        if _token(reply, SEQUENCE) == _token(self._held[command_id], SEQUENCE):
+            self._held[command_id] = reply
+        else:
+            with contextlib.suppress(Unavailable):  # it comes again
+                await self._bus.link.publish(reply, ACK)
 
     async def _stay_in_progress(self) -> None:
         """Tell the broker of all that is held that it is still being worked at."""
         while True:
             await asyncio.sleep(ACK_WAIT_S / 3)
-            for reply in list(self._held):
+            for reply in list(self._held.values()):
                 with contextlib.suppress(Unavailable):  # the next round goes over the next connection
                     await self._bus.link.publish(reply, IN_PROGRESS)
 
 
 def _age_s(reply: str) -> float:
-    stored_at = reply.split(".")[STORED_AT]
-    return max(0.0, time.time() - int(stored_at) / 1e9)
+    return max(0.0, time.time() - int(_token(reply, STORED_AT)) / 1e9)
+
+
+def _token(reply: str, index: int) -> str:
+    return reply.split(".")[index]

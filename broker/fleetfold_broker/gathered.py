@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import CORRELATION, GATHER
@@ -14,10 +14,12 @@ __all__ = ["serve_node"]
 Verb = Callable[[Request], Awaitable[Message]]
 
 
-async def serve_node(service: Service, bus: Bus, node: str, verbs: dict[str, Verb]) -> None:
-    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`. Answers go to `gather.<asker>.<node>`, which the broker
-    lets this node alone publish, never to a reply subject; what does not say who gathers is heard and not answered.
-    An answer that is too late is not sent.
+async def serve_node(
+    service: Service, bus: Bus, node: str, verbs: dict[str, Verb], alone: Mapping[str, Verb] | None = None
+) -> None:
+    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`, those of `alone` on the latter only. Answers go to
+    `gather.<asker>.<node>`, which the broker lets this node alone publish, never to a reply subject; what does not say
+    who gathers is heard and not answered. An answer that is too late is not sent.
 
     The queue group is the node's own name, so that its two connections during a renewal share the work.
     """
@@ -27,10 +29,11 @@ async def serve_node(service: Service, bus: Bus, node: str, verbs: dict[str, Ver
         to = "" if asker is None else bus.subjects.gather(asker, node)
         return to, {CORRELATION: request.headers.get(CORRELATION, "")}
 
-    for verb, handler in verbs.items():
+    for verb, handler in {**verbs, **(alone or {})}.items():
         asked = _of_ours(handler)
         await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, place=gatherer)
-        await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, place=gatherer)
+        if verb in verbs:
+            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, place=gatherer)
 
 
 def _of_ours(handler: Verb) -> Handler:

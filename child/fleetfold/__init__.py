@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, RetryPolicy, Rollback, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -33,6 +33,7 @@ __all__ = [
     "NodeUpdate",
     "Passage",
     "Refused",
+    "RetryPolicy",
     "Rollback",
     "Sort",
     "StepSpec",

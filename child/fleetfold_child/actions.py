@@ -18,12 +18,13 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from fleetfold_child.context import Context
 from fleetfold_child.parameters import Parameters
+from fleetfold_child.work_options import WorkOptions
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
-from fleetfold_shared.messages import ActionInfo, ActionKind
+from fleetfold_shared.messages import ActionInfo, ActionKind, RetryPolicy
 
 __all__ = ["Action", "Actions", "AnyAction", "action"]
 
@@ -43,6 +44,7 @@ class Action(Generic[P, R]):
     parameters: Parameters
     check: Callable[..., Awaitable[Any]] | None
     check_takes: frozenset[str]
+    cancel_grace_s: float = 5.0
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.function(ctx, *args, **kwargs)
@@ -67,6 +69,11 @@ def action(
     timeout: float = ...,
     name: str | None = ...,
     check: Callable[..., Awaitable[Any]] | None = ...,
+    destructive: bool = ...,
+    slots: int | None = ...,
+    heartbeat: float | None = ...,
+    retry: RetryPolicy | None = ...,
+    cancel_grace: float = ...,
 ) -> Callable[[Handler[P, R]], Action[P, R]]: ...
 def action(
     function: Handler[P, R] | None = None,
@@ -76,44 +83,48 @@ def action(
     timeout: float = 30.0,
     name: str | None = None,
     check: Callable[..., Awaitable[Any]] | None = None,
+    destructive: bool = False,
+    slots: int | None = None,
+    heartbeat: float | None = None,
+    retry: RetryPolicy | None = None,
+    cancel_grace: float = 5.0,
 ) -> Action[P, R] | Callable[[Handler[P, R]], Action[P, R]]:
     """Make an async function an action, with or without parentheses.
 
     `timeout` is in seconds. `name` is the function's own by default. `check` is an async function of the context and
     any of the same parameters, called instead of the action after a crash: it returns the result if the target
-    knows `ctx.key`, None if it does not. Raises `InvalidInput` when the function or an option will not do.
+    knows `ctx.key`, None if it does not. A `destructive` action asks to be confirmed before it runs on all nodes, and
+    at most `slots` of it run at once in the whole fleet. One that makes no `ctx.progress` for `heartbeat` seconds is
+    timed out. `retry` says how it is tried again on its node, where a call does not say otherwise. A cancelled one may
+    go on for `cancel_grace` seconds. Raises `InvalidInput` when the function or an option will not do.
     """
+    options = WorkOptions(kind, timeout, destructive, slots, heartbeat, retry, cancel_grace)
 
     def decorate(decorated: Handler[P, R]) -> Action[P, R]:
-        return _make(decorated, kind=kind, timeout=timeout, name=name, check=check)
+        return _make(decorated, options, name, check)
 
     return decorate if function is None else decorate(function)
 
 
 def _make(
-    function: Handler[P, R],
-    *,
-    kind: ActionKind,
-    timeout: float,
-    name: str | None,
-    check: Callable[..., Awaitable[Any]] | None,
+    function: Handler[P, R], options: WorkOptions, name: str | None, check: Callable[..., Awaitable[Any]] | None
 ) -> Action[P, R]:
     name = name if name is not None else getattr(function, "__name__", "")
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"action: {name!r} is not a usable name; use 1-63 of a-z, 0-9 and '_', a letter first")
     if not inspect.iscoroutinefunction(function):
         raise InvalidInput(f"{name}: an action must be an async function; write 'async def'")
-    if kind not in get_args(ActionKind):
-        raise InvalidInput(f"{name}: there is no kind {kind!r}; use {', '.join(get_args(ActionKind))}")
-    if not timeout > 0:
-        raise InvalidInput(f"{name}: timeout must be more than 0 seconds, not {timeout}")
-    if check is not None and kind == "transactional":
+    options.check(name)
+    if check is not None and options.kind == "transactional":
         raise InvalidInput(f"{name}: a transactional action needs no check: a crash undoes its effect")
     parameters = Parameters.of(function, name)
     takes = parameters.accept(check, f"the check of {name}") if check is not None else frozenset[str]()
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
-    info = ActionInfo(name, parameters.schema, kind, float(timeout), summary)
-    return Action(info, function, parameters, check, takes)
+    info = ActionInfo(
+        name, parameters.schema, options.kind, float(options.timeout), summary,
+        options.destructive, options.slots, options.retry, options.heartbeat,
+    )  # fmt: skip
+    return Action(info, function, parameters, check, takes, float(options.cancel_grace))
 
 
 AnyAction = Action[Any, Any]

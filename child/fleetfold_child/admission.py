@@ -8,7 +8,10 @@ A plain command, by what the ledger knows of its id:
     a higher epoch                     fenced: its master has lost the transaction
     running in this process            duplicate
     running when the process ended     run it again; settle it as unknown if it is `once` without a check, or if
-                                       the process died `max_lone_crashes` times while nothing else was running
+                                       the process died `max_lone_crashes` times while nothing else was running;
+                                       as `cancelling` says if somebody has cancelled it meanwhile; as timed_out if
+                                       the time for all of its tries is over
+    a try of it has failed here        run it again, and do not count a start if that try left nothing behind
 
 A compensation is a command too, and all of that holds for itself. What there is to undo is read from the row of the
 command it names, the forward command:
@@ -39,6 +42,7 @@ from enum import Enum
 
 import msgspec
 
+from fleetfold_child.cancelling import while_interrupted
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Outcome, Params
@@ -64,7 +68,9 @@ class Decision(Enum):
 class Plan:
     """What the node knows of a command besides its ledger.
 
-    `rejected` and `expired` say why it may not be started, if so. `checked`: its action has a check.
+    `rejected` and `expired` say why it may not be started, if so, and `over` why it may not even be started again.
+    `checked`: its action has a check. `clean`: a try of it has failed here and left nothing behind. `cancelled_by`:
+    somebody wanted it stopped before the process ended.
     """
 
     kind: ActionKind = "idempotent"
@@ -72,6 +78,9 @@ class Plan:
     rejected: str | None = None
     expired: str | None = None
     max_lone_crashes: int = 5
+    over: str | None = None
+    clean: bool = False
+    cancelled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +142,22 @@ def _known(command: Command, row: Row | None) -> Admission | None:
 
 def _start(command: Command, row: Row | None, plan: Plan, params: Params) -> Admission:
     if row is not None:
-        why = _parked(row, plan)
-        return _settle(command, row, "unknown", why) if why else _run(params, row.starts + 1)
+        return _start_again(command, row, plan, params)
     if plan.rejected is not None:
         return _settle(command, row, "rejected", plan.rejected)
-    if plan.expired is not None:
-        return _settle(command, row, "timed_out", plan.expired)
+    if (late := plan.expired or plan.over) is not None:
+        return _settle(command, row, "timed_out", late)
     return _run(params, 1)
+
+
+def _start_again(command: Command, row: Row, plan: Plan, params: Params) -> Admission:
+    if plan.cancelled_by is not None:
+        return _settle(command, row, *while_interrupted(row.kind, plan.cancelled_by))
+    if (why := _parked(row, plan)) is not None:
+        return _settle(command, row, "unknown", why)
+    if plan.over is not None:
+        return _settle(command, row, "timed_out", plan.over)
+    return _run(params, row.starts if plan.clean else row.starts + 1)
 
 
 def _run(params: Params, starts: int) -> Admission:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from fleetfold_child.database import Database
+from fleetfold_child.progress import Reporter
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.ids import key_of
 
@@ -40,8 +41,9 @@ class Context:
     """One run of a command.
 
     `key` is the same each time this command runs, and each time a transaction retries its step: give it to targets
-    that recognise a repeated request. `starts` is how often the command was begun, this time included. `log` has the
-    command bound.
+    that recognise a repeated request. `starts` is how often the command was begun, this time included, but for
+    tries that failed and left nothing behind; `attempt` is which try of its retry policy this is, from 1, and begins
+    anew when the node died. `log` has the command bound.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Context:
         db: Database | None = None,
         collections: Mapping[str, Documents] | None = None,
         action: str = "",
+        attempt: int = 1,
+        reporter: Reporter | None = None,
     ) -> None:
         self.node = node
         self.command_id = command_id
@@ -63,6 +67,10 @@ class Context:
         self._action = action
         self._deadline = deadline
         self._cancelled = False
+        self._cancelled_by: str | None = None
+        self._cancelling: asyncio.Event | None = None
+        self.attempt = attempt
+        self._reporter = reporter or Reporter(command_id, None)
         self._tx = tx
         self._db = db
         self._collections = collections or {}
@@ -104,11 +112,34 @@ class Context:
         """Seconds until the action is timed out, never below 0."""
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """So far it has come: `done` of `total`, in a unit of your own, and in words. Cheap, and safe in threads.
+
+        The masters hear of it a few times a second. It is a sign of life too, where one is asked for by `heartbeat`.
+        """
+        if not (self._cancelled and self._cancelled_by is None):  # a thread that outlives its try
+            self._reporter.report(done, total, note)
+
     @property
     def cancelled(self) -> bool:
-        """Whether it was timed out or stopped: for work in threads, which cannot be interrupted."""
+        """Whether somebody has cancelled it, or it was timed out or stopped: stop soon, and leave nothing half done."""
         return self._cancelled
 
-    def cancel(self) -> None:
-        """Say so to the work in threads; called by the executor."""
+    @property
+    def cancelled_by(self) -> str | None:
+        """Who has cancelled it, if somebody has."""
+        return self._cancelled_by
+
+    async def wait_cancelled(self) -> None:
+        """Return when `cancelled` becomes true."""
+        if self._cancelling is None:
+            self._cancelling = asyncio.Event()
+        if not self._cancelled:
+            await self._cancelling.wait()
+
+    def cancel(self, by: str | None = None) -> None:
+        """Say so to the handler and its threads; called by the executor."""
         self._cancelled = True
+        self._cancelled_by = by if self._cancelled_by is None else self._cancelled_by
+        if self._cancelling is not None:
+            self._cancelling.set()

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from fleetfold_child.actions import Actions, AnyAction
 from fleetfold_child.admission import Decision, Plan
 from fleetfold_child.context import Documents
+from fleetfold_child.course import Again, Course
 from fleetfold_child.gate import Gate
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.progress import Reporter, Reports
 from fleetfold_child.runner import Runner
+from fleetfold_child.tries import Random
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Command, CommandResult
+from fleetfold_shared.messages import CancelVerdict, Command, CommandResult
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Stopped"]
+
+
+class Stopped(NamedTuple):
+    """What was said of commands that somebody cancels, and the results of those that ended by it or before."""
+
+    verdicts: dict[str, CancelVerdict]
+    results: list[CommandResult]
 
 
 class Executor:
@@ -25,6 +37,7 @@ class Executor:
 
     `collections` are those that `ctx.collection` gives out. A result over `max_result_bytes` of JSON is `failed`.
     A command during which the process died `max_lone_crashes` times while nothing else was running is `unknown`.
+    `reports` tells how far commands have come; `randomly` shortens the waits between their tries.
     """
 
     def __init__(
@@ -37,14 +50,17 @@ class Executor:
         concurrency: int = 16,
         max_result_bytes: int = 256 * 1024,
         max_lone_crashes: int = 5,
+        reports: Reports | None = None,
+        randomly: Random = random.random,
     ) -> None:
         self._node = node
         self._actions = actions
         self._ledger = ledger
-        self._runner = Runner(node, ledger, collections or {}, max_result_bytes)
+        self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly)
         self._gate = Gate(concurrency)
         self._max_lone_crashes = max_lone_crashes
-        self._running: dict[str, asyncio.Future[CommandResult | None]] = {}
+        self._reports = reports
+        self._running: dict[str, Course] = {}
 
     @property
     def in_flight(self) -> int:
@@ -54,7 +70,7 @@ class Executor:
     async def drain(self) -> None:
         """Wait until all that has arrived has ended."""
         while self._running:
-            await asyncio.wait(list(self._running.values()))
+            await asyncio.wait([course.ended for course in self._running.values()])
 
     async def handle(self, command: Command, *, age_s: float = 0.0) -> CommandResult | None:
         """Do what the command asks, once; its result to publish, or None when there is nothing to say.
@@ -64,27 +80,76 @@ class Executor:
         again.
         """
         if (running := self._running.get(command.id)) is not None:
-            result = await asyncio.shield(running)
+            result = await asyncio.shield(running.ended)
             return result and msgspec.structs.replace(result, attempt=command.attempt, epoch=command.epoch)
-        loop = asyncio.get_running_loop()
-        ended = self._running[command.id] = loop.create_future()
+        sent_at = asyncio.get_running_loop().time() - age_s
+        course = self._running[command.id] = Course(command, sent_at, Reporter(command.id, self._reports))
         result = None
         try:
-            result = await self._decide_and_run(command, loop.time() - age_s)
+            said = await self._try(course, self._actions.get(command.action))
+            result = await self._try_on(course, said) if isinstance(said, Again) else said
+            if course.reporter.latest is not None:
+                await course.reporter.close()
         except sqlite3.Error as error:
-            raise Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk") from error
+            raise self._broken(error) from error
         finally:
             del self._running[command.id]
-            ended.set_result(result)
+            course.reporter.ended = True
+            course.ended.set_result(result)
         return result
 
-    async def _decide_and_run(self, command: Command, sent_at: float) -> CommandResult | None:
-        action = self._actions.get(command.action)
+    async def cancel(self, ids: Collection[str], by: str) -> Stopped:
+        """Stop these commands, for `by`: those that run are told so at once, those not begun never will be.
+
+        When this returns it is in the ledger: they are not begun again after a death either. A compensation is not
+        cancelled, and has no verdict. Raises `Unavailable` when the ledger cannot be written.
+        """
+        courses = {each: self._running[each] for each in ids if each in self._running}
+        asked = {each for each in ids if each not in courses or courses[each].command.compensates is None}
+        for each in courses.keys() & asked:
+            courses[each].cancel(by)
+        here = {each for each, course in courses.items() if course.begun}
+        try:
+            decided = await self._ledger.cancel(asked, by, here)
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        for each, course in self._running.items():
+            if each in decided and course.command.compensates is None:
+                course.cancel(by, decided=True)
+        return Stopped(
+            {each: said.verdict for each, said in decided.items() if said.verdict is not None},
+            [said.result for each, said in decided.items() if said.result is not None and each not in self._running],
+        )
+
+    def _broken(self, error: sqlite3.Error) -> Unavailable:
+        return Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk")
+
+    async def _try_on(self, course: Course, said: Again) -> CommandResult | None:
+        """Try it until it has ended. The gate is left while it waits for another try."""
+        action = self._actions.get(course.command.action)
         while True:
-            async with self._gate.enter(alone=self._ledger.is_suspect(command.id)):
-                admission = await self._ledger.admit(command, self._plan(command, action, sent_at))
+            course.last = said
+            await course.pause(said.pause_s)
+            if course.over is not None:
+                return await self._give_up(course, said)
+            outcome = await self._try(course, action)
+            if not isinstance(outcome, Again):
+                return outcome
+            said = outcome
+
+    async def _try(self, course: Course, action: AnyAction | None) -> CommandResult | Again | None:
+        command = course.command
+        while True:
+            course.passage = self._gate.enter(alone=self._ledger.is_suspect(command.id))
+            async with course.passage as inside:
+                if not inside and course.last is not None:
+                    return await self._give_up(course, course.last)
+                admission = await self._ledger.admit(command, self._plan(course, action))
+                if command.compensates is not None and admission.decision is not Decision.FENCED:
+                    self._undo(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
-                    return await self._runner.run(action, command, admission)
+                    course.begun = True
+                    return await self._runner.run(action, command, admission, course)
             if admission.awaited is not None:
                 await self._end_of(admission.awaited)
             elif admission.forward is not None:
@@ -92,31 +157,47 @@ class Executor:
             else:
                 return admission.result
 
+    async def _give_up(self, course: Course, last: Again) -> CommandResult | None:
+        """It is not tried again: as the last try ended, so does the command, unless its undoing has sealed it."""
+        why = f"{last.result.error}; {course.over}"
+        await self._ledger.finish(msgspec.structs.replace(last.result, error=why))
+        return await self._ledger.result_of(course.command.id)
+
+    def _undo(self, command_id: str) -> None:
+        if (running := self._running.get(command_id)) is not None:
+            running.undo()
+
     async def _end_of(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
-            await asyncio.shield(running)
+            await asyncio.shield(running.ended)
         else:  # it has just ended, or was interrupted: what nobody runs is not running
             self._ledger.abandon(command_id)
 
-    def _plan(self, command: Command, action: AnyAction | None, sent_at: float) -> Plan:
-        limit_s, age_s = command.start_within_s, asyncio.get_running_loop().time() - sent_at
-        late = limit_s is not None and age_s > limit_s
+    def _plan(self, course: Course, action: AnyAction | None) -> Plan:
+        command, age_s = course.command, asyncio.get_running_loop().time() - course.sent_at
+        limit_s, overall_s = command.start_within_s, command.overall_s
+        late, over = limit_s is not None and age_s > limit_s, overall_s is not None and age_s > overall_s
         return Plan(
             kind=action.info.kind if action else "idempotent",
             checked=action is not None and action.check is not None,
-            rejected=self._reject(command, action),
+            rejected=self._reject(course, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
             max_lone_crashes=self._max_lone_crashes,
+            over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
+            clean=course.last is not None and course.last.clean,
         )
 
-    def _reject(self, command: Command, action: AnyAction | None) -> str | None:
+    def _reject(self, course: Course, action: AnyAction | None) -> str | None:
+        command = course.command
         if action is None:
             known = ", ".join(info.name for info in self._actions.infos()) or "none"
             return f"{command.action}: {self._node} has no such action; it has {known}"
         if command.compensates is not None:  # its placeholders are not filled yet
             return None
+        if action.info.kind == "once" and command.retry is not None and command.retry.attempts > 1:
+            return f"retry: {command.action} is a 'once' action, which is never tried again; call it without retry"
         try:
-            action.parameters.decode(command.params)
+            course.params = action.parameters.decode(command.params)
         except InvalidInput as error:
             return error.message
         return None

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Passage"]
 
 
 class _Waiter(NamedTuple):
@@ -23,9 +23,9 @@ class Gate:
         self._closed = False  # somebody is in there alone
         self._waiting: deque[_Waiter] = deque()
 
-    def enter(self, *, alone: bool = False) -> _Pass:
+    def enter(self, *, alone: bool = False) -> Passage:
         """Be inside for the length of the `async with`."""
-        return _Pass(self, alone)
+        return Passage(self, alone)
 
     def queue(self, waiter: _Waiter) -> None:
         """Stand in line."""
@@ -54,20 +54,29 @@ class Gate:
             turn.set_result(None)
 
 
-class _Pass:
-    """One passage through the gate."""
+class Passage:
+    """One passage through the gate: true for one who is inside, false for one who gave up while it stood in line."""
 
     def __init__(self, gate: Gate, alone: bool) -> None:
         self._gate = gate
         self._waiter = _Waiter(alone, asyncio.get_running_loop().create_future())
+        self._gave_up = False
 
-    async def __aenter__(self) -> None:
+    def give_up(self) -> None:
+        """Wait no longer; who is inside stays there."""
+        self._gave_up = self._waiter.turn.cancel() or self._gave_up
+
+    async def __aenter__(self) -> bool:
         self._gate.queue(self._waiter)
         try:
             await self._waiter.turn
         except BaseException:
             self._gate.leave(self._waiter)
+            task = asyncio.current_task()
+            if self._gave_up and not (task and task.cancelling()):
+                return False
             raise
+        return True
 
     async def __aexit__(self, *_: object) -> None:
         self._gate.leave(self._waiter)

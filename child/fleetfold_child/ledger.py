@@ -6,15 +6,18 @@ may live in the same file; the ledger's begin with `fleetfold_`.
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import msgspec
 
 from fleetfold_child import admission as rules
+from fleetfold_child import cancelling
 from fleetfold_child import ledger_schema as schema
 from fleetfold_child.admission import Admission, Decision, Plan
+from fleetfold_child.cancelling import Cancellation
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.clock import Clock, SystemClock
@@ -90,6 +93,19 @@ class Ledger:
         """The command was interrupted, in this process: treat it as after a crash."""
         self._abandoned.add(command_id)
 
+    async def release(self, command_id: str) -> None:
+        """A try has failed and another one follows: until `admit` nothing of the command runs."""
+        await self._writer.run(lambda connection: schema.release(connection, command_id))
+
+    async def cancel(self, ids: Iterable[str], by: str, here: Collection[str] = ()) -> dict[str, Cancellation]:
+        """Decide what becomes of these commands and write that down, in one commit. The rules stand in `cancelling`.
+
+        `here` are those that this process has begun, also if they wait for another try.
+        """
+        return await self._writer.run(
+            lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
+        )
+
     async def finish(self, result: CommandResult, *, refused: bool = False) -> None:
         """Store how a running command ended. `refused`: by its own word it had no effect."""
         await self._writer.run(self.finishing(result, refused=refused))
@@ -134,19 +150,41 @@ class Ledger:
         total = 0
         while gone := await self._writer.run(lambda connection: _prune(connection, before)):
             total += gone
+        await self._writer.run(schema.forget_cancelled)
         return total
 
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)
         if command.compensates is None:
-            admission = rules.admit(command, row, plan)
+            admission = rules.admit(command, row, self._knowing_who_cancelled(connection, row, plan))
         else:
+            if row is not None and row.state == "tombstone":  # somebody has cancelled it, and no undoing is cancelled
+                schema.forget(connection, command.id)
+                row = None
             forward = self._find(connection, command.compensates)
             other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
             admission = rules.admit_compensation(command, row, forward, other, plan)
             self._seal(connection, admission)
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
+
+    def _knowing_who_cancelled(self, connection: sqlite3.Connection, row: Row | None, plan: Plan) -> Plan:
+        if row is None or row.answer is not None or row.incarnation:
+            return plan
+        by = schema.find_cancelled(connection, row.id)
+        return plan if by is None else dataclasses.replace(plan, cancelled_by=by)
+
+    def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
+        row = self._find(connection, command_id)
+        if row is not None and row.state == "running" and here:
+            row = row._replace(incarnation=self._incarnation)
+        decided = cancelling.cancel(command_id, row, by)
+        if decided.stored is not None and decided.result is not None:
+            told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
+            schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)
+        elif decided.verdict == "stopping":
+            schema.note_cancelled(connection, command_id, by)
+        return decided
 
     def _find(self, connection: sqlite3.Connection, command_id: str) -> Row | None:
         return self._as_seen(schema.find(connection, command_id))

@@ -11,8 +11,8 @@ from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
 
 __all__ = [
-    "Row", "State", "begin", "create", "decode_answer", "find", "find_undoing", "insert_done", "leave", "recover",
-    "store_result",
+    "Row", "State", "begin", "create", "decode_answer", "find", "find_cancelled", "find_undoing", "forget",
+    "forget_cancelled", "insert_done", "leave", "note_cancelled", "recover", "release", "store_result",
 ]  # fmt: skip
 
 State = Literal["running", "done", "tombstone"]
@@ -43,6 +43,7 @@ _TABLES = (
         finished_at REAL
     )
     """,
+    "CREATE TABLE IF NOT EXISTS fleetfold_cancelled (id TEXT PRIMARY KEY, cancelled_by TEXT NOT NULL)",
     """
     CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)
         WHERE compensates IS NOT NULL
@@ -59,7 +60,7 @@ _TABLES = (
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
-    " lone_crashes, outcome, refused, answer"
+    " lone_crashes, outcome, refused, answer, published"
 )
 
 
@@ -68,7 +69,7 @@ class Row(NamedTuple):
 
     `incarnation` is the process that runs it, empty when none does. `crashes` counts the deaths of the
     process while this ran, `lone_crashes` those while nothing else did. `answer` is the encoded `CommandResult`.
-    `refused` marks the handler's word that nothing has happened.
+    `refused` marks the handler's word that nothing has happened, `published` the broker's that it has the result.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Row(NamedTuple):
     outcome: str | None
     refused: int
     answer: str | None
+    published: int = 0
 
     def result(self) -> CommandResult:
         """The stored result of a finished command."""
@@ -219,6 +221,36 @@ def insert_done(
             command.compensates, result.outcome, _text(result), published, now, now,
         ),
     )  # fmt: skip
+
+
+def release(connection: sqlite3.Connection, command_id: str) -> None:
+    """Nothing of it runs now, so a death of the process is not its fault; it is begun again."""
+    connection.execute(
+        "UPDATE fleetfold_command SET incarnation = '' WHERE id = ? AND state = 'running'", (command_id,)
+    )
+
+
+def forget(connection: sqlite3.Connection, command_id: str) -> None:
+    """It was never heard of."""
+    connection.execute("DELETE FROM fleetfold_command WHERE id = ?", (command_id,))
+
+
+def note_cancelled(connection: sqlite3.Connection, command_id: str, by: str) -> None:
+    """It runs, and was told to stop: if the process dies first, it is not begun again."""
+    connection.execute("INSERT OR IGNORE INTO fleetfold_cancelled VALUES (?, ?)", (command_id, by))
+
+
+def find_cancelled(connection: sqlite3.Connection, command_id: str) -> str | None:
+    """Who has cancelled it, if somebody has."""
+    found = connection.execute("SELECT cancelled_by FROM fleetfold_cancelled WHERE id = ?", (command_id,)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def forget_cancelled(connection: sqlite3.Connection) -> None:
+    """Drop the notes on commands that have ended."""
+    connection.execute(
+        "DELETE FROM fleetfold_cancelled WHERE id NOT IN (SELECT id FROM fleetfold_command WHERE state = 'running')"
+    )
 
 
 def _text(value: object) -> str:

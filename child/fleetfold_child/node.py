@@ -23,10 +23,12 @@ from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.patience import patiently
+from fleetfold_child.progress import Reports
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.errors import Forbidden, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
+    CancelVerdict,
     Capability,
     Command,
     CommandResult,
@@ -34,6 +36,7 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     NodeDescription,
+    ProgressReport,
 )  # fmt: skip
 
 __all__ = ["Node"]
@@ -64,9 +67,11 @@ class Node:
         self._described = description
         self._actions, self._ledger, self._collections = actions, ledger, collections
         self._service = Service(bus, f"fleetfold-node-{self._name}", version=description.version)
+        self._reports = Reports(self._report)
         self._executor = Executor(
-            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency
-        )
+            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
+            reports=self._reports,
+        )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._kept = Kept(bus)
@@ -83,7 +88,8 @@ class Node:
         """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
         self._heartbeat_s = (await self._join()).heartbeat_s
         verbs = Verbs(self._described.incarnation, self._collections, self, self._answerer)
-        await serve_node(self._service, self._bus, self._name, verbs.asked(of_documents="search" in self._granted))
+        asked = verbs.asked(of_documents="search" in self._granted)
+        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone())
         for verb, handler in verbs.told().items():
             await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
         await self._service.start()
@@ -101,6 +107,7 @@ class Node:
         await self._deliveries.stop(grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
+        await self._reports.stop()
         await self._note_now()
         try:
             await self._say(leaving=True)
@@ -117,6 +124,15 @@ class Node:
         if incarnation != self._described.incarnation:
             self.stop_reason = f"another process has taken the name {self._name!r}"
             self.stopped.set()
+
+    async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]:
+        """Stop these commands, for `by`. What has ended by it, or was not known to have ended, is published."""
+        if "actions" not in self._granted:
+            raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
+        stopped = await self._executor.cancel(ids, by)
+        for result in stopped.results:
+            self._tasks.spawn(self._publish(result))
+        return stopped.verdicts
 
     def join_again(self) -> None:
         """The master does not know this node: it has lost its store."""
@@ -191,6 +207,9 @@ class Node:
         result = await self._executor.handle(command, age_s=age_s)
         if result is not None:
             await self._publish(result)
+
+    async def _report(self, report: ProgressReport) -> None:
+        await self._bus.publish(self._bus.subjects.progress(self._name), report)
 
     async def _publish(self, result: CommandResult) -> None:
         """Return when the broker has stored the result. It has no message id: the master knows duplicates.

@@ -7,6 +7,7 @@ decided upon when it is delivered again.
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -17,9 +18,13 @@ import msgspec
 
 from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
+from fleetfold_child.cancelling import by_whom, while_interrupted, while_running
 from fleetfold_child.context import Context, Documents, Refused
+from fleetfold_child.course import Again, Course
 from fleetfold_child.database import Database
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.limits import Limits
+from fleetfold_child.tries import TIMEOUT, Random, names_of, pause_s, policy_of
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
@@ -30,12 +35,15 @@ MOST_ERROR_CHARS = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How a handler ended. `refused`: by its own word nothing has happened."""
+    """How a handler ended. `refused`: by its own word nothing has happened. `names`: what a retry policy may call it,
+    if another try could help.
+    """
 
     outcome: Outcome
     result: Any = None
     error: str | None = None
     refused: bool = False
+    names: frozenset[str] = frozenset()
 
 
 class _CannotTellError(Exception):
@@ -45,94 +53,130 @@ class _CannotTellError(Exception):
 class Runner:
     """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is `failed`."""
 
-    def __init__(self, node: str, ledger: Ledger, collections: Mapping[str, Documents], max_result_bytes: int) -> None:
+    def __init__(
+        self,
+        node: str,
+        ledger: Ledger,
+        collections: Mapping[str, Documents],
+        max_result_bytes: int,
+        randomly: Random = random.random,
+    ) -> None:
         self._node = node
         self._ledger = ledger
         self._collections = collections
         self._max_result_bytes = max_result_bytes
+        self._randomly = randomly
 
-    async def run(self, action: AnyAction, command: Command, admission: Admission) -> CommandResult:
-        """Run an admitted command; its result, which the ledger has by then."""
+    async def run(
+        self, action: AnyAction, command: Command, admission: Admission, course: Course
+    ) -> CommandResult | Again:
+        """One try of an admitted command; its result, which the ledger has by then, or when to try again."""
         try:
             if action.info.kind == "transactional":
-                return await self._run_in_transaction(action, command, admission)
+                return await self._run_in_transaction(action, command, admission, course)
             began = time.perf_counter()
-            ending = await self._end(action, command, admission, db=self._ledger.database)
-            result = _result(command, admission, ending, began)
+            ending = await self._end(action, command, admission, course, db=self._ledger.database)
+            result = _result(command, admission, course, ending, began)
+            if (again := self._again(action, result, ending, course)) is not None:
+                await self._ledger.release(command.id)
+                return again
             await self._ledger.finish(result, refused=ending.refused)
         except BaseException:
             self._ledger.abandon(command.id)
             raise
         return result
 
-    async def _run_in_transaction(self, action: AnyAction, command: Command, admission: Admission) -> CommandResult:
+    async def _run_in_transaction(
+        self, action: AnyAction, command: Command, admission: Admission, course: Course
+    ) -> CommandResult | Again:
         """The effect and the result are one commit; without a result there is no effect."""
         began = time.perf_counter()
         async with self._ledger.transaction() as transaction:
-            ending = await self._end(action, command, admission, tx=transaction)
+            ending = await self._end(action, command, admission, course, tx=transaction)
             if ending.outcome == "ok":
-                result = _result(command, admission, ending, began)
+                result = _result(command, admission, course, ending, began)
                 try:
                     await transaction.commit(self._ledger.finishing(result))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
-                    ending = _Ending("failed", error=f"its transaction could not be committed: {error}")
+                    why = f"its transaction could not be committed: {error}"
+                    ending = _Ending("failed", error=why, names=names_of(error))
                 else:
                     return result
-        result = _result(command, admission, ending, began)
+        result = _result(command, admission, course, ending, began)
+        if (again := self._again(action, result, ending, course)) is not None:
+            await self._ledger.release(command.id)
+            return again
         await self._ledger.finish(result, refused=ending.refused)
         return result
+
+    def _again(self, action: AnyAction, result: CommandResult, ending: _Ending, course: Course) -> Again | None:
+        """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
+        if not ending.names or course.over is not None:
+            return None
+        if (policy := policy_of(action, course.command)) is None:
+            return None
+        pause = pause_s(policy, course.attempt, ending.names, self._randomly)
+        if pause is None or asyncio.get_running_loop().time() + pause >= course.overall_until:
+            return None
+        clean = ending.outcome == "failed" or action.info.kind == "transactional"
+        return Again(pause, result, clean)
 
     async def _end(
         self,
         action: AnyAction,
         command: Command,
         admission: Admission,
+        course: Course,
         *,
         tx: Database | None = None,
         db: Database | None = None,
     ) -> _Ending:
+        if course.cancelled_by is not None:
+            return _never_begun(action, admission, course.cancelled_by)
         try:
-            params = action.parameters.decode(admission.params or {})
+            params, course.params = course.params, None
+            if params is None or admission.params is not command.params:
+                params = action.parameters.decode(admission.params or {})
         except InvalidInput as error:  # a rollback's, whose placeholders have only now been filled
             return _Ending("rejected", error=error.message)
-        limit_s = min(action.info.timeout_s, command.timeout_s or action.info.timeout_s)
+        limits = Limits(action, command, course)
+        course.reporter.begin(course.attempt)
         context = Context(
             node=self._node,
             command_id=command.id,
             starts=admission.starts,
-            deadline=asyncio.get_running_loop().time() + limit_s,
+            deadline=limits.until,
             tx=tx,
             db=db,
             collections=self._collections,
             action=command.action,
+            attempt=course.attempt,
+            reporter=course.reporter,
         )
         try:
-            return await self._within(limit_s, action, context, params)
+            return await self._within(limits, action, context, params)
         finally:
+            limits.end()
             context.cancel()
 
-    async def _within(self, limit_s: float, action: AnyAction, context: Context, params: dict[str, Any]) -> _Ending:
+    async def _within(self, limits: Limits, action: AnyAction, context: Context, params: dict[str, Any]) -> _Ending:
         """The six outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
         try:
-            async with asyncio.timeout(limit_s) as limit:
+            async with asyncio.timeout_at(limits.until) as limit:
+                limits.begin(limit, context)
                 return self._ok(await _value(action, context, params))
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
             return _Ending("failed", error=str(refusal), refused=context.starts == 1)
         except _CannotTellError as error:
             return _Ending("unknown", error=str(error))
-        except FleetfoldError as error:
-            return _Ending("failed", error=error.message)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            return _Ending("failed", error="the handler cancelled itself")
-        except Exception as error:  # an application's code may raise anything
-            if isinstance(error, TimeoutError) and limit.expired():
-                return _Ending("timed_out", error=f"it took longer than {limit_s:g} s; what it did by then is done")
-            context.log.exception("the action raised")
-            return _Ending("failed", error=_one_line(error))
+            return _stopped(action, context) or _Ending("failed", error="the handler cancelled itself")
+        except Exception as error:  # noqa: BLE001  # an application's code may raise anything; what is odd is logged
+            return _raised(error, limits, action, context, ended=limit.expired())
 
     def _ok(self, value: Any) -> _Ending:
         try:
@@ -145,6 +189,34 @@ class Runner:
                 "failed", error=f"its result is {size} bytes of JSON; at most {self._max_result_bytes} can travel"
             )
         return _Ending("ok", plain)
+
+
+def _raised(error: Exception, limits: Limits, action: AnyAction, context: Context, *, ended: bool) -> _Ending:
+    """What the handler raised, or was made to by the limits that `ended` it."""
+    if ended and (stopped := _stopped(action, context)) is not None:
+        return stopped
+    if ended and isinstance(error, TimeoutError):
+        return _Ending("timed_out", error=f"{limits.why}; what it did by then is done", names=TIMEOUT)
+    if isinstance(error, FleetfoldError):
+        return _Ending("failed", error=error.message, names=names_of(error))
+    context.log.exception("the action raised")
+    return _Ending("failed", error=_one_line(error), names=names_of(error))
+
+
+def _never_begun(action: AnyAction, admission: Admission, by: str) -> _Ending:
+    """It was cancelled between its admission and its beginning; an earlier process may have begun it."""
+    if admission.starts == 1:
+        return _Ending("rejected", error=f"{by_whom(by)} before it began", refused=True)
+    outcome, error = while_interrupted(action.info.kind, by)
+    return _Ending(outcome, error=error)
+
+
+def _stopped(action: AnyAction, context: Context) -> _Ending | None:
+    """How it ends when it was cancelled, if it was."""
+    if context.cancelled_by is None:
+        return None
+    outcome, error = while_running(action.info.kind, context.cancelled_by)
+    return _Ending(outcome, error=error)
 
 
 async def _value(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
@@ -166,24 +238,27 @@ async def _check(action: AnyAction, context: Context, params: dict[str, Any]) ->
         return None
 
 
-def _result(command: Command, admission: Admission, ending: _Ending, began: float) -> CommandResult:
+def _result(command: Command, admission: Admission, course: Course, ending: _Ending, began: float) -> CommandResult:
     return CommandResult(
         id=command.id,
         attempt=command.attempt,
         epoch=command.epoch,
         outcome=ending.outcome,
         result=ending.result,
-        error=_cut(ending.error),
+        error=_told(ending.error, course.attempt),
         starts=admission.starts,
         ms=round((time.perf_counter() - began) * 1000, 3),
     )
 
 
-def _cut(error: str | None) -> str | None:
-    """An error is for reading: one that would not fit into a message would never arrive."""
-    if error is None or len(error) <= MOST_ERROR_CHARS:
-        return error
-    return error[:MOST_ERROR_CHARS] + " …"
+def _told(error: str | None, tries: int) -> str | None:
+    """An error is for reading: one that would not fit into a message would never arrive. It says how many tries there
+    were, if there was more than one.
+    """
+    if error is None:
+        return None
+    cut = error if len(error) <= MOST_ERROR_CHARS else error[:MOST_ERROR_CHARS] + " …"
+    return cut if tries == 1 else f"{cut} (tried {tries} times)"
 
 
 def _one_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Collection as Several
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -13,6 +14,9 @@ from fleetfold_child.answerer import Answerer, answered
 from fleetfold_child.index import Collection, search_collections
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import (
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
     Message,
     NodeAnswer,
     NodeDescription,
@@ -41,6 +45,7 @@ class Daemon(Protocol):
     def description(self) -> NodeDescription: ...
     @property
     def epochs(self) -> dict[str, int]: ...
+    async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     def supersede(self, incarnation: str) -> None: ...
     def join_again(self) -> None: ...
 
@@ -59,6 +64,10 @@ class Verbs:
         if not of_documents:
             return {"ping": self._ping}
         return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
+
+    def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+        """What is answered too, and not asked of all at once."""
+        return {"cancel": self._cancel}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -83,6 +92,10 @@ class Verbs:
 
     async def _rag(self, request: Request) -> NodeAnswer:
         return await answered(self._answerer, decode(request.data, NodeQuestion), request.remaining_s())
+
+    async def _cancel(self, request: Request) -> Cancelled:
+        ask = decode(request.data, CancelAsk)
+        return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

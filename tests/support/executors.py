@@ -11,8 +11,9 @@ from fleetfold_child.actions import Actions, AnyAction
 from fleetfold_child.executor import Executor
 from fleetfold_child.ledger import Ledger
 from fleetfold_shared.messages import Command
+from support.wait import eventually
 
-__all__ = ["command", "executor", "undo"]
+__all__ = ["command", "executor", "let_go", "undo"]
 
 
 @contextlib.asynccontextmanager
@@ -27,6 +28,16 @@ async def executor(directory: Path, *actions: AnyAction, **options: Any) -> Asyn
 
 def command(command_id: str, action: str, attempt: int = 1, epoch: int = 0, **params: Any) -> Command:
     return Command(id=command_id, attempt=attempt, action=action, epoch=epoch, params=params)
+
+
+async def let_go(ledger: Ledger) -> None:
+    """Return when the ledger's only command is run by no process: it waits for another try."""
+
+    async def nobody_runs_it() -> bool:
+        rows = await ledger.database.execute("SELECT state, incarnation FROM fleetfold_command")
+        return rows == [{"state": "running", "incarnation": ""}]
+
+    await eventually(nobody_runs_it)
 
 
 def undo(forward: str, action: str = "", command_id: str = "", epoch: int = 0, **params: Any) -> Command:

@@ -6,7 +6,7 @@ from typing import assert_type
 
 import msgspec
 
-from fleetfold import Child, Client, Context, Refused, StepSpec, action
+from fleetfold import Child, Client, Context, Refused, RetryPolicy, StepSpec, action
 from fleetfold_shared.messages import Job, NodeRecord, Searched, TransactionView
 
 
@@ -31,9 +31,30 @@ async def called(ctx: Context, sku: str, quantity: int = 1) -> Reserved:
     return Reserved(f"{sku}-{rows[0]['one']}")
 
 
+@action(destructive=True, slots=2, heartbeat=30, retry=RetryPolicy(attempts=3, on=["OSError"]), cancel_grace=60)
+async def long(ctx: Context, pages: int) -> int:
+    """Decorated with what long work needs."""
+    for page in range(pages):
+        ctx.progress(page, pages, "reading")
+        ctx.progress(page)
+        if ctx.cancelled:
+            assert_type(ctx.cancelled_by, str | None)
+            raise Refused("stopped")
+    await ctx.wait_cancelled()
+    assert_type(ctx.attempt, int)
+    ctx.progress("half")  # type: ignore[arg-type]  # numbers only
+    return pages
+
+
+@action(slots="two")  # type: ignore[call-overload,untyped-decorator]  # a number
+async def wrong(ctx: Context) -> None:
+    """Decorated with what will not do."""
+
+
 async def an_action_is_called_like_its_function(ctx: Context) -> None:
     assert_type(await bare(ctx, "TNT-204"), Reserved)
     assert_type(await called(ctx, "TNT-204", quantity=2), Reserved)
+    assert_type(await long(ctx, 3), int)
     await called(ctx, 204)  # type: ignore[arg-type]  # the parameters keep their types
     await bare(ctx)  # type: ignore[call-arg]
 

@@ -57,7 +57,7 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     ]  # fmt: skip
     said_to_masters = [
         subjects.heartbeat(), subjects.gather("*"), subjects.api(), subjects.join(), subjects.result(),
-        subjects.event(), "$SRV.>",
+        subjects.progress(), subjects.event(), "$SRV.>",
     ]  # fmt: skip
     return TEXT.format(
         AUTH=AUTH, SYS=SYS, FLEET=FLEET, APP=APP, auth=public.auth, sys=public.sys, fleet=public.fleet,

@@ -48,7 +48,8 @@ class Command(Message, frozen=True, kw_only=True):
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
-    """`res.<node>`: how a command ended. `starts` counts how often its handler was begun, over all crashes.
+    """`res.<node>`: how a command ended. `starts` counts how often its handler was begun, over all crashes, but for
+    tries that failed and left nothing behind.
 
     A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
     those of the node's collections when it said this, by name, counted by this `incarnation` of it.

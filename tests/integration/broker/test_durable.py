@@ -198,6 +198,51 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
     await running.stop()
 
 
+async def test_copies_of_a_long_command_are_acked_at_once_and_the_first_stays_stored(
+    master: Bus, deliver: Deliver
+) -> None:
+    release, started = asyncio.Event(), list[int]()
+
+    async def handle(command: Command, age_s: float) -> None:
+        started.append(command.attempt)
+        await release.wait()
+
+    await deliver(handle)
+    for attempt in range(1, 41):  # more than the consumer lets out at once
+        copy = Command(id="a", attempt=attempt, action="reindex")
+        await master.publish_durably(SUBJECT, copy, f"a#{attempt}")
+    await _send(master, "b")
+    await eventually(lambda: len(started) == 2)  # the other one is not kept waiting
+    assert started[0] == 1
+    assert await queued(master, COMMANDS) == 2
+    release.set()
+    await emptied(master, COMMANDS)
+
+
+async def test_a_long_command_that_comes_again_after_an_outage_is_handled_once(
+    broker: EmbeddedBroker, master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "ACK_WAIT_S", 1)  # and nobody says in that time that it is still being worked at
+    streams, release, started = Topology(master), asyncio.Event(), list[str]()
+    await streams.ensure_streams()
+    await streams.ensure_node("shop", 8)
+    delivered = await listen(master, "fleet.do.shop")
+
+    async def handle(command: Command, age_s: float) -> None:
+        started.append(command.id)
+        await release.wait()
+
+    running = Deliveries(shop, "shop", handle)
+    await running.start()
+    await _send(master)
+    await eventually(lambda: len(delivered) >= 2)
+    assert await queued(master, COMMANDS) == 1
+    release.set()
+    await emptied(master, COMMANDS)
+    assert started == ["a"]
+    await running.stop()
+
+
 async def test_a_malformed_command_is_taken_out_of_the_queue(master: Bus, deliver: Deliver) -> None:
     acks, handled = await listen(master, ACKS), list[str]()
 

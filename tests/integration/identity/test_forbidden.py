@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SAY = {
     "another's heartbeat": "fleet.hb.blog",
     "another's result": "fleet.res.blog",
+    "another's progress": "fleet.prog.blog",
     "another's event": "fleet.evt.blog.order.placed",
     "another's gather answer": "fleet.gather.01x.blog",
     "a command to another": "fleet.cmd.blog",
@@ -70,6 +71,7 @@ HEAR = {
     "the master's inbox": ("_INBOX.master.>", ""),
     "heartbeats": ("fleet.hb.*", ""),
     "results": ("fleet.res.*", ""),
+    "progress": ("fleet.prog.*", ""),
     "events": ("fleet.evt.>", ""),
     "gather answers": ("fleet.gather.>", ""),
     "requests, to serve them in a master's stead": ("fleet.api.>", "masters"),
@@ -92,7 +94,7 @@ HEARTBEAT = b'"description"'
 """What the other's own heartbeats have, which go on meanwhile, and no answer of the server's."""
 OWN_ACK = "$JS.ACK.FLEET_CMD.shop.1.1.1.1795247740699760169.0"
 MUST_SAY = (
-    "fleet.hb.shop", "fleet.gather.01x.shop", "fleet.res.shop", "fleet.evt.shop.order.placed",
+    "fleet.hb.shop", "fleet.gather.01x.shop", "fleet.res.shop", "fleet.prog.shop", "fleet.evt.shop.order.placed",
     "fleet.join.shop.refresh", "fleet.api.shop.nodes.join", "fleet.api.shop.access.whoami",
 )  # fmt: skip
 MUST_HEAR = {

@@ -18,7 +18,7 @@ from fleetfold_child.actions import Actions, AnyAction, action
 from fleetfold_child.context import Context
 from fleetfold_child.executor import Executor
 from fleetfold_child.ledger import Ledger
-from fleetfold_shared.messages import Command, CommandResult
+from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
 from support.executors import command, undo
 
 KINDS = ("transactional", "idempotent", "once")
@@ -37,6 +37,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.late: list[str] = []
         self.results: dict[str, CommandResult] = {}
         self.tombstones: set[str] = set()
+        self.cancelled: set[str] = set()
         self.running: dict[str, asyncio.Task[CommandResult | None]] = {}
         self.start()
 
@@ -59,17 +60,28 @@ class LedgerMachine(RuleBasedStateMachine):
             return {"key": ctx.key}
 
         async def work(ctx: Context) -> dict[str, str]:
-            if ctx.key in self.tombstones:
+            if ctx.key in self.tombstones | self.cancelled:
                 self.late.append(ctx.key)
             self.begun.append(ctx.key)
             await go.wait()
             return {"key": ctx.key}
 
+        async def fail_first(ctx: Context) -> dict[str, str]:
+            if ctx.attempt == 1:
+                raise ConnectionError("away")
+            return await work(ctx)
+
         @action
         async def cancel(ctx: Context, key: str) -> None:
             self.undone.append(key)
 
-        return [transactional, action(name="idempotent")(work), action(name="once", kind="once")(work), cancel]
+        again = RetryPolicy(attempts=2, backoff_s=0.002)
+        return [
+            transactional,
+            action(name="idempotent", retry=again, cancel_grace=0)(fail_first),
+            action(name="once", kind="once", cancel_grace=0)(work),
+            cancel,
+        ]
 
     def send(self, sent: Command, *, patient: bool) -> None:
         """Let it run to its end, or leave it running."""
@@ -100,6 +112,16 @@ class LedgerMachine(RuleBasedStateMachine):
     def compensate(self, forward: str, patient: bool) -> None:
         self.send(undo(forward, "cancel", key="{{key}}"), patient=patient)
 
+    @rule(forward=FORWARD)
+    def stop(self, forward: str) -> None:
+        """From here on it is not begun any more, whatever happens."""
+        said = self.run(self.executor.cancel([forward], "ann"))
+        assert set(said.verdicts) == {forward}
+        if forward not in self.results:
+            self.cancelled.add(forward)
+        for result in said.results:
+            self.note(result)
+
     @rule(clean=st.booleans())
     def die(self, clean: bool) -> None:
         self.run(self.interrupt())
@@ -124,6 +146,8 @@ class LedgerMachine(RuleBasedStateMachine):
             forward, _, undo = result.id.rpartition(".")
             if undo and result.outcome == "ok" and forward in self.results and self.results[forward].outcome == "ok":
                 assert forward in self.undone
+            if result.outcome != "ok":
+                assert result.id not in committed
             if result.outcome == "ok" and result.id in committed:
                 assert result.result == {"key": result.id}
 

@@ -71,3 +71,47 @@ async def test_who_gives_up_waiting_leaves_no_trace() -> None:
     await settle()
     assert fourth.inside
     await finish(fourth)
+
+
+async def test_one_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
+    gate = Gate(1)
+    first = Visitor(gate)
+    passage = gate.enter()
+    said: list[bool] = []
+
+    async def wait() -> None:
+        async with passage as inside:
+            said.append(inside)
+
+    waiting = asyncio.create_task(wait())
+    await settle()
+    passage.give_up()
+    await waiting
+    assert said == [False]
+    last = Visitor(gate)
+    await finish(first)
+    await settle()
+    assert last.inside
+    await finish(last)
+
+
+async def test_giving_up_is_too_late_inside_and_hides_no_real_cancellation() -> None:
+    gate = Gate(1)
+    passage = gate.enter()
+    async with passage as inside:
+        passage.give_up()
+        assert inside
+        queued = gate.enter()
+
+        async def wait() -> None:
+            async with queued:
+                raise AssertionError
+
+        waiting = asyncio.create_task(wait())
+        await settle()
+        queued.give_up()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+    async with gate.enter() as inside:
+        assert inside
