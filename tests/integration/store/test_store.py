@@ -36,8 +36,8 @@ async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> Non
     engine.dispose()
 
 
-async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/master.db"
+async def test_what_was_written_is_there_after_a_restart(database_url: str) -> None:
+    url = database_url
     for name in ("a", "b"):
         store = await Store.open(url)
         await store.write(Write(INSERT, [_row(name)]))
@@ -59,8 +59,8 @@ async def test_one_failing_write_does_not_fail_its_neighbours(tmp_path: Path) ->
     await store.close()
 
 
-async def test_only_the_first_claim_of_a_key_is_granted(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+async def test_only_the_first_claim_of_a_key_is_granted(database_url: str) -> None:
+    store = await Store.open(database_url)
     claims = [store.claim(Write(INSERT_ONCE, [_row("a")]), Write(INSERT, [_row(f"belongs-{i}")])) for i in range(5)]
     assert sorted(await asyncio.gather(*claims)) == [False] * 4 + [True]
     assert len(await store.read(select(node))) == 2
@@ -110,8 +110,8 @@ async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
         await Store.open(f"sqlite:///{tmp_path}")
 
 
-async def test_nodes_come_back_as_they_were_put(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+async def test_nodes_come_back_as_they_were_put(database_url: str) -> None:
+    store = await Store.open(database_url)
     nodes = Nodes(store)
     shop = StoredNode(
         name="shop",
@@ -137,8 +137,8 @@ async def test_nodes_come_back_as_they_were_put(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_removed_node_is_kept_aside_and_may_return(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+async def test_a_removed_node_is_kept_aside_and_may_return(database_url: str) -> None:
+    store = await Store.open(database_url)
     nodes = Nodes(store)
     blog = StoredNode(
         name="blog", state="active", description=NodeDescription(incarnation="i", version="1"), registered_at=1.0
