@@ -4,7 +4,8 @@
     async def reserve_stock(ctx: Context, sku: str, quantity: int = 1) -> Reserved: ...
 
 Kinds, by what happens when the node dies while one runs:
-- `transactional`: what it wrote through `ctx.tx` is undone, and it runs again: the effect happens exactly once;
+- `transactional`: what it wrote through `ctx.tx` is undone, and it runs again: the effect happens exactly once. With
+  `database=` that holds in a database of the application's, where it writes through `ctx.session` or `ctx.tx`;
 - `idempotent`: it runs again; `ctx.key` is the same each time, for targets that recognise a repeated request;
 - `once`: it never runs again, and its outcome is `unknown`.
 With `check=`, the target is asked instead whether it happened.
@@ -23,6 +24,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, over
 from fleetfold_child.context import Context
 from fleetfold_child.parameters import Parameters
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
+from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import ActionInfo, ActionKind
 
 __all__ = ["Action", "Actions", "AnyAction", "action"]
@@ -43,6 +45,7 @@ class Action(Generic[P, R]):
     parameters: Parameters
     check: Callable[..., Awaitable[Any]] | None
     check_takes: frozenset[str]
+    database: str | None = None
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.function(ctx, *args, **kwargs)
@@ -67,6 +70,7 @@ def action(
     timeout: float = ...,
     name: str | None = ...,
     check: Callable[..., Awaitable[Any]] | None = ...,
+    database: str | None = ...,
 ) -> Callable[[Handler[P, R]], Action[P, R]]: ...
 def action(
     function: Handler[P, R] | None = None,
@@ -76,16 +80,19 @@ def action(
     timeout: float = 30.0,
     name: str | None = None,
     check: Callable[..., Awaitable[Any]] | None = None,
+    database: str | None = None,
 ) -> Action[P, R] | Callable[[Handler[P, R]], Action[P, R]]:
     """Make an async function an action, with or without parentheses.
 
     `timeout` is in seconds. `name` is the function's own by default. `check` is an async function of the context and
     any of the same parameters, called instead of the action after a crash: it returns the result if the target
-    knows `ctx.key`, None if it does not. Raises `InvalidInput` when the function or an option will not do.
+    knows `ctx.key`, None if it does not. `database` names one of the node's `databases`, in which a transactional
+    action takes effect; without it that is the node's own file. Raises `InvalidInput` when the function or an option
+    will not do.
     """
 
     def decorate(decorated: Handler[P, R]) -> Action[P, R]:
-        return _make(decorated, kind=kind, timeout=timeout, name=name, check=check)
+        return _make(decorated, kind=kind, timeout=timeout, name=name, check=check, database=database)
 
     return decorate if function is None else decorate(function)
 
@@ -97,6 +104,7 @@ def _make(
     timeout: float,
     name: str | None,
     check: Callable[..., Awaitable[Any]] | None,
+    database: str | None = None,
 ) -> Action[P, R]:
     name = name if name is not None else getattr(function, "__name__", "")
     if not _NAME.fullmatch(name):
@@ -109,11 +117,22 @@ def _make(
         raise InvalidInput(f"{name}: timeout must be more than 0 seconds, not {timeout}")
     if check is not None and kind == "transactional":
         raise InvalidInput(f"{name}: a transactional action needs no check: a crash undoes its effect")
+    _check_database(name, kind, database)
     parameters = Parameters.of(function, name)
     takes = parameters.accept(check, f"the check of {name}") if check is not None else frozenset[str]()
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     info = ActionInfo(name, parameters.schema, kind, float(timeout), summary)
-    return Action(info, function, parameters, check, takes)
+    return Action(info, function, parameters, check, takes, database)
+
+
+def _check_database(name: str, kind: ActionKind, database: str | None) -> None:
+    if database is None:
+        return
+    if kind != "transactional":
+        raise InvalidInput(f"{name}: database is for actions of kind 'transactional', not {kind!r}")
+    if "://" in database:  # never repeated: it may hold a password
+        raise InvalidInput(f"{name}: database is a name; give its URL to the node: Child(databases={{'shop': URL}})")
+    check_slug(database, f"{name}: database")
 
 
 AnyAction = Action[Any, Any]

@@ -30,6 +30,10 @@ command it names, the forward command:
 (* if it is `once`, that settles it as unknown, or asks its check.) "With a result to fill in" means that the
 compensation's params hold placeholders. A rollback without them must be harmless when its step had no effect. A
 compensation without an action is a tombstone only: where the table says run, it does nothing and is ok.
+
+Where actions take effect in databases of the application's, the ledger does not know everything: an effect may be there
+whose command it has not, or not as ok. Before it says of a transactional command that nothing was committed, or of one
+that it never ran, the application is asked (`ASK`). That decides the matter for good, so it is asked once.
 """
 
 from __future__ import annotations
@@ -58,6 +62,7 @@ class Decision(Enum):
     SETTLED = "settled"
     WAIT = "wait"
     FORWARD_FIRST = "forward_first"
+    ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Plan:
     """What the node knows of a command besides its ledger.
 
     `rejected` and `expired` say why it may not be started, if so. `checked`: its action has a check.
+    `asks_application`: there are databases of the application's, and they have not been asked yet.
     """
 
     kind: ActionKind = "idempotent"
@@ -72,6 +78,7 @@ class Plan:
     rejected: str | None = None
     expired: str | None = None
     max_lone_crashes: int = 5
+    asks_application: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,8 @@ def admit_compensation(
         for busy in (forward, other):
             if busy is not None and busy.incarnation:
                 return Admission(Decision.WAIT, awaited=busy.id)
+    if plan.asks_application and _may_be_elsewhere(forward):
+        return Admission(Decision.ASK)
     return _undo(command, row, forward, plan)
 
 
@@ -202,6 +211,15 @@ def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan) 
         return _settle(command, row, "ok")
     why = f"{forward.action} ended {result.outcome}, so there is no result to fill into its rollback"
     return _settle(command, row, "unknown", why)
+
+
+def _may_be_elsewhere(forward: Row | None) -> bool:
+    """Whether the application's database may know more of the command than its row."""
+    if forward is None:
+        return True
+    if forward.incarnation or forward.state == "tombstone" or forward.outcome == "ok":
+        return False
+    return forward.kind == "transactional" or forward.starts == 0
 
 
 def _had_no_effect(forward: Row) -> bool:

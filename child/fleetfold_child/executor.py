@@ -11,6 +11,7 @@ import msgspec
 from fleetfold_child.actions import Actions, AnyAction
 from fleetfold_child.admission import Decision, Plan
 from fleetfold_child.context import Documents
+from fleetfold_child.databases import Databases
 from fleetfold_child.gate import Gate
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.runner import Runner
@@ -37,11 +38,13 @@ class Executor:
         concurrency: int = 16,
         max_result_bytes: int = 256 * 1024,
         max_lone_crashes: int = 5,
+        databases: Databases | None = None,
     ) -> None:
         self._node = node
         self._actions = actions
         self._ledger = ledger
-        self._runner = Runner(node, ledger, collections or {}, max_result_bytes)
+        self._runner = Runner(node, ledger, collections or {}, max_result_bytes, databases)
+        self._databases = databases or None
         self._gate = Gate(concurrency)
         self._max_lone_crashes = max_lone_crashes
         self._running: dict[str, asyncio.Future[CommandResult | None]] = {}
@@ -79,18 +82,29 @@ class Executor:
         return result
 
     async def _decide_and_run(self, command: Command, sent_at: float) -> CommandResult | None:
-        action = self._actions.get(command.action)
+        action, asked = self._actions.get(command.action), False
         while True:
             async with self._gate.enter(alone=self._ledger.is_suspect(command.id)):
-                admission = await self._ledger.admit(command, self._plan(command, action, sent_at))
+                admission = await self._ledger.admit(command, self._plan(command, action, sent_at, asked=asked))
                 if admission.decision is Decision.RUN and action is not None:
                     return await self._runner.run(action, command, admission)
             if admission.awaited is not None:
                 await self._end_of(admission.awaited)
             elif admission.forward is not None:
                 await self.handle(admission.forward)
+            elif admission.decision is Decision.ASK:
+                await self._ask_the_application(command)
+                asked = True
             else:
                 return admission.result
+
+    async def _ask_the_application(self, command: Command) -> None:
+        """Whether what is to be undone was committed in its database; from then on it never will be, if it was not."""
+        assert command.compensates is not None
+        assert self._databases is not None
+        name = await self._ledger.action_of(command.compensates)
+        if (answer := await self._databases.seal(command.compensates, name)) is not None:
+            await self._ledger.learn(answer)
 
     async def _end_of(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
@@ -98,7 +112,7 @@ class Executor:
         else:  # it has just ended, or was interrupted: what nobody runs is not running
             self._ledger.abandon(command_id)
 
-    def _plan(self, command: Command, action: AnyAction | None, sent_at: float) -> Plan:
+    def _plan(self, command: Command, action: AnyAction | None, sent_at: float, *, asked: bool = False) -> Plan:
         limit_s, age_s = command.start_within_s, asyncio.get_running_loop().time() - sent_at
         late = limit_s is not None and age_s > limit_s
         return Plan(
@@ -107,6 +121,7 @@ class Executor:
             rejected=self._reject(command, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
             max_lone_crashes=self._max_lone_crashes,
+            asks_application=self._databases is not None and not asked,
         )
 
     def _reject(self, command: Command, action: AnyAction | None) -> str | None:

@@ -18,13 +18,22 @@ from fleetfold_child.admission import Admission, Decision, Plan
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
+from fleetfold_shared.vacuum import free_some
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "check_kept"]
 
 _SUSPECT_AFTER_CRASHES = 2
 _PRUNED_AT_ONCE = 1000
+
+
+def check_kept(days: float) -> float:
+    """How long to remember what has ended, in seconds. `InvalidInput` for less than a day: commands come again."""
+    if not 1 <= days <= 3650:
+        raise InvalidInput(f"ledger_days: from 1 to 3650 days, not {days:g}", field="ledger_days")
+    return days * 86_400.0
 
 
 class Ledger:
@@ -105,6 +114,18 @@ class Ledger:
         row = await self._writer.run(lambda connection: schema.find(connection, command_id))
         return row.result() if row is not None and row.answer is not None else None
 
+    async def action_of(self, command_id: str) -> str | None:
+        """The name of the command's action, if it is known."""
+        row = await self._writer.run(lambda connection: schema.find(connection, command_id))
+        return row.action or None if row is not None else None
+
+    async def learn(self, result: CommandResult) -> None:
+        """Store how a command ended, which the ledger did not know: the application's database has told."""
+        known = msgspec.structs.replace(result, starts=max(1, result.starts))
+        command = Command(id=result.id, attempt=result.attempt, action="", epoch=result.epoch)
+        now = self._clock.wall()
+        await self._writer.run(lambda connection: schema.insert_done(connection, command, "transactional", known, now))
+
     async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
         """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
         found = await self._writer.run(
@@ -135,6 +156,11 @@ class Ledger:
         while gone := await self._writer.run(lambda connection: _prune(connection, before)):
             total += gone
         return total
+
+    async def tidy(self) -> None:
+        """Give the space of what was forgotten back to the disk, in small steps between which others write."""
+        while await self._writer.run(free_some):
+            pass
 
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)

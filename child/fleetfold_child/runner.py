@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,9 +19,14 @@ from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
 from fleetfold_child.context import Context, Documents, Refused
 from fleetfold_child.database import Database
+from fleetfold_child.databases import Databases
+from fleetfold_child.elsewhere import run_elsewhere
 from fleetfold_child.ledger import Ledger
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
+
+if TYPE_CHECKING:
+    from fleetfold_child.appdatabase import ApplicationDatabase, Work
 
 __all__ = ["Runner"]
 
@@ -45,15 +50,21 @@ class _CannotTellError(Exception):
 class Runner:
     """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is `failed`."""
 
-    def __init__(self, node: str, ledger: Ledger, collections: Mapping[str, Documents], max_result_bytes: int) -> None:
+    def __init__(
+        self, node: str, ledger: Ledger, collections: Mapping[str, Documents], max_result_bytes: int,
+        databases: Databases | None = None,
+    ) -> None:  # fmt: skip
         self._node = node
         self._ledger = ledger
         self._collections = collections
         self._max_result_bytes = max_result_bytes
+        self._databases = databases
 
     async def run(self, action: AnyAction, command: Command, admission: Admission) -> CommandResult:
         """Run an admitted command; its result, which the ledger has by then."""
         try:
+            if action.database is not None and self._databases is not None:
+                return await self._run_elsewhere(action, command, admission, self._databases.of(action))
             if action.info.kind == "transactional":
                 return await self._run_in_transaction(action, command, admission)
             began = time.perf_counter()
@@ -80,6 +91,20 @@ class Runner:
                     return result
         result = _result(command, admission, ending, began)
         await self._ledger.finish(result, refused=ending.refused)
+        return result
+
+    async def _run_elsewhere(
+        self, action: AnyAction, command: Command, admission: Admission, database: ApplicationDatabase
+    ) -> CommandResult:
+        """The effect and its marker are one commit, in the application's database; the ledger follows."""
+        began = time.perf_counter()
+
+        async def handle(work: Work) -> CommandResult:
+            return _result(command, admission, await self._end(action, command, admission, tx=work), began)
+
+        limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
+        result = await run_elsewhere(database, command, admission, limit_s, handle)
+        await self._ledger.finish(result)
         return result
 
     async def _end(

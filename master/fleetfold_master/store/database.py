@@ -19,6 +19,7 @@ from fleetfold_master.store.schema import migrate
 from fleetfold_master.store.statements import Compiler, Write, execute
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.groupcommit import GroupCommit
+from fleetfold_shared.vacuum import free_some
 
 __all__ = ["Store"]
 
@@ -98,6 +99,12 @@ class Store:
         """The first row a select gives."""
         rows = await self.read(statement)
         return rows[0] if rows else None
+
+    async def tidy(self) -> None:
+        """Give the space of deleted rows back to the disk, in small steps. PostgreSQL sees to that by itself."""
+        if self._writing.dialect.name == "sqlite":
+            while await self._run(free_some):
+                pass
 
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:

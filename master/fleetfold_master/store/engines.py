@@ -12,20 +12,15 @@ from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.postgresql import COMMIT_ON_DISK, PATIENCE
+from fleetfold_shared.vacuum import make_incremental
 
 __all__ = ["connect_raw", "is_broken", "open_engines", "shown"]
 
 _DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
 _PRAGMAS = (
-    "auto_vacuum=INCREMENTAL",  # of a new file; before anything is written
     "journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON", "journal_size_limit=67108864",
 )  # fmt: skip
-_PATIENCE = {
-    "connect_timeout": "10", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
-}  # fmt: skip
-"""libpq's: seconds, but for the last, which is in milliseconds. A URL may say otherwise."""
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
 
 def open_engines(text: str) -> tuple[Engine, AsyncEngine]:
@@ -41,6 +36,8 @@ def open_engines(text: str) -> tuple[Engine, AsyncEngine]:
         raise InvalidInput(
             f"database: PostgreSQL needs {error.name}; `pip install 'fleetfold[postgres]'`", field="database"
         ) from None
+    if writing.dialect.name == "sqlite":
+        event.listen(writing, "connect", _give_back)
     for engine in (writing, reading.sync_engine):
         event.listen(engine, "connect", _set_pragmas if engine.dialect.name == "sqlite" else _keep_commits)
     return writing, reading
@@ -78,8 +75,12 @@ def _urls(text: str) -> tuple[URL, URL]:
     if name == "sqlite" and url.database in {None, "", ":memory:"}:
         raise InvalidInput("database: name a file; a database in memory would not survive a restart", field="database")
     if name == "postgresql":
-        url = url.set(query={**_PATIENCE, **url.query})
+        url = url.set(query={**PATIENCE, **url.query})
     return url.set(drivername=drivers[0]), url.set(drivername=drivers[1])
+
+
+def _give_back(connection: Any, _record: object) -> None:
+    make_incremental(connection)
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
@@ -92,10 +93,9 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 def _keep_commits(connection: Any, _record: object) -> None:
-    """Where the server would say "committed" before it is on disk, ask it not to; what is stricter stays."""
     cursor = connection.cursor()
     try:
-        cursor.execute(_DURABLE)
+        cursor.execute(COMMIT_ON_DISK)
     finally:
         cursor.close()
     connection.commit()
