@@ -45,8 +45,8 @@ done = Table(
 )
 
 _CLAIM: dict[str, Executable] = {
-    "sqlite": sqlite.insert(done).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(done).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(done).on_conflict_do_nothing().returning(done.c.command),
+    "postgresql": postgresql.insert(done).on_conflict_do_nothing().returning(done.c.command),
 }
 _THIS = (done.c.node == bindparam("of_node"), done.c.command == bindparam("of_command"))
 _FIND = select(done.c.answer).where(*_THIS)
@@ -64,7 +64,7 @@ _answers = msgspec.json.Decoder(CommandResult)
 async def claim(connection: AsyncConnection, node: str, command_id: str, now: float) -> CommandResult | None:
     """Take the command for this transaction; or, if it has been decided, its end: a result or a tombstone."""
     row = {"node": node, "command": command_id, "answer": UNFILLED, "at": now}
-    if (await connection.execute(_CLAIM[connection.dialect.name], row)).rowcount == 1:
+    if (await connection.execute(_CLAIM[connection.dialect.name], row)).first() is not None:
         return None
     found = await connection.execute(_FIND, {"of_node": node, "of_command": command_id})
     answer: str = found.scalar_one()
