@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fleetfold_shared.messages import CommandResult
 from support.application import EFFECT, application, look
 from support.executors import command, undo
 from support.postgres import Cluster
+from support.wait import eventually
 
 
 class Base(DeclarativeBase):
@@ -338,6 +340,45 @@ async def test_a_connection_lost_at_the_commit_is_decided_by_the_marker(
         result = await node.handle(command("b", "cut_off"))
         assert result is not None
         assert (result.outcome, effects(postgres_url)) == ("ok", ["do b-1"])
+
+
+async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_told(
+    tmp_path: Path, postgres: Cluster, postgres_url: str
+) -> None:
+    look(postgres_url, EFFECT)
+    told: dict[str, str] = {}
+    done = asyncio.Event()
+
+    async with application(tmp_path, postgres_url, order, concurrency=8) as (node, _, _):
+
+        async def until_told(name: str) -> None:
+            for attempt in range(1, 1000):
+                try:
+                    result = await node.handle(command(name, "order", attempt=attempt))
+                except Unavailable:
+                    await asyncio.sleep(0.02)
+                    continue
+                assert result is not None
+                told[name] = result.outcome
+                return
+
+        async def work_on(worker: int) -> None:
+            number = 0
+            while not done.is_set():
+                await until_told(f"w{worker}-{number}")
+                number += 1
+
+        workers = [asyncio.create_task(work_on(worker)) for worker in range(6)]
+        for _ in range(3):
+            enough = len(told) + 60
+            await eventually(lambda enough=enough: len(told) >= enough)  # type: ignore[misc]
+            await asyncio.to_thread(postgres.kill)
+            await asyncio.to_thread(postgres.start)
+        done.set()
+        await asyncio.gather(*workers)
+    counts = Counter(key for key, _ in look(postgres_url, "SELECT id, what FROM effect"))
+    assert set(told.values()) <= {"ok", "failed"}
+    assert counts == {name: 1 for name, outcome in told.items() if outcome == "ok"}
 
 
 async def test_markers_are_forgotten_when_they_are_old(tmp_path: Path, url: str) -> None:
