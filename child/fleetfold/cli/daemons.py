@@ -152,7 +152,8 @@ async def master(
                 "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
                 "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
-            text = f"fleetfold master is up{_openly(config)}: its database in {shown(config.master.database or str(place))}; on {shown(url)}"
+            where = f"at {shown(config.master.database)}" if config.master.database else f"in {place}"
+            text = f"fleetfold master is up{_openly(config)}: its database {where}; on {shown(url)}"
             text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()

@@ -6,6 +6,8 @@ noticed within seconds, where TCP by itself would wait for hours.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
@@ -80,7 +82,8 @@ def _urls(text: str) -> tuple[URL, URL]:
 
 
 def _give_back(connection: Any, _record: object) -> None:
-    make_incremental(connection)
+    with contextlib.suppress(sqlite3.OperationalError):  # another master is at it: another time
+        make_incremental(connection)
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:

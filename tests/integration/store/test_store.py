@@ -158,3 +158,15 @@ async def test_a_removed_node_is_kept_aside_and_may_return(database_url: str) ->
     await nodes.put(blog)
     assert await nodes.list() == [blog]
     await store.close()
+
+
+async def test_the_space_of_deleted_rows_is_given_back(database_url: str, tmp_path: Path) -> None:
+    store = await Store.open(database_url)
+    rows = [{**_row(f"n{number}"), "description": "x" * 3000} for number in range(4000)]
+    await store.write(Write(INSERT, rows))
+    before = sum(file.stat().st_size for file in tmp_path.glob("master.db*"))  # noqa: ASYNC240  # a moment
+    await store.write(Write(node.delete(), [{}]))
+    await store.tidy()
+    await store.close()
+    after = sum(file.stat().st_size for file in tmp_path.glob("master.db*"))  # noqa: ASYNC240  # a moment
+    assert after < before / 2 or "postgresql" in database_url
