@@ -51,22 +51,22 @@ async def test_the_file_stays_bounded_over_days_of_work(tmp_path: Path) -> None:
         sizes.append(size(tmp_path))
     await ledger.close()
     assert (tmp_path / "node.db").stat().st_size <= (SPARE_PAGES + 600) * PAGE
-    assert max(sizes) < 2 * 2000 * PAGE
+    assert max(sizes) <= 1.1 * sizes[0]
 
 
 async def test_others_write_between_the_steps(tmp_path: Path) -> None:
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)
-    await fill(ledger, 0, 4000)
+    await fill(ledger, 0, 2500)
     before = (tmp_path / "node.db").stat().st_size
     clock.advance(DAY_S)
-    assert await ledger.prune(0) == 4000
+    assert await ledger.prune(0) == 2500
     tidying = asyncio.create_task(ledger.tidy())
     await ledger.database.execute("CREATE TABLE t (x)")
     assert not tidying.done()
     await tidying
     await ledger.close()
-    assert (tmp_path / "node.db").stat().st_size < before / 2
+    assert (tmp_path / "node.db").stat().st_size < before
 
 
 async def test_an_older_file_gives_its_space_back_too(tmp_path: Path) -> None:
