@@ -192,7 +192,8 @@ class ApplicationDatabase:
         try:
             await connection.run_sync(marker.metadata.create_all)
         except exc.ProgrammingError as error:
-            words = " ".join(str(CreateTable(marker.metadata.tables[marker.TABLE])).split())
+            made = CreateTable(marker.metadata.tables[marker.TABLE]).compile(dialect=self._engine.dialect)
+            words = " ".join(str(made).split())
             raise InvalidInput(
                 f"databases.{self.name}: cannot make its table {marker.TABLE} ({reason(error)}); make it: {words}",
                 field="databases",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fleetfold_child.admission import Admission
-from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import key_of
 from fleetfold_shared.messages import Command, CommandResult
 
@@ -40,7 +40,7 @@ async def run_elsewhere(
                 return _again(work.answer, command, admission)
             result = await run(work)
             return await _committed(work, result) if result.outcome == "ok" else result
-    except Unavailable as error:
+    except FleetfoldError as error:  # out of reach, or without its table
         if claimed or admission.starts > 1:
             raise
         return _failed(CommandResult(id=command.id, attempt=command.attempt, epoch=command.epoch,

@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import String, text
+from sqlalchemy import String, exc, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fleetfold_child.actions import Actions, action
+from fleetfold_child.appdatabase import ZOMBIE_S, CommitRefused
 from fleetfold_child.context import Context, Refused
 from fleetfold_child.databases import Databases
 from fleetfold_child.ledger import Ledger
@@ -320,7 +322,7 @@ async def test_a_database_that_is_away_fails_what_is_new_and_holds_what_may_have
         assert (result.outcome, effects(postgres_url)) == ("ok", ["do a"])
 
 
-async def test_a_connection_lost_at_the_commit_is_decided_by_the_marker(
+async def test_a_connection_lost_before_the_commit_leaves_nothing(
     tmp_path: Path, postgres: Cluster, postgres_url: str
 ) -> None:
     look(postgres_url, EFFECT)
@@ -340,6 +342,67 @@ async def test_a_connection_lost_at_the_commit_is_decided_by_the_marker(
         result = await node.handle(command("b", "cut_off"))
         assert result is not None
         assert (result.outcome, effects(postgres_url)) == ("ok", ["do b-1"])
+
+
+async def test_a_connection_lost_at_the_commit_is_decided_by_the_marker(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncConnection.commit
+
+    async def lost(connection: AsyncConnection) -> None:
+        monkeypatch.undo()
+        await commit(connection)
+        raise exc.OperationalError("COMMIT", {}, Exception("the server is gone"), connection_invalidated=True)
+
+    @action(kind="transactional", database="shop")
+    async def cut_off(ctx: Context) -> int:
+        await ctx.tx.execute("INSERT INTO effect VALUES (:id, 'do')", {"id": ctx.key})
+        return ctx.starts
+
+    async with application(tmp_path, url, cut_off, cancel) as (node, ledger, _):
+        monkeypatch.setattr(AsyncConnection, "commit", lost)
+        with pytest.raises(Unavailable, match="lost while it committed"):
+            await node.handle(command("a", "cut_off"))
+        assert await ledger.result_of("a") is None
+        result = await node.handle(command("a", "cut_off", attempt=2))
+        assert result is not None
+        assert (result.outcome, result.result, effects(url)) == ("ok", 1, ["do a"])
+
+
+async def test_a_frozen_process_is_not_waited_for_longer_than_its_action_may_take(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    look(postgres_url, EFFECT)
+    async with application(tmp_path, postgres_url, order, cancel) as (node, _, _):
+        frozen = await Databases.open({"shop": postgres_url}, Actions([order]), node="shop")
+        async with frozen.of(order).transaction("a", 0.3 - ZOMBIE_S) as work:
+            await work.execute("INSERT INTO effect VALUES ('a', 'do')")
+            undone = await node.handle(cancelling())
+            assert undone is not None
+            assert (undone.outcome, undone.tombstone) == ("ok", True)
+            ok = CommandResult(id="a", attempt=1, epoch=0, outcome="ok", starts=1)
+            with pytest.raises((CommitRefused, Unavailable)):
+                await work.commit(ok)
+        await frozen.close()
+        assert effects(postgres_url) == []
+
+
+async def test_a_user_who_may_make_no_table_is_told_what_to_have_made(
+    tmp_path: Path, postgres: Cluster, postgres_url: str
+) -> None:
+    postgres.execute("DROP ROLE IF EXISTS limited")
+    postgres.execute("CREATE ROLE limited LOGIN")
+    url = postgres_url.replace("//fleet@", "//limited@")
+    with pytest.raises(InvalidInput, match=r"cannot make its table fleetfold_done.*make it: CREATE TABLE") as caught:
+        await Databases.open({"shop": url}, Actions([order]), node="shop")
+    for statement in (
+        EFFECT, caught.value.message.partition("make it: ")[2], "GRANT ALL ON ALL TABLES IN SCHEMA public TO limited",
+    ):  # fmt: skip
+        look(postgres_url, statement)
+    async with application(tmp_path, url, order) as (node, _, _):
+        result = await node.handle(command("a", "order"))
+        assert result is not None
+        assert result.outcome == "ok"
 
 
 async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_told(
