@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Engine, Executable, RowMapping, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +23,8 @@ from fleetfold_shared.groupcommit import GroupCommit
 from fleetfold_shared.vacuum import free_some
 
 __all__ = ["Store"]
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._compiler = Compiler(writing.dialect)
+        self._away = False
         self._gone = tuple(getattr(writing.dialect.dbapi, name) for name in ("OperationalError", "InterfaceError"))
         self._writer = GroupCommit[Any](lambda: connect_raw(writing), name="master-store", broken=is_broken)
 
@@ -108,13 +112,23 @@ class Store:
 
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:
-            return await self._writer.run(function)
+            done = await self._writer.run(function)
         except (*self._gone, exc.OperationalError, exc.InterfaceError) as error:
             raise self._unavailable(error) from error
+        if self._away:
+            self._back()
+        return done
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        where = shown(self._writing.url)
-        return Unavailable(f"database: {where} cannot be used now ({_reason(error)}); look at its server or its disk")
+        """For callers, who need not know where it is; why stands in the log, once until it is back."""
+        if not self._away:
+            self._away = True
+            log.warning("store.away", database=shown(self._writing.url), reason=_reason(error))
+        return Unavailable("database: the master's cannot be used now; try again, and look into its log")
+
+    def _back(self) -> None:
+        self._away = False
+        log.info("store.back", database=shown(self._writing.url))
 
 
 def _prepare(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -133,6 +134,25 @@ async def test_a_lost_ledger_does_nothing_twice(tmp_path: Path, url: str) -> Non
             assert (done.outcome, undone.outcome) == ("ok", "ok")
         if place == "second":
             assert (RUNS, effects(url)) == (["a", "a.c"], ["do a", "undo a/undo"])
+
+
+async def test_a_ledger_restored_from_a_backup_does_nothing_twice(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with application(tmp_path, url, order, cancel) as (node, ledger, _):
+        await finished_badly(ledger, monkeypatch)
+        with pytest.raises(Unavailable):
+            await node.handle(command("a", "order"))
+    shutil.copy(tmp_path / "node.db", tmp_path / "backup")
+    for _ in range(2):
+        async with application(tmp_path, url, order, cancel) as (node, _, _):
+            undone = await node.handle(cancelling())
+            late = await node.handle(command("a", "order", attempt=2))
+            assert undone is not None
+            assert late is not None
+            assert (undone.outcome, undone.tombstone, late.outcome) == ("ok", False, "ok")
+        shutil.copy(tmp_path / "backup", tmp_path / "node.db")
+    assert (RUNS, effects(url)) == (["a", "a.c"], ["do a", "undo a/undo"])
 
 
 async def test_all_that_undoes_a_step_undoes_it_once_though_the_ledger_is_lost(tmp_path: Path, url: str) -> None:
