@@ -7,12 +7,13 @@ UV := $(shell command -v uv 2>/dev/null)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit integration acceptance bench fmt docs clean
+.PHONY: help demo test check unit integration acceptance postgres bench fmt docs clean
 
 help:
 	@echo "make demo    the main job, end to end: a broker, a master, three applications"
 	@echo "make test    ruff, mypy, import-linter, all tests, branch coverage"
 	@echo "make check   the static checks alone"
+	@echo "make postgres  a PostgreSQL for the tests, from the system's packages, where it is missing and can be had"
 	@echo "make bench   benchmarks, written as JSON to bench/results"
 	@echo "make fmt     format the code"
 	@echo "make docs    the reference pages, from the code"
@@ -41,7 +42,11 @@ check: $(STAMP)
 unit integration acceptance: $(STAMP)
 	$(BIN)/pytest tests/$@
 
-test: check
+# Tests that need it find it by themselves; where it cannot be had, they are skipped and say so.
+postgres:
+	@tests/support/postgres.sh
+
+test: check postgres
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/integration
 	$(BIN)/coverage combine --quiet

@@ -37,9 +37,10 @@ from fleetfold_child.answerer import Answerer, check_answerer
 from fleetfold_child.arrival import arrive, check_join_token
 from fleetfold_child.builtin import builtin_actions, no_source
 from fleetfold_child.database import Database
+from fleetfold_child.databases import Databases, with_secrets
 from fleetfold_child.door import BusDoor, asking
 from fleetfold_child.index import Collection, DataLock
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.ledger import Ledger, check_kept
 from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
 from fleetfold_child.passport import Passport
@@ -68,6 +69,10 @@ class Child:
     credentials live there too: the first start gets them with `join`, a join token, or that of `$FLEETFOLD_JOIN` or
     `$FLEETFOLD_JOIN_FILE`; where the fleet runs on this machine, none is needed. `ca` is the file of the CA to trust,
     `cert` and `key` are what is shown to a broker that wants a certificate.
+
+    `databases` are the application's own, a URL by name, for actions with `database=`; `$FLEETFOLD_DATABASE_NAME` or
+    `$FLEETFOLD_DATABASE_NAME_FILE` comes before the URL given here, so that a password need not stand in code.
+    `ledger_days` is how long is remembered what has ended: longer than anybody sends a command again or undoes it.
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class Child:
         ca: str | Path | None = None,
         cert: str | Path | None = None,
         key: str | Path | None = None,
+        databases: Mapping[str, str] | None = None,
+        ledger_days: float = 30.0,
     ) -> None:
         self.name = check_node_name(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
@@ -102,6 +109,7 @@ class Child:
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
+        self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
         self._open = AsyncExitStack()
         self._collections: dict[str, Collection] = {}
         self._node: Node | None = None
@@ -176,9 +184,11 @@ class Child:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
             ledger = await self._open_data()
+            databases = await self._open_databases()
             node = self._node = Node(
-                bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer
-            )
+                bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
+                databases, self._kept_s,
+            )  # fmt: skip
             await node.start()
         except BaseException:
             await self._open.aclose()
@@ -259,6 +269,12 @@ class Child:
             await function(ledger.database)
         await self._ingest()
         return ledger
+
+    async def _open_databases(self) -> Databases:
+        urls = with_secrets(self._database_urls, os.environ)
+        databases = await Databases.open(urls, self._actions, node=self.name, concurrency=self._describing.concurrency)
+        self._open.push_async_callback(databases.close)
+        return databases
 
     async def _ingest(self) -> None:
         """Read each source that is not as it was when it was read last: what was changed since by actions stays."""

@@ -4,7 +4,8 @@
     async def reserve_stock(ctx: Context, sku: str, quantity: int = 1) -> Reserved: ...
 
 Kinds, by what happens when the node dies while one runs:
-- `transactional`: what it wrote through `ctx.tx` is undone, and it runs again: the effect happens exactly once;
+- `transactional`: what it wrote through `ctx.tx` is undone, and it runs again: the effect happens exactly once. With
+  `database=` that holds in a database of the application's, where it writes through `ctx.session` or `ctx.tx`;
 - `idempotent`: it runs again; `ctx.key` is the same each time, for targets that recognise a repeated request;
 - `once`: it never runs again, and its outcome is `unknown`.
 With `check=`, the target is asked instead whether it happened.
@@ -24,6 +25,7 @@ from fleetfold_child.context import Context
 from fleetfold_child.parameters import Parameters
 from fleetfold_child.work_options import WorkOptions
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
+from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import ActionInfo, ActionKind, RetryPolicy
 
 __all__ = ["Action", "Actions", "AnyAction", "action"]
@@ -45,6 +47,7 @@ class Action(Generic[P, R]):
     check: Callable[..., Awaitable[Any]] | None
     check_takes: frozenset[str]
     cancel_grace_s: float = 5.0
+    database: str | None = None
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.function(ctx, *args, **kwargs)
@@ -74,6 +77,7 @@ def action(
     heartbeat: float | None = ...,
     retry: RetryPolicy | None = ...,
     cancel_grace: float = ...,
+    database: str | None = ...,
 ) -> Callable[[Handler[P, R]], Action[P, R]]: ...
 def action(
     function: Handler[P, R] | None = None,
@@ -88,6 +92,7 @@ def action(
     heartbeat: float | None = None,
     retry: RetryPolicy | None = None,
     cancel_grace: float = 5.0,
+    database: str | None = None,
 ) -> Action[P, R] | Callable[[Handler[P, R]], Action[P, R]]:
     """Make an async function an action, with or without parentheses.
 
@@ -96,18 +101,24 @@ def action(
     knows `ctx.key`, None if it does not. A `destructive` action asks to be confirmed before it runs on all nodes, and
     at most `slots` of it run at once in the whole fleet. One that makes no `ctx.progress` for `heartbeat` seconds is
     timed out. `retry` says how it is tried again on its node, where a call does not say otherwise. A cancelled one may
-    go on for `cancel_grace` seconds. Raises `InvalidInput` when the function or an option will not do.
+    go on for `cancel_grace` seconds. `database` names one of the node's `databases`, in which a transactional action
+    takes effect; without it that is the node's own file. Raises `InvalidInput` when the function or an option will not
+    do.
     """
     options = WorkOptions(kind, timeout, destructive, slots, heartbeat, retry, cancel_grace)
 
     def decorate(decorated: Handler[P, R]) -> Action[P, R]:
-        return _make(decorated, options, name, check)
+        return _make(decorated, options, name, check, database)
 
     return decorate if function is None else decorate(function)
 
 
 def _make(
-    function: Handler[P, R], options: WorkOptions, name: str | None, check: Callable[..., Awaitable[Any]] | None
+    function: Handler[P, R],
+    options: WorkOptions,
+    name: str | None,
+    check: Callable[..., Awaitable[Any]] | None,
+    database: str | None,
 ) -> Action[P, R]:
     name = name if name is not None else getattr(function, "__name__", "")
     if not _NAME.fullmatch(name):
@@ -117,6 +128,7 @@ def _make(
     options.check(name)
     if check is not None and options.kind == "transactional":
         raise InvalidInput(f"{name}: a transactional action needs no check: a crash undoes its effect")
+    _check_database(name, options.kind, database)
     parameters = Parameters.of(function, name)
     takes = parameters.accept(check, f"the check of {name}") if check is not None else frozenset[str]()
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
@@ -124,7 +136,17 @@ def _make(
         name, parameters.schema, options.kind, float(options.timeout), summary,
         options.destructive, options.slots, options.retry, options.heartbeat,
     )  # fmt: skip
-    return Action(info, function, parameters, check, takes, float(options.cancel_grace))
+    return Action(info, function, parameters, check, takes, float(options.cancel_grace), database)
+
+
+def _check_database(name: str, kind: ActionKind, database: str | None) -> None:
+    if database is None:
+        return
+    if kind != "transactional":
+        raise InvalidInput(f"{name}: database is for actions of kind 'transactional', not {kind!r}")
+    if "://" in database:  # never repeated: it may hold a password
+        raise InvalidInput(f"{name}: database is a name; give its URL to the node: Child(databases={{'shop': URL}})")
+    check_slug(database, f"{name}: database")
 
 
 AnyAction = Action[Any, Any]

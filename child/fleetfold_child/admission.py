@@ -33,6 +33,10 @@ command it names, the forward command:
 (* if it is `once`, that settles it as unknown, or asks its check.) "With a result to fill in" means that the
 compensation's params hold placeholders. A rollback without them must be harmless when its step had no effect. A
 compensation without an action is a tombstone only: where the table says run, it does nothing and is ok.
+
+Where actions take effect in databases of the application's, the ledger does not know everything: an effect may be there
+whose command it has not, or not as ok. Before it says of a transactional command that nothing was committed, or of one
+that it never ran, the application is asked (`ASK`). That decides the matter for good, so it is asked once.
 """
 
 from __future__ import annotations
@@ -62,6 +66,7 @@ class Decision(Enum):
     SETTLED = "settled"
     WAIT = "wait"
     FORWARD_FIRST = "forward_first"
+    ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Plan:
 
     `rejected` and `expired` say why it may not be started, if so, and `over` why it may not even be started again.
     `checked`: its action has a check. `clean`: a try of it has failed here and left nothing behind. `cancelled_by`:
-    somebody wanted it stopped before the process ended.
+    somebody wanted it stopped before the process ended. `asks_application`: there are databases of the application's,
+    and they have not been asked yet.
     """
 
     kind: ActionKind = "idempotent"
@@ -81,6 +87,7 @@ class Plan:
     over: str | None = None
     clean: bool = False
     cancelled_by: str | None = None
+    asks_application: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,8 @@ def admit_compensation(
         for busy in (forward, other):
             if busy is not None and busy.incarnation:
                 return Admission(Decision.WAIT, awaited=busy.id)
+    if plan.asks_application and _may_be_elsewhere(forward):
+        return Admission(Decision.ASK)
     return _undo(command, row, forward, plan)
 
 
@@ -152,7 +161,8 @@ def _start(command: Command, row: Row | None, plan: Plan, params: Params) -> Adm
 
 def _start_again(command: Command, row: Row, plan: Plan, params: Params) -> Admission:
     if plan.cancelled_by is not None:
-        return _settle(command, row, *while_interrupted(row.kind, plan.cancelled_by))
+        ended = while_interrupted(row.kind, plan.cancelled_by, elsewhere=plan.asks_application)
+        return _settle(command, row, *ended)
     if (why := _parked(row, plan)) is not None:
         return _settle(command, row, "unknown", why)
     if plan.over is not None:
@@ -220,6 +230,15 @@ def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan) 
         return _settle(command, row, "ok")
     why = f"{forward.action} ended {result.outcome}, so there is no result to fill into its rollback"
     return _settle(command, row, "unknown", why)
+
+
+def _may_be_elsewhere(forward: Row | None) -> bool:
+    """Whether the application's database may know more of the command than its row."""
+    if forward is None:
+        return True
+    if forward.incarnation or forward.state == "tombstone" or forward.outcome == "ok":
+        return False
+    return forward.kind == "transactional" or forward.starts == 0
 
 
 def _had_no_effect(forward: Row) -> bool:

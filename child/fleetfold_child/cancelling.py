@@ -3,7 +3,8 @@
     nothing known                      tombstone: it never runs, however often it is delivered; rejected
     its result, or its tombstone       ended: the result is published again if nobody has confirmed to have it
     running in this process            stopping; should the process die meanwhile, it is not begun again
-    interrupted, transactional         settled as failed: nothing was committed
+    interrupted, transactional         settled as failed: nothing was committed; as unknown where actions take effect
+                                       in databases of the application's
     interrupted, others                settled as unknown, and never run again
     a compensation that has not ended  let alone: an undoing is not cancelled
 
@@ -33,8 +34,10 @@ class Cancellation:
     stored: State | None = None
 
 
-def cancel(command_id: str, row: Row | None, by: str) -> Cancellation:
-    """Decide; `row` is the command's own. One with an `incarnation` is running in this process."""
+def cancel(command_id: str, row: Row | None, by: str, *, elsewhere: bool = False) -> Cancellation:
+    """Decide; `row` is the command's own. One with an `incarnation` is running in this process. `elsewhere` is as in
+    `while_interrupted`.
+    """
     if row is None:
         return Cancellation("never", _result(command_id, "rejected", f"{by_whom(by)} before it began"), "tombstone")
     if row.answer is not None:
@@ -43,7 +46,7 @@ def cancel(command_id: str, row: Row | None, by: str) -> Cancellation:
         return Cancellation(None)
     if row.incarnation:
         return Cancellation("stopping")
-    outcome, error = while_interrupted(row.kind, by)
+    outcome, error = while_interrupted(row.kind, by, elsewhere=elsewhere)
     return Cancellation("ended", _result(command_id, outcome, error, row), "done")
 
 
@@ -52,9 +55,11 @@ def by_whom(by: str) -> str:
     return f"cancelled by {by}" if by else "cancelled"
 
 
-def while_interrupted(kind: ActionKind, by: str) -> tuple[Outcome, str]:
-    """How a command ends that had begun when the node died, and is not begun again."""
-    if kind == "transactional":
+def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> tuple[Outcome, str]:
+    """How a command ends that had begun when the node died, and is not begun again. `elsewhere`: its effect may be in a
+    database of the application's, of which the ledger does not know.
+    """
+    if kind == "transactional" and not elsewhere:
         return "failed", f"{by_whom(by)}; the node had stopped while it ran, and nothing of it was committed"
     return "unknown", f"{by_whom(by)}; the node had stopped while it ran, and what it did by then is done"
 

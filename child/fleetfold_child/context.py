@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -13,6 +13,9 @@ from fleetfold_child.database import Database
 from fleetfold_child.progress import Reporter
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.ids import key_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 __all__ = ["Context", "Documents", "Refused"]
 
@@ -59,6 +62,7 @@ class Context:
         action: str = "",
         attempt: int = 1,
         reporter: Reporter | None = None,
+        session: AsyncSession | None = None,
     ) -> None:
         self.node = node
         self.command_id = command_id
@@ -74,6 +78,7 @@ class Context:
         self._tx = tx
         self._db = db
         self._collections = collections or {}
+        self._session = session
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
@@ -87,12 +92,24 @@ class Context:
     def tx(self) -> Database:
         """The transaction of a `transactional` action: committed together with the result, or not at all.
 
-        It opens at the first `execute`, and until the action ends no other command of this node can be begun or
-        finished: do what is slow before.
+        In the node's own file it opens at the first `execute`, and until the action ends no other command of this
+        node can be begun or finished: do what is slow before. In a `database` of the application's it is open from the
+        start.
         """
         if self._tx is None:
             raise RuntimeError("ctx.tx is for actions of kind 'transactional'; others write through ctx.db")
         return self._tx
+
+    @property
+    def session(self) -> AsyncSession:
+        """The same transaction as an SQLAlchemy session, where the action names a `database`.
+
+        `commit` on it flushes and `rollback` undoes what was done through it; the transaction ends with the action.
+        """
+        session: AsyncSession | None = self._session or getattr(self._tx, "session", None)
+        if session is None:
+            raise RuntimeError("ctx.session is for transactional actions with database=; others have ctx.tx or ctx.db")
+        return session
 
     @property
     def db(self) -> Database:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.groupcommit import GroupCommit, Lease
+from fleetfold_shared.vacuum import make_incremental
 
 __all__ = ["Database", "NodeDatabase", "Params", "Transaction", "Writer", "open_writer"]
 
@@ -19,6 +20,8 @@ Params = Sequence[Any] | Mapping[str, Any]
 Rows = list[dict[str, Any]]
 Writer = GroupCommit[sqlite3.Connection]
 
+_WAL_BYTES = 16 * 1024**2
+"""What is kept of the write-ahead log once it is in the file. SQLite puts it there after each 1,000 pages."""
 _CONTROL = re.compile(r"\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum|pragma)\b", re.IGNORECASE)
 
 
@@ -36,8 +39,10 @@ def open_writer(path: Path, *, busy_timeout_s: float = 5.0) -> Writer:
         connection: sqlite3.Connection | None = None
         try:
             connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
+            make_incremental(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
         except sqlite3.DatabaseError as error:
             if connection is not None:
                 connection.close()

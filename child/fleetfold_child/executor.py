@@ -14,6 +14,7 @@ from fleetfold_child.actions import Actions, AnyAction
 from fleetfold_child.admission import Decision, Plan
 from fleetfold_child.context import Documents
 from fleetfold_child.course import Again, Course
+from fleetfold_child.databases import Databases
 from fleetfold_child.gate import Gate
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.progress import Reporter, Reports
@@ -52,11 +53,14 @@ class Executor:
         max_lone_crashes: int = 5,
         reports: Reports | None = None,
         randomly: Random = random.random,
+        databases: Databases | None = None,
     ) -> None:
         self._node = node
         self._actions = actions
         self._ledger = ledger
-        self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly)
+        self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly, databases)
+        self._databases = databases or None
+        ledger.elsewhere = bool(databases)
         self._gate = Gate(concurrency)
         self._max_lone_crashes = max_lone_crashes
         self._reports = reports
@@ -138,13 +142,13 @@ class Executor:
             said = outcome
 
     async def _try(self, course: Course, action: AnyAction | None) -> CommandResult | Again | None:
-        command = course.command
+        command, asked = course.command, False
         while True:
             course.passage = self._gate.enter(alone=self._ledger.is_suspect(command.id))
             async with course.passage as inside:
                 if not inside and course.last is not None:
                     return await self._give_up(course, course.last)
-                admission = await self._ledger.admit(command, self._plan(course, action))
+                admission = await self._ledger.admit(command, self._plan(course, action, asked=asked))
                 if command.compensates is not None and admission.decision is not Decision.FENCED:
                     self._undo(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
@@ -154,6 +158,9 @@ class Executor:
                 await self._end_of(admission.awaited)
             elif admission.forward is not None:
                 await self.handle(admission.forward)
+            elif admission.decision is Decision.ASK:
+                await self._ask_the_application(command)
+                asked = True
             else:
                 return admission.result
 
@@ -167,13 +174,21 @@ class Executor:
         if (running := self._running.get(command_id)) is not None:
             running.undo()
 
+    async def _ask_the_application(self, command: Command) -> None:
+        """Whether what is to be undone was committed in its database; from then on it never will be, if it was not."""
+        assert command.compensates is not None
+        assert self._databases is not None
+        name = await self._ledger.action_of(command.compensates)
+        if (answer := await self._databases.seal(command.compensates, name)) is not None:
+            await self._ledger.learn(answer)
+
     async def _end_of(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
             await asyncio.shield(running.ended)
         else:  # it has just ended, or was interrupted: what nobody runs is not running
             self._ledger.abandon(command_id)
 
-    def _plan(self, course: Course, action: AnyAction | None) -> Plan:
+    def _plan(self, course: Course, action: AnyAction | None, *, asked: bool) -> Plan:
         command, age_s = course.command, asyncio.get_running_loop().time() - course.sent_at
         limit_s, overall_s = command.start_within_s, command.overall_s
         late, over = limit_s is not None and age_s > limit_s, overall_s is not None and age_s > overall_s
@@ -185,6 +200,7 @@ class Executor:
             max_lone_crashes=self._max_lone_crashes,
             over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
             clean=course.last is not None and course.last.clean,
+            asks_application=self._databases is not None and not asked,
         )
 
     def _reject(self, course: Course, action: AnyAction | None) -> str | None:

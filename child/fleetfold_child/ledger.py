@@ -21,17 +21,29 @@ from fleetfold_child.cancelling import Cancellation
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
+from fleetfold_shared.vacuum import free_some
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "check_kept"]
 
 _SUSPECT_AFTER_CRASHES = 2
 _PRUNED_AT_ONCE = 1000
 
 
+def check_kept(days: float) -> float:
+    """How long to remember what has ended, in seconds. `InvalidInput` for less than a day: commands come again."""
+    if not 1 <= days <= 3650:
+        raise InvalidInput(f"ledger_days: from 1 to 3650 days, not {days:g}", field="ledger_days")
+    return days * 86_400.0
+
+
 class Ledger:
-    """Open it with `Ledger.open`. No two processes may have the same one open."""
+    """Open it with `Ledger.open`. No two processes may have the same one open.
+
+    `elsewhere`: actions may take effect in databases of the application's too.
+    """
 
     def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
         self.database = NodeDatabase(writer)
@@ -39,6 +51,7 @@ class Ledger:
         self._incarnation = incarnation
         self._clock = clock
         self._suspects = suspects
+        self.elsewhere = False
         self._abandoned: set[str] = set()
 
     @classmethod
@@ -121,6 +134,18 @@ class Ledger:
         row = await self._writer.run(lambda connection: schema.find(connection, command_id))
         return row.result() if row is not None and row.answer is not None else None
 
+    async def action_of(self, command_id: str) -> str | None:
+        """The name of the command's action, if it is known."""
+        row = await self._writer.run(lambda connection: schema.find(connection, command_id))
+        return row.action or None if row is not None else None
+
+    async def learn(self, result: CommandResult) -> None:
+        """Store how a command ended, which the ledger did not know: the application's database has told."""
+        known = msgspec.structs.replace(result, starts=max(1, result.starts))
+        command = Command(id=result.id, attempt=result.attempt, action="", epoch=result.epoch)
+        now = self._clock.wall()
+        await self._writer.run(lambda connection: schema.insert_done(connection, command, "transactional", known, now))
+
     async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
         """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
         found = await self._writer.run(
@@ -153,6 +178,11 @@ class Ledger:
         await self._writer.run(schema.forget_cancelled)
         return total
 
+    async def tidy(self) -> None:
+        """Give the space of what was forgotten back to the disk, in small steps between which others write."""
+        while await self._writer.run(free_some):
+            pass
+
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)
         if command.compensates is None:
@@ -178,7 +208,7 @@ class Ledger:
         row = self._find(connection, command_id)
         if row is not None and row.state == "running" and here:
             row = row._replace(incarnation=self._incarnation)
-        decided = cancelling.cancel(command_id, row, by)
+        decided = cancelling.cancel(command_id, row, by, elsewhere=self.elsewhere)
         if decided.stored is not None and decided.result is not None:
             told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
             schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)

@@ -19,6 +19,7 @@ from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
 from fleetfold_child.answerer import Answerer
+from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
@@ -61,7 +62,7 @@ class Node:
     def __init__(
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
-        answerer: Answerer | None = None,
+        answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -71,8 +72,10 @@ class Node:
         self._executor = Executor(
             actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
             reports=self._reports,
+            databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
+        self._databases, self._kept_s = databases, kept_s
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._kept = Kept(bus)
         self._tasks = Tasks()
@@ -237,7 +240,10 @@ class Node:
                 await self._publish(result)
 
     async def _prune(self) -> None:
-        """Keep the ledger bounded."""
+        """Keep the ledger bounded, and the markers in the application's databases."""
         while True:
-            await self._ledger.prune(KEPT_S)
+            await self._ledger.prune(self._kept_s)
+            await self._ledger.tidy()
+            if self._databases:
+                await self._databases.prune(self._kept_s)
             await asyncio.sleep(PRUNE_EVERY_S)

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,15 +22,22 @@ from fleetfold_child.cancelling import by_whom, while_interrupted, while_running
 from fleetfold_child.context import Context, Documents, Refused
 from fleetfold_child.course import Again, Course
 from fleetfold_child.database import Database
+from fleetfold_child.databases import Databases
+from fleetfold_child.elsewhere import run_elsewhere
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.limits import Limits
 from fleetfold_child.tries import TIMEOUT, Random, names_of, pause_s, policy_of
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
+if TYPE_CHECKING:
+    from fleetfold_child.appdatabase import ApplicationDatabase, Work
+
 __all__ = ["Runner"]
 
 MOST_ERROR_CHARS = 2000
+_NOT_COMMITTED = frozenset({"unavailable", "Unavailable", "CommitRefused"})
+"""What a retry policy may call a transaction that the application's database did not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +67,22 @@ class Runner:
         collections: Mapping[str, Documents],
         max_result_bytes: int,
         randomly: Random = random.random,
+        databases: Databases | None = None,
     ) -> None:
         self._node = node
         self._ledger = ledger
         self._collections = collections
         self._max_result_bytes = max_result_bytes
         self._randomly = randomly
+        self._databases = databases
 
     async def run(
         self, action: AnyAction, command: Command, admission: Admission, course: Course
     ) -> CommandResult | Again:
         """One try of an admitted command; its result, which the ledger has by then, or when to try again."""
         try:
+            if action.database is not None and self._databases is not None:
+                return await self._run_elsewhere(action, command, admission, course, self._databases.of(action))
             if action.info.kind == "transactional":
                 return await self._run_in_transaction(action, command, admission, course)
             began = time.perf_counter()
@@ -120,6 +131,32 @@ class Runner:
             return None
         clean = ending.outcome == "failed" or action.info.kind == "transactional"
         return Again(pause, result, clean)
+
+    async def _run_elsewhere(
+        self,
+        action: AnyAction,
+        command: Command,
+        admission: Admission,
+        course: Course,
+        database: ApplicationDatabase,
+    ) -> CommandResult | Again:
+        """The effect and its marker are one commit, in the application's database; the ledger follows."""
+        began, ended = time.perf_counter(), _Ending("failed", names=_NOT_COMMITTED)
+
+        async def handle(work: Work) -> CommandResult:
+            nonlocal ended
+            ended = await self._end(action, command, admission, course, tx=work)
+            return _result(command, admission, course, ended, began)
+
+        limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
+        result = await run_elsewhere(database, command, admission, limit_s, handle)
+        if result.outcome != "ok":
+            ending = ended if ended.outcome != "ok" else _Ending("failed", names=_NOT_COMMITTED)
+            if (again := self._again(action, result, ending, course)) is not None:
+                await self._ledger.release(command.id)
+                return again
+        await self._ledger.finish(result)
+        return result
 
     async def _end(
         self,

@@ -26,6 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
+U = TypeVar("U", str, str | None)
+_SQLITE = "sqlite:///"
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
 
@@ -55,6 +57,10 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dict[Slug, str],
         Meta(description="Collections of its own, searched beside the nodes': a name, and the file it is filled from."),
     ] = {}
+    database: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Its database: `postgresql://HOST/NAME` or `sqlite:///FILE`; `master.db` in `data`."),
+    ] = None
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,6 +89,16 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     replicas: Annotated[
         dict[Slug, Slug], Meta(description="By collection, the name it shares with those that hold the same documents.")
     ] = {}
+    databases: Annotated[
+        dict[Slug, str],
+        Meta(
+            description="The application's databases for its actions: a name, and `postgresql://HOST/NAME`, "
+            '`sqlite:///FILE`, or "" where `$FLEETFOLD_DATABASE_NAME` says it.'
+        ),
+    ] = {}
+    ledger_days: Annotated[float, Meta(ge=1, le=3650, description="How long it remembers what has ended, in days.")] = (
+        30.0
+    )
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,6 +254,7 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
             config.master,
             data=maybe(config.master.data),
             collections={name: file and root(file) for name, file in config.master.collections.items()},
+            database=_rooted_url(config.master.database, root),
         ),
         access=replace(config.access, keys=maybe(config.access.keys)),
         tls=replace(config.tls, ca=maybe(config.tls.ca), cert=maybe(config.tls.cert), key=maybe(config.tls.key)),
@@ -247,10 +264,18 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
                 child,
                 data=maybe(child.data),
                 collections={name: file and root(file) for name, file in child.collections.items()},
+                databases={name: _rooted_url(url, root) for name, url in child.databases.items()},
             )
             for child in config.children
         ],
     )
+
+
+def _rooted_url(url: U, root: Callable[[str], str]) -> U:
+    """The URL of an SQLite file is a path, too. Others are as they are."""
+    if url is None or not url.startswith(_SQLITE):
+        return url
+    return _SQLITE + root(url.removeprefix(_SQLITE))
 
 
 def _under(config: Config, env: Mapping[str, str]) -> Config:

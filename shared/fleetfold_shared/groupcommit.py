@@ -94,7 +94,8 @@ class GroupCommit(Generic[C]):
     """The single writer of a database. Belongs to the event loop that uses it first.
 
     `connect` is called in the writer's thread, at the first operation and again after a connection broke; `begin`,
-    if given, opens each transaction. `batch` is how many operations share a commit at most.
+    if given, opens each transaction. `batch` is how many operations share a commit at most. `broken` says of a
+    connection that failed whether its server is out of reach; what was not committed is then redone on a new one.
     """
 
     def __init__(
@@ -104,8 +105,9 @@ class GroupCommit(Generic[C]):
         begin: Callable[[C], object] = lambda connection: None,  # noqa: ARG005  # by default it begins by itself
         batch: int = 512,
         name: str = "group-commit",
+        broken: Callable[[C], bool] = lambda connection: False,  # noqa: ARG005  # a file is never out of reach
     ) -> None:
-        self._writer = WriterThread(connect, begin, self._settle, name)
+        self._writer = WriterThread(connect, begin, self._settle, name, broken)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begin = begin
         self._limit = batch

@@ -51,14 +51,16 @@ class WriterThread(Generic[C]):
     """The thread's side: it knows the connection, and nothing of who waits."""
 
     def __init__(
-        self, connect: Callable[[], C], begin: Callable[[C], object], settle: Callable[..., None], name: str
-    ) -> None:
+        self, connect: Callable[[], C], begin: Callable[[C], object], settle: Callable[..., None], name: str,
+        broken: Callable[[C], bool] = lambda connection: False,  # noqa: ARG005  # a file is never out of reach
+    ) -> None:  # fmt: skip
         self.queue: SimpleQueue[Work] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._connect = connect
         self._begin = begin
         self._settle = settle
+        self._broken = broken
         self._connection: C | None = None
 
     def start(self, event_loop: asyncio.AbstractEventLoop) -> None:
@@ -102,18 +104,25 @@ class WriterThread(Generic[C]):
             outcomes += self._attempt(operations[len(outcomes) :])
         return outcomes
 
-    def _attempt(self, operations: list[Operation]) -> list[Outcome]:
-        """Run in order and commit. When one fails: redo and commit those before it, and answer up to and with it."""
+    def _attempt(self, operations: list[Operation], *, again: bool = True) -> list[Outcome]:
+        """Run in order and commit. When one fails: redo and commit those before it, and answer up to and with it.
+
+        When the connection broke before the commit, nothing has happened: all of it is redone once on a new one.
+        """
         values: list[Any] = []
         try:
             connection = self._opened()
             self._begin(connection)
         except BaseException as error:  # noqa: BLE001  # all callers get it
+            if again and self._dropped_broken():
+                return self._attempt(operations, again=False)
             return self._fail(operations, error)
         try:
             for operation in operations:
                 values.append(operation.run(connection))  # noqa: PERF401  # how far it came is needed when one raises
         except BaseException as error:  # noqa: BLE001  # its caller gets it
+            if self._dropped_broken():
+                return self._attempt(operations, again=False) if again else self._fail(operations, error)
             failed = self._fail(operations[len(values) : len(values) + 1], error)
             return self._commit_together(operations[: len(values)]) + failed
         try:
@@ -141,6 +150,13 @@ class WriterThread(Generic[C]):
                 self._connection.rollback()
         except Exception:  # noqa: BLE001  # any driver's error: the connection is broken
             self._drop_connection()
+
+    def _dropped_broken(self) -> bool:
+        """Let go of the connection if it is out of reach for good; whether it was."""
+        if self._connection is None or not self._broken(self._connection):
+            return False
+        self._drop_connection()
+        return True
 
     def _opened(self) -> C:
         if self._connection is None:

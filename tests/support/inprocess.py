@@ -43,6 +43,7 @@ class Fleet:
         self.broker, self.place, self.keys = broker, place, keys
         self.access = AccessConfig()
         self.ask = AskConfig()
+        self.database: str | None = None
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
@@ -52,7 +53,7 @@ class Fleet:
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
-            keys=self.place / "keys", ask=self.ask, own=own,
+            keys=self.place / "keys", ask=self.ask, own=own, database=self.database,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())
@@ -118,8 +119,11 @@ class Fleet:
 
 
 @asynccontextmanager
-async def running_fleet(place: Path) -> AsyncIterator[Fleet]:
-    """A broker that asks who everybody is, a master and a client below `place`, which is the state directory."""
+async def running_fleet(place: Path, database: str | None = None) -> AsyncIterator[Fleet]:
+    """A broker that asks who everybody is, a master and a client below `place`, which is the state directory.
+
+    The master's database is there too, unless it is at the URL `database`.
+    """
     keys = BrokerKeys.load(place / "keys", {})
     broker = EmbeddedBroker(place / "broker", identity=keys.public)
     with pytest.MonkeyPatch.context() as patch:
@@ -128,6 +132,7 @@ async def running_fleet(place: Path) -> AsyncIterator[Fleet]:
             patch.delenv(variable, raising=False)
         await broker.start()
         fleet = Fleet(broker, place, keys)
+        fleet.database = database
         try:
             await fleet.start_master()
             fleet.client = await fleet.new_client("tester")

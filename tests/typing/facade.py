@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleetfold import Child, Client, Context, Refused, RetryPolicy, StepSpec, action
 from fleetfold_shared.messages import Job, NodeRecord, Searched, TransactionView
@@ -51,6 +52,13 @@ async def wrong(ctx: Context) -> None:
     """Decorated with what will not do."""
 
 
+@action(kind="transactional", database="shop")
+async def elsewhere(ctx: Context, sku: str) -> Reserved:
+    """In the application's database."""
+    assert_type(ctx.session, AsyncSession)
+    return Reserved(sku)
+
+
 async def an_action_is_called_like_its_function(ctx: Context) -> None:
     assert_type(await bare(ctx, "TNT-204"), Reserved)
     assert_type(await called(ctx, "TNT-204", quantity=2), Reserved)
@@ -70,4 +78,4 @@ async def a_client_gives_typed_answers() -> None:
 
 
 def a_child_is_declared_in_one_chain() -> Child:
-    return Child("shop").collection("products", "docs.jsonl").add(bare, called)
+    return Child("shop").collection("products", "docs.jsonl").add(bare, called, elsewhere)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +51,12 @@ async def child(
     label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
     weight: Annotated[float | None, Option(help="Its share where work is shared out; 1.")] = None,
     concurrency: Annotated[int | None, Option(help="How many requests it serves at once; 16.")] = None,
+    database: Annotated[
+        tuple[str, ...],
+        Many(
+            help="`shop=sqlite:///shop.db`: a database that actions write to; or a name, and $FLEETFOLD_DATABASE_SHOP."
+        ),
+    ] = (),
     join: Annotated[
         str | None, Option(help="The join token of a new node; rather --join-file: `ps` shows this to everybody.")
     ] = None,
@@ -71,7 +77,7 @@ async def child(
         "collections": collections(collection), "actions": list(actions), "data": data and str(data), "type": type,
         "labels": labels(label), "weight": weight, "concurrency": concurrency, "keys": _keys(key),
         "alphas": _alphas(alpha),
-        "replicas": by_name(replica, "replica"),
+        "replicas": by_name(replica, "replica"), "databases": _databases(database),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
@@ -105,6 +111,11 @@ def _over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
     """The options that were given over the settings, checked as they are."""
     changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
     return typed(asdict(config) | changes, ChildConfig, "")
+
+
+def _databases(words: Sequence[str]) -> dict[str, str]:
+    """The URLs by name; none where the environment has it."""
+    return {name: url for name, _, url in (word.partition("=") for word in words)}
 
 
 def _token(given: str | None, file: Path | None) -> str | None:

@@ -128,6 +128,9 @@ async def broker(
 async def master(
     *,
     data: Annotated[Path | None, Option(help="Where it keeps its database; `master` in the state directory.")] = None,
+    database: Annotated[
+        str | None, Option(help="`postgresql://HOST/NAME`; with a password rather in $FLEETFOLD_MASTER_DATABASE.")
+    ] = None,
     collection: Own = (),
     access: Access = ACCESS,
     daemon: Daemon = DAEMON,
@@ -140,6 +143,7 @@ async def master(
     """
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
     place = _chosen(data, config.master.data, "master")
+    config = replace(config, master=replace(config.master, database=database or config.master.database))
     url = find_url(connection.url or config.url)
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     with until_signalled():
@@ -148,7 +152,8 @@ async def master(
                 "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
                 "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
-            text = f"fleetfold master is up{_openly(config)}: its database in {place}; on {shown(url)}"
+            where = f"at {shown(config.master.database)}" if config.master.database else f"in {place}"
+            text = f"fleetfold master is up{_openly(config)}: its database {where}; on {shown(url)}"
             text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()

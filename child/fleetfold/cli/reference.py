@@ -93,6 +93,8 @@ SECRET_VARIABLES = {
     "FLEETFOLD_JOIN": "The join token of a child that has no credentials yet.",
     "FLEETFOLD_BROKER_KEYS": "The masters' keys at the broker; else `broker.json` in the keys directory.",
     "FLEETFOLD_ASK_KEY": "The key of the model's endpoint in `[ask]`.",
+    "FLEETFOLD_MASTER_DATABASE": "The URL of the master's database, with its password.",
+    "FLEETFOLD_DATABASE_NAME": "The URL of a child's database `name` in `databases`, with its password.",
     "FLEETFOLD_SIGNING_KEYS": "What signs access tokens; else `signing.json` in the keys directory.",
 }
 

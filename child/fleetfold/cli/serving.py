@@ -20,6 +20,7 @@ from fleetfold.cli.terminal import Terminal
 from fleetfold.logging import configure
 from fleetfold.state import RunningFleet, announce, state_directory, withdraw
 from fleetfold.tls import find_tls
+from fleetfold_broker.secretfile import from_environment
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, load
 from fleetfold_shared.errors import InvalidInput, Unavailable
 
@@ -40,10 +41,14 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find 
 def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
     """The settings of the file and the environment under the options given; the log is set up by them."""
     config = load(daemon.config, os.environ)
+    database = from_environment("FLEETFOLD_MASTER_DATABASE", os.environ) or config.master.database
     log = replace(config.log, level=daemon.log_level or config.log.level, format=daemon.log_format or config.log.format)
     configure(log.level, log.format, terminal.err)
     ca = str(output.ca) if isinstance(output, Connection) and output.ca else config.tls.ca
-    return replace(config, log=log, prefix=output.prefix or config.prefix, tls=replace(config.tls, ca=ca))
+    return replace(
+        config, log=log, prefix=output.prefix or config.prefix, tls=replace(config.tls, ca=ca),
+        master=replace(config.master, database=database),
+    )  # fmt: skip
 
 
 def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
@@ -127,6 +132,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
             master = Master(
                 url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
                 keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
+                database=config.master.database,
             )  # fmt: skip
             await master.start()
         opened.push_async_callback(master.stop)
@@ -160,7 +166,7 @@ async def running_child(
         child = Child(
             config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
             concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
-            cert=settings.tls.cert, key=settings.tls.key,
+            cert=settings.tls.cert, key=settings.tls.key, databases=config.databases, ledger_days=config.ledger_days,
         )  # fmt: skip
         _refuse_undeclared(config, "keys", config.keys)
         _refuse_undeclared(config, "alphas", config.alphas)

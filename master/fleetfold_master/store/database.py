@@ -7,22 +7,29 @@ operations share an fsync. Reads see what is committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, Executable, RowMapping, create_engine, event, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import structlog
+from sqlalchemy import Engine, Executable, RowMapping, exc
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fleetfold_master.store.engines import connect_raw, is_broken, open_engines, shown
 from fleetfold_master.store.schema import migrate
 from fleetfold_master.store.statements import Compiler, Write, execute
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.groupcommit import GroupCommit
+from fleetfold_shared.vacuum import free_some
 
 __all__ = ["Store"]
 
-_DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_MIGRATING = 7_302_665_291
+"""PostgreSQL's advisory lock of whoever brings the schema up to date: two masters may start at once."""
 
 
 class Store:
@@ -32,7 +39,9 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._compiler = Compiler(writing.dialect)
-        self._writer = GroupCommit[Any](writing.raw_connection, name="master-store")
+        self._away = False
+        self._gone = tuple(getattr(writing.dialect.dbapi, name) for name in ("OperationalError", "InterfaceError"))
+        self._writer = GroupCommit[Any](lambda: connect_raw(writing), name="master-store", broken=is_broken)
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -41,14 +50,9 @@ class Store:
         A missing SQLite file is made, with its folder. `InvalidInput` for what is no database or no URL, `Conflict`
         for the database of a newer fleetfold, `Unavailable` for a server that does not answer.
         """
-        writing_url, reading_url = _urls(url)
-        writing, reading = create_engine(writing_url), create_async_engine(reading_url)
-        if writing.dialect.name == "sqlite":
-            event.listen(writing, "connect", _set_pragmas)
-            event.listen(reading.sync_engine, "connect", _set_pragmas)
-        store = cls(writing, reading)
+        store = cls(*(engines := open_engines(url)))
         try:
-            await asyncio.to_thread(_prepare, writing)
+            await asyncio.to_thread(_prepare, engines[0])
         except BaseException:
             await store.close()
             raise
@@ -63,13 +67,14 @@ class Store:
     async def write(self, *writes: Write) -> int:
         """Run `writes` in order, all or none, and return once they are committed: how many rows the first touched.
 
+        `Unavailable` when the database cannot be reached: then nobody knows whether they were, if the commit had begun.
         Shares its commit with whatever else is being written; one that fails does not fail the others.
         """
 
         def run(connection: Any) -> int:
             return execute(connection.cursor(), self._compiler, writes)
 
-        return await self._writer.run(run)
+        return await self._run(run)
 
     async def claim(self, first: Write, *rest: Write) -> bool:
         """Insert a row that nobody may insert twice, and what belongs to it; False if it was there: nothing is written.
@@ -84,44 +89,58 @@ class Store:
             execute(cursor, self._compiler, rest)
             return True
 
-        return await self._writer.run(run)
+        return await self._run(run)
 
     async def read(self, statement: Executable) -> Sequence[RowMapping]:
         """The rows a select gives, as mappings."""
-        async with self._reading.connect() as connection:
-            return (await connection.execute(statement)).mappings().all()
+        try:
+            async with self._reading.connect() as connection:
+                return (await connection.execute(statement)).mappings().all()
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            raise self._unavailable(error) from error
 
     async def read_one(self, statement: Executable) -> RowMapping | None:
         """The first row a select gives."""
         rows = await self.read(statement)
         return rows[0] if rows else None
 
+    async def tidy(self) -> None:
+        """Give the space of deleted rows back to the disk, in small steps. PostgreSQL sees to that by itself."""
+        if self._writing.dialect.name == "sqlite":
+            while await self._run(free_some):
+                pass
 
-def _urls(text: str) -> tuple[URL, URL]:
-    try:
-        url = make_url(text)
-    except exc.ArgumentError:
-        raise InvalidInput(
-            "database: not a URL; write sqlite:///FILE or postgresql://HOST/NAME", field="database"
-        ) from None
-    drivers = _DRIVERS.get(url.get_backend_name())
-    if drivers is None:
-        raise InvalidInput(
-            f"database: {url.get_backend_name()} is not supported; use sqlite or postgresql", field="database"
-        )
-    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise InvalidInput("database: name a file; a database in memory would not survive a restart", field="database")
-    return url.set(drivername=drivers[0]), url.set(drivername=drivers[1])
+    async def _run(self, function: Callable[[Any], T]) -> T:
+        try:
+            done = await self._writer.run(function)
+        except (*self._gone, exc.OperationalError, exc.InterfaceError) as error:
+            raise self._unavailable(error) from error
+        if self._away:
+            self._back()
+        return done
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        """For callers, who need not know where it is; why stands in the log, once until it is back."""
+        if not self._away:
+            self._away = True
+            log.warning("store.away", database=shown(self._writing.url), reason=_reason(error))
+        return Unavailable("database: the master's cannot be used now; try again, and look into its log")
+
+    def _back(self) -> None:
+        self._away = False
+        log.info("store.back", database=shown(self._writing.url))
 
 
 def _prepare(engine: Engine) -> None:
-    where = engine.url.database or str(engine.url)
+    where = shown(engine.url)
     try:
         if engine.dialect.name == "sqlite":
-            Path(where).parent.mkdir(parents=True, exist_ok=True)
+            Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":  # its driver begins none for DDL, and half a migration would stay
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             migrate(connection, where)
     except OSError as error:
         raise InvalidInput(f"database: cannot make the folder of {where}: {error.strerror}", field="database") from None
@@ -133,14 +152,6 @@ def _prepare(engine: Engine) -> None:
         ) from None
 
 
-def _reason(error: exc.DBAPIError) -> str:
-    return str(error.orig).splitlines()[0]
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    try:
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-    finally:
-        cursor.close()
+def _reason(error: Exception) -> str:
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

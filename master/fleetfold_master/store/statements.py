@@ -39,10 +39,13 @@ class _Compiled(NamedTuple):
     sql: str
     order: tuple[str, ...] | None
     constants: Row
+    clean: bool = False
 
     def parameters(self, row: Row) -> Any:
         """A row as the driver takes it; values that stand in the statement itself are parameters too."""
         full = {**self.constants, **row} if self.constants else row
+        if self.clean:
+            full = {name: _without_nul(value) for name, value in full.items()}
         return full if self.order is None else tuple([full[name] for name in self.order])
 
 
@@ -69,7 +72,12 @@ class Compiler:
         assert isinstance(compiled, SQLCompiler)
         order = None if compiled.positiontup is None else tuple(compiled.positiontup)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        return _Compiled(str(compiled), order, constants)
+        return _Compiled(str(compiled), order, constants, self._dialect.name == "postgresql")
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL's text holds no NUL. An application's error may, and must be kept all the same."""
+    return value.replace("\0", "\ufffd") if type(value) is str and "\0" in value else value
 
 
 def execute(cursor: Cursor, compiler: Compiler, writes: Iterable[Write]) -> int:

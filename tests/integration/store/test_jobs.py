@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -55,8 +54,8 @@ class Room:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    room = Room(f"sqlite:///{tmp_path}/master.db")
+async def room(database_url: str) -> AsyncIterator[Room]:
+    room = Room(database_url)
     await room.open()
     yield room
     await room.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
@@ -86,12 +85,12 @@ def _check(view: TransactionView, effects: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_every_transaction_ends_and_effects_agree_with_its_end(tmp_path: Path, seed: int) -> None:
+async def test_every_transaction_ends_and_effects_agree_with_its_end(database_url: str, seed: int) -> None:
     rng = random.Random(seed)
     orders = [_order(number) for number in range(15)]
     bus, clock, lives = Bus(rng, orders), ManualClock(), list[Life]()
     for _ in range(8):
-        lives.append(Life(await Store.open(f"sqlite:///{tmp_path}/master.db"), bus, clock))
+        lives.append(Life(await Store.open(database_url), bus, clock))
         await lives[-1].master.recover()
         for order in orders:
             await lives[-1].master.start(order, "ann")
