@@ -87,8 +87,9 @@ All are kept in files, and made again by the master when they are missing.
 
 Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
 queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
-in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Copies of a
-command that it works at, which a master sends while it has no answer, are acked at once. Masters read `{results}` through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
+in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Copies of
+a command that it works at, which a master sends while it has no answer, are acked at once. Masters read `{results}`
+through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
