@@ -4,80 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 
-from fleetfold_master.actions.delivery import RESEND_S, Outgoing
+from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_master.actions.rollout import Plan, Standing, plan_of
-from fleetfold_shared.messages import Command, Job, JobNode, JobState, Outcome, Params, Progress, Run
+from fleetfold_master.actions.task import Ending, Task, command_id
+from fleetfold_shared.messages import Command, Job, JobState, Outcome, Params, Run
 
-__all__ = ["Ending", "RunningJob", "Task", "command_id", "digest_of", "parse_command_id", "state_of"]
-
-
-class Ending(msgspec.Struct, frozen=True):
-    """How a command ended. `answered` when the node itself said so: then it is final."""
-
-    outcome: Outcome
-    answered: bool
-    result: Any = None
-    error: str | None = None
-    ms: float | None = None
-
-
-@dataclass(slots=True)
-class Task:
-    """A job's command for one node. `began_at` is absent until its turn comes; with no `attempt` it is when that will
-    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has.
-    """
-
-    node: str
-    position: int
-    attempt: int = 0
-    began_at: float | None = None
-    due_at: float = 0.0
-    deadline_at: float = 0.0
-    ending: Ending | None = None
-    writing: Ending | None = None
-    progress: Progress | None = None
-    refused: str | None = None
-
-    @property
-    def begun(self) -> bool:
-        """It was told to run."""
-        return self.attempt > 0
-
-    @property
-    def open(self) -> bool:
-        """Told to run, and nothing heard."""
-        return self.attempt > 0 and self.ending is None and self.writing is None
-
-    @property
-    def final(self) -> bool:
-        """The node itself has answered, or that is just being written."""
-        latest = self.writing or self.ending
-        return latest is not None and latest.answered
-
-    def begin(self, now: float, patience_s: float) -> None:
-        """Its turn has come."""
-        self.attempt, self.began_at = 1, now
-        self.due_at, self.deadline_at = now + RESEND_S, now + patience_s
-
-    def view(self) -> JobNode:
-        """The task as its caller sees it."""
-        if self.ending is None:
-            return JobNode(self.node, progress=self.progress, began=self.begun)
-        end = self.ending
-        return JobNode(self.node, end.outcome, end.result, end.error, end.ms, self.progress, self.begun)
+__all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
 
 
 @dataclass(slots=True)
 class RunningJob:
     """A job that has not ended. Every change is in the database before it is here. `begun` of its tasks have begun,
     in their order; `settled` counts those that have an ending, on its way to the disk too; `ended` and `bad` what is
-    committed.
+    committed. `cancelling` is who wants it stopped, while that is on its way to the disk and from then on.
     """
 
     run: Run
@@ -87,6 +32,7 @@ class RunningJob:
     tasks: list[Task]
     plan: Plan
     cancelled_by: str | None = None
+    cancelling: str | None = None
     note: str | None = None
     ended_at: float | None = None
     begun: int = 0
@@ -94,13 +40,12 @@ class RunningJob:
     ended: int = 0
     bad: int = 0
     resume_at: float | None = None
-    wake_at: float | None = None
-    in_line: bool = False
     watchers: list[asyncio.Event] = field(default_factory=list)
     _by_node: dict[str, Task] | None = None
     _turn: asyncio.Lock | None = None
 
     def __post_init__(self) -> None:
+        self.cancelling = self.cancelled_by
         for task in self.tasks:
             self.begun += task.begun
             if task.ending is not None:
@@ -229,10 +174,31 @@ class RunningJob:
         for watcher in self.watchers:
             watcher.set()
 
+    @contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """An event that is set at each change."""
+        watcher = asyncio.Event()
+        self.watchers.append(watcher)
+        try:
+            yield watcher
+        finally:
+            self.watchers.remove(watcher)
+
+    async def until_ended(self, timeout_s: float) -> None:
+        """Return when it has ended, or after `timeout_s`."""
+        try:
+            with self.watched() as news:
+                async with asyncio.timeout(timeout_s):
+                    while self.ended_at is None:
+                        news.clear()
+                        await news.wait()
+        except TimeoutError:
+            pass
+
     def verdict(self) -> JobState:
         """The job's state, counting what is just being written."""
         latest = [task.writing or task.ending for task in self.tasks]
-        return state_of([each.outcome if each else None for each in latest], self.cancelled_by)
+        return state_of([each.outcome if each else None for each in latest], self.cancelling)
 
     def view(self) -> Job:
         """The job as its caller sees it: what is committed."""
@@ -273,14 +239,3 @@ def digest_of(run: Run, caller: str) -> str:
     """
     content = [msgspec.structs.replace(run, wait_ms=0, confirmed=False), caller]
     return sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
-
-
-def command_id(job: str, node: str) -> str:
-    """`j.<job>.<node>`; neither part can hold a dot."""
-    return f"j.{job}.{node}"
-
-
-def parse_command_id(text: str) -> tuple[str, str] | None:
-    """The job and the node of a job's command; None for any other."""
-    parts = text.split(".")
-    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "j" else None
