@@ -21,7 +21,7 @@ from fleetfold_shared.ids import new_id
 
 __all__ = ["Queued", "find"]
 
-BATCH = 1000
+BATCH = 500
 """So many messages, and so many bytes, are read at once: the loop breathes between, and nothing piles up."""
 BATCH_BYTES = 4_000_000
 SILENCE_S = 2.0

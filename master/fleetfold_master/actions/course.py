@@ -19,7 +19,7 @@ from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, FleetfoldError, Overloaded
+from fleetfold_shared.errors import Conflict, FleetfoldError, Overloaded, Unavailable
 from fleetfold_shared.waves import waves
 
 __all__ = ["Course"]
@@ -100,6 +100,8 @@ class Course:
                     refused.append((task, Ending("rejected", answered=True, error=error.message)))
                 else:
                     _note_refusal(task, error)
+            if any(isinstance(error, Unavailable) for error in errors):
+                break  # nobody is there to take the others: the sweep tries again, and need not wait for each
         if refused:
             await self._commit(job, refused)
         return bool(refused)
@@ -224,10 +226,10 @@ class Course:
         return tasks
 
     async def _pause(self, job: RunningJob, until: float) -> None:
-        """The end of the pause is written once; it outlives this master."""
+        """The end of the pause is written once; it outlives this master. Only a clock that was set back moves it."""
         if job.resume_at is None:
             await self._store.write(job_rows.plan_pause(job.id, job.tasks[job.begun], until))
-            job.resume_at = until
+        job.resume_at = until
 
     async def _stop(self, job: RunningJob, why: str) -> None:
         never = Ending("rejected", answered=True, error=f"not started: {why}")

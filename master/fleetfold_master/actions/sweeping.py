@@ -13,7 +13,7 @@ from math import inf
 from fleetfold_master.actions.course import Course
 from fleetfold_master.actions.delivery import RESEND_S, Health, together
 from fleetfold_master.actions.job_model import RunningJob
-from fleetfold_master.actions.rollout import Begin, Stop, decide
+from fleetfold_master.actions.rollout import Pause, decide
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_shared.waves import waves
@@ -114,6 +114,6 @@ class Sweep:
 
 
 def _may_move(job: RunningJob, now: float) -> bool:
-    """A pause is over, or what should have begun was not written."""
+    """A pause is over, or what should have followed was not written."""
     verdict = decide(job.plan, job.standing(), now)
-    return isinstance(verdict, Begin | Stop) or (verdict is not None and job.resume_at is None)
+    return verdict.until != job.resume_at if isinstance(verdict, Pause) else verdict is not None
