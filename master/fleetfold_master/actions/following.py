@@ -24,8 +24,8 @@ async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, N
     with job.watched() as news:
         while True:
             news.clear()
-            yield job.view()
-            if job.ended_at is not None:
+            yield (told := job.view())
+            if told.state != "running":
                 return
             try:
                 async with asyncio.timeout_at(until):
