@@ -19,7 +19,7 @@ from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, FleetfoldError, Overloaded, Unavailable
+from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.waves import waves
 
 __all__ = ["Course"]
@@ -41,8 +41,10 @@ class Course:
         self.slots = Slots()
 
     def take_up(self, job: RunningJob) -> None:
-        """The job is committed, and goes on from where it is."""
+        """The job is committed, and goes on from where it is. What it has out already holds slots."""
         self.running[job.id] = job
+        if job.action in self.slots:
+            self._hold_all_of(job)
         if job.begun < len(job.tasks):
             self.rolling[job.id] = job
         self.plan(job)
@@ -54,16 +56,19 @@ class Course:
         if at < inf and job.id in self.running:
             self.agenda.put(job.id, at)
 
-    def hold(self, job: RunningJob, task: Task, until: float = inf) -> None:
-        """A command is out, and has a slot."""
-        self.slots.hold(job.action, command_id(job.id, task.node), until)
-
     def hold_all(self, action: str) -> None:
-        """So are those of all jobs that run already: the action has slots only now."""
-        for job in self.running.values():
-            if job.action == action:
-                for task in job.open_tasks():
-                    self.hold(job, task)
+        """The action has slots only now: all that is out already holds one."""
+        for job in (job for job in self.running.values() if job.action == action):
+            self._hold_all_of(job)
+
+    def _hold_all_of(self, job: RunningJob) -> None:
+        for task in (task for task in job.tasks if task.begun and not task.final):
+            self._hold(job, task)
+
+    def _hold(self, job: RunningJob, task: Task) -> None:
+        """Until its node has answered, or, when it was given up, until its lease is over: it may still run."""
+        until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
+        self.slots.hold(job.action, command_id(job.id, task.node), until)
 
     async def settle(self, job: RunningJob, endings: _Endings, *more: Write) -> None:
         """Commit how tasks ended; then those have their turn for whom that makes room."""
@@ -99,7 +104,7 @@ class Course:
                 if is_for_good(error):
                     refused.append((task, Ending("rejected", answered=True, error=error.message)))
                 else:
-                    _note_refusal(task, error)
+                    task.note_refusal(error)
             if any(isinstance(error, Unavailable) for error in errors):
                 break  # nobody is there to take the others: the sweep tries again, and need not wait for each
         if refused:
@@ -148,7 +153,7 @@ class Course:
 
     async def _commit(self, job: RunningJob, endings: _Endings, *more: Write) -> None:
         """Write and then remember how tasks ended, and the job's end if nothing is missing any more."""
-        endings = [(task, ending) for task, ending in endings if _is_news(task, ending)]
+        endings = [(task, ending) for task, ending in endings if task.takes(ending)]
         if not endings and not more:
             return
         now = self._clock.wall()
@@ -171,24 +176,23 @@ class Course:
     def _finish(self, job: RunningJob, now: float) -> None:
         if job.ended_at is not None or job.ended < len(job.tasks):
             return
-        job.ended_at = now
-        for pile in (self.running, self.rolling):
-            pile.pop(job.id, None)
+        job.end(now)
+        self.running.pop(job.id, None)
+        self.rolling.pop(job.id, None)
         self.agenda.forget(job.id)
         self.slots.leave(job.action, job.id)
-        for node in [task.node for task in job.tasks if task.due_at == inf]:
-            self.away[node].pop(job.id, None)
+        if self.away:
+            for node in [task.node for task in job.tasks if task.due_at == inf]:
+                self.away[node].pop(job.id, None)
 
     def _free_slots(self, job: RunningJob, endings: _Endings) -> None:
-        """A command that was given up may still run: it keeps its slot until its lease is over."""
         if job.action not in self.slots:
             return
         for task, ending in endings:
-            command = command_id(job.id, task.node)
             if ending.answered or ending.outcome == "rejected":
-                self.slots.free(job.action, [command])
+                self.slots.free(job.action, [command_id(job.id, task.node)])
             else:
-                self.slots.hold(job.action, command, task.deadline_at + LEASE_S)
+                self._hold(job, task)
 
     async def _begin_next(self, job: RunningJob) -> Sequence[Task]:
         """Commit what begins now, or why nothing does; the tasks that are to be sent."""
@@ -240,16 +244,3 @@ class Course:
             job.note = None
             raise
         self.rolling.pop(job.id, None)
-
-
-def _is_news(task: Task, ending: Ending) -> bool:
-    """Whether it says more than is known, or is being written: only the node's own word replaces anything."""
-    return not task.final and (ending.answered or (task.writing is None and task.ending is None))
-
-
-def _note_refusal(task: Task, error: FleetfoldError | None) -> None:
-    """Remember that a queue was full, as long as no attempt has been stored."""
-    if error is None:
-        task.refused = None
-    elif isinstance(error, Overloaded) and (task.attempt == 1 or task.refused is not None):
-        task.refused = error.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
@@ -40,7 +40,8 @@ class RunningJob:
     ended: int = 0
     bad: int = 0
     resume_at: float | None = None
-    watchers: list[asyncio.Event] = field(default_factory=list)
+    watchers: tuple[asyncio.Event, ...] = ()
+    waiting: tuple[asyncio.Future[None], ...] = ()
     _by_node: dict[str, Task] | None = None
     _turn: asyncio.Lock | None = None
 
@@ -78,16 +79,6 @@ class RunningJob:
     def params(self) -> Params:
         """What it is given."""
         return self.run.params
-
-    @property
-    def sequential(self) -> bool:
-        """One node after another."""
-        return self.run.sequential
-
-    @property
-    def timeout_s(self) -> float:
-        """What one try may take."""
-        return self.run.timeout_s
 
     @property
     def patience_s(self) -> float:
@@ -178,22 +169,30 @@ class RunningJob:
     def watched(self) -> Iterator[asyncio.Event]:
         """An event that is set at each change."""
         watcher = asyncio.Event()
-        self.watchers.append(watcher)
+        self.watchers = (*self.watchers, watcher)
         try:
             yield watcher
         finally:
-            self.watchers.remove(watcher)
+            self.watchers = tuple(each for each in self.watchers if each is not watcher)
 
     async def until_ended(self, timeout_s: float) -> None:
         """Return when it has ended, or after `timeout_s`."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(timeout_s, _release, over)
+        self.waiting = (*self.waiting, over)
         try:
-            with self.watched() as news:
-                async with asyncio.timeout(timeout_s):
-                    while self.ended_at is None:
-                        news.clear()
-                        await news.wait()
-        except TimeoutError:
-            pass
+            if self.ended_at is None:
+                await over
+        finally:
+            timer.cancel()
+            self.waiting = tuple(each for each in self.waiting if each is not over)
+
+    def end(self, now: float) -> None:
+        """Nothing is missing any more."""
+        self.ended_at = now
+        for over in self.waiting:
+            _release(over)
 
     def verdict(self) -> JobState:
         """The job's state, counting what is just being written."""
@@ -214,6 +213,11 @@ class RunningJob:
             cancelled_by=self.cancelled_by,
             note=self.note,
         )
+
+
+def _release(over: asyncio.Future[None]) -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 def patience_of(run: Run) -> float:

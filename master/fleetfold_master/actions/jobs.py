@@ -160,10 +160,6 @@ class Jobs:
                 task.due_at = now
                 task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
             await self._limit(job.action, [task.node for task in job.tasks])
-            for task in job.tasks:
-                if task.begun and (task.ending is None or not task.ending.answered):
-                    until = (task.began_at or now) + job.patience_s + LEASE_S
-                    self._course.hold(job, task, until)
             self._course.take_up(job)
             self._withdraw(job)
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.actions.delivery import RESEND_S
+from fleetfold_shared.errors import FleetfoldError, Overloaded
 from fleetfold_shared.messages import JobNode, Outcome, Progress
 
 __all__ = ["Ending", "Task", "command_id", "parse_command_id"]
@@ -55,6 +56,17 @@ class Task:
         """The node itself has answered, or that is just being written."""
         latest = self.writing or self.ending
         return latest is not None and latest.answered
+
+    def takes(self, ending: Ending) -> bool:
+        """Whether it says more than is known, or is being written: only the node's own word replaces anything."""
+        return not self.final and (ending.answered or (self.writing is None and self.ending is None))
+
+    def note_refusal(self, error: FleetfoldError | None) -> None:
+        """Remember that a queue was full, as long as no attempt has been stored."""
+        if error is None:
+            self.refused = None
+        elif isinstance(error, Overloaded) and (self.attempt == 1 or self.refused is not None):
+            self.refused = error.message
 
     def begin(self, now: float, patience_s: float) -> None:
         """Its turn has come."""

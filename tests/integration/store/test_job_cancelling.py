@@ -193,7 +193,7 @@ async def test_who_follows_is_told_of_each_change_and_of_the_end(room: JobRoom) 
 async def test_who_follows_is_let_go_when_time_is_over(room: JobRoom) -> None:
     await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
     assert [job.state async for job in room.jobs.changes("r", 0.01)] == ["running"]
-    assert room.jobs._course.running["r"].watchers == []
+    assert room.jobs._course.running["r"].watchers == ()
 
 
 async def test_jobs_that_only_wait_for_a_node_cost_a_sweep_nothing(
