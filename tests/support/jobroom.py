@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fleetfold_master.actions import Jobs, Withdrawals
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
+from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CancelVerdict, Command, Job, Outcome
 from support.master import Doctor, Outbox, answer
 
@@ -24,10 +25,13 @@ class Nodes:
         self.verdicts: dict[str, CancelVerdict] = {}
         self.withdrawals: list[tuple[str, set[str], bool]] = []
         self.asked: list[tuple[str, list[str], str]] = []
+        self.broken = False
 
     async def withdraw(
         self, node: str, ids: Collection[str], since: float = 0.0, *, delivered_too: bool = False
     ) -> set[str]:
+        if self.broken:
+            raise Unavailable("the broker is away")
         self.withdrawals.append((node, set(ids), delivered_too))
         found = self.queued.intersection(ids)
         self.queued -= found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from math import inf
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_reads, job_rows
@@ -212,12 +213,9 @@ class Jobs:
         """Have what was sent of a cancelled job stopped."""
         if self._withdrawals is None or job.cancelled_by is None:
             return
-        now = self._clock.wall()
         for task in job.open_tasks():
-            self._withdrawals.cancel(
-                task.node, [command_id(job.id, task.node)], job.cancelled_by, since=task.began_at or 0.0,
-                patience_s=max(0.0, task.deadline_at - now),
-            )  # fmt: skip
+            ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
+            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
 
     async def _settle_withdrawn(self, node: str, key: str, by: str) -> None:
         address = parse_command_id(key)

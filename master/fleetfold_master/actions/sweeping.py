@@ -24,6 +24,7 @@ JOBS_A_SWEEP = 2000
 JOBS_AT_ONCE = 256
 RESENDS_A_NODE = 500
 """In one sweep. A node with a long queue is not given it twice at once."""
+LOOK_AGAIN_S = 1.0
 OVER_TIME = "its job, whose time is over"
 
 
@@ -55,13 +56,22 @@ class Sweep:
 
     async def _look_after(self, job: RunningJob, now: float) -> None:
         try:
-            over = [task for task in job.open_tasks() if now >= task.deadline_at]
+            over = [task for task in job.open_tasks() if now >= task.deadline_at and self._may_end(job, task, now)]
             if over:
                 await self._give_up(job, over)
             due = [task for task in job.open_tasks() if task.due_at <= now < task.deadline_at]
             await self._course.resend(job, [task for task in due if self._may_resend(job, task, now)], now)
         finally:
             self._course.plan(job)
+
+    def _may_end(self, job: RunningJob, task: Task, now: float) -> bool:
+        """What is cancelled is remembered until it can begin no more."""
+        if job.cancelling is None or self._withdrawals is None:
+            return True
+        if self._withdrawals.let_go(task.node, command_id(job.id, task.node)):
+            return True
+        task.deadline_at = now + LOOK_AGAIN_S
+        return False
 
     async def _give_up(self, job: RunningJob, over: list[Task]) -> None:
         """No answer in time. A node that is there is asked to stop what nobody waits for any more."""

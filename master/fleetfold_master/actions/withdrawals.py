@@ -28,6 +28,8 @@ ASKED_AT_ONCE, TOLD_AT_ONCE = 1000, 256
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 PATIENCE_S = 600.0
+SENT_WITHIN_S = 3.0
+"""How long a command that was being sent when it was cancelled may take to its queue."""
 SKEW_S = 60.0
 """How far the broker's clock may be from ours."""
 
@@ -48,12 +50,17 @@ class Queues(Protocol):
 
 @dataclass(slots=True)
 class _Wish:
-    """One command to be stopped. `since` is a wall time, the others are monotonic."""
+    """One command to be stopped. `since` is a wall time, the others are monotonic. `last`: nobody will wait for its
+    node's word; `cleared`: it is in no queue.
+    """
 
     by: str
     since: float
+    made_at: float
     until: float
     dequeue: bool
+    last: bool = False
+    cleared: bool = False
     next_at: float = 0.0
     wait_s: float = FIRST_WAIT_S
 
@@ -92,7 +99,7 @@ class Withdrawals:
         wishes = self._open.setdefault(node, {})
         for key in ids:
             if key not in wishes:
-                wishes[key] = _Wish(by, since - SKEW_S, now + patience_s, dequeue)
+                wishes[key] = _Wish(by, since - SKEW_S, now, now + patience_s, dequeue)
         self._look_after(node, now)
 
     def forget(self, node: str, key: str) -> None:
@@ -101,6 +108,18 @@ class Withdrawals:
             wishes.pop(key, None)
             if not wishes:
                 self._open.pop(node, None)
+
+    def let_go(self, node: str, key: str) -> bool:
+        """Whether the command surely waits in no queue, so that nobody need remember that it is cancelled. If not, that
+        is seen to now: also what was delivered and not acked is taken out. Then ask again.
+        """
+        wish = self._open.get(node, {}).get(key)
+        if wish is None or wish.cleared:
+            self.forget(node, key)
+            return True
+        wish.last, wish.next_at = True, 0.0
+        self._look_after(node, self._clock.monotonic())
+        return False
 
     def sweep(self) -> None:
         """Ask again where it is time."""
@@ -144,15 +163,21 @@ class Withdrawals:
         return due
 
     async def _dequeue(self, node: str, due: dict[str, _Wish]) -> None:
-        queued = {key: wish for key, wish in due.items() if wish.dequeue}
-        if not queued:
-            return
+        away = not self._health.healthy(node)
+        for delivered_too in (False, True):
+            queued = {key: wish for key, wish in due.items() if wish.dequeue and (away or wish.last) is delivered_too}
+            if queued:
+                await self._look_through(node, queued, delivered_too=delivered_too)
+
+    async def _look_through(self, node: str, queued: dict[str, _Wish], *, delivered_too: bool) -> None:
+        since, began_at = min(wish.since for wish in queued.values()), self._clock.monotonic()
         try:
-            since, away = min(wish.since for wish in queued.values()), not self._health.healthy(node)
-            never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=away)
+            never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=delivered_too)
         except FleetfoldError as error:
             log.warning("withdrawal.not_dequeued", node=node, commands=len(queued), reason=error.message)
             return
+        for wish in queued.values():
+            wish.cleared |= delivered_too and began_at - wish.made_at >= SENT_WITHIN_S
         await self._never(node, never)
 
     async def _ask_for(self, node: str, wishes: dict[str, _Wish]) -> None:

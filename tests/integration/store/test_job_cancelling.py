@@ -125,13 +125,29 @@ async def test_one_that_is_stopping_is_asked_again_for_its_node_may_die_over_it(
     await eventually(lambda: len(room.nodes.asked) == 2)
 
 
-async def test_a_cancelled_job_that_nobody_answers_ends_with_its_time(room: JobRoom) -> None:
-    room.doctor.ill = {"a"}
+@pytest.mark.parametrize("ill", [True, False])
+async def test_a_cancelled_job_that_nobody_answers_ends_when_nothing_of_it_is_queued(room: JobRoom, ill: bool) -> None:
+    room.doctor.ill = {"a"} if ill else set()
     await room.jobs.start(Run(id="r", action="x", timeout_s=10.0), ["a"], "ann")
+    room.nodes.broken = True
     await room.jobs.cancel("r", "bob")
-    await room.pass_time(10)
+    for _ in range(30):
+        await room.pass_time(1)
+        await asyncio.sleep(0)
+    assert (await room.jobs.get("r")).state == "running"
+    room.nodes.broken = False
+
+    async def has_ended() -> bool:
+        await room.pass_time(1)
+        return (await room.jobs.get("r")).state != "running"
+
+    await eventually(has_ended)
+    assert room.nodes.withdrawals[-1] == ("a", {"j.r.a"}, True), "also what was delivered to it"
     job = await room.jobs.get("r")
-    assert (job.state, job.nodes[0].error) == ("cancelled", "a is not there")
+    assert (job.state, job.nodes[0].outcome) == ("cancelled", "unreachable" if ill else "timed_out")
+    asked = len(room.nodes.asked)
+    await room.pass_time(60)
+    assert len(room.nodes.asked) == asked, "it is forgotten"
 
 
 async def test_a_job_is_cancelled_in_its_pause_and_in_the_line_for_a_slot(room: JobRoom) -> None:
