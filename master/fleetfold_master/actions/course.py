@@ -104,8 +104,8 @@ class Course:
                 if is_for_good(error):
                     refused.append((task, Ending("rejected", answered=True, error=error.message)))
                 else:
-                    task.note_refusal(error)
-            if any(isinstance(error, Unavailable) for error in errors):
+                    task.note_sent(error)
+            if any(errors) and any(isinstance(error, Unavailable) for error in errors):
                 break  # nobody is there to take the others: the sweep tries again, and need not wait for each
         if refused:
             await self._commit(job, refused)

@@ -94,11 +94,17 @@ async def send_wave(sender: Sender, outgoing: Sequence[Outgoing]) -> list[Fleetf
         errors = [await _send(sender, outgoing[0])]
     else:
         errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
+    if any(errors):
+        _tell(outgoing, errors)
+    return errors
+
+
+def _tell(outgoing: Sequence[Outgoing], errors: Sequence[FleetfoldError | None]) -> None:
+    """One word for all that could not be sent for now: a queue that is full would fill the log too."""
     for_now = [(each, error) for each, error in zip(outgoing, errors, strict=True) if error and not is_for_good(error)]
-    if for_now:  # one word for all: a queue that is full would fill the log too
+    if for_now:
         (node, command), error = for_now[0]
         _log.warning("not sent", node=node, command=command.id, reason=error.message, commands=len(for_now))
-    return errors
 
 
 def is_for_good(error: FleetfoldError | None) -> TypeGuard[FleetfoldError]:

@@ -114,7 +114,8 @@ class Jobs:
     async def save_progress(self) -> None:
         """Write how far those have come that have said so since the last time; an end is written with its own."""
         told, self._told = self._told, {}
-        await self._store.write(job_rows.progress((job.id, task) for job, task in told.values() if task.open))
+        if changed := [(job.id, task) for job, task in told.values() if task.open]:
+            await self._store.write(job_rows.progress(changed))
 
     async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
         """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""

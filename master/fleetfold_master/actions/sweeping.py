@@ -11,7 +11,7 @@ from itertools import islice
 from math import inf
 
 from fleetfold_master.actions.course import Course
-from fleetfold_master.actions.delivery import RESEND_S, Health, together
+from fleetfold_master.actions.delivery import RESEND_MAX_S, RESEND_S, Health, together
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Pause, decide
 from fleetfold_master.actions.task import Ending, Task, command_id
@@ -22,8 +22,10 @@ __all__ = ["Sweep"]
 
 JOBS_A_SWEEP = 2000
 JOBS_AT_ONCE = 256
-RESENDS_A_NODE = 500
-"""In one sweep. A node with a long queue is not given it twice at once."""
+SENDS_A_NODE, RESENDS_A_NODE = 500, 100
+"""In one sweep, of what the broker may not have, and of what it has stored: a node with a long queue is not given it
+twice.
+"""
 LOOK_AGAIN_S = 1.0
 OVER_TIME = "its job, whose time is over"
 
@@ -98,7 +100,7 @@ class Sweep:
         elif not self._health.healthy(task.node):
             task.due_at = inf
             self._course.away[task.node][job.id] = None
-        elif self._resent[task.node] >= RESENDS_A_NODE:
+        elif self._resent[task.node] >= (RESENDS_A_NODE if task.stored else SENDS_A_NODE):
             task.due_at = now + RESEND_S
         else:
             self._resent[task.node] += 1
@@ -106,12 +108,14 @@ class Sweep:
         return False
 
     def _welcome_back(self, now: float) -> None:
-        """What waited for a node that is there again is due, so much of it as one sweep sends."""
+        """What waited for a node that is there again is due, so much of it as one sweep sends. What is in its queue is
+        delivered without that.
+        """
         for node in [node for node, jobs in self._course.away.items() if not jobs]:
             del self._course.away[node]
         for node, jobs in self._course.away.items():
             if self._health.healthy(node):
-                for key in list(islice(jobs, RESENDS_A_NODE)):
+                for key in list(islice(jobs, SENDS_A_NODE)):
                     del jobs[key]
                     self._due_now(key, node, now)
 
@@ -119,7 +123,7 @@ class Sweep:
         job = self._course.running.get(key)
         task = None if job is None else job.task_of(node)
         if job is not None and task is not None:
-            task.due_at = now
+            task.due_at = now + RESEND_MAX_S if task.stored else now
             self._course.plan(job)
 
 

@@ -27,7 +27,8 @@ class Ending(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Task:
     """A job's command for one node. `began_at` is absent until its turn comes; with no `attempt` it is when that will
-    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has.
+    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has; `stored` that
+    it has, as far as this master knows.
     """
 
     node: str
@@ -40,6 +41,7 @@ class Task:
     writing: Ending | None = None
     progress: Progress | None = None
     refused: str | None = None
+    stored: bool = False
 
     @property
     def begun(self) -> bool:
@@ -61,10 +63,10 @@ class Task:
         """Whether it says more than is known, or is being written: only the node's own word replaces anything."""
         return not self.final and (ending.answered or (self.writing is None and self.ending is None))
 
-    def note_refusal(self, error: FleetfoldError | None) -> None:
-        """Remember that a queue was full, as long as no attempt has been stored."""
+    def note_sent(self, error: FleetfoldError | None) -> None:
+        """Remember that it is in its node's queue, or that this was full, as long as no attempt has been stored."""
         if error is None:
-            self.refused = None
+            self.refused, self.stored = None, True
         elif isinstance(error, Overloaded) and (self.attempt == 1 or self.refused is not None):
             self.refused = error.message
 

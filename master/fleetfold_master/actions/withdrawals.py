@@ -7,7 +7,7 @@ more rarely, until the node has said what became of the command, its result has 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,7 +100,7 @@ class Withdrawals:
         for key in ids:
             if key not in wishes:
                 wishes[key] = _Wish(by, since - SKEW_S, now, now + patience_s, dequeue)
-        self._look_after(node, now)
+        self._look_after(node)
 
     def forget(self, node: str, key: str) -> None:
         """The command has ended."""
@@ -118,27 +118,28 @@ class Withdrawals:
             self.forget(node, key)
             return True
         wish.last, wish.next_at = True, 0.0
-        self._look_after(node, self._clock.monotonic())
+        self._look_after(node)
         return False
 
     def sweep(self) -> None:
         """Ask again where it is time."""
         now = self._clock.monotonic()
         for node in list(self._open):
-            self._look_after(node, now)
+            if any(self._due(node, now)):
+                self._look_after(node)
 
     async def close(self) -> None:
         """End what is under way."""
         self._started = False
         await self._tasks.cancel()
 
-    def _look_after(self, node: str, now: float) -> None:
+    def _look_after(self, node: str) -> None:
         """One at a time for each node, so that its queue is read once for all that is to be found there."""
-        if self._started and node not in self._at_work and any(self._due(node, now)):
+        if self._started and node not in self._at_work:
             self._at_work.add(node)
             self._tasks.spawn(self._work(node))
 
-    def _due(self, node: str, now: float) -> Iterable[str]:
+    def _due(self, node: str, now: float) -> Iterator[str]:
         return (key for key, wish in self._open.get(node, {}).items() if now >= min(wish.next_at, wish.until))
 
     async def _work(self, node: str) -> None:
