@@ -13,7 +13,7 @@ import msgspec
 from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_master.actions.rollout import Plan, Standing, plan_of
 from fleetfold_master.actions.task import Ending, Task, command_id
-from fleetfold_shared.messages import Command, Job, JobState, Outcome, Params, Run
+from fleetfold_shared.messages import Callback, Command, Job, JobState, Outcome, Params, Run
 
 __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
 
@@ -79,6 +79,11 @@ class RunningJob:
     def params(self) -> Params:
         """What it is given."""
         return self.run.params
+
+    @property
+    def callback(self) -> Callback | None:
+        """Who is told of its end."""
+        return self.run.callback
 
     @property
     def patience_s(self) -> float:

@@ -21,7 +21,7 @@ from fleetfold_master.actions.task import Ending, Task, command_id, parse_comman
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, ProgressReport, Run
 
 __all__ = ["Jobs", "SlotsOf"]
@@ -48,7 +48,7 @@ class Jobs:
         self._course = Course(store, sender, clock, at_end)
         self._withdrawals = withdrawals
         self._sweep = Sweep(self._course, health, withdrawals)
-        self._slots_of = slots_of or _any_number
+        self._slots_of = slots_of or (lambda _action, _nodes: None)
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -72,7 +72,8 @@ class Jobs:
         """
         job = self._course.running.get(key)
         if job is None:
-            await self.get(key)
+            if (await self.get(key)).state == "running":
+                raise Unavailable(f"id: {key!r} is in no master's hands for now; ask again")
             raise Conflict(f"id: {key!r} has ended; there is nothing to cancel", field="id")
         await self._undisturbed.run(self._course.cancel(job, by))
         self._withdraw(job)
@@ -158,12 +159,7 @@ class Jobs:
         """
         now = self._clock.wall()
         for job in await job_reads.load_running(self._store):
-            for task in job.open_tasks():
-                task.due_at = now
-                task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
-            await self._limit(job.action, [task.node for task in job.tasks])
-            self._course.take_up(job)
-            self._withdraw(job)
+            await self._take_up(job, now)
 
     async def sweep(self) -> None:
         """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
@@ -192,6 +188,14 @@ class Jobs:
             await self._course.take_back(job)
             raise _overloaded(job.tasks[0].node)
         return job.view()
+
+    async def _take_up(self, job: RunningJob, now: float) -> None:
+        for task in job.open_tasks():
+            task.due_at = now
+            task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
+        await self._limit(job.action, [task.node for task in job.tasks])
+        self._course.take_up(job)
+        self._withdraw(job)
 
     async def _existing(self, run: Run, caller: str) -> Job:
         running = self._course.running.get(run.id)
@@ -236,10 +240,6 @@ class Jobs:
                 self._course.slots.free(job.action, [command])
                 await self._course.give_turns(job.action)
         return True
-
-
-def _any_number(_action: str, _nodes: Sequence[str]) -> None:
-    """Nothing is limited."""
 
 
 def _overloaded(node: str) -> Overloaded:

@@ -27,7 +27,7 @@ class Ending(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class Task:
     """A job's command for one node. `began_at` is absent until its turn comes; with no `attempt` it is when that will
-    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has; `stored` that
+    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has; `stored`:
     it has, as far as this master knows.
     """
 
