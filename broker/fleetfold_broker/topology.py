@@ -5,14 +5,18 @@ The broker's store is a conveyor, never the truth: what it loses, the masters se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.queued import Queued, find
 from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
+from fleetfold_shared.waves import waves
 
 __all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "MASTERS", "RESULTS", "Topology"]
 
@@ -27,6 +31,7 @@ MOST_QUEUED_PER_NODE = 100_000
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
 NOT_FOUND = 404
+DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
 
 
@@ -36,6 +41,7 @@ class _ApiReply(msgspec.Struct):
     config: dict[str, Any] = {}
     consumers: list[str] = []
     total: int = 0
+    delivered: dict[str, Any] = {}
 
 
 _reply_decoder = msgspec.json.Decoder(_ApiReply)
@@ -89,6 +95,36 @@ class Topology:
         """Deliver at once what the node took and did not ack: called when it has come back."""
         await self._call(f"CONSUMER.RESET.{COMMANDS}.{node}", {})
 
+    async def withdraw(
+        self, node: str, ids: Collection[str], since: float = 0.0, *, delivered_too: bool = False
+    ) -> set[str]:
+        """Take these commands, stored after `since` (Unix seconds), out of the node's queue. What was delivered and is
+        not acked stays, for the node's own word; `delivered_too` is for a node that is away, which will then not be
+        given it again.
+
+        Returns the ids of those that surely never reached the node: not those that were looked for in vain.
+        """
+        queued = await find(self._bus, COMMANDS, self._bus.subjects.command(node), ids, since)
+        if not queued:
+            return set()
+        if not delivered_too:
+            mark = await self._delivered(node)
+            queued = [each for each in queued if each.seq > mark]
+        await self._delete(queued)
+        mark = await self._delivered(node)  # now that it cannot be delivered any more
+        return {each.command for each in queued if each.is_first and each.seq > mark}
+
+    async def _delete(self, queued: Iterable[Queued]) -> None:
+        """In waves: one after another they would take the broker's round trip each."""
+        api = f"STREAM.MSG.DELETE.{COMMANDS}"
+        for wave in waves(queued, DELETED_AT_ONCE):
+            await asyncio.gather(*(self._ask(api, {"seq": each.seq, "no_erase": True}) for each in wave))
+
+    async def _delivered(self, node: str) -> int:
+        """The number of the newest message that the node was given; where nobody knows, it may be any."""
+        info = await self._call(f"CONSUMER.INFO.{COMMANDS}.{node}", {}, missing_ok=True)
+        return sys.maxsize if info.error is not None else int(info.delivered.get("stream_seq", 0))
+
     async def forget_node(self, node: str) -> None:
         """Drop the node's consumer and what is queued for it; nothing happens where there is none."""
         for call, body in (
@@ -102,7 +138,7 @@ class Topology:
         if reply.error is not None and reply.error.get("code") == NOT_FOUND:
             log.info("topology.stream_made", stream=name)
             reply = await self._ask(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
-        elif _confirms_otherwise(reply.config, config):
+        elif _is_otherwise(reply.config, config):
             log.info("topology.stream_changed", stream=name)
             reply = await self._ask(f"STREAM.UPDATE.{name}", {**reply.config, **config})
         _check(name, reply)
@@ -131,6 +167,7 @@ class Topology:
                 "subjects": [subjects.command()],
                 "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
                 "discard_new_per_subject": True,
+                "allow_direct": True,
                 **queue,
             },
             RESULTS: {
@@ -152,9 +189,9 @@ def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
     return {"no_ack": True, "republish": {"src": source, "dest": confirmation, "headers_only": True}}
 
 
-def _confirms_otherwise(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a stream is one of a release whose nodes were told by the reply."""
-    return any(there.get(key) != wanted.get(key) for key in ("no_ack", "republish") if key in wanted)
+def _is_otherwise(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a stream is one of a release whose nodes were told by the reply, or that did not look into it."""
+    return any(there.get(key) != wanted.get(key) for key in ("no_ack", "republish", "allow_direct") if key in wanted)
 
 
 def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:

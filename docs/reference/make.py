@@ -21,7 +21,7 @@ from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.asking import Answering
-from fleetfold_master.service import AccessApi, Api, CacheApi, QualityApi, Rooms, TransactionApi
+from fleetfold_master.service import AccessApi, Api, CacheApi, JobApi, QualityApi, Rooms, TransactionApi
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -125,7 +125,7 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
-    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
+    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering, JobApi)
     rooms = (room.__new__(room) for room in kinds)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")

@@ -26,10 +26,10 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import MASTERS, RESULTS, Topology
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.actions import Jobs
+from fleetfold_master.actions import Jobs, Withdrawals
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
-from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
 from fleetfold_master.service import (
@@ -40,9 +40,11 @@ from fleetfold_master.service import (
     Drop,
     Fleet,
     Guard,
+    JobApi,
     QualityApi,
     Rooms,
     TransactionApi,
+    hear_progress,
 )
 from fleetfold_master.store import Nodes, Store
 from fleetfold_master.transactions import Transactions
@@ -141,12 +143,16 @@ class Master:
         gatherer.on_gone = presence.gone
         registry = Registry(Nodes(store), presence, self._clock, __version__)
         await registry.load()
-        fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s, self._own)
+        topology = Topology(bus)
+        fleet = Fleet(bus, gatherer, registry, presence, topology, self._heartbeat_s, self._own)
+        withdrawals = Withdrawals(topology, fleet.stop_commands, registry, self._clock)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
-        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals)
         await gatherer.start()
         await fleet.call_the_roll()
+        withdrawals.start()
+        await hear_progress(bus, jobs.on_progress)
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
         cache = await self._open_cache(store)
         federation = self.federation = Federation(
@@ -160,14 +166,15 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, JobApi(jobs))
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
-        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
+        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(
             self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
         )
+        self._tasks.spawn(self._every(UPKEEP_S, jobs.save_progress))
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
 
     async def _open_cache(self, store: Store) -> Cache:
@@ -191,13 +198,15 @@ class Master:
         return access
 
     async def _recover(
-        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet
+        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, withdrawals: Withdrawals
     ) -> tuple[Jobs, Transactions]:
         """What was under way when the last master ended goes on."""
-        jobs = Jobs(store, sender, self._clock, registry)
-        transactions = Transactions(store, sender, self._clock, registry, registry.find)
+        slots = DeclaredSlots(registry, self._clock)
+        jobs = Jobs(store, sender, self._clock, registry, withdrawals=withdrawals, slots_of=slots)
+        transactions = Transactions(store, sender, self._clock, registry, registry.find, withdrawals=withdrawals)
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
+        self._open.push_async_callback(withdrawals.close)
         await fleet.ensure()
         await jobs.recover()
         await transactions.recover()

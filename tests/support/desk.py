@@ -23,6 +23,7 @@ from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.transaction_api import TransactionApi
@@ -96,6 +97,12 @@ class _Jobs:
 
     async def wait(self, key: str, timeout_s: float) -> Job:
         return await self.get(key)
+
+    async def cancel(self, key: str, by: str) -> Job:
+        return await self.get(key)
+
+    async def changes(self, key: str, timeout_s: float) -> AsyncIterator[Job]:
+        yield await self.get(key)
 
     async def list(self, limit: int) -> list[Job]:
         return list(self.all.values())[:limit]
@@ -176,7 +183,8 @@ class Desk:
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
+        jobs = JobApi(self.jobs)  # type: ignore[arg-type]
+        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering, jobs)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]

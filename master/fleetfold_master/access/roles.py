@@ -68,6 +68,8 @@ TABLE: Mapping[str, Permission] = _table([
     _row("jobs.get", "Show a job.", _READERS, own="publisher"),
     _row("jobs.wait", "Wait for a job's end.", _READERS, own="publisher"),
     _row("jobs.list", "List the jobs.", _READERS, own="publisher"),
+    _row("jobs.follow", "Follow a job live.", _READERS, own="publisher"),
+    _row("jobs.cancel", "Stop a job.", _OPERATORS, own="publisher"),
     _row("tx.run", "Run a transaction.", _PUBLISHERS),
     _row("tx.get", "Show a transaction.", _READERS, own="publisher"),
     _row("tx.wait", "Wait for a transaction's end.", _READERS, own="publisher"),

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import structlog
 
 from fleetfold_master.store.statements import Write
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, TooLarge
 from fleetfold_shared.messages import Command
+from fleetfold_shared.waves import waves
 
 __all__ = [
     "RESEND_MAX_S",
     "RESEND_S",
+    "SENT_AT_ONCE",
     "AtEnd",
     "Health",
     "Outgoing",
     "Sender",
+    "is_for_good",
     "next_resend",
     "nothing_more",
     "send_all",
+    "send_wave",
     "together",
 ]
 
 RESEND_S = 5.0
 RESEND_MAX_S = 60.0
+SENT_AT_ONCE = 256
+"""So many commands are handed over together, and no more: the loop has other things to do."""
 
 _log = structlog.get_logger(__name__)
 
@@ -74,22 +80,43 @@ def next_resend(began_at: float, now: float) -> float:
 
 
 async def send_all(sender: Sender, outgoing: Iterable[Outgoing]) -> list[tuple[Outgoing, FleetfoldError]]:
-    """Send them together. Those that never can be sent are returned, with the reason; a sweep repeats the others."""
-    outgoing = list(outgoing)
+    """Send them, many at once. Those that never can be sent are returned, with why; a sweep repeats the others."""
+    refused: list[tuple[Outgoing, FleetfoldError]] = []
+    for wave in waves(outgoing, SENT_AT_ONCE):
+        errors = await send_wave(sender, wave)
+        refused += [(each, error) for each, error in zip(wave, errors, strict=True) if is_for_good(error)]
+    return refused
+
+
+async def send_wave(sender: Sender, outgoing: Sequence[Outgoing]) -> list[FleetfoldError | None]:
+    """Send them together: for each why it was not stored, if it was not."""
     if len(outgoing) == 1:  # the usual case, spared a task
         errors = [await _send(sender, outgoing[0])]
     else:
         errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
-    return [(each, error) for each, error in zip(outgoing, errors, strict=True) if error is not None]
+    if any(errors):
+        _tell(outgoing, errors)
+    return errors
+
+
+def _tell(outgoing: Sequence[Outgoing], errors: Sequence[FleetfoldError | None]) -> None:
+    """One word for all that could not be sent for now: a queue that is full would fill the log too."""
+    for_now = [(each, error) for each, error in zip(outgoing, errors, strict=True) if error and not is_for_good(error)]
+    if for_now:
+        (node, command), error = for_now[0]
+        _log.warning("not sent", node=node, command=command.id, reason=error.message, commands=len(for_now))
+
+
+def is_for_good(error: FleetfoldError | None) -> TypeGuard[FleetfoldError]:
+    """Whether what failed so can never be sent."""
+    return isinstance(error, TooLarge | InvalidInput)
 
 
 async def _send(sender: Sender, outgoing: Outgoing) -> FleetfoldError | None:
     try:
         await sender.send(outgoing.node, outgoing.command)
-    except (TooLarge, InvalidInput) as error:
-        return error
     except FleetfoldError as error:
-        _log.warning("not sent", node=outgoing.node, command=outgoing.command.id, reason=error.message)
+        return error
     return None
 
 

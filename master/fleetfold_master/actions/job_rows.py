@@ -1,28 +1,37 @@
-"""Jobs as rows: the writes that change them and the reads that bring them back."""
+"""Jobs as rows: the writes that change them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import BindParameter, RowMapping, bindparam, false, insert, select, update
+from msgspec.structs import replace
+from sqlalchemy import BindParameter, bindparam, delete, false, insert, select, update
 
-from fleetfold_master.actions.job_model import Ending, RunningJob, Task
-from fleetfold_master.store.database import Store
+from fleetfold_master.actions.job_model import RunningJob
+from fleetfold_master.actions.task import Ending, Task
 from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import job, job_node
-from fleetfold_shared.messages import Job, JobNode, JobState
+from fleetfold_shared.messages import JobState
 
-__all__ = ["begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "resend", "settle"]
+__all__ = [
+    "begin", "cancel", "claim", "drop", "end", "explain", "late_settle", "plan_pause", "progress", "resend", "settle",
+]  # fmt: skip
 
 _JOB = insert_once(job)
 _NODE = insert(job_node)
 _ENDING: dict[str, BindParameter[Any]] = {
     name: bindparam(name) for name in ("outcome", "answered", "result", "error", "ms")
 }
+_THIS_JOB = job.c.id == bindparam("key")
 _THIS_NODE = (job_node.c.job == bindparam("key"), job_node.c.position == bindparam("at_position"))
-_SETTLE = update(job_node).where(*_THIS_NODE, job_node.c.answered.is_(false())).values(_ENDING)
+_PROGRESS = update(job_node).where(*_THIS_NODE).values(progress=bindparam("progress"))
+_SETTLE = (
+    update(job_node)
+    .where(*_THIS_NODE, job_node.c.answered.is_(false()))
+    .values({**_ENDING, "progress": bindparam("progress")})
+)
 _SETTLE_LATE = (
     update(job_node)
     .where(
@@ -35,27 +44,29 @@ _SETTLE_LATE = (
 )
 _SEND = update(job_node).where(*_THIS_NODE).values(attempt=bindparam("attempt"), began_at=bindparam("began_at"))
 _MISSING = select(job_node.c.node).where(job_node.c.job == bindparam("key"), job_node.c.outcome.is_(None)).exists()
-_END = (
-    update(job)
-    .where(job.c.id == bindparam("key"), ~_MISSING)
-    .values(state=bindparam("state"), ended_at=bindparam("ended_at"))
-)
+_END = update(job).where(_THIS_JOB, ~_MISSING).values(state=bindparam("state"), ended_at=bindparam("ended_at"))
+_CANCEL = update(job).where(_THIS_JOB).values(cancelled_by=bindparam("by"))
+_EXPLAIN = update(job).where(_THIS_JOB).values(note=bindparam("why"))
+_DROP_NODES = delete(job_node).where(job_node.c.job == bindparam("key"))
+_DROP = delete(job).where(_THIS_JOB)
 
 
 def claim(running: RunningJob) -> tuple[Write, Write]:
-    """A new job and its nodes."""
+    """A new job and its nodes. What was asked is kept whole: the parameters in a column of their own, the rest in
+    `spec`.
+    """
     row = {
         "id": running.id,
         "digest": running.digest,
         "caller": running.caller,
         "action": running.action,
-        "params": _text(running.params),
-        "sequential": running.sequential,
-        "timeout_s": running.timeout_s,
+        "params": text_of(running.params),
+        "sequential": running.run.sequential,
+        "timeout_s": running.run.timeout_s,
         "state": "running",
         "created_at": running.created_at,
         "ended_at": None,
-        "spec": None,
+        "spec": text_of(replace(running.run, params={})),
         "cancelled_by": None,
         "note": None,
         "owner": None,
@@ -63,9 +74,12 @@ def claim(running: RunningJob) -> tuple[Write, Write]:
     return Write(_JOB, [row]), Write(_NODE, [_node_row(running.id, task) for task in running.tasks])
 
 
-def settle(key: str, task: Task, ending: Ending) -> Write:
-    """How one node ended, unless it has answered before."""
-    return Write(_SETTLE, [{"key": key, "at_position": task.position, **_ending_row(ending)}])
+def settle(key: str, endings: Iterable[tuple[Task, Ending]]) -> Write:
+    """How nodes ended, but for those that have answered before; and how far each had come."""
+    return Write(_SETTLE, [
+        {"key": key, "at_position": task.position, **_ending_row(ending), "progress": _progress(task)}
+        for task, ending in endings
+    ])  # fmt: skip
 
 
 def late_settle(key: str, node: str, ending: Ending) -> Write:
@@ -73,9 +87,15 @@ def late_settle(key: str, node: str, ending: Ending) -> Write:
     return Write(_SETTLE_LATE, [{"key": key, "at_node": node, **_ending_row(ending)}])
 
 
-def begin(key: str, task: Task, now: float) -> Write:
-    """A sequential job's next node has its turn."""
-    return Write(_SEND, [{"key": key, "at_position": task.position, "attempt": 1, "began_at": now}])
+def begin(key: str, tasks: Iterable[Task], now: float) -> Write:
+    """These nodes have their turn."""
+    rows = [{"key": key, "at_position": task.position, "attempt": 1, "began_at": now} for task in tasks]
+    return Write(_SEND, rows)
+
+
+def plan_pause(key: str, task: Task, until: float) -> Write:
+    """The next node has its turn at that time: a restart must not begin the pause again."""
+    return Write(_SEND, [{"key": key, "at_position": task.position, "attempt": 0, "began_at": until}])
 
 
 def resend(key: str, tasks: Iterable[Task]) -> Write:
@@ -87,68 +107,39 @@ def resend(key: str, tasks: Iterable[Task]) -> Write:
     return Write(_SEND, rows)
 
 
+def progress(changed: Iterable[tuple[str, Task]]) -> Write:
+    """How far the tasks of these jobs have come."""
+    rows = [{"key": key, "at_position": task.position, "progress": _progress(task)} for key, task in changed]
+    return Write(_PROGRESS, rows)
+
+
+def cancel(key: str, by: str) -> Write:
+    """Somebody wants it stopped."""
+    return Write(_CANCEL, [{"key": key, "by": by}])
+
+
+def explain(key: str, why: str) -> Write:
+    """Why it ends before its time."""
+    return Write(_EXPLAIN, [{"key": key, "why": why}])
+
+
 def end(key: str, state: JobState, now: float) -> Write:
     """The job's end, if really no node is missing."""
     return Write(_END, [{"key": key, "state": state, "ended_at": now}])
 
 
-async def read_digest(store: Store, key: str) -> str | None:
-    """What the job of that id asks for; None if there is none."""
-    row = await store.read_one(select(job.c.digest).where(job.c.id == key))
-    return None if row is None else str(row["digest"])
+def drop(key: str) -> tuple[Write, Write]:
+    """It has never been."""
+    return Write(_DROP_NODES, [{"key": key}]), Write(_DROP, [{"key": key}])
 
 
-async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1) -> list[Job]:
-    """The job `key`, or the newest `limit` of all."""
-    query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
-    rows = await store.read(query if key is None else select(job).where(job.c.id == key))
-    nodes = await _nodes_of(store, rows)
-    return [_to_job(row, nodes[row["id"]]) for row in rows]
+def text_of(value: Any) -> str:
+    """JSON for a column."""
+    return msgspec.json.encode(value).decode()
 
 
-async def load_running(store: Store) -> list[RunningJob]:
-    """All jobs that have not ended, as they stand."""
-    rows = await store.read(select(job).where(job.c.state == "running"))
-    nodes = await _nodes_of(store, rows)
-    return [_to_running(row, nodes[row["id"]]) for row in rows]
-
-
-async def _nodes_of(store: Store, jobs: Sequence[RowMapping]) -> dict[str, list[RowMapping]]:
-    found: dict[str, list[RowMapping]] = {row["id"]: [] for row in jobs}
-    keys = list(found)
-    for start in range(0, len(keys), 500):
-        part = keys[start : start + 500]
-        query = select(job_node).where(job_node.c.job.in_(part)).order_by(job_node.c.job, job_node.c.position)
-        for row in await store.read(query):
-            found[row["job"]].append(row)
-    return found
-
-
-def _to_job(row: RowMapping, nodes: list[RowMapping]) -> Job:
-    return Job(
-        id=row["id"],
-        action=row["action"],
-        params=msgspec.json.decode(row["params"]),
-        state=row["state"],
-        nodes=[
-            JobNode(each["node"], each["outcome"], _value(each["result"]), each["error"], each["ms"]) for each in nodes
-        ],
-        caller=row["caller"],
-        created_at=row["created_at"],
-        ended_at=row["ended_at"],
-    )
-
-
-def _to_running(row: RowMapping, nodes: list[RowMapping]) -> RunningJob:
-    fields = {name: row[name] for name in ("id", "digest", "caller", "action", "sequential", "timeout_s", "created_at")}
-    return RunningJob(**fields, params=msgspec.json.decode(row["params"]), tasks=[_to_task(each) for each in nodes])
-
-
-def _to_task(row: RowMapping) -> Task:
-    task = Task(row["node"], row["position"], row["attempt"], row["began_at"])
-    if row["outcome"] is not None:
-        task.ending = Ending(row["outcome"], row["answered"], _value(row["result"]), row["error"], row["ms"])
-    return task
+def _progress(task: Task) -> str | None:
+    return None if task.progress is None else text_of(task.progress)
 
 
 def _node_row(key: str, task: Task) -> dict[str, Any]:
@@ -158,14 +149,6 @@ def _node_row(key: str, task: Task) -> dict[str, Any]:
 
 
 def _ending_row(ending: Ending) -> dict[str, Any]:
-    row = msgspec.structs.asdict(ending)
-    row["result"] = None if ending.result is None else _text(ending.result)
+    row = {name: getattr(ending, name) for name in _ENDING}
+    row["result"] = None if ending.result is None else text_of(ending.result)
     return row
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _value(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text)

@@ -6,56 +6,78 @@ Each change is committed before it is seen, sent or acknowledged, so a job goes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from math import inf
 
 from fleetfold_broker.tasks import Undisturbed
-from fleetfold_master.actions import job_rows
-from fleetfold_master.actions.delivery import AtEnd, Health, Sender, next_resend, nothing_more, send_all, together
-from fleetfold_master.actions.job_model import (
-    Ending,
-    RunningJob,
-    Task,
-    digest_of,
-    parse_command_id,
-    state_of,
-)
+from fleetfold_master.actions import job_reads, job_rows
+from fleetfold_master.actions.course import Course
+from fleetfold_master.actions.delivery import AtEnd, Health, Sender, nothing_more, together
+from fleetfold_master.actions.following import changes_of, stored_changes
+from fleetfold_master.actions.job_model import RunningJob, digest_of, state_of
+from fleetfold_master.actions.slots import LEASE_S
+from fleetfold_master.actions.sweeping import Sweep
+from fleetfold_master.actions.task import Ending, Task, command_id, parse_command_id
+from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound
-from fleetfold_shared.messages import CommandResult, Job, Run
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
+from fleetfold_shared.messages import CommandResult, Job, ProgressReport, Run
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "SlotsOf"]
 
 _GRACE_S = 5.0  # after a restart the answers of the meantime are read first
 
+SlotsOf = Callable[[str, Sequence[str]], int | None]
+"""How many commands of an action may be out at once, given nodes that have it; None for any number."""
+
 
 class Jobs:
-    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
+    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
+    second, and `close`.
 
     `at_end` is given each `RunningJob` that ends.
     """
 
     def __init__(
-        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more
-    ) -> None:
+        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
+        withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None,
+    ) -> None:  # fmt: skip
         self._store = store
-        self._sender = sender
         self._clock = clock
-        self._health = health
-        self._at_end = at_end
-        self._running: dict[str, RunningJob] = {}
+        self._course = Course(store, sender, clock, at_end)
+        self._withdrawals = withdrawals
+        self._sweep = Sweep(self._course, health, withdrawals)
+        self._slots_of = slots_of or (lambda _action, _nodes: None)
+        self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
+        if withdrawals is not None:
+            withdrawals.on_withdrawn = self.on_withdrawn
 
     async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
         """Begin a job on `targets`, once: the same id again is the same job, and with other content a `Conflict`.
 
         Returns when the job is committed and its first commands have been handed to the sender. The action and its
-        parameters must have been checked.
+        parameters must have been checked. `Overloaded` when its only node has no room for it: then there is no job.
         """
         if not targets:
             raise InvalidInput("nodes: there is no node to run on; name one, or start one", field="nodes")
         return await self._undisturbed.run(self._start(run, targets, caller))
+
+    async def cancel(self, key: str, by: str) -> Job:
+        """Stop a job, for `by`; the job as it then stands. What has not begun never will; what was sent goes on until
+        its node has stopped it, or says that it has ended. Again, it changes nothing. `NotFound`; `Conflict` when it
+        has ended.
+        """
+        job = self._course.running.get(key)
+        if job is None:
+            if (await self.get(key)).state == "running":
+                raise Unavailable(f"id: {key!r} is in no master's hands for now; ask again")
+            raise Conflict(f"id: {key!r} has ended; there is nothing to cancel", field="id")
+        await self._undisturbed.run(self._course.cancel(job, by))
+        self._withdraw(job)
+        return job.view()
 
     async def on_result(self, node: str, result: CommandResult) -> bool:
         """Take what `node` answered; once this returns it is committed and may be acknowledged.
@@ -66,161 +88,162 @@ class Jobs:
         if address is None or address[1] != node:
             return False
         ending = Ending(result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms)
-        job = self._running.get(address[0])
+        if self._withdrawals is not None:
+            self._withdrawals.forget(node, result.id)
+        job = self._course.running.get(address[0])
         if job is None:
-            return await self._undisturbed.run(self._settle_late(address[0], node, ending))
-        task = job.by_node.get(node)
+            return await self._undisturbed.run(self._settle_late(address[0], node, result.id, ending))
+        task = job.task_of(node)
         if task is None:
             return False
         if not task.final:
-            await self._undisturbed.run(self._settle(job, task, ending))
+            await self._undisturbed.run(self._course.settle(job, [(task, ending)]))
         return True
+
+    def on_progress(self, node: str, report: ProgressReport) -> bool:
+        """Take how far `node` has come. False when it is of no command that is under way here."""
+        address = parse_command_id(report.id)
+        job = None if address is None or address[1] != node else self._course.running.get(address[0])
+        task = None if job is None else job.task_of(node)
+        if job is None or task is None or not task.open:
+            return False
+        task.progress = report.progress
+        self._told[report.id] = (job, task)
+        job.changed()
+        return True
+
+    async def save_progress(self) -> None:
+        """Write how far those have come that have said so since the last time; an end is written with its own."""
+        told, self._told = self._told, {}
+        if changed := [(job.id, task) for job, task in told.values() if task.open]:
+            await self._store.write(job_rows.progress(changed))
+
+    async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
+        """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""
+        await self._undisturbed.run(together([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
 
     async def get(self, key: str) -> Job:
         """The job as it stands; `NotFound`."""
-        running = self._running.get(key)
+        running = self._course.running.get(key)
         if running is not None:
             return running.view()
-        found = await job_rows.read_jobs(self._store, key=key)
+        found = await job_reads.read_jobs(self._store, key=key)
         if not found:
             raise NotFound(f"id: there is no job {key!r}; list them with `jobs list`", field="id")
         return found[0]
 
     async def list(self, limit: int = 50) -> list[Job]:
         """The newest jobs first."""
-        return await job_rows.read_jobs(self._store, limit=limit)
+        return await job_reads.read_jobs(self._store, limit=limit)
 
     async def wait(self, key: str, timeout_s: float) -> Job:
         """The job when it has ended, or as it is after `timeout_s`."""
-        running = self._running.get(key)
+        running = self._course.running.get(key)
         if running is None:
             return await self.get(key)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await running.ended.wait()
-        except TimeoutError:
-            pass
+        await running.until_ended(timeout_s)
         return running.view()
 
+    async def changes(self, key: str, timeout_s: float) -> AsyncGenerator[Job, None]:
+        """The job as it stands, and after each change, ten a second at most; until it has ended or `timeout_s` is over.
+        `NotFound`.
+        """
+        running = self._course.running.get(key)
+        following = stored_changes(self.get, key, timeout_s) if running is None else changes_of(running, timeout_s)
+        async for job in following:
+            yield job
+
     async def recover(self) -> None:
-        """Take up what an earlier master left: everything unanswered is sent again by the next sweep."""
+        """Take up what an earlier master left: everything unanswered is sent again by the next sweeps, but for what was
+        cancelled, which is asked to stop again.
+        """
         now = self._clock.wall()
-        for job in await job_rows.load_running(self._store):
-            for task in job.open_tasks():
-                task.due_at = now
-                task.deadline_at = max((task.began_at or now) + job.timeout_s, now + _GRACE_S)
-            self._running[job.id] = job
+        for job in await job_reads.load_running(self._store):
+            await self._take_up(job, now)
 
     async def sweep(self) -> None:
-        """End what is over its time, and send again what is unanswered. A later answer still replaces the former."""
-        now = self._clock.wall()
-        work = [self._sweep_job(job, now) for job in self._running.values() if _due(job, now)]
-        await self._undisturbed.run(together(work))
+        """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
+        replaces what was given up.
+        """
+        await self._undisturbed.run(self._sweep.once(self._clock.wall()))
 
     async def resend_all(self) -> None:
         """Send every unanswered command again: the broker has lost them."""
-        now = self._clock.wall()
-        work = [self._resend(job, list(job.open_tasks()), now) for job in self._running.values()]
-        await self._undisturbed.run(together(work))
+        await self._undisturbed.run(self._sweep.resend_all(self._clock.wall()))
 
     async def close(self) -> None:
         """Wait for what is being written. Jobs go on at the next start."""
         await self._undisturbed.close()
 
     async def _start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
-        job = RunningJob.of(run, targets, caller, self._clock.wall())
-        if run.id in self._running or not await self._store.claim(*job_rows.claim(job)):
+        await self._limit(run.action, targets)
+        held = run.action in self._course.slots
+        job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held)
+        if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job)):
             return await self._existing(run, caller)
-        self._running[job.id] = job
-        await self._send(job, [task for task in job.tasks if task.began_at is not None])
+        self._course.take_up(job)
+        if held or await self._course.send(job, job.tasks[: job.begun]):
+            await self._course.advance(job)
+        if len(job.tasks) == 1 and job.tasks[0].refused is not None:
+            await self._course.take_back(job)
+            raise _overloaded(job.tasks[0].node)
         return job.view()
 
+    async def _take_up(self, job: RunningJob, now: float) -> None:
+        for task in job.open_tasks():
+            task.due_at = now
+            task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
+        await self._limit(job.action, [task.node for task in job.tasks])
+        self._course.take_up(job)
+        self._withdraw(job)
+
     async def _existing(self, run: Run, caller: str) -> Job:
-        running = self._running.get(run.id)
-        digest = running.digest if running else await job_rows.read_digest(self._store, run.id)
+        running = self._course.running.get(run.id)
+        digest = running.digest if running else await job_reads.read_digest(self._store, run.id)
         if digest != digest_of(run, caller):
             raise Conflict(f"id: {run.id!r} is another job; choose a new id", field="id")
         return await self.get(run.id)
 
-    async def _settle(self, job: RunningJob, task: Task, ending: Ending) -> None:
-        """Commit how a task ended; then the next node has its turn, if that is what follows."""
-        following = await self._commit(job, task, ending)
-        while following is not None:
-            refused = await send_all(self._sender, [job.outgoing(following)])
-            following = await self._commit(job, following, _never_sent(refused[0][1])) if refused else None
+    async def _limit(self, action: str, targets: Sequence[str]) -> None:
+        """Heed the action's slots, if it has any. Those that are out already are counted the first time."""
+        limit, slots = self._slots_of(action, targets), self._course.slots
+        if limit is None and action not in slots:
+            return
+        if slots.open(action, limit):
+            for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
+                slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
+            self._course.hold_all(action)
 
-    async def _commit(self, job: RunningJob, task: Task, ending: Ending) -> Task | None:
-        """Write and then remember how a task ended, with what follows from it: who is next, or the job's end."""
-        if task.final or (task.writing is not None and not ending.answered):
-            return None
-        now = self._clock.wall()
-        following = job.next_task(after=task) if task.open else None
-        task.writing = ending
-        writes = [job_rows.settle(job.id, task, ending)]
-        if following is not None:
-            writes.append(job_rows.begin(job.id, following, now))
-        if (state := job.verdict()) != "running":
-            writes += [job_rows.end(job.id, state, now), *self._at_end(job, now)]
-        try:
-            await self._store.write(*writes)
-        finally:
-            task.writing = None if task.writing is ending else task.writing
-        task.ending = ending
-        if following is not None:
-            following.begin(now, job.timeout_s)
-        self._finish(job, now)
-        return following
+    def _withdraw(self, job: RunningJob) -> None:
+        """Have what was sent of a cancelled job stopped."""
+        if self._withdrawals is None or job.cancelled_by is None:
+            return
+        for task in job.open_tasks():
+            ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
+            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
 
-    def _finish(self, job: RunningJob, now: float) -> None:
-        if job.ended_at is None and all(task.ending for task in job.tasks):
-            job.ended_at = now
-            self._running.pop(job.id, None)
-            job.ended.set()
+    async def _settle_withdrawn(self, node: str, key: str, by: str) -> None:
+        address = parse_command_id(key)
+        job = None if address is None else self._course.running.get(address[0])
+        task = None if job is None else job.task_of(node)
+        if job is not None and task is not None:
+            never = Ending("rejected", answered=False, error=f"cancelled by {by} before it began")
+            await self._course.settle(job, [(task, never)])
 
-    async def _settle_late(self, key: str, node: str, ending: Ending) -> bool:
-        """An answer to a job that has ended: it replaces `timed_out` or `unreachable`, and nothing else."""
+    async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
+        """An answer to a job that has ended: it replaces what the master could only guess, and nothing else."""
         async with self._late:
             if await self._store.write(job_rows.late_settle(key, node, ending)):
-                job = (await job_rows.read_jobs(self._store, key=key))[0]
-                state = state_of([each.outcome for each in job.nodes])
+                job = (await job_reads.read_jobs(self._store, key=key))[0]
+                state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
                 await self._store.write(job_rows.end(key, state, self._clock.wall()))
+                self._course.slots.free(job.action, [command])
+                await self._course.give_turns(job.action)
         return True
 
-    async def _sweep_job(self, job: RunningJob, now: float) -> None:
-        if (overlooked := job.next_task()) is not None:  # the write that should have begun it failed
-            overlooked.begin(now, job.timeout_s)
-            overlooked.due_at = now
-        over = [task for task in job.open_tasks() if now >= task.deadline_at]
-        due = [task for task in job.open_tasks() if task.due_at <= now < task.deadline_at]
-        await together(self._settle(job, task, self._over(job, task)) for task in over)
-        # A command to a node that is away is kept by the broker: another copy would only fill its queue.
-        await self._resend(job, [task for task in due if self._health.healthy(task.node)], now)
 
-    def _over(self, job: RunningJob, task: Task) -> Ending:
-        if self._health.healthy(task.node):
-            return Ending("timed_out", answered=False, error=f"no answer within {job.timeout_s:g} s")
-        return Ending(
-            "unreachable", answered=False, error=f"{task.node} is not there; it will run this when it is back"
-        )
-
-    async def _resend(self, job: RunningJob, tasks: Sequence[Task], now: float) -> None:
-        if not tasks:
-            return
-        await self._store.write(job_rows.resend(job.id, tasks))
-        for task in tasks:
-            task.attempt += 1
-            task.due_at = next_resend(task.began_at or now, now)
-        await self._send(job, [task for task in tasks if task.open])
-
-    async def _send(self, job: RunningJob, tasks: Iterable[Task]) -> None:
-        """Hand commands over; one that can never be sent has ended."""
-        for outgoing, error in await send_all(self._sender, [job.outgoing(task) for task in tasks]):
-            await self._settle(job, job.by_node[outgoing.node], _never_sent(error))
-
-
-def _due(job: RunningJob, now: float) -> bool:
-    return any(now >= min(task.due_at, task.deadline_at) for task in job.open_tasks()) or job.next_task() is not None
-
-
-def _never_sent(error: FleetfoldError) -> Ending:
-    return Ending("rejected", answered=True, error=error.message)
+def _overloaded(node: str) -> Overloaded:
+    return Overloaded(
+        f"nodes: the queue of {node!r} is full, and nothing was begun; wait until it has caught up "
+        f"(`fleetfold nodes show {node}`), or cancel what is queued for it"
+    )

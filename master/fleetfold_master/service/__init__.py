@@ -7,11 +7,14 @@ from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.job_api import JobApi
+from fleetfold_master.service.progress import hear_progress
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.sender import BusSender
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "TransactionApi",
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "JobApi", "QualityApi", "Rooms",
+    "TransactionApi", "hear_progress",
 ]  # fmt: skip

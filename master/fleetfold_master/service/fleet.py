@@ -15,6 +15,9 @@ from fleetfold_master.search import Corpora, Epochs, Own
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
     CommandResult,
     Heartbeat,
     Join,
@@ -34,6 +37,7 @@ __all__ = ["Fleet"]
 log = structlog.get_logger(__name__)
 
 PROBE_S = 1.0
+CANCEL_S = 2.0
 STATISTICS_S = 5.0
 
 OnResult = Callable[[str, CommandResult], Awaitable[bool]]
@@ -139,6 +143,11 @@ class Fleet:
         """Which process answers for `name` on the bus; `None` when nobody does."""
         answer = await self._ask_one(name, "ping", NodeList(), PROBE_S)
         return None if answer is None or answer.error else decode(answer.data, Pong).incarnation
+
+    async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
+        """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
+        answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
+        return {} if answer is None or answer.error else decode(answer.data, Cancelled).verdicts
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:

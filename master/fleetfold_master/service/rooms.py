@@ -9,6 +9,7 @@ from fleetfold_master.asking import Answering
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
+from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.transaction_api import TransactionApi
 
@@ -24,7 +25,9 @@ class Rooms:
     cache: CacheApi
     quality: QualityApi
     answering: Answering
+    jobs: JobApi
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""
-        return {**self.transactions.verbs(), **self.access.verbs(), **self.cache.verbs(), **self.quality.verbs()}
+        rooms = (self.transactions, self.access, self.cache, self.quality, self.jobs)
+        return {name: verb for room in rooms for name, verb in room.verbs().items()}

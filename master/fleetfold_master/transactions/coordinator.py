@@ -13,10 +13,12 @@ import msgspec
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions.delivery import AtEnd, Health, Outgoing, Sender, nothing_more, send_all, together
+from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel, redrive
+from fleetfold_master.transactions.given_up import given_up
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
 from fleetfold_master.transactions.operate import resolve, retry, skip
 from fleetfold_master.transactions.validate import Lookup, validate
@@ -45,11 +47,13 @@ class Transactions:
         *,
         policy: Policy | None = None,
         at_end: AtEnd = nothing_more,
+        withdrawals: Withdrawals | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
         self._clock = clock
         self._health = health
+        self._withdrawals = withdrawals
         self._lookup = lookup
         self._policy = policy or Policy()
         self._at_end = at_end
@@ -89,6 +93,8 @@ class Transactions:
         address = parse_id(result.id)
         if address is None:
             return False
+        if self._withdrawals is not None:
+            self._withdrawals.forget(node, result.id)
         active = self._active.get(address.tx)
         if active is None:
             return await self._undisturbed.run(self._take_late(address.tx, node, result))
@@ -210,14 +216,23 @@ class Transactions:
     async def _drive(self, active: Active, decide: _Decide) -> None:
         """One decision: made, committed, remembered; then, outside of the lock, sent."""
         async with active.lock:
-            decision = decide(active.tx, active.steps)
+            before = active.steps
+            decision = decide(active.tx, before)
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
                 if decision.tx.ended and not active.tx.ended:
                     writes += self._at_end(decision.tx, self._clock.wall())
                 await self._store.write(*writes)
                 self._remember(active, decision)
+        self._withdraw(before, decision)
         await self._send(active, decision.commands)
+
+    def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
+        """Have the forward commands stopped that were given up with a whole transaction."""
+        if self._withdrawals is not None and decision.entries:
+            for node, command, began_at in given_up(before, decision):
+                by = f"transaction {decision.tx.id}, which turns back"
+                self._withdrawals.cancel(node, [command], by, since=began_at)
 
     def _remember(self, active: Active, decision: Decision) -> None:
         if decision.tx is not active.tx:

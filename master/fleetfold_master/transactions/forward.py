@@ -7,6 +7,7 @@ from typing import Any
 
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
 from fleetfold_master.transactions.draft import FAILED, Draft
+from fleetfold_master.transactions.given_up import GIVEN_UP
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
@@ -32,7 +33,7 @@ def abandon(draft: Draft, why: str) -> None:
     for step in draft.in_order():
         if step.state == "running":
             draft.settle(step, state="unknown" if step.suspects else "failed", error=why)
-            draft.note("given up", step, why)
+            draft.note(GIVEN_UP, step, why)
     _turn_back(draft, why)
 
 

@@ -23,6 +23,8 @@ from fleetfold_shared.messages import (
     CachePopularAsk,
     CacheStatsAsk,
     CacheWarm,
+    JobCancel,
+    JobFollow,
     JobGet,
     JobList,
     JobWait,
@@ -87,6 +89,8 @@ ASKS: dict[str, Message] = {
     "jobs.get": JobGet(id="j1"),
     "jobs.wait": JobWait(id="j1"),
     "jobs.list": JobList(),
+    "jobs.follow": JobFollow(id="j1"),
+    "jobs.cancel": JobCancel(id="j1"),
     "tx.run": Transact(id="t9", steps=[STEP]),
     "tx.get": TransactionGet(id="t1"),
     "tx.wait": TransactionWait(id="t1"),
@@ -177,7 +181,7 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            assert verb in {"jobs.get", "jobs.wait", "nodes.approve"} or verb.startswith("tx.")
+            assert verb == "nodes.approve" or verb.startswith(("tx.", "jobs."))
 
 
 async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:

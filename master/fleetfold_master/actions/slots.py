@@ -1,0 +1,97 @@
+"""The governor: of an action that says so, at most so many commands are out at once, over all jobs.
+
+A command holds its slot from its begin until its node has answered. One that was given up without an answer may still
+run, so it keeps the slot for `LEASE_S` more. The slots are this master's: they are counted from its jobs, at a restart
+from the rows. Steps of transactions hold none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import inf
+
+__all__ = ["LEASE_S", "Slots"]
+
+LEASE_S = 60.0
+"""How long what was given up keeps its slot."""
+
+
+class _Room:
+    """One action: who holds its slots, until when at most, and the jobs that stand in line."""
+
+    __slots__ = ("held", "limit", "line")
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        self.held: dict[str, float] = {}
+        self.line: dict[str, None] = {}
+
+    @property
+    def free(self) -> int:
+        """How many more may begin."""
+        return 2**31 if self.limit is None else max(0, self.limit - len(self.held))
+
+
+class Slots:
+    """Who may begin. Commands and jobs are known by their ids."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, _Room] = {}
+
+    def __contains__(self, action: str) -> bool:
+        """Whether the action has been limited, as long as this master lives."""
+        return action in self._rooms
+
+    def open(self, action: str, limit: int | None) -> bool:
+        """The action has so many slots from now on. True the first time: then what is out already is to be held."""
+        new = action not in self._rooms
+        self._rooms.setdefault(action, _Room()).limit = limit
+        return new
+
+    def hold(self, action: str, command: str, until: float = inf) -> None:
+        """A command is out, until then at most (Unix seconds), whatever the limit says."""
+        if (room := self._rooms.get(action)) is not None:
+            room.held[command] = until
+
+    def take(self, action: str, job: str, commands: Sequence[str]) -> int:
+        """How many of the job's next `commands` may begin: they hold slots now. When that is not all, the job keeps or
+        gets its place in the line; nobody overtakes.
+        """
+        room = self._rooms.get(action)
+        if room is None:
+            return len(commands)
+        first = next(iter(room.line), job) == job
+        granted = min(room.free, len(commands)) if first else 0
+        room.held.update(dict.fromkeys(commands[:granted], inf))
+        if granted < len(commands):
+            room.line.setdefault(job)
+        else:
+            room.line.pop(job, None)
+        return granted
+
+    def free(self, action: str, commands: Iterable[str]) -> None:
+        """These are not out any more."""
+        if (room := self._rooms.get(action)) is not None:
+            for command in commands:
+                room.held.pop(command, None)
+
+    def leave(self, action: str, job: str) -> None:
+        """The job wants no slot now."""
+        if (room := self._rooms.get(action)) is not None:
+            room.line.pop(job, None)
+
+    def next(self, action: str) -> str | None:
+        """The job that is first in the line, if there is a slot for it."""
+        room = self._rooms.get(action)
+        return next(iter(room.line), None) if room is not None and room.free else None
+
+    def in_line(self, action: str, job: str) -> bool:
+        """Whether the job waits for a slot."""
+        return action in self._rooms and job in self._rooms[action].line
+
+    def expire(self, now: float) -> list[str]:
+        """Free what was held long enough; the actions whose line may go on."""
+        for room in self._rooms.values():
+            for command in [command for command, until in room.held.items() if until <= now]:
+                del room.held[command]
+        return [action for action, room in self._rooms.items() if room.line and room.free]
