@@ -42,6 +42,7 @@ from fleetfold_master.service import (
     Guard,
     QualityApi,
     Rooms,
+    RunsApi,
     TransactionApi,
 )
 from fleetfold_master.store import Nodes, Store
@@ -160,7 +161,8 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering)
+        runs = RunsApi(registry, jobs, guard.refusals, self._clock)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, runs)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))

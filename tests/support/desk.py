@@ -15,6 +15,7 @@ from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
@@ -25,6 +26,7 @@ from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
@@ -83,11 +85,21 @@ class _Federation:
 
 class _Jobs:
     def __init__(self) -> None:
+        self.endings = Endings()
         self.all: dict[str, Job] = {}
 
     async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
+
+    async def known(self, run: Run, caller: str) -> Job | None:
+        return self.all.get(run.id)
+
+    def runs_here(self, key: str) -> bool:
+        return False
+
+    async def read(self, keys: Sequence[str]) -> list[Job]:
+        return [self.all[key] for key in keys if key in self.all]
 
     async def get(self, key: str) -> Job:
         if key not in self.all:
@@ -176,7 +188,8 @@ class Desk:
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
+        runs = RunsApi(self.registry, self.jobs, self.guard.refusals, self.clock)  # type: ignore[arg-type]
+        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering, runs)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]

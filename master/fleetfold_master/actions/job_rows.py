@@ -14,7 +14,10 @@ from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, JobNode, JobState
 
-__all__ = ["begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "resend", "settle"]
+__all__ = [
+    "begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "read_many",
+    "resend", "settle",
+]  # fmt: skip
 
 _JOB = insert_once(job)
 _NODE = insert(job_node)
@@ -102,6 +105,17 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1) -> 
     """The job `key`, or the newest `limit` of all."""
     query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
     rows = await store.read(query if key is None else select(job).where(job.c.id == key))
+    nodes = await _nodes_of(store, rows)
+    return [_to_job(row, nodes[row["id"]]) for row in rows]
+
+
+async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
+    """Those of the jobs `keys` that there are."""
+    rows = [
+        row
+        for start in range(0, len(keys), 500)
+        for row in await store.read(select(job).where(job.c.id.in_(keys[start : start + 500])))
+    ]
     nodes = await _nodes_of(store, rows)
     return [_to_job(row, nodes[row["id"]]) for row in rows]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_rows
 from fleetfold_master.actions.delivery import AtEnd, Health, Sender, next_resend, nothing_more, send_all, together
+from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import (
     Ending,
     RunningJob,
@@ -46,6 +47,7 @@ class Jobs:
         self._running: dict[str, RunningJob] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
+        self.endings = Endings()
 
     async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
         """Begin a job on `targets`, once: the same id again is the same job, and with other content a `Conflict`.
@@ -102,6 +104,20 @@ class Jobs:
             pass
         return running.view()
 
+    async def read(self, keys: Sequence[str]) -> Sequence[Job]:
+        """Those of the jobs that there are, as the database has them."""
+        return await job_rows.read_many(self._store, keys)
+
+    def runs_here(self, key: str) -> bool:
+        """Whether the job has not ended, and this master sees to it."""
+        return key in self._running
+
+    async def known(self, run: Run, caller: str) -> Job | None:
+        """The job that this same run has begun before; None if it has not, or the id is another's."""
+        running = self._running.get(run.id)
+        digest = running.digest if running else await job_rows.read_digest(self._store, run.id)
+        return await self.get(run.id) if digest == digest_of(run, caller) else None
+
     async def recover(self) -> None:
         """Take up what an earlier master left: everything unanswered is sent again by the next sweep."""
         now = self._clock.wall()
@@ -136,11 +152,9 @@ class Jobs:
         return job.view()
 
     async def _existing(self, run: Run, caller: str) -> Job:
-        running = self._running.get(run.id)
-        digest = running.digest if running else await job_rows.read_digest(self._store, run.id)
-        if digest != digest_of(run, caller):
+        if (job := await self.known(run, caller)) is None:
             raise Conflict(f"id: {run.id!r} is another job; choose a new id", field="id")
-        return await self.get(run.id)
+        return job
 
     async def _settle(self, job: RunningJob, task: Task, ending: Ending) -> None:
         """Commit how a task ended; then the next node has its turn, if that is what follows."""
@@ -176,6 +190,7 @@ class Jobs:
             job.ended_at = now
             self._running.pop(job.id, None)
             job.ended.set()
+            self.endings.tell(job.id, job.view)
 
     async def _settle_late(self, key: str, node: str, ending: Ending) -> bool:
         """An answer to a job that has ended: it replaces `timed_out` or `unreachable`, and nothing else."""

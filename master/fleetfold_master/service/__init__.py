@@ -9,9 +9,11 @@ from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.sender import BusSender
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "TransactionApi",
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "RunsApi",
+    "TransactionApi",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.quality_api import QualityApi
+from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = ["Rooms"]
@@ -24,7 +25,14 @@ class Rooms:
     cache: CacheApi
     quality: QualityApi
     answering: Answering
+    runs: RunsApi
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""
-        return {**self.transactions.verbs(), **self.access.verbs(), **self.cache.verbs(), **self.quality.verbs()}
+        return {
+            **self.runs.verbs(),
+            **self.transactions.verbs(),
+            **self.access.verbs(),
+            **self.cache.verbs(),
+            **self.quality.verbs(),
+        }
