@@ -47,9 +47,9 @@ class RunCalls(Caller):
         `wait=False` as it started.
 
         With `any` one of these is enough: the one with least to do. `limit` takes so many of them (`3`, `"10%"`), as
-        `seed` has it. `batch` runs on so many at a time, with a pause between, and begins no more when over `max_failures`
-        did not end well. `dry_run` begins nothing: the job is `checked` and names the nodes, in their order. A
-        destructive action on more than one node that is not named needs `confirmed`.
+        `seed` has it. `batch` runs on so many at a time, with a pause between, and begins no more when over
+        `max_failures` did not end well. `dry_run` begins nothing: the job is `checked` and names the nodes, in their
+        order. A destructive action on more than one node that is not named needs `confirmed`.
 
         The same `id` is the same job, so a call may be repeated. It is a durable command: a master that dies
         meanwhile is waited for.

@@ -28,7 +28,7 @@ async def listing(
     *,
     removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
     where: Annotated[
-        str | None, Option(help="Those for which this holds, such as `role=shop and status=healthy`.")
+        str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
     common: Common = COMMON,
     terminal: Injected,

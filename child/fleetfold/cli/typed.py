@@ -16,7 +16,7 @@ AHEAD = 100
 
 
 async def typed_lines(stream: TextIO) -> AsyncGenerator[str, None]:
-    """Its lines as they come. A thread reads them, which nobody waits for at the end: it may wait for input for ever."""
+    """Its lines as they come. A thread reads them that nobody waits for at the end: it may wait for input for ever."""
     lines: asyncio.Queue[str | None] = asyncio.Queue(AHEAD)
     loop = asyncio.get_running_loop()
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from fleetfold.cli.documents import line
 from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import Output
 from fleetfold.cli.terminal import Terminal
 from fleetfold.cli.views.text import clean
-from fleetfold.submitting import SubmitOutcome
 from fleetfold_shared.errors import ErrorBody, InvalidInput
 from fleetfold_shared.messages import JobNode
+
+if TYPE_CHECKING:
+    from fleetfold.submitting import SubmitOutcome
 
 __all__ = ["Tally"]
 
