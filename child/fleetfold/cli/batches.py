@@ -127,17 +127,18 @@ def _check(lines: Lines, fields: Mapping[str, Any], words: Sequence[str]) -> Non
         if name not in {"confirmed", "dry_run"} and fields[name] != value:
             option = name.removesuffix("_s").replace("_", "-")
             raise InvalidInput(f"{option}: the lines say it, each for itself; leave --{option} out", field=option)
+    if lines.batch_id is not None:
+        check_batch_id(lines.batch_id)
     if lines.strict and lines.source == STDIN:
         raise InvalidInput("strict: stdin can be read only once; write the lines to a file first", field="strict")
 
 
 async def _surveyed(lines: Lines, source: str, caller: str) -> tuple[int | None, str]:
     """How many lines there are, if that can be known, and the batch's id."""
-    given = check_batch_id(lines.batch_id) if lines.batch_id is not None else None
     if source == STDIN:
-        return None, given or new_id()
+        return None, lines.batch_id or new_id()
     found = await asyncio.to_thread(survey, Path(source), caller)
-    return found.lines, given or found.batch_id
+    return found.lines, lines.batch_id or found.batch_id
 
 
 async def _texts(source: str, terminal: Terminal) -> AsyncGenerator[str | bytes, None]:
