@@ -26,7 +26,7 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import MASTERS, RESULTS, Topology
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.actions import Jobs
+from fleetfold_master.actions import Bulk, Jobs
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
@@ -161,7 +161,7 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions)
-        runs = RunsApi(registry, jobs, guard.refusals, self._clock)
+        runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock)
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, runs)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)

@@ -15,6 +15,7 @@ from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.actions import Bulk
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
@@ -97,9 +98,6 @@ class _Jobs:
 
     def runs_here(self, key: str) -> bool:
         return False
-
-    async def read(self, keys: Sequence[str]) -> list[Job]:
-        return [self.all[key] for key in keys if key in self.all]
 
     async def get(self, key: str) -> Job:
         if key not in self.all:
@@ -188,7 +186,7 @@ class Desk:
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
-        runs = RunsApi(self.registry, self.jobs, self.guard.refusals, self.clock)  # type: ignore[arg-type]
+        runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering, runs)  # type: ignore[arg-type]
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]

@@ -104,10 +104,6 @@ class Jobs:
             pass
         return running.view()
 
-    async def read(self, keys: Sequence[str]) -> Sequence[Job]:
-        """Those of the jobs that there are, as the database has them."""
-        return await job_rows.read_many(self._store, keys)
-
     def runs_here(self, key: str) -> bool:
         """Whether the job has not ended, and this master sees to it."""
         return key in self._running

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 from fleetfold_master.access.authority import Principal
-from fleetfold_master.actions import Jobs, ended_of
+from fleetfold_master.actions import Bulk, Jobs
+from fleetfold_master.actions.bulk import Begun
 from fleetfold_master.nodes import Registry
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.refusals import Refusals
@@ -37,9 +39,9 @@ __all__ = ["RunsApi"]
 class RunsApi:
     """The verbs, each with the message it takes."""
 
-    def __init__(self, registry: Registry, jobs: Jobs, refusals: Refusals, clock: Clock) -> None:
+    def __init__(self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: Refusals, clock: Clock) -> None:
         self._targets = Targets(registry)
-        self._jobs, self._refusals, self._clock = jobs, refusals, clock
+        self._jobs, self._bulk, self._refusals, self._clock = jobs, bulk, refusals, clock
         self._looking = asyncio.Lock()
 
     def verbs(self) -> dict[str, Verb[Any]]:
@@ -80,9 +82,12 @@ class RunsApi:
 
     async def _submit(self, ask: Submit, who: Principal) -> Submitted:
         """Each by itself: what is wrong with one is no concern of the others. They share their commits."""
-        return Submitted(runs=await asyncio.gather(*(self._accept(run, who) for run in ask.runs)))
+        begun = await self._bulk.begun(ask.runs, who.name)
+        return Submitted(runs=await asyncio.gather(*map(self._accept, ask.runs, begun, repeat(who))))
 
-    async def _accept(self, run: Run, who: Principal) -> RunAccepted:
+    async def _accept(self, run: Run, begun: Begun | None, who: Principal) -> RunAccepted:
+        if begun is not None:  # of a batch that broke off: nothing of it is looked into again
+            return RunAccepted(id=run.id, state=begun.state, nodes=begun.nodes)
         if not run.nodes:  # it looks at every node: in between, others have their turn
             async with self._looking:
                 await asyncio.sleep(0)
@@ -95,7 +100,7 @@ class RunsApi:
         return RunAccepted(id=run.id, state=job.state, nodes=len(job.nodes))
 
     async def _ended(self, ask: JobEndsAsk, who: Principal) -> JobEnds:
-        found = await ended_of(self._jobs, ask.ids, ask.wait_ms / 1000)
+        found = await self._bulk.ended(ask.ids, ask.wait_ms / 1000)
         seen = [job for job in found.ended if visible(job, who, "jobs.ended")]
         hidden = {job.id for job in found.ended}.difference(job.id for job in seen)
         return JobEnds(ended=_fitting(seen), unknown=[*found.unknown, *sorted(hidden)])
