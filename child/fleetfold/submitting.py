@@ -15,7 +15,6 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from fleetfold.caller import ANSWER_S
 from fleetfold_shared.errors import (
     DeadlineExceeded,
     ErrorBody,
@@ -47,7 +46,8 @@ __all__ = ["PATIENCE_S", "WINDOW", "SubmitOutcome", "Submitting"]
 WINDOW = 1000
 PATIENCE_S = 300.0
 REQUEST_BYTES = 512 * 1024
-WAIT_S = 5.0
+WAIT_S, ENDED_S, SUBMIT_S = 2.0, 6.0, 10.0
+"""How long one request waits for ends, and until when requests must be answered: a master that dies answers none."""
 MOST_IDS = 1000
 WAITERS = 4
 """Requests that wait for ends at the same time: what was accepted later need not wait for what takes long."""
@@ -184,7 +184,9 @@ class Submitting:
 
     async def _send(self, chunk: list[_Given]) -> None:
         try:
-            answer = await self._patiently("actions.submit", Submit(runs=[given.run for given in chunk]), Submitted)
+            answer = await self._patiently(
+                "actions.submit", Submit(runs=[given.run for given in chunk]), Submitted, SUBMIT_S
+            )
         except TooLarge as error:
             self._too_large(chunk, error)
             return
@@ -231,7 +233,8 @@ class Submitting:
                 if not ids:
                     return
                 self._waited_for.update(ids)
-            ends = await self._patiently("jobs.ended", JobEndsAsk(ids=ids, wait_ms=round(WAIT_S * 1000)), JobEnds)
+            ask = JobEndsAsk(ids=ids, wait_ms=round(WAIT_S * 1000))
+            ends = await self._patiently("jobs.ended", ask, JobEnds, ENDED_S)
             self._waited_for.difference_update(ids)
             for end in ends.ended:
                 self._ended(end)
@@ -257,12 +260,12 @@ class Submitting:
         for given in self._open.pop(key, ()):
             self._refused(given, error.body())
 
-    async def _patiently(self, verb: str, ask: Message, kind: type[T]) -> T:
+    async def _patiently(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
         """Ask until there is an answer: a master that has answered once is waited for when it is away."""
         began, tries = _now(), 0
         while True:
             try:
-                answer = await self._ask(verb, ask, kind, WAIT_S + ANSWER_S)
+                answer = await self._ask(verb, ask, kind, timeout_s)
             except AWAY as error:
                 if self._answered_at is None and isinstance(error, Unavailable):
                     raise
