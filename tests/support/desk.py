@@ -93,9 +93,6 @@ class _Jobs:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
-    async def known(self, run: Run, caller: str) -> Job | None:
-        return self.all.get(run.id)
-
     def runs_here(self, key: str) -> bool:
         return False
 

@@ -54,7 +54,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("run, jobs show", "a job", (Job,)),
     (
         "run --from",
-        "a document a line, as each ends: `line`, `id`, `outcome` (a job's state, or `refused`), `error`, `code`, `nodes`",
+        "one a line, as each ends: `line`, `id`, `outcome` (a job's state or `refused`), `error`, `code`, `nodes`",
         (),
     ),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),

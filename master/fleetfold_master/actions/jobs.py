@@ -108,12 +108,6 @@ class Jobs:
         """Whether the job has not ended, and this master sees to it."""
         return key in self._running
 
-    async def known(self, run: Run, caller: str) -> Job | None:
-        """The job that this same run has begun before; None if it has not, or the id is another's."""
-        running = self._running.get(run.id)
-        digest = running.digest if running else await job_rows.read_digest(self._store, run.id)
-        return await self.get(run.id) if digest == digest_of(run, caller) else None
-
     async def recover(self) -> None:
         """Take up what an earlier master left: everything unanswered is sent again by the next sweep."""
         now = self._clock.wall()
@@ -148,9 +142,11 @@ class Jobs:
         return job.view()
 
     async def _existing(self, run: Run, caller: str) -> Job:
-        if (job := await self.known(run, caller)) is None:
+        running = self._running.get(run.id)
+        digest = running.digest if running else await job_rows.read_digest(self._store, run.id)
+        if digest != digest_of(run, caller):
             raise Conflict(f"id: {run.id!r} is another job; choose a new id", field="id")
-        return job
+        return await self.get(run.id)
 
     async def _settle(self, job: RunningJob, task: Task, ending: Ending) -> None:
         """Commit how a task ended; then the next node has its turn, if that is what follows."""

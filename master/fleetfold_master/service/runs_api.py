@@ -67,9 +67,9 @@ class RunsApi:
                 return self._checked(ask, targets, who)
             check_confirmed(ask, targets)
         except (InvalidInput, NotFound):
-            if (begun := await self._jobs.known(ask, who.name)) is None:
+            if await self._bulk.begun([ask], who.name) == [None]:
                 raise
-            return begun
+            return await self._jobs.get(ask.id)
         return await self._jobs.start(ask, [target.node.name for target in targets], who.name)
 
     def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:

@@ -163,15 +163,6 @@ async def test_scopes_hold_for_every_way_of_choosing(desk: Desk) -> None:
         await run(desk, "eve", nodes=["crm", "shop-00"], any=True)
 
 
-async def test_a_run_that_is_sent_again_is_the_same_job_whatever_has_become_of_the_fleet(desk: Desk) -> None:
-    first = await run(desk, id="again", where="region=eu")
-    for name in SHOPS:
-        await desk.registry.remove(name)
-    assert await run(desk, id="again", where="region=eu") == first
-    with pytest.raises(NotFound):
-        await run(desk, id="new", where="region=eu")
-
-
 @pytest.mark.parametrize(
     ("share", "of", "number"), [("0", 9, 0), ("3", 9, 3), ("30", 9, 9), ("1%", 9, 1), ("50%", 9, 5), ("100%", 9, 9)]
 )
