@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from fleetfold.batchfile import check_batch_id, read_line, survey
 from fleetfold.cli.choosing import CHOICE, PACE
@@ -35,7 +35,7 @@ STDIN = "-"
 FOR_A_LINE = ("timeout_s", "start_within_s", "heartbeat_s", "overall_s", "retry", "callback", "confirmed")
 
 
-@Parameter(name="*", group="Batches")
+@Parameter(name="*", group=Group("Batches", sort_key=4))
 @dataclass(frozen=True, slots=True)
 class Lines:
     """Runs from a file."""

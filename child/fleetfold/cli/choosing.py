@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from fleetfold.cli.options import Flag, Option
 from fleetfold_shared.errors import InvalidInput
@@ -15,7 +15,7 @@ from fleetfold_shared.refusals import typed
 __all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
 
 
-@Parameter(name="*", group="Nodes")
+@Parameter(name="*", group=Group("Nodes", sort_key=1))
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which nodes."""
@@ -42,7 +42,7 @@ class Choice:
         }  # fmt: skip
 
 
-@Parameter(name="*", group="Order")
+@Parameter(name="*", group=Group("Order", sort_key=2))
 @dataclass(frozen=True, slots=True)
 class Pace:
     """In which order."""
@@ -61,7 +61,7 @@ class Pace:
         }  # fmt: skip
 
 
-@Parameter(name="*", group="Times and tries")
+@Parameter(name="*", group=Group("Times and tries", sort_key=3))
 @dataclass(frozen=True, slots=True)
 class Times:
     """How long, how often, and who is told."""

@@ -70,11 +70,11 @@ class RunsApi:
             if await self._bulk.begun([ask], who.name) == [None]:
                 raise
             return await self._jobs.get(ask.id)
-        return await self._jobs.start(ask, [target.node.name for target in targets], who.name)
+        return await self._jobs.start(ask, [target.node for target in targets], who.name)
 
     def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:
         """The job as it would begin."""
-        nodes = [JobNode(target.node.name) for target in targets]
+        nodes = [JobNode(target.node) for target in targets]
         return Job(
             id=ask.id, action=ask.action, params=ask.params, state="checked", nodes=nodes, caller=who.name,
             created_at=self._clock.wall(),

@@ -15,6 +15,7 @@ from fleetfold_master.actions import check_params
 from fleetfold_master.nodes import Registry
 from fleetfold_master.service.balance import Balance
 from fleetfold_master.service.scoping import node_in_scope
+from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, NodeRecord, Run
 from fleetfold_shared.shares import share_of
@@ -31,7 +32,7 @@ _parsed = lru_cache(maxsize=256)(parse)
 class Target(NamedTuple):
     """A node to run on, and the action as it has it."""
 
-    node: NodeRecord
+    node: str
     info: ActionInfo
 
 
@@ -59,11 +60,8 @@ class Targets:
         return found
 
     def _named(self, ask: Run, who: Principal) -> list[Target]:
-        """The nodes by name; any one of them may be one that is not active, as long as another is."""
-        nodes = [
-            self._registry.record(node_in_scope(self._registry, name, who, "nodes"))
-            for name in dict.fromkeys(ask.nodes)
-        ]
+        """The nodes by name. For any one of them, those that are not active are passed over, if others are."""
+        nodes = [node_in_scope(self._registry, name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
         if ask.any:
             nodes = [node for node in nodes if node.state == "active"] or nodes
         return [_able(node, ask.action) for node in nodes]
@@ -73,7 +71,7 @@ class Targets:
         term = None if ask.where is None else _parsed(ask.where)
         known = [node for node in self._registry.all() if who.may_node(node.name)]
         active = [self._registry.record(node) for node in known if node.state == "active"]
-        able = [Target(node, info) for node in active if (info := _info(node, ask.action)) is not None]
+        able = [Target(node.name, info) for node in active if (info := _info(node, ask.action)) is not None]
         if not able:
             raise NotFound(
                 f"action: no active node has {ask.action!r}: of {_counted(len(known))}, {len(active)} "
@@ -83,15 +81,15 @@ class Targets:
         if term is None:
             return able
         fitting = {node.name for node in choose(term, active)}
-        found = [target for target in able if target.node.name in fitting]
+        found = [target for target in able if target.node in fitting]
         if not found:
             missing = missing_labels(term, active)
             raise NotFound(_nobody(ask, len(active), len(able), len(fitting), missing), field="where")
         return found
 
     def _any_of(self, found: Sequence[Target]) -> Target:
-        chosen = self._balance.choose([target.node for target in found])
-        return next(target for target in found if target.node is chosen)
+        chosen = self._balance.choose([self._registry.record(self._registry.get(target.node)) for target in found])
+        return next(target for target in found if target.node == chosen.name)
 
 
 def check_confirmed(ask: Run, targets: Sequence[Target]) -> None:
@@ -113,10 +111,11 @@ def those_where(nodes: Iterable[NodeRecord], where: str | None) -> list[NodeReco
 
 
 def _check_choice(ask: Run) -> None:
-    ways = [name for name in ("nodes", "all", "where") if getattr(ask, name) not in ([], False, None)]
-    if len(ways) > 1 or not (ways or ask.any):
+    ways = bool(ask.nodes) + ask.all + (ask.where is not None)
+    if ways > 1 or not (ways or ask.any):
+        field = "all" if ask.all and not ask.nodes else "nodes"
         raise InvalidInput(
-            "nodes: name the nodes to run on, or all of them, or say where: one of these", field=(ways or ["nodes"])[0]
+            f"{field}: name the nodes to run on, or all of them, or say where: one of these", field=field
         )
     if ask.any and ask.limit is not None:
         raise InvalidInput("limit: any one node is one already; leave one of the two out", field="limit")
@@ -128,14 +127,14 @@ def _limited(found: Sequence[Target], limit: str, seed: int) -> list[Target]:
     """So many of them by the order of their hashes: of one seed, those of a smaller limit are among those of a larger,
     and a node that comes or goes changes the place of no other.
     """
-    return sorted(found, key=lambda target: _rank(seed, target.node.name))[: share_of(limit, len(found))]
+    return sorted(found, key=lambda target: _rank(seed, target.node))[: share_of(limit, len(found))]
 
 
 def _rank(seed: int, name: str) -> bytes:
     return blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
 
 
-def _able(node: NodeRecord, action: str) -> Target:
+def _able(node: StoredNode, action: str) -> Target:
     """A node that somebody has named."""
     if node.state != "active":
         raise InvalidInput(
@@ -144,11 +143,14 @@ def _able(node: NodeRecord, action: str) -> Target:
     if (info := _info(node, action)) is None:
         known = ", ".join(sorted(info.name for info in node.description.actions)) or "none"
         raise NotFound(f"action: {node.name!r} has no {action!r}; it has: {known}", field="action")
-    return Target(node, info)
+    return Target(node.name, info)
 
 
-def _info(node: NodeRecord, action: str) -> ActionInfo | None:
-    return next((info for info in node.description.actions if info.name == action), None)
+def _info(node: StoredNode | NodeRecord, action: str) -> ActionInfo | None:
+    for info in node.description.actions:
+        if info.name == action:
+            return info
+    return None
 
 
 def _nobody(ask: Run, active: int, able: int, fitting: int, missing: Sequence[str]) -> str:
