@@ -46,15 +46,15 @@ def early_answer() -> None:
             future.set_result(result)
         return finishing(self, result, **more)
 
-    async def hasty(self: Any, action: Any, command: Any, admission: Any) -> Any:
+    async def hasty(self: Any, action: Any, command: Any, *more: Any) -> Any:
         future = told[command.id] = asyncio.get_running_loop().create_future()
-        whole = asyncio.ensure_future(run(self, action, command, admission))
+        whole = asyncio.ensure_future(run(self, action, command, *more))
         await asyncio.wait([whole, future], return_when=asyncio.FIRST_COMPLETED)
         return future.result() if future.done() else await whole
 
     Transaction.commit = slow_commit  # type: ignore[method-assign]
     Ledger.finishing = telling  # type: ignore[method-assign]
-    Runner.run = hasty  # type: ignore[method-assign]
+    Runner.run = hasty  # type: ignore[method-assign,assignment]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {"no-tombstone": no_tombstone, "early-answer": early_answer}

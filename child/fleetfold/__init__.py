@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, RetryPolicy, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, RetryPolicy, Rollback, Run, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -35,6 +35,7 @@ __all__ = [
     "Refused",
     "RetryPolicy",
     "Rollback",
+    "Run",
     "Sort",
     "StepSpec",
     "__version__",

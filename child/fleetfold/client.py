@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from fleetfold.access import AccessCalls
 from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
-from fleetfold.caller import ANSWER_S, wait_ms
+from fleetfold.caller import ANSWER_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.jobcalls import JobCalls
 from fleetfold.quality import QualityCalls
+from fleetfold.running import RunCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
@@ -21,13 +21,12 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.errors import Unauthenticated
-from fleetfold_shared.ids import check_slug, new_id
+from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import (
     Job,
     JobGet,
     JobList,
     JobListed,
-    JobWait,
     NodeGet,
     NodeList,
     NodeListed,
@@ -39,14 +38,13 @@ from fleetfold_shared.messages import (
     NodeStats,
     NodeStatsAsk,
     NodeUpdate,
-    Run,
 )  # fmt: skip
 from fleetfold_shared.urls import shown
 
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, JobCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
@@ -81,9 +79,9 @@ class Client(SearchCalls, AskCalls, JobCalls, TransactionCalls, QualityCalls, Ca
         except Unauthenticated:
             raise Unauthenticated(_unwelcome(shown(url), shown_key)) from None
 
-    async def nodes(self, *, removed: bool = False) -> list[NodeRecord]:
-        """The nodes by name; with `removed` also those that were taken out."""
-        return (await self._ask("nodes.list", NodeList(all=removed), NodeListed)).nodes
+    async def nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
+        """The nodes by name, those for which `where` holds; with `removed` also those that were taken out."""
+        return (await self._ask("nodes.list", NodeList(all=removed, where=where), NodeListed)).nodes
 
     async def node(self, name: str) -> NodeRecord:
         """One node."""
@@ -106,31 +104,6 @@ class Client(SearchCalls, AskCalls, JobCalls, TransactionCalls, QualityCalls, Ca
         """The fleet in figures."""
         return await self._ask("nodes.stats", NodeStatsAsk(), NodeStats)
 
-    async def run(
-        self,
-        action: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        nodes: Sequence[str] = (),
-        all: bool = False,  # noqa: A002 (as in `--all`)
-        sequential: bool = False,
-        timeout_s: float = 60.0,
-        wait: bool = True,
-        id: str | None = None,  # noqa: A002
-    ) -> Job:
-        """Run `action` on `nodes` or on all of them; the job when it has ended, or with `wait=False` as it started.
-
-        The same `id` is the same job, so a call may be repeated. It is a durable command: a master that dies
-        meanwhile is waited for.
-        """
-        job_id = id or new_id()
-        ask = Run(
-            id=job_id, action=action, params=dict(params or {}), nodes=list(nodes), all=all, sequential=sequential,
-            timeout_s=timeout_s, wait_ms=wait_ms(timeout_s) if wait else 0,
-        )  # fmt: skip
-        job = await self._start("actions.run", ask, Job, timeout_s)
-        return await self.wait_job(job_id, timeout_s + ANSWER_S) if wait and job.state == "running" else job
-
     async def job(self, id: str) -> Job:  # noqa: A002
         """One job as it stands."""
         return await self._ask("jobs.get", JobGet(id=id), Job)
@@ -138,11 +111,6 @@ class Client(SearchCalls, AskCalls, JobCalls, TransactionCalls, QualityCalls, Ca
     async def jobs(self, limit: int = 50) -> list[Job]:
         """The latest jobs, newest first."""
         return (await self._ask("jobs.list", JobList(limit=limit), JobListed)).jobs
-
-    async def wait_job(self, id: str, timeout_s: float) -> Job:  # noqa: A002
-        """The job when it has ended; `DeadlineExceeded` after `timeout_s`. Survives a master's restart."""
-        ask = JobWait(id=id, wait_ms=wait_ms(timeout_s))
-        return await self._until_ended("jobs.wait", ask, Job, {"running"}, timeout_s)
 
 
 def _unwelcome(url: str, key: ApiKey | None) -> str:

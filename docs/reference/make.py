@@ -21,13 +21,14 @@ from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.asking import Answering
-from fleetfold_master.service import AccessApi, Api, CacheApi, JobApi, QualityApi, Rooms, TransactionApi
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_master.service import AccessApi, Api, CacheApi, JobApi, QualityApi, Rooms, RunsApi, TransactionApi
+from fleetfold_shared.errors import ErrorBody, FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
     Message,
     access,
     asking,
+    batches,
     cache,
     criteria,
     explain,
@@ -43,8 +44,8 @@ from fleetfold_shared.messages import commands as jobs
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
-    "About kept answers": cache, "About commands and jobs": jobs, "About long work": work,
-    "About transactions": transactions, "About access": access,
+    "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
+    "About long work": work, "About transactions": transactions, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -125,9 +126,10 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
-    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering, JobApi)
-    rooms = (room.__new__(room) for room in kinds)  # the table alone is wanted, not a running service
-    api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
+    named = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
+    others = tuple(room.__new__(room) for room in (RunsApi, JobApi))
+    rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
+    api._rooms = Rooms(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")
@@ -197,6 +199,7 @@ def _errors() -> Iterator[str]:
     yield from ("| code | status | exit code | |", "| --- | --- | --- | --- |")
     for kind in FleetfoldError.__subclasses__():
         yield f"| `{kind.code}` | {kind.status} | {kind.exit_code} | {_doc(kind)} |"
+    yield from _message(ErrorBody)
 
 
 def _messages() -> Iterator[str]:

@@ -26,7 +26,7 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import MASTERS, RESULTS, Topology
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.actions import Jobs, Withdrawals
+from fleetfold_master.actions import Bulk, Jobs, Withdrawals
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
@@ -43,6 +43,7 @@ from fleetfold_master.service import (
     JobApi,
     QualityApi,
     Rooms,
+    RunsApi,
     TransactionApi,
     hear_progress,
 )
@@ -166,7 +167,9 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, JobApi(jobs))
+        runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock)
+        others = (runs, JobApi(jobs))
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))

@@ -124,8 +124,8 @@ class FakeFleet:
     async def __aexit__(self, *_: object) -> None:
         self.closed = True
 
-    async def nodes(self, *, removed: bool = False) -> list[NodeRecord]:
-        return self._said("nodes", removed, self.records)
+    async def nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
+        return self._said("nodes", (removed, where), self.records)
 
     async def node(self, name: str) -> NodeRecord:
         for record in self.records:

@@ -15,6 +15,8 @@ from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.actions import Bulk
+from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
@@ -26,6 +28,7 @@ from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
@@ -84,11 +87,15 @@ class _Federation:
 
 class _Jobs:
     def __init__(self) -> None:
+        self.endings = Endings()
         self.all: dict[str, Job] = {}
 
     async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
+
+    def runs_here(self, key: str) -> bool:
+        return False
 
     async def get(self, key: str) -> Job:
         if key not in self.all:
@@ -184,7 +191,9 @@ class Desk:
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
         jobs = JobApi(self.jobs)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering, jobs)  # type: ignore[arg-type]
+        runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
+        cache = CacheApi(self.cache, self.federation)  # type: ignore[arg-type]
+        rooms = Rooms(self.access, transactions, cache, self.quality, answering, (runs, jobs))
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]

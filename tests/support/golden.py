@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from fleetfold_shared import messages as m
+from fleetfold_shared.errors import ErrorBody
 
 __all__ = ["SAMPLES", "kinds"]
 
@@ -220,6 +221,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.ProgressReport(id="j.job-1.shop", progress=_progress),
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
+        m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),
+        m.RunAccepted(id="job-1", state="running", nodes=2, error=ErrorBody("not_found", "node: no", "node")),
+        m.Submitted(runs=[m.RunAccepted(id="job-1", state="running", nodes=2)]),
+        m.JobEndsAsk(ids=["job-1"], wait_ms=100),
+        m.JobEnd("job-1", "partly", [_job_node], "stopped after 2 of 3 failed"),
+        m.JobEnds(ended=[m.JobEnd("job-1", "ok", [])], unknown=["job-2"]),
         m.JobCancel(id="job-1"),
         m.JobFollow(id="job-1", wait_ms=100),
         m.JobGet(id="job-1"),
@@ -231,7 +238,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Joined(node="shop", state="active", heartbeat_s=5.0),
         m.Superseded(incarnation="01hzz"),
         m.Pong(incarnation="01hzy", in_flight=2, epochs={"products": 7}),
-        m.NodeList(all=True),
+        m.NodeList(all=True, where="role=shop"),
         m.NodeListed(nodes=[_record]),
         m.NodeGet(node="shop"),
         m.NodeUpdate(node="shop", state="maintenance", title="The shop", labels={"region": "eu"}, weight=2.5),

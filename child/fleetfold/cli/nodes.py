@@ -27,12 +27,15 @@ nodes = App(name="nodes", help="Who is there, and how they are.")
 async def listing(
     *,
     removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
+    where: Annotated[
+        str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
     """All nodes: type, state, health, documents, actions, when last heard, and how fast they answer."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.nodes(removed=removed)
+        found = await fleet.nodes(removed=removed, where=where)
     terminal.show(common, {"nodes": found}, lambda: views.listing(found))
 
 

@@ -52,6 +52,11 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("quality forget", "`judgements` and `clicks`: how many were dropped", ()),
     ("ask", "an answer in words", (Answered,)),
     ("run, jobs show", "a job", (Job,)),
+    (
+        "run --from",
+        "one a line, as each ends: `line`, `id`, `outcome` (a job's state or `refused`), `error`, `code`, `nodes`",
+        (),
+    ),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),
     ("tx run, tx show", "a transaction", (TransactionView,)),
     ("tx list", "`transactions`: a list of transactions without their timelines, newest first", ()),

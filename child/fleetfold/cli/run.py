@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from fleetfold.cli.batches import LINES, Lines, run_lines
+from fleetfold.cli.choosing import CHOICE, PACE, TIMES, Choice, Pace, Times
 from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Flag, Option
-from fleetfold.cli.terminal import Injected
+from fleetfold.cli.terminal import Injected, Terminal
+from fleetfold.cli.typed import agreed
 from fleetfold.cli.values import assignment, values
 from fleetfold.cli.views import jobs as views
-from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import JobState
+from fleetfold_shared.errors import Conflict, InvalidInput
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Job, JobState
 
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
 __all__ = ["run"]
 
-USAGE = "`fleetfold run TARGET ACTION [key=value]...`, or `fleetfold run --all ACTION [key=value]...`"
-EXIT: dict[JobState, int] = {"running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED}
+USAGE = (
+    "`fleetfold run TARGET ACTION [key=value]...`, or instead of TARGET `--all` or `--where EXPRESSION`, "
+    "or `--from FILE` alone"
+)
+EXIT: dict[JobState, int] = {
+    "checked": OK, "running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED, "cancelled": FAILED,
+}  # fmt: skip
+SHOWN_NAMES = 5
 
 
 async def run(
@@ -29,45 +39,81 @@ async def run(
     action: Annotated[str | None, Option(help="The action's name.")] = None,
     /,
     *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
-    all: Annotated[bool, Flag(help="On all active nodes; then there is no TARGET.")] = False,  # noqa: A002
-    sequential: Annotated[bool, Flag(help="One node after another.")] = False,
-    timeout: Annotated[float, Option(help="Seconds the whole may take.", show_default=True)] = 60.0,
+    choice: Choice = CHOICE,
+    pace: Pace = PACE,
+    times: Times = TIMES,
+    lines: Lines = LINES,
     detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
     id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Run an action on one node, on several, or on all.
+    """Run an action on one node, on several, on all, or on those for which an expression holds.
 
     `fleetfold run shop reserve_stock sku=TNT-204 quantity=2`, or `fleetfold run --all stock_of sku=TNT-204`.
 
     A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
 
+    With `--from FILE`, run what each line of a file says, thousands of them.
+
     Exit code 3 when it failed on some of the nodes, 1 when on all.
     """
-    targets, name, words = _read(target, action, parameters, everywhere=all)
-    given = [assignment(word) for word in words]
+    fields = {**choice.fields(), **pace.fields(), **times.fields()}
+    if lines.source is not None:
+        words = [word for word in (target, action, id) if word is not None]
+        return await run_lines(lines, fields, words, common, terminal, detach=detach)
+    targets, name, given_words = _read(target, action, parameters, choice)
+    fields["all"] = choice.all or not (targets or choice.where)
+    given = [assignment(word) for word in given_words]
     async with await terminal.fleet(common) as fleet:
         schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
-        job = await fleet.run(
-            name, values(given, schema), nodes=targets, all=all, sequential=sequential, timeout_s=timeout,
-            wait=not detach, id=id,
-        )  # fmt: skip
-    terminal.show(common, job, lambda: job.id if detach else views.detail(job))
+        fields |= {"nodes": targets, "wait": not detach, "id": id or new_id()}
+        job = await _started(fleet, name, values(given, schema), fields, common, terminal)
+    return _shown(job, common, terminal, detach=detach)
+
+
+async def _started(
+    fleet: Client, action: str, params: Mapping[str, Any], fields: dict[str, Any], common: Common, terminal: Terminal
+) -> Job:
+    """The job; where the master wants a confirmation, a person at a terminal is asked for it."""
+    try:
+        return await fleet.run(action, params, **fields)
+    except InvalidInput as refused:
+        if refused.field != "confirmed" or common.json or not (terminal.stdin.isatty() and terminal.err.isatty()):
+            raise
+    checked = await fleet.run(action, params, **fields | {"dry_run": True, "id": new_id()})
+    if not await agreed(_question(checked), terminal.err, terminal.stdin):
+        raise Conflict("nothing was run: it was not confirmed", field="confirmed")
+    return await fleet.run(action, params, **fields | {"confirmed": True})
+
+
+def _question(checked: Job) -> str:
+    names = [node.node for node in checked.nodes]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{checked.action} is destructive. Run it on {len(names)} nodes ({', '.join(names[:SHOWN_NAMES])}{more})?"
+
+
+def _shown(job: Job, common: Common, terminal: Terminal, *, detach: bool) -> int:
+    """Show how it has ended, or that it has begun; the exit code."""
+    terminal.show(common, job, lambda: job.id if detach and job.state != "checked" else views.detail(job))
     return EXIT[job.state]
 
 
 def _read(
-    target: str | None, action: str | None, parameters: tuple[str, ...], *, everywhere: bool
+    target: str | None, action: str | None, parameters: tuple[str, ...], choice: Choice
 ) -> tuple[list[str], str, tuple[str, ...]]:
-    """The nodes, the action and its parameters; with `--all` the words stand one place further to the left."""
-    if everywhere:
+    """The nodes, the action and its parameters. Where the options say which nodes, or with `--any` nobody does, the
+    words stand one place further to the left.
+    """
+    without = choice.needs_no_target or (choice.any and (action is None or "=" in action))
+    if without:
         target, action, parameters = "", target, parameters if action is None else (action, *parameters)
     if target is None or action is None:
         missing = "target" if target is None else "action"
         raise InvalidInput(f"{missing.upper()} is missing: {USAGE}", field=missing)
-    if everywhere and parameters and "=" not in parameters[0]:
-        raise InvalidInput(f"TARGET and --all exclude each other: {USAGE}", field="target")
+    if without and parameters and "=" not in parameters[0]:
+        option = "--all" if choice.all else "--where"
+        raise InvalidInput(f"TARGET and {option} exclude each other: {USAGE}", field="target")
     return [name for name in target.split(",") if name], action, parameters
 
 

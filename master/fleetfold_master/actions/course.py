@@ -12,6 +12,7 @@ from math import inf
 from fleetfold_master.actions import job_rows
 from fleetfold_master.actions.agenda import Agenda
 from fleetfold_master.actions.delivery import SENT_AT_ONCE, AtEnd, Sender, is_for_good, next_resend, send_wave
+from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Begin, Pause, Stop, decide
 from fleetfold_master.actions.slots import LEASE_S, Slots
@@ -24,12 +25,13 @@ from fleetfold_shared.waves import waves
 
 __all__ = ["Course"]
 
-_Endings = Sequence[tuple[Task, Ending]]
+_Ends = Sequence[tuple[Task, Ending]]
 
 
 class Course:
     """The jobs that are `running`, and all that changes them. `rolling` are those with targets that have not begun,
-    but for those that stand in line for a slot; `away` has the jobs that wait for a node's return.
+    but for those that stand in line for a slot; `away` has the jobs that wait for a node's return. `endings` are
+    told of each end.
     """
 
     def __init__(self, store: Store, sender: Sender, clock: Clock, at_end: AtEnd) -> None:
@@ -39,6 +41,7 @@ class Course:
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.agenda = Agenda()
         self.slots = Slots()
+        self.endings = Endings()
 
     def take_up(self, job: RunningJob) -> None:
         """The job is committed, and goes on from where it is. What it has out already holds slots."""
@@ -70,7 +73,7 @@ class Course:
         until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
         self.slots.hold(job.action, command_id(job.id, task.node), until)
 
-    async def settle(self, job: RunningJob, endings: _Endings, *more: Write) -> None:
+    async def settle(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
         """Commit how tasks ended; then those have their turn for whom that makes room."""
         await self._commit(job, endings, *more)
         if job.begun < len(job.tasks):
@@ -151,7 +154,7 @@ class Course:
         self._finish(job, self._clock.wall())
         job.changed()
 
-    async def _commit(self, job: RunningJob, endings: _Endings, *more: Write) -> None:
+    async def _commit(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
         """Write and then remember how tasks ended, and the job's end if nothing is missing any more."""
         endings = [(task, ending) for task, ending in endings if task.takes(ending)]
         if not endings and not more:
@@ -181,11 +184,12 @@ class Course:
         self.rolling.pop(job.id, None)
         self.agenda.forget(job.id)
         self.slots.leave(job.action, job.id)
+        self.endings.tell(job.id, job.view)
         if self.away:
             for node in [task.node for task in job.tasks if task.due_at == inf]:
                 self.away[node].pop(job.id, None)
 
-    def _free_slots(self, job: RunningJob, endings: _Endings) -> None:
+    def _free_slots(self, job: RunningJob, endings: _Ends) -> None:
         if job.action not in self.slots:
             return
         for task, ending in endings:

@@ -17,7 +17,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, Progress, Run
 
-__all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_unheard"]
+__all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_many", "read_unheard"]
 
 _log = structlog.get_logger(__name__)
 _run_decoder = msgspec.json.Decoder(Run)
@@ -41,6 +41,17 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1) -> 
     """The job `key`, or the newest `limit` of all."""
     query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
     rows = await store.read(query if key is None else select(job).where(job.c.id == key))
+    nodes = await _nodes_of(store, rows)
+    return [_to_job(row, nodes[row["id"]]) for row in rows]
+
+
+async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
+    """Those of the jobs `keys` that there are."""
+    rows = [
+        row
+        for start in range(0, len(keys), 500)
+        for row in await store.read(select(job).where(job.c.id.in_(keys[start : start + 500])))
+    ]
     nodes = await _nodes_of(store, rows)
     return [_to_job(row, nodes[row["id"]]) for row in rows]
 

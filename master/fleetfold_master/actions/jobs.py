@@ -13,6 +13,7 @@ from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_reads, job_rows
 from fleetfold_master.actions.course import Course
 from fleetfold_master.actions.delivery import AtEnd, Health, Sender, nothing_more, together
+from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of, state_of
 from fleetfold_master.actions.slots import LEASE_S
@@ -143,6 +144,15 @@ class Jobs:
             return await self.get(key)
         await running.until_ended(timeout_s)
         return running.view()
+
+    @property
+    def endings(self) -> Endings:
+        """Who waits for the ends of many jobs at once."""
+        return self._course.endings
+
+    def runs_here(self, key: str) -> bool:
+        """Whether the job has not ended, and this master sees to it."""
+        return key in self._course.running
 
     async def changes(self, key: str, timeout_s: float) -> AsyncGenerator[Job, None]:
         """The job as it stands, and after each change, ten a second at most; until it has ended or `timeout_s` is over.

@@ -11,10 +11,11 @@ from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.progress import hear_progress
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.sender import BusSender
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "JobApi", "QualityApi", "Rooms",
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "JobApi", "QualityApi", "Rooms", "RunsApi",
     "TransactionApi", "hear_progress",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.parts import Say, silent
 from fleetfold_broker.service import Service
 from fleetfold_master.access.authority import Principal
-from fleetfold_master.actions import Jobs, check_params
+from fleetfold_master.actions import Jobs
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facets import merged_facets
@@ -21,15 +21,17 @@ from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.scoping import (
     MOST_LOOKED_AT,
     asked_nodes,
-    check_run,
     check_visible,
     narrow_search,
+    no_node,
+    node_in_scope,
     sees_all,
     visible,
 )
-from fleetfold_master.service.touched import Touched, named, touches_answer, touches_node
+from fleetfold_master.service.targets import those_where
+from fleetfold_master.service.touched import touches_answer, touches_node
 from fleetfold_master.store import StoredNode
-from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
     Answered,
     Ask,
@@ -49,7 +51,6 @@ from fleetfold_shared.messages import (
     NodeStats,
     NodeStatsAsk,
     NodeUpdate,
-    Run,
     Search,
     Searched,
     encode,
@@ -59,7 +60,7 @@ __all__ = ["Api"]
 
 
 class Api:
-    """The verbs, each with the message it takes; those about access and quality have rooms of their own."""
+    """The verbs, each with the message it takes; those of the larger areas have rooms of their own."""
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: Fleet, federation: Federation,
@@ -89,7 +90,6 @@ class Api:
             "nodes.stats": Verb(NodeStatsAsk, self._nodes_stats),
             "search.query": Verb(Search, self._search),
             "ask.question": Verb(Ask, self._ask, touches_answer, recorded=True, in_parts=self._ask_in_parts),
-            "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
             "jobs.list": Verb(JobList, self._jobs_list),
@@ -97,7 +97,7 @@ class Api:
         }
 
     async def _nodes_list(self, ask: NodeList, who: Principal) -> NodeListed:
-        return NodeListed(nodes=self._records(who, removed=ask.all))
+        return NodeListed(nodes=those_where(self._records(who, removed=ask.all), ask.where))
 
     async def _nodes_get(self, ask: NodeGet, who: Principal) -> NodeRecord:
         return self._registry.record(self._node(ask.node, who, pending=True))
@@ -160,14 +160,6 @@ class Api:
 
         return await self._rooms.answering.answer(ask, find, say)
 
-    async def _run(self, ask: Run, who: Principal) -> Job:
-        check_run(ask, who)
-        targets = self._targets(ask, who)
-        job = await self._jobs.start(ask, [node.name for node in targets], who.name)
-        if ask.wait_ms and job.state == "running":
-            job = await self._jobs.wait(ask.id, ask.wait_ms / 1000)
-        return fit_job(job)
-
     async def _jobs_get(self, ask: JobGet, who: Principal) -> Job:
         return fit_job(check_visible(await self._jobs.get(ask.id), who, "jobs.get"))
 
@@ -187,59 +179,11 @@ class Api:
 
     def _node(self, name: str, who: Principal, field: str = "node", *, pending: bool = False) -> StoredNode:
         """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
-        who.need_node(name, field)
-        try:
-            return self._registry.get(name, pending=pending)
-        except NotFound:
-            raise _no_node(name, who.narrow(node.name for node in self._registry.all())) from None
+        return node_in_scope(self._registry, name, who, field, pending=pending)
 
     def _searchable(self, name: str, who: Principal, field: str) -> None:
         """The same of what can be searched, which may be more than the nodes."""
         who.need_node(name, field)
         known = [node.name for node in self._federation.nodes()]
         if name not in known:
-            raise _no_node(name, who.narrow(known))
-
-    def _targets(self, ask: Run, who: Principal) -> list[StoredNode]:
-        """The nodes to run on; everything about the action is checked before anything is sent."""
-        if ask.all == bool(ask.nodes):
-            raise InvalidInput("nodes: name the nodes to run on, or all of them, not both", field="nodes")
-        nodes = [self._node(name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
-        nodes = nodes or [
-            node for node in self._registry.all()
-            if node.state == "active" and _has(node, ask.action) and who.may_node(node.name)
-        ]  # fmt: skip
-        if not nodes:
-            raise NotFound(
-                f"action: no active node has {ask.action!r}; see `fleetfold nodes show NAME`", field="action"
-            )
-        for node in nodes:
-            _check(node, ask)
-        return nodes
-
-
-def _no_node(name: str, known: list[str]) -> NotFound:
-    return NotFound(
-        f"node: there is no {name!r} in the fleet; there are: {', '.join(known) or 'none yet'}", field="node"
-    )
-
-
-def _has(node: StoredNode, action: str) -> bool:
-    return any(info.name == action for info in node.description.actions)
-
-
-def _check(node: StoredNode, ask: Run) -> None:
-    if node.state != "active":
-        raise InvalidInput(
-            f"nodes: {node.name!r} is {node.state}; set it active first (`fleetfold nodes update`)", field="nodes"
-        )
-    infos = {info.name: info for info in node.description.actions}
-    if ask.action not in infos:
-        known = ", ".join(sorted(infos)) or "none"
-        raise NotFound(f"action: {node.name!r} has no {ask.action!r}; it has: {known}", field="action")
-    check_params(infos[ask.action], ask.params, "params")
-
-
-def _touches_run(ask: Run, job: Job | None) -> Touched:
-    nodes = ask.nodes if job is None else [part.node for part in job.nodes]
-    return Touched(named(nodes, whole=job is not None), f"{ask.action} {ask.id}")
+            raise no_node(name, who.narrow(known))

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fleetfold_master.asking import Answering
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
-from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = ["Rooms"]
 
 
+class Room(Protocol):
+    """Verbs of one area."""
+
+    def verbs(self) -> dict[str, Verb[Any]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Each serves the verbs of its area."""
+    """Each serves the verbs of its area; nobody needs the `others` for more than that."""
 
     access: AccessApi
     transactions: TransactionApi
     cache: CacheApi
     quality: QualityApi
     answering: Answering
-    jobs: JobApi
+    others: tuple[Room, ...] = ()
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""
-        rooms = (self.transactions, self.access, self.cache, self.quality, self.jobs)
+        rooms: tuple[Room, ...] = (self.transactions, self.access, self.cache, self.quality, *self.others)
         return {name: verb for room in rooms for name, verb in room.verbs().items()}

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.access.roles import reach
+from fleetfold_master.nodes import Registry
 from fleetfold_master.store import StoredNode
-from fleetfold_shared.errors import Forbidden
+from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import Job, Run, Search, Transact, TransactionView
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "check_transact",
     "check_visible",
     "narrow_search",
+    "no_node",
+    "node_in_scope",
     "sees_all",
     "visible",
 ]
@@ -34,6 +37,24 @@ MOST_LOOKED_AT = 1000
 """Of the newest jobs or transactions, for those that a narrowed caller may see."""
 
 V = TypeVar("V", Job, TransactionView)
+
+
+def node_in_scope(
+    registry: Registry, name: str, principal: Principal, field: str = "node", *, pending: bool = False
+) -> StoredNode:
+    """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
+    principal.need_node(name, field)
+    try:
+        return registry.get(name, pending=pending)
+    except NotFound:
+        raise no_node(name, principal.narrow(node.name for node in registry.all())) from None
+
+
+def no_node(name: str, known: Sequence[str]) -> NotFound:
+    """There is none of that name; there are those that are `known`."""
+    return NotFound(
+        f"node: there is no {name!r} in the fleet; there are: {', '.join(known) or 'none yet'}", field="node"
+    )
 
 
 def narrow_search(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> Search | None:

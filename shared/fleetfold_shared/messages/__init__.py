@@ -54,6 +54,15 @@ from fleetfold_shared.messages.base import (
     decode,
     encode,
 )
+from fleetfold_shared.messages.batches import (
+    MOST_RUNS,
+    JobEnd,
+    JobEnds,
+    JobEndsAsk,
+    RunAccepted,
+    Submit,
+    Submitted,
+)
 from fleetfold_shared.messages.cache import (
     CacheClear,
     CacheCleared,
@@ -177,6 +186,7 @@ from fleetfold_shared.messages.work import (
 
 __all__ = [
     "CAPABILITIES",
+    "MOST_RUNS",
     "PROTOCOL",
     "AccessStats",
     "AccessStatsAsk",
@@ -223,6 +233,9 @@ __all__ = [
     "Identity",
     "Job",
     "JobCancel",
+    "JobEnd",
+    "JobEnds",
+    "JobEndsAsk",
     "JobFollow",
     "JobGet",
     "JobList",
@@ -294,6 +307,7 @@ __all__ = [
     "Role",
     "Rollback",
     "Run",
+    "RunAccepted",
     "Scalar",
     "Scopes",
     "ScoredDocument",
@@ -312,6 +326,8 @@ __all__ = [
     "StepSpec",
     "StepState",
     "StepView",
+    "Submit",
+    "Submitted",
     "Superseded",
     "Term",
     "TermShare",

@@ -129,9 +129,10 @@ class NodeRecord(Message, frozen=True, kw_only=True):
 
 
 class NodeList(Message, frozen=True, kw_only=True):
-    """`nodes.list`; without `all`, removed nodes are left out."""
+    """`nodes.list`; without `all`, removed nodes are left out, and with `where` those for which that does not hold."""
 
     all: bool = False
+    where: Annotated[str, Meta(max_length=2000)] | None = None
 
 
 class NodeListed(Message, frozen=True, kw_only=True):

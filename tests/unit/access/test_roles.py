@@ -26,7 +26,7 @@ def test_an_operator_may_do_all_that_readers_and_publishers_may_for_everybody() 
 
 
 def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
-    looking = {"list", "get", "wait", "follow", "ping", "stats"}
+    looking = {"list", "get", "wait", "ended", "follow", "ping", "stats"}
     areas = {verb for verb in verbs_of("reader") if verb.split(".")[1] not in looking}
     assert areas == {"search.query", "quality.click", "ask.question", "access.whoami"}
 
@@ -34,7 +34,7 @@ def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
 def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     own = {verb for verb in verbs_of("publisher") if reach("publisher", verb) == "own"}
     assert {verb for verb in own if verb.startswith("jobs.")} == {
-        "jobs.get", "jobs.wait", "jobs.list", "jobs.follow", "jobs.cancel"
+        "jobs.get", "jobs.wait", "jobs.ended", "jobs.list", "jobs.follow", "jobs.cancel"
     }  # fmt: skip
     assert {verb for verb in own if verb.startswith("tx.")} == {"tx.get", "tx.wait", "tx.list", "tx.cancel"}
     assert all(verb.startswith(("jobs.", "tx.")) for verb in own)

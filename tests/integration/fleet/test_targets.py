@@ -1,0 +1,93 @@
+"""Choosing nodes through the whole fleet: the dry run, the destructive action, the same run again."""
+
+from __future__ import annotations
+
+from dataclasses import replace as replaced
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fleetfold import Context, action
+from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.messages import Job, NodeUpdate
+from support.inprocess import Fleet, fleet
+
+__all__ = ["fleet"]
+
+RAN: list[str] = []
+
+
+@action
+async def wipe(ctx: Context) -> str:
+    """Everything."""
+    RAN.append(ctx.node)
+    return ctx.node
+
+
+WIPE = replaced(wipe, info=replace(wipe.info, destructive=True))
+
+
+@pytest.fixture
+async def shops(fleet: Fleet) -> Fleet:
+    """Three shops and a blog; all but the last can be wiped."""
+    RAN.clear()
+    for name, region in (("shop-1", "eu"), ("shop-2", "us"), ("shop-3", "eu")):
+        await fleet.start(fleet.declare(name, labels={"role": "shop", "region": region}).add(WIPE))
+    await fleet.start_child("blog", labels={"role": "blog"})
+    return fleet
+
+
+def names(job: Job) -> list[str]:
+    return [node.node for node in job.nodes]
+
+
+async def test_an_expression_runs_on_those_that_it_chooses(shops: Fleet) -> None:
+    job = await shops.client.run("enter", {"tx": "a"}, where="role=shop and region!=eu or name=blog")
+    assert (job.state, names(job)) == ("ok", ["blog", "shop-2"])
+    assert [node.name for node in await shops.client.nodes(where="has(action:wipe) and region=eu")] == [
+        "shop-1",
+        "shop-3",
+    ]
+
+
+async def test_a_dry_run_leaves_no_job_and_the_run_takes_the_same_nodes(shops: Fleet) -> None:
+    choice: dict[str, Any] = {"where": "role=shop", "limit": 2, "seed": 3}
+    checked = await shops.client.run("wipe", **choice, dry_run=True)
+    assert (checked.state, len(checked.nodes), RAN) == ("checked", 2, [])
+    assert await shops.client.jobs() == []
+    with pytest.raises(NotFound):
+        await shops.client.job(checked.id)
+    ran = await shops.client.run("wipe", **choice, confirmed=True)
+    assert names(ran) == names(checked)
+    assert sorted(RAN) == sorted(names(ran))
+
+
+async def test_nothing_destructive_runs_on_several_nodes_unconfirmed(shops: Fleet) -> None:
+    for choice in ({"all": True}, {"where": "region=eu"}):
+        with pytest.raises(InvalidInput, match="would run on") as refused:
+            await shops.client.run("wipe", **choice)  # type: ignore[arg-type]
+        assert refused.value.field == "confirmed"
+    assert (await shops.client.jobs(), RAN) == ([], [])
+    assert names(await shops.client.run("wipe", any=True)) == RAN
+
+
+async def test_any_spreads_over_the_nodes(shops: Fleet) -> None:
+    jobs = [await shops.client.run("enter", {"tx": "a"}, where="role=shop", any=True) for _ in range(6)]
+    assert {len(job.nodes) for job in jobs} == {1}
+    assert {name for job in jobs for name in names(job)} == {"shop-1", "shop-2", "shop-3"}
+
+
+async def test_the_same_run_again_is_the_same_job_whatever_has_become_of_the_fleet(shops: Fleet) -> None:
+    choice: dict[str, Any] = {"where": "region=us", "id": "again"}
+    first = await shops.client.run("enter", {"tx": "a"}, **choice)
+    await shops.start_child("shop-4", labels={"region": "us"})
+    assert await shops.client.run("enter", {"tx": "a"}, **choice) == first
+    for name in ("shop-2", "shop-4"):
+        await shops.client.update_node(NodeUpdate(node=name, state="maintenance"))
+    assert await shops.client.run("enter", {"tx": "a"}, **choice) == first
+    with pytest.raises(NotFound, match="none fits"):
+        await shops.client.run("enter", {"tx": "b"}, **choice)
+    with pytest.raises(NotFound, match="none fits"):
+        await shops.client.run("enter", {"tx": "a"}, where="region=us")
+    assert len(shops.effects("shop-2")) == 1
