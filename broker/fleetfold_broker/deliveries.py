@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
@@ -25,6 +26,7 @@ __all__ = ["Deliveries"]
 log = structlog.get_logger(__name__)
 
 ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
+REASON_BYTES = 400
 STORED_AT = 7
 """Which token of a delivery's reply subject says when it was stored, in nanoseconds:
 `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>`."""
@@ -72,7 +74,7 @@ class Deliveries:
             command = decode(message.data, Command)
         except InvalidInput as error:
             log.warning("delivery.malformed", reason=error.message)
-            await self._bus.link.publish(message.reply, TERM)
+            await self._bus.link.publish(message.reply, _terminated(message.data, error))
             return
         self._held.add(message.reply)
         try:
@@ -90,6 +92,20 @@ class Deliveries:
             for reply in list(self._held):
                 with contextlib.suppress(Unavailable):  # the next round goes over the next connection
                     await self._bus.link.publish(reply, IN_PROGRESS)
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+def _terminated(data: bytes, error: InvalidInput) -> bytes:
+    """Not again, and why: its id, if that can be read, and what is wrong. The broker tells it to the masters."""
+    try:
+        name = msgspec.json.decode(data, type=_Named).id
+    except msgspec.MsgspecError:
+        name = ""
+    reason = " ".join(f"{name or '-'} {error.message}".split())
+    return TERM + b" " + reason.encode("ascii", "replace")[:REASON_BYTES]
 
 
 def _age_s(reply: str) -> float:

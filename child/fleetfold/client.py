@@ -11,7 +11,9 @@ from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, wait_ms
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.deadletters import LetterCalls
 from fleetfold.quality import QualityCalls
+from fleetfold.scheduling import ScheduleCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
@@ -45,7 +47,9 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(
+    SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, ScheduleCalls, LetterCalls, AccessCalls
+):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

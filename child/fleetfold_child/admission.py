@@ -62,7 +62,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the node knows of a command besides its ledger.
+    """What the node knows of a command besides its ledger. `kind_known`: it has the action.
 
     `rejected` and `expired` say why it may not be started, if so. `checked`: its action has a check.
     """
@@ -72,6 +72,7 @@ class Plan:
     rejected: str | None = None
     expired: str | None = None
     max_lone_crashes: int = 5
+    kind_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,12 @@ def _known(command: Command, row: Row | None) -> Admission | None:
 def _start(command: Command, row: Row | None, plan: Plan, params: Params) -> Admission:
     if row is not None:
         why = _parked(row, plan)
-        return _settle(command, row, "unknown", why) if why else _run(params, row.starts + 1)
+        code = "poison" if row.lone_crashes >= plan.max_lone_crashes else "interrupted"
+        return _settle(command, row, "unknown", why, code=code) if why else _run(params, row.starts + 1)
     if plan.rejected is not None:
-        return _settle(command, row, "rejected", plan.rejected)
+        return _settle(command, row, "rejected", plan.rejected, code="bad_params" if plan.kind_known else "no_action")
     if plan.expired is not None:
-        return _settle(command, row, "timed_out", plan.expired)
+        return _settle(command, row, "timed_out", plan.expired, code="expired")
     return _run(params, 1)
 
 
@@ -158,12 +160,13 @@ def _parked(row: Row, plan: Plan) -> str | None:
 
 
 def _settle(
-    command: Command, row: Row | None, outcome: Outcome, error: str | None = None, *, tombstone: bool = False
-) -> Admission:
+    command: Command, row: Row | None, outcome: Outcome, error: str | None = None, *, tombstone: bool = False,
+    code: str = "",
+) -> Admission:  # fmt: skip
     starts = 0 if row is None else row.starts
     result = CommandResult(
         id=command.id, attempt=command.attempt, epoch=command.epoch, outcome=outcome, error=error, starts=starts,
-        tombstone=tombstone,
+        tombstone=tombstone, code=code,
     )  # fmt: skip
     return Admission(Decision.SETTLED, result=result)
 

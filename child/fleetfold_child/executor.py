@@ -107,6 +107,7 @@ class Executor:
             rejected=self._reject(command, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
             max_lone_crashes=self._max_lone_crashes,
+            kind_known=action is not None,
         )
 
     def _reject(self, command: Command, action: AnyAction | None) -> str | None:

@@ -21,7 +21,16 @@ from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.asking import Answering
-from fleetfold_master.service import AccessApi, Api, CacheApi, QualityApi, Rooms, TransactionApi
+from fleetfold_master.service import (
+    AccessApi,
+    Api,
+    CacheApi,
+    LetterApi,
+    QualityApi,
+    Rooms,
+    ScheduleApi,
+    TransactionApi,
+)
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -31,8 +40,10 @@ from fleetfold_shared.messages import (
     cache,
     criteria,
     explain,
+    letters,
     nodes,
     quality,
+    schedules,
     search,
     statistics,
     transactions,
@@ -44,7 +55,8 @@ AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About long work": work,
-    "About transactions": transactions, "About access": access,
+    "About transactions": transactions, "About schedules": schedules, "About dead letters": letters,
+    "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -88,7 +100,9 @@ All are kept in files, and made again by the master when they are missing.
 Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
 queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
 in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Masters
-read `{results}` through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
+read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of commands that a
+node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with it. Nothing is
+published on `{events}` in this version.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
@@ -124,7 +138,7 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
-    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
+    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering, ScheduleApi, LetterApi)
     rooms = (room.__new__(room) for room in kinds)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
@@ -167,7 +181,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        ack_wait=topology.ACK_WAIT_S,
+        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)

@@ -140,7 +140,7 @@ class Rhythm:
 
 def _no_cron(cron: str, reason: str) -> InvalidInput:
     return InvalidInput(
-        f"cron: {cron[:80]!r}: {reason[:1].lower()}{reason[1:]}; write minute, hour, day of the month, month and day of "
-        "the week, such as '30 3 * * MON-FRI'",
+        f"cron: {cron[:80]!r}: {reason[:1].lower()}{reason[1:]}; write minute, hour, day of the month, month and day "
+        "of the week, such as '30 3 * * MON-FRI'",
         field="cron",
     )

@@ -16,15 +16,20 @@ from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.asking import Answering
+from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
+from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.letter_api import LetterApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.schedule_api import ScheduleApi
+from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
@@ -176,11 +181,17 @@ class Desk:
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
+        starting = Starting(self.guard._authority, self.log)
+        self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
+        rooms = Rooms(
+            self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering,  # type: ignore[arg-type]
+            ScheduleApi(self.schedules, self.guard._authority), LetterApi(self.letters, starting),
+        )  # fmt: skip
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip
+        starting.serve(self.api.verbs())
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:
         """What `who` gets for an answer; raises the error."""

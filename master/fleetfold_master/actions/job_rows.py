@@ -158,7 +158,7 @@ def _node_row(key: str, task: Task) -> dict[str, Any]:
 
 
 def _ending_row(ending: Ending) -> dict[str, Any]:
-    row = msgspec.structs.asdict(ending)
+    row = {name: getattr(ending, name) for name in _ENDING}
     row["result"] = None if ending.result is None else _text(ending.result)
     return row
 

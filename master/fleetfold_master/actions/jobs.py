@@ -10,7 +10,17 @@ from collections.abc import Iterable, Sequence
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_rows
-from fleetfold_master.actions.delivery import AtEnd, Health, Sender, next_resend, nothing_more, send_all, together
+from fleetfold_master.actions.delivery import (
+    AtEnd,
+    Health,
+    LettersFor,
+    Sender,
+    next_resend,
+    no_letters,
+    nothing_more,
+    send_all,
+    together,
+)
 from fleetfold_master.actions.job_model import (
     Ending,
     RunningJob,
@@ -20,6 +30,7 @@ from fleetfold_master.actions.job_model import (
     state_of,
 )
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound
 from fleetfold_shared.messages import CommandResult, Job, Run
@@ -32,17 +43,19 @@ _GRACE_S = 5.0  # after a restart the answers of the meantime are read first
 class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends.
+    `at_end` is given each `RunningJob` that ends, `letters_for` each task that does.
     """
 
     def __init__(
-        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more
-    ) -> None:
+        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
+        letters_for: LettersFor = no_letters,
+    ) -> None:  # fmt: skip
         self._store = store
         self._sender = sender
         self._clock = clock
         self._health = health
         self._at_end = at_end
+        self._letters_for = letters_for
         self._running: dict[str, RunningJob] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -65,7 +78,10 @@ class Jobs:
         address = parse_command_id(result.id)
         if address is None or address[1] != node:
             return False
-        ending = Ending(result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms)
+        ending = Ending(
+            result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
+            starts=result.starts,
+        )  # fmt: skip
         job = self._running.get(address[0])
         if job is None:
             return await self._undisturbed.run(self._settle_late(address[0], node, ending))
@@ -156,7 +172,7 @@ class Jobs:
         now = self._clock.wall()
         following = job.next_task(after=task) if task.open else None
         task.writing = ending
-        writes = [job_rows.settle(job.id, task, ending)]
+        writes = [job_rows.settle(job.id, task, ending), *self._letters_for(job, task.node, ending, now)]
         if following is not None:
             writes.append(job_rows.begin(job.id, following, now))
         if (state := job.verdict()) != "running":
@@ -180,11 +196,18 @@ class Jobs:
     async def _settle_late(self, key: str, node: str, ending: Ending) -> bool:
         """An answer to a job that has ended: it replaces `timed_out` or `unreachable`, and nothing else."""
         async with self._late:
-            if await self._store.write(job_rows.late_settle(key, node, ending)):
+            if await self._store.write(
+                job_rows.late_settle(key, node, ending), *await self._late_letters(key, node, ending)
+            ):
                 job = (await job_rows.read_jobs(self._store, key=key))[0]
                 state = state_of([each.outcome for each in job.nodes])
                 await self._store.write(job_rows.end(key, state, self._clock.wall()))
         return True
+
+    async def _late_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
+        if not ending.code or not (found := await job_rows.read_jobs(self._store, key=key)):
+            return ()
+        return self._letters_for(found[0], node, ending, self._clock.wall())
 
     async def _sweep_job(self, job: RunningJob, now: float) -> None:
         if (overlooked := job.next_task()) is not None:  # the write that should have begun it failed
@@ -223,4 +246,4 @@ def _due(job: RunningJob, now: float) -> bool:
 
 
 def _never_sent(error: FleetfoldError) -> Ending:
-    return Ending("rejected", answered=True, error=error.message)
+    return Ending("rejected", answered=True, error=error.message, code=error.code)

@@ -7,11 +7,15 @@ from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
+from fleetfold_master.service.letter_api import LetterApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
+from fleetfold_master.service.schedule_api import ScheduleApi
 from fleetfold_master.service.sender import BusSender
+from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "TransactionApi",
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "LetterApi", "QualityApi", "Rooms",
+    "ScheduleApi", "Starting", "TransactionApi",
 ]  # fmt: skip

@@ -9,7 +9,9 @@ from fleetfold_master.asking import Answering
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Verb
+from fleetfold_master.service.letter_api import LetterApi
 from fleetfold_master.service.quality_api import QualityApi
+from fleetfold_master.service.schedule_api import ScheduleApi
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = ["Rooms"]
@@ -24,7 +26,10 @@ class Rooms:
     cache: CacheApi
     quality: QualityApi
     answering: Answering
+    schedules: ScheduleApi
+    letters: LetterApi
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""
-        return {**self.transactions.verbs(), **self.access.verbs(), **self.cache.verbs(), **self.quality.verbs()}
+        rooms = (self.transactions, self.access, self.cache, self.quality, self.schedules, self.letters)
+        return {name: verb for room in rooms for name, verb in room.verbs().items()}

@@ -59,7 +59,7 @@ class Letter(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 class LetterList(Message, frozen=True, kw_only=True):
     """`letters.list`, newest first: those that match all that is given. `retried` shows those as well that were tried
-    again.
+    again. The page after the letter `before`, its `at` and its `id`.
     """
 
     node: str | None = None
@@ -70,17 +70,18 @@ class LetterList(Message, frozen=True, kw_only=True):
     since: float | None = None
     retried: bool = False
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    before: tuple[float, str] | None = None
 
 
 class LetterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """`total` is how many match."""
+    """`total` is how many match, from there on."""
 
     letters: list[Letter]
     total: int
 
 
 class LetterGet(Message, frozen=True, kw_only=True):
-    """`letters.show`."""
+    """`letters.get`."""
 
     id: str
 

@@ -32,7 +32,14 @@ def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
 
 def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     own = {verb for verb in verbs_of("publisher") if reach("publisher", verb) == "own"}
-    assert own == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.list", "tx.cancel"}
+    areas = {verb for verb in own if not verb.startswith(("schedules.", "letters."))}
+    assert areas == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.list", "tx.cancel"}
+
+
+def test_a_publisher_has_to_do_with_its_own_schedules_and_letters_only() -> None:
+    verbs = {verb for verb in verbs_of("operator") if verb.startswith(("schedules.", "letters."))}
+    assert len(verbs) == 11
+    assert {reach("publisher", verb) for verb in verbs} == {"own"}
 
 
 def test_a_child_may_join_and_ask_about_itself_and_nothing_else() -> None:
