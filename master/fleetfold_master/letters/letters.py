@@ -101,8 +101,8 @@ class Letters:
         found = None if letter.job is None else await rows.read_job(self._store, letter.job, letter.node)
         if found is None and (letter.job is None or not letter.whole or not letter.action):
             raise Conflict("id: too little is known of it to do it again; look at it, and drop it", field="id")
-        if found is not None and found["answered"] and found["outcome"] == "ok":
-            raise Conflict("id: it has been done since; drop the letter", field="id")
+        if found is not None:
+            _check_still_dead(found)
         params = letter.params if found is None else msgspec.json.decode(found["params"])
         timeout: dict[str, Any] = {} if found is None else {"timeout_s": found["timeout_s"]}
         return Run(id=f"l-{letter.id}", action=letter.action, params=params, nodes=[letter.node], **timeout)
@@ -163,3 +163,11 @@ class Letters:
             caller="" if found is None else found["caller"],
             history=[LetterEvent(now, "terminated", f"after {advisory.deliveries} deliveries")],
         )  # fmt: skip
+
+
+def _check_still_dead(found: Any) -> None:
+    """`Conflict` when its own job has done it after all, or still may: a node that was removed can come back."""
+    if found["answered"] and found["outcome"] == "ok":
+        raise Conflict("id: it has been done since; drop the letter", field="id")
+    if not found["answered"] and found["state"] == "running":
+        raise Conflict(f"id: its job {found['id']} has not ended, and sends it again; wait for its end", field="id")
