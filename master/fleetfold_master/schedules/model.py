@@ -176,10 +176,8 @@ def _summary(standing: Standing, missed: list[int], *, whole: bool) -> list[NewF
     if not missed and whole:
         return []
     at = missed[0] if missed else int(standing.next_at or 0)
-    count = (
-        f"{len(missed)}{'' if whole else ' or more'}" if missed else "some, so many that only the last are made up for"
-    )
-    why = f"missed: no master was there at the time ({count})"
+    count = f"{len(missed)}{'' if whole else ' or more'}" if missed else "more than are caught up with"
+    why = f"missed, for no master was there at the time: {count}"
     return [NewFiring(firing_id(standing, at), at, "skipped", why)]
 
 
