@@ -102,7 +102,7 @@ def _terminated(data: bytes, error: InvalidInput) -> bytes:
     """Not again, and why: its id, if that can be read, and what is wrong. The broker tells it to the masters."""
     try:
         name = msgspec.json.decode(data, type=_Named).id
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         name = ""
     reason = " ".join(f"{name or '-'} {error.message}".split())
     return TERM + b" " + reason.encode("ascii", "replace")[:REASON_BYTES]

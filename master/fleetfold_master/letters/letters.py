@@ -73,7 +73,7 @@ class Letters:
         """Keep what a node could not read, or the broker gave up delivering."""
         try:
             advisory = msgspec.json.decode(data, type=_Advisory)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("advisory.malformed", reason=str(error))
             return
         await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))

@@ -9,7 +9,7 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.topology import COMMANDS, EVENTS, MASTERS, RESULTS, Topology
+from fleetfold_broker.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, NodeList
 from support.broker import Connect, jetstream, kill, queued
