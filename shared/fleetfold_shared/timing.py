@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -83,15 +83,13 @@ class Rhythm:
     def latest(self, after: float, until: float, most: int) -> tuple[list[int], bool]:
         """The last `most` planned times after `after` up to `until`, in order, and whether those are all.
 
-        The effort is that of `most` steps, however long ago `after` was.
+        The effort is that of a few times `most` steps, however long ago `after` was.
         """
+        found = self._until(after, until, most + 1)
+        if len(found) <= most:
+            return found, True
         start = max(after, self._steps_back(until, most + 1))
-        found: list[int] = []
-        for at in self.times(start):
-            if at > until:
-                break
-            found.append(at)
-        return found[-most:], start <= after and len(found) <= most
+        return self._until(start, until)[-most:], False
 
     def due_at(self, planned: int) -> float:
         """When it is to be fired: at the planned time, put off by its share of the jitter."""
@@ -99,6 +97,9 @@ class Rhythm:
             return float(planned)
         drawn = int.from_bytes(sha256(f"{self.name} {planned}".encode()).digest()[:8])
         return planned + self.jitter_s * drawn / 2**64
+
+    def _until(self, after: float, until: float, most: int | None = None) -> list[int]:
+        return list(islice(takewhile(lambda at: at <= until, self.times(after)), most))
 
     def _every(self, after: float) -> Iterator[int]:
         assert self.every_s is not None
