@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, Rollback, ScheduleSpec, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -34,6 +34,7 @@ __all__ = [
     "Passage",
     "Refused",
     "Rollback",
+    "ScheduleSpec",
     "Sort",
     "StepSpec",
     "__version__",

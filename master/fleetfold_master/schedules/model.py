@@ -20,6 +20,8 @@ __all__ = [
 
 LATE_S = 60.0
 """A firing that is later than that was missed: the masters look once a second."""
+FRESH_S = 5.0
+"""Of several that are due at once, those that are no later than that were not missed."""
 MOST_CAUGHT_UP = 100
 
 Work = Run | Transact
@@ -167,8 +169,11 @@ def _by_misfire_policy(standing: Standing, times: list[int], now: float) -> tupl
     """Which are fired, and which are missed."""
     if standing.spec.misfire == "all":
         return times, []
-    late = now - standing.rhythm.due_at(times[-1]) > LATE_S
-    return ([], times) if late and standing.spec.misfire == "skip" else (times[-1:], times[:-1])
+    late_s = [now - standing.rhythm.due_at(at) for at in times]
+    fresh = sum(each <= FRESH_S for each in late_s)
+    last = 0 if standing.spec.misfire == "skip" and late_s[-1] > LATE_S else 1
+    split = len(times) - (fresh or last)
+    return times[split:], times[:split]
 
 
 def _summary(standing: Standing, missed: list[int], *, whole: bool) -> list[NewFiring]:

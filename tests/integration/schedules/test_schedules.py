@@ -212,6 +212,16 @@ async def test_what_was_missed_is_made_up_for_by_its_policy(
     assert (await master.schedules.get("hourly")).next_at == NIGHT + 6 * 3600
 
 
+@pytest.mark.parametrize("misfire", ["one", "skip"])
+async def test_a_sweep_that_comes_a_little_late_misses_nothing(house: House, master: MasterRoom, misfire: str) -> None:
+    spec = ScheduleSpec(name="hourly", every_s=1, overlap="allow", misfire=misfire, run=SPEC.run)  # type: ignore[arg-type]
+    await master.schedules.put(spec, "ann")
+    await house.pass_time(3)
+    assert await _states(master) == ["started"] * 3
+    await house.pass_time(20)
+    assert (await _states(master))[3:] == ["skipped", *["started"] * 6]
+
+
 async def test_a_minute_late_is_not_missed(house: House, master: MasterRoom) -> None:
     await master.schedules.put(replace(SPEC, misfire="skip"), "ann")
     await house.pass_time(3660)
