@@ -59,6 +59,7 @@ class Schedules:
         self._seen = float("inf")
         self._undisturbed = Undisturbed()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._starting = asyncio.Lock()
 
     async def put(self, spec: ScheduleSpec, caller: str) -> ScheduleView:
         """Make it, or change it: its next firing is the first from now on. The same again changes nothing.
@@ -167,7 +168,8 @@ class Schedules:
             await self._store.claim(rows.turned(turn.standing, standing.turn), *rows.changes(turn, now))
 
     async def _start_due(self, key: str | None = None) -> None:
-        await together(self._begin(row) for row in await rows.read_work(self._store, key=key))
+        async with self._starting:  # what one asks for by hand is not for the sweep as well
+            await together([self._begin(row) for row in await rows.read_work(self._store, key=key)])
 
     async def _begin(self, row: RowMapping) -> None:
         """Start one firing's work. What was refused is said in its history; what may pass is tried again."""
