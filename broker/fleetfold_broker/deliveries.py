@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
@@ -25,6 +26,7 @@ __all__ = ["Deliveries"]
 log = structlog.get_logger(__name__)
 
 ACK, IN_PROGRESS, TERM = b"+ACK", b"+WPI", b"+TERM"
+REASON_BYTES = 400
 SEQUENCE, STORED_AT = 5, 7
 """Which tokens of a delivery's reply subject say which message of the stream it is, and when that was stored, in
 nanoseconds: `$JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<stored>.<pending>`."""
@@ -74,7 +76,7 @@ class Deliveries:
             command = decode(message.data, Command)
         except InvalidInput as error:
             log.warning("delivery.malformed", reason=error.message)
-            await self._bus.link.publish(message.reply, TERM)
+            await self._bus.link.publish(message.reply, _terminated(message.data, error))
             return
         if command.id in self._held:
             await self._come_again(command.id, message.reply)
@@ -103,6 +105,20 @@ class Deliveries:
             for reply in list(self._held.values()):
                 with contextlib.suppress(Unavailable):  # the next round goes over the next connection
                     await self._bus.link.publish(reply, IN_PROGRESS)
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+def _terminated(data: bytes, error: InvalidInput) -> bytes:
+    """Not again, and why: its id, if that can be read, and what is wrong. The broker tells it to the masters."""
+    try:
+        name = msgspec.json.decode(data, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        name = ""
+    reason = " ".join(f"{name or '-'} {error.message}".split())
+    return TERM + b" " + reason.encode("ascii", "replace")[:REASON_BYTES]
 
 
 def _age_s(reply: str) -> float:

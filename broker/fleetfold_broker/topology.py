@@ -18,11 +18,13 @@ from fleetfold_broker.queued import Queued, find
 from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
 from fleetfold_shared.waves import waves
 
-__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "MASTERS", "RESULTS", "Topology"]
+__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology"]
 
 log = structlog.get_logger(__name__)
 
 COMMANDS, RESULTS, EVENTS = "FLEET_CMD", "FLEET_RES", "FLEET_EVT"
+GIVEN_UP = "FLEET_DEAD"
+"""What the broker says of commands that nobody will be given again."""
 MASTERS = "masters"
 """The durable consumer that all masters share on the results."""
 
@@ -30,6 +32,8 @@ ACK_WAIT_S = 10
 MOST_QUEUED_PER_NODE = 100_000
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
+MOST_GIVEN_UP = 10_000
+ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
 DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
@@ -62,6 +66,7 @@ class Topology:
             lost |= self._born.get(name, born) != born
             self._born[name] = born
         await self._call(f"CONSUMER.CREATE.{RESULTS}.{MASTERS}", _consumer(RESULTS, MASTERS, max_ack_pending=20_000))
+        await self._call(f"CONSUMER.CREATE.{GIVEN_UP}.{MASTERS}", _consumer(GIVEN_UP, MASTERS, max_ack_pending=1000))
         return lost
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
@@ -180,6 +185,12 @@ class Topology:
                 "retention": "limits",
                 "max_age": EVENTS_KEPT_S * NANO,
                 **_confirmed(subjects.event(), f"{subjects.kept('{{wildcard(1)}}')}.>"),
+            },
+            GIVEN_UP: {
+                "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
+                "retention": "workqueue",
+                "max_age": EVENTS_KEPT_S * NANO,
+                "max_msgs": MOST_GIVEN_UP,
             },
         }
 

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, RetryPolicy, Rollback, Run, Sort, StepSpec
+from fleetfold_shared.messages import (
+    Filter,
+    Judgement,
+    NodeUpdate,
+    Passage,
+    RetryPolicy,
+    Rollback,
+    Run,
+    ScheduleSpec,
+    Sort,
+    StepSpec,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -36,6 +47,7 @@ __all__ = [
     "RetryPolicy",
     "Rollback",
     "Run",
+    "ScheduleSpec",
     "Sort",
     "StepSpec",
     "__version__",

@@ -10,9 +10,11 @@ from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.deadletters import LetterCalls
 from fleetfold.jobcalls import JobCalls
 from fleetfold.quality import QualityCalls
 from fleetfold.running import RunCalls
+from fleetfold.scheduling import ScheduleCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
 from fleetfold.tls import find_tls
@@ -44,7 +46,10 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(
+    SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, ScheduleCalls, LetterCalls, QualityCalls, CacheCalls,
+    AccessCalls,
+):  # fmt: skip
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

@@ -71,7 +71,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the node knows of a command besides its ledger.
+    """What the node knows of a command besides its ledger. `kind_known`: it has the action.
 
     `rejected` and `expired` say why it may not be started, if so, and `over` why it may not even be started again.
     `checked`: its action has a check. `clean`: a try of it has failed here and left nothing behind. `cancelled_by`:
@@ -88,6 +88,7 @@ class Plan:
     clean: bool = False
     cancelled_by: str | None = None
     asks_application: bool = False
+    kind_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,9 @@ def _start(command: Command, row: Row | None, plan: Plan, params: Params) -> Adm
     if row is not None:
         return _start_again(command, row, plan, params)
     if plan.rejected is not None:
-        return _settle(command, row, "rejected", plan.rejected)
+        return _settle(command, row, "rejected", plan.rejected, code="bad_params" if plan.kind_known else "no_action")
     if (late := plan.expired or plan.over) is not None:
-        return _settle(command, row, "timed_out", late)
+        return _settle(command, row, "timed_out", late, code="expired")
     return _run(params, 1)
 
 
@@ -164,9 +165,10 @@ def _start_again(command: Command, row: Row, plan: Plan, params: Params) -> Admi
         ended = while_interrupted(row.kind, plan.cancelled_by, elsewhere=plan.asks_application)
         return _settle(command, row, *ended)
     if (why := _parked(row, plan)) is not None:
-        return _settle(command, row, "unknown", why)
+        code = "poison" if row.lone_crashes >= plan.max_lone_crashes else "interrupted"
+        return _settle(command, row, "unknown", why, code=code)
     if plan.over is not None:
-        return _settle(command, row, "timed_out", plan.over)
+        return _settle(command, row, "timed_out", plan.over, code="expired")
     return _run(params, row.starts if plan.clean else row.starts + 1)
 
 
@@ -186,12 +188,13 @@ def _parked(row: Row, plan: Plan) -> str | None:
 
 
 def _settle(
-    command: Command, row: Row | None, outcome: Outcome, error: str | None = None, *, tombstone: bool = False
-) -> Admission:
+    command: Command, row: Row | None, outcome: Outcome, error: str | None = None, *, tombstone: bool = False,
+    code: str = "",
+) -> Admission:  # fmt: skip
     starts = 0 if row is None else row.starts
     result = CommandResult(
         id=command.id, attempt=command.attempt, epoch=command.epoch, outcome=outcome, error=error, starts=starts,
-        tombstone=tombstone,
+        tombstone=tombstone, code=code,
     )  # fmt: skip
     return Admission(Decision.SETTLED, result=result)
 

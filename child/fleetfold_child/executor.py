@@ -201,6 +201,7 @@ class Executor:
             over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
             clean=course.last is not None and course.last.clean,
             asks_application=self._databases is not None and not asked,
+            kind_known=action is not None,
         )
 
     def _reject(self, course: Course, action: AnyAction | None) -> str | None:

@@ -21,7 +21,18 @@ from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.asking import Answering
-from fleetfold_master.service import AccessApi, Api, CacheApi, JobApi, QualityApi, Rooms, RunsApi, TransactionApi
+from fleetfold_master.service import (
+    AccessApi,
+    Api,
+    CacheApi,
+    JobApi,
+    LetterApi,
+    QualityApi,
+    Rooms,
+    RunsApi,
+    ScheduleApi,
+    TransactionApi,
+)
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -32,8 +43,10 @@ from fleetfold_shared.messages import (
     cache,
     criteria,
     explain,
+    letters,
     nodes,
     quality,
+    schedules,
     search,
     statistics,
     transactions,
@@ -45,7 +58,8 @@ AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
-    "About long work": work, "About transactions": transactions, "About access": access,
+    "About long work": work, "About transactions": transactions, "About schedules": schedules,
+    "About dead letters": letters, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -90,7 +104,9 @@ Each node has a durable push consumer on `{commands}`, of the node's own name. I
 queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
 in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Copies of
 a command that it works at, which a master sends while it has no answer, are acked at once. Masters read `{results}`
-through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
+through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of commands that a node has answered
+with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with it. Nothing is published on
+`{events}` in this version.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
@@ -127,7 +143,7 @@ def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
     named = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
-    others = tuple(room.__new__(room) for room in (RunsApi, JobApi))
+    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, ScheduleApi, LetterApi))
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
@@ -172,7 +188,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        ack_wait=topology.ACK_WAIT_S,
+        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)

@@ -23,14 +23,16 @@ from fleetfold_broker.pull import Handler, StandingPull
 from fleetfold_broker.service import Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
-from fleetfold_broker.topology import MASTERS, RESULTS, Topology
+from fleetfold_broker.topology import GIVEN_UP, MASTERS, RESULTS, Topology
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Bulk, Jobs, Withdrawals
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
+from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
+from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
 from fleetfold_master.service import (
     AccessApi,
@@ -41,9 +43,12 @@ from fleetfold_master.service import (
     Fleet,
     Guard,
     JobApi,
+    LetterApi,
     QualityApi,
     Rooms,
     RunsApi,
+    ScheduleApi,
+    Starting,
     TransactionApi,
     hear_progress,
 )
@@ -63,6 +68,8 @@ log = structlog.get_logger(__name__)
 LOCAL = "cli"
 """The identity of the commands on the master's machine."""
 SWEEP_S = 0.5
+SCHEDULES_S = 1.0
+LETTERS_S = 60.0
 UPKEEP_S = 2.0
 """How often the broker's streams are looked at, and the registry is written."""
 PRUNE_S = 3600.0
@@ -149,12 +156,16 @@ class Master:
         withdrawals = Withdrawals(topology, fleet.stop_commands, registry, self._clock)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
-        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals)
+        letters = Letters(store, self._clock)
+        fleet.before_removal = letters.of_removed_node
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals, letters)
         await gatherer.start()
         await fleet.call_the_roll()
         withdrawals.start()
         await hear_progress(bus, jobs.on_progress)
-        await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
+        takers = jobs.on_result, letters.watching(transactions.on_result)
+        await self._take(bus, RESULTS, fleet.results(*takers))
+        await self._take(bus, GIVEN_UP, letters.of_advisory)
         cache = await self._open_cache(store)
         federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
@@ -167,11 +178,15 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions)
+        starting = Starting(access.authority, access.audit)
+        schedules = Schedules(store, self._clock, starting.begin)
         runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock)
-        others = (runs, JobApi(jobs))
+        others = (runs, JobApi(jobs), ScheduleApi(schedules, access.authority), LetterApi(letters, starting))
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
+        starting.serve(api.verbs())
         await self._serve(bus, fleet, access, api)
+        self._keep_time(schedules, letters)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(
@@ -179,6 +194,13 @@ class Master:
         )
         self._tasks.spawn(self._every(UPKEEP_S, jobs.save_progress))
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
+
+    def _keep_time(self, schedules: Schedules, letters: Letters) -> None:
+        self._open.push_async_callback(schedules.close)
+        self._open.push_async_callback(self._tasks.cancel)
+        self._tasks.spawn(self._every(SCHEDULES_S, schedules.sweep))
+        self._tasks.spawn(self._every(LETTERS_S, letters.prune))
+        self._tasks.spawn(self._every(PRUNE_S, schedules.prune))
 
     async def _open_cache(self, store: Store) -> Cache:
         cache = Cache(store, self._clock, self._search)
@@ -201,11 +223,14 @@ class Master:
         return access
 
     async def _recover(
-        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, withdrawals: Withdrawals
-    ) -> tuple[Jobs, Transactions]:
+        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, withdrawals: Withdrawals,
+        letters: Letters,
+    ) -> tuple[Jobs, Transactions]:  # fmt: skip
         """What was under way when the last master ended goes on."""
         slots = DeclaredSlots(registry, self._clock)
-        jobs = Jobs(store, sender, self._clock, registry, withdrawals=withdrawals, slots_of=slots)
+        jobs = Jobs(
+            store, sender, self._clock, registry, withdrawals=withdrawals, slots_of=slots, letters_for=letters.of_task
+        )
         transactions = Transactions(store, sender, self._clock, registry, registry.find, withdrawals=withdrawals)
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
@@ -215,8 +240,8 @@ class Master:
         await transactions.recover()
         return jobs, transactions
 
-    async def _take_results(self, bus: Bus, handler: Handler) -> None:
-        pull = StandingPull(bus, RESULTS, MASTERS, handler)
+    async def _take(self, bus: Bus, stream: str, handler: Handler) -> None:
+        pull = StandingPull(bus, stream, MASTERS, handler)
         await pull.start()
         self._open.push_async_callback(pull.stop)
 

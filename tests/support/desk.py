@@ -18,17 +18,22 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Bulk
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
+from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
+from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
+from fleetfold_master.service.letter_api import LetterApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.runs_api import RunsApi
+from fleetfold_master.service.schedule_api import ScheduleApi
+from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared.clock import ManualClock
@@ -193,11 +198,15 @@ class Desk:
         jobs = JobApi(self.jobs)  # type: ignore[arg-type]
         runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheApi(self.cache, self.federation)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, cache, self.quality, answering, (runs, jobs))
+        starting = Starting(self.guard._authority, self.log)
+        self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
+        others = (runs, jobs, ScheduleApi(self.schedules, self.guard._authority), LetterApi(self.letters, starting))
+        rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip
+        starting.serve(self.api.verbs())
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:
         """What `who` gets for an answer; raises the error."""

@@ -194,6 +194,25 @@ _transaction = m.TransactionView(
     ended_at=1_700_000_003.0,
     error="crm: no such order",
 )
+_schedule = m.ScheduleSpec(
+    name="nightly", cron="30 3 * * *", every_s=600, jitter_s=30.0, timezone="Europe/Berlin",
+    run={"action": "reindex", "nodes": ["shop"]}, transact={"steps": []}, misfire="all", overlap="queue",
+    not_before=1_700_000_000.0, not_after=1_800_000_000.0, keep=10, paused=True,
+)  # fmt: skip
+_firing = m.Firing(
+    id="s-nightly-1-1700000000", planned_at=1_700_000_000.0, state="done", decided_at=1_700_000_000.5, outcome="ok",
+    why="61 s late", by="till",
+)  # fmt: skip
+_schedule_view = m.ScheduleView(
+    spec=_schedule, version=2, caller="till", state="waiting", created_at=1_690_000_000.0,
+    changed_at=1_695_000_000.0, next_at=1_700_086_400.0, last=_firing, firings=[_firing],
+)  # fmt: skip
+_letter = m.Letter(
+    id="0123456789abcdef", reason="poison", command="j.job-1.shop", node="shop", at=1_700_000_000.0, action="reindex",
+    params={"full": True}, whole=False, error="the node died 5 times", job="job-1", tx="tx-1", step="crm",
+    caller="till", history=[m.LetterEvent(1_700_000_000.0, "sent", "3 times since")], retried_as="l-0123456789abcdef",
+    retried_at=1_700_000_001.0, retried_by="till",
+)  # fmt: skip
 
 SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
@@ -209,7 +228,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
-            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7},
+            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7}, code="poison",
         ),
         m.Run(
             id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,
@@ -351,6 +370,27 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.PopularQuery("red chair", 3, 1_700_000_000.25),
         m.CacheWarm(limit=5),
         m.CacheWarmed(asked=5, kept=4),
+        _schedule, _firing, _schedule_view,
+        m.SchedulePut(spec=_schedule),
+        m.ScheduleGet(name="nightly", firings=5),
+        m.ScheduleList(limit=5, after="hourly"),
+        m.ScheduleListed(schedules=[_schedule_view]),
+        m.ScheduleRemove(name="nightly"),
+        m.ScheduleRemoved(name="nightly"),
+        m.SchedulePause(name="nightly"),
+        m.ScheduleResume(name="nightly"),
+        m.ScheduleFire(name="nightly", id="f1"),
+        _letter, _letter.history[0],
+        m.LetterList(
+            node="shop", reason="poison", action="reindex", job="job-1", tx="tx-1", since=1_700_000_000.0, retried=True,
+            limit=5, before=(1_700_000_001.0, "0123456789abcdef"),
+        ),
+        m.LetterListed(letters=[_letter], total=7),
+        m.LetterGet(id="0123456789abcdef"),
+        m.LetterRetry(id="0123456789abcdef"),
+        m.LetterRetried(id="0123456789abcdef", job="l-0123456789abcdef"),
+        m.LetterDrop(id="0123456789abcdef"),
+        m.LetterDropped(id="0123456789abcdef"),
         m.CacheClear(),
         m.CacheCleared(entries=8),
     )

@@ -24,9 +24,11 @@ from fleetfold.cli.demo import demo
 from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
 from fleetfold.cli.jobs import jobs
 from fleetfold.cli.keys import keys
+from fleetfold.cli.letters import letters
 from fleetfold.cli.nodes import nodes
 from fleetfold.cli.quality import judge, quality
 from fleetfold.cli.run import run
+from fleetfold.cli.schedules import schedules
 from fleetfold.cli.search import search
 from fleetfold.cli.terminal import Terminal
 from fleetfold.cli.transactions import tx
@@ -47,7 +49,7 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
-    "Use a fleet": (nodes, search, ask, judge, quality, cache, run, jobs, tx),
+    "Use a fleet": (nodes, search, ask, judge, quality, cache, run, jobs, tx, schedules, letters),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }

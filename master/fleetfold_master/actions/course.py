@@ -11,7 +11,16 @@ from math import inf
 
 from fleetfold_master.actions import job_rows
 from fleetfold_master.actions.agenda import Agenda
-from fleetfold_master.actions.delivery import SENT_AT_ONCE, AtEnd, Sender, is_for_good, next_resend, send_wave
+from fleetfold_master.actions.delivery import (
+    SENT_AT_ONCE,
+    AtEnd,
+    LettersFor,
+    Sender,
+    is_for_good,
+    next_resend,
+    no_letters,
+    send_wave,
+)
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Begin, Pause, Stop, decide
@@ -34,8 +43,11 @@ class Course:
     told of each end.
     """
 
-    def __init__(self, store: Store, sender: Sender, clock: Clock, at_end: AtEnd) -> None:
-        self._store, self._sender, self._clock, self._at_end = store, sender, clock, at_end
+    def __init__(
+        self, store: Store, sender: Sender, clock: Clock, at_end: AtEnd, letters_for: LettersFor = no_letters
+    ) -> None:
+        self._store, self._sender, self._clock = store, sender, clock
+        self._at_end, self._letters_for = at_end, letters_for
         self.running: dict[str, RunningJob] = {}
         self.rolling: dict[str, RunningJob] = {}
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -105,7 +117,7 @@ class Course:
             errors = await send_wave(self._sender, [job.outgoing(task) for task in wave]) if wave else []
             for task, error in zip(wave, errors, strict=True):
                 if is_for_good(error):
-                    refused.append((task, Ending("rejected", answered=True, error=error.message)))
+                    refused.append((task, Ending("rejected", answered=True, error=error.message, code=error.code)))
                 else:
                     task.note_sent(error)
             if any(errors) and any(isinstance(error, Unavailable) for error in errors):
@@ -163,6 +175,8 @@ class Course:
         for task, ending in endings:
             job.write(task, ending)
         writes = [*more, job_rows.settle(job.id, endings)]
+        for task, ending in endings:
+            writes += self._letters_for(job, task.node, ending, now)
         if job.complete:
             writes += [job_rows.end(job.id, job.verdict(), now), *self._at_end(job, now)]
         try:

@@ -19,10 +19,12 @@ __all__ = [
     "SENT_AT_ONCE",
     "AtEnd",
     "Health",
+    "LettersFor",
     "Outgoing",
     "Sender",
     "is_for_good",
     "next_resend",
+    "no_letters",
     "nothing_more",
     "send_all",
     "send_wave",
@@ -57,6 +59,15 @@ class Health(Protocol):
 
 AtEnd = Callable[[Any, float], Sequence[Write]]
 """What else is committed with the end of a job or a transaction, given it and the time."""
+
+
+LettersFor = Callable[[Any, str, Any, float], Sequence[Write]]
+"""What else is committed with the end of a job's task, given the job, the node, the `Ending` and the time."""
+
+
+def no_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[Write]:
+    """Nothing."""
+    return ()
 
 
 def nothing_more(_ended: object, _now: float) -> Sequence[Write]:

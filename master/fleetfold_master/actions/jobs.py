@@ -12,7 +12,7 @@ from math import inf
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_reads, job_rows
 from fleetfold_master.actions.course import Course
-from fleetfold_master.actions.delivery import AtEnd, Health, Sender, nothing_more, together
+from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender, no_letters, nothing_more, together
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of, state_of
@@ -21,6 +21,7 @@ from fleetfold_master.actions.sweeping import Sweep
 from fleetfold_master.actions.task import Ending, Task, command_id, parse_command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, ProgressReport, Run
@@ -37,19 +38,20 @@ class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
     second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends.
+    `at_end` is given each `RunningJob` that ends, `letters_for` each task that does.
     """
 
     def __init__(
         self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
-        withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None,
+        withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
     ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
-        self._course = Course(store, sender, clock, at_end)
+        self._course = Course(store, sender, clock, at_end, letters_for)
         self._withdrawals = withdrawals
         self._sweep = Sweep(self._course, health, withdrawals)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
+        self._letters_for = letters_for
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -88,7 +90,10 @@ class Jobs:
         address = parse_command_id(result.id)
         if address is None or address[1] != node:
             return False
-        ending = Ending(result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms)
+        ending = Ending(
+            result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
+            starts=result.starts,
+        )  # fmt: skip
         if self._withdrawals is not None:
             self._withdrawals.forget(node, result.id)
         job = self._course.running.get(address[0])
@@ -243,13 +248,20 @@ class Jobs:
     async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
         """An answer to a job that has ended: it replaces what the master could only guess, and nothing else."""
         async with self._late:
-            if await self._store.write(job_rows.late_settle(key, node, ending)):
+            if await self._store.write(
+                job_rows.late_settle(key, node, ending), *await self._late_letters(key, node, ending)
+            ):
                 job = (await job_reads.read_jobs(self._store, key=key))[0]
                 state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
                 await self._store.write(job_rows.end(key, state, self._clock.wall()))
                 self._course.slots.free(job.action, [command])
                 await self._course.give_turns(job.action)
         return True
+
+    async def _late_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
+        if not ending.code or not (found := await job_reads.read_jobs(self._store, key=key)):
+            return ()
+        return self._letters_for(found[0], node, ending, self._clock.wall())
 
 
 def _overloaded(node: str) -> Overloaded:

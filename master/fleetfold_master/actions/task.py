@@ -15,13 +15,15 @@ __all__ = ["Ending", "Task", "command_id", "parse_command_id"]
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a command ended. `answered` when the node itself said so: then it is final."""
+    """How a command ended. `answered` when the node itself said so: then it is final. `code` as in `CommandResult`."""
 
     outcome: Outcome
     answered: bool
     result: Any = None
     error: str | None = None
     ms: float | None = None
+    code: str = ""
+    starts: int = 0
 
 
 @dataclass(slots=True)

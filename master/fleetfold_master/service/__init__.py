@@ -8,14 +8,17 @@ from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
+from fleetfold_master.service.letter_api import LetterApi
 from fleetfold_master.service.progress import hear_progress
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.runs_api import RunsApi
+from fleetfold_master.service.schedule_api import ScheduleApi
 from fleetfold_master.service.sender import BusSender
+from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "JobApi", "QualityApi", "Rooms", "RunsApi",
-    "TransactionApi", "hear_progress",
+    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "JobApi", "LetterApi", "QualityApi", "Rooms",
+    "RunsApi", "ScheduleApi", "Starting", "TransactionApi", "hear_progress",
 ]  # fmt: skip

@@ -55,6 +55,8 @@ class Fleet:
         self._own = own
         self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
+        self.before_removal: Callable[[str], Awaitable[None]] = _nothing
+        """Is given each node that is about to be removed, while its queue is still there."""
 
     async def start(self) -> None:
         """Hear heartbeats."""
@@ -80,6 +82,7 @@ class Fleet:
 
     async def remove(self, name: str) -> None:
         """Take a node out, with its queue and its statistics."""
+        await self.before_removal(name)
         await self._registry.remove(name)
         self.corpora.forget(name)
         self.epochs.forget(name)
@@ -162,3 +165,7 @@ class Fleet:
     async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> Answer | None:
         """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""
         return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)
+
+
+async def _nothing(_node: str) -> None:
+    """Nothing."""

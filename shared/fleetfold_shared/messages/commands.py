@@ -52,7 +52,8 @@ class CommandResult(Message, frozen=True, kw_only=True):
     tries that failed and left nothing behind.
 
     A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
-    those of the node's collections when it said this, by name, counted by this `incarnation` of it.
+    those of the node's collections when it said this, by name, counted by this `incarnation` of it. `code` says why
+    nobody will do it any more, where that is so: `poison`, `interrupted`, `expired`, `no_action` or `bad_params`.
     """
 
     id: str
@@ -66,6 +67,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
     tombstone: bool = False
     incarnation: str = ""
     epochs: dict[str, int] = {}
+    code: str = ""
 
 
 class Run(Message, frozen=True, kw_only=True):

@@ -35,6 +35,10 @@ from fleetfold_shared.messages import (
     KeyList,
     KeyRevoke,
     KeyRotate,
+    LetterDrop,
+    LetterGet,
+    LetterList,
+    LetterRetry,
     Message,
     NodeApprove,
     NodeDescription,
@@ -52,6 +56,14 @@ from fleetfold_shared.messages import (
     QualityReportAsk,
     Role,
     Run,
+    ScheduleFire,
+    ScheduleGet,
+    ScheduleList,
+    SchedulePause,
+    SchedulePut,
+    ScheduleRemove,
+    ScheduleResume,
+    ScheduleSpec,
     Scopes,
     Search,
     SigningRotate,
@@ -70,6 +82,7 @@ from fleetfold_shared.messages import (
 from support.desk import Desk, open_desk
 
 STEP = StepSpec(name="pay", node="blog", action="refund")
+NIGHTLY = ScheduleSpec(name="nightly", cron="0 3 * * *", run={"action": "refund", "nodes": ["blog"]})
 ASKS: dict[str, Message] = {
     "nodes.list": NodeList(),
     "nodes.get": NodeGet(node="blog"),
@@ -103,6 +116,17 @@ ASKS: dict[str, Message] = {
     "tx.retry": TransactionRetry(id="t1"),
     "tx.skip": TransactionSkip(id="t1", step="a", why="by hand"),
     "tx.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
+    "schedules.put": SchedulePut(spec=NIGHTLY),
+    "schedules.get": ScheduleGet(name="nightly"),
+    "schedules.list": ScheduleList(),
+    "schedules.remove": ScheduleRemove(name="nightly"),
+    "schedules.pause": SchedulePause(name="nightly"),
+    "schedules.resume": ScheduleResume(name="nightly"),
+    "schedules.fire": ScheduleFire(name="nightly", id="f1"),
+    "letters.list": LetterList(),
+    "letters.get": LetterGet(id="l1"),
+    "letters.retry": LetterRetry(id="l1"),
+    "letters.drop": LetterDrop(id="l1"),
     "keys.create": KeyCreate(name="bot"),
     "keys.list": KeyList(),
     "keys.rotate": KeyRotate(key="bot"),
@@ -185,7 +209,8 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            assert verb == "nodes.approve" or verb.startswith(("tx.", "jobs."))
+            areas = ("tx.", "jobs.", "letters.", "schedules.")
+            assert verb == "nodes.approve" or verb.startswith(areas)
 
 
 async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.topology import COMMANDS, EVENTS, MASTERS, RESULTS, Topology
+from fleetfold_broker.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, NodeList
 from support.broker import Connect, jetstream, kill, queued
@@ -38,6 +38,8 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
         assert (queue["retention"], queue["storage"], queue["discard"]) == ("workqueue", "file", "new")
     assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 100_000)
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
+    given_up = await _config(master, GIVEN_UP)
+    assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
     assert [c["subjects"] for c in (commands, results, events)] == [["fleet.cmd.*"], ["fleet.res.*"], ["fleet.evt.*.>"]]
 
 

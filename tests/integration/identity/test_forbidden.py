@@ -52,6 +52,7 @@ SAY = {
     "JetStream: delete another's consumer": "$JS.API.CONSUMER.DELETE.FLEET_CMD.blog",
     "JetStream: reset another's consumer": "$JS.API.CONSUMER.RESET.FLEET_CMD.blog",
     "JetStream: pause its own consumer": "$JS.API.CONSUMER.PAUSE.FLEET_CMD.shop",
+    "JetStream: give up another's command": "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.FLEET_CMD.blog",
     "JetStream: ack another's command": "$JS.ACK.FLEET_CMD.blog.1.1.1.1795247740699760169.0",
     "JetStream: ack the masters' results": "$JS.ACK.FLEET_RES.masters.1.1.1.1795247740699760169.0",
     "the system: who is connected": "$SYS.REQ.SERVER.PING.CONNZ",
@@ -176,7 +177,7 @@ async def test_no_reply_subject_makes_the_broker_do_or_say_something_for_it(
         await master.link.barrier()
         aimed = [message for message in heard if message.subject == reply and HEARTBEAT not in message.data]
         assert aimed == []
-        assert await _streams(master) == {"FLEET_CMD", "FLEET_RES", "FLEET_EVT"}
+        assert await _streams(master) == {"FLEET_CMD", "FLEET_RES", "FLEET_EVT", "FLEET_DEAD"}
         assert (await jetstream(master, "CONSUMER.NAMES.FLEET_CMD"))["consumers"] == ["blog", "shop"]
 
 

@@ -37,7 +37,13 @@ def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
         "jobs.get", "jobs.wait", "jobs.ended", "jobs.list", "jobs.follow", "jobs.cancel"
     }  # fmt: skip
     assert {verb for verb in own if verb.startswith("tx.")} == {"tx.get", "tx.wait", "tx.list", "tx.cancel"}
-    assert all(verb.startswith(("jobs.", "tx.")) for verb in own)
+    assert all(verb.startswith(("jobs.", "tx.", "schedules.", "letters.")) for verb in own)
+
+
+def test_a_publisher_has_to_do_with_its_own_schedules_and_letters_only() -> None:
+    verbs = {verb for verb in verbs_of("operator") if verb.startswith(("schedules.", "letters."))}
+    assert len(verbs) == 11
+    assert {reach("publisher", verb) for verb in verbs} == {"own"}
 
 
 def test_a_child_may_join_and_ask_about_itself_and_nothing_else() -> None:

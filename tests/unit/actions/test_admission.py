@@ -113,3 +113,20 @@ def test_what_was_undone_under_another_id_is_not_undone_again() -> None:
     again = undo("f", "cancel", "f.c2", epoch=1)
     assert admit_compensation(again, None, row(outcome="ok"), row(outcome="ok"), Plan()).decision is Decision.SETTLED
     assert admit_compensation(again, None, row(outcome="ok"), row(here=True), Plan()).decision is Decision.WAIT
+
+
+@pytest.mark.parametrize(
+    ("known", "plan", "code"),
+    [
+        (None, Plan(rejected="no such action", kind_known=False), "no_action"),
+        (None, Plan(rejected="sku: missing"), "bad_params"),
+        (None, Plan(expired="too late"), "expired"),
+        (row("once"), Plan("once"), "interrupted"),
+        (row(), Plan(rejected="no such action"), "interrupted"),
+        (row(lone_crashes=5), Plan(), "poison"),
+    ],
+)
+def test_what_will_never_be_done_says_so_by_a_stable_code(known: Row | None, plan: Plan, code: str) -> None:
+    result = admit(command("f", "order", epoch=1), known, plan).result
+    assert result is not None
+    assert result.code == code

@@ -1,0 +1,8 @@
+"""Schedules: actions and transactions again and again, each firing once, whatever dies."""
+
+from __future__ import annotations
+
+from fleetfold_master.schedules.model import Standing, work_of
+from fleetfold_master.schedules.schedules import Schedules, Start
+
+__all__ = ["Schedules", "Standing", "Start", "work_of"]

@@ -1,0 +1,87 @@
+"""`letters.<verb>`: what callers and operators may ask about dead letters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.roles import reach
+from fleetfold_master.letters import Letters
+from fleetfold_master.service.guard import Verb
+from fleetfold_master.service.room import ROOM_BYTES
+from fleetfold_master.service.starting import Starting
+from fleetfold_master.service.touched import Touched
+from fleetfold_shared.errors import Conflict, Forbidden
+from fleetfold_shared.messages import (
+    Letter,
+    LetterDrop,
+    LetterDropped,
+    LetterGet,
+    LetterList,
+    LetterListed,
+    LetterRetried,
+    LetterRetry,
+)
+
+__all__ = ["LetterApi"]
+
+
+class LetterApi:
+    """The verbs, each with the message it takes. Who retries a letter must be allowed to run its action."""
+
+    def __init__(self, letters: Letters, starting: Starting) -> None:
+        self._letters, self._starting = letters, starting
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
+        return {
+            "letters.list": Verb(LetterList, self._list),
+            "letters.get": Verb(LetterGet, self._show),
+            "letters.retry": Verb(LetterRetry, self._retry, _touches),
+            "letters.drop": Verb(LetterDrop, self._drop, _touches),
+        }
+
+    async def _list(self, ask: LetterList, who: Principal) -> LetterListed:
+        """As many as fit into an answer."""
+        own = who.name if reach(who.role, "letters.list") == "own" else None
+        letters, total = await self._letters.list(ask, caller=own)
+        seen = [letter for letter in letters if who.may_node(letter.node)]
+        total -= len(letters) - len(seen)
+        fitting, left = list[Letter](), ROOM_BYTES
+        for letter in seen:
+            left -= len(msgspec.json.encode(letter))
+            if left < 0 and fitting:
+                break
+            fitting.append(letter)
+        return LetterListed(letters=fitting, total=total)
+
+    async def _show(self, ask: LetterGet, who: Principal) -> Letter:
+        return await self._seen(ask.id, who, "letters.get")
+
+    async def _retry(self, ask: LetterRetry, who: Principal) -> LetterRetried:
+        letter = await self._seen(ask.id, who, "letters.retry")
+        run = await self._letters.again(letter)
+        try:
+            await self._starting.ask(run, who)
+        except Conflict:  # somebody began the very same, and died before it was noted
+            await self._letters.retried(letter, run, "")
+            raise
+        await self._letters.retried(letter, run, who.name)
+        return LetterRetried(id=ask.id, job=run.id)
+
+    async def _drop(self, ask: LetterDrop, who: Principal) -> LetterDropped:
+        await self._seen(ask.id, who, "letters.drop")
+        await self._letters.drop(ask.id)
+        return LetterDropped(id=ask.id)
+
+    async def _seen(self, key: str, who: Principal, verb: str) -> Letter:
+        letter = await self._letters.get(key)
+        if not who.may_node(letter.node) or (reach(who.role, verb) == "own" and letter.caller != who.name):
+            raise Forbidden(f"id: the letter {key!r} is not for {who.name!r}", field="id")
+        return letter
+
+
+def _touches(ask: LetterRetry | LetterDrop, answer: LetterRetried | LetterDropped | None) -> Touched:
+    return Touched(target=f"{ask.id[:80]} {answer.job}" if isinstance(answer, LetterRetried) else ask.id[:80])

@@ -1,0 +1,53 @@
+"""Runs and transactions begun in somebody's name while he is not there: his role and scopes hold as when he asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleetfold_master.access.authority import Authority, Principal
+from fleetfold_master.service.guard import Verb
+from fleetfold_master.service.refusals import AuditLog
+from fleetfold_shared.errors import FleetfoldError, Forbidden
+from fleetfold_shared.messages import Run, Transact
+
+__all__ = ["Starting", "verb_of"]
+
+
+def verb_of(work: Run | Transact) -> str:
+    """Who begins this asks for that verb."""
+    return "actions.run" if isinstance(work, Run) else "tx.run"
+
+
+class Starting:
+    """Asks the API's own verbs; `serve` says which they are."""
+
+    def __init__(self, authority: Authority, audit: AuditLog) -> None:
+        self._authority, self._audit = authority, audit
+        self._verbs: Mapping[str, Verb[Any]] = {}
+
+    def serve(self, verbs: Mapping[str, Verb[Any]]) -> None:
+        """These are the verbs from now on."""
+        self._verbs = verbs
+
+    async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
+        """Begin it in the name of `caller`, who has put that schedule; whether it may is for the audit log.
+
+        `Forbidden` when there is no such identity any more, or it may not; and whatever the verb refuses.
+        """
+        role = ""
+        try:
+            principal = self._authority.principal(caller)
+            role = principal.role
+            await self.ask(work, principal)
+        except FleetfoldError as error:
+            outcome = "refused" if isinstance(error, Forbidden) else "failed"
+            self._audit.note(caller, "schedules.fire", outcome, role=role, target=work.id, reason=error.code)  # type: ignore[arg-type]  # of the two
+            raise
+        self._audit.note(caller, "schedules.fire", "ok", role=role, target=f"{schedule} {work.id}")
+
+    async def ask(self, work: Run | Transact, principal: Principal) -> None:
+        """Begin it for a caller that is known."""
+        verb = verb_of(work)
+        self._authority.check(principal, verb)
+        await self._verbs[verb].handle(work, principal)

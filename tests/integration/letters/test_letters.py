@@ -1,0 +1,288 @@
+"""Dead letters over a real database: written with the end of what they belong to, once, and kept within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from fleetfold_master.actions import Jobs
+from fleetfold_master.letters import Letters, undelivered
+from fleetfold_master.store import Store
+from fleetfold_master.transactions import Transactions
+from fleetfold_shared.clock import ManualClock
+from fleetfold_shared.errors import Conflict, NotFound, TooLarge
+from fleetfold_shared.messages import (
+    Command,
+    CommandResult,
+    Letter,
+    LetterEvent,
+    LetterList,
+    Outcome,
+    Rollback,
+    Run,
+    StepSpec,
+    Transact,
+)
+from support.master import Doctor, Outbox, answer, registry
+
+ALL = LetterList()
+RUN = Run(id="j1", action="restock", params={"sku": "a"}, timeout_s=60.0)
+
+
+class Room:
+    """One master's jobs, transactions and letters."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.clock, self.outbox, self.doctor = store, ManualClock(), Outbox(), Doctor()
+        self.letters = Letters(store, self.clock, "master-1")
+        self.jobs = Jobs(store, self.outbox, self.clock, self.doctor, letters_for=self.letters.of_task)
+        nodes = registry(("shop", "active"), ("blog", "active"))
+        self.transactions = Transactions(store, self.outbox, self.clock, self.doctor, nodes.get)
+
+    async def run(self, run: Run = RUN, *nodes: str) -> Command:
+        """The first command of a job."""
+        await self.jobs.start(run, nodes or ["shop"], "ann")
+        return self.outbox.take()[0][1]
+
+    async def found(self, ask: LetterList = ALL) -> list[Letter]:
+        return (await self.letters.list(ask))[0]
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        await self.jobs.sweep()
+        await self.transactions.sweep()
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    store = await Store.open(f"sqlite:///{tmp_path}/master.db")
+    room = Room(store)
+    yield room
+    await room.jobs.close()
+    await room.transactions.close()
+    await store.close()
+
+
+def _dead(command: Command, code: str, outcome: Outcome = "unknown", error: str = "it died") -> CommandResult:
+    return replace(answer(command, outcome, error=error), code=code, starts=5)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "reason"),
+    [
+        ("poison", "unknown", "poison"),
+        ("interrupted", "unknown", "interrupted"),
+        ("expired", "timed_out", "expired"),
+        ("no_action", "rejected", "no_action"),
+        ("bad_params", "rejected", "rejected"),
+    ],
+)
+async def test_what_nobody_will_do_any_more_is_a_letter_with_its_history(
+    room: Room, code: str, outcome: Outcome, reason: str
+) -> None:
+    command = await room.run()
+    room.clock.advance(3)
+    await room.jobs.on_result("shop", _dead(command, code, outcome))
+    [letter] = await room.found()
+    assert (letter.reason, letter.node, letter.action, letter.params) == (reason, "shop", "restock", {"sku": "a"})
+    assert (letter.command, letter.job, letter.caller, letter.error) == ("j.j1.shop", "j1", "ann", "it died")
+    assert [event.what for event in letter.history] == ["accepted", "sent", "begun", outcome]
+    assert "master-1" in letter.history[-1].why
+    assert await room.letters.get(letter.id) == letter
+
+
+@pytest.mark.parametrize("outcome", ["ok", "failed", "timed_out", "unknown", "rejected"])
+async def test_an_answer_is_no_letter(room: Room, outcome: Outcome) -> None:
+    await room.jobs.on_result("shop", answer(await room.run(), outcome, error="no such sku"))
+    assert await room.found() == []
+
+
+async def test_the_letter_is_in_the_same_commit_as_the_tasks_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = await room.run()
+
+    async def fail(*writes: object) -> int:
+        assert len(writes) >= 3  # the task's end, the letter, the job's end
+        monkeypatch.undo()
+        raise OSError("disk full")
+
+    monkeypatch.setattr(room.store, "write", fail)
+    with pytest.raises(OSError, match="disk full"):
+        await room.jobs.on_result("shop", _dead(command, "poison"))
+    assert await room.found() == []
+    await room.jobs.on_result("shop", _dead(command, "poison"))
+    assert len(await room.found()) == 1
+
+
+async def test_heard_of_twice_it_is_one_letter(room: Room) -> None:
+    command = await room.run()
+    for _ in range(3):
+        await room.jobs.on_result("shop", _dead(command, "poison"))
+    assert len(await room.found()) == 1
+
+
+async def test_what_expires_after_its_job_has_ended_is_a_letter_too(room: Room) -> None:
+    command = await room.run()
+    room.doctor.ill = {"shop"}
+    await room.pass_time(60)
+    assert (await room.jobs.get("j1")).state == "failed"
+    for _ in range(2):
+        await room.jobs.on_result("shop", _dead(command, "expired", "timed_out"))
+    assert [letter.reason for letter in await room.found()] == ["expired"]
+
+
+async def test_what_the_broker_can_never_take_is_a_letter(room: Room) -> None:
+    room.outbox.failing["shop"] = TooLarge("the command takes 2 MB")
+    await room.jobs.start(RUN, ["shop"], "ann")
+    [letter] = await room.found()
+    assert (letter.reason, letter.error) == ("too_large", "the command takes 2 MB")
+
+
+async def test_long_parameters_give_way_to_their_size_and_are_there_for_the_retry(room: Room) -> None:
+    params = {"text": "x" * 50_000}
+    await room.jobs.on_result("shop", _dead(await room.run(replace(RUN, params=params)), "poison"))
+    [letter] = await room.found()
+    assert (letter.params, letter.whole) == ({"left_out_bytes": 50_011}, False)
+    assert (await room.letters.again(letter)).params == params
+
+
+async def test_again_is_a_new_job_and_only_once(room: Room) -> None:
+    await room.jobs.on_result("shop", _dead(await room.run(), "poison"))
+    [letter] = await room.found()
+    run = await room.letters.again(letter)
+    assert (run.id, run.action, run.nodes, run.params) == (f"l-{letter.id}", "restock", ["shop"], {"sku": "a"})
+    await room.letters.retried(letter, run, "bob")
+    retried = await room.letters.get(letter.id)
+    assert (retried.retried_as, retried.retried_by) == (run.id, "bob")
+    with pytest.raises(Conflict, match=run.id):
+        await room.letters.again(retried)
+    assert await room.found() == []
+    assert len(await room.found(LetterList(retried=True))) == 1
+
+
+STEP = StepSpec(name="a", node="shop", action="reserve", params={"sku": "x", "quantity": 1}, rollback=Rollback("undo"))
+
+
+async def test_a_steps_poison_is_a_letter_that_leads_to_the_transaction(room: Room) -> None:
+    await room.transactions.start(Transact(id="t1", steps=[STEP]), "ann")
+    take = room.letters.watching(room.transactions.on_result)
+    [(_, command)] = room.outbox.take()
+    assert await take("shop", _dead(command, "poison"))
+    [letter] = await room.found()
+    assert (letter.tx, letter.step, letter.action, letter.caller) == ("t1", "a", "reserve", "ann")
+    with pytest.raises(Conflict, match="fleetfold tx retry t1"):
+        await room.letters.again(letter)
+
+
+async def test_a_step_that_only_turns_its_transaction_back_is_no_letter_and_what_cannot_undo_it_is(room: Room) -> None:
+    second = StepSpec(name="b", node="blog", action="note", params={"text": "x"})
+    await room.transactions.start(Transact(id="t1", steps=[STEP, second]), "ann")
+    take = room.letters.watching(room.transactions.on_result)
+    [(_, first)] = room.outbox.take()
+    await take("shop", answer(first))
+    [(_, note)] = room.outbox.take()
+    await take("blog", _dead(note, "expired", "timed_out"))
+    assert await room.found() == []
+    compensations = [command for _, command in room.outbox.take() if command.action == "undo"]
+    while not compensations:
+        await room.pass_time(1)
+        for node, command in room.outbox.take():
+            if command.action == "undo":
+                compensations.append(command)
+            else:
+                await take(node, answer(command, tombstone=True))
+    await take("shop", _dead(compensations[0], "no_action", "rejected"))
+    [letter] = await room.found()
+    assert (letter.reason, letter.tx, letter.step, letter.action) == ("no_action", "t1", "a", "undo")
+
+
+async def test_what_is_queued_for_a_node_that_is_removed_is_kept(room: Room) -> None:
+    command = await room.run(RUN, "shop", "blog")
+    room.outbox.take()
+    await room.jobs.on_result("shop", answer(command))
+    await room.run(replace(RUN, id="j2"), "shop")
+    for _ in range(2):
+        await room.letters.of_removed_node("shop")
+    [letter] = await room.found()
+    assert (letter.reason, letter.job) == ("node_removed", "j2")
+    with pytest.raises(Conflict, match="j2 has not ended"):
+        await room.letters.again(letter)
+    await room.pass_time(60)
+    assert (await room.letters.again(letter)).nodes == ["shop"]
+
+
+async def test_done_after_all_it_is_not_done_again(room: Room) -> None:
+    command = await room.run()
+    await room.letters.of_removed_node("shop")
+    await room.jobs.on_result("shop", answer(command))
+    [letter] = await room.found()
+    with pytest.raises(Conflict, match="has been done since"):
+        await room.letters.again(letter)
+
+
+def _advisory(reason: str, seq: int = 7) -> bytes:
+    return msgspec.json.encode({"consumer": "shop", "stream_seq": seq, "deliveries": 1, "reason": reason})
+
+
+async def test_what_a_node_could_not_read_is_a_letter_with_its_job(room: Room) -> None:
+    await room.run()
+    for _ in range(2):
+        await room.letters.of_advisory("", _advisory("j.j1.shop v: this side speaks protocol 1"))
+    await room.letters.of_advisory("", _advisory("- not usable JSON"))
+    await room.letters.of_advisory("", b"not json")
+    nameless, named = sorted(await room.found(), key=lambda letter: letter.job or "")
+    assert (named.reason, named.job, named.params) == ("malformed", "j1", {"sku": "a"})
+    assert named.error == "v: this side speaks protocol 1"
+    assert (nameless.command, nameless.job) == ("shop.7", None)
+    with pytest.raises(Conflict, match="too little is known"):
+        await room.letters.again(nameless)
+
+
+async def test_a_callback_that_was_given_up_is_a_letter(room: Room) -> None:
+    history = [LetterEvent(1.0, "tried", "503")]
+    write = undelivered("hook.j1", "https://example.org/hook", {"id": "j1"}, "gave up", history, 5.0, job="j1")
+    await room.store.write(write)
+    [letter] = await room.found()
+    assert (letter.reason, letter.job, letter.history) == ("undelivered", "j1", history)
+
+
+async def test_they_are_found_by_what_they_are(room: Room) -> None:
+    for number, (node, code) in enumerate([("shop", "poison"), ("blog", "poison"), ("shop", "expired")]):
+        command = await room.run(replace(RUN, id=f"j{number}"), node)
+        room.clock.advance(10)
+        await room.jobs.on_result(node, _dead(command, code))
+    filters: list[dict[str, Any]] = [
+        {"node": "shop"}, {"reason": "poison"}, {"node": "shop", "reason": "poison"}, {"job": "j1"},
+        {"since": room.clock.wall() - 15}, {"action": "restock"}, {"tx": "t9"},
+    ]  # fmt: skip
+    found = [len(await room.found(LetterList(**given))) for given in filters]
+    assert found == [2, 2, 1, 1, 2, 3, 0]
+    assert [letter.job for letter in await room.found()] == ["j2", "j1", "j0"]
+    assert (await room.letters.list(ALL, caller="bob")) == ([], 0)
+    first, total = await room.letters.list(LetterList(limit=1))
+    rest, left = await room.letters.list(LetterList(before=(first[0].at, first[0].id)))
+    assert ([letter.job for letter in rest], total, left) == (["j1", "j0"], 3, 2)
+
+
+async def test_they_are_kept_within_bounds(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetfold_master.letters.letters.MOST", 3)
+    for number in range(6):
+        room.clock.advance(1)
+        await room.jobs.on_result("shop", _dead(await room.run(replace(RUN, id=f"j{number}")), "poison"))
+    await room.letters.prune()
+    assert [letter.job for letter in await room.found()] == ["j5", "j4", "j3"]
+    room.clock.advance(91 * 86_400)
+    await room.letters.prune()
+    assert await room.found() == []
+
+
+async def test_dropped_it_is_gone(room: Room) -> None:
+    await room.jobs.on_result("shop", _dead(await room.run(), "poison"))
+    [letter] = await room.found()
+    await room.letters.drop(letter.id)
+    with pytest.raises(NotFound, match="fleetfold letters list"):
+        await room.letters.get(letter.id)
