@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fleetfold.patience import AWAY, Ask, PatientAsk, now, pause_s
+from fleetfold.patientask import AWAY, Ask, PatientAsk, now, pause_s
 from fleetfold_shared.errors import (
     ErrorBody,
     InvalidInput,
