@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import msgspec
 
+from fleetfold.patientask import AWAY, Ask, PatientAsk, now, pause_s
 from fleetfold_shared.errors import (
-    DeadlineExceeded,
     ErrorBody,
     InvalidInput,
     NotFound,
-    Overloaded,
-    RateLimited,
     TooLarge,
-    Unavailable,
 )
 from fleetfold_shared.messages import (
     MOST_RUNS,
@@ -32,7 +27,6 @@ from fleetfold_shared.messages import (
     JobEndsAsk,
     JobNode,
     JobState,
-    Message,
     Run,
     RunAccepted,
     Submit,
@@ -51,11 +45,7 @@ WAIT_S, ENDED_S, SUBMIT_S = 2.0, 6.0, 10.0
 MOST_IDS = 1000
 WAITERS = 4
 """Requests that wait for ends at the same time: what was accepted later need not wait for what takes long."""
-PAUSE_S, PAUSE_MAX_S = 0.2, 10.0
-AWAY = (Unavailable, DeadlineExceeded, RateLimited, Overloaded)
 AWAY_CODES = frozenset(kind.code for kind in AWAY)
-
-T = TypeVar("T", bound=Message)
 
 
 class SubmitOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +60,6 @@ class SubmitOutcome(msgspec.Struct, frozen=True, kw_only=True):
     nodes: list[JobNode] = []
     note: str | None = None
     error: ErrorBody | None = None
-
-
-class Ask(Protocol):
-    """Asks a master, as a `Caller` does."""
-
-    async def __call__(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ..., /) -> T: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +80,7 @@ class Submitting:
     def __init__(self, ask: Ask, window: int, patience_s: float, *, wait: bool) -> None:
         if window < 1:
             raise InvalidInput("window: it must be 1 or more", field="window")
-        self._ask, self._patience_s, self._wait = ask, patience_s, wait
+        self._ask, self._patience_s, self._wait = PatientAsk(ask, patience_s), patience_s, wait
         self._room = asyncio.Semaphore(window)
         self._outcomes: asyncio.Queue[SubmitOutcome | None] = asyncio.Queue()
         self._news, self._changed = asyncio.Event(), asyncio.Condition()
@@ -104,7 +88,6 @@ class Submitting:
         self._open: dict[str, list[_Given]] = {}
         self._waited_for: set[str] = set()
         self._all_read = self._all_sent = False
-        self._answered_at: float | None = None
         self._request_bytes = REQUEST_BYTES
 
     async def outcomes(self, runs: Iterable[Run] | AsyncIterable[Run]) -> AsyncGenerator[SubmitOutcome, None]:
@@ -147,8 +130,8 @@ class Submitting:
         except InvalidInput as error:
             self._outcomes.put_nowait(SubmitOutcome(index=index, id=run.id, error=error.body()))
             return
-        now = _now()
-        self._to_send.append(_Given(index, run, len(data), now, now))
+        at = now()
+        self._to_send.append(_Given(index, run, len(data), at, at))
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -166,17 +149,17 @@ class Submitting:
     async def _until_some_are_due(self) -> None:
         """Or until there are others."""
         self._news.clear()
-        pauses = [given.due_at - _now() for given in self._to_send]
+        pauses = [given.due_at - now() for given in self._to_send]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(pauses)) if pauses else None):
                 await self._news.wait()
 
     def _next_chunk(self) -> list[_Given]:
         """Those that are due, as many as one request may carry."""
-        now, left = _now(), self._request_bytes
+        at, left = now(), self._request_bytes
         chunk, rest = list[_Given](), list[_Given]()
         for given in self._to_send:
-            fits = given.due_at <= now and len(chunk) < MOST_RUNS and (given.size < left or not chunk)
+            fits = given.due_at <= at and len(chunk) < MOST_RUNS and (given.size < left or not chunk)
             (chunk if fits else rest).append(given)
             left -= given.size if fits else 0
         self._to_send = rest
@@ -184,9 +167,7 @@ class Submitting:
 
     async def _send(self, chunk: list[_Given]) -> None:
         try:
-            answer = await self._patiently(
-                "actions.submit", Submit(runs=[given.run for given in chunk]), Submitted, SUBMIT_S
-            )
+            answer = await self._ask("actions.submit", Submit(runs=[given.run for given in chunk]), Submitted, SUBMIT_S)
         except TooLarge as error:
             self._too_large(chunk, error)
             return
@@ -213,12 +194,12 @@ class Submitting:
 
     def _not_accepted(self, given: _Given, error: ErrorBody) -> None:
         """What is full or away now is tried again for a while; all else is final."""
-        now = _now()
-        if error.code not in AWAY_CODES or now - given.since > self._patience_s:
+        at = now()
+        if error.code not in AWAY_CODES or at - given.since > self._patience_s:
             self._refused(given, error)
             return
         given.tries += 1
-        given.due_at = now + max(error.retry_after_s or 0.0, _pause(given.tries))
+        given.due_at = at + max(error.retry_after_s or 0.0, pause_s(given.tries))
         self._to_send.append(given)
 
     def _refused(self, given: _Given, error: ErrorBody) -> None:
@@ -234,7 +215,7 @@ class Submitting:
                     return
                 self._waited_for.update(ids)
             ask = JobEndsAsk(ids=ids, wait_ms=round(WAIT_S * 1000))
-            ends = await self._patiently("jobs.ended", ask, JobEnds, ENDED_S)
+            ends = await self._ask("jobs.ended", ask, JobEnds, ENDED_S)
             self._waited_for.difference_update(ids)
             for end in ends.ended:
                 self._ended(end)
@@ -260,24 +241,6 @@ class Submitting:
         for given in self._open.pop(key, ()):
             self._refused(given, error.body())
 
-    async def _patiently(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
-        """Ask until there is an answer: a master that has answered once is waited for when it is away."""
-        began, tries = _now(), 0
-        while True:
-            try:
-                answer = await self._ask(verb, ask, kind, timeout_s)
-            except AWAY as error:
-                if self._answered_at is None and isinstance(error, Unavailable):
-                    raise
-                if _now() - max(began, self._answered_at or 0.0) > self._patience_s:
-                    raise
-                tries += 1
-                pause = max(getattr(error, "retry_after_s", None) or 0.0, _pause(tries))
-            else:
-                self._answered_at = _now()
-                return answer
-            await asyncio.sleep(pause)
-
 
 async def _each(runs: Iterable[Run] | AsyncIterable[Run]) -> AsyncGenerator[Run, None]:
     if isinstance(runs, AsyncIterable):
@@ -286,12 +249,3 @@ async def _each(runs: Iterable[Run] | AsyncIterable[Run]) -> AsyncGenerator[Run,
     else:
         for run in runs:
             yield run
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _pause(tries: int) -> float:
-    longest = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(tries, 10))
-    return random.uniform(longest / 2, longest)  # noqa: S311 (jitter, not a secret)

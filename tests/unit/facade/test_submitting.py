@@ -59,7 +59,7 @@ class Master:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold.submitting.PAUSE_S", 0.001)
+    monkeypatch.setattr("fleetfold.patientask.PAUSE_S", 0.001)
 
 
 def runs(number: int, **more: Any) -> list[Run]:
