@@ -30,6 +30,7 @@ from fleetfold_master.actions import Jobs
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.outbox import Outbox
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
 from fleetfold_master.service import (
@@ -45,10 +46,11 @@ from fleetfold_master.service import (
     TransactionApi,
 )
 from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store.upkeep import Upkeep
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -92,6 +94,8 @@ class Master:
         clock: Clock | None = None,
         search: SearchConfig | None = None,
         own: OwnCollections | None = None,
+        callbacks: CallbacksConfig | None = None,
+        retention: RetentionConfig | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
@@ -99,6 +103,7 @@ class Master:
         self._config = access or AccessConfig()
         self._search = search or SearchConfig()
         self._ask = ask or AskConfig()
+        self._callbacks, self._retention = callbacks or CallbacksConfig(), retention or RetentionConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._own = None if own is None else Own(own)
@@ -144,7 +149,8 @@ class Master:
         fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s, self._own)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
-        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
+        outbox = await self._open.enter_async_context(Outbox.open(store, self._clock, self._callbacks, self._keys))
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, outbox)
         await gatherer.start()
         await fleet.call_the_roll()
         await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
@@ -159,16 +165,17 @@ class Master:
         quality = self._open_quality(store, registry, federation)
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
-        tx_api = TransactionApi(transactions)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering)
+        tx_api = TransactionApi(transactions, outbox.check)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, outbox.check)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
+        outbox.start(bus)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(
             self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
         )
-        self._tasks.spawn(self._every(PRUNE_S, access.prune))
+        self._tasks.spawn(self._every(PRUNE_S, access.prune, Upkeep(store, self._clock, self._retention).prune))
 
     async def _open_cache(self, store: Store) -> Cache:
         cache = Cache(store, self._clock, self._search)
@@ -191,11 +198,13 @@ class Master:
         return access
 
     async def _recover(
-        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet
+        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, outbox: Outbox
     ) -> tuple[Jobs, Transactions]:
         """What was under way when the last master ended goes on."""
-        jobs = Jobs(store, sender, self._clock, registry)
-        transactions = Transactions(store, sender, self._clock, registry, registry.find)
+        jobs = Jobs(store, sender, self._clock, registry, at_end=outbox.job_ended)
+        transactions = Transactions(
+            store, sender, self._clock, registry, registry.find, at_end=outbox.transaction_ended
+        )
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
         await fleet.ensure()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.actions.delivery import RESEND_S, Outgoing
-from fleetfold_shared.messages import Command, Job, JobNode, JobState, Outcome, Params, Run
+from fleetfold_shared.messages import Callback, Command, Job, JobNode, JobState, Outcome, Params, Run
 
 __all__ = ["Ending", "RunningJob", "Task", "command_id", "digest_of", "parse_command_id", "state_of"]
 
@@ -78,6 +78,7 @@ class RunningJob:
     ended_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     by_node: dict[str, Task] = field(default_factory=dict)
+    callback: Callback | None = None
 
     def __post_init__(self) -> None:
         self.by_node = {task.node: task for task in self.tasks}
@@ -89,8 +90,9 @@ class RunningJob:
         for task in tasks[: 1 if run.sequential else None]:
             task.begin(now, run.timeout_s)
         return cls(
-            run.id, digest_of(run, caller), caller, run.action, run.params, run.sequential, run.timeout_s, now, tasks
-        )
+            run.id, digest_of(run, caller), caller, run.action, run.params, run.sequential, run.timeout_s, now, tasks,
+            callback=run.callback,
+        )  # fmt: skip
 
     def outgoing(self, task: Task) -> Outgoing:
         """The command for a task, as it is to be sent now."""

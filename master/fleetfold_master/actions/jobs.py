@@ -22,7 +22,7 @@ from fleetfold_master.actions.job_model import (
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound
-from fleetfold_shared.messages import CommandResult, Job, Run
+from fleetfold_shared.messages import CommandResult, Job, JobList, Run
 
 __all__ = ["Jobs"]
 
@@ -86,9 +86,9 @@ class Jobs:
             raise NotFound(f"id: there is no job {key!r}; list them with `jobs list`", field="id")
         return found[0]
 
-    async def list(self, limit: int = 50) -> list[Job]:
-        """The newest jobs first."""
-        return await job_rows.read_jobs(self._store, limit=limit)
+    async def list(self, limit: int = 50, of: JobList | None = None) -> list[Job]:
+        """The newest jobs first, of those that `of` asks for."""
+        return await job_rows.read_jobs(self._store, limit=limit, of=of)
 
     async def wait(self, key: str, timeout_s: float) -> Job:
         """The job when it has ended, or as it is after `timeout_s`."""

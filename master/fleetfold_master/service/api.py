@@ -162,6 +162,7 @@ class Api:
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         check_run(ask, who)
+        self._rooms.check_callback(ask.callback)
         targets = self._targets(ask, who)
         job = await self._jobs.start(ask, [node.name for node in targets], who.name)
         if ask.wait_ms and job.state == "running":
@@ -176,7 +177,7 @@ class Api:
         return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
     async def _jobs_list(self, ask: JobList, who: Principal) -> JobListed:
-        jobs = await self._jobs.list(ask.limit if sees_all(who, "jobs.list") else MOST_LOOKED_AT)
+        jobs = await self._jobs.list(ask.limit if sees_all(who, "jobs.list") else MOST_LOOKED_AT, ask)
         seen = [job for job in jobs if visible(job, who, "jobs.list")]
         return JobListed(jobs=fit_all(seen[: ask.limit], fit_job))
 

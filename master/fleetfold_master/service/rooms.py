@@ -8,6 +8,7 @@ from typing import Any
 from fleetfold_master.asking import Answering
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.cache_api import CacheApi
+from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.transaction_api import TransactionApi
@@ -17,13 +18,14 @@ __all__ = ["Rooms"]
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Each serves the verbs of its area."""
+    """Each serves the verbs of its area. `check_callback` says which callbacks are allowed."""
 
     access: AccessApi
     transactions: TransactionApi
     cache: CacheApi
     quality: QualityApi
     answering: Answering
+    check_callback: CheckCallback = anywhere
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of theirs, by name."""

@@ -22,7 +22,8 @@ from fleetfold_shared.groupcommit import GroupCommit
 __all__ = ["Store"]
 
 _DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+_PRAGMAS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+_INCREMENTAL = 2
 
 
 class Store:
@@ -95,6 +96,23 @@ class Store:
         """The first row a select gives."""
         rows = await self.read(statement)
         return rows[0] if rows else None
+
+    async def reclaim(self, pages: int) -> int:
+        """Give at most so many free pages of an SQLite file back to the disk: how many are free still.
+
+        None are in a file of before `auto_vacuum`, and in other databases, which see to it themselves.
+        """
+        if self._writing.dialect.name != "sqlite":
+            return 0
+
+        def run(connection: Any) -> int:
+            cursor = connection.cursor()
+            if cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                return 0
+            cursor.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()  # each row is a page given back
+            return int(cursor.execute("PRAGMA freelist_count").fetchone()[0])
+
+        return await self._writer.run(run)
 
 
 def _urls(text: str) -> tuple[URL, URL]:

@@ -83,6 +83,7 @@ from fleetfold_shared.messages.commands import (
     Share,
 )
 from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
+from fleetfold_shared.messages.events import Alert, EndType, WebhookBody
 from fleetfold_shared.messages.explain import (
     CollectionExplained,
     Explained,
@@ -182,6 +183,7 @@ __all__ = [
     "AccessStatsAsk",
     "ActionInfo",
     "ActionKind",
+    "Alert",
     "AnswerKind",
     "Answered",
     "Ask",
@@ -211,6 +213,7 @@ __all__ = [
     "Command",
     "CommandResult",
     "Dedup",
+    "EndType",
     "Enrol",
     "Explained",
     "Facet",
@@ -330,6 +333,7 @@ __all__ = [
     "TransactionWait",
     "Value",
     "ValueCount",
+    "WebhookBody",
     "WhichNodes",
     "WhoAmI",
     "decode",

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, exc, select
 
-from fleetfold_master.store import Nodes, Store, StoredNode, Write
+from fleetfold_master.store import Nodes, Store, StoredNode, Write, outbox_tables, search_tables
 from fleetfold_master.store.statements import insert_once
 from fleetfold_master.store.tables import metadata, node
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
@@ -28,6 +28,7 @@ def _row(name: str) -> dict[str, object]:
 
 
 async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
+    assert {table.metadata for table in (outbox_tables.outbox, search_tables.search_cache)} == {metadata}
     store = await Store.open(f"sqlite:///{tmp_path}/deep/down/master.db")
     await store.close()
     engine = create_engine(f"sqlite:///{tmp_path}/deep/down/master.db")

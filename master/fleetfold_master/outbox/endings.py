@@ -1,0 +1,67 @@
+"""What is written in the commit of an end, for whoever is to be told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from fleetfold_master.outbox.destinations import place_of
+from fleetfold_master.outbox.model import Delivery
+from fleetfold_master.outbox.rows import added
+from fleetfold_master.store.statements import Write
+from fleetfold_master.transactions.model import Tx
+from fleetfold_shared.ids import MASTER, new_id
+from fleetfold_shared.messages import Alert, Callback, EndType
+
+__all__ = ["EndedJob", "job_ended", "transaction_ended"]
+
+PARKED: Final = "transaction.parked"
+_TYPES: dict[str, EndType] = {
+    "committed": "transaction.committed", "rolled_back": "transaction.rolled_back", "parked": PARKED,
+}  # fmt: skip
+
+
+class EndedJob(Protocol):
+    """What is used of a job that ends."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def caller(self) -> str: ...
+    @property
+    def callback(self) -> Callback | None: ...
+
+
+def job_ended(job: EndedJob, now: float) -> Sequence[Write]:
+    """Its callback, if it has one."""
+    return () if job.callback is None else [added([_called_back(job.callback, "job.ended", job.id, job.caller, now)])]
+
+
+def transaction_ended(tx: Tx, now: float) -> Sequence[Write]:
+    """Its callback, if it has one; and an alert when it is parked."""
+    deliveries = []
+    if tx.callback is not None:
+        deliveries.append(_called_back(tx.callback, _TYPES[tx.state], tx.id, tx.caller, now))
+    if tx.state == "parked":
+        deliveries.append(_alert(tx, now))
+    return [added(deliveries)] if deliveries else ()
+
+
+def _called_back(callback: Callback, what: EndType, record: str, caller: str, now: float) -> Delivery:
+    return Delivery(
+        id=new_id(), type=what, record=record, name=caller, subject=callback.type, url=callback.url,
+        place=place_of(callback.url), created_at=now, due_at=now,
+    )  # fmt: skip
+
+
+def _alert(tx: Tx, now: float) -> Delivery:
+    alert = Alert(
+        kind=PARKED, id=tx.id, name=tx.name, caller=tx.caller, at=now, to_do=f"fleetfold tx show {tx.id}",
+        why=tx.error or "a step can neither be done nor undone",
+    )  # fmt: skip
+    return Delivery(
+        id=new_id(), type=PARKED, record=tx.id, name=MASTER, subject=PARKED, place="", created_at=now, due_at=now,
+        body=msgspec.json.encode(alert).decode(),
+    )  # fmt: skip
