@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Callback, Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fleetfold_child.context import Context, Refused
 
 __all__ = [
+    "Callback",
     "Child",
     "Client",
     "Context",

@@ -11,6 +11,7 @@ from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, wait_ms
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.listening import EventCalls
 from fleetfold.quality import QualityCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
@@ -26,6 +27,7 @@ from fleetfold_shared.messages import (
     JobGet,
     JobList,
     JobListed,
+    JobState,
     JobWait,
     NodeGet,
     NodeList,
@@ -45,7 +47,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls, EventCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
@@ -134,9 +136,18 @@ class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, 
         """One job as it stands."""
         return await self._ask("jobs.get", JobGet(id=id), Job)
 
-    async def jobs(self, limit: int = 50) -> list[Job]:
-        """The latest jobs, newest first."""
-        return (await self._ask("jobs.list", JobList(limit=limit), JobListed)).jobs
+    async def jobs(
+        self,
+        limit: int = 50,
+        *,
+        state: JobState | None = None,
+        action: str | None = None,
+        caller: str | None = None,
+        since: float | None = None,
+    ) -> list[Job]:
+        """The latest jobs, newest first; of those in `state`, of `action`, of `caller`, begun `since` Unix seconds."""
+        ask = JobList(limit=limit, state=state, action=action, caller=caller, since=since)
+        return (await self._ask("jobs.list", ask, JobListed)).jobs
 
     async def wait_job(self, id: str, timeout_s: float) -> Job:  # noqa: A002
         """The job when it has ended; `DeadlineExceeded` after `timeout_s`. Survives a master's restart."""

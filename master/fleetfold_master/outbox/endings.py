@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-import msgspec
-
 from fleetfold_master.outbox.destinations import place_of
 from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.outbox.rows import added
 from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions.model import Tx
 from fleetfold_shared.ids import MASTER, new_id
-from fleetfold_shared.messages import Alert, Callback, EndType
+from fleetfold_shared.messages import Callback, EndType
 
 __all__ = ["EndedJob", "job_ended", "transaction_ended"]
 
@@ -57,11 +55,6 @@ def _called_back(callback: Callback, what: EndType, record: str, caller: str, no
 
 
 def _alert(tx: Tx, now: float) -> Delivery:
-    alert = Alert(
-        kind=PARKED, id=tx.id, name=tx.name, caller=tx.caller, at=now, to_do=f"fleetfold tx show {tx.id}",
-        why=tx.error or "a step can neither be done nor undone",
-    )  # fmt: skip
     return Delivery(
-        id=new_id(), type=PARKED, record=tx.id, name=MASTER, subject=PARKED, place="", created_at=now, due_at=now,
-        body=msgspec.json.encode(alert).decode(),
-    )  # fmt: skip
+        id=new_id(), type=PARKED, record=tx.id, name=MASTER, subject=PARKED, place="", created_at=now, due_at=now
+    )

@@ -6,6 +6,8 @@ import random
 
 import msgspec
 
+from fleetfold_shared.messages import EndType
+
 __all__ = ["MOST_TRIES", "Delivery", "NotDelivered", "Undeliverable", "pause_s"]
 
 BACKOFF_S, BACKOFF_MAX_S, JITTER = 1.0, 3600.0, 0.2
@@ -16,20 +18,19 @@ MOST_TRIES = 36
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the outbox. What is delivered goes out as the event `subject` under `name`, or to `url`.
 
-    `type` says what happened, `record` to which job or transaction. `place` is the server that it goes to, empty for
-    the broker. `body` is what is said; without it that is the record as it stands then. It is tried at `due_at` (Unix
-    seconds); with none it was given up after `tries`, for `error`. Its `id` is the same whenever it is delivered.
+    `type` says what happened, `record` to which job or transaction: it is told as it stands then. `place` is the server
+    that it goes to, empty for the broker. It is tried at `due_at` (Unix seconds); with none it was given up after
+    `tries`, for `error`. Its `id` is the same whenever it is delivered.
     """
 
     id: str
-    type: str
+    type: EndType
     record: str
     name: str
     place: str
     created_at: float
     subject: str | None = None
     url: str | None = None
-    body: str | None = None
     due_at: float | None = None
     tries: int = 0
     error: str | None = None

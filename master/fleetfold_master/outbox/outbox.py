@@ -5,30 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.events import EventStore
 from fleetfold_broker.tasks import Tasks
-from fleetfold_master.actions import job_rows
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.destinations import Destinations
 from fleetfold_master.outbox.endings import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.model import Delivery, NotDelivered
 from fleetfold_master.outbox.publisher import Publisher
 from fleetfold_master.outbox.signing import WebhookSecret
+from fleetfold_master.outbox.telling import event_of, webhook_of
 from fleetfold_master.outbox.webhooks import Webhooks
-from fleetfold_master.service.room import fit_job, fit_transaction
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
-from fleetfold_master.transactions import rows as transaction_rows
 from fleetfold_master.transactions.model import Tx
-from fleetfold_master.transactions.view import view_of
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import NotFound
-from fleetfold_shared.messages import Job, TransactionView, WebhookBody, encode
+from fleetfold_shared.messages import encode
 
 __all__ = ["Outbox"]
 
@@ -99,22 +95,11 @@ class Outbox:
     async def _send(self, delivery: Delivery) -> None:
         if delivery.url is None:
             assert self._events is not None
-            body = delivery.body.encode() if delivery.body is not None else encode(await self._record(delivery))
-            return await self._events.publish(delivery.name, delivery.subject or delivery.type, body, delivery.id)
+            event = encode(await event_of(self._store, delivery))
+            return await self._events.publish(delivery.name, delivery.subject or delivery.type, event, delivery.id)
         if self._webhooks is None:
             raise NotDelivered("webhooks may go nowhere: name the server in [callbacks] allow")
-        at = datetime.fromtimestamp(delivery.created_at, UTC).isoformat().replace("+00:00", "Z")
-        told = WebhookBody(type=delivery.type, timestamp=at, data=await self._record(delivery))  # type: ignore[arg-type]  # one of its types was written
-        return await self._webhooks.post(delivery.url, delivery.id, encode(told))
-
-    async def _record(self, delivery: Delivery) -> Job | TransactionView:
-        """As it is committed, which may be ahead of what is in memory."""
-        if delivery.type == "job.ended":
-            for job in await job_rows.read_jobs(self._store, key=delivery.record):
-                return fit_job(job)
-        elif (loaded := await transaction_rows.load(self._store, delivery.record)) is not None:
-            return fit_transaction(view_of(*loaded))
-        raise NotFound(f"{delivery.record}: it is not kept any more")
+        return await self._webhooks.post(delivery.url, delivery.id, encode(await webhook_of(self._store, delivery)))
 
 
 def _unknown(key: str) -> NotFound:

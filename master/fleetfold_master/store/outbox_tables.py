@@ -18,7 +18,6 @@ outbox = Table(
     Column("subject", String(512)),
     Column("url", Text),
     Column("place", String(255), nullable=False),
-    Column("body", Text),
     Column("created_at", Double, nullable=False),
     Column("due_at", Double),
     Column("tries", Integer, nullable=False),
