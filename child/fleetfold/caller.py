@@ -14,7 +14,7 @@ from fleetfold_broker.headers import LIMIT, REMAINING
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, RateLimited, Unavailable
 from fleetfold_shared.messages import Message, decode, encode
 
-__all__ = ["ANSWER_S", "LONG_POLL_S", "Caller", "RateLimit", "wait_ms"]
+__all__ = ["ANSWER_S", "LONG_POLL_S", "Caller", "RateLimit", "pause_s", "wait_ms"]
 
 T = TypeVar("T", bound=Message)
 
@@ -116,11 +116,12 @@ class Caller:
             except (Unavailable, DeadlineExceeded, RateLimited) as error:
                 if deadline is not None and loop.time() > deadline:
                     raise
-                pause = _pause_s(error)
+                pause = pause_s(error)
             await asyncio.sleep(pause)
 
 
-def _pause_s(error: FleetfoldError) -> float:
+def pause_s(error: FleetfoldError) -> float:
+    """How long to wait before asking again."""
     return max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0)
 
 

@@ -11,6 +11,7 @@ from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, wait_ms
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.jobcalls import JobCalls
 from fleetfold.listening import EventCalls
 from fleetfold.quality import QualityCalls
 from fleetfold.searching import SearchCalls
@@ -47,7 +48,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls, EventCalls):
+class Client(SearchCalls, AskCalls, JobCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls, EventCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Flag, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import assignment, values
-from fleetfold.cli.views import jobs as views
+from fleetfold.cli.watching import run_watched
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import JobState
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Job
 
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
 __all__ = ["run"]
 
+GRACE_S = 10.0
+"""How much longer than the job itself its end is waited for."""
 USAGE = "`fleetfold run TARGET ACTION [key=value]...`, or `fleetfold run --all ACTION [key=value]...`"
-EXIT: dict[JobState, int] = {"running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED}
 
 
 async def run(
@@ -33,6 +34,7 @@ async def run(
     sequential: Annotated[bool, Flag(help="One node after another.")] = False,
     timeout: Annotated[float, Option(help="Seconds the whole may take.", show_default=True)] = 60.0,
     detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
+    follow: Annotated[bool, Flag(help="With `--json`: a line at each change, the outcome last.")] = False,
     id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
     common: Common = COMMON,
     terminal: Injected,
@@ -43,18 +45,24 @@ async def run(
 
     A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
 
-    Exit code 3 when it failed on some of the nodes, 1 when on all.
+    While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
+
+    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 by the way it ended, when on all.
     """
     targets, name, words = _read(target, action, parameters, everywhere=all)
     given = [assignment(word) for word in words]
     async with await terminal.fleet(common) as fleet:
         schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
-        job = await fleet.run(
-            name, values(given, schema), nodes=targets, all=all, sequential=sequential, timeout_s=timeout,
-            wait=not detach, id=id,
-        )  # fmt: skip
-    terminal.show(common, job, lambda: job.id if detach else views.detail(job))
-    return EXIT[job.state]
+        params, key = values(given, schema), id or new_id()
+
+        async def begin(wait: bool) -> Job:
+            return await fleet.run(
+                name, params, nodes=targets, all=all, sequential=sequential, timeout_s=timeout, wait=wait, id=key
+            )
+
+        return await run_watched(
+            fleet, begin, key, common, terminal, patience_s=timeout + GRACE_S, detach=detach, follow=follow
+        )
 
 
 def _read(

@@ -32,8 +32,8 @@ def _run(callback: Callback, job: str = "j1", **more: object) -> Run:
     return Run(id=job, action="enter", params=params, nodes=["shop"], callback=callback, wait_ms=5000)
 
 
-def _step(action: str = "enter", **params: object) -> StepSpec:
-    return StepSpec(name="a", node="shop", action=action, params={"tx": "t", "step": "a", **params})
+def _step(**params: object) -> StepSpec:
+    return StepSpec(name="a", node="shop", action="enter", params={"tx": "t", "step": "a", **params})
 
 
 @asynccontextmanager
@@ -96,23 +96,19 @@ async def test_a_webhook_to_elsewhere_is_refused_before_anything_begins(fleet: F
         fleet.client._ask("actions.run", _run(elsewhere), Job),
         fleet.client.transact([_step()], callback=elsewhere),
     ):
-        with pytest.raises(
-            InvalidInput, match=r"\[callbacks\]: allow = \[\"https://hooks\.example\.org\"\]"
-        ) as refused:
+        with pytest.raises(InvalidInput, match=r"\[callbacks\]: allow = .*hooks\.example\.org") as refused:
             await asked
         assert refused.value.field == "callback.url"
     assert await fleet.client.jobs() == []
     assert await fleet.client.transactions() == []
 
 
-@pytest.mark.parametrize(
-    ("action", "params", "state"), [("enter", {}, "committed"), ("enter", {"mood": "refuse"}, "rolled_back")]
-)
-async def test_a_transactions_end_is_told(fleet: Fleet, action: str, params: dict[str, str], state: str) -> None:
+@pytest.mark.parametrize(("mood", "state"), [("calm", "committed"), ("refuse", "rolled_back")])
+async def test_a_transactions_end_is_told(fleet: Fleet, mood: str, state: str) -> None:
     await fleet.start_child("shop")
     async with receiving() as receiver:
         await _allow(fleet, receiver.place)
-        view = await fleet.client.transact([_step(action, **params)], callback=Callback(url=receiver.place))
+        view = await fleet.client.transact([_step(mood=mood)], callback=Callback(url=receiver.place))
         await eventually(lambda: len(receiver.bodies) == 1)
     assert view.state == state
     assert receiver.told[0]["type"] == f"transaction.{state}"
