@@ -30,6 +30,7 @@ from fleetfold_shared.messages import (
     asking,
     cache,
     criteria,
+    events,
     explain,
     nodes,
     quality,
@@ -44,7 +45,7 @@ AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About long work": work,
-    "About transactions": transactions, "About access": access,
+    "About transactions": transactions, "About events": events, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -88,7 +89,11 @@ All are kept in files, and made again by the master when they are missing.
 Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
 queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
 in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Masters
-read `{results}` through the durable consumer `{masters}`. Nothing is published on `{events}` in this version.
+read `{results}` through the durable consumer `{masters}`.
+
+On `{events}` masters store callbacks, under the name of the caller that asked for them, and alerts under `master`. The
+header `{message_id}` is the delivery's id, the same when it comes twice. What is stored is then said on
+`fleet.tell.<caller>.<type>`, for who listens at that moment.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
@@ -167,7 +172,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        ack_wait=topology.ACK_WAIT_S,
+        ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)
