@@ -290,4 +290,6 @@ def _set(config: Config, key: str, value: str, variable: str) -> Config:
 
 def _with(struct: S, name: str, value: str, variable: str) -> S:
     kind: Any = typing.get_type_hints(type(struct), include_extras=True)[name]
-    return replace(struct, **{name: typed(value, kind, variable, strict=False)})
+    plain = typing.get_type_hints(type(struct))[name]
+    given: Any = value.split(",") if typing.get_origin(plain) is list else value
+    return replace(struct, **{name: typed(given, kind, variable, strict=False)})

@@ -136,7 +136,8 @@ def _configuration() -> Iterator[str]:
     yield ""
     yield (
         "Daemons read a TOML file (`--config FILE`, or `$FLEETFOLD_CONFIG`), then `FLEETFOLD_*` variables, then their "
-        "options: the later ones win. Paths in the file are relative to its folder. An unknown key is refused."
+        "options: the later ones win. Paths in the file are relative to its folder. An unknown key is refused. In a "
+        "variable, commas stand between the parts of a list."
     )
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)

@@ -29,7 +29,7 @@ POLL_S = 1.0
 """How often it looks for what other masters have left, and for what is due again."""
 COMMIT_S = 0.02
 """From the word that something will be written to the look for it."""
-CLAIM_S = 60.0
+CLAIM_S = 30.0
 """How long one try may take, with room to spare; then whoever claimed it is dead."""
 MOST_AT_ONCE = 128
 MOST_AT_ONE_PLACE = 8
