@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import BindParameter, ColumnElement, RowMapping, bindparam, false, insert, select, update
+from sqlalchemy import BindParameter, RowMapping, bindparam, false, insert, select, update
 
+from fleetfold_master.actions.job_filters import filters
 from fleetfold_master.actions.job_model import Ending, RunningJob, Task
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write, insert_once
@@ -102,7 +103,7 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1, of:
     """The job `key`, or the newest `limit` of all, or of those that `of` asks for."""
     query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
     if of is not None:
-        query = query.where(*_filters(of))
+        query = query.where(*filters(of))
     rows = await store.read(query if key is None else select(job).where(job.c.id == key))
     nodes = await _nodes_of(store, rows)
     return [_to_job(row, nodes[row["id"]]) for row in rows]
@@ -113,11 +114,6 @@ async def load_running(store: Store) -> list[RunningJob]:
     rows = await store.read(select(job).where(job.c.state == "running"))
     nodes = await _nodes_of(store, rows)
     return [_to_running(row, nodes[row["id"]]) for row in rows]
-
-
-def _filters(of: JobList) -> list[ColumnElement[bool]]:
-    equal = [job.c[name] == value for name in ("state", "action", "caller") if (value := getattr(of, name)) is not None]
-    return equal if of.since is None else [*equal, job.c.created_at >= of.since]
 
 
 async def _nodes_of(store: Store, jobs: Sequence[RowMapping]) -> dict[str, list[RowMapping]]:
