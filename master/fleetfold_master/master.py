@@ -166,7 +166,7 @@ class Master:
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
         tx_api = TransactionApi(transactions, outbox.check)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, outbox.check)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, check_callback=outbox.check)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         outbox.start(bus)

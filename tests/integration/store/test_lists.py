@@ -27,15 +27,16 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     ("asked", "found"),
     [
         ({}, ["d", "c", "b", "a"]), ({"state": "failed"}, ["b"]), ({"action": "note"}, ["c", "a"]),
-        ({"caller": "bob"}, ["d", "c"]), ({"caller": "bob", "action": "note"}, ["c"]), ({"since": 1_000_020.0}, ["d", "c"]),
-        ({"limit": 1, "state": "running"}, ["d"]),
+        ({"caller": "bob"}, ["d", "c"]), ({"caller": "bob", "action": "note"}, ["c"]),
+        ({"since": 1_000_020.0}, ["d", "c"]), ({"limit": 1, "state": "running"}, ["d"]),
     ],
 )  # fmt: skip
 async def test_jobs_by_state_action_caller_and_age(store: Store, asked: dict[str, Any], found: list[str]) -> None:
     clock, sent = ManualClock(), Outbox()
     jobs = Jobs(store, sent, clock, Doctor())
     for key, action, caller, outcome in (
-        ("a", "note", "ann", "ok"), ("b", "undo", "ann", "failed"), ("c", "note", "bob", "ok"), ("d", "undo", "bob", None),
+        ("a", "note", "ann", "ok"), ("b", "undo", "ann", "failed"),
+        ("c", "note", "bob", "ok"), ("d", "undo", "bob", None),
     ):  # fmt: skip
         await jobs.start(Run(id=key, action=action, nodes=["shop"]), ["shop"], caller)
         [(_, command)] = sent.take()
