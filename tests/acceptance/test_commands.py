@@ -168,7 +168,7 @@ async def test_what_a_dead_child_missed_is_done_when_it_is_back_and_the_job_says
     await shared_fleet.kill("blog")
     await fleetfold("nodes", "ping")
     missed = await fleetfold("run", "blog", "enter", "tx=missed", "--timeout", "1", "--id", "missed", "--json")
-    assert (missed.code, missed.json["nodes"][0]["outcome"]) == (1, "unreachable")
+    assert (missed.code, missed.json["nodes"][0]["outcome"]) == (5, "unreachable")
     await shared_fleet.restart("blog")
     async with await shared_fleet.client() as client:
 
