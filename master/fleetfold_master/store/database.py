@@ -23,7 +23,8 @@ __all__ = ["Store"]
 
 _DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
 _PRAGMAS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
-_INCREMENTAL = 2
+_PAGES = 500
+"""Pages of 4 KiB that are given back in one step: others wait for their commits."""
 
 
 class Store:
@@ -97,22 +98,13 @@ class Store:
         rows = await self.read(statement)
         return rows[0] if rows else None
 
-    async def reclaim(self, pages: int) -> int:
-        """Give at most so many free pages of an SQLite file back to the disk: how many are free still.
-
-        None are in a file of before `auto_vacuum`, and in other databases, which see to it themselves.
-        """
+    async def tidy(self) -> None:
+        """Give the space of deleted rows back to the disk, in small steps. PostgreSQL sees to that by itself."""
         if self._writing.dialect.name != "sqlite":
-            return 0
-
-        def run(connection: Any) -> int:
-            cursor = connection.cursor()
-            if cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
-                return 0
-            cursor.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()  # each row is a page given back
-            return int(cursor.execute("PRAGMA freelist_count").fetchone()[0])
-
-        return await self._writer.run(run)
+            return
+        free, before = await self._writer.run(_free_some), -1
+        while free and free != before:
+            free, before = await self._writer.run(_free_some), free
 
 
 def _urls(text: str) -> tuple[URL, URL]:
@@ -162,3 +154,10 @@ def _set_pragmas(connection: Any, _record: object) -> None:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
+
+
+def _free_some(connection: Any) -> int:
+    """Give some free pages back: how many are free still. A file of before `auto_vacuum` gives none."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()  # each row is a page given back
+    return int(cursor.execute("PRAGMA freelist_count").fetchone()[0])

@@ -20,8 +20,6 @@ __all__ = ["Upkeep"]
 
 BATCH = 200
 """Records that go in one commit: others are waiting for theirs."""
-PAGES = 500
-"""Pages of 4 KiB that are given back in one."""
 DAY_S = 86_400
 
 _JOB_GOES = (
@@ -50,9 +48,7 @@ class Upkeep:
         await self._drop(job, ("running",), now - self._config.jobs_days * DAY_S, _JOB_GOES)
         kept = ("running", "compensating", "parked")
         await self._drop(tx, kept, now - self._config.transactions_days * DAY_S, _TX_GOES)
-        free, before = await self._store.reclaim(PAGES), None
-        while free and free != before:
-            free, before = await self._store.reclaim(PAGES), free
+        await self._store.tidy()
 
     async def _drop(self, table: Table, kept: Sequence[str], before: float, goes: Sequence[Delete]) -> None:
         untold = exists().where(outbox.c.record == table.c.id)
