@@ -54,7 +54,8 @@ class EventStore:
         """
         await self._hear(name)
         subject = self._bus.subjects.event(name, kind)
-        stored = self._open[event_id] = asyncio.get_running_loop().create_future()
+        key = f"{name} {event_id}"
+        stored = self._open[key] = asyncio.get_running_loop().create_future()
         try:
             await self._bus.link.publish(subject, data, headers={MESSAGE_ID: event_id, KEPT: event_id})
             async with asyncio.timeout(STORED_WITHIN_S):
@@ -63,7 +64,7 @@ class EventStore:
             if not await self._is_last(subject, event_id):
                 raise Unavailable(f"{subject}: the broker does not say that it is stored") from None
         finally:
-            del self._open[event_id]
+            del self._open[key]
         await self._bus.link.publish(self._bus.subjects.tell(name, kind), data, headers={MESSAGE_ID: event_id})
 
     async def close(self) -> None:
@@ -81,7 +82,8 @@ class EventStore:
             self._heard[name] = await self._bus.subscribe(f"{self._bus.subjects.kept(name)}.>", self._stored)
 
     async def _stored(self, message: Incoming) -> None:
-        stored = self._open.get((message.headers or {}).get(KEPT, ""))
+        name = self._bus.subjects.token(message.subject, 1)  # as the broker has it: nobody confirms for another
+        stored = self._open.get(f"{name} {(message.headers or {}).get(KEPT, '')}")
         if stored is not None and not stored.done():
             stored.set_result(None)
 

@@ -20,10 +20,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     `type` says what happened, `record` to which job or transaction: it is told as it stands then. `place` is the server
     that it goes to, empty for the broker. It is tried at `due_at` (Unix seconds); with none it was given up after
-    `tries`, for `error`. Its `id` is the same whenever it is delivered.
+    `tries`, for `error`. Its `id` is the same whenever it is delivered, and nobody can guess it; its `mark` stands for
+    the end that it tells of, and for one end there is one.
     """
 
     id: str
+    mark: str
     type: EndType
     record: str
     name: str

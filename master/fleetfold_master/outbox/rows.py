@@ -10,16 +10,16 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, select, update
 
 from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.outbox_tables import outbox
-from fleetfold_master.store.statements import Write
+from fleetfold_master.store.statements import Write, insert_once
 
 __all__ = ["added", "again", "claimed", "dropped", "given_up", "put_off", "read_due", "read_given_up", "sent"]
 
-_ADD = insert(outbox)
+_ADD = insert_once(outbox)
 _HELD = (outbox.c.id == bindparam("key"), outbox.c.tries == bindparam("seen"), outbox.c.due_at.is_not(None))
 _CLAIM = update(outbox).where(*_HELD).values(tries=outbox.c.tries + 1, due_at=bindparam("until"))
 _SENT = delete(outbox).where(*_HELD)
@@ -30,7 +30,7 @@ _DROP = delete(outbox).where(*_GIVEN_UP)
 
 
 def added(deliveries: Sequence[Delivery]) -> Write:
-    """New ones."""
+    """New ones; where an end has its delivery already, that stays as it is."""
     return Write(_ADD, [msgspec.structs.asdict(delivery) for delivery in deliveries])
 
 

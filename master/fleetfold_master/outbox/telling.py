@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fleetfold_master.actions import job_rows
-from fleetfold_master.outbox.model import Delivery
+from fleetfold_master.outbox.model import Delivery, NotDelivered
 from fleetfold_master.service.room import fit_job, fit_transaction
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows as transaction_rows
@@ -35,6 +35,8 @@ async def _record(store: Store, delivery: Delivery) -> Job | TransactionView:
     """From the database: it may be ahead of what is in memory."""
     if delivery.type == "job.ended":
         for job in await job_rows.read_jobs(store, key=delivery.record):
+            if job.ended_at is None:
+                raise NotDelivered("it has not ended after all: a write beside that of its end has failed")
             return fit_job(job)
     elif (loaded := await transaction_rows.load(store, delivery.record)) is not None:
         return fit_transaction(view_of(*loaded))

@@ -12,6 +12,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", String(26), primary_key=True),
+    Column("mark", String(26), nullable=False),
     Column("type", String(32), nullable=False),
     Column("record", String(64), nullable=False),
     Column("name", String(63), nullable=False),
@@ -22,6 +23,7 @@ outbox = Table(
     Column("due_at", Double),
     Column("tries", Integer, nullable=False),
     Column("error", Text),
+    Index("outbox_by_mark", "mark", unique=True),
     Index("outbox_by_due", "due_at"),
     Index("outbox_by_record", "record"),
 )

@@ -78,3 +78,17 @@ async def test_no_more_callers_are_heard_than_there_is_room_for(
 
 async def _deaf(_: object) -> None:
     pass
+
+
+async def test_nobody_confirms_what_is_stored_under_anothers_name(
+    master: Bus, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may guess the id, and have the broker repeat it: under its own name."""
+    monkeypatch.setattr(events, "STORED_WITHIN_S", 0.5)
+    await store.publish("mallory", "x", b"{}", "m1")
+    await jetstream(master, f"STREAM.DELETE.{EVENTS}")
+    publishing = asyncio.create_task(store.publish("ann", "x", b"{}", "d1"))
+    await eventually(lambda: bool(store._open))
+    await master.link.publish("fleet.kept.mallory.x", b"", headers={"Fleetfold-Kept": "d1"})
+    with pytest.raises(Unavailable):
+        await publishing

@@ -43,8 +43,8 @@ class Post:
         await self.store.write(
             rows.added([
                 Delivery(
-                    id=key, type="job.ended", record=record, name="ann", url=url, subject=None if url else "x",
-                    place=place_of(url), created_at=now, due_at=now,
+                    id=key, mark=key, type="job.ended", record=record, name="ann", url=url,
+                    subject=None if url else "x", place=place_of(url), created_at=now, due_at=now,
                 )
                 for key in ids
             ])

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         Column("id", String(26), primary_key=True),
+        Column("mark", String(26), nullable=False),
         Column("type", String(32), nullable=False),
         Column("record", String(64), nullable=False),
         Column("name", String(63), nullable=False),
@@ -26,6 +27,7 @@ def upgrade() -> None:
         Column("tries", Integer, nullable=False),
         Column("error", Text),
     )
+    op.create_index("outbox_by_mark", "outbox", ["mark"], unique=True)
     op.create_index("outbox_by_due", "outbox", ["due_at"])
     op.create_index("outbox_by_record", "outbox", ["record"])
     op.add_column("tx", Column("callback", Text))
