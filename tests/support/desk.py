@@ -35,6 +35,7 @@ from fleetfold_shared.messages import (
     AuditEntry,
     CollectionInfo,
     Job,
+    JobList,
     JobNode,
     Join,
     Joined,
@@ -45,6 +46,7 @@ from fleetfold_shared.messages import (
     Searched,
     StepView,
     Transact,
+    TransactionState,
     TransactionView,
     encode,
 )
@@ -97,7 +99,7 @@ class _Jobs:
     async def wait(self, key: str, timeout_s: float) -> Job:
         return await self.get(key)
 
-    async def list(self, limit: int) -> list[Job]:
+    async def list(self, limit: int, of: JobList) -> list[Job]:
         return list(self.all.values())[:limit]
 
 
@@ -116,7 +118,7 @@ class _Transactions:
     async def wait(self, key: str, timeout_s: float) -> TransactionView:
         return self.all[key]
 
-    async def list(self, limit: int) -> list[TransactionView]:
+    async def list(self, limit: int, state: TransactionState | None) -> list[TransactionView]:
         return list(self.all.values())[:limit]
 
     def open_on(self, node: str) -> list[str]:
