@@ -48,6 +48,10 @@ class Subjects(msgspec.Struct, frozen=True):
         """JetStream `FLEET_EVT`, anyone as itself -> subscribers."""
         return f"{self.prefix}.evt.{node}.{kind}"
 
+    def tell(self, caller: str, kind: str = ">") -> str:
+        """core, masters -> a caller: an event that they have stored under its name, such as its callback."""
+        return f"{self.prefix}.tell.{caller}.{kind}"
+
     def api(self, caller: str = "*", verb: str = ">") -> str:
         """request, any client -> one master; `verb` is `<area>.<verb>`."""
         return f"{self.prefix}.api.{caller}.{verb}"

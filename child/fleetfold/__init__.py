@@ -17,6 +17,7 @@ import structlog
 
 from fleetfold_shared import __version__
 from fleetfold_shared.messages import (
+    Callback,
     Filter,
     Judgement,
     NodeUpdate,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fleetfold_child.context import Context, Refused
 
 __all__ = [
+    "Callback",
     "Child",
     "Client",
     "Context",

@@ -12,6 +12,7 @@ from fleetfold.caller import ANSWER_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.deadletters import LetterCalls
 from fleetfold.jobcalls import JobCalls
+from fleetfold.listening import EventCalls
 from fleetfold.quality import QualityCalls
 from fleetfold.running import RunCalls
 from fleetfold.scheduling import ScheduleCalls
@@ -29,6 +30,7 @@ from fleetfold_shared.messages import (
     JobGet,
     JobList,
     JobListed,
+    JobState,
     NodeGet,
     NodeList,
     NodeListed,
@@ -48,7 +50,7 @@ __all__ = ["Client"]
 
 class Client(
     SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, ScheduleCalls, LetterCalls, QualityCalls, CacheCalls,
-    AccessCalls,
+    AccessCalls, EventCalls,
 ):  # fmt: skip
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
@@ -113,9 +115,18 @@ class Client(
         """One job as it stands."""
         return await self._ask("jobs.get", JobGet(id=id), Job)
 
-    async def jobs(self, limit: int = 50) -> list[Job]:
-        """The latest jobs, newest first."""
-        return (await self._ask("jobs.list", JobList(limit=limit), JobListed)).jobs
+    async def jobs(
+        self,
+        limit: int = 50,
+        *,
+        state: JobState | None = None,
+        action: str | None = None,
+        caller: str | None = None,
+        since: float | None = None,
+    ) -> list[Job]:
+        """The latest jobs, newest first; of those in `state`, of `action`, of `caller`, begun `since` Unix seconds."""
+        ask = JobList(limit=limit, state=state, action=action, caller=caller, since=since)
+        return (await self._ask("jobs.list", ask, JobListed)).jobs
 
 
 def _unwelcome(url: str, key: ApiKey | None) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from fleetfold.caller import Caller, wait_ms
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
+    Callback,
     StepSpec,
     Transact,
     TransactionCancel,
@@ -17,6 +18,7 @@ from fleetfold_shared.messages import (
     TransactionResolve,
     TransactionRetry,
     TransactionSkip,
+    TransactionState,
     TransactionView,
     TransactionWait,
 )
@@ -36,16 +38,18 @@ class TransactionCalls(Caller):
         timeout_s: float = 300.0,
         id: str | None = None,  # noqa: A002
         within_s: float | None = None,
+        callback: Callback | None = None,
     ) -> TransactionView:
         """Run `steps` all or nothing; the transaction when it has ended, or with `wait=False` as it started.
 
         The same `id` is the same transaction, so a call may be repeated. `timeout_s` bounds the waiting; a transaction
-        that has not ended `within_s` is rolled back.
+        that has not ended `within_s` is rolled back. `callback` is told when it is committed, rolled back or parked.
         """
         tx_id = id or new_id()
         ask = Transact(
-            id=tx_id, steps=list(steps), name=name, wait_ms=wait_ms(timeout_s) if wait else 0, timeout_s=within_s
-        )
+            id=tx_id, steps=list(steps), name=name, wait_ms=wait_ms(timeout_s) if wait else 0, timeout_s=within_s,
+            callback=callback,
+        )  # fmt: skip
         view = await self._start("tx.run", ask, TransactionView, timeout_s)
         return await self.wait_transaction(tx_id, timeout_s) if wait and view.ended_at is None else view
 
@@ -53,9 +57,10 @@ class TransactionCalls(Caller):
         """One transaction as it stands, with its timeline."""
         return await self._ask("tx.get", TransactionGet(id=id), TransactionView)
 
-    async def transactions(self, limit: int = 50) -> list[TransactionView]:
-        """The latest transactions, newest first."""
-        return (await self._ask("tx.list", TransactionList(limit=limit), TransactionListed)).transactions
+    async def transactions(self, limit: int = 50, state: TransactionState | None = None) -> list[TransactionView]:
+        """The latest transactions, newest first; of those in `state` if it is given."""
+        ask = TransactionList(limit=limit, state=state)
+        return (await self._ask("tx.list", ask, TransactionListed)).transactions
 
     async def wait_transaction(self, id: str, timeout_s: float) -> TransactionView:  # noqa: A002
         """The transaction when it has ended or is parked; `DeadlineExceeded` after `timeout_s`."""

@@ -42,6 +42,7 @@ from fleetfold_shared.messages import (
     batches,
     cache,
     criteria,
+    events,
     explain,
     letters,
     nodes,
@@ -59,7 +60,7 @@ AREAS: Mapping[str, ModuleType] = {
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
     "About long work": work, "About transactions": transactions, "About schedules": schedules,
-    "About dead letters": letters, "About access": access,
+    "About dead letters": letters, "About events": events, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -105,8 +106,11 @@ queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliv
 in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Copies of
 a command that it works at, which a master sends while it has no answer, are acked at once. Masters read `{results}`
 through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of commands that a node has answered
-with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with it. Nothing is published on
-`{events}` in this version.
+with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with it.
+
+On `{events}` masters store callbacks, under the name of the caller that asked for them, and alerts under `master`. The
+header `{message_id}` is the delivery's id, the same when it comes twice. What is stored is then said on
+`fleet.tell.<caller>.<type>`, for who listens at that moment.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
@@ -188,7 +192,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S,
+        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)

@@ -31,6 +31,7 @@ from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
+from fleetfold_master.outbox import Outbox
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
@@ -53,10 +54,11 @@ from fleetfold_master.service import (
     hear_progress,
 )
 from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store.upkeep import Upkeep
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
 from fleetfold_shared.urls import shown
@@ -102,6 +104,8 @@ class Master:
         clock: Clock | None = None,
         search: SearchConfig | None = None,
         own: OwnCollections | None = None,
+        callbacks: CallbacksConfig | None = None,
+        retention: RetentionConfig | None = None,
     ) -> None:
         self._url, self._subjects, self._heartbeat_s, self._tls = url, Subjects(prefix), heartbeat_s, tls
         self._data = data
@@ -109,6 +113,7 @@ class Master:
         self._config = access or AccessConfig()
         self._search = search or SearchConfig()
         self._ask = ask or AskConfig()
+        self._callbacks, self._retention = callbacks or CallbacksConfig(), retention or RetentionConfig()
         self._keys = keys or data / "keys"
         self._clock = clock or SystemClock()
         self._own = None if own is None else Own(own)
@@ -158,7 +163,8 @@ class Master:
         drop = await self._guard_the_door(access, keys, presence)
         letters = Letters(store, self._clock)
         fleet.before_removal = letters.of_removed_node
-        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals, letters)
+        outbox = await self._open.enter_async_context(Outbox.open(store, self._clock, self._callbacks, self._keys))
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals, letters, outbox)
         await gatherer.start()
         await fleet.call_the_roll()
         withdrawals.start()
@@ -177,15 +183,16 @@ class Master:
         quality = self._open_quality(store, registry, federation)
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
-        tx_api = TransactionApi(transactions)
+        tx_api = TransactionApi(transactions, outbox.check)
         starting = Starting(access.authority, access.audit)
         schedules = Schedules(store, self._clock, starting.begin)
-        runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock)
+        runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock, outbox.check)
         others = (runs, JobApi(jobs), ScheduleApi(schedules, access.authority), LetterApi(letters, starting))
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         starting.serve(api.verbs())
         await self._serve(bus, fleet, access, api)
+        outbox.start(bus)
         self._keep_time(schedules, letters)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
@@ -193,7 +200,7 @@ class Master:
             self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
         )
         self._tasks.spawn(self._every(UPKEEP_S, jobs.save_progress))
-        self._tasks.spawn(self._every(PRUNE_S, access.prune))
+        self._tasks.spawn(self._every(PRUNE_S, access.prune, Upkeep(store, self._clock, self._retention).prune))
 
     def _keep_time(self, schedules: Schedules, letters: Letters) -> None:
         self._open.push_async_callback(schedules.close)
@@ -224,14 +231,17 @@ class Master:
 
     async def _recover(
         self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, withdrawals: Withdrawals,
-        letters: Letters,
+        letters: Letters, outbox: Outbox,
     ) -> tuple[Jobs, Transactions]:  # fmt: skip
         """What was under way when the last master ended goes on."""
-        slots = DeclaredSlots(registry, self._clock)
         jobs = Jobs(
-            store, sender, self._clock, registry, withdrawals=withdrawals, slots_of=slots, letters_for=letters.of_task
-        )
-        transactions = Transactions(store, sender, self._clock, registry, registry.find, withdrawals=withdrawals)
+            store, sender, self._clock, registry, at_end=outbox.job_ended, withdrawals=withdrawals,
+            slots_of=DeclaredSlots(registry, self._clock), letters_for=letters.of_task,
+        )  # fmt: skip
+        transactions = Transactions(
+            store, sender, self._clock, registry, registry.find, at_end=outbox.transaction_ended,
+            withdrawals=withdrawals,
+        )  # fmt: skip
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
         self._open.push_async_callback(withdrawals.close)

@@ -21,8 +21,8 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.refusals import typed
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "ChildConfig", "Config", "LogConfig", "MasterConfig", "SearchConfig",
-    "TlsConfig", "load", "variables",
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LogConfig",
+    "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig", "load", "variables",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -181,6 +181,27 @@ class AskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at_once: Annotated[int, Meta(ge=1, le=1000, description="How many answers one master has written at once.")] = 8
 
 
+class CallbacksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where webhooks may go. They are signed with the fleet's own secret: `fleetfold keys webhook`."""
+
+    allow: Annotated[
+        list[Annotated[str, Meta(max_length=255)]],
+        Meta(description="Where webhooks may go: `https://hooks.example.org`, port included; nowhere by default."),
+    ] = []
+    private: Annotated[
+        bool, Meta(description="Whether names in `allow` may stand for private addresses; one written as such may.")
+    ] = False
+
+
+class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the master keeps what has ended. What is parked, or has a callback under way, stays."""
+
+    jobs_days: Annotated[float, Meta(gt=0, le=36_500, description="How long jobs and their results are kept.")] = 30.0
+    transactions_days: Annotated[
+        float, Meta(gt=0, le=36_500, description="How long transactions and their timelines are kept.")
+    ] = 30.0
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
@@ -193,6 +214,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     search: SearchConfig = SearchConfig()
     ask: AskConfig = AskConfig()
+    callbacks: CallbacksConfig = CallbacksConfig()
+    retention: RetentionConfig = RetentionConfig()
     children: list[ChildConfig] = []
 
 
@@ -214,13 +237,14 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_SECTIONS = {"broker", "master", "search", "ask", "access", "tls", "log", "children"}
+_TABLES = ("broker", "master", "search", "ask", "callbacks", "retention", "access", "tls", "log")
+_SECTIONS = {*_TABLES, "children"}
 
 
 def _sections(kind: type[Config]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     yield "", kind
     hints = typing.get_type_hints(kind)
-    yield from ((name, hints[name]) for name in ("broker", "master", "search", "ask", "access", "tls", "log"))
+    yield from ((name, hints[name]) for name in _TABLES)
 
 
 def _from_file(path: Path) -> Config:
@@ -295,4 +319,6 @@ def _set(config: Config, key: str, value: str, variable: str) -> Config:
 
 def _with(struct: S, name: str, value: str, variable: str) -> S:
     kind: Any = typing.get_type_hints(type(struct), include_extras=True)[name]
-    return replace(struct, **{name: typed(value, kind, variable, strict=False)})
+    plain = typing.get_type_hints(type(struct))[name]
+    given: Any = value.split(",") if typing.get_origin(plain) is list else value
+    return replace(struct, **{name: typed(given, kind, variable, strict=False)})

@@ -104,11 +104,11 @@ async def test_a_detached_run_is_looked_up_by_its_id(shared_fleet: Fleet) -> Non
     assert [row["tx"] for row in shared_fleet.effects("shop")].count("detached") == 1
 
 
-async def test_a_transaction_ends_0_when_committed_and_1_when_rolled_back(shared_fleet: Fleet) -> None:
+async def test_a_transaction_ends_0_when_committed_and_9_when_rolled_back(shared_fleet: Fleet) -> None:
     good = await fleetfold("tx", "run", transaction(shared_fleet.place, "good", "calm", "calm"), "--json")
     assert (good.code, good.json["state"]) == (0, "committed")
     bad = await fleetfold("tx", "run", transaction(shared_fleet.place, "bad", "calm", "calm", "refuse"), "--json")
-    assert (bad.code, bad.json["state"]) == (1, "rolled_back")
+    assert (bad.code, bad.json["state"]) == (9, "rolled_back")
     assert [step["state"] for step in bad.json["steps"]] == ["compensated", "compensated", "failed"]
     assert (await fleetfold("tx", "show", bad.json["id"], "--json")).json == bad.json
     listed = (await fleetfold("tx", "list", "--json")).json["transactions"]
@@ -168,7 +168,7 @@ async def test_what_a_dead_child_missed_is_done_when_it_is_back_and_the_job_says
     await shared_fleet.kill("blog")
     await fleetfold("nodes", "ping")
     missed = await fleetfold("run", "blog", "enter", "tx=missed", "--timeout", "1", "--id", "missed", "--json")
-    assert (missed.code, missed.json["nodes"][0]["outcome"]) == (1, "unreachable")
+    assert (missed.code, missed.json["nodes"][0]["outcome"]) == (5, "unreachable")
     await shared_fleet.restart("blog")
     async with await shared_fleet.client() as client:
 

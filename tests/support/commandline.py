@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -110,6 +110,8 @@ class FakeFleet:
     answer: Any = None
     error: BaseException | None = None
     asked: list[tuple[str, Any]] = field(default_factory=list)
+    changes: Sequence[Job | BaseException | Callable[[], Awaitable[None]]] = ()
+    """What is told to who follows a job, and what happens in between."""
     connected: tuple[str | None, str] | None = None
     shown: tuple[Path | None, Path | None] = (None, None)
     closed: bool = False
@@ -167,8 +169,24 @@ class FakeFleet:
     async def run(self, action: str, params: Any, **options: Any) -> Job:
         return self._said("run", {"action": action, "params": params, **options}, self.answer)
 
-    async def jobs(self, limit: int) -> list[Job]:
-        return self._said("jobs", limit, self.answer)
+    async def jobs(self, limit: int, **filters: Any) -> list[Job]:
+        return self._said("jobs", {"limit": limit} | filters, self.answer)
+
+    async def follow_job(self, job_id: str) -> AsyncGenerator[Job, None]:
+        self._said("follow", job_id, None)
+        for change in self.changes:
+            if isinstance(change, BaseException):
+                raise change
+            if isinstance(change, Job):
+                yield change
+            else:
+                await change()
+
+    async def cancel_job(self, job_id: str) -> Job:
+        return self._said("cancel_job", job_id, self.answer)
+
+    async def transactions(self, limit: int, state: str | None) -> list[TransactionView]:
+        return self._said("transactions", (limit, state), self.answer)
 
     async def transact(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
         return self._said("transact", {"steps": steps, **options}, self.answer)

@@ -44,6 +44,7 @@ from fleetfold_shared.messages import (
     AuditEntry,
     CollectionInfo,
     Job,
+    JobList,
     JobNode,
     Join,
     Joined,
@@ -54,6 +55,7 @@ from fleetfold_shared.messages import (
     Searched,
     StepView,
     Transact,
+    TransactionState,
     TransactionView,
     encode,
 )
@@ -116,7 +118,7 @@ class _Jobs:
     async def changes(self, key: str, timeout_s: float) -> AsyncIterator[Job]:
         yield await self.get(key)
 
-    async def list(self, limit: int) -> list[Job]:
+    async def list(self, limit: int, of: JobList) -> list[Job]:
         return list(self.all.values())[:limit]
 
 
@@ -135,7 +137,7 @@ class _Transactions:
     async def wait(self, key: str, timeout_s: float) -> TransactionView:
         return self.all[key]
 
-    async def list(self, limit: int) -> list[TransactionView]:
+    async def list(self, limit: int, state: TransactionState | None) -> list[TransactionView]:
         return list(self.all.values())[:limit]
 
     def open_on(self, node: str) -> list[str]:

@@ -21,7 +21,7 @@ from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.options import LinkOptions
 from fleetfold_master.master import Master
-from fleetfold_shared.config import AccessConfig, AskConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
@@ -44,6 +44,7 @@ class Fleet:
         self.access = AccessConfig()
         self.ask = AskConfig()
         self.database: str | None = None
+        self.callbacks = CallbacksConfig()
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
@@ -53,7 +54,7 @@ class Fleet:
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
-            keys=self.place / "keys", ask=self.ask, own=own, database=self.database,
+            keys=self.place / "keys", ask=self.ask, own=own, database=self.database, callbacks=self.callbacks,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())

@@ -53,7 +53,8 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     """The accounts, their exports and imports, and the auth callout."""
     subjects = Subjects(prefix)
     said_by_masters = [
-        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), "_INBOX.>",
+        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), subjects.tell("*"),
+        "_INBOX.>",
     ]  # fmt: skip
     said_to_masters = [
         subjects.heartbeat(), subjects.gather("*"), subjects.api(), subjects.join(), subjects.result(),

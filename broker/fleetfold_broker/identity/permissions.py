@@ -13,6 +13,7 @@ from typing import Any
 from fleetfold_broker.identity.grants import Grant
 from fleetfold_broker.subjects import Subjects, inbox
 from fleetfold_broker.topology import COMMANDS
+from fleetfold_shared.ids import MASTER
 
 __all__ = ["permissions"]
 
@@ -50,9 +51,10 @@ def _client(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     say, hear = [subjects.api(it)], [f"{inbox(it)}.>"]
     if grant.role in {"admin", "operator"}:
         say.append(INTROSPECTION)
+        hear.append(subjects.tell(MASTER))
     if grant.role in {"admin", "operator", "publisher"}:
         say.append(subjects.event(it))
-        hear.append(f"{subjects.kept(it)}.>")
+        hear += [f"{subjects.kept(it)}.>", subjects.tell(it)]
     return _limited(say, hear)
 
 

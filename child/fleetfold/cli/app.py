@@ -42,7 +42,7 @@ __all__ = ["app", "main"]
 HELP = """\
 Ask the fleet, fold the answers into one.
 
-Every command takes `--json`. Exit codes: 0 ok, 1 failed, 2 usage, 3 partly.
+Every command takes `--json`. Exit codes: 0 ok, 1 failed, 2 usage, 3 partly; 4 to 10 by how a job or transaction ended.
 """
 
 app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version__)

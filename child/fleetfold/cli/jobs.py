@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from fleetfold.cli.durations import duration_s
 from fleetfold.cli.options import COMMON, Common, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import jobs as views
+from fleetfold.cli.watching import watch
+from fleetfold_shared.messages import JobState
 
 __all__ = ["jobs"]
 
@@ -21,18 +25,53 @@ jobs = App(name="jobs", help="What became of the actions that were run.")
 async def listing(
     *,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 50,
+    state: Annotated[JobState | None, Option(help="Only those in this state.")] = None,
+    action: Annotated[str | None, Option(help="Only those of this action.")] = None,
+    caller: Annotated[str | None, Option(help="Only those of this caller.")] = None,
+    since: Annotated[str | None, Option(help="Only those begun since: 90s, 15m, 1h, 7d ago.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
     """The latest jobs, newest first."""
+    begun = None if since is None else time.time() - duration_s(since, "since")
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.jobs(limit)
+        found = await fleet.jobs(limit, state=state, action=action, caller=caller, since=begun)
     terminal.show(common, {"jobs": found}, lambda: views.listing(found))
 
 
 @jobs.command
 async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
-    """One job: its outcome and result on every node."""
+    """One job: its outcome and result on every node, or how far it has come there."""
     async with await terminal.fleet(common) as fleet:
         job = await fleet.job(id)
     terminal.show(common, job, lambda: views.detail(job))
+
+
+@jobs.command
+async def follow(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    timeout: Annotated[float | None, Option(help="Seconds to wait for its end; without it, until then.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Watch a job to its end; it goes on whether it is watched or not.
+
+    With `--json`, a line at each change. The exit code is the job's, as with `fleetfold run`.
+    """
+    async with await terminal.fleet(common) as fleet:
+        return await watch(fleet, id, common, terminal, patience_s=timeout)
+
+
+@jobs.command
+async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+    """Stop a job: what has not begun never will, and what runs is told to stop.
+
+    It ends when every node has answered: see `fleetfold jobs follow ID`.
+    """
+    async with await terminal.fleet(common) as fleet:
+        job = await fleet.cancel_job(id)
+    terminal.show(common, job, lambda: views.detail(job))
+    if job.state == "running":
+        terminal.advise(common, f"it ends when every node has answered: `fleetfold jobs follow {id}`")

@@ -23,6 +23,7 @@ __all__ = ["keys"]
 
 Key = Annotated[str, Parameter(help="The key's id, or the name it is for.")]
 KEEP = "this is shown once: keep it in a file of mode 0600, and name that in $FLEETFOLD_API_KEY_FILE or --key-file"
+WEBHOOK = "give it to whoever takes the webhooks: any library of Standard Webhooks checks a signature with it"
 
 keys = App(name="keys", help="Who may use the fleet from outside, and what tokens are signed with.")
 
@@ -124,3 +125,22 @@ def broker(
         output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf-8")
         terminal.show(output, {"file": str(output_file)}, lambda: f"written to {output_file}")
+
+
+@keys.command
+def webhook(
+    *,
+    keys: Annotated[Path | None, Option(help="Where the fleet's secrets are; `keys` in the state directory.")] = None,
+    output: Output = OUTPUT,
+    terminal: Injected,
+) -> None:
+    """The secret that webhooks are signed with, alone on stdout, for who takes them.
+
+    It is made if it is not there yet. Needs no fleet that runs.
+    """
+    from fleetfold_master.outbox.signing import WebhookSecret
+
+    setting = load(None, os.environ).access.keys
+    directory = keys or (Path(setting) if setting else keys_directory())
+    secret = WebhookSecret.load(directory, os.environ).text
+    terminal.secret(output, {"secret": secret}, secret, WEBHOOK)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from fleetfold.cli.app import app
-from fleetfold.cli.exits import FAILED, INTERRUPTED, OK, PARTLY, USAGE
+from fleetfold.cli.outcomes import CODES
 from fleetfold.cli.weaknesses import Finding
 from fleetfold_shared.config import ChildConfig, Config, variables
 from fleetfold_shared.messages import (
@@ -51,7 +51,8 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("quality click", "`at`: when it was kept, in Unix seconds", ()),
     ("quality forget", "`judgements` and `clicks`: how many were dropped", ()),
     ("ask", "an answer in words", (Answered,)),
-    ("run, jobs show", "a job", (Job,)),
+    ("run, jobs show, jobs cancel", "a job", (Job,)),
+    ("jobs follow, run --follow", "a line at each change: a job", ()),
     (
         "run --from",
         "one a line, as each ends: `line`, `id`, `outcome` (a job's state or `refused`), `error`, `code`, `nodes`",
@@ -72,6 +73,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("keys list", "`keys`: a list of keys without their secrets", ()),
     ("keys rotate", "the signing keys", (SigningRotated,)),
     ("keys revoke", "what was ended", (KeyRevoked,)),
+    ("keys webhook", "`secret`: text", ()),
     ("keys broker", "`config`: text; with `--output`, `file`: where it was written", ()),
     ("config check", "`findings`: a list of what is weak", (Finding,)),
     ("audit", "`entries`: a list, oldest first; with `--follow` an entry a line", (AuditEntry,)),
@@ -100,6 +102,7 @@ SECRET_VARIABLES = {
     "FLEETFOLD_ASK_KEY": "The key of the model's endpoint in `[ask]`.",
     "FLEETFOLD_MASTER_DATABASE": "The URL of the master's database, with its password.",
     "FLEETFOLD_DATABASE_NAME": "The URL of a child's database `name` in `databases`, with its password.",
+    "FLEETFOLD_WEBHOOK_SECRET": "What signs webhooks; else `webhook.secret` in the keys directory.",
     "FLEETFOLD_SIGNING_KEYS": "What signs access tokens; else `signing.json` in the keys directory.",
 }
 
@@ -140,12 +143,13 @@ def _configuration() -> Iterator[str]:
     yield ""
     yield (
         "Daemons read a TOML file (`--config FILE`, or `$FLEETFOLD_CONFIG`), then `FLEETFOLD_*` variables, then their "
-        "options: the later ones win. Paths in the file are relative to its folder. An unknown key is refused."
+        "options: the later ones win. Paths in the file are relative to its folder. An unknown key is refused. In a "
+        "variable, commas stand between the parts of a list."
     )
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "search", "ask", "access", "tls", "log"):
+    for name in ("broker", "master", "search", "ask", "callbacks", "retention", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")
@@ -166,11 +170,7 @@ def _section(name: str, kind: type[msgspec.Struct], known: dict[str, str]) -> It
 
 def _output() -> Iterator[str]:
     yield from ("# Output", "", "## Exit codes", "", "| code | |", "| --- | --- |")
-    yield f"| {OK} | it went well |"
-    yield f"| {FAILED} | it failed; also a job that failed everywhere, a transaction that is rolled back or parked |"
-    yield f"| {USAGE} | the command line or the input is wrong |"
-    yield f"| {PARTLY} | it went well in part: a search without all nodes, a job that failed on some |"
-    yield f"| {INTERRUPTED} | interrupted |"
+    yield from (f"| {code} | {about} |" for code, about in CODES.items())
     yield from ("", "## JSON", "", "With `--json` a command prints one document. Every field is always present.", "")
     yield from ("| command | document |", "| --- | --- |")
     for command, about, _ in DOCUMENTS:

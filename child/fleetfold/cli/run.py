@@ -9,28 +9,28 @@ from cyclopts import Parameter
 
 from fleetfold.cli.batches import LINES, Lines, run_lines
 from fleetfold.cli.choosing import CHOICE, PACE, TIMES, Choice, Pace, Times
-from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Flag, Option
 from fleetfold.cli.terminal import Injected, Terminal
 from fleetfold.cli.typed import agreed
 from fleetfold.cli.values import assignment, values
-from fleetfold.cli.views import jobs as views
+from fleetfold.cli.watching import run_watched
+from fleetfold.running import patience_s
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import Job, JobState
+from fleetfold_shared.messages import Job, Run
 
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
 __all__ = ["run"]
 
+GRACE_S = 10.0
+"""How much longer than the job itself its end is waited for."""
 USAGE = (
     "`fleetfold run TARGET ACTION [key=value]...`, or instead of TARGET `--all` or `--where EXPRESSION`, "
     "or `--from FILE` alone"
 )
-EXIT: dict[JobState, int] = {
-    "checked": OK, "running": OK, "ok": OK, "partly": PARTLY, "failed": FAILED, "cancelled": FAILED,
-}  # fmt: skip
+PACED = ("sequential", "batch", "pause_s", "timeout_s", "start_within_s", "overall_s")
 SHOWN_NAMES = 5
 
 
@@ -44,6 +44,7 @@ async def run(
     times: Times = TIMES,
     lines: Lines = LINES,
     detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
+    follow: Annotated[bool, Flag(help="With `--json`: a line at each change, the outcome last.")] = False,
     id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
     common: Common = COMMON,
     terminal: Injected,
@@ -56,7 +57,9 @@ async def run(
 
     With `--from FILE`, run what each line of a file says, thousands of them.
 
-    Exit code 3 when it failed on some of the nodes, 1 when on all.
+    While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
+
+    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 by the way it ended, when on all.
     """
     fields = {**choice.fields(), **pace.fields(), **times.fields()}
     if lines.source is not None:
@@ -67,9 +70,18 @@ async def run(
     given = [assignment(word) for word in given_words]
     async with await terminal.fleet(common) as fleet:
         schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
-        fields |= {"nodes": targets, "wait": not detach, "id": id or new_id()}
-        job = await _started(fleet, name, values(given, schema), fields, common, terminal)
-    return _shown(job, common, terminal, detach=detach)
+        key = id or new_id()
+        fields |= {"nodes": targets, "id": key}
+        params = values(given, schema)
+
+        async def begin(wait: bool) -> Job:
+            return await _started(fleet, name, params, fields | {"wait": wait}, common, terminal)
+
+        def patience(job: Job) -> float:
+            run = Run(id=key, action=name, **{field: fields[field] for field in PACED if field in fields})
+            return patience_s(run, len(job.nodes)) + GRACE_S
+
+        return await run_watched(fleet, begin, key, common, terminal, patience_s=patience, detach=detach, follow=follow)
 
 
 async def _started(
@@ -91,12 +103,6 @@ def _question(checked: Job) -> str:
     names = [node.node for node in checked.nodes]
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return f"{checked.action} is destructive. Run it on {len(names)} nodes ({', '.join(names[:SHOWN_NAMES])}{more})?"
-
-
-def _shown(job: Job, common: Common, terminal: Terminal, *, detach: bool) -> int:
-    """Show how it has ended, or that it has begun; the exit code."""
-    terminal.show(common, job, lambda: job.id if detach and job.state != "checked" else views.detail(job))
-    return EXIT[job.state]
 
 
 def _read(

@@ -6,18 +6,15 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from fleetfold.cli.exits import FAILED, OK
+from fleetfold.cli.callbacks import callback as read_callback
 from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.outcomes import of_transaction
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.transactionfile import read
 from fleetfold.cli.views import transactions as views
 from fleetfold_shared.messages import TransactionState
 
 __all__ = ["tx"]
-
-EXIT: dict[TransactionState, int] = {
-    "checked": OK, "running": OK, "compensating": OK, "committed": OK, "rolled_back": FAILED, "parked": FAILED,
-}  # fmt: skip
 
 Id = Annotated[str, Parameter(help="The transaction's id.")]
 File = Annotated[
@@ -40,12 +37,15 @@ async def run(
     id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
     within: Annotated[float | None, Option(help="Roll it back if it has not ended after so many seconds.")] = None,
     dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
+    callback: Annotated[
+        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
     """Run the transaction of a TOML or JSON file.
 
-    Exit code 1 when it was rolled back or is parked.
+    Exit code 9 when it was rolled back, 10 when it is parked.
     """
     order = read(file, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
@@ -53,22 +53,24 @@ async def run(
             view = await fleet.check_transaction(order.steps, name=order.name)
         else:
             view = await fleet.transact(
-                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within
-            )
+                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within,
+                callback=read_callback(callback),
+            )  # fmt: skip
     terminal.show(common, view, lambda: view.id if detach else views.detail(view))
-    return EXIT[view.state]
+    return of_transaction(view.state)
 
 
 @tx.command(name="list")
 async def listing(
     *,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 50,
+    state: Annotated[TransactionState | None, Option(help="Only those in this state.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
     """The latest transactions, newest first."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.transactions(limit)
+        found = await fleet.transactions(limit, state)
     terminal.show(common, {"transactions": found}, lambda: views.listing(found))
 
 
@@ -146,9 +148,9 @@ async def follow(
 ) -> int:
     """Wait for a transaction's end, and show it.
 
-    Exit code 1 when it was rolled back or is parked.
+    Exit code 9 when it was rolled back, 10 when it is parked.
     """
     async with await terminal.fleet(common) as fleet:
         view = await fleet.wait_transaction(id, timeout)
     terminal.show(common, view, lambda: views.detail(view))
-    return EXIT[view.state]
+    return of_transaction(view.state)

@@ -20,7 +20,10 @@ from fleetfold_shared.urls import shown
 
 __all__ = ["Finding", "endless_admins", "in_environment", "in_files", "in_settings", "secret_files"]
 
-SECRETS = (API_KEY, "FLEETFOLD_JOIN", "FLEETFOLD_BROKER_KEYS", "FLEETFOLD_SIGNING_KEYS", "FLEETFOLD_ASK_KEY")
+SECRETS = (
+    API_KEY, "FLEETFOLD_JOIN", "FLEETFOLD_BROKER_KEYS", "FLEETFOLD_SIGNING_KEYS", "FLEETFOLD_ASK_KEY",
+    "FLEETFOLD_WEBHOOK_SECRET",
+)  # fmt: skip
 OTHERS = {"FLEETFOLD_STATE", "FLEETFOLD_CONFIG", *SECRETS, *(f"{name}_FILE" for name in SECRETS)}
 INTERNAL = (".internal", ".local", ".localhost", ".home.arpa")
 """Endings of names that lead nowhere outside."""
@@ -66,7 +69,7 @@ def in_environment(env: Mapping[str, str]) -> Iterator[Finding]:
 def secret_files(config: Config, env: Mapping[str, str], keys: Path, state: Path) -> Iterator[Path]:
     """Where the fleet's secrets may be on this machine, its keys directory first."""
     yield keys
-    yield from sorted(keys.glob("*.json"))
+    yield from sorted((*keys.glob("*.json"), *keys.glob("*.secret")))
     yield from sorted((state / "tls").glob("*.key"))
     configured = [Path(child.data) / "credentials.json" for child in config.children if child.data]
     found = [file for place in (state, keys.parent) for file in place.glob("children/*/credentials.json")]

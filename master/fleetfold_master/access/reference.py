@@ -40,6 +40,14 @@ everything.
 - Nobody makes, replaces or ends a key that may do more than its own. Signing keys are changed by admins without scopes.
 """
 
+EVENTS = """\
+## Events
+
+The masters store a callback's event under the name of the caller that asked for it, `fleet.evt.<caller>.<type>`, and
+then say it on `fleet.tell.<caller>.<type>`. A publisher, an operator and an admin may hear `fleet.tell.<its name>.>`;
+operators and admins also hear the masters' alerts, `fleet.tell.master.>`. Nobody hears what another is told.
+"""
+
 LIMITS = """\
 ## Limits
 
@@ -55,7 +63,7 @@ A limited caller finds in every answer, and in every error, `{LIMIT}` (requests 
 
 def page() -> str:
     """All of it, in Markdown."""
-    return "\n".join(itertools.chain([INTRODUCTION], _roles(), ["", SCOPES, LIMITS], _limits(), ["", HEADERS]))
+    return "\n".join(itertools.chain([INTRODUCTION], _roles(), ["", SCOPES, EVENTS, LIMITS], _limits(), ["", HEADERS]))
 
 
 def _roles() -> Iterator[str]:

@@ -10,12 +10,13 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy import RowMapping, false, select
 
+from fleetfold_master.actions.job_filters import filters
 from fleetfold_master.actions.job_model import RunningJob, patience_of
 from fleetfold_master.actions.rollout import plan_of
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
-from fleetfold_shared.messages import Job, Progress, Run
+from fleetfold_shared.messages import Job, JobList, Progress, Run
 
 __all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_many", "read_unheard"]
 
@@ -37,9 +38,11 @@ async def read_digest(store: Store, key: str) -> str | None:
     return None if row is None else str(row["digest"])
 
 
-async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1) -> list[Job]:
-    """The job `key`, or the newest `limit` of all."""
+async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1, of: JobList | None = None) -> list[Job]:
+    """The job `key`, or the newest `limit` of all, or of those that `of` asks for."""
     query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
+    if of is not None:
+        query = query.where(*filters(of))
     rows = await store.read(query if key is None else select(job).where(job.c.id == key))
     nodes = await _nodes_of(store, rows)
     return [_to_job(row, nodes[row["id"]]) for row in rows]

@@ -24,7 +24,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
-from fleetfold_shared.messages import CommandResult, Job, ProgressReport, Run
+from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
 
 __all__ = ["Jobs", "SlotsOf"]
 
@@ -138,9 +138,9 @@ class Jobs:
             raise NotFound(f"id: there is no job {key!r}; list them with `jobs list`", field="id")
         return found[0]
 
-    async def list(self, limit: int = 50) -> list[Job]:
-        """The newest jobs first."""
-        return await job_reads.read_jobs(self._store, limit=limit)
+    async def list(self, limit: int = 50, of: JobList | None = None) -> list[Job]:
+        """The newest jobs first, of those that `of` asks for."""
+        return await job_reads.read_jobs(self._store, limit=limit, of=of)
 
     async def wait(self, key: str, timeout_s: float) -> Job:
         """The job when it has ended, or as it is after `timeout_s`."""

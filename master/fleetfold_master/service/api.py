@@ -168,7 +168,7 @@ class Api:
         return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
     async def _jobs_list(self, ask: JobList, who: Principal) -> JobListed:
-        jobs = await self._jobs.list(ask.limit if sees_all(who, "jobs.list") else MOST_LOOKED_AT)
+        jobs = await self._jobs.list(ask.limit if sees_all(who, "jobs.list") else MOST_LOOKED_AT, ask)
         seen = [job for job in jobs if visible(job, who, "jobs.list")]
         return JobListed(jobs=fit_all(seen[: ask.limit], fit_job))
 

@@ -12,6 +12,7 @@ from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Bulk, Jobs
 from fleetfold_master.actions.bulk import Begun
 from fleetfold_master.nodes import Registry
+from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.refusals import Refusals
 from fleetfold_master.service.room import ROOM_BYTES, fit_job
@@ -39,8 +40,11 @@ __all__ = ["RunsApi"]
 class RunsApi:
     """The verbs, each with the message it takes."""
 
-    def __init__(self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: Refusals, clock: Clock) -> None:
-        self._targets = Targets(registry)
+    def __init__(
+        self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: Refusals, clock: Clock,
+        check_callback: CheckCallback = anywhere,
+    ) -> None:  # fmt: skip
+        self._targets, self._check_callback = Targets(registry), check_callback
         self._jobs, self._bulk, self._refusals, self._clock = jobs, bulk, refusals, clock
         self._looking = asyncio.Lock()
 
@@ -61,6 +65,7 @@ class RunsApi:
     async def _begin(self, ask: Run, who: Principal) -> Job:
         """The job of this run, which may have been begun before: then it is that one, whatever the fleet is now."""
         check_run(ask, who)
+        self._check_callback(ask.callback)
         try:
             targets = self._targets.choose(ask, who)
             if ask.dry_run:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fleetfold_master.access.authority import Principal
+from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.room import fit_all, fit_transaction
 from fleetfold_master.service.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
@@ -30,8 +31,9 @@ __all__ = ["TransactionApi"]
 class TransactionApi:
     """The verbs, each with the message it takes."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, check_callback: CheckCallback = anywhere) -> None:
         self._transactions = transactions
+        self._check_callback = check_callback
 
     def open_on(self, node: str) -> Sequence[str]:
         """The ids of the transactions that still need this node."""
@@ -52,6 +54,7 @@ class TransactionApi:
 
     async def _run(self, ask: Transact, who: Principal) -> TransactionView:
         check_transact(ask, who)
+        self._check_callback(ask.callback)
         view = await self._transactions.start(ask, who.name)
         if ask.wait_ms and view.ended_at is None:
             view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
@@ -65,7 +68,8 @@ class TransactionApi:
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
     async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:
-        views = await self._transactions.list(ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT)
+        most = ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT
+        views = await self._transactions.list(most, ask.state)
         seen = [view for view in views if visible(view, who, "tx.list")]
         return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
 

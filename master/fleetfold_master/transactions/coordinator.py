@@ -34,7 +34,7 @@ class Transactions:
     """All transactions of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
     `lookup` is the registry; results of any command whose id begins with `t.` belong here. `at_end` is given each `Tx`
-    that is committed, rolled back or parked.
+    when it is committed, rolled back or parked.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class Transactions:
             pass
         return active.view()
 
-    async def list(self, limit: int = 50) -> list[TransactionView]:
-        """The newest first, without timelines."""
-        return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit)]
+    async def list(self, limit: int = 50, state: TransactionState | None = None) -> list[TransactionView]:
+        """The newest first, of those in `state` if it is given, without timelines."""
+        return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit, state)]
 
     def open_on(self, node: str) -> Sequence[str]:
         """The ids of the transactions that still need this node."""
@@ -163,11 +163,13 @@ class Transactions:
         tx = Tx(
             id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
             deadline_at=None if transact.timeout_s is None else now + transact.timeout_s,
+            callback=transact.callback,
         )  # fmt: skip
         if transact.dry_run:
             return view_of(msgspec.structs.replace(tx, state="checked", ended_at=now), steps, ())
         decision = begin(tx, steps, now, policy=self._policy)
-        if transact.id in self._active or not await self._store.claim(*rows.claim(decision)):
+        more = self._at_end(decision.tx, now) if decision.tx.ended else ()
+        if transact.id in self._active or not await self._store.claim(*rows.claim(decision), *more):
             return await self._existing(transact.id, digest)
         active = Active(decision.tx, decision.steps, list(decision.entries))
         self._remember(active, decision)
@@ -220,7 +222,7 @@ class Transactions:
             decision = decide(active.tx, before)
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
-                if decision.tx.ended and not active.tx.ended:
+                if decision.tx.ended and decision.tx.state != active.tx.state:
                     writes += self._at_end(decision.tx, self._clock.wall())
                 await self._store.write(*writes)
                 self._remember(active, decision)

@@ -15,6 +15,7 @@ import msgspec
 from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_shared.messages import (
     ActionKind,
+    Callback,
     CommandResult,
     Filter,
     Outcome,
@@ -64,6 +65,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     deadline_at: float | None = None
     owner: str | None = None
+    callback: Callback | None = None
 
     @property
     def ended(self) -> bool:

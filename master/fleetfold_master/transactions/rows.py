@@ -14,7 +14,7 @@ from fleetfold_master.store.tables import step as step_table
 from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
-from fleetfold_shared.messages import Filter, Rollback, TimelineEntry
+from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
 
 __all__ = ["Loaded", "changes", "claim", "load", "load_newest", "load_unfinished", "read_digest"]
 
@@ -46,7 +46,7 @@ _UPDATE_STEP = (
 def claim(decision: Decision) -> tuple[Write, Write, Write]:
     """A new transaction with its steps and the beginning of its timeline."""
     return (
-        Write(_INSERT_TX, [msgspec.structs.asdict(decision.tx)]),
+        Write(_INSERT_TX, [_tx_row(decision.tx)]),
         Write(_INSERT_STEP, [_step_row(step) for step in decision.steps]),
         _entries(decision),
     )
@@ -83,14 +83,15 @@ async def load_unfinished(store: Store) -> list[Loaded]:
     return await _with_parts(store, await store.read(select(tx_table).where(running)))
 
 
-async def load_newest(store: Store, limit: int) -> list[Loaded]:
-    """The newest `limit`, without their timelines."""
+async def load_newest(store: Store, limit: int, state: TransactionState | None = None) -> list[Loaded]:
+    """The newest `limit`, in this `state` if one is given, without their timelines."""
     query = select(tx_table).order_by(tx_table.c.created_at.desc(), tx_table.c.id.desc()).limit(limit)
+    query = query if state is None else query.where(tx_table.c.state == state)
     return await _with_parts(store, await store.read(query), timeline=False)
 
 
 async def _with_parts(store: Store, rows: Sequence[RowMapping], *, timeline: bool = True) -> list[Loaded]:
-    loaded: dict[str, Loaded] = {row["id"]: (Tx(**row), (), []) for row in rows}
+    loaded: dict[str, Loaded] = {row["id"]: (_to_tx(row), (), []) for row in rows}
     keys = list(loaded)
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
@@ -123,6 +124,18 @@ def _entries(decision: Decision) -> Write:
         for seq, entry in enumerate(decision.entries, start=first)
     ]
     return Write(_INSERT_ENTRY, rows)
+
+
+def _tx_row(tx: Tx) -> dict[str, Any]:
+    row = msgspec.structs.asdict(tx)
+    row["callback"] = None if tx.callback is None else _text(tx.callback)
+    return row
+
+
+def _to_tx(row: RowMapping) -> Tx:
+    if row["callback"] is None:
+        return Tx(**row)
+    return Tx(**{**row, "callback": msgspec.json.decode(row["callback"], type=Callback)})
 
 
 def _step_row(step: Step) -> dict[str, Any]:

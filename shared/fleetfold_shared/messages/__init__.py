@@ -92,6 +92,7 @@ from fleetfold_shared.messages.commands import (
     Share,
 )
 from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
+from fleetfold_shared.messages.events import Alert, EndType, WebhookBody
 from fleetfold_shared.messages.explain import (
     CollectionExplained,
     Explained,
@@ -223,6 +224,7 @@ __all__ = [
     "AccessStatsAsk",
     "ActionInfo",
     "ActionKind",
+    "Alert",
     "AnswerKind",
     "Answered",
     "Ask",
@@ -252,6 +254,7 @@ __all__ = [
     "Command",
     "CommandResult",
     "Dedup",
+    "EndType",
     "Enrol",
     "Explained",
     "Facet",
@@ -404,6 +407,7 @@ __all__ = [
     "TransactionWait",
     "Value",
     "ValueCount",
+    "WebhookBody",
     "WhichNodes",
     "WhoAmI",
     "decode",

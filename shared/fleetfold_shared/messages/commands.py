@@ -164,9 +164,13 @@ class JobFollow(Message, frozen=True, kw_only=True):
 
 
 class JobList(Message, frozen=True, kw_only=True):
-    """`jobs.list`, newest first."""
+    """`jobs.list`, newest first: of those in this `state`, of this `action`, of this `caller`, begun since `since`."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    state: JobState | None = None
+    action: str | None = None
+    caller: str | None = None
+    since: float | None = None
 
 
 class JobListed(Message, frozen=True, kw_only=True):

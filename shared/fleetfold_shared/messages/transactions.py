@@ -11,6 +11,7 @@ from fleetfold_shared.ids import CallerId, Identifier
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import Params
 from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.work import Callback
 
 __all__ = [
     "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionCancel",
@@ -60,7 +61,8 @@ class Transact(Message, frozen=True, kw_only=True):
     a `stage` is a stage of its own, after those before it. Answered when it has ended or after `wait_ms`.
 
     One that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
-    `dry_run` all is checked, and nothing begun: the answer is `checked`.
+    `dry_run` all is checked, and nothing begun: the answer is `checked`. `callback` is told when it is committed,
+    rolled back or parked.
     """
 
     id: CallerId
@@ -69,6 +71,7 @@ class Transact(Message, frozen=True, kw_only=True):
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     timeout_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
     dry_run: bool = False
+    callback: Callback | None = None
 
 
 class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,9 +153,10 @@ class TransactionResolve(Message, frozen=True, kw_only=True):
 
 
 class TransactionList(Message, frozen=True, kw_only=True):
-    """`tx.list`, newest first; the timeline is left out."""
+    """`tx.list`, newest first, of those in this `state`; the timeline is left out."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    state: TransactionState | None = None
 
 
 class TransactionListed(Message, frozen=True, kw_only=True):

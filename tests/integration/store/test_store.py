@@ -12,7 +12,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc, select
 
-import fleetfold_master.store.search_tables  # noqa: F401  # it adds its tables to the metadata
 from fleetfold_master.store import Nodes, Store, StoredNode, Write
 from fleetfold_master.store.engines import open_engines
 from fleetfold_master.store.statements import insert_once

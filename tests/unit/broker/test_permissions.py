@@ -100,7 +100,15 @@ def test_a_node_answers_introspection_once_and_soon() -> None:
 def test_a_client_asks_as_itself_and_hears_its_answers(role: Role) -> None:
     allowed = _client(role)
     assert {"fleet.api.cli.>"} <= _say(allowed) <= {"fleet.api.cli.>", "fleet.evt.cli.>", "$SRV.>"}
-    assert {"_INBOX.cli.>"} <= _hear(allowed) <= {"_INBOX.cli.>", "fleet.kept.cli.>"}
+    assert {"_INBOX.cli.>"} <= _hear(allowed) <= {
+        "_INBOX.cli.>", "fleet.kept.cli.>", "fleet.tell.cli.>", "fleet.tell.master.>",
+    }  # fmt: skip
+
+
+def test_who_is_told_of_its_own_events_and_who_of_the_masters() -> None:
+    hears = {role: _hear(_client(role)) for role in CLIENTS}
+    assert {role for role in CLIENTS if "fleet.tell.cli.>" in hears[role]} == {"admin", "operator", "publisher"}
+    assert {role for role in CLIENTS if "fleet.tell.master.>" in hears[role]} == {"admin", "operator"}
 
 
 def test_who_may_look_at_services_and_who_may_say_events() -> None:

@@ -22,6 +22,7 @@ KINDS = {
     "result": ("fleet.res.shop", lambda s: s.result("shop")),
     "progress": ("fleet.prog.shop", lambda s: s.progress("shop")),
     "event": ("fleet.evt.shop.node.up", lambda s: s.event("shop", "node.up")),
+    "tell": ("fleet.tell.ann.order.done", lambda s: s.tell("ann", "order.done")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
     "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),

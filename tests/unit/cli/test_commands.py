@@ -148,11 +148,6 @@ def test_run_says_what_is_missing(words: list[str], said: str) -> None:
     assert said in result.err
 
 
-@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("running", 0), ("failed", 1), ("partly", 3)])
-def test_the_exit_code_of_run_is_the_outcome(state: str, code: int) -> None:
-    assert run_command("run", "shop", "sync", fleet=FakeFleet(answer=job(state))).code == code
-
-
 def test_run_detached_prints_the_id_alone() -> None:
     fleet = FakeFleet(answer=job("running"))
     result = run_command("run", "shop", "sync", "--detach", "--id", "j1", fleet=fleet)
@@ -167,12 +162,6 @@ def test_run_shows_every_nodes_outcome() -> None:
     )
     failed = job("failed", outcome="failed")
     assert "too few" in run_command("run", "shop", "sync", fleet=FakeFleet(answer=failed)).out
-
-
-@pytest.mark.parametrize(("state", "code"), [("committed", 0), ("running", 0), ("rolled_back", 1), ("parked", 1)])
-def test_the_exit_code_of_a_transaction_is_its_end(state: str, code: int) -> None:
-    result = run_command("tx", "run", "-", fleet=FakeFleet(answer=transaction(state)), stdin=STEPS)
-    assert result.code == code
 
 
 def test_a_transaction_is_shown_with_its_steps_and_its_timeline() -> None:

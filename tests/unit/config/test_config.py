@@ -151,3 +151,10 @@ def test_a_models_endpoint_that_cannot_be_is_refused_by_its_key(tmp_path: Path, 
     with pytest.raises(InvalidInput) as refused:
         load(path, {})
     assert refused.value.field == f"ask.{key}"
+
+
+def test_a_variable_for_a_list_has_commas_between() -> None:
+    places = ["https://a.example.org", "http://10.0.0.5:9000"]
+    assert load(None, {"FLEETFOLD_CALLBACKS_ALLOW": ",".join(places)}).callbacks.allow == places
+    with pytest.raises(InvalidInput, match="FLEETFOLD_RETENTION_JOBS_DAYS"):
+        load(None, {"FLEETFOLD_RETENTION_JOBS_DAYS": "0"})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from fleetfold.cli.views.progress import far
 from fleetfold.cli.views.text import ago, cell, ms, result, state, table
 from fleetfold_shared.messages import Job, JobNode
 
@@ -32,8 +33,12 @@ def detail(job: Job) -> RenderableType:
     for node in job.nodes:
         made.add_row(cell(node.node), state(node.outcome or "running"), ms(node.ms), _said(node))
     head = Text.assemble(cell(job.action, "bold"), ": ", state(job.state), cell(f"  job {job.id}", "dim"))
-    return Group(made, head)
+    by = [cell(f"cancelled by {job.cancelled_by}", "yellow")] if job.cancelled_by else []
+    note = [cell(job.note, "yellow")] if job.note else []
+    return Group(made, head, *by, *note)
 
 
 def _said(node: JobNode) -> Text:
+    if node.outcome is None:
+        return cell(far(node.progress), "dim")
     return cell(node.error, "red") if node.error else cell(result(node.result))

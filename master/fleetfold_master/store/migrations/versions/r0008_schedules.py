@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, Double, Integer, String, Text
 
 revision = "r0008"
-down_revision = "r0006"
+down_revision = "r0007"
 branch_labels = None
 depends_on = None
 

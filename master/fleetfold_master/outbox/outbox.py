@@ -1,0 +1,106 @@
+"""The outbox: what others are to be told of the end of jobs and transactions, from its commit to its arrival."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.events import EventStore
+from fleetfold_broker.tasks import Tasks
+from fleetfold_master.outbox import rows
+from fleetfold_master.outbox.destinations import Destinations
+from fleetfold_master.outbox.endings import EndedJob, job_ended, transaction_ended
+from fleetfold_master.outbox.model import Delivery, NotDelivered
+from fleetfold_master.outbox.publisher import Publisher
+from fleetfold_master.outbox.signing import WebhookSecret
+from fleetfold_master.outbox.telling import event_of, webhook_of
+from fleetfold_master.outbox.webhooks import Webhooks
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write
+from fleetfold_master.transactions.model import Tx
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import CallbacksConfig
+from fleetfold_shared.errors import NotFound
+from fleetfold_shared.messages import encode
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """`async with Outbox.open(...)`; what is written before `start` is sent after it."""
+
+    def __init__(self, store: Store, clock: Clock, destinations: Destinations, webhooks: Webhooks | None) -> None:
+        self._store, self._clock = store, clock
+        self._destinations, self._webhooks = destinations, webhooks
+        self._publisher = Publisher(store, clock, self._send)
+        self._events: EventStore | None = None
+        self._tasks = Tasks()
+        self.check = destinations.check
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, store: Store, clock: Clock, config: CallbacksConfig, keys: Path) -> AsyncIterator[Outbox]:
+        """With the secret in `keys`, if webhooks may go anywhere. `InvalidInput` names the setting that is wrong."""
+        async with AsyncExitStack() as opened:
+            destinations, webhooks = Destinations(config), None
+            if destinations.any:
+                secret = WebhookSecret.load(keys, os.environ)
+                webhooks = await opened.enter_async_context(Webhooks.open(destinations, secret, clock))
+            outbox = cls(store, clock, destinations, webhooks)
+            opened.push_async_callback(outbox._close)
+            yield outbox
+
+    def start(self, bus: Bus) -> None:
+        """Send what is due, from now on."""
+        self._events = EventStore(bus)
+        self._tasks.spawn(self._publisher.run())
+
+    def job_ended(self, job: EndedJob, now: float) -> Sequence[Write]:
+        """What else is committed with a job's end."""
+        return self._stirring(job_ended(job, now))
+
+    def transaction_ended(self, tx: Tx, now: float) -> Sequence[Write]:
+        """What else is committed with a transaction's end."""
+        return self._stirring(transaction_ended(tx, now))
+
+    async def given_up(self, limit: int = 100) -> list[Delivery]:
+        """What was tried for a day, or never can arrive, the newest first."""
+        return await rows.read_given_up(self._store, limit)
+
+    async def retry(self, key: str) -> None:
+        """Try one that was given up as often again; `NotFound`."""
+        if not await self._store.write(rows.again(key, self._clock.wall())):
+            raise _unknown(key)
+        self._publisher.stir()
+
+    async def drop(self, key: str) -> None:
+        """Forget one that was given up; `NotFound`."""
+        if not await self._store.write(rows.dropped(key)):
+            raise _unknown(key)
+
+    async def _close(self) -> None:
+        await self._tasks.cancel()
+        await self._publisher.close()
+        if self._events is not None:
+            await self._events.close()
+
+    def _stirring(self, writes: Sequence[Write]) -> Sequence[Write]:
+        if writes:
+            self._publisher.stir()
+        return writes
+
+    async def _send(self, delivery: Delivery) -> None:
+        if delivery.url is None:
+            assert self._events is not None
+            event = encode(await event_of(self._store, delivery))
+            return await self._events.publish(delivery.name, delivery.subject or delivery.type, event, delivery.id)
+        if self._webhooks is None:
+            raise NotDelivered("webhooks may go nowhere: name the server in [callbacks] allow")
+        return await self._webhooks.post(delivery.url, delivery.id, encode(await webhook_of(self._store, delivery)))
+
+
+def _unknown(key: str) -> NotFound:
+    return NotFound(f"id: no delivery {key!r} was given up", field="id")

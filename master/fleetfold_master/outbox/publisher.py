@@ -1,0 +1,133 @@
+"""The publisher: sends what is due, forgets what has arrived, and tries the rest again for a day.
+
+Every try is committed before it begins and ended after it, so a delivery arrives at least once whatever dies; whoever
+takes it knows a repetition by its id. One place that keeps us waiting holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from msgspec.structs import replace
+
+from fleetfold_broker.tasks import Tasks
+from fleetfold_master.outbox import rows
+from fleetfold_master.outbox.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
+from fleetfold_master.store.database import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
+
+__all__ = ["Publisher"]
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 1.0
+"""How often it looks for what other masters have left, and for what is due again."""
+COMMIT_S = 0.02
+"""From the word that something will be written to the look for it."""
+CLAIM_S = 30.0
+"""How long one try may take, with room to spare; then whoever claimed it is dead."""
+MOST_AT_ONCE = 128
+MOST_AT_ONE_PLACE = 8
+MOST_REASON_CHARS = 500
+
+Send = Callable[[Delivery], Awaitable[None]]
+"""Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are for good."""
+
+
+class Publisher:
+    """One master's share of the deliveries. The owner runs `run` in a task; `close` ends what is under way."""
+
+    def __init__(self, store: Store, clock: Clock, send: Send) -> None:
+        self._store, self._clock, self._send = store, clock, send
+        self._stirred = asyncio.Event()
+        self._tasks = Tasks()
+        self._busy = Counter[str]()
+        self._more = False
+
+    def stir(self) -> None:
+        """Look soon: something is being written."""
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._stirred.wait()
+                    await asyncio.sleep(COMMIT_S)
+            self._stirred.clear()
+            try:
+                await self.round()
+            except FleetfoldError as error:
+                log.warning("outbox.failed", reason=error.message)
+            except Exception:  # a store that fails once must not end it for good
+                log.exception("outbox.broke")
+
+    async def round(self) -> int:
+        """Claim what is due, as much as there is room for, and begin to send it: how many."""
+        room = MOST_AT_ONCE - len(self._tasks)
+        if room <= 0:
+            return 0
+        full = [place for place, number in self._busy.items() if place and number >= MOST_AT_ONE_PLACE]
+        due = await rows.read_due(self._store, self._clock.wall(), full, room)
+        self._more = len(due) == room
+        return sum(await asyncio.gather(*(self._begin(delivery) for delivery in due)))
+
+    async def close(self) -> None:
+        """End it; what was under way is tried again later."""
+        await self._tasks.cancel()
+
+    async def _begin(self, delivery: Delivery) -> bool:
+        if delivery.place and self._busy[delivery.place] >= MOST_AT_ONE_PLACE:
+            self._more = True
+            return False
+        self._busy[delivery.place] += 1
+        try:
+            until = self._clock.wall() + CLAIM_S
+            if not await self._store.write(rows.claimed(delivery, until)):
+                self._done(delivery)
+                return False
+        except BaseException:
+            self._done(delivery)
+            raise
+        self._tasks.spawn(self._try(replace(delivery, tries=delivery.tries + 1, due_at=until)))
+        return True
+
+    async def _try(self, delivery: Delivery) -> None:
+        try:
+            async with asyncio.timeout(CLAIM_S / 2):
+                await self._send(delivery)
+        except (Undeliverable, TooLarge, NotFound, InvalidInput) as error:
+            await self._give_up(delivery, str(error))
+        except (NotDelivered, FleetfoldError) as error:
+            await self._put_off(delivery, str(error), getattr(error, "after_s", 0.0))
+        except TimeoutError:
+            await self._put_off(delivery, "it took too long", 0.0)
+        else:
+            await self._store.write(rows.sent(delivery))
+        finally:
+            self._done(delivery)
+
+    async def _put_off(self, delivery: Delivery, why: str, after_s: float) -> None:
+        if delivery.tries >= MOST_TRIES:
+            return await self._give_up(delivery, why)
+        at = self._clock.wall() + max(pause_s(delivery.tries), after_s)
+        await self._store.write(rows.put_off(delivery, at, why[:MOST_REASON_CHARS]))
+        log.info("outbox.put_off", id=delivery.id, to=delivery.target, tries=delivery.tries, reason=why)
+        return None
+
+    async def _give_up(self, delivery: Delivery, why: str) -> None:
+        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]))
+        log.warning("outbox.given_up", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
+
+    def _done(self, delivery: Delivery) -> None:
+        self._busy[delivery.place] -= 1
+        if not self._busy[delivery.place]:
+            del self._busy[delivery.place]
+        if self._more:
+            self.stir()

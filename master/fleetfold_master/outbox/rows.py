@@ -1,0 +1,84 @@
+"""Deliveries as rows: the writes that change them, and the reads that bring them back.
+
+A claim counts one more try and puts the row off for the time that a try may take. So two masters never try at once, and
+what a master that died had claimed falls due again by itself. Whoever ends a try must still hold the claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, delete, select, update
+
+from fleetfold_master.outbox.model import Delivery
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.outbox_tables import outbox
+from fleetfold_master.store.statements import Write, insert_once
+
+__all__ = ["added", "again", "claimed", "dropped", "given_up", "put_off", "read_due", "read_given_up", "sent"]
+
+_ADD = insert_once(outbox)
+_HELD = (outbox.c.id == bindparam("key"), outbox.c.tries == bindparam("seen"), outbox.c.due_at.is_not(None))
+_CLAIM = update(outbox).where(*_HELD).values(tries=outbox.c.tries + 1, due_at=bindparam("until"))
+_SENT = delete(outbox).where(*_HELD)
+_PUT_OFF = update(outbox).where(*_HELD).values(due_at=bindparam("at"), error=bindparam("why"))
+_GIVEN_UP = (outbox.c.id == bindparam("key"), outbox.c.due_at.is_(None))
+_AGAIN = update(outbox).where(*_GIVEN_UP).values(due_at=bindparam("at"), tries=0)
+_DROP = delete(outbox).where(*_GIVEN_UP)
+
+
+def added(deliveries: Sequence[Delivery]) -> Write:
+    """New ones; where an end has its delivery already, that stays as it is."""
+    return Write(_ADD, [msgspec.structs.asdict(delivery) for delivery in deliveries])
+
+
+def claimed(delivery: Delivery, until: float) -> Write:
+    """Touches one row if nobody else has claimed it since it was read; until then nobody else may."""
+    return Write(_CLAIM, [{"key": delivery.id, "seen": delivery.tries, "until": until}])
+
+
+def sent(delivery: Delivery) -> Write:
+    """It has arrived."""
+    return Write(_SENT, [{"key": delivery.id, "seen": delivery.tries}])
+
+
+def put_off(delivery: Delivery, at: float, why: str) -> Write:
+    """The next try is at `at`."""
+    return Write(_PUT_OFF, [_ending(delivery, at, why)])
+
+
+def given_up(delivery: Delivery, why: str) -> Write:
+    """There is no next try."""
+    return Write(_PUT_OFF, [_ending(delivery, None, why)])
+
+
+def again(key: str, at: float) -> Write:
+    """One that was given up is tried as often again."""
+    return Write(_AGAIN, [{"key": key, "at": at}])
+
+
+def dropped(key: str) -> Write:
+    """One that was given up is forgotten."""
+    return Write(_DROP, [{"key": key}])
+
+
+async def read_due(store: Store, now: float, without: Collection[str], limit: int) -> list[Delivery]:
+    """The first `limit` that are due, those that wait longest first, but for the places in `without`."""
+    due = select(outbox).where(outbox.c.due_at <= now, outbox.c.place.not_in(list(without)))
+    return [_delivery(row) for row in await store.read(due.order_by(outbox.c.due_at).limit(limit))]
+
+
+async def read_given_up(store: Store, limit: int) -> list[Delivery]:
+    """The newest `limit` that were given up."""
+    found = select(outbox).where(outbox.c.due_at.is_(None)).order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
+    return [_delivery(row) for row in await store.read(found.limit(limit))]
+
+
+def _ending(delivery: Delivery, at: float | None, why: str) -> dict[str, Any]:
+    return {"key": delivery.id, "seen": delivery.tries, "at": at, "why": why}
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    return Delivery(**row)
