@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from fleetfold_child.admission import Admission
 from fleetfold_child.context import Context, Documents, Refused
 from fleetfold_child.database import Database
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.notes import Notebook
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
@@ -57,8 +59,9 @@ class Runner:
             if action.info.kind == "transactional":
                 return await self._run_in_transaction(action, command, admission)
             began = time.perf_counter()
-            ending = await self._end(action, command, admission, db=self._ledger.database)
-            result = _result(command, admission, ending, began)
+            notebook = Notebook(partial(self._ledger.note, command.id, admission.starts))
+            ending = await self._end(action, command, admission, notebook, db=self._ledger.database)
+            result = _result(command, admission, ending, began, noted=notebook.used and not ending.refused)
             await self._ledger.finish(result, refused=ending.refused)
         except BaseException:
             self._ledger.abandon(command.id)
@@ -69,11 +72,12 @@ class Runner:
         """The effect and the result are one commit; without a result there is no effect."""
         began = time.perf_counter()
         async with self._ledger.transaction() as transaction:
-            ending = await self._end(action, command, admission, tx=transaction)
+            notebook = Notebook()
+            ending = await self._end(action, command, admission, notebook, tx=transaction)
             if ending.outcome == "ok":
                 result = _result(command, admission, ending, began)
                 try:
-                    await transaction.commit(self._ledger.finishing(result))
+                    await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
                     ending = _Ending("failed", error=f"its transaction could not be committed: {error}")
                 else:
@@ -87,6 +91,7 @@ class Runner:
         action: AnyAction,
         command: Command,
         admission: Admission,
+        notebook: Notebook,
         *,
         tx: Database | None = None,
         db: Database | None = None,
@@ -105,6 +110,8 @@ class Runner:
             db=db,
             collections=self._collections,
             action=command.action,
+            forward=admission.undoes,
+            notebook=notebook,
         )
         try:
             return await self._within(limit_s, action, context, params)
@@ -166,7 +173,9 @@ async def _check(action: AnyAction, context: Context, params: dict[str, Any]) ->
         return None
 
 
-def _result(command: Command, admission: Admission, ending: _Ending, began: float) -> CommandResult:
+def _result(
+    command: Command, admission: Admission, ending: _Ending, began: float, *, noted: bool = False
+) -> CommandResult:
     return CommandResult(
         id=command.id,
         attempt=command.attempt,
@@ -176,6 +185,7 @@ def _result(command: Command, admission: Admission, ending: _Ending, began: floa
         error=_cut(ending.error),
         starts=admission.starts,
         ms=round((time.perf_counter() - began) * 1000, 3),
+        noted=noted,
     )
 
 

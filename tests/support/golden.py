@@ -208,7 +208,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
-            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7},
+            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7}, noted=True,
         ),
         m.Run(
             id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,

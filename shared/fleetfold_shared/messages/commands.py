@@ -51,7 +51,8 @@ class CommandResult(Message, frozen=True, kw_only=True):
     """`res.<node>`: how a command ended. `starts` counts how often its handler was begun, over all crashes.
 
     A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
-    those of the node's collections when it said this, by name, counted by this `incarnation` of it.
+    those of the node's collections when it said this, by name, counted by this `incarnation` of it. `noted`: it kept
+    something for its compensation, so one that failed may have left something behind.
     """
 
     id: str
@@ -65,6 +66,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
     tombstone: bool = False
     incarnation: str = ""
     epochs: dict[str, int] = {}
+    noted: bool = False
 
 
 class Run(Message, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from support.universe import beginning, moves, violation
 from support.universe_state import Budget, State
 
 PLAIN, FILLED = Rollback("undo"), Rollback("undo", {"order": "{{order_id}}"})
+LOGGED_UNDO = Rollback("undo", {"order": "{{log.order_id}}"})
 MIXED: tuple[ActionKind, ...] = ("idempotent", "transactional", "once")
 
 BUDGETS = [
@@ -28,16 +29,25 @@ BUDGETS = [
     Budget(losses=1, node_deaths=1, failures=1),
     Budget(duplicates=2, node_deaths=1, failures=1),
 ]
+LOGGED = [
+    Budget(node_deaths=1, failures=1, timeouts=1),
+    Budget(master_deaths=1, failures=2),
+    Budget(losses=1, duplicates=1, failures=1),
+]
 EVERYTHING = Budget(losses=1, duplicates=1, master_deaths=1, node_deaths=1, failures=1, timeouts=1)
 
 
-def _steps(kinds: tuple[ActionKind, ...]) -> tuple[Step, ...]:
+def _steps(kinds: tuple[ActionKind, ...], *, by_log: bool = False) -> tuple[Step, ...]:
     a, b, c = kinds
     return (
         make_step("a", 0, kind=a, position=0, rollback=FILLED if a == "transactional" else PLAIN),
-        make_step("b", 0, kind=b, position=1, rollback=FILLED),
-        make_step("c", 1, kind=c, position=2, rollback=PLAIN),
+        make_step("b", 0, kind=b, position=1, rollback=LOGGED_UNDO if by_log else FILLED),
+        make_step("c", 1, kind=c, position=2, rollback=LOGGED_UNDO if by_log else PLAIN),
     )
+
+
+def _id(budget: Budget) -> str:
+    return "-".join(k for k, v in budget._asdict().items() if v)
 
 
 def _explore(steps: tuple[Step, ...], budget: Budget) -> dict[State, list[State]]:
@@ -79,7 +89,7 @@ def _stuck(before: dict[State, list[State]]) -> set[State]:
     return before.keys() - reached
 
 
-@pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: "-".join(k for k, v in budget._asdict().items() if v))
+@pytest.mark.parametrize("budget", BUDGETS, ids=_id)
 def test_every_way_ends_and_the_books_balance(budget: Budget, record_property: pytest.RecordProperty) -> None:
     before = _explore(_steps(MIXED), budget)
     assert not _stuck(before)
@@ -90,6 +100,16 @@ def test_every_way_ends_and_the_books_balance(budget: Budget, record_property: p
 def test_actions_of_one_kind_end_and_balance_too(kind: ActionKind, record_property: pytest.RecordProperty) -> None:
     budget = Budget(master_deaths=1, node_deaths=1, failures=1)
     before = _explore(_steps((kind, kind, kind)), budget)
+    assert not _stuck(before)
+    _tell(before, budget, record_property)
+
+
+@pytest.mark.parametrize("kind", ["idempotent", "transactional", "once"])
+@pytest.mark.parametrize("budget", LOGGED, ids=_id)
+def test_what_noted_what_it_was_about_to_do_is_undone_by_that(
+    kind: ActionKind, budget: Budget, record_property: pytest.RecordProperty
+) -> None:
+    before = _explore(_steps((kind, kind, kind), by_log=True), budget)
     assert not _stuck(before)
     _tell(before, budget, record_property)
 
