@@ -29,6 +29,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
+from fleetfold_master.definitions import Definitions
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
@@ -37,6 +38,7 @@ from fleetfold_master.service import (
     Api,
     BusSender,
     CacheApi,
+    DefinitionApi,
     Drop,
     Fleet,
     Guard,
@@ -159,8 +161,9 @@ class Master:
         quality = self._open_quality(store, registry, federation)
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
-        tx_api = TransactionApi(transactions)
-        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering)
+        definitions = Definitions(store, self._clock, registry.find)
+        tx_api = TransactionApi(transactions, definitions)
+        rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, DefinitionApi(definitions))
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))

@@ -16,12 +16,14 @@ from fleetfold_master.access.limits import Limits
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.asking import Answering
+from fleetfold_master.definitions import Definitions
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
+from fleetfold_master.service.definition_api import DefinitionApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
@@ -106,7 +108,7 @@ class _Transactions:
         self.all: dict[str, TransactionView] = {}
         self.open: dict[str, list[str]] = {}
 
-    async def start(self, transact: Transact, caller: str) -> TransactionView:
+    async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
         self.all[transact.id] = transaction(transact.id, caller, *(step.node for step in transact.steps))
         return self.all[transact.id]
 
@@ -175,8 +177,12 @@ class Desk:
             Measuring(store, self.federation.search, self.clock), self.registry,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
-        rooms = Rooms(self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering)  # type: ignore[arg-type]
+        definitions = Definitions(store, self.clock, self.registry.find)
+        transactions = TransactionApi(self.transactions, definitions)  # type: ignore[arg-type]
+        rooms = Rooms(
+            self.access, transactions, CacheApi(self.cache, self.federation), self.quality, answering,  # type: ignore[arg-type]
+            DefinitionApi(definitions),
+        )  # fmt: skip
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]

@@ -192,7 +192,16 @@ _transaction = m.TransactionView(
     created_at=1_700_000_000.0,
     ended_at=1_700_000_003.0,
     error="crm: no such order",
+    definition="order@2",
 )
+_definition = m.Definition(
+    name="order", steps=[_step], inputs={"sku": "str", "quantity": {"type": "integer", "default": 1}},
+    about="Order one.", within_s=60.0,
+)  # fmt: skip
+_defined = m.DefinitionInfo(
+    name="order", version=2, about="Order one.", inputs=["sku"], nodes=["shop"], steps=1, created_at=1_700_000_000.0,
+    created_by="cli",
+)  # fmt: skip
 
 SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
@@ -296,9 +305,27 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             fleet=_figures, nodes=[_figures], collections=[_figures], worst=[_worst], judged=5, measured=3,
             incomplete=1, since=1_700_000_000.0, took_ms=25.5,
         ),
-        m.Transact(id="tx-1", steps=[_step], name="order", wait_ms=100, timeout_s=60.0, dry_run=True),
-        m.TransactionCancel(id="tx-1"),
-        m.TransactionRetry(id="tx-1", step="crm"),
+        m.Transact(
+            id="tx-1", steps=[_step], name="order", wait_ms=100, timeout_s=60.0, dry_run=True, definition="order@2",
+            inputs={"sku": "a"},
+        ),
+        m.TransactionFollow(id="tx-1", after=3, wait_ms=100),
+        m.TransactionNews(entries=[_entry], seq=4, state="running"),
+        m.TransactionCancel(id="tx-1", why="wrong order"),
+        m.TransactionRetry(id="tx-1", step="crm", why="the disk has room again"),
+        _definition,
+        m.DefinitionPut(definition=_definition, dry_run=True),
+        m.DefinitionStored(name="order", version=2, fresh=True, warnings=["steps.crm.node: there is no node 'crm'"]),
+        m.DefinitionGet(name="order", version=2),
+        m.DefinitionRecord(
+            definition=_definition, version=2, schema={"type": "object"}, created_at=1_700_000_000.0,
+            created_by="cli", removed_at=1_700_000_009.0,
+        ),
+        _defined,
+        m.DefinitionList(limit=5),
+        m.DefinitionListed(definitions=[_defined]),
+        m.DefinitionRemove(name="order"),
+        m.DefinitionRemoved(name="order", versions=2),
         m.TransactionSkip(id="tx-1", step="crm", why="by hand"),
         m.TransactionResolve(id="tx-1", state="committed", why="by hand"),
         m.TransactionGet(id="tx-1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetfold_master.service.access_api import AccessApi, Drop
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
+from fleetfold_master.service.definition_api import DefinitionApi
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.quality_api import QualityApi
@@ -13,5 +14,6 @@ from fleetfold_master.service.sender import BusSender
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms", "TransactionApi",
+    "AccessApi", "Api", "BusSender", "CacheApi", "DefinitionApi", "Drop", "Fleet", "Guard", "QualityApi", "Rooms",
+    "TransactionApi",
 ]  # fmt: skip

@@ -80,6 +80,7 @@ tx = Table(
     Column("ended_at", Double),
     Column("deadline_at", Double),
     Column("owner", String(32)),
+    Column("definition", String(80)),
     Index("tx_by_age", "created_at"),
     Index("tx_by_state", "state"),
 )

@@ -50,7 +50,8 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction's row. `epoch` counts the masters that drove it, the last is its `owner`; `entries` counts those
     of its timeline.
 
-    From `deadline_at` on it is rolled back, unless it has passed its point of no return.
+    From `deadline_at` on it is rolled back, unless it has passed its point of no return. `definition` is the one it was
+    made of, `name@version`, if it was.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     deadline_at: float | None = None
     owner: str | None = None
+    definition: str | None = None
 
     @property
     def ended(self) -> bool:

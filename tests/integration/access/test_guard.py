@@ -23,6 +23,11 @@ from fleetfold_shared.messages import (
     CachePopularAsk,
     CacheStatsAsk,
     CacheWarm,
+    Definition,
+    DefinitionGet,
+    DefinitionList,
+    DefinitionPut,
+    DefinitionRemove,
     JobGet,
     JobList,
     JobWait,
@@ -55,6 +60,7 @@ from fleetfold_shared.messages import (
     StepSpec,
     Transact,
     TransactionCancel,
+    TransactionFollow,
     TransactionGet,
     TransactionList,
     TransactionResolve,
@@ -91,10 +97,15 @@ ASKS: dict[str, Message] = {
     "tx.get": TransactionGet(id="t1"),
     "tx.wait": TransactionWait(id="t1"),
     "tx.list": TransactionList(),
+    "tx.follow": TransactionFollow(id="t1"),
     "tx.cancel": TransactionCancel(id="t1"),
     "tx.retry": TransactionRetry(id="t1"),
     "tx.skip": TransactionSkip(id="t1", step="a", why="by hand"),
     "tx.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
+    "definitions.put": DefinitionPut(definition=Definition(name="pay", steps=[STEP])),
+    "definitions.get": DefinitionGet(name="pay"),
+    "definitions.list": DefinitionList(),
+    "definitions.remove": DefinitionRemove(name="pay"),
     "keys.create": KeyCreate(name="bot"),
     "keys.list": KeyList(),
     "keys.rotate": KeyRotate(key="bot"),
@@ -177,7 +188,8 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            assert verb in {"jobs.get", "jobs.wait", "nodes.approve"} or verb.startswith("tx.")
+            unknown = {"jobs.get", "jobs.wait", "nodes.approve", "definitions.get"}
+            assert verb in unknown or verb.startswith("tx.")
 
 
 async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:
