@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fleetfold_shared import __version__
-from fleetfold_shared.messages import Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
+from fleetfold_shared.messages import Definition, Filter, Judgement, NodeUpdate, Passage, Rollback, Sort, StepSpec
 
 if TYPE_CHECKING:
+    from fleetfold.building import Transaction, step
     from fleetfold.child import Child
     from fleetfold.client import Client
     from fleetfold_child.actions import action
@@ -28,6 +29,7 @@ __all__ = [
     "Child",
     "Client",
     "Context",
+    "Definition",
     "Filter",
     "Judgement",
     "NodeUpdate",
@@ -36,8 +38,10 @@ __all__ = [
     "Rollback",
     "Sort",
     "StepSpec",
+    "Transaction",
     "__version__",
     "action",
+    "step",
 ]
 
 _LAZY = {
@@ -45,7 +49,9 @@ _LAZY = {
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.context",
     "Refused": "fleetfold_child.context",
+    "Transaction": "fleetfold.building",
     "action": "fleetfold_child.actions",
+    "step": "fleetfold.building",
 }
 
 

@@ -11,6 +11,7 @@ from fleetfold.asking import AskCalls
 from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S, wait_ms
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from fleetfold.defining import DefinitionCalls
 from fleetfold.quality import QualityCalls
 from fleetfold.searching import SearchCalls
 from fleetfold.state import find_url
@@ -45,7 +46,7 @@ from fleetfold_shared.urls import shown
 __all__ = ["Client"]
 
 
-class Client(SearchCalls, AskCalls, TransactionCalls, QualityCalls, CacheCalls, AccessCalls):
+class Client(SearchCalls, AskCalls, TransactionCalls, DefinitionCalls, QualityCalls, CacheCalls, AccessCalls):
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,

@@ -21,8 +21,8 @@ def test_an_input_is_data_whatever_it_holds(template: str, x: str, found: str) -
     scope = {"inputs": {"x": x}, "steps": {"a": {"id": found}}}
     try:
         first = fill_inputs({"text": template}, scope["inputs"])
-    except InvalidInput as error:
-        assert "ends with a brace" in error.message
+    except InvalidInput:  # «{» right before a placeholder
+        assert x.endswith("{")
         return
     assert fill(first, {"steps": scope["steps"]}) == fill({"text": template}, scope)
 
