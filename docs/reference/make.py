@@ -21,7 +21,7 @@ from fleetfold_child.verbs import Verbs
 from fleetfold_master.access import reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.asking import Answering
-from fleetfold_master.service import AccessApi, Api, CacheApi, QualityApi, Rooms, TransactionApi
+from fleetfold_master.service import AccessApi, Api, CacheApi, DefinitionApi, QualityApi, Rooms, TransactionApi
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -30,6 +30,7 @@ from fleetfold_shared.messages import (
     asking,
     cache,
     criteria,
+    definitions,
     explain,
     nodes,
     quality,
@@ -44,7 +45,7 @@ AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About long work": work,
-    "About transactions": transactions, "About access": access,
+    "About transactions": transactions, "About definitions": definitions, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -124,7 +125,7 @@ def _subjects() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
-    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
+    kinds = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering, DefinitionApi)
     rooms = (room.__new__(room) for room in kinds)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
