@@ -166,6 +166,7 @@ class Master:
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, DefinitionApi(definitions))
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         await self._serve(bus, fleet, access, api)
+        self._open.callback(transactions.let_go)  # before the service waits for what it is serving
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep))
         keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(

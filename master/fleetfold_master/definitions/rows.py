@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy import RowMapping, bindparam, func, null, select, update
 
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.definition_tables import definition as table
@@ -17,7 +17,7 @@ __all__ = ["claim", "digest_of", "newest", "newest_of_all", "one", "put_back", "
 
 _INSERT = insert_once(table)
 _PUT_BACK = (
-    update(table).where(table.c.name == bindparam("of"), table.c.version == bindparam("as")).values(removed_at=None)
+    update(table).where(table.c.name == bindparam("of"), table.c.version == bindparam("as")).values(removed_at=null())
 )
 _REMOVE = (
     update(table)

@@ -57,6 +57,7 @@ class Transactions:
         self._active: dict[str, Active] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
+        self._closing = False
 
     async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
         """Accept a transaction, once: the same id again is the same one, and with other content a `Conflict`.
@@ -127,7 +128,14 @@ class Transactions:
 
     async def follow(self, key: str, after: int, wait_s: float, tell: Tell) -> TransactionView:
         """Tell what is added to its timeline behind the first `after` entries, until its end or for `wait_s`."""
-        return await follow(partial(self.get, key), partial(self._active.get, key), after, wait_s, tell)
+        get, find = partial(self.get, key), partial(self._active.get, key)
+        return await follow(get, find, after, wait_s, tell, lambda: self._closing)
+
+    def let_go(self) -> None:
+        """Whoever follows a transaction is answered now: this master is about to close."""
+        self._closing = True
+        for active in self._active.values():
+            active.tell()
 
     async def list(self, limit: int = 50) -> list[TransactionView]:
         """The newest first, without timelines."""

@@ -21,9 +21,11 @@ Get = Callable[[], Awaitable[TransactionView]]
 Tell = Callable[[TransactionNews], Awaitable[None]]
 
 
-async def follow(get: Get, find: Callable[[], Active | None], after: int, wait_s: float, tell: Tell) -> TransactionView:
-    """Tell what stands behind the first `after` entries, then all that comes, until its end or for `wait_s`; the
-    transaction as it stands then. `find` is where this master drives it, if it does.
+async def follow(
+    get: Get, find: Callable[[], Active | None], after: int, wait_s: float, tell: Tell, closing: Callable[[], bool]
+) -> TransactionView:
+    """Tell what stands behind the first `after` entries, then all that comes, until its end or for `wait_s`, or until
+    this master is `closing`; the transaction as it stands then. `find` is where this master drives it, if it does.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
@@ -35,7 +37,7 @@ async def follow(get: Get, find: Callable[[], Active | None], after: int, wait_s
             after += len(part)
             await tell(TransactionNews(entries=part, seq=after, state=view.state))
         left_s = until - loop.time()
-        if view.state not in _GOING_ON or left_s <= 0:
+        if view.state not in _GOING_ON or left_s <= 0 or closing():
             return view
         await _change(changed, left_s)
 
