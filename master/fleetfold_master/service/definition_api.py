@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fleetfold_master.access.authority import Principal
@@ -9,7 +10,7 @@ from fleetfold_master.definitions import Definitions
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.scoping import check_steps
 from fleetfold_master.service.touched import Touched, named
-from fleetfold_shared.errors import Forbidden
+from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import (
     DefinitionGet,
     DefinitionInfo,
@@ -42,9 +43,8 @@ class DefinitionApi:
 
     async def _put(self, ask: DefinitionPut, who: Principal) -> DefinitionStored:
         check_steps(ask.definition.steps, who)
-        for record in await self._definitions.newest():
-            if record.definition.name == ask.definition.name:
-                _check_visible(record, who)
+        with suppress(NotFound):  # a new one
+            _check_visible(await self._definitions.get(ask.definition.name), who)
         return await self._definitions.put(ask.definition, who.name, dry_run=ask.dry_run)
 
     async def _get(self, ask: DefinitionGet, who: Principal) -> DefinitionRecord:

@@ -14,7 +14,7 @@ LOOK_S = 0.5
 """How often one is looked up that another master drives."""
 GATHER_S = 0.03
 """What comes within that time is told together."""
-MOST_AT_ONCE = 100
+MOST_AT_ONCE = 50
 _GOING_ON = frozenset({"running", "compensating"})
 
 Get = Callable[[], Awaitable[TransactionView]]

@@ -76,6 +76,13 @@ def test_definitions_are_listed_shown_and_removed() -> None:
     assert run_command("definitions", "remove", "order", fleet=FakeFleet(answer=2)).out == "order removed, 2 versions\n"
 
 
+def test_what_is_shown_can_be_put_again() -> None:
+    shown = run_command("definitions", "show", "order", "--json", fleet=FakeFleet(record=RECORD)).json["definition"]
+    fleet = FakeFleet(answer=DefinitionStored(name="order", version=2, fresh=False))
+    assert run_command("definitions", "put", "-", fleet=fleet, stdin=msgspec.json.encode(shown).decode()).code == 0
+    assert fleet.asked == [("put_definition", {"definition": ORDER, "dry_run": False})]
+
+
 def test_a_definition_is_run_by_its_name_with_typed_inputs() -> None:
     fleet = FakeFleet(answer=transaction(), record=RECORD)
     assert run_command("tx", "run", "order@2", "sku=007", "quantity=3", fleet=fleet).code == 0
