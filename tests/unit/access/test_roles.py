@@ -26,13 +26,17 @@ def test_an_operator_may_do_all_that_readers_and_publishers_may_for_everybody() 
 
 
 def test_a_reader_changes_nothing_but_says_what_it_chose() -> None:
-    areas = {verb for verb in verbs_of("reader") if verb.split(".")[1] not in {"list", "get", "wait", "ping", "stats"}}
+    areas = {
+        verb
+        for verb in verbs_of("reader")
+        if verb.split(".")[1] not in {"list", "get", "wait", "follow", "ping", "stats"}
+    }
     assert areas == {"search.query", "quality.click", "ask.question", "access.whoami"}
 
 
 def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     own = {verb for verb in verbs_of("publisher") if reach("publisher", verb) == "own"}
-    assert own == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.list", "tx.cancel"}
+    assert own == {"jobs.get", "jobs.wait", "jobs.list", "tx.get", "tx.wait", "tx.follow", "tx.list", "tx.cancel"}
 
 
 def test_a_child_may_join_and_ask_about_itself_and_nothing_else() -> None:
