@@ -18,6 +18,7 @@ import structlog
 from fleetfold_shared import __version__
 from fleetfold_shared.messages import (
     Callback,
+    Definition,
     Filter,
     Judgement,
     NodeUpdate,
@@ -31,6 +32,7 @@ from fleetfold_shared.messages import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from fleetfold.building import Transaction, step
     from fleetfold.child import Child
     from fleetfold.client import Client
     from fleetfold_child.actions import action
@@ -41,6 +43,7 @@ __all__ = [
     "Child",
     "Client",
     "Context",
+    "Definition",
     "Filter",
     "Judgement",
     "NodeUpdate",
@@ -52,8 +55,10 @@ __all__ = [
     "ScheduleSpec",
     "Sort",
     "StepSpec",
+    "Transaction",
     "__version__",
     "action",
+    "step",
 ]
 
 _LAZY = {
@@ -61,7 +66,9 @@ _LAZY = {
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.context",
     "Refused": "fleetfold_child.context",
+    "Transaction": "fleetfold.building",
     "action": "fleetfold_child.actions",
+    "step": "fleetfold.building",
 }
 
 

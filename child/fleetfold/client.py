@@ -11,6 +11,7 @@ from fleetfold.cachecalls import CacheCalls
 from fleetfold.caller import ANSWER_S
 from fleetfold.credentials import API_KEY, ApiKey, find_api_key
 from fleetfold.deadletters import LetterCalls
+from fleetfold.defining import DefinitionCalls
 from fleetfold.jobcalls import JobCalls
 from fleetfold.listening import EventCalls
 from fleetfold.quality import QualityCalls
@@ -49,8 +50,8 @@ __all__ = ["Client"]
 
 
 class Client(
-    SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, ScheduleCalls, LetterCalls, QualityCalls, CacheCalls,
-    AccessCalls, EventCalls,
+    SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, DefinitionCalls, ScheduleCalls, LetterCalls,
+    QualityCalls, CacheCalls, AccessCalls, EventCalls,
 ):  # fmt: skip
     """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
 

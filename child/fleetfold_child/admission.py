@@ -16,7 +16,7 @@ A plain command, by what the ledger knows of its id:
 A compensation is a command too, and all of that holds for itself. What there is to undo is read from the row of the
 command it names, the forward command:
 
-    forward command                    with a result to fill in        without one
+    forward command                    with a result to fill in        without one, or filled from the log
     ---------------------------------  ------------------------------------------------------------
     never seen, or never started       tombstone, ok
     running in this process            wait for its end, then decide
@@ -25,14 +25,16 @@ command it names, the forward command:
     ok                                 fill and run                    run
     refused                            nothing has happened: ok
     failed, transactional              rolled back: ok (timed_out and unknown likewise)
-    failed at its first start, others  nothing known to undo: ok       run
+    failed at its first start, others  nothing known to undo: ok**     run
     failed at a later one, others      unknown: for an operator        run
     timed_out or unknown, others       unknown: for an operator        run
     undone before, by another id       ok
 
-(* if it is `once`, that settles it as unknown, or asks its check.) "With a result to fill in" means that the
-compensation's params hold placeholders. A rollback without them must be harmless when its step had no effect. A
-compensation without an action is a tombstone only: where the table says run, it does nothing and is ok.
+(* if it is `once`, that settles it as unknown, or asks its check. ** if it has noted something, but not all that the
+compensation takes from the log: unknown, for an operator.) "With a result to fill in" means that the
+compensation's params hold placeholders, and "filled from the log" that they all are `{{log.name}}` of something that
+the forward command has noted. A rollback that is run though nobody knows must be harmless when its step had no effect.
+A compensation without an action is a tombstone only: where the table says run, it does nothing and is ok.
 
 Where actions take effect in databases of the application's, the ledger does not know everything: an effect may be there
 whose command it has not, or not as ok. Before it says of a transactional command that nothing was committed, or of one
@@ -41,13 +43,16 @@ that it never ran, the application is asked (`ASK`). That decides the matter for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import msgspec
 
 from fleetfold_child.cancelling import while_interrupted
 from fleetfold_child.ledger_schema import Row
+from fleetfold_child.notes import Forward
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Outcome, Params
 from fleetfold_shared.templates import fill, placeholders
@@ -97,7 +102,7 @@ class Admission:
 
     `starts` and `params` (placeholders filled) with `RUN`; `result` where there is one to publish; `awaited` is the
     id to `WAIT` for; `forward` the command to run first; `seal` the forward command's own end, stored in the same
-    commit.
+    commit; `undoes` what a compensation that is run may know of its forward command.
     """
 
     decision: Decision
@@ -107,6 +112,7 @@ class Admission:
     awaited: str | None = None
     forward: Command | None = None
     seal: CommandResult | None = None
+    undoes: Forward | None = None
 
 
 def admit(command: Command, row: Row | None, plan: Plan) -> Admission:
@@ -115,12 +121,17 @@ def admit(command: Command, row: Row | None, plan: Plan) -> Admission:
 
 
 def admit_compensation(
-    command: Command, row: Row | None, forward: Row | None, other: Row | None, plan: Plan
+    command: Command,
+    row: Row | None,
+    forward: Row | None,
+    other: Row | None,
+    plan: Plan,
+    log: Mapping[str, Any] | None = None,
 ) -> Admission:
     """Decide on a compensation.
 
     `forward` is the row of the command it names, `other` that of another compensation of the same, if one has
-    succeeded or is running.
+    succeeded or is running, `log` what the forward command has noted.
     """
     if known := _known(command, row):
         return known
@@ -134,7 +145,7 @@ def admit_compensation(
                 return Admission(Decision.WAIT, awaited=busy.id)
     if plan.asks_application and _may_be_elsewhere(forward):
         return Admission(Decision.ASK)
-    return _undo(command, row, forward, plan)
+    return _undo(command, row, forward, plan, log or {})
 
 
 def _known(command: Command, row: Row | None) -> Admission | None:
@@ -199,40 +210,49 @@ def _settle(
     return Admission(Decision.SETTLED, result=result)
 
 
-def _undo(command: Command, row: Row | None, forward: Row | None, plan: Plan) -> Admission:
+def _undo(command: Command, row: Row | None, forward: Row | None, plan: Plan, log: Mapping[str, Any]) -> Admission:
     if forward is None or forward.state == "running":
-        return _undo_unfinished(command, row, forward, plan)
+        return _undo_unfinished(command, row, forward, plan, log)
     if _had_no_effect(forward):
         return _settle(command, row, "ok", tombstone=True)
     if not command.action:
         return _settle(command, row, "ok")
-    return _undo_finished(command, row, forward, plan)
+    return _undo_finished(command, row, forward, plan, log)
 
 
-def _undo_unfinished(command: Command, row: Row | None, forward: Row | None, plan: Plan) -> Admission:
+def _undo_unfinished(
+    command: Command, row: Row | None, forward: Row | None, plan: Plan, log: Mapping[str, Any]
+) -> Admission:
     if forward is None or (forward.kind == "transactional" and not forward.incarnation):
         settled = _settle(command, row, "ok", tombstone=True)
         return replace(settled, seal=_tombstone(command, forward))
     if forward.incarnation:  # only a tombstone comes here while it runs, and it is too late for one
         return _settle(command, row, "ok")
-    if _placeholders(command):
+    if not _in_log(command, log):
         return Admission(Decision.FORWARD_FIRST, forward=forward.command())
-    admission = _start(command, row, plan, command.params) if command.action else _settle(command, row, "ok")
+    admission = _filled(command, row, plan, {"log": log}) if command.action else _settle(command, row, "ok")
     return replace(admission, seal=_sealed(forward))
 
 
-def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan) -> Admission:
+def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan, log: Mapping[str, Any]) -> Admission:
     result = forward.result()
-    if result.outcome == "ok" or not _placeholders(command):
+    if result.outcome == "ok" or _in_log(command, log):
         scope = result.result if isinstance(result.result, dict) else {"result": result.result}
-        try:
-            return _start(command, row, plan, fill(command.params, scope))
-        except InvalidInput as error:
-            return _settle(command, row, "rejected", error.message)
-    if result.outcome == "failed" and forward.starts == 1:
+        return _filled(command, row, plan, {**scope, "log": log} if log else scope)
+    by_log = any(path.startswith("log.") for path in _placeholders(command))
+    if result.outcome == "failed" and forward.starts == 1 and not (by_log and result.noted):
         return _settle(command, row, "ok")
     why = f"{forward.action} ended {result.outcome}, so there is no result to fill into its rollback"
+    if by_log:
+        why = f"{forward.action} ended {result.outcome}, and had noted {', '.join(log) or 'nothing'}; not all it takes"
     return _settle(command, row, "unknown", why)
+
+
+def _filled(command: Command, row: Row | None, plan: Plan, scope: Mapping[str, Any]) -> Admission:
+    try:
+        return _start(command, row, plan, fill(command.params, scope))
+    except InvalidInput as error:
+        return _settle(command, row, "rejected", error.message)
 
 
 def _may_be_elsewhere(forward: Row | None) -> bool:
@@ -255,6 +275,17 @@ def _placeholders(command: Command) -> set[str]:
         return placeholders(command.params)
     except InvalidInput:  # malformed: refused when it is filled
         return set()
+
+
+def _in_log(command: Command, log: Mapping[str, Any]) -> bool:
+    """Whether all its placeholders can be filled from the log. So can none."""
+    if not _placeholders(command):
+        return True
+    try:
+        fill(command.params, {"log": log})
+    except InvalidInput:
+        return False
+    return True
 
 
 def _tombstone(command: Command, forward: Row | None) -> CommandResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from fleetfold_child.database import Database
+from fleetfold_child.notes import Forward, Notebook
 from fleetfold_child.progress import Reporter
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.ids import key_of
@@ -46,7 +47,8 @@ class Context:
     `key` is the same each time this command runs, and each time a transaction retries its step: give it to targets
     that recognise a repeated request. `starts` is how often the command was begun, this time included, but for
     tries that failed and left nothing behind; `attempt` is which try of its retry policy this is, from 1, and begins
-    anew when the node died. `log` has the command bound.
+    anew when the node died. `log` has the command bound. `forward` is what a rollback may know of the command it
+    undoes; None for any other command.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Context:
         attempt: int = 1,
         reporter: Reporter | None = None,
         session: AsyncSession | None = None,
+        forward: Forward | None = None,
+        notebook: Notebook | None = None,
     ) -> None:
         self.node = node
         self.command_id = command_id
@@ -79,6 +83,8 @@ class Context:
         self._db = db
         self._collections = collections or {}
         self._session = session
+        self.forward = forward
+        self._notebook = notebook or Notebook()
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
@@ -117,6 +123,15 @@ class Context:
         if self._db is None:
             raise RuntimeError("a transactional action writes through ctx.tx: what ctx.db wrote could not be undone")
         return self._db
+
+    async def note(self, **values: Any) -> None:
+        """Keep these values by name, for the rollback: `{{log.name}}` in its parameters, or `ctx.forward.log`.
+
+        They are kept whatever becomes of this action, also if the node dies now: durable when this returns, or in a
+        transactional action together with its effect. Note what will find it again *before* you do it, and do not do
+        it when this raises: `InvalidInput` for what cannot be kept, `RuntimeError` when the action has ended.
+        """
+        await self._notebook.note(values)
 
     def collection(self, name: str) -> Documents:
         """The node's collection of that name; `NotFound` names those there are."""

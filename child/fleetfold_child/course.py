@@ -9,6 +9,7 @@ from typing import Any
 
 from fleetfold_child.cancelling import by_whom
 from fleetfold_child.gate import Passage
+from fleetfold_child.notes import Notebook
 from fleetfold_child.progress import Reporter
 from fleetfold_shared.messages import Command, CommandResult
 
@@ -32,18 +33,19 @@ class Course:
 
     `begun`: the ledger has admitted it, here. `attempt` counts its tries from 1, `last` is how the last one ended.
     `params` are its decoded ones, for the first try. `stop` is what stops its handler. `undone`: its undoing is here,
-    so it is not tried again.
+    so it is not tried again. `notebook` is that of its present try; `noted`: one of its tries has used it.
     """
 
     __slots__ = (
-        "attempt", "begun", "cancelled_by", "command", "ended", "last", "params", "passage", "reporter", "sent_at",
-        "stop", "undone", "waiting",
+        "attempt", "begun", "cancelled_by", "command", "ended", "last", "notebook", "noted", "params", "passage",
+        "reporter", "sent_at", "stop", "undone", "waiting",
     )  # fmt: skip
 
     def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
         self.command, self.sent_at, self.reporter = command, sent_at, reporter
         self.ended: asyncio.Future[CommandResult | None] = asyncio.get_running_loop().create_future()
-        self.attempt, self.begun, self.undone = 1, False, False
+        self.attempt, self.begun, self.undone, self.noted = 1, False, False, False
+        self.notebook: Notebook | None = None
         self.last: Again | None = None
         self.cancelled_by: str | None = None
         self.params: dict[str, Any] | None = None

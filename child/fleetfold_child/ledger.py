@@ -6,9 +6,9 @@ may live in the same file; the ledger's begin with `fleetfold_`.
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,10 +16,12 @@ import msgspec
 from fleetfold_child import admission as rules
 from fleetfold_child import cancelling
 from fleetfold_child import ledger_schema as schema
+from fleetfold_child import notes as notebooks
 from fleetfold_child.admission import Admission, Decision, Plan
 from fleetfold_child.cancelling import Cancellation
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
+from fleetfold_child.notes import Forward, Note, log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
@@ -123,11 +125,24 @@ class Ledger:
         """Store how a running command ended. `refused`: by its own word it had no effect."""
         await self._writer.run(self.finishing(result, refused=refused))
 
-    def finishing(self, result: CommandResult, *, refused: bool = False) -> Callable[[sqlite3.Connection], None]:
-        """`finish` as a part of the caller's transaction."""
+    def finishing(
+        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = ()
+    ) -> Callable[[sqlite3.Connection], None]:
+        """`finish` as a part of the caller's transaction, with what the command has noted."""
         self._suspects.discard(result.id)
         now = self._clock.wall()
-        return lambda connection: schema.store_result(connection, result, now, refused=refused)
+
+        def finish(connection: sqlite3.Connection) -> None:
+            if notes:
+                notebooks.store(connection, result.id, result.starts, now, notes)
+            schema.store_result(connection, result, now, refused=refused)
+
+        return finish
+
+    async def note(self, command_id: str, start: int, said: str) -> None:
+        """Keep what a running command notes, in a commit of its own. `RuntimeError` when it has ended."""
+        now = self._clock.wall()
+        await self._writer.run(lambda connection: notebooks.store(connection, command_id, start, now, [said]))
 
     async def result_of(self, command_id: str) -> CommandResult | None:
         """The stored result, if the command has ended."""
@@ -193,8 +208,11 @@ class Ledger:
                 row = None
             forward = self._find(connection, command.compensates)
             other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
-            admission = rules.admit_compensation(command, row, forward, other, plan)
+            notes = notebooks.read(connection, command.compensates)
+            admission = rules.admit_compensation(command, row, forward, other, plan, log_of(notes))
             self._seal(connection, admission)
+            if admission.decision is Decision.RUN and forward is not None:
+                admission = replace(admission, undoes=_undone(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
@@ -202,7 +220,7 @@ class Ledger:
         if row is None or row.answer is not None or row.incarnation:
             return plan
         by = schema.find_cancelled(connection, row.id)
-        return plan if by is None else dataclasses.replace(plan, cancelled_by=by)
+        return plan if by is None else replace(plan, cancelled_by=by)
 
     def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
         row = self._find(connection, command_id)
@@ -242,6 +260,15 @@ class Ledger:
         forward = Command(id=seal.id, attempt=seal.attempt, action="", epoch=seal.epoch)
         state: schema.State = "tombstone" if seal.tombstone else "done"
         schema.insert_done(connection, forward, "idempotent", seal, self._clock.wall(), state=state, published=True)
+
+
+def _undone(forward: Row, notes: Sequence[Note]) -> Forward:
+    """What its compensation may know of a forward command."""
+    result = None if forward.answer is None else forward.result()
+    return Forward(
+        id=forward.id, action=forward.action, outcome=result.outcome if result else "unknown", starts=forward.starts,
+        result=result.result if result else None, log=log_of(notes), notes=notes,
+    )  # fmt: skip
 
 
 def _prune(connection: sqlite3.Connection, before: float) -> int:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from fleetfold_child import notes
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
 
@@ -57,6 +58,7 @@ _TABLES = (
     CREATE INDEX IF NOT EXISTS fleetfold_command_published ON fleetfold_command (finished_at)
         WHERE published = 1 AND finished_at IS NOT NULL
     """,
+    *notes.TABLES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"

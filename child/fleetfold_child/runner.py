@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +27,7 @@ from fleetfold_child.databases import Databases
 from fleetfold_child.elsewhere import run_elsewhere
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.limits import Limits
+from fleetfold_child.notes import Notebook
 from fleetfold_child.tries import TIMEOUT, Random, names_of, pause_s, policy_of
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, Outcome
@@ -86,7 +88,9 @@ class Runner:
             if action.info.kind == "transactional":
                 return await self._run_in_transaction(action, command, admission, course)
             began = time.perf_counter()
+            course.notebook = self._durable_notebook(command, admission)
             ending = await self._end(action, command, admission, course, db=self._ledger.database)
+            course.noted |= course.notebook.used
             result = _result(command, admission, course, ending, began)
             if (again := self._again(action, result, ending, course)) is not None:
                 await self._ledger.release(command.id)
@@ -103,11 +107,12 @@ class Runner:
         """The effect and the result are one commit; without a result there is no effect."""
         began = time.perf_counter()
         async with self._ledger.transaction() as transaction:
+            course.notebook = notebook = Notebook()
             ending = await self._end(action, command, admission, course, tx=transaction)
             if ending.outcome == "ok":
                 result = _result(command, admission, course, ending, began)
                 try:
-                    await transaction.commit(self._ledger.finishing(result))
+                    await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
                     why = f"its transaction could not be committed: {error}"
                     ending = _Ending("failed", error=why, names=names_of(error))
@@ -120,6 +125,9 @@ class Runner:
         await self._ledger.finish(result, refused=ending.refused)
         return result
 
+    def _durable_notebook(self, command: Command, admission: Admission) -> Notebook:
+        return Notebook(partial(self._ledger.note, command.id, admission.starts))
+
     def _again(self, action: AnyAction, result: CommandResult, ending: _Ending, course: Course) -> Again | None:
         """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
         if not ending.names or course.over is not None:
@@ -129,7 +137,7 @@ class Runner:
         pause = pause_s(policy, course.attempt, ending.names, self._randomly)
         if pause is None or asyncio.get_running_loop().time() + pause >= course.overall_until:
             return None
-        clean = ending.outcome == "failed" or action.info.kind == "transactional"
+        clean = (ending.outcome == "failed" and not course.noted) or action.info.kind == "transactional"
         return Again(pause, result, clean)
 
     async def _run_elsewhere(
@@ -142,6 +150,7 @@ class Runner:
     ) -> CommandResult | Again:
         """The effect and its marker are one commit, in the application's database; the ledger follows."""
         began, ended = time.perf_counter(), _Ending("failed", names=_NOT_COMMITTED)
+        course.notebook = self._durable_notebook(command, admission)
 
         async def handle(work: Work) -> CommandResult:
             nonlocal ended
@@ -189,6 +198,8 @@ class Runner:
             action=command.action,
             attempt=course.attempt,
             reporter=course.reporter,
+            forward=admission.undoes,
+            notebook=course.notebook,
         )
         try:
             return await self._within(limits, action, context, params)
@@ -285,6 +296,7 @@ def _result(command: Command, admission: Admission, course: Course, ending: _End
         error=_told(ending.error, course.attempt),
         starts=admission.starts,
         ms=round((time.perf_counter() - began) * 1000, 3),
+        noted=course.noted and not ending.refused,
     )
 
 

@@ -25,6 +25,7 @@ from fleetfold_master.service import (
     AccessApi,
     Api,
     CacheApi,
+    DefinitionApi,
     JobApi,
     LetterApi,
     QualityApi,
@@ -42,6 +43,7 @@ from fleetfold_shared.messages import (
     batches,
     cache,
     criteria,
+    definitions,
     events,
     explain,
     letters,
@@ -59,8 +61,8 @@ AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
-    "About long work": work, "About transactions": transactions, "About schedules": schedules,
-    "About dead letters": letters, "About events": events, "About access": access,
+    "About long work": work, "About transactions": transactions, "About definitions": definitions,
+    "About schedules": schedules, "About dead letters": letters, "About events": events, "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -147,7 +149,7 @@ def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
     named = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
-    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, ScheduleApi, LetterApi))
+    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, DefinitionApi, ScheduleApi, LetterApi))
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")

@@ -29,6 +29,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Bulk, Jobs, Withdrawals
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
+from fleetfold_master.definitions import Definitions
 from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
 from fleetfold_master.outbox import Outbox
@@ -40,6 +41,7 @@ from fleetfold_master.service import (
     Api,
     BusSender,
     CacheApi,
+    DefinitionApi,
     Drop,
     Fleet,
     Guard,
@@ -183,15 +185,20 @@ class Master:
         quality = self._open_quality(store, registry, federation)
         model = await self._open.enter_async_context(Model.open(self._ask, os.environ))
         answering = Answering(self._ask, registry, fleet.corpora, gatherer.ask, model)
-        tx_api = TransactionApi(transactions, outbox.check)
+        definitions = Definitions(store, self._clock, registry.find)
+        tx_api = TransactionApi(transactions, definitions, outbox.check)
         starting = Starting(access.authority, access.audit)
         schedules = Schedules(store, self._clock, starting.begin)
         runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock, outbox.check)
-        others = (runs, JobApi(jobs), ScheduleApi(schedules, access.authority), LetterApi(letters, starting))
+        others = (
+            runs, JobApi(jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority),
+            LetterApi(letters, starting),
+        )  # fmt: skip
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)
         starting.serve(api.verbs())
         await self._serve(bus, fleet, access, api)
+        self._open.callback(transactions.let_go)  # before the service waits for what it is serving
         outbox.start(bus)
         self._keep_time(schedules, letters)
         self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))

@@ -27,6 +27,10 @@ from fleetfold_shared.messages import (
     CacheStats,
     CacheWarmed,
     CollectionInfo,
+    Definition,
+    DefinitionInfo,
+    DefinitionRecord,
+    DefinitionStored,
     Hit,
     Identity,
     Job,
@@ -108,6 +112,7 @@ class FakeFleet:
 
     records: list[NodeRecord] = field(default_factory=lambda: [node()])
     answer: Any = None
+    record: Any = None
     error: BaseException | None = None
     asked: list[tuple[str, Any]] = field(default_factory=list)
     changes: Sequence[Job | BaseException | Callable[[], Awaitable[None]]] = ()
@@ -194,11 +199,31 @@ class FakeFleet:
     async def check_transaction(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
         return self._said("check", {"steps": steps, **options}, self.answer)
 
-    async def cancel_transaction(self, tx_id: str) -> TransactionView:
-        return self._said("cancel", tx_id, self.answer)
+    async def cancel_transaction(self, tx_id: str, *, why: str = "") -> TransactionView:
+        return self._said("cancel", (tx_id, why), self.answer)
 
-    async def retry_transaction(self, tx_id: str, step: str | None) -> TransactionView:
-        return self._said("retry", (tx_id, step), self.answer)
+    async def retry_transaction(self, tx_id: str, step: str | None, *, why: str = "") -> TransactionView:
+        return self._said("retry", (tx_id, step, why), self.answer)
+
+    async def follow_transaction(
+        self, tx_id: str, *, timeout_s: float | None = None
+    ) -> AsyncGenerator[TimelineEntry | TransactionView, None]:
+        ended = self._said("follow", (tx_id, timeout_s), self.answer)
+        for entry in ended.timeline:
+            yield entry
+        yield ended
+
+    async def put_definition(self, definition: Definition, **options: Any) -> DefinitionStored:
+        return self._said("put_definition", {"definition": definition, **options}, self.answer)
+
+    async def definitions(self) -> list[DefinitionInfo]:
+        return self._said("definitions", None, self.answer)
+
+    async def definition(self, name: str, version: int | None = None) -> DefinitionRecord:
+        return self._said("definition", (name, version), self.record)
+
+    async def remove_definition(self, name: str) -> int:
+        return self._said("remove_definition", name, self.answer)
 
     async def skip_step(self, tx_id: str, step: str, why: str) -> TransactionView:
         return self._said("skip", (tx_id, step, why), self.answer)

@@ -18,6 +18,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Bulk
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
+from fleetfold_master.definitions import Definitions
 from fleetfold_master.letters import Letters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
@@ -26,6 +27,7 @@ from fleetfold_master.search import Cache
 from fleetfold_master.service.access_api import AccessApi
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
+from fleetfold_master.service.definition_api import DefinitionApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.letter_api import LetterApi
@@ -127,7 +129,7 @@ class _Transactions:
         self.all: dict[str, TransactionView] = {}
         self.open: dict[str, list[str]] = {}
 
-    async def start(self, transact: Transact, caller: str) -> TransactionView:
+    async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
         self.all[transact.id] = transaction(transact.id, caller, *(step.node for step in transact.steps))
         return self.all[transact.id]
 
@@ -196,13 +198,17 @@ class Desk:
             Measuring(store, self.federation.search, self.clock), self.registry,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        transactions = TransactionApi(self.transactions)  # type: ignore[arg-type]
+        definitions = Definitions(store, self.clock, self.registry.find)
+        transactions = TransactionApi(self.transactions, definitions)  # type: ignore[arg-type]
         jobs = JobApi(self.jobs)  # type: ignore[arg-type]
         runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheApi(self.cache, self.federation)  # type: ignore[arg-type]
         starting = Starting(self.guard._authority, self.log)
         self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
-        others = (runs, jobs, ScheduleApi(self.schedules, self.guard._authority), LetterApi(self.letters, starting))
+        others = (
+            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority),
+            LetterApi(self.letters, starting),
+        )  # fmt: skip
         rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)
         self.api = Api(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]

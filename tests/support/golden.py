@@ -193,6 +193,7 @@ _transaction = m.TransactionView(
     created_at=1_700_000_000.0,
     ended_at=1_700_000_003.0,
     error="crm: no such order",
+    definition="order@2",
 )
 _schedule = m.ScheduleSpec(
     name="nightly", cron="30 3 * * *", every_s=600, jitter_s=30.0, timezone="Europe/Berlin",
@@ -213,6 +214,14 @@ _letter = m.Letter(
     caller="till", history=[m.LetterEvent(1_700_000_000.0, "sent", "3 times since")], retried_as="l-0123456789abcdef",
     retried_at=1_700_000_001.0, retried_by="till",
 )  # fmt: skip
+_definition = m.Definition(
+    name="order", steps=[_step], inputs={"sku": "str", "quantity": {"type": "integer", "default": 1}},
+    about="Order one.", within_s=60.0,
+)  # fmt: skip
+_defined = m.DefinitionInfo(
+    name="order", version=2, about="Order one.", inputs=["sku"], nodes=["shop"], steps=1, created_at=1_700_000_000.0,
+    created_by="cli",
+)  # fmt: skip
 
 SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     type(sample): sample
@@ -228,7 +237,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
-            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7}, code="poison",
+            ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7}, code="poison", noted=True,
         ),
         m.Run(
             id="job-1", action="reindex", params={"full": True}, nodes=["shop"], all=True, sequential=True,
@@ -323,11 +332,26 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             incomplete=1, since=1_700_000_000.0, took_ms=25.5,
         ),
         m.Transact(
-            id="tx-1", steps=[_step], name="order", wait_ms=100, timeout_s=60.0, dry_run=True,
-            callback=m.Callback(type="order.done"),
+            id="tx-1", steps=[_step], name="order", wait_ms=100, timeout_s=60.0, dry_run=True, definition="order@2",
+            inputs={"sku": "a"}, callback=m.Callback(type="order.done"),
         ),
-        m.TransactionCancel(id="tx-1"),
-        m.TransactionRetry(id="tx-1", step="crm"),
+        m.TransactionFollow(id="tx-1", after=3, wait_ms=100),
+        m.TransactionNews(entries=[_entry], seq=4, state="running"),
+        m.TransactionCancel(id="tx-1", why="wrong order"),
+        m.TransactionRetry(id="tx-1", step="crm", why="the disk has room again"),
+        _definition,
+        m.DefinitionPut(definition=_definition, dry_run=True),
+        m.DefinitionStored(name="order", version=2, fresh=True, warnings=["steps.crm.node: there is no node 'crm'"]),
+        m.DefinitionGet(name="order", version=2),
+        m.DefinitionRecord(
+            definition=_definition, version=2, schema={"type": "object"}, created_at=1_700_000_000.0,
+            created_by="cli", removed_at=1_700_000_009.0,
+        ),
+        _defined,
+        m.DefinitionList(limit=5),
+        m.DefinitionListed(definitions=[_defined]),
+        m.DefinitionRemove(name="order"),
+        m.DefinitionRemoved(name="order", versions=2),
         m.TransactionSkip(id="tx-1", step="crm", why="by hand"),
         m.TransactionResolve(id="tx-1", state="committed", why="by hand"),
         m.TransactionGet(id="tx-1"),

@@ -37,14 +37,15 @@ class Story:
         self._take(begin(self.tx, steps, self.now, policy=policy))
 
     def hear(
-        self, command: str, outcome: Outcome = "ok", result: object = None, *, tombstone: bool = False, starts: int = 1
-    ) -> Decision:
+        self, command: str, outcome: Outcome = "ok", result: object = None, *, tombstone: bool = False, starts: int = 1,
+        noted: bool = False,
+    ) -> Decision:  # fmt: skip
         """The answer of the step's node to a command."""
         address = parse_id(command)
         assert address is not None
         node = f"{address.step}-node"
         told = answer(Command(id=command, attempt=1, action=""), outcome, result, tombstone=tombstone)
-        told = msgspec.structs.replace(told, starts=starts)
+        told = msgspec.structs.replace(told, starts=starts, noted=noted)
         return self._take(apply_result(self.tx, self.steps, node, told, self.now, ill=self.ill, policy=self.policy))
 
     def decide(self, decision: Callable[..., Decision], *args: Any, **kwargs: Any) -> Decision:

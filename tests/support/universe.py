@@ -58,6 +58,8 @@ def violation(state: State) -> str:
             return f"rolled back, but {step.name} is still in effect"
     if state.tx.state == "parked" and not any(row.compensates and row.outcome == "unknown" for row in state.rows):
         return "given to an operator, though nobody was in doubt"
+    if any(row.compensates in state.noted and row.outcome == "unknown" for row in state.rows):
+        return "nobody knows how to undo what noted it"
     return ""
 
 

@@ -1,4 +1,7 @@
-"""The nodes of the universe: their ledgers' own rules, handlers that do one thing, and deaths at the worst moment."""
+"""The nodes of the universe: their ledgers' own rules, handlers that do one thing, and deaths at the worst moment.
+
+The handler of a step whose rollback takes something from the log notes it before its effect, and may fail after that.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from fleetfold_shared.messages import Command, CommandResult, Outcome
 from support.universe_state import Known, State, Told
 
 __all__ = ["delivered", "plain"]
+
+_LATER: tuple[Outcome, ...] = ("failed", "timed_out")
 
 
 def delivered(state: State, known: Known[Command]) -> Iterator[State]:
@@ -33,7 +38,7 @@ def _executed(taken: State, command: Command, unacked: State) -> Iterator[State]
     """What the node's ledger says to it, and what comes of that. `unacked` is the state in which it comes again."""
     rows = {row.id: row for row in taken.rows}
     step = _step(taken, command.id)
-    admission = _admission(command, step, rows)
+    admission = _admission(taken, command, step, rows)
     if (seal := admission.seal) is not None:
         rows[seal.id] = _ended(_row(seal.id, step, 0), seal, tombstone=seal.tombstone)
     match admission.decision:
@@ -51,13 +56,14 @@ def _executed(taken: State, command: Command, unacked: State) -> Iterator[State]
             yield _told(taken, step, rows, admission.result)
 
 
-def _admission(command: Command, step: Step, rows: dict[str, Row]) -> Admission:
+def _admission(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Admission:
     own = rows.get(command.id)
     if command.compensates is None:
         return admit(command, own, Plan(kind=step.kind))
+    log = {"order_id": 7} if command.compensates in taken.noted else {}
     undoing = [row for row in rows.values() if row.compensates == command.compensates and row.id != command.id]
     other = next((row for row in undoing if row.outcome == "ok"), None)
-    return admit_compensation(command, own, rows.get(command.compensates), other, Plan())
+    return admit_compensation(command, own, rows.get(command.compensates), other, Plan(), log)
 
 
 def _run(
@@ -65,18 +71,41 @@ def _run(
 ) -> Iterator[State]:
     """The handler runs to an end, or its node dies under it, before or after the effect."""
     begun = _row(command.id, step, starts, command.compensates)
+    noting = command.compensates is None and _by_log(step) and step.kind != "transactional"
     for outcome in ("ok", "failed"):
         budget = taken.budget if outcome == "ok" else taken.budget.less("failures")
         if budget is not None:
             result = _result(command, outcome, starts)
             ended = {**rows, command.id: _ended(begun, result, refused=outcome == "failed" and starts == 1)}
-            after = _affected(taken, command, step) if outcome == "ok" else taken
+            after = _affected(_noted(taken, command, step), command, step) if outcome == "ok" else taken
             yield _told(after._replace(budget=budget), step, ended, result)
+            if noting and outcome == "failed":
+                yield from _fail_later(taken._replace(budget=budget), command, step, {**rows, command.id: begun})
     if (budget := unacked.budget.less("node_deaths")) is not None:
         died = unacked._replace(budget=budget, rows=frozenset({**rows, command.id: begun}.values()))
         yield died
+        if noting:
+            yield _noted(died, command, step)
         if step.kind != "transactional" or command.compensates:
-            yield _affected(died, command, step)
+            yield _affected(_noted(died, command, step), command, step)
+
+
+def _fail_later(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Iterator[State]:
+    """It has noted what it is about to do, and fails or times out then: before its effect, or after."""
+    noted, begun = _noted(taken, command, step), rows[command.id]
+    for outcome in _LATER:
+        result = msgspec.structs.replace(_result(command, outcome, begun.starts), noted=True)
+        ended = {**rows, command.id: _ended(begun, result)}
+        yield _told(noted, step, ended, result)
+        yield _told(_affected(noted, command, step), step, ended, result)
+
+
+def _noted(state: State, command: Command, step: Step) -> State:
+    return state._replace(noted=state.noted | {command.id}) if _by_log(step) and not command.compensates else state
+
+
+def _by_log(step: Step) -> bool:
+    return step.rollback is not None and "{{log." in str(step.rollback.params)
 
 
 def _affected(state: State, command: Command, step: Step) -> State:

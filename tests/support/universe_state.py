@@ -79,6 +79,7 @@ class State(NamedTuple):
     budget: Budget
     down: bool = False
     wrong: str = ""
+    noted: frozenset[str] = frozenset()
 
     @property
     def tx(self) -> Tx:

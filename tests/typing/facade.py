@@ -7,8 +7,10 @@ from typing import assert_type
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleetfold import Child, Client, Context, Refused, RetryPolicy, StepSpec, action
-from fleetfold_shared.messages import Job, NodeRecord, Searched, TransactionView
+from fleetfold import Child, Client, Context, Definition, Refused, RetryPolicy, StepSpec, Transaction, action, step
+from fleetfold.building import PlannedStep
+from fleetfold.references import Condition, Reference
+from fleetfold_shared.messages import DefinitionStored, Job, NodeRecord, Searched, TimelineEntry, TransactionView
 
 
 class Reserved(msgspec.Struct):
@@ -72,10 +74,35 @@ async def a_client_gives_typed_answers() -> None:
         assert_type(await fleet.search("tent"), Searched)
         assert_type([page async for page in fleet.search_pages("tent")], list[Searched])
         assert_type(await fleet.run("reserve", {"sku": "TNT-204"}, nodes=["shop"]), Job)
-        step = StepSpec(name="reserve", node="shop", action="reserve")
-        assert_type(await fleet.transact([step]), TransactionView)
+        spec = StepSpec(name="reserve", node="shop", action="reserve")
+        assert_type(await fleet.transact([spec]), TransactionView)
         assert_type(await fleet.nodes(), list[NodeRecord])
 
 
 def a_child_is_declared_in_one_chain() -> Child:
     return Child("shop").collection("products", "docs.jsonl").add(bare, called, elsewhere)
+
+
+def a_transaction_is_built_of_typed_objects() -> Transaction:
+    tx = Transaction("order", within_s=60)
+    sku = tx.input("sku", str, default="TNT-204")
+    order = tx.step("shop.order", sku=sku, rollback=step.undo("cancel", id=step.log["id"], all=step["all"]))
+    assert_type(sku, Reference)
+    assert_type(order, PlannedStep)
+    assert_type(order["lines"][0], Reference)
+    assert_type(order["total"] > 100, Condition)
+    assert_type((order["total"] == 1) & ~order["paid"].exists(), Condition)
+    tx.step("crm.note", after=[order], when=order["total"] > 100, text=f"for {sku}")
+    tx.step("crm.note", after="order")  # type: ignore[arg-type]  # a step, not its name
+    tx.step("crm.note", when=True)  # type: ignore[arg-type]  # a condition on what steps have returned
+    return tx
+
+
+async def what_is_built_is_run_kept_and_followed(tx: Transaction) -> None:
+    async with await Client.connect() as fleet:
+        assert_type(await fleet.transact(tx, inputs={"sku": "a"}), TransactionView)
+        assert_type(await fleet.transact("order@2", inputs={"sku": "a"}), TransactionView)
+        assert_type(await fleet.put_definition(tx), DefinitionStored)
+        assert_type(tx.definition(), Definition)
+        async for news in fleet.follow_transaction("t1"):
+            assert_type(news, TimelineEntry | TransactionView)

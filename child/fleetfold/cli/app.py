@@ -20,6 +20,7 @@ from fleetfold.cli.certs import certs
 from fleetfold.cli.child import child
 from fleetfold.cli.config import config
 from fleetfold.cli.daemons import broker, master, up
+from fleetfold.cli.definitions import definitions
 from fleetfold.cli.demo import demo
 from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
 from fleetfold.cli.jobs import jobs
@@ -49,7 +50,20 @@ app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version
 
 GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "Start a fleet": (demo, up, broker, master, child),
-    "Use a fleet": (nodes, search, ask, judge, quality, cache, run, jobs, tx, schedules, letters),
+    "Use a fleet": (
+        nodes,
+        search,
+        ask,
+        judge,
+        quality,
+        cache,
+        run,
+        jobs,
+        tx,
+        definitions,
+        schedules,
+        letters,
+    ),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),
 }

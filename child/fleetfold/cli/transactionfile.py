@@ -1,7 +1,8 @@
-"""A transaction as people write it down: TOML or JSON, checked before anything is sent."""
+"""A transaction as people write it down: YAML, TOML or JSON, checked before anything is sent."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -9,27 +10,48 @@ from typing import Annotated, Any, TextIO
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import StepSpec
+from fleetfold_shared.messages import Definition, Inputs, StepSpec
 from fleetfold_shared.refusals import typed
 
 __all__ = ["TransactionFile", "read"]
 
+_YAML = re.compile(r"(\s*#[^\n]*\n|\s*\n)*(---|[\w-]+\s*:)")
+"""How YAML begins, and TOML cannot."""
+
 
 class TransactionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`steps` as `fleetfold.StepSpec` has them, and a `name` for people."""
+    """`steps` as `fleetfold.StepSpec` has them, and a `name` for people; the others as in `fleetfold.Definition`."""
 
     steps: Annotated[list[StepSpec], msgspec.Meta(min_length=1, max_length=100)]
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    inputs: Inputs = {}
+    about: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    within_s: Annotated[float, msgspec.Meta(gt=0, le=30 * 86_400)] | None = None
+
+    def definition(self, name: str | None = None) -> Definition:
+        """The same to be kept, under another `name` if one is given."""
+        made = Definition(
+            name=name or self.name, steps=self.steps, inputs=self.inputs, about=self.about, within_s=self.within_s
+        )
+        return typed(msgspec.to_builtins(made), Definition, "definition")
 
 
 def read(file: str, stdin: TextIO) -> TransactionFile:
     """The transaction of `file`, or of `stdin` for `-`; `InvalidInput` names the file, the field and the problem.
 
-    A file that ends in `.json`, and input that starts with a brace, is JSON; all else is TOML.
+    A file says what it is by its end: `.json`, `.yaml`, `.yml` or `.toml`; input from elsewhere by how it begins.
     """
     where, text = ("stdin", stdin.read()) if file == "-" else (file, _text(Path(file)))
-    as_json = file.endswith(".json") or text.lstrip().startswith("{")
-    return typed(_values(text, where, as_json=as_json), TransactionFile, where)
+    return typed(_values(text, where, _form(file, text)), TransactionFile, where)
+
+
+def _form(file: str, text: str) -> str:
+    ending = Path(file).suffix.lower()
+    if ending == ".json" or text.lstrip().startswith("{"):
+        return "JSON"
+    if ending in {".yaml", ".yml"} or (ending != ".toml" and _YAML.match(text)):
+        return "YAML"
+    return "TOML"
 
 
 def _text(path: Path) -> str:
@@ -41,9 +63,22 @@ def _text(path: Path) -> str:
         raise InvalidInput(f"{path}: not UTF-8: {error.reason}", field="file") from None
 
 
-def _values(text: str, where: str, *, as_json: bool) -> Any:
+def _values(text: str, where: str, form: str) -> Any:
     try:
-        return msgspec.json.decode(text) if as_json else tomllib.loads(text)
-    except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
-        form = "JSON" if as_json else "TOML"
+        match form:
+            case "JSON":
+                return msgspec.json.decode(text)
+            case "YAML":
+                return _yaml(text)
+        return tomllib.loads(text)
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInput(f"{where}: not {form}: {error}", field="file") from None
+
+
+def _yaml(text: str) -> Any:
+    from fleetfold.cli import strictyaml
+
+    try:
+        return strictyaml.load(text)
+    except strictyaml.YAMLError as error:
+        raise msgspec.DecodeError(" ".join(str(error).split())) from None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from fleetfold.cli.callbacks import callback as read_callback
+from fleetfold.cli.documents import line
+from fleetfold.cli.exits import OK
 from fleetfold.cli.options import COMMON, Common, Flag, Option
 from fleetfold.cli.outcomes import of_transaction
 from fleetfold.cli.terminal import Injected
-from fleetfold.cli.transactionfile import read
+from fleetfold.cli.transactionname import of_definition, of_file
 from fleetfold.cli.views import transactions as views
-from fleetfold_shared.messages import TransactionState
+from fleetfold_shared.messages import TransactionState, TransactionView
 
 __all__ = ["tx"]
 
@@ -20,7 +23,9 @@ Id = Annotated[str, Parameter(help="The transaction's id.")]
 File = Annotated[
     str,
     Parameter(
-        allow_leading_hyphen=True, help="`name`, and `steps` of name, node, action, params, rollback; `-` is stdin."
+        allow_leading_hyphen=True,
+        help="A YAML, TOML or JSON file of a `name`, and `steps` of name, node, action, params, rollback; `-` is stdin."
+        " Or the name of a definition, NAME or NAME@VERSION.",
     ),
 ]
 
@@ -31,7 +36,7 @@ tx = App(name="tx", help="Transactions: all steps, or none.")
 async def run(
     file: File,
     /,
-    *,
+    *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
     timeout: Annotated[float, Option(help="Seconds to wait; the transaction goes on.", show_default=True)] = 300.0,
     detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
     id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
@@ -43,18 +48,21 @@ async def run(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Run the transaction of a TOML or JSON file.
+    """Run the transaction of a file, or one that is kept: `fleetfold tx run order sku=TNT-204`.
 
     Exit code 9 when it was rolled back, 10 when it is parked.
     """
-    order = read(file, terminal.stdin)
+    order = of_file(file, inputs, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
+        if order is None:
+            order = await of_definition(file, inputs, fleet)
         if dry_run:
-            view = await fleet.check_transaction(order.steps, name=order.name)
+            view = await fleet.check_transaction(order.steps, name=order.name, inputs=order.inputs)
         else:
+            within_s = order.within_s if within is None else within
             view = await fleet.transact(
-                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within,
-                callback=read_callback(callback),
+                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within_s,
+                inputs=order.inputs, callback=read_callback(callback),
             )  # fmt: skip
     terminal.show(common, view, lambda: view.id if detach else views.detail(view))
     return of_transaction(view.state)
@@ -83,10 +91,17 @@ async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> Non
 
 
 @tx.command
-async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+async def cancel(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")] = "",
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
     """Turn a running transaction back: what was done is undone."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.cancel_transaction(id)
+        view = await fleet.cancel_transaction(id, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -96,12 +111,13 @@ async def retry(
     /,
     *,
     step: Annotated[str | None, Option(help="Only this parked step.")] = None,
+    why: Annotated[str, Option(help="Why, for the timeline.")] = "",
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
     """Try what is parked again."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.retry_transaction(id, step)
+        view = await fleet.retry_transaction(id, step, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -146,11 +162,21 @@ async def follow(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Wait for a transaction's end, and show it.
+    """Show what happens to a transaction as it happens, until its end.
+
+    With `--json` a document a line: `{"entry": ...}` each, and `{"transaction": ...}` at the end.
 
     Exit code 9 when it was rolled back, 10 when it is parked.
     """
+    code = OK
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.wait_transaction(id, timeout)
-    terminal.show(common, view, lambda: views.detail(view))
-    return of_transaction(view.state)
+        shown = views.Following()
+        async with aclosing(fleet.follow_transaction(id, timeout_s=timeout)) as news:
+            async for one in news:
+                if isinstance(one, TransactionView):
+                    code = of_transaction(one.state)
+                    said = line({"transaction": one}) if common.json else shown.end(one)
+                else:
+                    said = line({"entry": one}) if common.json else shown.entry(one)
+                print(said, file=terminal.out, flush=True)
+    return code

@@ -15,12 +15,13 @@ from fleetfold_master.access.roles import reach
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import Forbidden, NotFound
-from fleetfold_shared.messages import Job, Run, Search, Transact, TransactionView
+from fleetfold_shared.messages import Job, Run, Search, StepSpec, Transact, TransactionView
 
 __all__ = [
     "MOST_LOOKED_AT",
     "asked_nodes",
     "check_run",
+    "check_steps",
     "check_transact",
     "check_visible",
     "narrow_search",
@@ -91,7 +92,12 @@ def check_run(ask: Run, principal: Principal) -> None:
 
 def check_transact(ask: Transact, principal: Principal) -> None:
     """`Forbidden` naming the step and the field that is outside of the caller's scope."""
-    for step in ask.steps:
+    check_steps(ask.steps, principal)
+
+
+def check_steps(steps: Iterable[StepSpec], principal: Principal) -> None:
+    """The same of steps."""
+    for step in steps:
         where = f"steps.{step.name}"
         principal.need_node(step.node, f"{where}.node")
         principal.need_action(step.action, f"{where}.action")

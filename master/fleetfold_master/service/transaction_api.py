@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fleetfold_broker.parts import Say, silent
 from fleetfold_master.access.authority import Principal
+from fleetfold_master.definitions import Definitions
 from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.room import fit_all, fit_transaction
 from fleetfold_master.service.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
 from fleetfold_master.service.touched import Touched, named
 from fleetfold_master.transactions import Transactions
+from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     Transact,
     TransactionCancel,
+    TransactionFollow,
     TransactionGet,
     TransactionList,
     TransactionListed,
@@ -31,8 +35,10 @@ __all__ = ["TransactionApi"]
 class TransactionApi:
     """The verbs, each with the message it takes."""
 
-    def __init__(self, transactions: Transactions, check_callback: CheckCallback = anywhere) -> None:
-        self._transactions = transactions
+    def __init__(
+        self, transactions: Transactions, definitions: Definitions, check_callback: CheckCallback = anywhere
+    ) -> None:
+        self._transactions, self._definitions = transactions, definitions
         self._check_callback = check_callback
 
     def open_on(self, node: str) -> Sequence[str]:
@@ -46,6 +52,7 @@ class TransactionApi:
             "tx.get": Verb(TransactionGet, self._get),
             "tx.wait": Verb(TransactionWait, self._wait),
             "tx.list": Verb(TransactionList, self._list),
+            "tx.follow": Verb(TransactionFollow, self._follow, in_parts=self._follow_in_parts),
             "tx.cancel": Verb(TransactionCancel, self._cancel, _touches_its_nodes, recorded=True),
             "tx.retry": Verb(TransactionRetry, self._retry, _touches_its_nodes, recorded=True),
             "tx.skip": Verb(TransactionSkip, self._skip, _touches_its_nodes, recorded=True),
@@ -53,9 +60,15 @@ class TransactionApi:
         }
 
     async def _run(self, ask: Transact, who: Principal) -> TransactionView:
-        check_transact(ask, who)
         self._check_callback(ask.callback)
-        view = await self._transactions.start(ask, who.name)
+        try:
+            expanded = await self._definitions.expand(ask)
+        except FleetfoldError:
+            if (view := await self._transactions.known(ask, who.name)) is None:
+                raise  # else it was accepted when its definition was still there
+        else:
+            check_transact(expanded, who)
+            view = await self._transactions.start(expanded, who.name, asked=ask)
         if ask.wait_ms and view.ended_at is None:
             view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
         return fit_transaction(view)
@@ -67,6 +80,13 @@ class TransactionApi:
         await self._seen(ask.id, who, "tx.wait")
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
+    async def _follow(self, ask: TransactionFollow, who: Principal) -> TransactionView:
+        return await self._follow_in_parts(ask, who, silent)
+
+    async def _follow_in_parts(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
+        await self._seen(ask.id, who, "tx.follow")
+        return fit_transaction(await self._transactions.follow(ask.id, ask.after, ask.wait_ms / 1000, say))
+
     async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:
         most = ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT
         views = await self._transactions.list(most, ask.state)
@@ -75,11 +95,11 @@ class TransactionApi:
 
     async def _cancel(self, ask: TransactionCancel, who: Principal) -> TransactionView:
         await self._seen(ask.id, who, "tx.cancel")
-        return fit_transaction(await self._transactions.cancel(ask.id, who.name))
+        return fit_transaction(await self._transactions.cancel(ask.id, who.name, ask.why))
 
     async def _retry(self, ask: TransactionRetry, who: Principal) -> TransactionView:
         await self._seen(ask.id, who, "tx.retry")
-        return fit_transaction(await self._transactions.retry(ask.id, who.name, ask.step))
+        return fit_transaction(await self._transactions.retry(ask.id, who.name, ask.step, ask.why))
 
     async def _skip(self, ask: TransactionSkip, who: Principal) -> TransactionView:
         await self._seen(ask.id, who, "tx.skip")
@@ -95,7 +115,8 @@ class TransactionApi:
 
 
 def _touches_transaction(ask: Transact, view: TransactionView | None) -> Touched:
-    return Touched(named((step.node for step in ask.steps), whole=view is not None), ask.id)
+    nodes = [step.node for step in (ask.steps if view is None else view.steps)]
+    return Touched(named(nodes, whole=view is not None), ask.id)
 
 
 def _touches_its_nodes(

@@ -81,6 +81,7 @@ tx = Table(
     Column("deadline_at", Double),
     Column("owner", String(32)),
     Column("callback", Text),
+    Column("definition", String(80)),
     Index("tx_by_age", "created_at"),
     Index("tx_by_state", "state"),
 )

@@ -21,6 +21,19 @@ class Active:
     timeline: list[TimelineEntry]
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Future[None] | None = None
+
+    def watch(self) -> asyncio.Future[None]:
+        """Done at its next change. Whoever watches shares it: leave it to `asyncio.wait`, and do not cancel it."""
+        if self.changed is None:
+            self.changed = asyncio.get_running_loop().create_future()
+        return self.changed
+
+    def tell(self) -> None:
+        """It has changed."""
+        if self.changed is not None:
+            self.changed.set_result(None)
+            self.changed = None
 
     @property
     def due_at(self) -> float:

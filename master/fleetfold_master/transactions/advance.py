@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from fleetfold_master.transactions.backward import go_backward, take_undo
+from fleetfold_master.transactions.backward import go_backward, take_late_undo, take_undo
 from fleetfold_master.transactions.draft import Draft
 from fleetfold_master.transactions.forward import abandon, go_forward, take_forward
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effect_of, parse_id
@@ -63,6 +63,8 @@ def apply_result(
         _take_forward(draft, step, address.number, result)
     elif step.command == result.id:
         take_undo(draft, step, result)
+    else:
+        take_late_undo(draft, step, result)
     _go_on(draft)
     return draft.decision()
 
@@ -78,20 +80,24 @@ def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy
         tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
     draft = Draft(tx, steps, now, policy=policy)
     why = f"taken over, epoch {tx.epoch}" if takeover else "the broker lost it"
+    if takeover:
+        draft.note("taken over", why=f"its master is gone; epoch {tx.epoch}")
     for step in draft.steps():
         if step.command is not None:
             draft.resend(step, why, deadline_at=now + draft.patience(step))
     return draft.decision()
 
 
-def cancel(tx: Tx, steps: Iterable[Step], by: str, now: float, *, policy: Policy | None = None) -> Decision:
+def cancel(
+    tx: Tx, steps: Iterable[Step], by: str, now: float, *, why: str = "", policy: Policy | None = None
+) -> Decision:
     """Turn back because somebody wants it. `Conflict` when it has ended, is turning back, or has gone too far."""
     draft = Draft(tx, steps, now, policy=policy)
     if tx.state != "running":
         raise Conflict(f"id: {tx.id!r} is {tx.state}; only one that is running can be cancelled", field="id")
     if draft.committing():
         raise Conflict(f"id: {tx.id!r} has passed its point of no return and goes on to its end", field="id")
-    abandon(draft, f"cancelled by {by}")
+    abandon(draft, f"cancelled by {by}: {why}" if why else f"cancelled by {by}")
     _go_on(draft)
     return draft.decision()
 

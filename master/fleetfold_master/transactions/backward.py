@@ -11,7 +11,9 @@ from fleetfold_master.transactions.draft import Draft
 from fleetfold_master.transactions.model import Step, forward_id, undo_id
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["ask_whether_it_ran", "go_backward", "take_undo", "wait_for_undo"]
+__all__ = ["ask_whether_it_ran", "go_backward", "take_late_undo", "take_undo", "wait_for_undo"]
+
+_SILENT = "no answer"
 
 
 def go_backward(draft: Draft) -> None:
@@ -39,6 +41,14 @@ def take_undo(draft: Draft, step: Step, result: CommandResult) -> None:
         wait_s = draft.policy.backoff(step.undo_tries)
         draft.change(draft.settle(step, error=result.error), due_at=draft.now + wait_s)
         draft.note(f"undo {result.outcome}", step, f"{result.error or 'no reason given'}; next try in {wait_s:g} s")
+
+
+def take_late_undo(draft: Draft, step: Step, result: CommandResult) -> None:
+    """An answer to a compensation that was given up for silence: noted once, for the operator to whom it was left."""
+    if step.state == "parked" and step.error == _SILENT and result.id == undo_id(step, step.undo, step.undos):
+        why = f"{result.outcome}, after it was given up"
+        draft.change(step, error=f"{_SILENT} in time; then {result.outcome}")
+        draft.note("late answer", step, f"{why}: {result.error}" if result.error else why)
 
 
 def wait_for_undo(draft: Draft, step: Step) -> None:
@@ -123,7 +133,7 @@ def _over_time(draft: Draft, step: Step) -> None:
     if step.node in draft.ill:
         draft.change(step, deadline_at=deadline_at)  # not its fault: the broker keeps the command
     elif step.undo_tries >= draft.policy.max_tries:
-        _park(draft, step, "no answer")
+        _park(draft, step, _SILENT)
     else:
         draft.resend(step, "no answer in time", undo_tries=step.undo_tries + 1, deadline_at=deadline_at)
 

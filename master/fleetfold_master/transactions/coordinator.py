@@ -18,6 +18,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel, redrive
+from fleetfold_master.transactions.following import Tell, follow
 from fleetfold_master.transactions.given_up import given_up
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
 from fleetfold_master.transactions.operate import resolve, retry, skip
@@ -60,22 +61,30 @@ class Transactions:
         self._active: dict[str, Active] = {}
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
+        self._closing = False
 
-    async def start(self, transact: Transact, caller: str) -> TransactionView:
+    async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
         """Accept a transaction, once: the same id again is the same one, and with other content a `Conflict`.
 
-        Raises what `validate` raises, and then nothing has happened. Returns when it is committed and its first
-        commands have been handed to the sender; from here on it will end.
+        `asked` is what the caller has sent, where `transact` was made of a definition. Raises what `validate` raises,
+        and then nothing has happened. Returns when it is committed and its first commands have been handed to the
+        sender; from here on it will end.
         """
-        return await self._undisturbed.run(self._start(transact, caller))
+        return await self._undisturbed.run(self._start(transact, caller, digest_of(asked or transact, caller)))
 
-    async def cancel(self, key: str, by: str) -> TransactionView:
+    async def known(self, asked: Transact, caller: str) -> TransactionView | None:
+        """The transaction that `asked` has begun before; None if there is none."""
+        if await rows.read_digest(self._store, asked.id) != digest_of(asked, caller):
+            return None
+        return await self.get(asked.id)
+
+    async def cancel(self, key: str, by: str, why: str = "") -> TransactionView:
         """Turn back, for `by`; the transaction as it then stands. `NotFound`; `Conflict` when it is too late."""
-        return await self._operate(key, partial(cancel, by=by))
+        return await self._operate(key, partial(cancel, by=by, why=why))
 
-    async def retry(self, key: str, by: str, step: str | None = None) -> TransactionView:
+    async def retry(self, key: str, by: str, step: str | None = None, why: str = "") -> TransactionView:
         """Try what is parked again. `NotFound`, `Conflict`."""
-        return await self._operate(key, partial(retry, by=by, step=step))
+        return await self._operate(key, partial(retry, by=by, step=step, why=why))
 
     async def skip(self, key: str, by: str, step: str, why: str) -> TransactionView:
         """Leave a parked step as it is and go on. `NotFound`, `Conflict`."""
@@ -123,6 +132,17 @@ class Transactions:
             pass
         return active.view()
 
+    async def follow(self, key: str, after: int, wait_s: float, tell: Tell) -> TransactionView:
+        """Tell what is added to its timeline behind the first `after` entries, until its end or for `wait_s`."""
+        get, find = partial(self.get, key), partial(self._active.get, key)
+        return await follow(get, find, after, wait_s, tell, lambda: self._closing)
+
+    def let_go(self) -> None:
+        """Whoever follows a transaction is answered now: this master is about to close."""
+        self._closing = True
+        for active in self._active.values():
+            active.tell()
+
     async def list(self, limit: int = 50, state: TransactionState | None = None) -> list[TransactionView]:
         """The newest first, of those in `state` if it is given, without timelines."""
         return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit, state)]
@@ -151,8 +171,7 @@ class Transactions:
         """Wait for what is being written. Transactions go on at the next start."""
         await self._undisturbed.close()
 
-    async def _start(self, transact: Transact, caller: str) -> TransactionView:
-        digest = digest_of(transact, caller)
+    async def _start(self, transact: Transact, caller: str, digest: str) -> TransactionView:
         try:
             steps = validate(transact, self._lookup)
         except FleetfoldError:
@@ -164,6 +183,7 @@ class Transactions:
             id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
             deadline_at=None if transact.timeout_s is None else now + transact.timeout_s,
             callback=transact.callback,
+            definition=transact.definition,
         )  # fmt: skip
         if transact.dry_run:
             return view_of(msgspec.structs.replace(tx, state="checked", ended_at=now), steps, ())
@@ -240,6 +260,7 @@ class Transactions:
         if decision.tx is not active.tx:
             active.timeline += decision.entries
         active.tx, active.steps = decision.tx, decision.steps
+        active.tell()
         if active.tx.ended:
             self._active.pop(active.tx.id, None)
             active.ended.set()

@@ -55,7 +55,8 @@ def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
     else:
         state = "unknown" if step.suspects else "failed"
         draft.settle(step, state=state, error=result.error or result.outcome)
-        draft.note(result.outcome, step, why)
+        left = "" if state == "failed" else "something of it may be left, and is undone"
+        draft.note(result.outcome, step, "; ".join(filter(None, [why, left])))
 
 
 def _conclude(draft: Draft) -> None:
@@ -154,7 +155,7 @@ def _same_again(draft: Draft, step: Step, why: str) -> None:
 
 def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
     """Never after `unknown`, nor a `once` action that may have had its effect: twice would be worse than not at all."""
-    if result.outcome == "unknown" or (step.kind == "once" and result.outcome == "timed_out"):
+    if result.outcome == "unknown" or (step.kind == "once" and step.runs[-1] in {"timed_out", "unknown"}):
         return False
     if draft.past_pivot(step):
         return step.tries < max(draft.policy.max_tries, step.retries)

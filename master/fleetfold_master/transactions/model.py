@@ -25,6 +25,7 @@ from fleetfold_shared.messages import (
     TimelineEntry,
     TransactionState,
 )
+from fleetfold_shared.templates import placeholders
 
 __all__ = ["Address", "Decision", "Policy", "Step", "Tx", "effect_of", "forward_id", "parse_id", "undo_id"]
 
@@ -50,7 +51,8 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction's row. `epoch` counts the masters that drove it, the last is its `owner`; `entries` counts those
     of its timeline.
 
-    From `deadline_at` on it is rolled back, unless it has passed its point of no return.
+    From `deadline_at` on it is rolled back, unless it has passed its point of no return. `definition` is the one it was
+    made of, `name@version`, if it was.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     deadline_at: float | None = None
     owner: str | None = None
     callback: Callback | None = None
+    definition: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -129,10 +132,20 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 def effect_of(step: Step, result: CommandResult) -> Outcome:
     """How a forward command ended, as far as its effect goes. A failure says that this start of it did nothing, but
-    nothing of a start before, in which its node died.
+    nothing of a start before, in which its node died; and not that of one that noted something for its rollback.
     """
-    tainted = result.outcome == "failed" and result.starts > 1 and step.kind != "transactional"
+    tainted = (
+        result.outcome == "failed"
+        and step.kind != "transactional"
+        and (result.starts > 1 or (result.noted and _undone_by_log(step.rollback)))
+    )
     return "unknown" if tainted else result.outcome
+
+
+def _undone_by_log(rollback: Rollback | None) -> bool:
+    """Whether it can be run after a failure: it takes something from the log, or nothing at all."""
+    paths = set() if rollback is None else placeholders(rollback.params)
+    return rollback is not None and (not paths or any(path.startswith("log.") for path in paths))
 
 
 class Decision(NamedTuple):

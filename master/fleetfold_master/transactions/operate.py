@@ -15,8 +15,9 @@ __all__ = ["resolve", "retry", "skip"]
 
 
 def retry(
-    tx: Tx, steps: Iterable[Step], by: str, now: float, step: str | None = None, *, policy: Policy | None = None
-) -> Decision:
+    tx: Tx, steps: Iterable[Step], by: str, now: float, step: str | None = None, *, why: str = "",
+    policy: Policy | None = None,
+) -> Decision:  # fmt: skip
     """The parked steps, or the one named, may be tried again as often as at first. `Conflict`, `NotFound`."""
     draft = _parked(tx, steps, now, policy)
     for each in _chosen(draft, step):
@@ -24,7 +25,7 @@ def retry(
             draft.settle(each, state="compensating", undo_tries=0)
         else:
             draft.settle(each, state="running", tries=0)
-        draft.note("to be tried again", draft.step(each.name), f"by {by}")
+        draft.note("to be tried again", draft.step(each.name), f"by {by}: {why}" if why else f"by {by}")
     _go_on(draft)
     return draft.decision()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from fleetfold_master.actions.schema import check_params
@@ -13,7 +13,7 @@ from fleetfold_shared.filters import check_filter, fields_of
 from fleetfold_shared.messages import ActionInfo, NodeRecord, StepSpec, Transact
 from fleetfold_shared.templates import placeholders
 
-__all__ = ["Lookup", "validate"]
+__all__ = ["Lookup", "check_action", "check_order", "validate"]
 
 Lookup = Callable[[str], NodeRecord | None]
 """The registry's record of a node; None if the name is not registered."""
@@ -24,12 +24,24 @@ def validate(transact: Transact, lookup: Lookup) -> tuple[Step, ...]:
 
     `InvalidInput`, `NotFound` or `Unavailable` for the first thing wrong, by name: `steps.crm.params.sku: ...`.
     """
-    _check_names(transact.steps)
-    order = arrange(transact.steps)
-    _check_pivots(transact.steps, order)
+    order = check_order(transact.steps)
     return tuple(
-        _step(transact.id, position, spec, order, _action(spec, lookup)) for position, spec in enumerate(transact.steps)
+        _step(transact.id, position, spec, order, check_action(spec, lookup))
+        for position, spec in enumerate(transact.steps)
     )
+
+
+def check_order(specs: Sequence[StepSpec], inputs: Collection[str] = ()) -> Order:
+    """The order of the steps: what can be told without the fleet. `InvalidInput` for the first thing wrong.
+
+    `inputs` are those that `{{inputs.NAME}}` may still name.
+    """
+    _check_names(specs)
+    order = arrange(specs)
+    _check_pivots(specs, order)
+    for spec in specs:
+        _check_references(spec, order, inputs)
+    return order
 
 
 def _check_names(specs: Sequence[StepSpec]) -> None:
@@ -53,7 +65,7 @@ def _check_pivots(specs: Sequence[StepSpec], order: Order) -> None:
             )
 
 
-def _action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
+def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
     """The step's action by its node's own description; its rollback's is checked on the way."""
     node = lookup(spec.node)
     if node is None or node.state == "removed":
@@ -81,7 +93,6 @@ def _known(actions: Mapping[str, ActionInfo], name: str, spec: StepSpec, where: 
 
 
 def _step(tx: str, position: int, spec: StepSpec, order: Order, action: ActionInfo) -> Step:
-    _check_references(spec, order)
     return Step(
         tx=tx,
         name=spec.name,
@@ -101,20 +112,31 @@ def _step(tx: str, position: int, spec: StepSpec, order: Order, action: ActionIn
     )
 
 
-def _check_references(spec: StepSpec, order: Order) -> None:
+def _check_references(spec: StepSpec, order: Order, inputs: Collection[str]) -> None:
     """`{{steps.NAME...}}` of a step before it in the params and in `when`; in the rollback's, a field of the step's own
-    result.
+    result, or of its log. Inputs in any.
     """
     for path in _paths(spec, "params", spec.params):
+        if _is_input(spec, "params", path, inputs):
+            continue
         _check_path(spec, "params", path, f"{{{{{path}}}}}", order)
     if spec.when is not None:
         check_filter(spec.when, f"steps.{spec.name}.when")
         for path in fields_of(spec.when):
             _check_path(spec, "when", path, path, order)
     for path in _paths(spec, "rollback.params", spec.rollback.params if spec.rollback else {}):
-        if path.partition(".")[0] == "steps":
+        if not _is_input(spec, "rollback.params", path, inputs) and path.partition(".")[0] == "steps":
             why = f"{{{{{path}}}}}: a rollback knows its own step's result only; write {{{{field}}}}"
             raise wrong(spec, "rollback.params", why)
+
+
+def _is_input(spec: StepSpec, where: str, path: str, inputs: Collection[str]) -> bool:
+    first, _, rest = path.partition(".")
+    if first != "inputs" or not inputs:
+        return False
+    if rest.partition(".")[0] not in inputs:
+        raise wrong(spec, where, f"{{{{{path}}}}}: there is no such input; there are {', '.join(inputs)}")
+    return True
 
 
 def _check_path(spec: StepSpec, where: str, path: str, shown: str, order: Order) -> None:

@@ -31,6 +31,7 @@ def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) ->
         created_at=tx.created_at,
         ended_at=tx.ended_at,
         error=tx.error,
+        definition=tx.definition,
     )
 
 

@@ -54,6 +54,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
     A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
     those of the node's collections when it said this, by name, counted by this `incarnation` of it. `code` says why
     nobody will do it any more, where that is so: `poison`, `interrupted`, `expired`, `no_action` or `bad_params`.
+    `noted`: it kept something for its compensation, so one that failed may have left something behind.
     """
 
     id: str
@@ -68,6 +69,7 @@ class CommandResult(Message, frozen=True, kw_only=True):
     incarnation: str = ""
     epochs: dict[str, int] = {}
     code: str = ""
+    noted: bool = False
 
 
 class Run(Message, frozen=True, kw_only=True):

@@ -15,8 +15,9 @@ from fleetfold_shared.messages.work import Callback
 
 __all__ = [
     "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionCancel",
-    "TransactionGet", "TransactionList", "TransactionListed", "TransactionResolve", "TransactionRetry",
-    "TransactionSkip", "TransactionState", "TransactionView", "TransactionWait",
+    "TransactionFollow", "TransactionGet", "TransactionList", "TransactionListed", "TransactionNews",
+    "TransactionResolve", "TransactionRetry", "TransactionSkip", "TransactionState", "TransactionView",
+    "TransactionWait",
 ]  # fmt: skip
 
 TransactionState = Literal["checked", "running", "compensating", "committed", "rolled_back", "parked"]
@@ -63,15 +64,20 @@ class Transact(Message, frozen=True, kw_only=True):
     One that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
     `dry_run` all is checked, and nothing begun: the answer is `checked`. `callback` is told when it is committed,
     rolled back or parked.
+
+    Instead of `steps`, `definition` names one that is kept: `order` for its newest version, or `order@2`. `inputs` are
+    the values of `{{inputs.NAME}}`, in either.
     """
 
     id: CallerId
-    steps: Annotated[list[StepSpec], Meta(min_length=1, max_length=100)]
+    steps: Annotated[list[StepSpec], Meta(min_length=1, max_length=100)] = []
     name: Annotated[str, Meta(max_length=200)] = ""
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     timeout_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
     dry_run: bool = False
     callback: Callback | None = None
+    definition: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$(?!\n)")] | None = None
+    inputs: Params = {}
 
 
 class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,7 +103,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TransactionView(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A transaction as it stands."""
+    """A transaction as it stands. `definition` is the one it was made of, with its version."""
 
     id: str
     name: str
@@ -108,6 +114,7 @@ class TransactionView(Message, frozen=True, kw_only=True, omit_defaults=False):
     created_at: float
     ended_at: float | None = None
     error: str | None = None
+    definition: str | None = None
 
 
 class TransactionGet(Message, frozen=True, kw_only=True):
@@ -123,10 +130,31 @@ class TransactionWait(Message, frozen=True, kw_only=True):
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
 
 
+class TransactionFollow(Message, frozen=True, kw_only=True):
+    """`tx.follow`: in parts, what is added to the timeline behind its first `after` entries, until it has ended or is
+    parked, or `wait_ms` is over; then the transaction as it stands.
+    """
+
+    id: str
+    after: Annotated[int, Meta(ge=0)] = 0
+    wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 30_000
+
+
+class TransactionNews(Message, frozen=True, kw_only=True):
+    """A part of the answer to `tx.follow`: entries of the timeline in order. `seq` is the number of the last of them,
+    counted from 1.
+    """
+
+    entries: list[TimelineEntry]
+    seq: int
+    state: TransactionState
+
+
 class TransactionCancel(Message, frozen=True, kw_only=True):
     """`tx.cancel`: turn back, and undo what was done. `Conflict` when it is too late for that."""
 
     id: str
+    why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class TransactionRetry(Message, frozen=True, kw_only=True):
@@ -134,6 +162,7 @@ class TransactionRetry(Message, frozen=True, kw_only=True):
 
     id: str
     step: str | None = None
+    why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class TransactionSkip(Message, frozen=True, kw_only=True):

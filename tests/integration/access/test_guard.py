@@ -23,6 +23,11 @@ from fleetfold_shared.messages import (
     CachePopularAsk,
     CacheStatsAsk,
     CacheWarm,
+    Definition,
+    DefinitionGet,
+    DefinitionList,
+    DefinitionPut,
+    DefinitionRemove,
     JobCancel,
     JobEndsAsk,
     JobFollow,
@@ -71,6 +76,7 @@ from fleetfold_shared.messages import (
     Submit,
     Transact,
     TransactionCancel,
+    TransactionFollow,
     TransactionGet,
     TransactionList,
     TransactionResolve,
@@ -112,6 +118,7 @@ ASKS: dict[str, Message] = {
     "tx.get": TransactionGet(id="t1"),
     "tx.wait": TransactionWait(id="t1"),
     "tx.list": TransactionList(),
+    "tx.follow": TransactionFollow(id="t1"),
     "tx.cancel": TransactionCancel(id="t1"),
     "tx.retry": TransactionRetry(id="t1"),
     "tx.skip": TransactionSkip(id="t1", step="a", why="by hand"),
@@ -127,6 +134,10 @@ ASKS: dict[str, Message] = {
     "letters.get": LetterGet(id="l1"),
     "letters.retry": LetterRetry(id="l1"),
     "letters.drop": LetterDrop(id="l1"),
+    "definitions.put": DefinitionPut(definition=Definition(name="pay", steps=[STEP])),
+    "definitions.get": DefinitionGet(name="pay"),
+    "definitions.list": DefinitionList(),
+    "definitions.remove": DefinitionRemove(name="pay"),
     "keys.create": KeyCreate(name="bot"),
     "keys.list": KeyList(),
     "keys.rotate": KeyRotate(key="bot"),
@@ -209,7 +220,7 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            areas = ("tx.", "jobs.", "letters.", "schedules.")
+            areas = ("tx.", "jobs.", "letters.", "schedules.", "definitions.")
             assert verb == "nodes.approve" or verb.startswith(areas)
 
 

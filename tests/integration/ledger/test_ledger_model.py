@@ -22,6 +22,7 @@ from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
 from support.executors import command, undo
 
 KINDS = ("transactional", "idempotent", "once")
+NOTING = st.sampled_from(["noting-1", "noting_once-1"])
 FORWARD = st.sampled_from([f"{kind}-1" for kind in KINDS])
 
 
@@ -75,12 +76,20 @@ class LedgerMachine(RuleBasedStateMachine):
         async def cancel(ctx: Context, key: str) -> None:
             self.undone.append(key)
 
+        async def noting(ctx: Context) -> None:
+            await ctx.note(key=ctx.key)
+            self.begun.append(ctx.key)
+            await go.wait()
+            raise ValueError("it never gets to its end")
+
         again = RetryPolicy(attempts=2, backoff_s=0.002)
         return [
             transactional,
             action(name="idempotent", retry=again, cancel_grace=0)(fail_first),
             action(name="once", kind="once", cancel_grace=0)(work),
             cancel,
+            action(name="noting")(noting),
+            action(name="noting_once", kind="once")(noting),
         ]
 
     def send(self, sent: Command, *, patient: bool) -> None:
@@ -121,6 +130,17 @@ class LedgerMachine(RuleBasedStateMachine):
             self.cancelled.add(forward)
         for result in said.results:
             self.note(result)
+
+    @rule(forward=NOTING, patient=st.booleans())
+    def deliver_one_that_notes(self, forward: str, patient: bool) -> None:
+        self.send(command(forward, forward.partition("-")[0]), patient=patient)
+
+    @rule(forward=NOTING)
+    def compensate_one_that_notes(self, forward: str) -> None:
+        self.send(undo(forward, "cancel", key="{{log.key}}"), patient=True)
+        assert self.results[f"{forward}.c"].outcome in {"ok", "unknown"}
+        if forward in self.begun:
+            assert self.undone.count(forward) == 1
 
     @rule(clean=st.booleans())
     def die(self, clean: bool) -> None:

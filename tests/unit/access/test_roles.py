@@ -36,7 +36,9 @@ def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     assert {verb for verb in own if verb.startswith("jobs.")} == {
         "jobs.get", "jobs.wait", "jobs.ended", "jobs.list", "jobs.follow", "jobs.cancel"
     }  # fmt: skip
-    assert {verb for verb in own if verb.startswith("tx.")} == {"tx.get", "tx.wait", "tx.list", "tx.cancel"}
+    assert {verb for verb in own if verb.startswith("tx.")} == {
+        "tx.get", "tx.wait", "tx.follow", "tx.list", "tx.cancel"
+    }  # fmt: skip
     assert all(verb.startswith(("jobs.", "tx.", "schedules.", "letters.")) for verb in own)
 
 

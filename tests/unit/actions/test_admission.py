@@ -25,9 +25,12 @@ def row(
     tombstone: bool = False,
     lone_crashes: int = 0,
     epoch: int = 1,
+    noted: bool = False,
 ) -> Row:
     result = {"order_id": "O-7"} if outcome == "ok" else None
-    answer = CommandResult(id="f", attempt=1, epoch=epoch, outcome=outcome, result=result) if outcome else None
+    answer = (
+        CommandResult(id="f", attempt=1, epoch=epoch, outcome=outcome, result=result, noted=noted) if outcome else None
+    )
     return Row(
         id="f", action="order", kind=kind, state="tombstone" if tombstone else "done" if outcome else "running",
         starts=starts, incarnation="me" if here else "", epoch=epoch, attempt=1, compensates=None, params="{}",
@@ -93,6 +96,39 @@ def test_a_compensation_is_admitted_by_what_its_forward_command_did(
             said += ", tombstone" if admission.seal.tombstone else f", {admission.seal.outcome}"
         decided.append(said)
     assert decided == [filled, free, tombstone_only]
+
+
+@pytest.mark.parametrize(
+    ("forward", "noted_all", "noted_some"),
+    [
+        (None, "settled ok, tombstone", "settled ok, tombstone"),
+        (row(outcome="rejected", starts=0), OK, OK),
+        (row(here=True), "wait", "wait"),
+        (row("transactional"), "settled ok, tombstone", "settled ok, tombstone"),
+        (row("idempotent"), "run, unknown", "forward_first"),
+        (row("once"), "run, unknown", "forward_first"),
+        (row(outcome="ok"), "run", "settled rejected"),
+        (row(outcome="failed", refused=True), OK, OK),
+        (row("transactional", "failed"), OK, OK),
+        (row(outcome="failed"), "run", OK),
+        (row(outcome="failed", noted=True), "run", UNKNOWN),
+        (row(outcome="timed_out", noted=True), "run", UNKNOWN),
+        (row("once", "unknown", noted=True), "run", UNKNOWN),
+        (row(epoch=9), "fenced", "fenced"),
+    ],
+)
+def test_what_the_forward_command_noted_stands_in_for_its_result(
+    forward: Row | None, noted_all: str, noted_some: str
+) -> None:
+    sent, decided = undo("f", "cancel", epoch=1, order="{{log.order}}", page="at {{log.page}}"), []
+    for log in ({"order": "O-7", "page": 3}, {"order": "O-7"}):
+        admission = admit_compensation(sent, None, forward, None, Plan(), log)
+        said = " ".join([admission.decision.value, *([admission.result.outcome] if admission.result else [])])
+        if admission.seal is not None:
+            said += ", tombstone" if admission.seal.tombstone else f", {admission.seal.outcome}"
+        assert admission.params in (None, {"order": "O-7", "page": "at 3"})
+        decided.append(said)
+    assert decided == [noted_all, noted_some]
 
 
 def test_a_compensation_is_filled_from_the_stored_result() -> None:

@@ -174,12 +174,13 @@ def test_a_transaction_is_shown_with_its_steps_and_its_timeline() -> None:
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        (["cancel", "t1"], ("cancel", "t1")),
-        (["retry", "t1"], ("retry", ("t1", None))),
-        (["retry", "t1", "--step", "crm"], ("retry", ("t1", "crm"))),
+        (["cancel", "t1"], ("cancel", ("t1", ""))),
+        (["cancel", "t1", "--why", "wrong order"], ("cancel", ("t1", "wrong order"))),
+        (["retry", "t1"], ("retry", ("t1", None, ""))),
+        (["retry", "t1", "--step", "crm", "--why", "mended"], ("retry", ("t1", "crm", "mended"))),
         (["skip", "t1", "crm", "--why", "by hand"], ("skip", ("t1", "crm", "by hand"))),
         (["resolve", "t1", "committed", "--why", "by hand"], ("resolve", ("t1", "committed", "by hand"))),
-        (["follow", "t1", "--timeout", "5"], ("wait", ("t1", 5.0))),
+        (["follow", "t1", "--timeout", "5"], ("follow", ("t1", 5.0))),
     ],
 )
 def test_what_operators_ask_about_transactions(words: list[str], asked: tuple[str, object]) -> None:
