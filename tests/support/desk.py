@@ -119,7 +119,7 @@ class _Transactions:
     async def list(self, limit: int) -> list[TransactionView]:
         return list(self.all.values())[:limit]
 
-    def open_on(self, node: str) -> list[str]:
+    async def open_on(self, node: str) -> list[str]:
         return self.open.get(node, [])
 
 

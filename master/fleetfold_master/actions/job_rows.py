@@ -14,7 +14,7 @@ from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, JobNode, JobState
 
-__all__ = ["begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "resend", "settle"]
+__all__ = ["begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "read_owner", "resend", "settle"]
 
 _JOB = insert_once(job)
 _NODE = insert(job_node)
@@ -42,8 +42,8 @@ _END = (
 )
 
 
-def claim(running: RunningJob) -> tuple[Write, Write]:
-    """A new job and its nodes."""
+def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
+    """A new job, driven by the master `owner`, and its nodes."""
     row = {
         "id": running.id,
         "digest": running.digest,
@@ -58,7 +58,7 @@ def claim(running: RunningJob) -> tuple[Write, Write]:
         "spec": None,
         "cancelled_by": None,
         "note": None,
-        "owner": None,
+        "owner": owner,
     }
     return Write(_JOB, [row]), Write(_NODE, [_node_row(running.id, task) for task in running.tasks])
 
@@ -106,9 +106,29 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1) -> 
     return [_to_job(row, nodes[row["id"]]) for row in rows]
 
 
-async def load_running(store: Store) -> list[RunningJob]:
-    """All jobs that have not ended, as they stand."""
-    rows = await store.read(select(job).where(job.c.state == "running"))
+async def read_owner(store: Store, key: str) -> str | None:
+    """The master that drives the job; None if it has ended, or there is none."""
+    row = await store.read_one(select(job.c.owner).where(job.c.id == key, job.c.state == "running"))
+    return None if row is None else row["owner"]
+
+
+async def load_running(
+    store: Store, owner: str | None = None, keys: Sequence[str] | None = None
+) -> list[RunningJob]:
+    """The jobs that have not ended, as they stand: all, what `owner` drives, or of that what is in `keys`."""
+    query = select(job).where(job.c.state == "running")
+    if owner is not None:
+        query = query.where(job.c.owner == owner)
+    if keys is None:
+        return await _with_nodes(store, await store.read(query))
+    found: list[RunningJob] = []
+    for start in range(0, len(keys), 500):
+        part = query.where(job.c.id.in_(keys[start : start + 500]))
+        found += await _with_nodes(store, await store.read(part))
+    return found
+
+
+async def _with_nodes(store: Store, rows: Sequence[RowMapping]) -> list[RunningJob]:
     nodes = await _nodes_of(store, rows)
     return [_to_running(row, nodes[row["id"]]) for row in rows]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_rows
@@ -19,6 +20,7 @@ from fleetfold_master.actions.job_model import (
     parse_command_id,
     state_of,
 )
+from fleetfold_master.masters.looking import look_until_ended
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound
@@ -32,12 +34,14 @@ _GRACE_S = 5.0  # after a restart the answers of the meantime are read first
 class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends.
+    `at_end` is given each `RunningJob` that ends. `owner` is the master that drives them, where there may be several.
     """
 
     def __init__(
-        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more
-    ) -> None:
+        self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
+        owner: str | None = None,
+    ) -> None:  # fmt: skip
+        self._owner = owner
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -94,7 +98,7 @@ class Jobs:
         """The job when it has ended, or as it is after `timeout_s`."""
         running = self._running.get(key)
         if running is None:
-            return await self.get(key)
+            return await look_until_ended(partial(self.get, key), timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 await running.ended.wait()
@@ -102,10 +106,22 @@ class Jobs:
             pass
         return running.view()
 
-    async def recover(self) -> None:
-        """Take up what an earlier master left: everything unanswered is sent again by the next sweep."""
+    def drives(self, key: str) -> bool:
+        """Whether this master has the job in hand."""
+        return key in self._running
+
+    async def owner_of(self, key: str) -> str | None:
+        """The master that drives the job; None if it has ended, or there is none."""
+        return await job_rows.read_owner(self._store, key)
+
+    async def recover(self, keys: Sequence[str] | None = None) -> None:
+        """Take up what an earlier master left, or of that what is in `keys`: everything unanswered is sent again by the
+        next sweep.
+        """
         now = self._clock.wall()
-        for job in await job_rows.load_running(self._store):
+        for job in await job_rows.load_running(self._store, self._owner, keys):
+            if job.id in self._running:
+                continue
             for task in job.open_tasks():
                 task.due_at = now
                 task.deadline_at = max((task.began_at or now) + job.timeout_s, now + _GRACE_S)
@@ -129,7 +145,7 @@ class Jobs:
 
     async def _start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
         job = RunningJob.of(run, targets, caller, self._clock.wall())
-        if run.id in self._running or not await self._store.claim(*job_rows.claim(job)):
+        if run.id in self._running or not await self._store.claim(*job_rows.claim(job, self._owner)):
             return await self._existing(run, caller)
         self._running[job.id] = job
         await self._send(job, [task for task in job.tasks if task.began_at is not None])

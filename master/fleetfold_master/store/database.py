@@ -7,19 +7,22 @@ operations share an fsync. Reads see what is committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, Executable, RowMapping, create_engine, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from fleetfold_master.store.fence import Fence
 from fleetfold_master.store.schema import migrate
-from fleetfold_master.store.statements import Compiler, Write, execute
+from fleetfold_master.store.statements import Compiler, Script, Write, execute
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.groupcommit import GroupCommit
 
 __all__ = ["Store"]
+
+S = TypeVar("S")
 
 _DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
@@ -32,7 +35,8 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._compiler = Compiler(writing.dialect)
-        self._writer = GroupCommit[Any](writing.raw_connection, name="master-store")
+        self.fence = Fence(writing.dialect, self._compiler)
+        self._writer = GroupCommit[Any](writing.raw_connection, begin=self.fence.begin, name="master-store")
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -83,6 +87,17 @@ class Store:
                 return False
             execute(cursor, self._compiler, rest)
             return True
+
+        return await self._writer.run(run)
+
+    async def script(self, work: Callable[[Script], S]) -> S:
+        """What `work` returns, run in the writer's thread, once all that it wrote is committed.
+
+        It may run twice, and must do nothing but use what it is given.
+        """
+
+        def run(connection: Any) -> S:
+            return work(Script(connection.cursor(), self._compiler))
 
         return await self._writer.run(run)
 
