@@ -89,6 +89,10 @@ class Topology:
         """Deliver at once what the node took and did not ack: called when it has come back."""
         await self._call(f"CONSUMER.RESET.{COMMANDS}.{node}", {})
 
+    async def redeliver_results(self) -> None:
+        """Deliver at once to the other masters what one of them took and did not ack: called when it has died."""
+        await self._call(f"CONSUMER.RESET.{RESULTS}.{MASTERS}", {})
+
     async def forget_node(self, node: str) -> None:
         """Drop the node's consumer and what is queued for it; nothing happens where there is none."""
         for call, body in (

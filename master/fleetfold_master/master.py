@@ -20,6 +20,7 @@ from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.connections import Connections
 from fleetfold_broker.identity.usertoken import Issuer
 from fleetfold_broker.pull import Handler, StandingPull
+from fleetfold_broker.secretfile import read_or_create
 from fleetfold_broker.service import Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
@@ -29,6 +30,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
+from fleetfold_master.masters import RELOAD_S, Membership, Peers, Together
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
@@ -51,6 +53,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.urls import shown
 
 __all__ = ["Master"]
@@ -64,6 +67,9 @@ UPKEEP_S = 2.0
 """How often the broker's streams are looked at, and the registry is written."""
 PRUNE_S = 3600.0
 TURN_OUT_S = 10.0
+GRACE_S = 5.0
+"""What is being served has so long to end."""
+AGAIN_S = 1.0
 
 Chore = Callable[[], Awaitable[None] | None]
 
@@ -76,6 +82,7 @@ class Master:
     """
 
     federation: Federation
+    _membership: Membership
 
     def __init__(
         self,
@@ -104,6 +111,9 @@ class Master:
         self._own = None if own is None else Own(own)
         self._open = AsyncExitStack()
         self._tasks = Tasks()
+        self._grace_s = GRACE_S
+        self._claimed: FileLock | None = None
+        self._living: asyncio.Task[None] | None = None
 
     @property
     def documents(self) -> dict[str, int]:
@@ -113,25 +123,60 @@ class Master:
 
     async def start(self) -> None:
         """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
+        self._claimed = self._claim()
         try:
             await self._start()
         except BaseException:
-            await self._open.aclose()
+            await self._end()
             raise
+        self._living = asyncio.create_task(self._live_again())
         log.info("master.up", url=shown(self._url))
 
     async def stop(self) -> None:
-        """Finish what is being served and part. Jobs and transactions go on at the next start."""
-        await self._open.aclose()
+        """Finish what is being served and part. Jobs and transactions go on at another master, or at the next start."""
+        if self._living is not None:
+            self._living.cancel()
+            await asyncio.gather(self._living, return_exceptions=True)
+        await self._end()
+
+    async def _end(self) -> None:
+        try:
+            await self._open.aclose()
+        finally:
+            if self._claimed is not None:
+                self._claimed.release()
+
+    async def _live_again(self) -> None:
+        """Whenever it has lost its place: forget everything, and be a new master, as after a death."""
+        while True:
+            await self._membership.lost.wait()
+            log.warning("master.lost_its_place", id=self._membership.id)
+            self._grace_s = 0.0  # nothing that it still does can count
+            try:
+                await self._open.aclose()
+            except Exception as error:  # noqa: BLE001  # what can no longer be written must not hinder a new start
+                log.info("master.ended_badly", reason=str(error))
+            self._grace_s = GRACE_S
+            await self._start_for_sure()
+            log.info("master.up_again", id=self._membership.id)
+
+    async def _start_for_sure(self) -> None:
+        while True:
+            try:
+                return await self._start()
+            except Exception as error:  # noqa: BLE001  # the broker or the database is away: they come back
+                log.warning("master.not_up_again", reason=str(error))
+                await self._open.aclose()
+            await self._clock.sleep(AGAIN_S)
 
     async def local_key(self, existing: str | None = None) -> str:
         """An API key of the role admin for the commands on this machine: `existing`, if it is still good."""
         return await self._access.keys.ensure(LOCAL, "admin", existing)
 
     async def _start(self) -> None:
-        self._open.callback(self._claim().release)
         store = await Store.open(self._database)
         self._open.push_async_callback(store.close)
+        membership = self._membership = await self._take_a_place(store)
         keys = await asyncio.to_thread(BrokerKeys.load, self._keys, os.environ)
         self._buses = Buses(self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls)
         await self._buses.check()
@@ -146,14 +191,17 @@ class Master:
         drop = await self._guard_the_door(access, keys, presence)
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
         await gatherer.start()
+        together = await self._join_the_others(bus, membership, fleet, jobs, transactions)
         await fleet.call_the_roll()
-        await self._take_results(bus, fleet.results(jobs.on_result, transactions.on_result))
+        await self._take_results(bus, fleet.results(together.results.take))
         cache = await self._open_cache(store)
+        together.share(registry, access, cache)
         federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
             cache=cache, told=fleet.epochs, own=self._own,
         )  # fmt: skip
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
+        guard.route = together.forwarding.route
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
         quality = self._open_quality(store, registry, federation)
@@ -169,6 +217,25 @@ class Master:
             self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
         )
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
+        self._tasks.spawn(self._every(RELOAD_S, together.sharing.reload))
+
+    async def _take_a_place(self, store: Store) -> Membership:
+        """A place among the masters of this database, given up before the store is closed."""
+        seat = await asyncio.to_thread(read_or_create, self._data / "seat", lambda: new_id().encode())
+        membership = Membership(store, self._clock, seat.decode()[:32])
+        await membership.join()
+        self._open.push_async_callback(membership.leave)
+        membership.start()
+        return membership
+
+    async def _join_the_others(
+        self, bus: Bus, membership: Membership, fleet: Fleet, jobs: Jobs, transactions: Transactions
+    ) -> Together:
+        together = Together(Peers(bus, membership), fleet, jobs, transactions)
+        self._open.push_async_callback(together.stop)
+        await together.start()
+        membership.on_taken = together.drive_on
+        return together
 
     async def _open_cache(self, store: Store) -> Cache:
         cache = Cache(store, self._clock, self._search)
@@ -194,8 +261,9 @@ class Master:
         self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet
     ) -> tuple[Jobs, Transactions]:
         """What was under way when the last master ended goes on."""
-        jobs = Jobs(store, sender, self._clock, registry)
-        transactions = Transactions(store, sender, self._clock, registry, registry.find)
+        owner = self._membership.id
+        jobs = Jobs(store, sender, self._clock, registry, owner=owner)
+        transactions = Transactions(store, sender, self._clock, registry, registry.find, owner=owner)
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
         await fleet.ensure()
@@ -206,11 +274,11 @@ class Master:
     async def _take_results(self, bus: Bus, handler: Handler) -> None:
         pull = StandingPull(bus, RESULTS, MASTERS, handler)
         await pull.start()
-        self._open.push_async_callback(pull.stop)
+        self._open.push_async_callback(self._gracefully(pull.stop))
 
     async def _serve(self, bus: Bus, fleet: Fleet, access: AccessRooms, api: Api) -> None:
         service = Service(bus, "fleetfold", version=__version__, description="the masters of a fleet")
-        self._open.push_async_callback(service.stop)
+        self._open.push_async_callback(self._gracefully(service.stop))
         self._open.push_async_callback(fleet.corpora.stop)
         self._open.push_async_callback(self._tasks.cancel)
         await fleet.start()
@@ -218,6 +286,14 @@ class Master:
         await api.start(service)
         await service.start()
         await bus.link.barrier()
+
+    def _gracefully(self, stop: Callable[[float], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """`stop` with as much time as there is when it comes to that."""
+
+        async def stop_now() -> None:
+            await stop(self._grace_s)
+
+        return stop_now
 
     async def _bus(self, account: Account) -> Bus:
         return await self._open.enter_async_context(await self._buses.open(account))

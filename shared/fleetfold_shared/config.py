@@ -51,6 +51,10 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dict[Slug, str],
         Meta(description="Collections of its own, searched beside the nodes': a name, and the file it is filled from."),
     ] = {}
+    database: Annotated[
+        str | None,
+        Meta(description="The URL of its database, which several masters may share; `master.db` in `data`."),
+    ] = None
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -126,6 +126,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
             master = Master(
                 url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
                 keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
+                database=config.master.database,
             )  # fmt: skip
             await master.start()
         opened.push_async_callback(master.stop)

@@ -14,7 +14,18 @@ from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, JobNode, JobState
 
-__all__ = ["begin", "claim", "end", "late_settle", "load_running", "read_digest", "read_jobs", "read_owner", "resend", "settle"]
+__all__ = [
+    "begin",
+    "claim",
+    "end",
+    "late_settle",
+    "load_running",
+    "read_digest",
+    "read_jobs",
+    "read_owner",
+    "resend",
+    "settle",
+]
 
 _JOB = insert_once(job)
 _NODE = insert(job_node)
@@ -112,9 +123,7 @@ async def read_owner(store: Store, key: str) -> str | None:
     return None if row is None else row["owner"]
 
 
-async def load_running(
-    store: Store, owner: str | None = None, keys: Sequence[str] | None = None
-) -> list[RunningJob]:
+async def load_running(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[RunningJob]:
     """The jobs that have not ended, as they stand: all, what `owner` drives, or of that what is in `keys`."""
     query = select(job).where(job.c.state == "running")
     if owner is not None:

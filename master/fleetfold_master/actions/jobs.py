@@ -20,7 +20,7 @@ from fleetfold_master.actions.job_model import (
     parse_command_id,
     state_of,
 )
-from fleetfold_master.masters.looking import look_until_ended
+from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound

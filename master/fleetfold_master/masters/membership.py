@@ -124,11 +124,13 @@ class Membership:
         """The rows are ours: nobody else will, so it is tried until it is done, or they are ours no more."""
         while not self.lost.is_set():
             try:
-                return await on_taken(taken)
+                await on_taken(taken)
             except FleetfoldError as error:
                 log.warning("master.not_driven_on", reason=error.message)
             except Exception:  # a defect must not leave them for good
                 log.exception("master.driving_on_broke")
+            else:
+                return
             await self._clock.sleep(BEAT_S)
 
     async def _beat_on(self) -> None:

@@ -42,7 +42,7 @@ _OF_SEAT = select(master.c.id, master.c.beat).where(
 
 
 class StoredMaster(NamedTuple):
-    """A master's row. `seat` is its data directory, which only one process can have; `beat` counts up while it lives."""
+    """A master's row. `seat` is its data directory, which one process can have; `beat` counts up while it lives."""
 
     id: str
     seat: str

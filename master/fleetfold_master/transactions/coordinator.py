@@ -13,7 +13,7 @@ import msgspec
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions.delivery import AtEnd, Health, Outgoing, Sender, nothing_more, send_all, together
-from fleetfold_master.masters.looking import look_until_ended
+from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions import rows
@@ -244,7 +244,7 @@ class Transactions:
         elif not await self._store.claim(rows.guard(active.tx, self._owner), *writes):
             raise Unavailable(f"id: {active.tx.id!r} has just been changed by another master; look again", field="id")
 
-    def _taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: list[TimelineEntry]) -> Loaded:
+    def _taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: Timeline) -> Loaded:
         """The rows of what nobody drives, for this master to change; its epoch is above that of its last one."""
         if not tx.ended:
             raise Unavailable(f"id: another master drives {tx.id!r} and cannot be reached; try again", field="id")
@@ -284,4 +284,5 @@ def _unknown(key: str) -> NotFound:
     return NotFound(f"id: there is no transaction {key!r}; list them with `tx list`", field="id")
 
 
+Timeline = list[TimelineEntry]
 _Decide = Callable[[Tx, Sequence[Step]], Decision]

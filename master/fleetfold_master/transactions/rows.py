@@ -108,9 +108,7 @@ async def load(store: Store, key: str) -> Loaded | None:
     return None if row is None else (await _with_parts(store, [row]))[0]
 
 
-async def load_unfinished(
-    store: Store, owner: str | None = None, keys: Sequence[str] | None = None
-) -> list[Loaded]:
+async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[Loaded]:
     """Those that have not ended, with their timelines: all, what `owner` drives, or of that what is in `keys`."""
     query = select(tx_table).where(_UNFINISHED)
     if owner is not None:

@@ -26,7 +26,7 @@ class Rows:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def put(self, record: StoredNode) -> None:
+    async def put(self, record: StoredNode, *_fields: str) -> None:
         self.writes += 1
         await self.open.wait()
         self.by_name[record.name] = record

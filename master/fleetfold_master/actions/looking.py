@@ -19,6 +19,8 @@ async def look_until_ended(read: Callable[[], Awaitable[R]], timeout_s: float) -
     """What `read` gives, when that has ended, or after `timeout_s`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout_s
-    while (record := await read()).ended_at is None and (left_s := until - loop.time()) > 0:
+    while True:
+        record, left_s = await read(), until - loop.time()
+        if record.ended_at is not None or left_s <= 0:
+            return record
         await asyncio.sleep(min(LOOK_S, left_s))
-    return record
