@@ -83,6 +83,7 @@ class Master:
 
     federation: Federation
     _membership: Membership
+    _together: Together
 
     def __init__(
         self,
@@ -196,6 +197,7 @@ class Master:
         await self._take_results(bus, fleet.results(together.results.take))
         cache = await self._open_cache(store)
         together.share(registry, access, cache)
+        self._together = together
         federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
             cache=cache, told=fleet.epochs, own=self._own,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fleetfold_master.store import master_tables  # noqa: F401  # registered with the others
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.nodes import Nodes, StoredNode
 from fleetfold_master.store.statements import Write

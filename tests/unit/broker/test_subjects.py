@@ -24,6 +24,7 @@ KINDS = {
     "event": ("fleet.evt.shop.node.up", lambda s: s.event("shop", "node.up")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
+    "peer": ("fleet.peer.m1.result", lambda s: s.peer("m1", "result")),
     "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),
 }
 PATTERNS = {
