@@ -53,7 +53,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import Conflict, FleetfoldError
-from fleetfold_shared.ids import new_id
+from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.urls import shown
 
 __all__ = ["Master"]
@@ -113,6 +113,7 @@ class Master:
         self._open = AsyncExitStack()
         self._tasks = Tasks()
         self._grace_s = GRACE_S
+        self._cut_off: Callable[[str], Awaitable[None]] | None = None
         self._claimed: FileLock | None = None
         self._living: asyncio.Task[None] | None = None
 
@@ -179,7 +180,10 @@ class Master:
         self._open.push_async_callback(store.close)
         membership = self._membership = await self._take_a_place(store)
         keys = await asyncio.to_thread(BrokerKeys.load, self._keys, os.environ)
-        self._buses = Buses(self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls)
+        self._buses = Buses(
+            self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls,
+            name=_listed_as(membership.id),
+        )  # fmt: skip
         await self._buses.check()
         bus, gatherer = await self._bus("fleet"), Gatherer(await self._bus("fleet"))
         await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
@@ -234,6 +238,8 @@ class Master:
         self, bus: Bus, membership: Membership, fleet: Fleet, jobs: Jobs, transactions: Transactions
     ) -> Together:
         together = Together(Peers(bus, membership), fleet, jobs, transactions)
+        if self._cut_off is not None:
+            together.cut_off = self._cut_off
         self._open.push_async_callback(together.stop)
         await together.start()
         membership.on_taken = together.drive_on
@@ -318,7 +324,12 @@ class Master:
             presence.gone(name)
             return dropped
 
+        async def cut_off(master: str) -> None:
+            dropped = await connections.cut_off(_listed_as(master))
+            log.info("master.cut_off", master=master, connections=dropped)
+
         access.sessions.on_theft = drop_thief
+        self._cut_off = cut_off
         self._tasks.spawn(self._every(TURN_OUT_S, partial(_turn_out, access, connections)))
         return drop
 
@@ -344,6 +355,11 @@ class Master:
                     log.warning("master.chore_failed", reason=error.message)
                 except Exception:  # a defect in one round must not end the sweep for good
                     log.exception("master.chore_broke")
+
+
+def _listed_as(master: str) -> str:
+    """What the broker calls the connections of a master."""
+    return f"{MASTER}-{master}"
 
 
 async def _drop_nobody(_name: str) -> int:

@@ -62,7 +62,7 @@ class Membership:
         """Drives on what was taken over; until it is there, nothing is. It is called again until it succeeds."""
         self._store, self._clock, self._seat = store, clock, seat
         self._watched: dict[str, _Watched] = {}
-        self._tasks = Tasks()
+        self._beating, self._driving = Tasks(), Tasks()
 
     async def join(self) -> None:
         """Take a place, with the work of whoever had this seat before, of those that left, and of nobody.
@@ -75,11 +75,12 @@ class Membership:
 
     def start(self) -> None:
         """Beat, until `leave`."""
-        self._tasks.spawn(self._beat_on())
+        self._beating.spawn(self._beat_on())
 
     async def leave(self) -> None:
         """Give the place up: the others take over at their next beat."""
-        await self._tasks.cancel()
+        await self._beating.cancel()
+        await self._driving.cancel()
         try:
             await self._store.script(partial(master_rows.leave, me=self.id))
         except FleetfoldError as error:  # it has lost its place, or the database is away: the others will notice
@@ -118,7 +119,7 @@ class Membership:
             return
         jobs, transactions = len(taken.jobs), len(taken.transactions)
         log.warning("master.taken_over", dead=dead.id, left=dead.beat == LEFT, jobs=jobs, transactions=transactions)
-        self._tasks.spawn(self._drive_on(taken, on_taken))
+        self._driving.spawn(self._drive_on(taken, on_taken))
 
     async def _drive_on(self, taken: Taken, on_taken: OnTaken) -> None:
         """The rows are ours: nobody else will, so it is tried until it is done, or they are ours no more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -38,6 +38,8 @@ class Together:
         self.results = Results(((_job_of, jobs), (_transaction_of, transactions)), peers, fleet.learn)
         self.sharing = Sharing(peers)
         self.forwarding = Forwarding({"jobs": jobs, "tx": transactions}, peers)
+        self.cut_off: Callable[[str], Awaitable[None]] = _leave_connected
+        """Ends the connections of a dead master: while it only hangs, the broker still gives it a share of all."""
 
     async def start(self) -> None:
         """Answer the other masters."""
@@ -69,6 +71,7 @@ class Together:
         await self._jobs.recover(taken.jobs)
         await self._jobs.sweep()
         try:
+            await self.cut_off(taken.dead)
             await self._fleet.redeliver_results()
         except FleetfoldError as error:  # then they come when the broker has waited for their acks in vain
             log.warning("results.not_redelivered", reason=error.message)
@@ -93,6 +96,10 @@ def _job_of(command: str) -> str | None:
 def _transaction_of(command: str) -> str | None:
     address = parse_id(command)
     return None if address is None else address.tx
+
+
+async def _leave_connected(_master: str) -> None:
+    """A broker that asks nobody who he is cannot tell whom to part with."""
 
 
 async def _at_once(work: Callable[[], None]) -> None:

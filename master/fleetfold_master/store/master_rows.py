@@ -60,8 +60,9 @@ class Seen(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What was taken over from the dead: the ids of what goes on."""
+    """What was taken over from a dead master: the ids of what goes on."""
 
+    dead: str
     jobs: list[str]
     transactions: list[str]
 
@@ -92,7 +93,7 @@ def take(script: Script, dead: Seen, me: str) -> Taken | None:
     if script.run(_DEAD, key=dead.id, seen=dead.beat) != 1:
         return None
     jobs, transactions = (_ids(script.rows(_TAKE[table], dead=dead.id, me=me)) for table in (job, tx))
-    return Taken(jobs, transactions)
+    return Taken(dead.id, jobs, transactions)
 
 
 def _ids(rows: Iterable[Iterable[str]]) -> list[str]:
