@@ -54,13 +54,16 @@ class Report(NamedTuple):
         return f"seed {self.seed}: {ended}; {blows}; {self.seconds:.0f} s; {len(self.broken)} violations"
 
 
-async def chaos(seed: int, transactions: int, place: Path) -> Report:
+async def chaos(seed: int, transactions: int, place: Path, masters: int = 1) -> Report:
     """One fleet in `place`, `transactions` of them while it is struck, and what came of it."""
     started, rng = time.monotonic(), random.Random(seed)
     async with running_fleet(place) as fleet:
         await fleet.start_core()
+        names = ["master", *(f"master-{number}" for number in range(2, masters + 1))]
+        for name in names[1:]:
+            await fleet.start_second_master(name)
         await asyncio.gather(*(fleet.start_child(name) for name in CHILDREN))
-        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000)), asyncio.Event()
+        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000), masters=names), asyncio.Event()
         async with await fleet.client() as client:
             raging = asyncio.create_task(havoc.rage(over))
             await _work(client, rng, transactions)
@@ -124,11 +127,12 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="the first seed; 1")
     options.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other; 1")
     options.add_argument("--transactions", type=int, default=100, help="how many for each seed; 100")
+    options.add_argument("--masters", type=int, default=1, help="so many over one database, struck in turn; 1")
     given = options.parse_args()
     broken = 0
     for seed in range(given.seed, given.seed + given.seeds):
         with tempfile.TemporaryDirectory(prefix="fleetfold-chaos-") as place:
-            report = asyncio.run(chaos(seed, given.transactions, Path(place)))
+            report = asyncio.run(chaos(seed, given.transactions, Path(place), given.masters))
         print(report, flush=True)
         for line in report.broken:
             print(f"  {line}", flush=True)
