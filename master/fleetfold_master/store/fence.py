@@ -25,6 +25,9 @@ LOCKED_S = 10.0
 POLL_S = (0.0002, 0.002)
 """How often it tries. SQLite's own waiting sleeps for up to 100 ms, so that a busy process starves the others."""
 
+FROZEN_MS = 1500
+"""After which PostgreSQL ends a transaction that nothing is heard of: of a master that froze in the middle of it."""
+
 _HERE = select(master.c.id).where(master.c.id == bindparam("key")).with_for_update(read=True)
 """On PostgreSQL the row stays locked until the commit, so it cannot be deleted in between; SQLite has one writer."""
 
@@ -48,8 +51,9 @@ class Fence:
     def begin(self, connection: Any) -> None:
         """Called in the writer's thread. `Fenced` when the master has lost its place."""
         cursor = connection.cursor()
+        if connection is not self._connection:
+            self._prepare(connection, cursor)
         if self._immediate:
-            self._wait_ourselves(connection, cursor)
             _begin_immediate(cursor)
         if self.master is None:
             return
@@ -58,10 +62,13 @@ class Fence:
         if cursor.fetchone() is None:
             raise Fenced
 
-    def _wait_ourselves(self, connection: Any, cursor: Any) -> None:
-        if connection is not self._connection:
+    def _prepare(self, connection: Any, cursor: Any) -> None:
+        if self._immediate:
             cursor.execute("PRAGMA busy_timeout=0")
-            self._connection = connection
+        else:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {FROZEN_MS}")
+            connection.commit()
+        self._connection = connection
 
 
 def _begin_immediate(cursor: Any) -> None:
