@@ -30,7 +30,7 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Jobs
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
-from fleetfold_master.masters import RELOAD_S, Membership, Peers, Together
+from fleetfold_master.masters import RELOAD_S, Lives, Membership, Peers, Together
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.search import Cache, Federation, Own, OwnCollections
@@ -69,7 +69,6 @@ PRUNE_S = 3600.0
 TURN_OUT_S = 10.0
 GRACE_S = 5.0
 """What is being served has so long to end."""
-AGAIN_S = 1.0
 
 Chore = Callable[[], Awaitable[None] | None]
 
@@ -82,7 +81,6 @@ class Master:
     """
 
     federation: Federation
-    _membership: Membership
     _together: Together
 
     def __init__(
@@ -115,7 +113,8 @@ class Master:
         self._grace_s = GRACE_S
         self._cut_off: Callable[[str], Awaitable[None]] | None = None
         self._claimed: FileLock | None = None
-        self._living: asyncio.Task[None] | None = None
+        self._membership: Membership | None = None
+        self._lives = Lives(self._start, self._end, self._clock)
 
     @property
     def documents(self) -> dict[str, int]:
@@ -127,55 +126,34 @@ class Master:
         """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
         self._claimed = self._claim()
         try:
-            await self._start()
+            await self._lives.start()
         except BaseException:
-            await self._end()
+            self._claimed.release()
             raise
-        self._living = asyncio.create_task(self._live_again())
         log.info("master.up", url=shown(self._url))
 
     async def stop(self) -> None:
         """Finish what is being served and part. Jobs and transactions go on at another master, or at the next start."""
-        if self._living is not None:
-            self._living.cancel()
-            await asyncio.gather(self._living, return_exceptions=True)
-        await self._end()
-
-    async def _end(self) -> None:
         try:
-            await self._open.aclose()
+            await self._lives.stop()
         finally:
             if self._claimed is not None:
                 self._claimed.release()
 
-    async def _live_again(self) -> None:
-        """Whenever it has lost its place: forget everything, and be a new master, as after a death."""
-        while True:
-            await self._membership.lost.wait()
-            log.warning("master.lost_its_place", id=self._membership.id)
-            self._grace_s = 0.0  # nothing that it still does can count
-            try:
-                await self._open.aclose()
-            except Exception as error:  # noqa: BLE001  # what can no longer be written must not hinder a new start
-                log.info("master.ended_badly", reason=str(error))
-            self._grace_s = GRACE_S
-            await self._start_for_sure()
-            log.info("master.up_again", id=self._membership.id)
-
-    async def _start_for_sure(self) -> None:
-        while True:
-            try:
-                return await self._start()
-            except Exception as error:  # noqa: BLE001  # the broker or the database is away: they come back
-                log.warning("master.not_up_again", reason=str(error))
-                await self._open.aclose()
-            await self._clock.sleep(AGAIN_S)
+    async def _end(self) -> None:
+        """End a life; when its place is lost nothing that it still does can count, and it takes no time for that."""
+        lost = self._membership is not None and self._membership.lost.is_set()
+        self._grace_s = 0.0 if lost else GRACE_S
+        try:
+            await self._open.aclose()
+        finally:
+            await self._tasks.cancel()
 
     async def local_key(self, existing: str | None = None) -> str:
         """An API key of the role admin for the commands on this machine: `existing`, if it is still good."""
         return await self._access.keys.ensure(LOCAL, "admin", existing)
 
-    async def _start(self) -> None:
+    async def _start(self) -> Membership:
         store = await Store.open(self._database)
         self._open.push_async_callback(store.close)
         membership = self._membership = await self._take_a_place(store)
@@ -194,7 +172,7 @@ class Master:
         fleet = Fleet(bus, gatherer, registry, presence, Topology(bus), self._heartbeat_s, self._own)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
-        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet)
+        jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, membership.id)
         await gatherer.start()
         together = await self._join_the_others(bus, membership, fleet, jobs, transactions)
         await fleet.call_the_roll()
@@ -224,6 +202,7 @@ class Master:
         )
         self._tasks.spawn(self._every(PRUNE_S, access.prune))
         self._tasks.spawn(self._every(RELOAD_S, together.sharing.reload))
+        return membership
 
     async def _take_a_place(self, store: Store) -> Membership:
         """A place among the masters of this database, given up before the store is closed."""
@@ -266,10 +245,9 @@ class Master:
         return access
 
     async def _recover(
-        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet
+        self, store: Store, sender: BusSender, registry: Registry, fleet: Fleet, owner: str
     ) -> tuple[Jobs, Transactions]:
         """What was under way when the last master ended goes on."""
-        owner = self._membership.id
         jobs = Jobs(store, sender, self._clock, registry, owner=owner)
         transactions = Transactions(store, sender, self._clock, registry, registry.find, owner=owner)
         self._open.push_async_callback(jobs.close)

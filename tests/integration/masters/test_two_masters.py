@@ -10,6 +10,7 @@ import pytest
 
 from fleetfold.client import Client
 from fleetfold_master.master import Master
+from fleetfold_master.masters import Membership
 from fleetfold_master.nodes import Registry
 from fleetfold_shared.messages import NodeUpdate, StepSpec, TransactionView
 from support.inprocess import Fleet, fleet
@@ -33,13 +34,18 @@ def first(fleet: Fleet) -> Master:
     return fleet.master
 
 
+def membership_of(master: Master) -> Membership:
+    assert master._membership is not None
+    return master._membership
+
+
 def others(master: Master) -> frozenset[str]:
-    return master._membership.others
+    return membership_of(master).others
 
 
 def freeze(master: Master) -> asyncio.Event:
     """It does not beat until the event is set, as if it slept; what it is asked it still does."""
-    awake, membership = asyncio.Event(), master._membership
+    awake, membership = asyncio.Event(), membership_of(master)
     beat = membership.beat
 
     async def late() -> None:
@@ -89,7 +95,7 @@ async def test_another_master_drives_on_what_a_silent_one_drove_within_three_sec
     await fleet.start_child("shop")
     ids = [f"t{n}" for n in range(6)]
     await asyncio.gather(*(doze(fleet.client, tx, steps=3) for tx in ids))
-    silent = first(fleet)._membership.id
+    silent = membership_of(first(fleet)).id
     since = time.monotonic()
     awake = freeze(first(fleet))
     await eventually(lambda: silent not in others(other) and all(map(other._together._transactions.drives, ids)))
@@ -97,7 +103,7 @@ async def test_another_master_drives_on_what_a_silent_one_drove_within_three_sec
     views = await asyncio.gather(*(ended(fleet.client, tx) for tx in ids))
     assert {view.state for view in views} == {"committed"}
     awake.set()
-    await eventually(lambda: first(fleet)._membership.id != silent and others(first(fleet)) != frozenset())
+    await eventually(lambda: membership_of(first(fleet)).id != silent and others(first(fleet)) != frozenset())
     jobs = await asyncio.gather(*(fleet.client.run("doze", {"seconds": 0}, nodes=["shop"]) for _ in range(10)))
     assert {job.state for job in jobs} == {"ok"}
 
