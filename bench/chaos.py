@@ -88,7 +88,7 @@ class Report(NamedTuple):
         return f"seed {self.seed}: {ended}; {blows}; {self.seconds:.0f} s; {len(self.broken)} violations"
 
 
-async def chaos(seed: int, transactions: int, place: Path, mutant: str | None = None) -> Report:
+async def chaos(seed: int, transactions: int, place: Path, masters: int = 1, mutant: str | None = None) -> Report:
     """One fleet in `place`, `transactions` of them while it is struck, and what came of it."""
     started, rng = time.monotonic(), random.Random(seed)
     async with running_fleet(place) as fleet, AsyncExitStack() as wired:
@@ -97,8 +97,11 @@ async def chaos(seed: int, transactions: int, place: Path, mutant: str | None = 
             os.environ["PYTHONPATH"] = os.pathsep.join([str(MUTANTS), os.environ["PYTHONPATH"]])
         await fleet.start_core()
         wires = {name: await wired.enter_async_context(_wire(fleet)) for name in CHILDREN}
+        names = ["master", *(f"master-{number}" for number in range(2, masters + 1))]
+        for name in names[1:]:
+            await fleet.start_second_master(name)
         await asyncio.gather(*(_start_child(fleet, name, wires[name]) for name in CHILDREN))
-        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000), wires), asyncio.Event()
+        havoc, over = Havoc(fleet, random.Random(seed + 1_000_000), wires, names), asyncio.Event()
         async with await fleet.client() as client:
             raging = asyncio.create_task(havoc.rage(over))
             await _work(client, rng, transactions)
@@ -174,11 +177,12 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other; 1")
     options.add_argument("--transactions", type=int, default=100, help="how many for each seed; 100")
     options.add_argument("--mutant", help="break this promise first: no-tombstone, early-answer")
+    options.add_argument("--masters", type=int, default=1, help="so many over one database, struck in turn; 1")
     given = options.parse_args()
     broken = 0
     for seed in range(given.seed, given.seed + given.seeds):
         with tempfile.TemporaryDirectory(prefix="fleetfold-chaos-") as place:
-            report = asyncio.run(chaos(seed, given.transactions, Path(place), given.mutant))
+            report = asyncio.run(chaos(seed, given.transactions, Path(place), given.masters, given.mutant))
         print(report, flush=True)
         for line in report.broken:
             print(f"  {line}", flush=True)

@@ -30,7 +30,8 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `caller` names the inbox, unless `inbox` (what follows `_INBOX.`) does. It shows the token of `credential`, or signs
     with the nkey of `seed`. `answer_s` is how long the broker may take to let it in: it asks the masters.
-    `backoff_most_s` is the longest pause between two tries, if not the usual one.
+    `backoff_most_s` is the longest pause between two tries, if not the usual one. `name` is what the broker lists the
+    connection as, if not the caller.
     """
 
     url: str
@@ -44,6 +45,7 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     first_answer_s: float = 5.0
     ping_interval_s: float = 10.0
     backoff_most_s: float | None = None
+    name: str = ""
 
     @property
     def inbox_prefix(self) -> str:
@@ -59,7 +61,7 @@ class LinkOptions(msgspec.Struct, frozen=True, kw_only=True):
         """nats-py's options for one connection that shows `token`."""
         how: dict[str, Any] = {
             "servers": [each.strip() for each in self.url.split(",")],
-            "name": self.caller,
+            "name": self.name or self.caller,
             "inbox_prefix": self.inbox_prefix,
             "allow_reconnect": False,
             "max_reconnect_attempts": 1,  # these two rule the first connection as well

@@ -6,6 +6,7 @@ nats-py's `fetch()` stays deaf for tens of seconds after a broker restart; this 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,24 +16,33 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import STATUS
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["Handler", "StandingPull"]
+__all__ = ["Handler", "NotYet", "StandingPull"]
 
 log = structlog.get_logger(__name__)
 
 BATCH = 512
-EXPIRES_S = 20.0
-HEARTBEAT_S = 2.0
-MISSED = 3
+EXPIRES_S = 2.0
+"""How long one request stands: what comes for a process that is frozen goes to it for so long, and then to another."""
+HEARTBEAT_S = 0.5
+SILENT_S = 6.0
 ACK = b"+ACK"
+NOT_YET = b'-NAK {"delay": 300000000}'
+"""In nanoseconds."""
 HEARTBEAT_STATUS, EXPIRED = "100", "408"
 UNSERVED = "Nats-Pending-Messages"
 """How many messages of its batch an ended request has not brought."""
 
 Handler = Callable[[str, bytes], Awaitable[None]]
-"""Gets the subject and the body; what it has returned from is acked. What it raised for comes again."""
+"""Gets the subject and the body; what it has returned from is acked. What it raised for comes again: after `NotYet` in
+a moment, after a `FleetfoldError` when the broker has waited for its ack in vain.
+"""
+
+
+class NotYet(Exception):
+    """It cannot be handled now, but soon."""
 
 
 class StandingPull:
@@ -100,7 +110,7 @@ class StandingPull:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._bus.link.is_up and loop.time() - self._heard > HEARTBEAT_S * MISSED:
+            if self._bus.link.is_up and loop.time() - self._heard > SILENT_S:
                 log.warning("pull.silent", api=self._api)
                 self._open = 0
                 await self._again()
@@ -109,5 +119,9 @@ class StandingPull:
         try:
             await self._handler(message.subject, message.data)
             await self._bus.link.publish(message.reply, ACK)
+        except NotYet as later:
+            log.debug("pull.not_yet", subject=message.subject, reason=str(later))
+            with contextlib.suppress(Unavailable):  # then it comes again by itself
+                await self._bus.link.publish(message.reply, NOT_YET)
         except FleetfoldError as error:
             log.warning("pull.not_handled", subject=message.subject, reason=error.message)

@@ -60,6 +60,10 @@ class Subjects(msgspec.Struct, frozen=True):
         """request, newcomer -> one master; `verb` is `enrol`, `refresh` or `petition`."""
         return f"{self.prefix}.join.{caller}.{verb}"
 
+    def peer(self, master: str, verb: str) -> str:
+        """request, one master -> another, or -> `all`; it never leaves the masters' own account."""
+        return f"{self.prefix}.peer.{master}.{verb}"
+
     def kept(self, node: str) -> str:
         """core, broker -> the sender of a result or an event: it is stored."""
         return f"{self.prefix}.kept.{node}"

@@ -130,6 +130,10 @@ class Topology:
         info = await self._call(f"CONSUMER.INFO.{COMMANDS}.{node}", {}, missing_ok=True)
         return sys.maxsize if info.error is not None else int(info.delivered.get("stream_seq", 0))
 
+    async def redeliver_results(self) -> None:
+        """Deliver at once to the other masters what one of them took and did not ack: called when it has died."""
+        await self._call(f"CONSUMER.RESET.{RESULTS}.{MASTERS}", {})
+
     async def forget_node(self, node: str) -> None:
         """Drop the node's consumer and what is queued for it; nothing happens where there is none."""
         for call, body in (

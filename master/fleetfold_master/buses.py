@@ -23,11 +23,13 @@ Account = Literal["auth", "fleet", "sys"]
 
 
 class Buses:
-    """Opens them. Without `keys` the broker must be one that asks nobody who they are."""
+    """Opens them. Without `keys` the broker must be one that asks nobody who they are. It lists them as `name`."""
 
     def __init__(
-        self, url: str, subjects: Subjects, *, keys: BrokerKeys | None, tls: ssl.SSLContext | None = None
-    ) -> None:
+        self, url: str, subjects: Subjects, *, keys: BrokerKeys | None, tls: ssl.SSLContext | None = None,
+        name: str = NAME,
+    ) -> None:  # fmt: skip
+        self._name = name
         self._url, self._subjects, self._keys, self._tls = url, subjects, keys, tls
 
     async def check(self) -> None:
@@ -44,7 +46,9 @@ class Buses:
     async def open(self, account: Account) -> Bus:
         """A bus in that account; `Unauthenticated` when the broker's config has other keys."""
         seed = getattr(self._keys, account) if self._keys is not None else ""
-        options = LinkOptions(url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S)
+        options = LinkOptions(
+            url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S, name=self._name
+        )
         try:
             return await Bus.open(options, self._subjects)
         except (Unauthenticated, NobodyChecks):  # the keys that it knows are let in without a question

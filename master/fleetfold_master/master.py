@@ -20,6 +20,7 @@ from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.connections import Connections
 from fleetfold_broker.identity.usertoken import Issuer
 from fleetfold_broker.pull import Handler, StandingPull
+from fleetfold_broker.secretfile import read_or_create
 from fleetfold_broker.service import Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
@@ -29,8 +30,10 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.actions import Bulk, Jobs, Withdrawals
 from fleetfold_master.asking import Answering, Model
 from fleetfold_master.buses import Account, Buses
+from fleetfold_master.chores import every, keep_streams, turn_out
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.letters import Letters
+from fleetfold_master.masters import RELOAD_S, Lives, Membership, Peers, Together
 from fleetfold_master.nodes import DeclaredSlots, Presence, Registry
 from fleetfold_master.outbox import Outbox
 from fleetfold_master.quality import Book, Counts, Measuring
@@ -62,7 +65,8 @@ from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
-from fleetfold_shared.errors import Conflict, FleetfoldError
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.urls import shown
 
 __all__ = ["Master"]
@@ -78,8 +82,8 @@ UPKEEP_S = 2.0
 """How often the broker's streams are looked at, and the registry is written."""
 PRUNE_S = 3600.0
 TURN_OUT_S = 10.0
-
-Chore = Callable[[], Awaitable[None] | None]
+GRACE_S = 5.0
+"""What is being served has so long to end."""
 
 
 class Master:
@@ -90,6 +94,7 @@ class Master:
     """
 
     federation: Federation
+    _together: Together
 
     def __init__(
         self,
@@ -121,6 +126,11 @@ class Master:
         self._own = None if own is None else Own(own)
         self._open = AsyncExitStack()
         self._tasks = Tasks()
+        self._grace_s = GRACE_S
+        self._cut_off: Callable[[str], Awaitable[None]] | None = None
+        self._claimed: FileLock | None = None
+        self._membership: Membership | None = None
+        self._lives = Lives(self._start, self._end, self._clock)
 
     @property
     def documents(self) -> dict[str, int]:
@@ -130,27 +140,44 @@ class Master:
 
     async def start(self) -> None:
         """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
+        self._claimed = self._claim()
         try:
-            await self._start()
+            await self._lives.start()
         except BaseException:
-            await self._open.aclose()
+            self._claimed.release()
             raise
         log.info("master.up", url=shown(self._url))
 
     async def stop(self) -> None:
-        """Finish what is being served and part. Jobs and transactions go on at the next start."""
-        await self._open.aclose()
+        """Finish what is being served and part. Jobs and transactions go on at another master, or at the next start."""
+        try:
+            await self._lives.stop()
+        finally:
+            if self._claimed is not None:
+                self._claimed.release()
+
+    async def _end(self) -> None:
+        """End a life; when its place is lost nothing that it still does can count, and it takes no time for that."""
+        lost = self._membership is not None and self._membership.lost.is_set()
+        self._grace_s = 0.0 if lost else GRACE_S
+        try:
+            await self._open.aclose()
+        finally:
+            await self._tasks.cancel()
 
     async def local_key(self, existing: str | None = None) -> str:
         """An API key of the role admin for the commands on this machine: `existing`, if it is still good."""
         return await self._access.keys.ensure(LOCAL, "admin", existing)
 
-    async def _start(self) -> None:
-        self._open.callback(self._claim().release)
+    async def _start(self) -> Membership:
         store = await Store.open(self._database)
         self._open.push_async_callback(store.close)
+        membership = self._membership = await self._take_a_place(store)
         keys = await asyncio.to_thread(BrokerKeys.load, self._keys, os.environ)
-        self._buses = Buses(self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls)
+        self._buses = Buses(
+            self._url, self._subjects, keys=None if self._config.insecure else keys, tls=self._tls,
+            name=_listed_as(membership.id),
+        )  # fmt: skip
         await self._buses.check()
         bus, gatherer = await self._bus("fleet"), Gatherer(await self._bus("fleet"))
         await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
@@ -163,23 +190,27 @@ class Master:
         withdrawals = Withdrawals(topology, fleet.stop_commands, registry, self._clock)
         access = self._access = await self._open_access(store, registry, fleet)
         drop = await self._guard_the_door(access, keys, presence)
-        letters = Letters(store, self._clock)
+        letters = Letters(store, self._clock, by=membership.id)
         fleet.before_removal = letters.of_removed_node
         outbox = await self._open.enter_async_context(Outbox.open(store, self._clock, self._callbacks, self._keys))
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals, letters, outbox)
         await gatherer.start()
+        together = await self._join_the_others(bus, membership, fleet, jobs, transactions)
+        together.results.told = letters.of_step
         await fleet.call_the_roll()
         withdrawals.start()
         await hear_progress(bus, jobs.on_progress)
-        takers = jobs.on_result, letters.watching(transactions.on_result)
-        await self._take(bus, RESULTS, fleet.results(*takers))
+        await self._take(bus, RESULTS, fleet.results(together.results.take))
         await self._take(bus, GIVEN_UP, letters.of_advisory)
         cache = await self._open_cache(store)
+        together.share(registry, access, cache)
+        self._together = together
         federation = self.federation = Federation(
             registry, presence, fleet.corpora, gatherer.round, max_parallel=self._search.max_parallel or None,
             cache=cache, told=fleet.epochs, own=self._own,
         )  # fmt: skip
         guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, self._clock)
+        guard.route = together.forwarding.route
         access_api = AccessApi(access, registry, fleet, guard.refusals, drop, fleet.answers)
         self._open.push_async_callback(access_api.close)
         quality = self._open_quality(store, registry, federation)
@@ -201,20 +232,44 @@ class Master:
         self._open.callback(transactions.let_go)  # before the service waits for what it is serving
         outbox.start(bus)
         self._keep_time(schedules, letters)
-        self._tasks.spawn(self._every(SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep))
-        keep_streams = partial(_keep_streams, bus, fleet, jobs, transactions)
         self._tasks.spawn(
-            self._every(UPKEEP_S, registry.save, keep_streams, access.save, guard.refusals.settle, cache.save)
+            every(self._clock, SWEEP_S, presence.sweep, jobs.sweep, transactions.sweep, withdrawals.sweep)
         )
-        self._tasks.spawn(self._every(UPKEEP_S, jobs.save_progress))
-        self._tasks.spawn(self._every(PRUNE_S, access.prune, Upkeep(store, self._clock, self._retention).prune))
+        keeping = partial(keep_streams, bus, fleet, jobs, transactions)
+        self._tasks.spawn(
+            every(self._clock, UPKEEP_S, registry.save, keeping, access.save, guard.refusals.settle, cache.save)
+        )
+        self._tasks.spawn(every(self._clock, UPKEEP_S, jobs.save_progress))
+        self._tasks.spawn(every(self._clock, PRUNE_S, access.prune, Upkeep(store, self._clock, self._retention).prune))
+        self._tasks.spawn(every(self._clock, RELOAD_S, together.sharing.reload))
+        return membership
+
+    async def _take_a_place(self, store: Store) -> Membership:
+        """A place among the masters of this database, given up before the store is closed."""
+        seat = await asyncio.to_thread(read_or_create, self._data / "seat", lambda: new_id().encode())
+        membership = Membership(store, self._clock, seat.decode()[:32])
+        await membership.join()
+        self._open.push_async_callback(membership.leave)
+        membership.start()
+        return membership
+
+    async def _join_the_others(
+        self, bus: Bus, membership: Membership, fleet: Fleet, jobs: Jobs, transactions: Transactions
+    ) -> Together:
+        together = Together(Peers(bus, membership), fleet, jobs, transactions)
+        if self._cut_off is not None:
+            together.cut_off = self._cut_off
+        self._open.push_async_callback(together.stop)
+        await together.start()
+        membership.on_taken = together.drive_on
+        return together
 
     def _keep_time(self, schedules: Schedules, letters: Letters) -> None:
         self._open.push_async_callback(schedules.close)
         self._open.push_async_callback(self._tasks.cancel)
-        self._tasks.spawn(self._every(SCHEDULES_S, schedules.sweep))
-        self._tasks.spawn(self._every(LETTERS_S, letters.prune))
-        self._tasks.spawn(self._every(PRUNE_S, schedules.prune))
+        self._tasks.spawn(every(self._clock, SCHEDULES_S, schedules.sweep))
+        self._tasks.spawn(every(self._clock, LETTERS_S, letters.prune))
+        self._tasks.spawn(every(self._clock, PRUNE_S, schedules.prune))
 
     async def _open_cache(self, store: Store) -> Cache:
         cache = Cache(store, self._clock, self._search)
@@ -225,8 +280,8 @@ class Master:
     def _open_quality(self, store: Store, registry: Registry, federation: Federation) -> QualityApi:
         counts = Counts(store, self._clock, self._search.quality_days)
         self._open.push_async_callback(counts.save)
-        self._tasks.spawn(self._every(UPKEEP_S, counts.save))
-        self._tasks.spawn(self._every(PRUNE_S, counts.prune))
+        self._tasks.spawn(every(self._clock, UPKEEP_S, counts.save))
+        self._tasks.spawn(every(self._clock, PRUNE_S, counts.prune))
         return QualityApi(Book(store, self._clock), counts, Measuring(store, federation.search, self._clock), registry)
 
     async def _open_access(self, store: Store, registry: Registry, fleet: Fleet) -> AccessRooms:
@@ -241,13 +296,15 @@ class Master:
         letters: Letters, outbox: Outbox,
     ) -> tuple[Jobs, Transactions]:  # fmt: skip
         """What was under way when the last master ended goes on."""
+        assert self._membership is not None
+        owner = self._membership.id
         jobs = Jobs(
             store, sender, self._clock, registry, at_end=outbox.job_ended, withdrawals=withdrawals,
-            slots_of=DeclaredSlots(registry, self._clock), letters_for=letters.of_task,
+            slots_of=DeclaredSlots(registry, self._clock), letters_for=letters.of_task, owner=owner,
         )  # fmt: skip
         transactions = Transactions(
             store, sender, self._clock, registry, registry.find, at_end=outbox.transaction_ended,
-            withdrawals=withdrawals,
+            withdrawals=withdrawals, owner=owner,
         )  # fmt: skip
         self._open.push_async_callback(jobs.close)
         self._open.push_async_callback(transactions.close)
@@ -260,11 +317,11 @@ class Master:
     async def _take(self, bus: Bus, stream: str, handler: Handler) -> None:
         pull = StandingPull(bus, stream, MASTERS, handler)
         await pull.start()
-        self._open.push_async_callback(pull.stop)
+        self._open.push_async_callback(self._gracefully(pull.stop))
 
     async def _serve(self, bus: Bus, fleet: Fleet, access: AccessRooms, api: Api) -> None:
         service = Service(bus, "fleetfold", version=__version__, description="the masters of a fleet")
-        self._open.push_async_callback(service.stop)
+        self._open.push_async_callback(self._gracefully(service.stop))
         self._open.push_async_callback(fleet.corpora.stop)
         self._open.push_async_callback(self._tasks.cancel)
         await fleet.start()
@@ -272,6 +329,14 @@ class Master:
         await api.start(service)
         await service.start()
         await bus.link.barrier()
+
+    def _gracefully(self, stop: Callable[[float], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """`stop` with as much time as there is when it comes to that."""
+
+        async def stop_now() -> None:
+            await stop(self._grace_s)
+
+        return stop_now
 
     async def _bus(self, account: Account) -> Bus:
         return await self._open.enter_async_context(await self._buses.open(account))
@@ -294,8 +359,13 @@ class Master:
             presence.gone(name)
             return dropped
 
+        async def cut_off(master: str) -> None:
+            dropped = await connections.cut_off(_listed_as(master))
+            log.info("master.cut_off", master=master, connections=dropped)
+
         access.sessions.on_theft = drop_thief
-        self._tasks.spawn(self._every(TURN_OUT_S, partial(_turn_out, access, connections)))
+        self._cut_off = cut_off
+        self._tasks.spawn(every(self._clock, TURN_OUT_S, partial(turn_out, access, connections)))
         return drop
 
     def _claim(self) -> FileLock:
@@ -308,34 +378,12 @@ class Master:
             raise Conflict(f"another master already uses {self._data}: stop it, or name another with --data") from None
         return lock
 
-    async def _every(self, pause_s: float, *chores: Chore) -> None:
-        """Do `chores` again and again; one that fails is done again in its next turn, and holds up no other."""
-        while True:
-            await self._clock.sleep(pause_s)
-            for chore in chores:
-                try:
-                    if (work := chore()) is not None:
-                        await work
-                except FleetfoldError as error:
-                    log.warning("master.chore_failed", reason=error.message)
-                except Exception:  # a defect in one round must not end the sweep for good
-                    log.exception("master.chore_broke")
+
+def _listed_as(master: str) -> str:
+    """What the broker calls the connections of a master."""
+    return f"{MASTER}-{master}"
 
 
 async def _drop_nobody(_name: str) -> int:
     """Without identities, nobody can be told from another."""
     return 0
-
-
-async def _turn_out(access: AccessRooms, connections: Connections) -> None:
-    """End what a master that died had decided to end, and had not yet."""
-    for name in filter(access.has_lost_its_place, await connections.names()):
-        log.warning("master.turned_out", name=name, connections=await connections.drop(name))
-
-
-async def _keep_streams(bus: Bus, fleet: Fleet, jobs: Jobs, transactions: Transactions) -> None:
-    """What the broker has lost is made anew, and sent again."""
-    if bus.link.is_up and await fleet.ensure():
-        log.warning("master.broker_lost_its_store")
-        await jobs.resend_all()
-        await transactions.resend_all()

@@ -59,7 +59,10 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     database: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Its database: `postgresql://HOST/NAME` or `sqlite:///FILE`; `master.db` in `data`."),
+        Meta(
+            description="Its database, which several masters may share: `postgresql://HOST/NAME` or `sqlite:///FILE`;"
+            " `master.db` in `data`."
+        ),
     ] = None
 
 

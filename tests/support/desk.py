@@ -103,7 +103,7 @@ class _Jobs:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
-    def runs_here(self, key: str) -> bool:
+    def drives(self, key: str) -> bool:
         return False
 
     async def get(self, key: str) -> Job:
@@ -142,7 +142,7 @@ class _Transactions:
     async def list(self, limit: int, state: TransactionState | None) -> list[TransactionView]:
         return list(self.all.values())[:limit]
 
-    def open_on(self, node: str) -> list[str]:
+    async def open_on(self, node: str) -> list[str]:
         return self.open.get(node, [])
 
 

@@ -98,6 +98,11 @@ class Fleet:
         self._words["broker"] = ["broker", "--port", self.url.rpartition(":")[2], "--json"]
         await self.start("master", "master")
 
+    async def start_second_master(self, name: str = "second") -> None:
+        """Another master on the database and the keys of the first, with a data directory of its own."""
+        database = f"sqlite:///{(self.place / 'master' / 'master.db').resolve()}"
+        await self.start(name, "master", "--data", str(self.place / name), "--database", database)
+
     async def start_child(self, name: str, *words: str) -> None:
         """Start a child; it has the actions of `support.books`."""
         await self.start(name, "child", "--name", name, "--actions", "support.books:ACTIONS", *words)

@@ -60,6 +60,20 @@ class Fleet:
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())
         write_local_key(self.place / "keys", kept)
 
+    @asynccontextmanager
+    async def another_master(self, data: str = "second", first: str = "master") -> AsyncIterator[Master]:
+        """A second master on the database of the first, in the folder `data`."""
+        (self.place / data).mkdir(exist_ok=True)
+        other = Master(
+            self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
+            keys=self.place / "keys", ask=self.ask, database=f"sqlite:///{self.place / first / 'master.db'}",
+        )  # fmt: skip
+        await other.start()
+        try:
+            yield other
+        finally:
+            await other.stop()
+
     async def stop_master(self) -> None:
         if self.master is not None:
             await self.master.stop()

@@ -58,6 +58,18 @@ class Connections:
         listed = [each for answer in answers for each in answer.get("data", {}).get("connections") or ()]
         return {each["authorized_user"] for each in listed if each.get("authorized_user")}
 
+    async def cut_off(self, name: str) -> int:
+        """End the connections of a master, which are listed under this name in its own accounts; how many."""
+        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode({"limit": MOST_LISTED}))
+        found = [
+            Connection(answer["server"]["id"], each["cid"], each.get("ip", ""))
+            for answer in answers
+            for each in answer.get("data", {}).get("connections") or ()
+            if each.get("name") == name
+        ]
+        await self._kick(name, found)
+        return len(found)
+
     async def drop(self, name: str) -> int:
         """End all connections of `name`, which must be refused by now; how many there were."""
         dropped = await self._drop_once(name)
@@ -66,12 +78,15 @@ class Connections:
 
     async def _drop_once(self, name: str) -> int:
         found = await self.of(name)
+        await self._kick(name, found)
+        return len(found)
+
+    async def _kick(self, name: str, found: list[Connection]) -> None:
         for each in found:
             try:
                 await self._bus.ask(f"$SYS.REQ.SERVER.{each.server}.KICK", b'{"cid":%d}' % each.id, FIRST_WITHIN_S)
             except (Unavailable, DeadlineExceeded) as error:
                 log.warning("connection.not_dropped", name=name, reason=error.message)
-        return len(found)
 
     async def _ask_all(self, subject: str, data: bytes) -> list[dict[str, Any]]:
         """What each server answers: until they have been quiet for a moment, or the time is over."""

@@ -54,6 +54,10 @@ Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one,
 Own = Annotated[
     tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
 ]
+Database = Annotated[
+    str | None,
+    Option(help="The URL of its database, which several masters may share; `master.db` in its data directory."),
+]
 Host = Annotated[str | None, Option(help="The address the broker listens on; 127.0.0.1.")]
 
 
@@ -128,9 +132,7 @@ async def broker(
 async def master(
     *,
     data: Annotated[Path | None, Option(help="Where it keeps its database; `master` in the state directory.")] = None,
-    database: Annotated[
-        str | None, Option(help="`postgresql://HOST/NAME`; with a password rather in $FLEETFOLD_MASTER_DATABASE.")
-    ] = None,
+    database: Database = None,
     collection: Own = (),
     access: Access = ACCESS,
     daemon: Daemon = DAEMON,
@@ -142,6 +144,7 @@ async def master(
     Stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is back.
     """
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
+    config = _with_database(config, database)
     place = _chosen(data, config.master.data, "master")
     config = replace(config, master=replace(config.master, database=database or config.master.database))
     url = find_url(connection.url or config.url)
@@ -165,6 +168,10 @@ def _with_own(config: Config, words: Sequence[str]) -> Config:
         return config
     changed = asdict(config.master) | {"collections": collections(words)}
     return replace(config, master=typed(changed, MasterConfig, "master"))
+
+
+def _with_database(config: Config, url: str | None) -> Config:
+    return replace(config, master=replace(config.master, database=url)) if url else config
 
 
 def _openly(config: Config) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -36,6 +36,8 @@ class ApiKeys:
         self._saved: dict[str, float] = {}
         self._dummy = digest(new_secret())
         self._undisturbed = Undisturbed()
+        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        """Told when there is another key, or one less."""
 
     async def load(self) -> None:
         """Read what the store has; again, to see what another master has done."""
@@ -122,7 +124,7 @@ class ApiKeys:
                 f"revoke them first (`fleetfold keys revoke {ask.name}`), or choose another name",
                 field="name",
             )
-        return self._made(token, record)
+        return await self._made(token, record)
 
     async def _is_contradicted(self, record: StoredKey) -> bool:
         """Whether another master has made an unlike key of that name at the same moment; then this one is taken back.
@@ -147,13 +149,14 @@ class ApiKeys:
         if not await self._store.claim(ending(old.id, now, ends_at), created(record)):
             raise _no_such_key()
         self._by_name.setdefault(old.name, {})[old.id] = replace(old, expires_at=ends_at)
-        return self._made(token, record)
+        return await self._made(token, record)
 
     async def _revoke(self, named: str) -> Sequence[KeyInfo]:
         found, now = self._named(named), self._clock.wall()
         await self._store.write(revoked([key.id for key in found], now))
         for key in found:
             self._by_name.get(key.name, {}).pop(key.id, None)
+        await self.on_change()
         return [replace(key, revoked_at=now).info() for key in found]
 
     async def _still_good(self, name: str, role: ClientRole, text: str) -> bool:
@@ -173,8 +176,9 @@ class ApiKeys:
             created_at=now, created_by=by, expires_at=expires_at,
         )  # fmt: skip
 
-    def _made(self, token: Credential, record: StoredKey) -> KeyCreated:
+    async def _made(self, token: Credential, record: StoredKey) -> KeyCreated:
         self._by_name.setdefault(record.name, {})[record.id] = record
+        await self.on_change()
         return KeyCreated(key=token.text, info=record.info())
 
     def _named(self, key: str) -> Sequence[StoredKey]:
@@ -188,6 +192,10 @@ class ApiKeys:
     def _good_of(self, name: str) -> Sequence[StoredKey]:
         now = self._clock.wall()
         return [key for key in self._by_name.get(name, {}).values() if key.is_good(now)]
+
+
+async def _tell_nobody() -> None:
+    """There is no other master."""
 
 
 def _no_such_key() -> NotFound:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from msgspec.structs import replace
 
 from fleetfold_broker.tasks import Undisturbed
@@ -40,6 +42,8 @@ class Petitions:
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
         self._shown: set[str] = set()
         self._undisturbed = Undisturbed()
+        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        """Told when another one waits, or one less."""
 
     async def load(self) -> None:
         """Show those that wait, and no longer those that do not."""
@@ -104,6 +108,7 @@ class Petitions:
         )  # fmt: skip
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
         stored = await read_petition(self._store, name)
+        await self.on_change()
         if stored is None:
             raise Overloaded(f"node: {MOST_PENDING} nodes wait to be approved already; try again later", field="node")
         return stored
@@ -130,12 +135,15 @@ class Petitions:
         if stored is not None:
             self._show(stored)  # it may have come to another master
         self._shown.discard(node)
-        return await self._registry.approve(node)
+        record = await self._registry.approve(node)
+        await self.on_change()
+        return record
 
     async def _withdraw(self, node: str) -> None:
         await self._store.write(dropped(node))
         self._shown.discard(node)
         self._registry.withdraw(node)
+        await self.on_change()
 
     def _show(self, stored: StoredPetition) -> None:
         self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)
@@ -149,6 +157,10 @@ class Petitions:
         """Of those that have been let in, only one that has lost its credentials, and is silent, may ask again."""
         if self._sessions.has(name) or self._registry.healthy(name):
             raise Conflict(f"node: {name!r} is a member already; choose another name", field="node")
+
+
+async def _tell_nobody() -> None:
+    """There is no other master."""
 
 
 def _bounded(description: NodeDescription) -> NodeDescription:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NoReturn
 
 from fleetfold_broker.tasks import Undisturbed
@@ -53,6 +53,8 @@ class Sessions:
         self._undisturbed = Undisturbed()
         self.on_theft: Callable[[str], None] = lambda node: None  # noqa: ARG005  # until somebody wants to know
         """Told the node of a session that ended because a spent token was shown."""
+        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        """Told when a session has begun or ended."""
 
     async def load(self) -> None:
         """Read which are active; again, to see what another master has done."""
@@ -122,6 +124,7 @@ class Sessions:
         await self._store.write(*opened(record))
         self._active.pop(self._of_node.get(node, ""), None)
         self._active[record.id], self._of_node[node] = record, record.id
+        await self.on_change()
         return self._pair(record, token)
 
     async def _refresh(self, token: Credential, attempt: str, source: str) -> Tokens:
@@ -145,6 +148,8 @@ class Sessions:
         async with self._ending:
             count = await self._store.write(ended_for(node, self._clock.wall(), reason))
             self._active.pop(self._of_node.pop(node, ""), None)
+        if count:
+            await self.on_change()
         return count
 
     async def _session_of(self, token: Credential) -> StoredSession:
@@ -164,6 +169,7 @@ class Sessions:
         async with self._ending:
             await self._store.write(ended(record.id, self._clock.wall(), "reused"))
             self._forget(record)
+        await self.on_change()
         self.on_theft(record.node)
         await self._audit.write(
             record.node, "refresh.reused", "refused", role="child", node=record.node, target=record.id,
@@ -200,3 +206,7 @@ def _successor(token: Credential, attempt: str, salt: str) -> Credential:
     """The token that follows `token` by this attempt: HMAC-SHA-256 of attempt and salt under the spent secret."""
     made = hmac.digest(token.secret.encode(), f"{attempt}\n{salt}".encode(), "sha256")
     return Credential("refresh", token.name, token.id, base64.urlsafe_b64encode(made).rstrip(b"=").decode())
+
+
+async def _tell_nobody() -> None:
+    """There is no other master."""

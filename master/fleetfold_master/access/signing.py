@@ -11,7 +11,7 @@ The key without `until` signs. One with it is accepted until then, in Unix secon
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +62,8 @@ class SigningKeys:
         self._ring, self._clock, self._path = ring, clock, path
         self._stamp = _stamp(path)
         self._looked_at = clock.monotonic()
+        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        """Told when another key signs."""
 
     @classmethod
     def load(cls, directory: Path, env: Mapping[str, str], clock: Clock) -> SigningKeys:
@@ -105,6 +107,11 @@ class SigningKeys:
         retiring = [RetiringKey(key.kid, key.until) for key in ring.keys if key.until is not None]
         return SigningRotated(kid=ring.current.kid, retiring=retiring)
 
+    def refresh(self) -> None:
+        """Look at the file now: another master has changed it."""
+        self._looked_at = -LOOK_S
+        self._look()
+
     def _rotated(self, ring: _Ring, overlap_s: float) -> _Ring:
         now = self._clock.wall()
         ends = ((key, now + overlap_s if key.until is None else min(key.until, now + overlap_s)) for key in ring.keys)
@@ -123,6 +130,10 @@ class SigningKeys:
             self._ring = _read(self._path.read_bytes(), str(self._path))
         except (InvalidInput, OSError) as error:
             log.warning("signing.file_unusable", file=str(self._path), reason=str(error))
+
+
+async def _tell_nobody() -> None:
+    """There is no other master."""
 
 
 def _new() -> _Key:

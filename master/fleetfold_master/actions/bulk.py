@@ -64,7 +64,7 @@ class Bulk:
                 left_s = deadline - asyncio.get_running_loop().time()
                 if found.ended or found.unknown or left_s <= 0:
                     return found
-                here = all(map(self._jobs.runs_here, keys))
+                here = all(map(self._jobs.drives, keys))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(left_s if here else min(left_s, ELSEWHERE_S)):
                         await watch.some.wait()
@@ -72,7 +72,7 @@ class Bulk:
 
     async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:
         """Those that ended while they were watched are at hand; the others are read."""
-        gone = [key for key in keys if key not in watch.ended and not self._jobs.runs_here(key)]
+        gone = [key for key in keys if key not in watch.ended and not self._jobs.drives(key)]
         read = {job.id: job for job in await job_reads.read_many(self._store, gone)} if gone else {}
         ended = [*watch.ended.values(), *(job for job in read.values() if job.state != "running")]
         return Ends(ended, [key for key in gone if key not in read and key not in watch.ended])

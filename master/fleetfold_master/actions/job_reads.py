@@ -18,7 +18,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, JobList, Progress, Run
 
-__all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_many", "read_unheard"]
+__all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_many", "read_owner", "read_unheard"]
 
 _log = structlog.get_logger(__name__)
 _run_decoder = msgspec.json.Decoder(Run)
@@ -59,9 +59,29 @@ async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
     return [_to_job(row, nodes[row["id"]]) for row in rows]
 
 
-async def load_running(store: Store) -> list[RunningJob]:
-    """All jobs that have not ended, as they stand, in the order of their arrival."""
-    rows = await store.read(select(job).where(job.c.state == "running").order_by(job.c.created_at, job.c.id))
+async def read_owner(store: Store, key: str) -> str | None:
+    """The master that drives the job; None if it has ended, or there is none."""
+    row = await store.read_one(select(job.c.owner).where(job.c.id == key, job.c.state == "running"))
+    return None if row is None else row["owner"]
+
+
+async def load_running(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[RunningJob]:
+    """The jobs that have not ended, as they stand, in the order of their arrival: all, what `owner` drives, or of that
+    what is in `keys`.
+    """
+    query = select(job).where(job.c.state == "running").order_by(job.c.created_at, job.c.id)
+    if owner is not None:
+        query = query.where(job.c.owner == owner)
+    if keys is None:
+        return await _with_nodes(store, await store.read(query))
+    found: list[RunningJob] = []
+    for start in range(0, len(keys), 500):
+        part = query.where(job.c.id.in_(keys[start : start + 500]))
+        found += await _with_nodes(store, await store.read(part))
+    return found
+
+
+async def _with_nodes(store: Store, rows: Sequence[RowMapping]) -> list[RunningJob]:
     nodes = await _nodes_of(store, rows)
     return [_to_running(row, nodes[row["id"]]) for row in rows]
 

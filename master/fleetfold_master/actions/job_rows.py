@@ -51,9 +51,9 @@ _DROP_NODES = delete(job_node).where(job_node.c.job == bindparam("key"))
 _DROP = delete(job).where(_THIS_JOB)
 
 
-def claim(running: RunningJob) -> tuple[Write, Write]:
-    """A new job and its nodes. What was asked is kept whole: the parameters in a column of their own, the rest in
-    `spec`.
+def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
+    """A new job, driven by the master `owner`, and its nodes. What was asked is kept whole: the parameters in a column
+    of their own, the rest in `spec`.
     """
     row = {
         "id": running.id,
@@ -69,7 +69,7 @@ def claim(running: RunningJob) -> tuple[Write, Write]:
         "spec": text_of(replace(running.run, params={})),
         "cancelled_by": None,
         "note": None,
-        "owner": None,
+        "owner": owner,
     }
     return Write(_JOB, [row]), Write(_NODE, [_node_row(running.id, task) for task in running.tasks])
 

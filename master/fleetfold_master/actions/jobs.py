@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 
 from fleetfold_broker.tasks import Undisturbed
@@ -16,6 +17,7 @@ from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender,
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of, state_of
+from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.actions.slots import LEASE_S
 from fleetfold_master.actions.sweeping import Sweep
 from fleetfold_master.actions.task import Ending, Task, command_id, parse_command_id
@@ -38,13 +40,16 @@ class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
     second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends, `letters_for` each task that does.
+    `at_end` is given each `RunningJob` that ends, `letters_for` each task that does. `owner` is the master that drives
+    them, where there may be several.
     """
 
     def __init__(
         self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
         withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
+        owner: str | None = None,
     ) -> None:  # fmt: skip
+        self._owner = owner
         self._store = store
         self._clock = clock
         self._course = Course(store, sender, clock, at_end, letters_for)
@@ -146,7 +151,7 @@ class Jobs:
         """The job when it has ended, or as it is after `timeout_s`."""
         running = self._course.running.get(key)
         if running is None:
-            return await self.get(key)
+            return await look_until_ended(partial(self.get, key), timeout_s)
         await running.until_ended(timeout_s)
         return running.view()
 
@@ -155,9 +160,13 @@ class Jobs:
         """Who waits for the ends of many jobs at once."""
         return self._course.endings
 
-    def runs_here(self, key: str) -> bool:
-        """Whether the job has not ended, and this master sees to it."""
+    def drives(self, key: str) -> bool:
+        """Whether the job has not ended, and this master has it in hand."""
         return key in self._course.running
+
+    async def owner_of(self, key: str) -> str | None:
+        """The master that drives the job; None if it has ended, or there is none."""
+        return await job_reads.read_owner(self._store, key)
 
     async def changes(self, key: str, timeout_s: float) -> AsyncGenerator[Job, None]:
         """The job as it stands, and after each change, ten a second at most; until it has ended or `timeout_s` is over.
@@ -168,13 +177,14 @@ class Jobs:
         async for job in following:
             yield job
 
-    async def recover(self) -> None:
-        """Take up what an earlier master left: everything unanswered is sent again by the next sweeps, but for what was
-        cancelled, which is asked to stop again.
+    async def recover(self, keys: Sequence[str] | None = None) -> None:
+        """Take up what an earlier master left, or of that what is in `keys`: everything unanswered is sent again by the
+        next sweeps, but for what was cancelled, which is asked to stop again.
         """
         now = self._clock.wall()
-        for job in await job_reads.load_running(self._store):
-            await self._take_up(job, now)
+        for job in await job_reads.load_running(self._store, self._owner, keys):
+            if job.id not in self._course.running:
+                await self._take_up(job, now)
 
     async def sweep(self) -> None:
         """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
@@ -194,7 +204,7 @@ class Jobs:
         await self._limit(run.action, targets)
         held = run.action in self._course.slots
         job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held)
-        if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job)):
+        if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
             return await self._existing(run, caller)
         self._course.take_up(job)
         if held or await self._course.send(job, job.tasks[: job.begun]):

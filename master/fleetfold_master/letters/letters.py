@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,8 +28,6 @@ NODES_LETTERS = 1000
 
 log = structlog.get_logger(__name__)
 
-OnResult = Callable[[str, CommandResult], Awaitable[bool]]
-
 
 class _Advisory(msgspec.Struct):
     """What the broker says of a message that was given up."""
@@ -49,17 +47,6 @@ class Letters:
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
         """What `Jobs` commits with a task's end."""
         return letters_for(job, node, ending, now, by=self._by)
-
-    def watching(self, take: OnResult) -> OnResult:
-        """`take` of the transactions; what it was told is kept as a letter before it is acknowledged, if need be."""
-
-        async def taken(node: str, result: CommandResult) -> bool:
-            known = await take(node, result)
-            if known and result.code:
-                await self._of_step(node, result)
-            return known
-
-        return taken
 
     async def of_removed_node(self, node: str) -> None:
         """Keep what is queued for a node that is about to be removed, its queue with it."""
@@ -120,7 +107,8 @@ class Letters:
         """Forget those older than 90 days, and the oldest of more than 10,000."""
         await self._store.write(rows.older(self._clock.wall() - KEPT_S), rows.over(MOST))
 
-    async def _of_step(self, node: str, result: CommandResult) -> None:
+    async def of_step(self, node: str, result: CommandResult) -> None:
+        """Keep what became of a transaction's step, if it is worth that; called before the result is acknowledged."""
         address = parse_id(result.id)
         if address is None or (row := await rows.read_step(self._store, address.tx, address.step)) is None:
             return

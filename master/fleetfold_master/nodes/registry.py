@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 KEPT_STATES: frozenset[NodeState] = frozenset({"inactive", "maintenance"})
 """What an operator has set stays, whatever the node does."""
 
+BROUGHT = ("description", "last_seen_at")
+"""What heartbeats bring; the rest of a row is an operator's, perhaps at another master."""
+
 Probe = Callable[[str], Awaitable[str | None]]
 """Asks a name on the bus for its incarnation; `None` when nobody stands for it."""
 
@@ -41,10 +44,22 @@ class Registry:
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
+        self.on_change: Callable[[str], Awaitable[None]] = _tell_nobody
+        """Told the name of a node whose row is another one now."""
 
     async def load(self) -> None:
         """Read what the store has, removed nodes included."""
         self._nodes = {node.name: node for node in await self._store.list(removed=True)}
+
+    async def reload(self, name: str = "") -> list[str]:
+        """Read again what another master may have written of `name`, or of all: who is not in the fleet any more.
+
+        What heartbeats have brought here stays, while it is the same incarnation that they speak of.
+        """
+        async with self._writing:
+            found = await self._store.get(name) if name else None
+            rows = ([found] if found else []) if name else await self._store.list(removed=True)
+            return [row.name for row in rows if self._read_again(row)]
 
     async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
         """Take `name` in. Returns its record, and whether this incarnation is new here.
@@ -62,6 +77,7 @@ class Registry:
         self._presence.heard(name)
         if fresh:
             self._presence.reborn(name)
+        await self.on_change(name)
         return self.record(node), fresh
 
     def heard(self, name: str, beat: Heartbeat) -> str:
@@ -87,7 +103,7 @@ class Registry:
         async with self._writing:
             changed = list(self._unsaved)
             for name in changed:
-                await self._put(self._nodes[name])
+                await self._put(self._nodes[name], *BROUGHT)
             seen, self._seen = self._seen.difference(changed), set()
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
@@ -116,6 +132,7 @@ class Registry:
             node = msgspec.structs.replace(self._joined(name, waiting.description), last_seen_at=None)
             await self._put(node)
         self._pending.pop(name, None)
+        await self.on_change(name)
         return self.record(node)
 
     async def update(self, change: NodeUpdate) -> NodeRecord:
@@ -125,7 +142,8 @@ class Registry:
         if not wanted:
             raise InvalidInput("state: give at least one of state, title, labels, weight", field="state")
         async with self._writing:
-            await self._put(msgspec.structs.replace(self.get(change.node), **wanted))
+            await self._put(msgspec.structs.replace(self.get(change.node), **wanted), *wanted)
+        await self.on_change(change.node)
         return self.record(self.get(change.node))
 
     async def remove(self, name: str) -> None:
@@ -133,6 +151,7 @@ class Registry:
         async with self._writing:
             await self._put(msgspec.structs.replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
+        await self.on_change(name)
 
     def get(self, name: str, *, pending: bool = False) -> StoredNode:
         """A node that is in the fleet, or with `pending` waits to be; `NotFound` names those that are."""
@@ -174,10 +193,25 @@ class Registry:
             fingerprint=self._fingerprints.get(node.name, "") if node.state == "pending" else "",
         )  # fmt: skip
 
-    async def _put(self, node: StoredNode) -> None:
-        """Write `node`, with the lock held. What a heartbeat brings in the meantime is kept, for the next `save`."""
+    def _read_again(self, row: StoredNode) -> bool:
+        """Take in a row; whether its node has been removed since it was read last."""
+        known = self._nodes.get(row.name)
+        if known is not None and known.description.incarnation == row.description.incarnation:
+            row = msgspec.structs.replace(row, description=known.description, last_seen_at=known.last_seen_at)
+        elif known is not None:
+            self._presence.reborn(row.name)
+        self._nodes[row.name] = row
+        gone = row.state == "removed" and (known is None or known.state != "removed")
+        if gone:
+            self._presence.gone(row.name)
+        return gone
+
+    async def _put(self, node: StoredNode, *fields: str) -> None:
+        """Write `node`, with the lock held: of a row that is there `fields`, or what differs from before. What a
+        heartbeat brings in the meantime is kept, for the next `save`.
+        """
         before = self._nodes.get(node.name)
-        await self._store.put(node)
+        await self._store.put(node, *(fields or _difference(before, node)))
         heard = self._nodes.get(node.name)
         if heard is before:
             self._unsaved.discard(node.name)
@@ -205,3 +239,13 @@ class Registry:
             raise Conflict(
                 f"name: a living node is called {name!r} already; stop it first, or choose another name", field="name"
             )
+
+
+def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
+    """What another master may have written is left alone."""
+    names = node.__struct_fields__
+    return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
+
+
+async def _tell_nobody(_name: str) -> None:
+    """There is no other master."""

@@ -64,6 +64,8 @@ class Cache:
         self._flights: Flights[_Landed] = Flights()
         self._figures = Figures(clock.wall())
         self.popular = Popular(clock, config.cache_queries)
+        self.on_clear: Callable[[], Awaitable[None]] = _tell_nobody
+        """Told when there is nothing in the table any more."""
 
     @property
     def enabled(self) -> bool:
@@ -117,7 +119,14 @@ class Cache:
         """Forget every kept answer; how many there were."""
         there = len(self._memory)
         self._memory.clear()
-        return max(there, await self._table.clear())
+        cleared = await self._table.clear()
+        await self.on_clear()
+        return max(there, cleared)
+
+    def forget(self) -> None:
+        """The same, after another master has cleared the table."""
+        self._memory.clear()
+        self._table.forget()
 
     def stats(self) -> CacheStats:
         """The figures of now."""
@@ -159,6 +168,10 @@ class Cache:
         took_ms = wanted.took_ms()
         self._figures.hit(entry.cost_ms, took_ms)
         return replace(searched, took_ms=took_ms, cached=True)
+
+
+async def _tell_nobody() -> None:
+    """There is no other master."""
 
 
 def _is_complete(searched: Searched) -> bool:

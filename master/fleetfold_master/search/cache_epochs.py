@@ -26,13 +26,18 @@ class Epochs:
         else:
             self.rose(node, description.incarnation, epochs)
 
-    def rose(self, node: str, incarnation: str, epochs: Mapping[str, int]) -> None:
-        """The node told these along with something else. Another incarnation than that which is known says nothing."""
+    def rose(self, node: str, incarnation: str, epochs: Mapping[str, int]) -> bool:
+        """The node told these along with something else: whether any is news. Another incarnation than that which is
+        known says nothing.
+        """
         if not incarnation:
-            return
+            return False
         known, mine = self._told.setdefault(node, (incarnation, {}))
-        if known == incarnation:
-            mine.update({name: epoch for name, epoch in epochs.items() if epoch > mine.get(name, -1)})
+        if known != incarnation:
+            return False
+        news = {name: epoch for name, epoch in epochs.items() if epoch > mine.get(name, -1)}
+        mine.update(news)
+        return bool(news)
 
     def of(self, node: str) -> tuple[str, Mapping[str, int]] | None:
         """The node's incarnation and its epochs by collection; `None` before it has said anything."""

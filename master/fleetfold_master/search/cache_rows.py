@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 
 from fleetfold_master.search.cache_memory import Entry
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.search_tables import search_cache, search_question
-from fleetfold_master.store.statements import Write
+from fleetfold_master.store.statements import Write, insert_once
 
 __all__ = [
     "QuestionRow", "Shelved", "cleared", "gone", "packed", "questions", "read_entry", "read_questions", "read_shelved",
@@ -20,10 +20,10 @@ __all__ = [
 
 LEAST_PACKED_BYTES = 512
 
-_INSERT = insert(search_cache).values({c.name: bindparam(c.name) for c in search_cache.c}).inline()
+_INSERT = insert_once(search_cache)
 _DELETE = delete(search_cache).where(search_cache.c.key == bindparam("gone"))
 _CLEAR = delete(search_cache)
-_COUNT = insert(search_question).values({c.name: bindparam(c.name) for c in search_question.c}).inline()
+_COUNT = insert_once(search_question)
 _FORGET = delete(search_question)
 
 

@@ -78,9 +78,14 @@ class TableStore:
             self._waiting, self._waiting_bytes = {}, 0
             await self._store.write(cleared())
             before = len(self._there)
-            self._there.clear()
-            self.bytes = 0
+            self.forget()
         return before
+
+    def forget(self) -> None:
+        """There is nothing in the table any more."""
+        self._waiting, self._waiting_bytes = {}, 0
+        self._there.clear()
+        self.bytes = 0
 
     def _too_much(self, new: Iterable[Shelved]) -> set[str]:
         """Who has to go so that `new` has room: what is too old, then what was used least lately."""

@@ -152,7 +152,9 @@ class AccessApi:
     async def _keys_sign(self, ask: SigningRotate, who: Principal) -> SigningRotated:
         who.need_whole_fleet("keys.sign")
         overlap_s = self._rooms.tokens.lifetime_s if ask.overlap_s is None else ask.overlap_s
-        return await asyncio.to_thread(self._rooms.signing.rotate, overlap_s)
+        rotated = await asyncio.to_thread(self._rooms.signing.rotate, overlap_s)
+        await self._rooms.signing.on_change()
+        return rotated
 
     async def _whoami(self, _ask: WhoAmI, who: Principal) -> Identity:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)

@@ -113,7 +113,7 @@ class Api:
         if self._node(ask.node, who, pending=True).state == "pending":
             await self._rooms.access.shut_out(ask.node, "removed")
             return NodeRemoved(node=ask.node)
-        if still_open := self._rooms.transactions.open_on(ask.node):
+        if still_open := await self._rooms.transactions.open_on(ask.node):
             raise Conflict(
                 f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
                 field="node",

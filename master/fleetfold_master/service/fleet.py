@@ -57,6 +57,10 @@ class Fleet:
         self.epochs = Epochs()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
         """Is given each node that is about to be removed, while its queue is still there."""
+        self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = _tell_nobody
+        """Told of a result with news of its node's epochs, before anybody is told of the result."""
+        self.alone: Callable[[], bool] = lambda: True
+        """Whether there is no other master, who might know more of a node."""
 
     async def start(self) -> None:
         """Hear heartbeats."""
@@ -80,6 +84,10 @@ class Fleet:
         await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
         return lost
 
+    async def redeliver_results(self) -> None:
+        """Have the results that a dead master was given come to the living."""
+        await self._topology.redeliver_results()
+
     async def remove(self, name: str) -> None:
         """Take a node out, with its queue and its statistics."""
         await self.before_removal(name)
@@ -98,7 +106,7 @@ class Fleet:
             except InvalidInput as error:
                 log.warning("result.malformed", node=node, reason=error.message)
                 return
-            self.epochs.rose(node, result.incarnation, result.epochs)  # before anybody is told of its end
+            await self.learn(node, result)  # before anybody is told of its end
             for take in takers:
                 if await take(node, result):
                     return
@@ -106,8 +114,21 @@ class Fleet:
 
         return receive
 
+    async def learn(self, node: str, result: CommandResult) -> None:
+        """Take in what a result tells of its node."""
+        if self.epochs.rose(node, result.incarnation, result.epochs):
+            await self.on_rose(node, result)
+
+    async def reload(self, name: str = "") -> None:
+        """Read again what another master may have written of a node, or of all."""
+        for gone in await self._registry.reload(name):
+            self.corpora.forget(gone)
+            self.epochs.forget(gone)
+
     async def join(self, name: str, join: Join) -> Joined:
         """Take the node `name` in; `Conflict` when another process answers under that name."""
+        if not self.alone():
+            await self.reload(name)
         record, fresh = await self._registry.join(name, join.description, self.incarnation)
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
@@ -126,6 +147,9 @@ class Fleet:
             log.warning("heartbeat.malformed", node=name, reason=error.message)
             return
         verdict = self._registry.heard(name, beat)
+        if verdict != "ok" and not self.alone():  # it may have joined at another master
+            await self.reload(name)
+            verdict = self._registry.heard(name, beat)
         if verdict == "ok" and not beat.leaving:
             self.epochs.described(name, beat.description)
             self.corpora.announced(name, beat.description)
@@ -169,3 +193,7 @@ class Fleet:
 
 async def _nothing(_node: str) -> None:
     """Nothing."""
+
+
+async def _tell_nobody(_node: str, _result: CommandResult) -> None:
+    """There is no other master."""

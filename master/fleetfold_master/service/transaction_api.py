@@ -41,9 +41,9 @@ class TransactionApi:
         self._transactions, self._definitions = transactions, definitions
         self._check_callback = check_callback
 
-    def open_on(self, node: str) -> Sequence[str]:
-        """The ids of the transactions that still need this node."""
-        return self._transactions.open_on(node)
+    async def open_on(self, node: str) -> Sequence[str]:
+        """The ids of some transactions that still need this node, whoever drives them."""
+        return await self._transactions.open_on(node)
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of them, by name."""

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, Executable, RowMapping, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleetfold_master.store.engines import connect_raw, is_broken, open_engines, shown
+from fleetfold_master.store.fence import Fence
 from fleetfold_master.store.schema import migrate
-from fleetfold_master.store.statements import Compiler, Write, execute
+from fleetfold_master.store.statements import Compiler, Script, Write, execute
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.groupcommit import GroupCommit
 from fleetfold_shared.vacuum import free_some
@@ -41,7 +42,10 @@ class Store:
         self._compiler = Compiler(writing.dialect)
         self._away = False
         self._gone = tuple(getattr(writing.dialect.dbapi, name) for name in ("OperationalError", "InterfaceError"))
-        self._writer = GroupCommit[Any](lambda: connect_raw(writing), name="master-store", broken=is_broken)
+        self.fence = Fence(writing.dialect, self._compiler)
+        self._writer = GroupCommit[Any](
+            lambda: connect_raw(writing), begin=self.fence.begin, name="master-store", broken=is_broken
+        )
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -88,6 +92,17 @@ class Store:
                 return False
             execute(cursor, self._compiler, rest)
             return True
+
+        return await self._run(run)
+
+    async def script(self, work: Callable[[Script], T]) -> T:
+        """What `work` returns, run in the writer's thread, once all that it wrote is committed.
+
+        It may run twice, and must do nothing but use what it is given.
+        """
+
+        def run(connection: Any) -> T:
+            return work(Script(connection.cursor(), self._compiler))
 
         return await self._run(run)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import Executable, RowMapping, bindparam, select, update
 
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write, insert_once
@@ -31,7 +32,6 @@ class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _INSERT = insert_once(node)
-_REPLACE = update(node).where(node.c.name == bindparam("key")).values({c.name: bindparam(c.name) for c in node.c})
 _SEEN = update(node).where(node.c.name == bindparam("key")).values(last_seen_at=bindparam("last_seen_at"))
 _REMOVE = (
     update(node)
@@ -41,15 +41,18 @@ _REMOVE = (
 
 
 class Nodes:
-    """The table of nodes. Callers change one node from one place at a time; the last write wins."""
+    """The table of nodes. Callers change one node from one place at a time; the last write of a field wins."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def put(self, record: StoredNode) -> None:
-        """Write the whole row, whether the name was there or not."""
+    async def put(self, record: StoredNode, *fields: str) -> None:
+        """Write the row, whether the name was there or not: of one that is there only `fields`, if any are given."""
         row = _to_row(record)
-        await self._store.write(Write(_INSERT, [row]), Write(_REPLACE, [row | {"key": record.name}]))
+        wanted = {name: row[name] for name in fields or row}
+        await self._store.write(
+            Write(_INSERT, [row]), Write(_replacing(*sorted(wanted)), [wanted | {"key": record.name}])
+        )
 
     async def get(self, name: str) -> StoredNode | None:
         """The node, removed or not; None if the name was never registered."""
@@ -78,6 +81,11 @@ class Nodes:
     async def remove(self, name: str, at: float) -> bool:
         """Delete softly: the row stays, and `put` under the same name brings it back. False if it is not there."""
         return await self._store.write(Write(_REMOVE, [{"key": name, "removed_at": at}])) == 1
+
+
+@cache
+def _replacing(*fields: str) -> Executable:
+    return update(node).where(node.c.name == bindparam("key")).values({name: bindparam(name) for name in fields})
 
 
 def _to_row(record: StoredNode) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import Dialect, Executable, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["Compiler", "Cursor", "Row", "Write", "execute", "insert_once"]
+__all__ = ["Compiler", "Cursor", "Row", "Script", "Write", "execute", "insert_once"]
 
 Row = Mapping[str, Any]
 
@@ -26,6 +26,8 @@ class Cursor(Protocol):
     def execute(self, sql: str, parameters: Any, /) -> object: ...
 
     def executemany(self, sql: str, parameters: Any, /) -> object: ...
+
+    def fetchall(self) -> Sequence[Sequence[Any]]: ...
 
 
 class Write(NamedTuple):
@@ -93,3 +95,19 @@ def execute(cursor: Cursor, compiler: Compiler, writes: Iterable[Write]) -> int:
             cursor.executemany(compiled.sql, [compiled.parameters(row) for row in rows])
         touched = cursor.rowcount if touched is None else touched
     return touched or 0
+
+
+class Script(NamedTuple):
+    """One transaction of the writer, statement by statement, where what is read decides what is written."""
+
+    cursor: Cursor
+    compiler: Compiler
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """How many rows the statement touched."""
+        return execute(self.cursor, self.compiler, [Write(statement, [values])])
+
+    def rows(self, statement: Executable, **values: Any) -> Sequence[Sequence[Any]]:
+        """What the statement returns, by position."""
+        self.run(statement, **values)
+        return self.cursor.fetchall()

@@ -13,8 +13,10 @@ import msgspec
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions.delivery import AtEnd, Health, Outgoing, Sender, nothing_more, send_all, together
+from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel, redrive
@@ -22,11 +24,12 @@ from fleetfold_master.transactions.following import Tell, follow
 from fleetfold_master.transactions.given_up import given_up
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
 from fleetfold_master.transactions.operate import resolve, retry, skip
+from fleetfold_master.transactions.rows import Loaded
 from fleetfold_master.transactions.validate import Lookup, validate
 from fleetfold_master.transactions.view import digest_of, view_of
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
-from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
+from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound, Unavailable
+from fleetfold_shared.messages import CommandResult, TimelineEntry, Transact, TransactionState, TransactionView
 
 __all__ = ["Transactions"]
 
@@ -49,7 +52,9 @@ class Transactions:
         policy: Policy | None = None,
         at_end: AtEnd = nothing_more,
         withdrawals: Withdrawals | None = None,
+        owner: str | None = None,
     ) -> None:
+        self._owner = owner
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -124,7 +129,7 @@ class Transactions:
         """The transaction when it has ended, or as it is after `timeout_s`."""
         active = self._active.get(key)
         if active is None:
-            return await self.get(key)
+            return await look_until_ended(partial(self.get, key), timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 await active.ended.wait()
@@ -147,15 +152,28 @@ class Transactions:
         """The newest first, of those in `state` if it is given, without timelines."""
         return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit, state)]
 
-    def open_on(self, node: str) -> Sequence[str]:
-        """The ids of the transactions that still need this node."""
-        return [key for key, active in self._active.items() if any(step.node == node for step in active.steps)]
+    async def open_on(self, node: str) -> Sequence[str]:
+        """The ids of some transactions that still need this node, whoever drives them."""
+        return await rows.read_needing(self._store, node, limit=10)
 
-    async def recover(self) -> None:
-        """Take over what an earlier master left unfinished: the epoch rises, and all in flight is sent again."""
-        for tx, steps, timeline in await rows.load_unfinished(self._store):
-            self._active[tx.id] = Active(tx, steps, timeline)
-        await self._drive_all(self._active.values(), self._redriving(takeover=True))
+    def drives(self, key: str) -> bool:
+        """Whether this master has the transaction in hand."""
+        return key in self._active
+
+    async def owner_of(self, key: str) -> str | None:
+        """The master that drives the transaction; None if it has ended, or there is none."""
+        return await rows.read_owner(self._store, key)
+
+    async def recover(self, keys: Sequence[str] | None = None) -> None:
+        """Take over what an earlier master left unfinished, or of that what is in `keys`: the epoch rises, and all in
+        flight is sent again.
+        """
+        fresh = []
+        for tx, steps, timeline in await rows.load_unfinished(self._store, self._owner, keys):
+            if tx.id not in self._active:
+                self._active[tx.id] = Active(tx, steps, timeline)
+                fresh.append(self._active[tx.id])
+        await self._drive_all(fresh, self._redriving(takeover=True))
 
     async def resend_all(self) -> None:
         """Send all that is in flight again: the broker has lost it."""
@@ -181,7 +199,7 @@ class Transactions:
         now = self._clock.wall()
         tx = Tx(
             id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
-            deadline_at=None if transact.timeout_s is None else now + transact.timeout_s,
+            deadline_at=None if transact.timeout_s is None else now + transact.timeout_s, owner=self._owner,
             callback=transact.callback,
             definition=transact.definition,
         )  # fmt: skip
@@ -207,7 +225,7 @@ class Transactions:
                 loaded = await rows.load(self._store, key)
                 if loaded is None:
                     raise _unknown(key)
-                active = Active(*loaded)
+                active = Active(*self._taken_up(*loaded))
             await self._drive(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
         return active.view()
 
@@ -228,8 +246,8 @@ class Transactions:
         """An answer to a transaction that has ended: it belongs in the timeline, and changes nothing else."""
         async with self._late:
             loaded = await rows.load(self._store, key)
-            if loaded is not None and loaded[0].ended:
-                await self._take(Active(*loaded), node, result)
+            if loaded is not None:
+                await self._take(Active(*self._taken_up(*loaded)), node, result)
         return loaded is not None
 
     async def _drive_all(self, actives: Iterable[Active], decide: _Decide) -> None:
@@ -244,7 +262,7 @@ class Transactions:
             if writes:
                 if decision.tx.ended and decision.tx.state != active.tx.state:
                     writes += self._at_end(decision.tx, self._clock.wall())
-                await self._store.write(*writes)
+                await self._commit(active, writes)
                 self._remember(active, decision)
         self._withdraw(before, decision)
         await self._send(active, decision.commands)
@@ -255,6 +273,21 @@ class Transactions:
             for node, command, began_at in given_up(before, decision):
                 by = f"transaction {decision.tx.id}, which turns back"
                 self._withdrawals.cancel(node, [command], by, since=began_at)
+
+    async def _commit(self, active: Active, writes: Sequence[Write]) -> None:
+        """What is not in hand may be taken up by another master at the same time: then only one of the two does."""
+        if active.tx.id in self._active:
+            await self._store.write(*writes)
+        elif not await self._store.claim(rows.guard(active.tx, self._owner), *writes):
+            raise Unavailable(f"id: {active.tx.id!r} has just been changed by another master; look again", field="id")
+
+    def _taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: Timeline) -> Loaded:
+        """The rows of what nobody drives, for this master to change; its epoch is above that of its last one."""
+        if not tx.ended:
+            raise Unavailable(f"id: another master drives {tx.id!r} and cannot be reached; try again", field="id")
+        if tx.owner != self._owner:
+            tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
+        return tx, steps, timeline
 
     def _remember(self, active: Active, decision: Decision) -> None:
         if decision.tx is not active.tx:
@@ -289,4 +322,5 @@ def _unknown(key: str) -> NotFound:
     return NotFound(f"id: there is no transaction {key!r}; list them with `tx list`", field="id")
 
 
+Timeline = list[TimelineEntry]
 _Decide = Callable[[Tx, Sequence[Step]], Decision]

@@ -16,7 +16,10 @@ from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
 from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
 
-__all__ = ["Loaded", "changes", "claim", "load", "load_newest", "load_unfinished", "read_digest"]
+__all__ = [
+    "Loaded", "changes", "claim", "guard", "load", "load_newest", "load_unfinished", "read_digest", "read_needing",
+    "read_owner",
+]  # fmt: skip
 
 Loaded = tuple[Tx, tuple[Step, ...], list[TimelineEntry]]
 """A transaction, its steps in order, and its timeline."""
@@ -36,6 +39,15 @@ _INSERT_TX = insert_once(tx_table)
 _INSERT_STEP = insert(step_table)
 _INSERT_ENTRY = insert(timeline_table)
 _UPDATE_TX = update(tx_table).where(tx_table.c.id == bindparam("key")).values(_binds(_TX_CHANGES))
+_GUARD = (
+    update(tx_table)
+    .where(
+        tx_table.c.id == bindparam("key"), tx_table.c.state == bindparam("at_state"),
+        tx_table.c.entries == bindparam("at_entries"),
+    )
+    .values(owner=bindparam("owner"))
+)  # fmt: skip
+_UNFINISHED = or_(tx_table.c.state == "running", tx_table.c.state == "compensating")
 _UPDATE_STEP = (
     update(step_table)
     .where(step_table.c.tx == bindparam("key"), step_table.c.position == bindparam("at_position"))
@@ -65,6 +77,25 @@ def changes(tx: Tx, steps: Sequence[Step], decision: Decision) -> list[Write]:
     return writes
 
 
+def guard(tx: Tx, owner: str | None) -> Write:
+    """Take hold of a transaction that nobody drives, for `owner`; touches nothing if it is not as it was read."""
+    row = {"key": tx.id, "at_state": tx.state, "at_entries": tx.entries, "owner": owner}
+    return Write(_GUARD, [row])
+
+
+async def read_owner(store: Store, key: str) -> str | None:
+    """The master that drives the transaction; None if it has ended, or there is none."""
+    row = await store.read_one(select(tx_table.c.owner).where(tx_table.c.id == key, _UNFINISHED))
+    return None if row is None else row["owner"]
+
+
+async def read_needing(store: Store, node: str, limit: int) -> list[str]:
+    """The ids of transactions that have not ended and have a step on `node`, whoever drives them."""
+    query = select(tx_table.c.id).join(step_table, step_table.c.tx == tx_table.c.id)
+    found = await store.read(query.where(_UNFINISHED, step_table.c.node == node).distinct().limit(limit))
+    return [row["id"] for row in found]
+
+
 async def read_digest(store: Store, key: str) -> str | None:
     """What the transaction of that id asks for; None if there is none."""
     row = await store.read_one(select(tx_table.c.digest).where(tx_table.c.id == key))
@@ -77,10 +108,18 @@ async def load(store: Store, key: str) -> Loaded | None:
     return None if row is None else (await _with_parts(store, [row]))[0]
 
 
-async def load_unfinished(store: Store) -> list[Loaded]:
-    """All that have not ended, with their timelines."""
-    running = or_(tx_table.c.state == "running", tx_table.c.state == "compensating")
-    return await _with_parts(store, await store.read(select(tx_table).where(running)))
+async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[Loaded]:
+    """Those that have not ended, with their timelines: all, what `owner` drives, or of that what is in `keys`."""
+    query = select(tx_table).where(_UNFINISHED)
+    if owner is not None:
+        query = query.where(tx_table.c.owner == owner)
+    if keys is None:
+        return await _with_parts(store, await store.read(query))
+    found: list[Loaded] = []
+    for start in range(0, len(keys), 500):
+        part = query.where(tx_table.c.id.in_(keys[start : start + 500]))
+        found += await _with_parts(store, await store.read(part))
+    return found
 
 
 async def load_newest(store: Store, limit: int, state: TransactionState | None = None) -> list[Loaded]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,15 @@ async def test_again_is_a_new_job_and_only_once(room: Room) -> None:
 STEP = StepSpec(name="a", node="shop", action="reserve", params={"sku": "x", "quantity": 1}, rollback=Rollback("undo"))
 
 
+async def _take(room: Room, node: str, result: CommandResult) -> bool:
+    known = await room.transactions.on_result(node, result)
+    await room.letters.of_step(node, result)
+    return known
+
+
 async def test_a_steps_poison_is_a_letter_that_leads_to_the_transaction(room: Room) -> None:
     await room.transactions.start(Transact(id="t1", steps=[STEP]), "ann")
-    take = room.letters.watching(room.transactions.on_result)
+    take = partial(_take, room)
     [(_, command)] = room.outbox.take()
     assert await take("shop", _dead(command, "poison"))
     [letter] = await room.found()
@@ -181,7 +188,7 @@ async def test_a_steps_poison_is_a_letter_that_leads_to_the_transaction(room: Ro
 async def test_a_step_that_only_turns_its_transaction_back_is_no_letter_and_what_cannot_undo_it_is(room: Room) -> None:
     second = StepSpec(name="b", node="blog", action="note", params={"text": "x"})
     await room.transactions.start(Transact(id="t1", steps=[STEP, second]), "ann")
-    take = room.letters.watching(room.transactions.on_result)
+    take = partial(_take, room)
     [(_, first)] = room.outbox.take()
     await take("shop", answer(first))
     [(_, note)] = room.outbox.take()

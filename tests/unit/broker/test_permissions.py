@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetfold_broker.identity.config import identity_config
 from fleetfold_broker.identity.grants import Grade, Grant, narrow_inbox
+from fleetfold_broker.identity.keys import PublicKeys
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import CAPABILITIES, Capability, Role
@@ -139,3 +141,12 @@ def test_the_inbox_of_a_newcomer_depends_on_its_token_and_does_not_show_it() -> 
 def test_another_fleets_prefix_gives_nothing_in_this_one() -> None:
     said = _say(_node(*CAPABILITIES, prefix="other")) | _hear(_node(*CAPABILITIES, prefix="other"))
     assert not any(subject.startswith("fleet.") for subject in said)
+
+
+@pytest.mark.parametrize("role", [*CLIENTS, "child"])
+def test_masters_alone_speak_and_hear_as_masters(role: Role) -> None:
+    grant = Grant(name="shop", role=role, capabilities=frozenset(CAPABILITIES))
+    allowed = permissions(grant, SUBJECTS)
+    keys = PublicKeys(issuer="I", auth="A", fleet="F", sys="S")
+    for texts in (_say(allowed), _hear(allowed), [identity_config(keys)]):
+        assert not [text for text in texts if "peer" in text or "fleet.>" in text]

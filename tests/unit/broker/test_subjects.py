@@ -25,6 +25,7 @@ KINDS = {
     "tell": ("fleet.tell.ann.order.done", lambda s: s.tell("ann", "order.done")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
+    "peer": ("fleet.peer.m1.result", lambda s: s.peer("m1", "result")),
     "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),
 }
 PATTERNS = {

@@ -26,10 +26,16 @@ class Rows:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def put(self, record: StoredNode) -> None:
+    async def put(self, record: StoredNode, *fields: str) -> None:
         self.writes += 1
         await self.open.wait()
+        there = self.by_name.get(record.name)
+        if there is not None and fields:
+            record = msgspec.structs.replace(there, **{name: getattr(record, name) for name in fields})
         self.by_name[record.name] = record
+
+    async def get(self, name: str) -> StoredNode | None:
+        return self.by_name.get(name)
 
     async def seen(self, times: dict[str, float]) -> None:
         self.writes += 1
@@ -289,3 +295,29 @@ async def test_heartbeats_with_nothing_new_cost_one_write_for_all_nodes(room: Ro
     await room.registry.save()
     assert room.rows.writes == before + 1
     assert {node.last_seen_at for node in room.rows.by_name.values()} == {room.clock.wall()}
+
+
+async def test_what_another_master_has_changed_is_read_again_and_not_written_over() -> None:
+    rows = Rows()
+    room, other = Room(rows), Room(rows)
+    await room.join()
+    await other.registry.reload()
+    await other.registry.update(NodeUpdate(node="shop", state="maintenance"))
+    room.registry.heard("shop", beat(collections=[CollectionInfo("docs", 7)]))
+    await room.registry.reload("shop")
+    await room.registry.save()
+    for registry in (room.registry, other.registry):
+        assert registry.get("shop").state == "maintenance"
+    assert room.registry.get("shop").description.collections == [CollectionInfo("docs", 7)]
+    assert rows.by_name["shop"].state == "maintenance"
+
+
+async def test_a_node_removed_at_another_master_is_gone_here() -> None:
+    rows = Rows()
+    room, other = Room(rows), Room(rows)
+    await room.join()
+    await other.registry.reload()
+    await other.registry.remove("shop")
+    assert await room.registry.reload("shop") == ["shop"]
+    assert await room.registry.reload("shop") == []
+    assert not room.presence.is_up("shop")

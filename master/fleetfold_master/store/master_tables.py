@@ -1,0 +1,23 @@
+"""The table of masters: one row for each that is there, and drives jobs and transactions."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Double, Integer, String, Table
+
+from fleetfold_master.store.tables import metadata
+
+__all__ = ["LEFT", "master"]
+
+LEFT = -1
+"""The beat of a master that has stopped in good order: what it drove is anybody's."""
+
+master = Table(
+    "master",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("seat", String(32), nullable=False),
+    Column("beat", Integer, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+)
