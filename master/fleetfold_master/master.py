@@ -193,6 +193,7 @@ class Master:
         letters = Letters(store, self._clock, by=membership.id)
         fleet.before_removal = letters.of_removed_node
         outbox = await self._open.enter_async_context(Outbox.open(store, self._clock, self._callbacks, self._keys))
+        outbox.on_given_up(letters.of_delivery)
         jobs, transactions = await self._recover(store, BusSender(bus), registry, fleet, withdrawals, letters, outbox)
         await gatherer.start()
         together = await self._join_the_others(bus, membership, fleet, jobs, transactions)
@@ -223,7 +224,7 @@ class Master:
         runs = RunsApi(registry, jobs, Bulk(store, jobs), guard.refusals, self._clock, outbox.check)
         others = (
             runs, JobApi(jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority),
-            LetterApi(letters, starting),
+            LetterApi(letters, starting, outbox.retry),
         )  # fmt: skip
         rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)
         api = Api(bus, registry, presence, fleet, federation, jobs, gatherer, guard, rooms)

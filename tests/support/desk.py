@@ -207,7 +207,7 @@ class Desk:
         self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
         others = (
             runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority),
-            LetterApi(self.letters, starting),
+            LetterApi(self.letters, starting, _nobody),
         )  # fmt: skip
         rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)
         self.api = Api(
@@ -276,3 +276,7 @@ def transaction(key: str, caller: str, *nodes: str) -> TransactionView:
     return TransactionView(
         id=key, name="", state="committed", steps=steps, timeline=[], caller=caller, created_at=1.0, ended_at=2.0
     )
+
+
+async def _nobody(key: str) -> None:
+    raise NotFound(f"id: no delivery {key!r} was given up", field="id")

@@ -11,7 +11,8 @@ import structlog
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, command_id, parse_command_id
 from fleetfold_master.letters import rows
-from fleetfold_master.letters.burial import fitting, letter_id, letters_for, letters_for_step
+from fleetfold_master.letters.burial import fitting, letter_id, letters_for, letters_for_step, undelivered
+from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions.model import parse_id
@@ -47,6 +48,19 @@ class Letters:
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
         """What `Jobs` commits with a task's end."""
         return letters_for(job, node, ending, now, by=self._by)
+
+    def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[Write]:
+        """What is committed when a callback or an alert is given up."""
+        of_job = delivery.type == "job.ended"
+        history = [
+            LetterEvent(delivery.created_at, delivery.type, delivery.record),
+            LetterEvent(now, "given_up", f"after {delivery.tries} tries"),
+        ]
+        letter = undelivered(
+            delivery.id, delivery.target, None, why, history, now, job=delivery.record if of_job else None,
+            tx=None if of_job else delivery.record, caller=delivery.name,
+        )  # fmt: skip
+        return (letter,)
 
     async def of_removed_node(self, node: str) -> None:
         """Keep what is queued for a node that is about to be removed, its queue with it."""

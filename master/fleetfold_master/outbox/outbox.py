@@ -14,7 +14,7 @@ from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.destinations import Destinations
 from fleetfold_master.outbox.endings import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.model import Delivery, NotDelivered
-from fleetfold_master.outbox.publisher import Publisher
+from fleetfold_master.outbox.publisher import GivenUp, Publisher
 from fleetfold_master.outbox.signing import WebhookSecret
 from fleetfold_master.outbox.telling import event_of, webhook_of
 from fleetfold_master.outbox.webhooks import Webhooks
@@ -57,6 +57,10 @@ class Outbox:
         """Send what is due, from now on."""
         self._events = EventStore(bus)
         self._tasks.spawn(self._publisher.run())
+
+    def on_given_up(self, hook: GivenUp) -> None:
+        """What else is committed when a delivery is given up."""
+        self._publisher.on_given_up = hook
 
     def job_ended(self, job: EndedJob, now: float) -> Sequence[Write]:
         """What else is committed with a job's end."""

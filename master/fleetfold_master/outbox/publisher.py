@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -18,10 +18,11 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 
-__all__ = ["Publisher"]
+__all__ = ["GivenUp", "Publisher"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ MOST_REASON_CHARS = 500
 
 Send = Callable[[Delivery], Awaitable[None]]
 """Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are for good."""
+GivenUp = Callable[[Delivery, str, float], Sequence[Write]]
+"""What else is committed when a delivery is given up, given why and the time."""
 
 
 class Publisher:
@@ -48,6 +51,7 @@ class Publisher:
         self._tasks = Tasks()
         self._busy = Counter[str]()
         self._more = False
+        self.on_given_up: GivenUp = _nothing
 
     def stir(self) -> None:
         """Look soon: something is being written."""
@@ -122,7 +126,8 @@ class Publisher:
         return None
 
     async def _give_up(self, delivery: Delivery, why: str) -> None:
-        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]))
+        more = self.on_given_up(delivery, why, self._clock.wall())
+        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]), *more)
         log.warning("outbox.given_up", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
 
     def _done(self, delivery: Delivery) -> None:
@@ -131,3 +136,7 @@ class Publisher:
             del self._busy[delivery.place]
         if self._more:
             self.stir()
+
+
+def _nothing(_delivery: Delivery, _why: str, _now: float) -> Sequence[Write]:
+    return ()

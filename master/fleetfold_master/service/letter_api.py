@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -29,10 +30,12 @@ __all__ = ["LetterApi"]
 
 
 class LetterApi:
-    """The verbs, each with the message it takes. Who retries a letter must be allowed to run its action."""
+    """The verbs, each with the message it takes. Who retries a letter must be allowed to run its action. `redeliver`
+    tries a callback again that was given up.
+    """
 
-    def __init__(self, letters: Letters, starting: Starting) -> None:
-        self._letters, self._starting = letters, starting
+    def __init__(self, letters: Letters, starting: Starting, redeliver: Callable[[str], Awaitable[None]]) -> None:
+        self._letters, self._starting, self._redeliver = letters, starting, redeliver
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of them, by name."""
@@ -62,6 +65,10 @@ class LetterApi:
 
     async def _retry(self, ask: LetterRetry, who: Principal) -> LetterRetried:
         letter = await self._seen(ask.id, who, "letters.retry")
+        if letter.reason == "undelivered":
+            await self._redeliver(letter.command)
+            await self._letters.drop(letter.id)  # it is another if that is given up as well
+            return LetterRetried(id=ask.id, job=letter.job or letter.tx or "")
         run = await self._letters.again(letter)
         try:
             await self._starting.ask(run, who)

@@ -95,7 +95,7 @@ class LetterRetry(Message, frozen=True, kw_only=True):
 
 
 class LetterRetried(Message, frozen=True, kw_only=True):
-    """The job that does it again."""
+    """The job that does it again; of a callback, the job or the transaction that it tells of."""
 
     id: str
     job: str
