@@ -176,7 +176,9 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="the first seed; 1")
     options.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other; 1")
     options.add_argument("--transactions", type=int, default=100, help="how many for each seed; 100")
-    options.add_argument("--mutant", help="break this promise first: no-tombstone, early-answer")
+    options.add_argument(
+        "--mutant", help="break this promise first: no-tombstone, early-answer, no-fence (of several masters)"
+    )
     options.add_argument("--masters", type=int, default=1, help="so many over one database, struck in turn; 1")
     given = options.parse_args()
     broken = 0

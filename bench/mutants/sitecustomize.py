@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["MUTANTS"]
 
 ANSWERED_EARLY_S = 0.25
+NEWEST_EPOCH = 1_000_000
 
 
 def no_tombstone() -> None:
@@ -57,7 +58,32 @@ def early_answer() -> None:
     Runner.run = hasty  # type: ignore[method-assign,assignment]
 
 
-MUTANTS: dict[str, Callable[[], None]] = {"no-tombstone": no_tombstone, "early-answer": early_answer}
+def no_fence() -> None:
+    """A master that was taken for dead goes on writing when it wakes up, and nodes heed what it still says."""
+    from msgspec.structs import replace
+
+    from fleetfold_child.ledger import Ledger
+    from fleetfold_master.store.fence import Fence
+
+    admit, begin = Ledger.admit, Fence.begin
+
+    async def heeding(self: Any, command: Any, plan: Any) -> Any:
+        return await admit(self, replace(command, epoch=NEWEST_EPOCH), plan)
+
+    def unlooked(self: Any, connection: Any) -> None:
+        held, self.master = self.master, None
+        try:
+            begin(self, connection)
+        finally:
+            self.master = held
+
+    Ledger.admit = heeding  # type: ignore[method-assign]
+    Fence.begin = unlooked  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    "no-tombstone": no_tombstone, "early-answer": early_answer, "no-fence": no_fence,
+}  # fmt: skip
 
 if (name := os.environ.get("FLEETFOLD_MUTANT")) is not None:
     MUTANTS[name]()
