@@ -109,7 +109,7 @@ def test_what_happens_is_told_line_by_line_and_then_the_end() -> None:
         ],
     )  # fmt: skip
     told = run_command("tx", "follow", "t1", fleet=FakeFleet(answer=ended))
-    assert told.code == 1
+    assert told.code == 9
     first, second, last = told.out.splitlines()
     assert first.endswith("0 ms  accepted: asked for by cli")
     assert second.endswith("1,500 ms  pay failed: declined")
