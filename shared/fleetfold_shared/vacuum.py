@@ -45,7 +45,8 @@ def free_some(connection: Executes, pages: int = STEP_PAGES) -> bool:
     spare = _number(connection, "freelist_count") - SPARE_PAGES
     if spare <= 0:
         return False
-    connection.execute(f"PRAGMA incremental_vacuum({min(pages, spare)})").fetchall()  # a page is freed by each row read
+    for _ in range(min(pages, spare)):  # Python reads no rows of a pragma without columns, so each frees one page
+        connection.execute("PRAGMA incremental_vacuum(1)")
     return spare > pages
 
 
