@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import msgspec
 import structlog
 from filelock import FileLock, Timeout
 
+from fleetfold_broker.claims import claim_port, hold_store
 from fleetfold_broker.identity.config import identity_config
 from fleetfold_broker.identity.keys import PublicKeys
 from fleetfold_broker.orphans import die_with_parent
@@ -33,8 +32,6 @@ READY_S = 15.0
 STOP_S = 10.0
 STREAMS_CLOSED, STREAMS_CLOSED_S = b"JetStream Shutdown", 0.3
 """What the server logs when its streams are safe, and how much longer it may take then."""
-TAKE_OVER_S = 60.0
-"""A server takes 10 ms for each consumer to stop."""
 RESTART_PAUSE_S = 0.2
 
 CONFIG = """\
@@ -115,8 +112,8 @@ class EmbeddedBroker:
                 f"another broker already uses {self.directory}: stop it, or name another directory"
             ) from None
         try:
-            self._held = await _hold(self.directory)
-            self.port = _claim(self.host, self.port)
+            self._held = await hold_store(self.directory)
+            self.port = claim_port(self.host, self.port)
             await self._spawn()
         except BaseException:
             self._release()
@@ -208,32 +205,6 @@ class EmbeddedBroker:
         return fatal[-1] if fatal else f"see {self.log_file}"
 
 
-async def _hold(directory: Path) -> int:
-    """A lock on the store that the server inherits, so that it lasts as long as its owner or it lives.
-
-    Waits for the server of an owner that was killed: two on one store would spoil it.
-    """
-    held = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        async with asyncio.timeout(TAKE_OVER_S):
-            while not _locked(held):  # noqa: ASYNC110 (a file lock tells nobody when it is free)
-                await asyncio.sleep(0.02)
-    except BaseException as error:
-        os.close(held)
-        if not isinstance(error, TimeoutError):
-            raise
-        raise Conflict(f"a former server still runs in {directory}: end it, or name another directory") from None
-    return held
-
-
-def _locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 async def _ended(process: asyncio.subprocess.Process, within_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
@@ -245,16 +216,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.kill()
         await process.wait()
-
-
-def _claim(host: str, port: int) -> int:
-    """`port`, or a free one for 0; `Conflict` when somebody listens there already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Conflict(
-                f"port {port} on {host} is in use ({error.strerror}): stop what listens there, or choose another --port"
-            ) from None
-        return int(probe.getsockname()[1])

@@ -8,9 +8,7 @@ child.run()
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,11 +18,11 @@ from types import ModuleType
 from typing import Any, Self
 
 import structlog
-import uvloop
 
+from fleetfold.holdings import Holdings
 from fleetfold.invitation import invite_itself
-from fleetfold.process import calm_collector
-from fleetfold.sources import Source, SourceLog, records
+from fleetfold.sources import Source
+from fleetfold.standalone import run_alone
 from fleetfold.state import find_url, state_directory
 from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
@@ -35,11 +33,11 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Action, Actions
 from fleetfold_child.answerer import Answerer, check_answerer
 from fleetfold_child.arrival import arrive, check_join_token
-from fleetfold_child.builtin import builtin_actions, no_source
+from fleetfold_child.builtin import builtin_actions
 from fleetfold_child.database import Database
 from fleetfold_child.databases import Databases, with_secrets
 from fleetfold_child.door import BusDoor, asking
-from fleetfold_child.index import Collection, DataLock
+from fleetfold_child.index import DataLock
 from fleetfold_child.ledger import Ledger, check_kept
 from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
@@ -47,12 +45,10 @@ from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.config import TlsConfig
-from fleetfold_shared.declaredkeys import declared_keys
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
-from fleetfold_shared.errors import Conflict, FleetfoldError
-from fleetfold_shared.ids import check_node_name, check_slug, new_id
+from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
-from fleetfold_shared.scoring import check_alpha
 
 __all__ = ["Child"]
 
@@ -102,16 +98,13 @@ class Child:
             incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=weight,
             concurrency=concurrency, analyzer=ANALYZER, embedder=embedder,
         )  # fmt: skip
-        self._sources: dict[str, Source | None] = {}
-        self._keys: dict[str, list[str]] = {}
-        self._alphas: dict[str, float | None] = {}
-        self._replicas: dict[str, str] = {}
+        self._holdings = Holdings()
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
         self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
         self._open = AsyncExitStack()
-        self._collections: dict[str, Collection] = {}
+        self._collections = self._holdings.collections
         self._node: Node | None = None
         self._background = Tasks()
 
@@ -132,13 +125,7 @@ class Child:
         `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
         a name that nodes with the same documents share: a search asks one of their collections.
         """
-        declared_keys(keys)
-        check_alpha(alpha)
-        if replica is not None:
-            self._replicas[name] = check_slug(replica, "replica")
-        if check_slug(name, "collection") in self._sources:
-            raise Conflict(f"collection: {name!r} is declared twice", field="collection")
-        self._sources[name], self._keys[name], self._alphas[name] = source, list(keys), alpha
+        self._holdings.declare(name, source, keys, alpha, replica)
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
@@ -178,8 +165,8 @@ class Child:
         """Open the data, be let in, read the sources, join the fleet. `Conflict` when the data or the name is in use,
         `Unauthenticated` when the fleet does not take the node's credentials, or it has none.
         """
-        if self._sources:
-            self._actions.add(builtin_actions(self._sync))
+        if self._holdings:
+            self._actions.add(builtin_actions(self._holdings.sync))
         try:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
@@ -212,25 +199,7 @@ class Child:
 
         For a program of its own: what goes wrong ends it with one line on stderr and the error's exit code.
         """
-        try:
-            uvloop.run(self._run())
-        except FleetfoldError as error:
-            print(f"fleetfold: {error.message}", file=sys.stderr)
-            sys.exit(error.exit_code)
-
-    async def _run(self) -> None:
-        await self.start()
-        calm_collector()
-        told = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-        waiting = [asyncio.create_task(told.wait()), asyncio.create_task(self.wait())]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        await self.stop()
-        if not told.is_set():
-            raise Conflict(f"{self.name}: {self._node.stop_reason if self._node else 'stopped'}", field="name")
+        run_alone(self)
 
     async def _connect(self) -> tuple[Bus, AbstractSet[Capability]]:
         """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
@@ -256,18 +225,15 @@ class Child:
         return check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
 
     async def _open_data(self) -> Ledger:
-        embedder = await asyncio.to_thread(load_embedder, self._embedder)
-        for name in self._sources:
-            collection = await Collection.open(
-                name, self.data, embedder=embedder, incarnation=self._describing.incarnation, on_change=self._changed,
-                keys=self._keys[name], alpha=self._alphas[name], replica=self._replicas.get(name),
-            )  # fmt: skip
-            self._collections[name] = await self._open.enter_async_context(collection)
+        await self._holdings.open(
+            self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
+            on_change=self._changed,
+        )  # fmt: skip
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
         self._open.push_async_callback(ledger.close)
         for function in self._prepare:
             await function(ledger.database)
-        await self._ingest()
+        await self._holdings.fill(self.data)
         return ledger
 
     async def _open_databases(self) -> Databases:
@@ -275,21 +241,6 @@ class Child:
         databases = await Databases.open(urls, self._actions, node=self.name, concurrency=self._describing.concurrency)
         self._open.push_async_callback(databases.close)
         return databases
-
-    async def _ingest(self) -> None:
-        """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
-        seen = SourceLog(self.data / "sources.json")
-        for name, source in self._sources.items():
-            if source is not None and not seen.is_known(name, source):
-                report = await self._collections[name].index(records(source))
-                log.info("child.ingested", collection=name, taken=report.taken, changed=report.changed)
-                seen.remember(name, source)
-
-    async def _sync(self, name: str) -> object:
-        source = self._sources.get(name)
-        if source is None:
-            raise no_source(name)
-        return await self._collections[name].sync(records(source))
 
     def _changed(self, _info: object) -> None:
         if self._node is not None:

@@ -14,12 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from fleetfold.patientask import AWAY, Ask, PatientAsk, now, pause_s
-from fleetfold_shared.errors import (
-    ErrorBody,
-    InvalidInput,
-    NotFound,
-    TooLarge,
-)
+from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
     MOST_RUNS,
     JobEnd,

@@ -14,14 +14,15 @@ from pathlib import Path
 import msgspec
 
 from fleetfold_child import admission as rules
-from fleetfold_child import cancelling
+from fleetfold_child import cancelled, cancelling, compensation
+from fleetfold_child import ledger_results as results
 from fleetfold_child import ledger_schema as schema
 from fleetfold_child import notes as notebooks
 from fleetfold_child.admission import Admission, Decision, Plan
 from fleetfold_child.cancelling import Cancellation
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
-from fleetfold_child.notes import Forward, Note, log_of
+from fleetfold_child.notes import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
@@ -31,7 +32,6 @@ from fleetfold_shared.vacuum import free_some
 __all__ = ["Ledger", "check_kept"]
 
 _SUSPECT_AFTER_CRASHES = 2
-_PRUNED_AT_ONCE = 1000
 
 
 def check_kept(days: float) -> float:
@@ -68,10 +68,7 @@ class Ledger:
         def prepare(connection: sqlite3.Connection) -> set[str]:
             schema.create(connection)
             schema.recover(connection)
-            found = connection.execute(
-                "SELECT id FROM fleetfold_command WHERE state = 'running' AND crashes >= ?", (_SUSPECT_AFTER_CRASHES,)
-            )
-            return {command_id for (command_id,) in found}
+            return schema.find_crashed(connection, _SUSPECT_AFTER_CRASHES)
 
         try:
             suspects = await writer.run(prepare)
@@ -96,7 +93,9 @@ class Ledger:
         return command_id in self._suspects
 
     async def admit(self, command: Command, plan: Plan) -> Admission:
-        """Decide what to do with the command and write that down, in one commit. The rules stand in `admission`."""
+        """Decide what to do with the command and write that down, in one commit. The rules stand in `admission` and
+        `compensation`.
+        """
         admission = await self._writer.run(lambda connection: self._admit(connection, command, plan))
         if admission.decision is Decision.RUN:
             self._abandoned.discard(command.id)
@@ -163,23 +162,11 @@ class Ledger:
 
     async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
         """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
-        found = await self._writer.run(
-            lambda connection: connection.execute(
-                "SELECT answer FROM fleetfold_command WHERE published = 0 AND finished_at IS NOT NULL"
-                " ORDER BY finished_at LIMIT ?",
-                (limit,),
-            ).fetchall()
-        )
-        return [schema.decode_answer(answer) for (answer,) in found]
+        return await self._writer.run(lambda connection: results.unpublished(connection, limit))
 
     async def published(self, *command_ids: str) -> None:
         """The broker has their results."""
-        ids = [(command_id,) for command_id in command_ids]
-        await self._writer.run(
-            lambda connection: connection.executemany(
-                "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0", ids
-            )
-        )
+        await self._writer.run(lambda connection: results.mark_published(connection, command_ids))
 
     async def prune(self, older_than_s: float) -> int:
         """Forget what ended and was published longer ago than that; how many.
@@ -188,9 +175,9 @@ class Ledger:
         """
         before = self._clock.wall() - older_than_s
         total = 0
-        while gone := await self._writer.run(lambda connection: _prune(connection, before)):
+        while gone := await self._writer.run(lambda connection: results.prune(connection, before)):
             total += gone
-        await self._writer.run(schema.forget_cancelled)
+        await self._writer.run(cancelled.forget_ended)
         return total
 
     async def tidy(self) -> None:
@@ -209,17 +196,17 @@ class Ledger:
             forward = self._find(connection, command.compensates)
             other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
             notes = notebooks.read(connection, command.compensates)
-            admission = rules.admit_compensation(command, row, forward, other, plan, log_of(notes))
+            admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
-                admission = replace(admission, undoes=_undone(forward, notes))
+                admission = replace(admission, undoes=compensation.undone(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
     def _knowing_who_cancelled(self, connection: sqlite3.Connection, row: Row | None, plan: Plan) -> Plan:
         if row is None or row.answer is not None or row.incarnation:
             return plan
-        by = schema.find_cancelled(connection, row.id)
+        by = cancelled.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 
     def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
@@ -231,7 +218,7 @@ class Ledger:
             told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
             schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)
         elif decided.verdict == "stopping":
-            schema.note_cancelled(connection, command_id, by)
+            cancelled.note(connection, command_id, by)
         return decided
 
     def _find(self, connection: sqlite3.Connection, command_id: str) -> Row | None:
@@ -260,20 +247,3 @@ class Ledger:
         forward = Command(id=seal.id, attempt=seal.attempt, action="", epoch=seal.epoch)
         state: schema.State = "tombstone" if seal.tombstone else "done"
         schema.insert_done(connection, forward, "idempotent", seal, self._clock.wall(), state=state, published=True)
-
-
-def _undone(forward: Row, notes: Sequence[Note]) -> Forward:
-    """What its compensation may know of a forward command."""
-    result = None if forward.answer is None else forward.result()
-    return Forward(
-        id=forward.id, action=forward.action, outcome=result.outcome if result else "unknown", starts=forward.starts,
-        result=result.result if result else None, log=log_of(notes), notes=notes,
-    )  # fmt: skip
-
-
-def _prune(connection: sqlite3.Connection, before: float) -> int:
-    return connection.execute(
-        "DELETE FROM fleetfold_command WHERE id IN (SELECT id FROM fleetfold_command"
-        " WHERE published = 1 AND finished_at IS NOT NULL AND finished_at < ? LIMIT ?)",
-        (before, _PRUNED_AT_ONCE),
-    ).rowcount

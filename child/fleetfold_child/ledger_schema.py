@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child import notes
+from fleetfold_child import cancelled, notes
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
 
 __all__ = [
-    "Row", "State", "begin", "create", "decode_answer", "find", "find_cancelled", "find_undoing", "forget",
-    "forget_cancelled", "insert_done", "leave", "note_cancelled", "recover", "release", "store_result",
+    "Row", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_undoing", "forget", "insert_done",
+    "leave", "recover", "release", "store_result",
 ]  # fmt: skip
 
 State = Literal["running", "done", "tombstone"]
@@ -44,7 +44,7 @@ _TABLES = (
         finished_at REAL
     )
     """,
-    "CREATE TABLE IF NOT EXISTS fleetfold_cancelled (id TEXT PRIMARY KEY, cancelled_by TEXT NOT NULL)",
+    cancelled.TABLE,
     """
     CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)
         WHERE compensates IS NOT NULL
@@ -133,6 +133,12 @@ def recover(connection: sqlite3.Connection) -> None:
         f" WHERE {was_running}",
         (dead == 1,),
     )
+
+
+def find_crashed(connection: sqlite3.Connection, times: int) -> set[str]:
+    """What is not over, and ran when the process died, so many times or more."""
+    found = connection.execute("SELECT id FROM fleetfold_command WHERE state = 'running' AND crashes >= ?", (times,))
+    return {command_id for (command_id,) in found}
 
 
 def leave(connection: sqlite3.Connection) -> None:
@@ -235,24 +241,6 @@ def release(connection: sqlite3.Connection, command_id: str) -> None:
 def forget(connection: sqlite3.Connection, command_id: str) -> None:
     """It was never heard of."""
     connection.execute("DELETE FROM fleetfold_command WHERE id = ?", (command_id,))
-
-
-def note_cancelled(connection: sqlite3.Connection, command_id: str, by: str) -> None:
-    """It runs, and was told to stop: if the process dies first, it is not begun again."""
-    connection.execute("INSERT OR IGNORE INTO fleetfold_cancelled VALUES (?, ?)", (command_id, by))
-
-
-def find_cancelled(connection: sqlite3.Connection, command_id: str) -> str | None:
-    """Who has cancelled it, if somebody has."""
-    found = connection.execute("SELECT cancelled_by FROM fleetfold_cancelled WHERE id = ?", (command_id,)).fetchone()
-    return None if found is None else str(found[0])
-
-
-def forget_cancelled(connection: sqlite3.Connection) -> None:
-    """Drop the notes on commands that have ended."""
-    connection.execute(
-        "DELETE FROM fleetfold_cancelled WHERE id NOT IN (SELECT id FROM fleetfold_command WHERE state = 'running')"
-    )
 
 
 def _text(value: object) -> str:

@@ -11,48 +11,31 @@ import random
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
-from fleetfold_child.cancelling import by_whom, while_interrupted, while_running
 from fleetfold_child.context import Context, Documents, Refused
 from fleetfold_child.course import Again, Course
 from fleetfold_child.database import Database
 from fleetfold_child.databases import Databases
 from fleetfold_child.elsewhere import run_elsewhere
+from fleetfold_child.endings import Ending, never_begun, one_line, raised, result_of, returned, stopped
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.limits import Limits
 from fleetfold_child.notes import Notebook
-from fleetfold_child.tries import TIMEOUT, Random, names_of, pause_s, policy_of
-from fleetfold_shared.errors import FleetfoldError, InvalidInput
-from fleetfold_shared.messages import Command, CommandResult, Outcome
+from fleetfold_child.tries import Random, names_of, pause_s, policy_of
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import Command, CommandResult
 
 if TYPE_CHECKING:
     from fleetfold_child.appdatabase import ApplicationDatabase, Work
 
 __all__ = ["Runner"]
 
-MOST_ERROR_CHARS = 2000
 _NOT_COMMITTED = frozenset({"unavailable", "Unavailable", "CommitRefused"})
 """What a retry policy may call a transaction that the application's database did not take."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How a handler ended. `refused`: by its own word nothing has happened. `names`: what a retry policy may call it,
-    if another try could help.
-    """
-
-    outcome: Outcome
-    result: Any = None
-    error: str | None = None
-    refused: bool = False
-    names: frozenset[str] = frozenset()
 
 
 class _CannotTellError(Exception):
@@ -91,15 +74,11 @@ class Runner:
             course.notebook = self._durable_notebook(command, admission)
             ending = await self._end(action, command, admission, course, db=self._ledger.database)
             course.noted |= course.notebook.used
-            result = _result(command, admission, course, ending, began)
-            if (again := self._again(action, result, ending, course)) is not None:
-                await self._ledger.release(command.id)
-                return again
-            await self._ledger.finish(result, refused=ending.refused)
+            result = result_of(command, admission, course, ending, began)
+            return await self._conclude(action, result, ending, course)
         except BaseException:
             self._ledger.abandon(command.id)
             raise
-        return result
 
     async def _run_in_transaction(
         self, action: AnyAction, command: Command, admission: Admission, course: Course
@@ -110,17 +89,23 @@ class Runner:
             course.notebook = notebook = Notebook()
             ending = await self._end(action, command, admission, course, tx=transaction)
             if ending.outcome == "ok":
-                result = _result(command, admission, course, ending, began)
+                result = result_of(command, admission, course, ending, began)
                 try:
                     await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
                     why = f"its transaction could not be committed: {error}"
-                    ending = _Ending("failed", error=why, names=names_of(error))
+                    ending = Ending("failed", error=why, names=names_of(error))
                 else:
                     return result
-        result = _result(command, admission, course, ending, began)
+        result = result_of(command, admission, course, ending, began)
+        return await self._conclude(action, result, ending, course)
+
+    async def _conclude(
+        self, action: AnyAction, result: CommandResult, ending: Ending, course: Course
+    ) -> CommandResult | Again:
+        """Store the result, unless another try follows."""
         if (again := self._again(action, result, ending, course)) is not None:
-            await self._ledger.release(command.id)
+            await self._ledger.release(result.id)
             return again
         await self._ledger.finish(result, refused=ending.refused)
         return result
@@ -128,7 +113,7 @@ class Runner:
     def _durable_notebook(self, command: Command, admission: Admission) -> Notebook:
         return Notebook(partial(self._ledger.note, command.id, admission.starts))
 
-    def _again(self, action: AnyAction, result: CommandResult, ending: _Ending, course: Course) -> Again | None:
+    def _again(self, action: AnyAction, result: CommandResult, ending: Ending, course: Course) -> Again | None:
         """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
         if not ending.names or course.over is not None:
             return None
@@ -149,18 +134,18 @@ class Runner:
         database: ApplicationDatabase,
     ) -> CommandResult | Again:
         """The effect and its marker are one commit, in the application's database; the ledger follows."""
-        began, ended = time.perf_counter(), _Ending("failed", names=_NOT_COMMITTED)
+        began, ended = time.perf_counter(), Ending("failed", names=_NOT_COMMITTED)
         course.notebook = self._durable_notebook(command, admission)
 
         async def handle(work: Work) -> CommandResult:
             nonlocal ended
             ended = await self._end(action, command, admission, course, tx=work)
-            return _result(command, admission, course, ended, began)
+            return result_of(command, admission, course, ended, began)
 
         limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
         result = await run_elsewhere(database, command, admission, limit_s, handle)
         if result.outcome != "ok":
-            ending = ended if ended.outcome != "ok" else _Ending("failed", names=_NOT_COMMITTED)
+            ending = ended if ended.outcome != "ok" else Ending("failed", names=_NOT_COMMITTED)
             if (again := self._again(action, result, ending, course)) is not None:
                 await self._ledger.release(command.id)
                 return again
@@ -176,15 +161,15 @@ class Runner:
         *,
         tx: Database | None = None,
         db: Database | None = None,
-    ) -> _Ending:
+    ) -> Ending:
         if course.cancelled_by is not None:
-            return _never_begun(action, admission, course.cancelled_by)
+            return never_begun(action, admission, course.cancelled_by)
         try:
             params, course.params = course.params, None
             if params is None or admission.params is not command.params:
                 params = action.parameters.decode(admission.params or {})
         except InvalidInput as error:  # a rollback's, whose placeholders have only now been filled
-            return _Ending("rejected", error=error.message)
+            return Ending("rejected", error=error.message)
         limits = Limits(action, command, course)
         course.reporter.begin(course.attempt)
         context = Context(
@@ -207,64 +192,24 @@ class Runner:
             limits.end()
             context.cancel()
 
-    async def _within(self, limits: Limits, action: AnyAction, context: Context, params: dict[str, Any]) -> _Ending:
+    async def _within(self, limits: Limits, action: AnyAction, context: Context, params: dict[str, Any]) -> Ending:
         """The six outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
         try:
             async with asyncio.timeout_at(limits.until) as limit:
                 limits.begin(limit, context)
-                return self._ok(await _value(action, context, params))
+                return returned(await _value(action, context, params), self._max_result_bytes)
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
-            return _Ending("failed", error=str(refusal), refused=context.starts == 1)
+            return Ending("failed", error=str(refusal), refused=context.starts == 1)
         except _CannotTellError as error:
-            return _Ending("unknown", error=str(error))
+            return Ending("unknown", error=str(error))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            return _stopped(action, context) or _Ending("failed", error="the handler cancelled itself")
+            return stopped(action, context) or Ending("failed", error="the handler cancelled itself")
         except Exception as error:  # noqa: BLE001  # an application's code may raise anything; what is odd is logged
-            return _raised(error, limits, action, context, ended=limit.expired())
-
-    def _ok(self, value: Any) -> _Ending:
-        try:
-            plain = msgspec.to_builtins(value, str_keys=True)
-            size = len(msgspec.json.encode(plain))
-        except (TypeError, ValueError, RecursionError) as reason:
-            return _Ending("failed", error=f"its result cannot be said in JSON: {reason}")
-        if size > self._max_result_bytes:
-            return _Ending(
-                "failed", error=f"its result is {size} bytes of JSON; at most {self._max_result_bytes} can travel"
-            )
-        return _Ending("ok", plain)
-
-
-def _raised(error: Exception, limits: Limits, action: AnyAction, context: Context, *, ended: bool) -> _Ending:
-    """What the handler raised, or was made to by the limits that `ended` it."""
-    if ended and (stopped := _stopped(action, context)) is not None:
-        return stopped
-    if ended and isinstance(error, TimeoutError):
-        return _Ending("timed_out", error=f"{limits.why}; what it did by then is done", names=TIMEOUT)
-    if isinstance(error, FleetfoldError):
-        return _Ending("failed", error=error.message, names=names_of(error))
-    context.log.exception("the action raised")
-    return _Ending("failed", error=_one_line(error), names=names_of(error))
-
-
-def _never_begun(action: AnyAction, admission: Admission, by: str) -> _Ending:
-    """It was cancelled between its admission and its beginning; an earlier process may have begun it."""
-    if admission.starts == 1:
-        return _Ending("rejected", error=f"{by_whom(by)} before it began", refused=True)
-    outcome, error = while_interrupted(action.info.kind, by)
-    return _Ending(outcome, error=error)
-
-
-def _stopped(action: AnyAction, context: Context) -> _Ending | None:
-    """How it ends when it was cancelled, if it was."""
-    if context.cancelled_by is None:
-        return None
-    outcome, error = while_running(action.info.kind, context.cancelled_by)
-    return _Ending(outcome, error=error)
+            return raised(error, limits, action, context, ended=limit.expired())
 
 
 async def _value(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
@@ -281,35 +226,6 @@ async def _check(action: AnyAction, context: Context, params: dict[str, Any]) ->
         return await action.happened(context, params)
     except Exception as error:  # an application's code may raise anything
         if action.info.kind == "once":
-            raise _CannotTellError(f"it was interrupted, and its check failed: {_one_line(error)}") from error
-        context.log.warning("the check failed, so the action runs again", error=_one_line(error))
+            raise _CannotTellError(f"it was interrupted, and its check failed: {one_line(error)}") from error
+        context.log.warning("the check failed, so the action runs again", error=one_line(error))
         return None
-
-
-def _result(command: Command, admission: Admission, course: Course, ending: _Ending, began: float) -> CommandResult:
-    return CommandResult(
-        id=command.id,
-        attempt=command.attempt,
-        epoch=command.epoch,
-        outcome=ending.outcome,
-        result=ending.result,
-        error=_told(ending.error, course.attempt),
-        starts=admission.starts,
-        ms=round((time.perf_counter() - began) * 1000, 3),
-        noted=course.noted and not ending.refused,
-    )
-
-
-def _told(error: str | None, tries: int) -> str | None:
-    """An error is for reading: one that would not fit into a message would never arrive. It says how many tries there
-    were, if there was more than one.
-    """
-    if error is None:
-        return None
-    cut = error if len(error) <= MOST_ERROR_CHARS else error[:MOST_ERROR_CHARS] + " …"
-    return cut if tries == 1 else f"{cut} (tried {tries} times)"
-
-
-def _one_line(error: BaseException) -> str:
-    """Its class and what it says: the trace goes to the log, not to the caller."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fleetfold_child.admission import Admission, Plan, admit, admit_compensation
+from fleetfold_child.admission import Admission, Plan, admit
 from fleetfold_child.admission import Decision as Verdict
+from fleetfold_child.compensation import admit_compensation
 from fleetfold_child.ledger_schema import Row
 from fleetfold_master.transactions import Step
 from fleetfold_master.transactions.model import parse_id

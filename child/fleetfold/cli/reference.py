@@ -23,16 +23,22 @@ from fleetfold_shared.messages import (
     AuditEntry,
     CacheStats,
     CacheWarmed,
+    DefinitionInfo,
+    DefinitionRecord,
+    DefinitionStored,
     Identity,
     Job,
     KeyCreated,
     KeyRevoked,
+    Letter,
+    LetterListed,
     NodeInvited,
     NodeRecord,
     NodeRevoked,
     NodeStats,
     QualityJudged,
     QualityReport,
+    ScheduleView,
     Searched,
     SigningRotated,
     TransactionView,
@@ -59,8 +65,20 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
         (),
     ),
     ("jobs list", "`jobs`: a list of jobs, newest first", ()),
-    ("tx run, tx show", "a transaction", (TransactionView,)),
+    ("tx run, tx show, tx cancel, tx retry, tx skip, tx resolve", "a transaction", (TransactionView,)),
+    ("tx follow", "a line at each entry of the timeline: `entry`; at the end `transaction`", ()),
     ("tx list", "`transactions`: a list of transactions without their timelines, newest first", ()),
+    ("definitions put", "what is kept now, or would be", (DefinitionStored,)),
+    ("definitions list", "`definitions`: a list, by name", (DefinitionInfo,)),
+    ("definitions show", "a definition", (DefinitionRecord,)),
+    ("definitions remove", "`name`; `versions`: how many were removed", ()),
+    ("schedules show, schedules pause, schedules resume, schedules fire", "a schedule", (ScheduleView,)),
+    ("schedules list, schedules put", "`schedules`: a list of schedules", ()),
+    ("schedules remove", "`name`: its name", ()),
+    ("schedules next", "`timezone`; `times`: a list, in Unix seconds", ()),
+    ("letters show", "a dead letter", (Letter,)),
+    ("letters list", "`letters`: a list, the latest first", (LetterListed,)),
+    ("letters retry, letters drop", "`retried` or `dropped`: a list of `id`, `job` and `error`", ()),
     ("nodes show, nodes update", "a node", (NodeRecord,)),
     ("nodes list", "`nodes`: a list of nodes, by name", ()),
     ("nodes ping", "`ms`: milliseconds by node, null for one that did not answer", ()),
@@ -123,7 +141,8 @@ def commands() -> str:
     """Every command with its options, as `--help` has them."""
     given, sys.argv = sys.argv, ["fleetfold"]  # cyclopts reads the program's name there, whoever runs it
     try:
-        return f"{app.generate_docs().strip()}\n"
+        # the usage of `run` is our own, and is put behind the command's name
+        return f"{app.generate_docs().strip()}\n".replace("\nfleetfold run run ", "\nfleetfold run ")
     finally:
         sys.argv = given
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import msgspec
 
-from fleetfold_shared.errors import InvalidInput
+from fleetfold.cli.writtenfile import text_of, values_of
 from fleetfold_shared.messages import ScheduleSpec
 from fleetfold_shared.refusals import typed
 
@@ -25,24 +23,8 @@ def read(file: str, stdin: TextIO) -> list[ScheduleSpec]:
     """The schedules of `file`, or of `stdin` for `-`: several under `schedules`, or one. `InvalidInput` names the file,
     the field and the problem.
     """
-    where, text = ("stdin", stdin.read()) if file == "-" else (file, _text(Path(file)))
-    values = _values(text, where, as_json=file.endswith(".json") or text.lstrip().startswith("{"))
+    where, text = text_of(file, stdin)
+    values = values_of(text, where, "JSON" if file.endswith(".json") or text.lstrip().startswith("{") else "TOML")
     if isinstance(values, dict) and "schedules" in values:
         return typed(values, ScheduleFile, where).schedules
     return [typed(values, ScheduleSpec, where)]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", field="file") from None
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path}: not UTF-8: {error.reason}", field="file") from None
-
-
-def _values(text: str, where: str, *, as_json: bool) -> Any:
-    try:
-        return msgspec.json.decode(text) if as_json else tomllib.loads(text)
-    except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"{where}: not {'JSON' if as_json else 'TOML'}: {error}", field="file") from None

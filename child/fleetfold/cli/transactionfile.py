@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import msgspec
 
-from fleetfold_shared.errors import InvalidInput
+from fleetfold.cli.writtenfile import Form, text_of, values_of
 from fleetfold_shared.messages import Definition, Inputs, StepSpec
 from fleetfold_shared.refusals import typed
 
@@ -41,44 +40,14 @@ def read(file: str, stdin: TextIO) -> TransactionFile:
 
     A file says what it is by its end: `.json`, `.yaml`, `.yml` or `.toml`; input from elsewhere by how it begins.
     """
-    where, text = ("stdin", stdin.read()) if file == "-" else (file, _text(Path(file)))
-    return typed(_values(text, where, _form(file, text)), TransactionFile, where)
+    where, text = text_of(file, stdin)
+    return typed(values_of(text, where, _form(file, text)), TransactionFile, where)
 
 
-def _form(file: str, text: str) -> str:
+def _form(file: str, text: str) -> Form:
     ending = Path(file).suffix.lower()
     if ending == ".json" or text.lstrip().startswith("{"):
         return "JSON"
     if ending in {".yaml", ".yml"} or (ending != ".toml" and _YAML.match(text)):
         return "YAML"
     return "TOML"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", field="file") from None
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path}: not UTF-8: {error.reason}", field="file") from None
-
-
-def _values(text: str, where: str, form: str) -> Any:
-    try:
-        match form:
-            case "JSON":
-                return msgspec.json.decode(text)
-            case "YAML":
-                return _yaml(text)
-        return tomllib.loads(text)
-    except (msgspec.DecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{where}: not {form}: {error}", field="file") from None
-
-
-def _yaml(text: str) -> Any:
-    from fleetfold.cli import strictyaml
-
-    try:
-        return strictyaml.load(text)
-    except strictyaml.YAMLError as error:
-        raise msgspec.DecodeError(" ".join(str(error).split())) from None

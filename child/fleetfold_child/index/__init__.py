@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fleetfold_child.index.answers import search_collections
-from fleetfold_child.index.collection import Collection, IndexReport
+from fleetfold_child.index.collection import Collection
+from fleetfold_child.index.ingest import IndexReport
 from fleetfold_child.index.lock import DataLock
 
 __all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]

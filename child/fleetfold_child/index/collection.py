@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
 from fleetfold_child.index.facets import add_up
+from fleetfold_child.index.ingest import IndexReport, ingest
 from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Query, Scored
@@ -25,13 +25,13 @@ from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
 from fleetfold_child.index.upkeep import Upkeep
 from fleetfold_child.index.writer import MAX_BATCH, Writer
-from fleetfold_child.sources import Records, documents
+from fleetfold_child.sources import Records
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
-from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
@@ -40,20 +40,12 @@ from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus, check_alpha
 
-__all__ = ["MEMORY_DOCUMENTS", "Collection", "IndexReport"]
+__all__ = ["MEMORY_DOCUMENTS", "Collection"]
 
 MEMORY_DOCUMENTS = 200_000
 """Up to so many documents are held in memory and all of them scored; beyond, LanceDB chooses candidates."""
 
 OnChange = Callable[[CollectionInfo], None]
-
-
-class IndexReport(msgspec.Struct, frozen=True):
-    """What an ingest did: records read, those among them that were new or different, documents removed by a sync."""
-
-    taken: int
-    changed: int
-    removed: int = 0
 
 
 class Collection:
@@ -194,7 +186,7 @@ class Collection:
 
         At a malformed record it stops with `InvalidInput` that names it and says how many before it were taken.
         """
-        return await self._ingest(records, id_field, set())
+        return await ingest(records, id_field, self._put, set())
 
     async def sync(self, records: Records, *, id_field: str = "id") -> IndexReport:
         """Make the collection equal to `records`: index all of them, then remove the documents they did not name.
@@ -203,7 +195,7 @@ class Collection:
         """
         before = await self._committer.index.ids()
         seen: set[str] = set()
-        report = await self._ingest(records, id_field, seen)
+        report = await ingest(records, id_field, self._put, seen)
         removed = await self.delete(before - seen)
         return IndexReport(report.taken, report.changed, removed)
 
@@ -261,25 +253,6 @@ class Collection:
             return chunk
         sizes = centroids.sizes.tolist()
         return msgspec.structs.replace(chunk, centroids=pack_centroids(centroids), sizes=sizes)
-
-    async def _ingest(self, records: Records, id_field: str, seen: set[str]) -> IndexReport:
-        taken = changed = 0
-        batch: list[Document] = []
-        async with aclosing(documents(records, id_field=id_field)) as source:
-            try:
-                async for document in source:
-                    batch.append(document)
-                    if len(batch) == MAX_BATCH:
-                        changed += await self._put(batch)
-                        taken += len(batch)
-                        seen.update(one.id for one in batch)
-                        batch = []
-            except InvalidInput as error:
-                changed += await self._put(batch)
-                why = f"{error.message}; {taken + len(batch)} records before it were taken"
-                raise InvalidInput(why, field=error.field) from None
-        seen.update(one.id for one in batch)
-        return IndexReport(taken + len(batch), changed + await self._put(batch))
 
     async def _put(self, batch: Sequence[Document]) -> int:
         return await self._write([Put(document) for document in batch]) if batch else 0

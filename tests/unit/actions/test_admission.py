@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_child.admission import Decision, Plan, admit, admit_compensation
+from fleetfold_child.admission import Decision, Plan, admit
+from fleetfold_child.compensation import admit_compensation
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
 from support.executors import command, undo

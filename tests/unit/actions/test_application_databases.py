@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_child.admission import Decision, Plan, admit_compensation
+from fleetfold_child.admission import Decision, Plan
+from fleetfold_child.compensation import admit_compensation
 from fleetfold_child.databases import with_secrets
 from fleetfold_child.ledger_schema import Row
 from fleetfold_shared.config import ChildConfig, load

@@ -1,0 +1,89 @@
+"""What a child holds: its collections as they were declared, opened, and filled from their sources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from fleetfold.sources import Source, SourceLog, records
+from fleetfold_child.builtin import no_source
+from fleetfold_child.index import Collection
+from fleetfold_shared.declaredkeys import declared_keys
+from fleetfold_shared.embedding import load_embedder
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import check_slug
+from fleetfold_shared.scoring import check_alpha
+
+__all__ = ["Holdings"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    source: Source | None
+    keys: list[str]
+    alpha: float | None
+    replica: str | None
+
+
+class Holdings:
+    """Declare collections, open them once, then fill them. `collections` are the open ones, by name."""
+
+    def __init__(self) -> None:
+        self._declared: dict[str, _Declared] = {}
+        self.collections: dict[str, Collection] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._declared)
+
+    def declare(
+        self, name: str, source: Source | None, keys: Sequence[str], alpha: float | None, replica: str | None
+    ) -> None:
+        """`InvalidInput` for what a collection cannot have, `Conflict` for a name that is declared twice."""
+        declared_keys(keys)
+        check_alpha(alpha)
+        if replica is not None:
+            check_slug(replica, "replica")
+        if check_slug(name, "collection") in self._declared:
+            raise Conflict(f"collection: {name!r} is declared twice", field="collection")
+        self._declared[name] = _Declared(source, list(keys), alpha, replica)
+
+    async def open(
+        self,
+        data: Path,
+        opened: AsyncExitStack,
+        *,
+        embedder: str,
+        incarnation: str,
+        on_change: Callable[[object], None],
+    ) -> None:
+        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change."""
+        model = await asyncio.to_thread(load_embedder, embedder)
+        for name, declared in self._declared.items():
+            collection = await Collection.open(
+                name, data, embedder=model, incarnation=incarnation, on_change=on_change,
+                keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
+            )  # fmt: skip
+            self.collections[name] = await opened.enter_async_context(collection)
+
+    async def fill(self, data: Path) -> None:
+        """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
+        seen = SourceLog(data / "sources.json")
+        for name, declared in self._declared.items():
+            if declared.source is not None and not seen.is_known(name, declared.source):
+                report = await self.collections[name].index(records(declared.source))
+                log.info("child.ingested", collection=name, taken=report.taken, changed=report.changed)
+                seen.remember(name, declared.source)
+
+    async def sync(self, name: str) -> object:
+        """Make a collection equal to its source; `InvalidInput` for one that has none."""
+        declared = self._declared.get(name)
+        if declared is None or declared.source is None:
+            raise no_source(name)
+        return await self.collections[name].sync(records(declared.source))

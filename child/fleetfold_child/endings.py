@@ -1,0 +1,106 @@
+"""How a handler ends: whatever it does, in one of the outcomes, with an error for a person to read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from fleetfold_child.actions import AnyAction
+from fleetfold_child.admission import Admission
+from fleetfold_child.cancelling import by_whom, while_interrupted, while_running
+from fleetfold_child.context import Context
+from fleetfold_child.course import Course
+from fleetfold_child.limits import Limits
+from fleetfold_child.tries import TIMEOUT, names_of
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import Command, CommandResult, Outcome
+
+__all__ = ["Ending", "never_begun", "one_line", "raised", "result_of", "returned", "stopped"]
+
+MOST_ERROR_CHARS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a handler ended. `refused`: by its own word nothing has happened. `names`: what a retry policy may call it,
+    if another try could help.
+    """
+
+    outcome: Outcome
+    result: Any = None
+    error: str | None = None
+    refused: bool = False
+    names: frozenset[str] = frozenset()
+
+
+def returned(value: Any, max_bytes: int) -> Ending:
+    """The handler's value as a result, if it can be said in `max_bytes` of JSON."""
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True)
+        size = len(msgspec.json.encode(plain))
+    except (TypeError, ValueError, RecursionError) as reason:
+        return Ending("failed", error=f"its result cannot be said in JSON: {reason}")
+    if size > max_bytes:
+        return Ending("failed", error=f"its result is {size} bytes of JSON; at most {max_bytes} can travel")
+    return Ending("ok", plain)
+
+
+def raised(error: Exception, limits: Limits, action: AnyAction, context: Context, *, ended: bool) -> Ending:
+    """What the handler raised, or was made to by the limits that `ended` it."""
+    if ended and (told := stopped(action, context)) is not None:
+        return told
+    if ended and isinstance(error, TimeoutError):
+        return Ending("timed_out", error=f"{limits.why}; what it did by then is done", names=TIMEOUT)
+    if isinstance(error, FleetfoldError):
+        return Ending("failed", error=error.message, names=names_of(error))
+    context.log.exception("the action raised")
+    return Ending("failed", error=one_line(error), names=names_of(error))
+
+
+def stopped(action: AnyAction, context: Context) -> Ending | None:
+    """How it ends when it was cancelled, if it was."""
+    if context.cancelled_by is None:
+        return None
+    outcome, error = while_running(action.info.kind, context.cancelled_by)
+    return Ending(outcome, error=error)
+
+
+def never_begun(action: AnyAction, admission: Admission, by: str) -> Ending:
+    """It was cancelled between its admission and its beginning; an earlier process may have begun it."""
+    if admission.starts == 1:
+        return Ending("rejected", error=f"{by_whom(by)} before it began", refused=True)
+    outcome, error = while_interrupted(action.info.kind, by)
+    return Ending(outcome, error=error)
+
+
+def result_of(command: Command, admission: Admission, course: Course, ending: Ending, began: float) -> CommandResult:
+    """The ending as the result of the command; `began` is by `time.perf_counter`."""
+    return CommandResult(
+        id=command.id,
+        attempt=command.attempt,
+        epoch=command.epoch,
+        outcome=ending.outcome,
+        result=ending.result,
+        error=_told(ending.error, course.attempt),
+        starts=admission.starts,
+        ms=round((time.perf_counter() - began) * 1000, 3),
+        noted=course.noted and not ending.refused,
+    )
+
+
+def _told(error: str | None, tries: int) -> str | None:
+    """An error is for reading: one that would not fit into a message would never arrive. It says how many tries there
+    were, if there was more than one.
+    """
+    if error is None:
+        return None
+    cut = error if len(error) <= MOST_ERROR_CHARS else error[:MOST_ERROR_CHARS] + " …"
+    return cut if tries == 1 else f"{cut} (tried {tries} times)"
+
+
+def one_line(error: BaseException) -> str:
+    """Its class and what it says: the trace goes to the log, not to the caller."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
