@@ -167,7 +167,7 @@ async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
 @pytest.fixture
 def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masters that look after the broker's streams ten times as often."""
-    monkeypatch.setattr("fleetfold_master.master.UPKEEP_S", UPKEEP_S)
+    monkeypatch.setattr("fleetfold_master.life.rounds.UPKEEP_S", UPKEEP_S)
 
 
 def hang(child: Child, collection: str) -> None:

@@ -5,25 +5,24 @@ Each change is committed before it is seen, sent or acknowledged, so a job goes 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_reads, job_rows
+from fleetfold_master.actions.answers import Answers
 from fleetfold_master.actions.course import Course
-from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender, no_letters, nothing_more, together
+from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender, no_letters, nothing_more
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.following import changes_of, stored_changes
-from fleetfold_master.actions.job_model import RunningJob, digest_of, state_of
+from fleetfold_master.actions.job_model import RunningJob, digest_of
 from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.actions.slots import LEASE_S
 from fleetfold_master.actions.sweeping import Sweep
-from fleetfold_master.actions.task import Ending, Task, command_id, parse_command_id
+from fleetfold_master.actions.task import command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
@@ -53,13 +52,11 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._course = Course(store, sender, clock, at_end, letters_for)
+        self._undisturbed = Undisturbed()
+        self._answers = Answers(store, clock, self._course, self._undisturbed, withdrawals, letters_for)
         self._withdrawals = withdrawals
         self._sweep = Sweep(self._course, health, withdrawals)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
-        self._letters_for = letters_for
-        self._told: dict[str, tuple[RunningJob, Task]] = {}
-        self._undisturbed = Undisturbed()
-        self._late = asyncio.Lock()
         if withdrawals is not None:
             withdrawals.on_withdrawn = self.on_withdrawn
 
@@ -92,46 +89,19 @@ class Jobs:
 
         False when the result is of no job here. A duplicate changes nothing.
         """
-        address = parse_command_id(result.id)
-        if address is None or address[1] != node:
-            return False
-        ending = Ending(
-            result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
-            starts=result.starts,
-        )  # fmt: skip
-        if self._withdrawals is not None:
-            self._withdrawals.forget(node, result.id)
-        job = self._course.running.get(address[0])
-        if job is None:
-            return await self._undisturbed.run(self._settle_late(address[0], node, result.id, ending))
-        task = job.task_of(node)
-        if task is None:
-            return False
-        if not task.final:
-            await self._undisturbed.run(self._course.settle(job, [(task, ending)]))
-        return True
+        return await self._answers.result(node, result)
 
     def on_progress(self, node: str, report: ProgressReport) -> bool:
         """Take how far `node` has come. False when it is of no command that is under way here."""
-        address = parse_command_id(report.id)
-        job = None if address is None or address[1] != node else self._course.running.get(address[0])
-        task = None if job is None else job.task_of(node)
-        if job is None or task is None or not task.open:
-            return False
-        task.progress = report.progress
-        self._told[report.id] = (job, task)
-        job.changed()
-        return True
+        return self._answers.progress(node, report)
 
     async def save_progress(self) -> None:
         """Write how far those have come that have said so since the last time; an end is written with its own."""
-        told, self._told = self._told, {}
-        if changed := [(job.id, task) for job, task in told.values() if task.open]:
-            await self._store.write(job_rows.progress(changed))
+        await self._answers.save_progress()
 
     async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
         """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""
-        await self._undisturbed.run(together([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
+        await self._answers.withdrawn(node, wanted)
 
     async def get(self, key: str) -> Job:
         """The job as it stands; `NotFound`."""
@@ -246,32 +216,6 @@ class Jobs:
         for task in job.open_tasks():
             ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
             self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
-
-    async def _settle_withdrawn(self, node: str, key: str, by: str) -> None:
-        address = parse_command_id(key)
-        job = None if address is None else self._course.running.get(address[0])
-        task = None if job is None else job.task_of(node)
-        if job is not None and task is not None:
-            never = Ending("rejected", answered=False, error=f"cancelled by {by} before it began")
-            await self._course.settle(job, [(task, never)])
-
-    async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
-        """An answer to a job that has ended: it replaces what the master could only guess, and nothing else."""
-        async with self._late:
-            if await self._store.write(
-                job_rows.late_settle(key, node, ending), *await self._late_letters(key, node, ending)
-            ):
-                job = (await job_reads.read_jobs(self._store, key=key))[0]
-                state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
-                await self._store.write(job_rows.end(key, state, self._clock.wall()))
-                self._course.slots.free(job.action, [command])
-                await self._course.give_turns(job.action)
-        return True
-
-    async def _late_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
-        if not ending.code or not (found := await job_reads.read_jobs(self._store, key=key)):
-            return ()
-        return self._letters_for(found[0], node, ending, self._clock.wall())
 
 
 def _overloaded(node: str) -> Overloaded:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fleetfold_master.actions import job_reads
 from fleetfold_master.outbox.model import Delivery, NotDelivered
-from fleetfold_master.service.room import fit_job, fit_transaction
+from fleetfold_master.room import fit_job, fit_transaction
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows as transaction_rows
 from fleetfold_master.transactions.view import view_of

@@ -11,12 +11,12 @@ from fleetfold_broker.service import Service
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.room import fit_all, fit_job
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.service.figures import figures
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard, Verb
-from fleetfold_master.service.room import fit_all, fit_job
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.scoping import (
     MOST_LOOKED_AT,

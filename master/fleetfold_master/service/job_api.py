@@ -7,8 +7,8 @@ from typing import Any
 from fleetfold_broker.parts import Say, silent
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs
+from fleetfold_master.room import fit_job
 from fleetfold_master.service.guard import Verb
-from fleetfold_master.service.room import fit_job
 from fleetfold_master.service.scoping import check_visible
 from fleetfold_master.service.touched import Touched, named
 from fleetfold_shared.messages import Job, JobCancel, JobFollow

@@ -10,8 +10,8 @@ import msgspec
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.access.roles import reach
 from fleetfold_master.letters import Letters
+from fleetfold_master.room import ROOM_BYTES
 from fleetfold_master.service.guard import Verb
-from fleetfold_master.service.room import ROOM_BYTES
 from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.touched import Touched
 from fleetfold_shared.errors import Conflict, Forbidden

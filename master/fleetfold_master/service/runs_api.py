@@ -12,10 +12,10 @@ from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Bulk, Jobs
 from fleetfold_master.actions.bulk import Begun
 from fleetfold_master.nodes import Registry
+from fleetfold_master.room import ROOM_BYTES, fit_job
 from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.refusals import Refusals
-from fleetfold_master.service.room import ROOM_BYTES, fit_job
 from fleetfold_master.service.scoping import check_run, visible
 from fleetfold_master.service.targets import Target, Targets, check_confirmed
 from fleetfold_master.service.touched import Touched, named

@@ -10,9 +10,9 @@ import msgspec
 
 from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.access.roles import reach
+from fleetfold_master.room import ROOM_BYTES
 from fleetfold_master.schedules import Schedules, work_of
 from fleetfold_master.service.guard import Verb
-from fleetfold_master.service.room import ROOM_BYTES
 from fleetfold_master.service.scoping import check_run, check_transact
 from fleetfold_master.service.starting import verb_of
 from fleetfold_master.service.touched import Touched, named

@@ -8,9 +8,9 @@ from typing import Any
 from fleetfold_broker.parts import Say, silent
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.definitions import Definitions
+from fleetfold_master.room import fit_all, fit_transaction
 from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
-from fleetfold_master.service.room import fit_all, fit_transaction
 from fleetfold_master.service.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
 from fleetfold_master.service.touched import Touched, named
 from fleetfold_master.transactions import Transactions

@@ -1,0 +1,84 @@
+"""The door: who is let in, and how those are parted with who are not any more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from fleetfold_broker.identity.callout import Callout
+from fleetfold_broker.identity.connections import Connections
+from fleetfold_broker.identity.usertoken import Issuer
+from fleetfold_master.access.rooms import AccessRooms
+from fleetfold_master.access.signing import SigningKeys
+from fleetfold_master.chores import turn_out
+from fleetfold_master.life.ground import Ground, listed_as
+from fleetfold_master.service import Drop
+
+__all__ = ["CutOff", "Door", "open_door"]
+
+log = structlog.get_logger(__name__)
+
+TURN_OUT_S = 10.0
+
+CutOff = Callable[[str], Awaitable[None]]
+"""Ends the connections of a dead master."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`drop` ends an identity's connections and says how many; `cut_off` is absent where the broker asks nobody."""
+
+    access: AccessRooms
+    drop: Drop
+    cut_off: CutOff | None = None
+
+
+async def open_door(ground: Ground) -> Door:
+    """From now on the broker's question who is connecting is answered."""
+    access = await _open_access(ground)
+    if ground.setup.access.insecure:
+        log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
+        return Door(access, _drop_nobody)
+    return await _guard(ground, access)
+
+
+async def _open_access(ground: Ground) -> AccessRooms:
+    setup = ground.setup
+    signing = await asyncio.to_thread(SigningKeys.load, setup.keys, os.environ, setup.clock)
+    access = AccessRooms(
+        ground.store, ground.registry, signing, setup.access, setup.subjects, setup.clock, ground.fleet.answers
+    )
+    ground.span.at_end(access.close)
+    await access.load()
+    return access
+
+
+async def _guard(ground: Ground, access: AccessRooms) -> Door:
+    issuer, span = Issuer(ground.keys.issuer), ground.span
+    callout = Callout(await ground.another_bus("auth"), issuer, ground.setup.subjects, access.doorkeeper.admit)
+    span.at_end(callout.stop)
+    await callout.start()
+    connections = Connections(await ground.another_bus("sys"))
+
+    async def drop(name: str) -> int:
+        dropped = await connections.drop(name)
+        ground.presence.gone(name)
+        return dropped
+
+    async def cut_off(master: str) -> None:
+        dropped = await connections.cut_off(listed_as(master))
+        log.info("master.cut_off", master=master, connections=dropped)
+
+    access.sessions.on_theft = lambda node: span.beside(drop(node))
+    span.again(TURN_OUT_S, partial(turn_out, access, connections))
+    return Door(access, drop, cut_off)
+
+
+async def _drop_nobody(_name: str) -> int:
+    """Without identities, nobody can be told from another."""
+    return 0

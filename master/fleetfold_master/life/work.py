@@ -1,0 +1,84 @@
+"""The work of a master: jobs and transactions, what they send and stop, and what remains of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetfold_broker.pull import Handler, StandingPull
+from fleetfold_broker.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_master.actions import Jobs, Withdrawals
+from fleetfold_master.letters import Letters
+from fleetfold_master.life.door import Door
+from fleetfold_master.life.ground import Ground
+from fleetfold_master.masters import Peers, Together
+from fleetfold_master.nodes import DeclaredSlots
+from fleetfold_master.outbox import Outbox
+from fleetfold_master.service import BusSender, hear_progress
+from fleetfold_master.transactions import Transactions
+
+__all__ = ["Work", "drive", "open_work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The parts by name."""
+
+    jobs: Jobs
+    transactions: Transactions
+    withdrawals: Withdrawals
+    letters: Letters
+    outbox: Outbox
+
+
+async def open_work(ground: Ground) -> Work:
+    """What was under way when the last master ended goes on."""
+    withdrawals = Withdrawals(ground.topology, ground.fleet.stop_commands, ground.registry, ground.clock)
+    letters = Letters(ground.store, ground.clock, by=ground.membership.id)
+    ground.fleet.before_removal = letters.of_removed_node
+    setup = ground.setup
+    outbox = await ground.span.enter(Outbox.open(ground.store, ground.clock, setup.callbacks, setup.keys))
+    outbox.on_given_up(letters.of_delivery)
+    sender, owner = BusSender(ground.bus), ground.membership.id
+    jobs = Jobs(
+        ground.store, sender, ground.clock, ground.registry, at_end=outbox.job_ended, withdrawals=withdrawals,
+        slots_of=DeclaredSlots(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,
+    )  # fmt: skip
+    transactions = Transactions(
+        ground.store, sender, ground.clock, ground.registry, ground.registry.find, at_end=outbox.transaction_ended,
+        withdrawals=withdrawals, owner=owner,
+    )  # fmt: skip
+    for part in (jobs, transactions, withdrawals):
+        ground.span.at_end(part.close)
+    await ground.fleet.ensure()
+    await jobs.recover()
+    await transactions.recover()
+    return Work(jobs, transactions, withdrawals, letters, outbox)
+
+
+async def drive(ground: Ground, door: Door, work: Work) -> Together:
+    """Drive it on, together with the other masters; from now on the nodes' answers are taken."""
+    await ground.gatherer.start()
+    together = await _join_the_others(ground, door, work)
+    together.results.told = work.letters.of_step
+    await ground.fleet.call_the_roll()
+    work.withdrawals.start()
+    await hear_progress(ground.bus, work.jobs.on_progress)
+    await _take(ground, RESULTS, ground.fleet.results(together.results.take))
+    await _take(ground, GIVEN_UP, work.letters.of_advisory)
+    return together
+
+
+async def _join_the_others(ground: Ground, door: Door, work: Work) -> Together:
+    together = Together(Peers(ground.bus, ground.membership), ground.fleet, work.jobs, work.transactions)
+    if door.cut_off is not None:
+        together.cut_off = door.cut_off
+    ground.span.at_end(together.stop)
+    await together.start()
+    ground.membership.on_taken = together.drive_on
+    return together
+
+
+async def _take(ground: Ground, stream: str, handler: Handler) -> None:
+    pull = StandingPull(ground.bus, stream, MASTERS, handler)
+    await pull.start()
+    ground.span.at_end_gracefully(pull.stop)

@@ -1,0 +1,27 @@
+"""The settings of the daemons: defaults, then a TOML file, then `FLEETFOLD_*` variables; options on the command line
+come last and are the command's own business.
+"""
+
+from __future__ import annotations
+
+from fleetfold_shared.config.loading import load, variables
+from fleetfold_shared.config.settings import (
+    AccessConfig,
+    AskConfig,
+    BrokerConfig,
+    CallbacksConfig,
+    ChildConfig,
+    Config,
+    LogConfig,
+    LogFormat,
+    LogLevel,
+    MasterConfig,
+    RetentionConfig,
+    SearchConfig,
+    TlsConfig,
+)
+
+__all__ = [
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LogConfig", "LogFormat",
+    "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig", "load", "variables",
+]  # fmt: skip
