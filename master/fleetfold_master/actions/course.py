@@ -24,6 +24,7 @@ from fleetfold_master.actions.delivery import (
 from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Begin, Pause, Stop, decide
+from fleetfold_master.actions.shelf import MOST_IN_MEMORY, Shelf, Shelved
 from fleetfold_master.actions.slots import LEASE_S, Slots
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
@@ -54,6 +55,7 @@ class Course:
         self.agenda = Agenda()
         self.slots = Slots()
         self.endings = Endings()
+        self.shelf = Shelf()
 
     def take_up(self, job: RunningJob) -> None:
         """The job is committed, and goes on from where it is. What it has out already holds slots."""
@@ -63,6 +65,22 @@ class Course:
         if job.begun < len(job.tasks):
             self.rolling[job.id] = job
         self.plan(job)
+
+    def put_away(self, job: RunningJob) -> None:
+        """Keep only what says when to look at it again, if there are too many that only wait, as this one does."""
+        [task] = job.tasks
+        self.shelf.put(task.node, Shelved(task.deadline_at, job.id, task.stored))
+        self.running.pop(job.id, None)
+        self.agenda.forget(job.id)
+        self.away[task.node].pop(job.id, None)
+
+    def may_be_put_away(self, job: RunningJob) -> bool:
+        """One that waits for a single node that is away, with nobody watching, and holds no slot."""
+        if len(self.running) <= MOST_IN_MEMORY or len(job.tasks) > 1 or job.action in self.slots:
+            return False
+        [task] = job.tasks
+        watched = job.watchers or job.waiting or job.cancelling is not None
+        return task.open and task.due_at == inf and task.progress is None and not watched
 
     def plan(self, job: RunningJob, tasks: Sequence[Task] | None = None) -> None:
         """Look after the job when one of its tasks needs it, or of these."""

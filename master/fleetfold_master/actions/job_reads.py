@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 from msgspec.structs import replace
-from sqlalchemy import RowMapping, false, select
+from sqlalchemy import RowMapping, false, func, select
 
 from fleetfold_master.actions.job_filters import filters
 from fleetfold_master.actions.job_model import RunningJob, patience_of
@@ -18,7 +18,17 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import Job, JobList, Progress, Run
 
-__all__ = ["Unheard", "load_running", "read_digest", "read_jobs", "read_many", "read_owner", "read_unheard"]
+__all__ = [
+    "Unheard",
+    "load_running",
+    "read_digest",
+    "read_jobs",
+    "read_many",
+    "read_nodes",
+    "read_owner",
+    "read_unfinished",
+    "read_unheard",
+]
 
 _log = structlog.get_logger(__name__)
 _run_decoder = msgspec.json.Decoder(Run)
@@ -84,6 +94,26 @@ async def load_running(store: Store, owner: str | None = None, keys: Sequence[st
 async def _with_nodes(store: Store, rows: Sequence[RowMapping]) -> list[RunningJob]:
     nodes = await _nodes_of(store, rows)
     return [_to_running(row, nodes[row["id"]]) for row in rows]
+
+
+async def read_unfinished(store: Store, owner: str | None) -> Sequence[RowMapping]:
+    """Those that have not ended, of `owner` or of all, in the order of their arrival, each with its last node: `id`,
+    `node`, `created_at`, `timeout_s`.
+    """
+    query = (
+        select(job.c.id, job.c.created_at, job.c.timeout_s, func.max(job_node.c.node).label("node"))
+        .join(job_node, job_node.c.job == job.c.id)
+        .where(job.c.state == "running", job_node.c.outcome.is_(None))
+        .group_by(job.c.id, job.c.created_at, job.c.timeout_s)
+        .order_by(job.c.created_at, job.c.id)
+    )
+    return await store.read(query if owner is None else query.where(job.c.owner == owner))
+
+
+async def read_nodes(store: Store, key: str) -> list[str]:
+    """The nodes of a job."""
+    query = select(job_node.c.node).where(job_node.c.job == key).order_by(job_node.c.position)
+    return [row["node"] for row in await store.read(query)]
 
 
 async def read_unheard(store: Store, action: str, since: float) -> list[Unheard]:

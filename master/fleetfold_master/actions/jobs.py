@@ -15,17 +15,19 @@ from fleetfold_master.actions.answers import Answers
 from fleetfold_master.actions.course import Course
 from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender, no_letters, nothing_more
 from fleetfold_master.actions.endings import Endings
+from fleetfold_master.actions.fetching import PAGE, Fetching
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of
 from fleetfold_master.actions.looking import look_until_ended
 from fleetfold_master.actions.slots import LEASE_S
 from fleetfold_master.actions.sweeping import Sweep
-from fleetfold_master.actions.task import command_id
+from fleetfold_master.actions.task import command_id, parse_command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
+from fleetfold_shared.waves import waves
 
 __all__ = ["Jobs", "SlotsOf"]
 
@@ -55,7 +57,8 @@ class Jobs:
         self._undisturbed = Undisturbed()
         self._answers = Answers(store, clock, self._course, self._undisturbed, withdrawals, letters_for)
         self._withdrawals = withdrawals
-        self._sweep = Sweep(self._course, health, withdrawals)
+        self._fetching = Fetching(store, clock, self._course, owner, self._go_on, self._undisturbed)
+        self._sweep = Sweep(self._course, health, withdrawals, self._fetching.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
         if withdrawals is not None:
             withdrawals.on_withdrawn = self.on_withdrawn
@@ -75,6 +78,7 @@ class Jobs:
         its node has stopped it, or says that it has ended. Again, it changes nothing. `NotFound`; `Conflict` when it
         has ended.
         """
+        await self.fetch(key)
         job = self._course.running.get(key)
         if job is None:
             if (await self.get(key)).state == "running":
@@ -89,6 +93,9 @@ class Jobs:
 
         False when the result is of no job here. A duplicate changes nothing.
         """
+        address = parse_command_id(result.id)
+        if address is not None:
+            await self.fetch(address[0])
         return await self._answers.result(node, result)
 
     def on_progress(self, node: str, report: ProgressReport) -> bool:
@@ -134,6 +141,10 @@ class Jobs:
         """Whether the job has not ended, and this master has it in hand."""
         return key in self._course.running
 
+    async def fetch(self, key: str) -> bool:
+        """Have a job in memory again that waited on the disk for its node. False when it did not, or has ended."""
+        return await self._fetching.one(key)
+
     async def owner_of(self, key: str) -> str | None:
         """The master that drives the job; None if it has ended, or there is none."""
         return await job_reads.read_owner(self._store, key)
@@ -152,9 +163,10 @@ class Jobs:
         next sweeps, but for what was cancelled, which is asked to stop again.
         """
         now = self._clock.wall()
-        for job in await job_reads.load_running(self._store, self._owner, keys):
-            if job.id not in self._course.running:
-                await self._take_up(job, now)
+        for page in waves(await self._fetching.left() if keys is None else keys, PAGE):
+            for job in await job_reads.load_running(self._store, self._owner, page):
+                if job.id not in self._course.running:
+                    await self._take_up(job, now)
 
     async def sweep(self) -> None:
         """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
@@ -189,6 +201,9 @@ class Jobs:
             task.due_at = now
             task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
         await self._limit(job.action, [task.node for task in job.tasks])
+        self._go_on(job)
+
+    def _go_on(self, job: RunningJob) -> None:
         self._course.take_up(job)
         self._withdraw(job)
 

@@ -7,6 +7,7 @@ up nobody else.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from math import inf
 
@@ -14,6 +15,7 @@ from fleetfold_master.actions.course import Course
 from fleetfold_master.actions.delivery import RESEND_MAX_S, RESEND_S, Health, together
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Pause, decide
+from fleetfold_master.actions.shelf import Shelved
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
 from fleetfold_shared.waves import waves
@@ -29,18 +31,23 @@ twice.
 LOOK_AGAIN_S = 1.0
 OVER_TIME = "its job, whose time is over"
 
+Fetch = Callable[[Sequence[Shelved]], Awaitable[None]]
+"""Has these jobs in memory again."""
+
 
 class Sweep:
     """Looks after the jobs of a course."""
 
-    def __init__(self, course: Course, health: Health, withdrawals: Withdrawals | None) -> None:
+    def __init__(self, course: Course, health: Health, withdrawals: Withdrawals | None, fetch: Fetch) -> None:
         self._course, self._health, self._withdrawals = course, health, withdrawals
+        self._fetch = fetch
         self._resent = Counter[str]()
 
     async def once(self, now: float) -> None:
         """All that is due at `now` (Unix seconds), or so much of it as one sweep takes on."""
         self._resent.clear()
         self._welcome_back(now)
+        await self._take_down(now)
         running = self._course.running
         due = [running[key] for key in self._course.agenda.due(now, JOBS_A_SWEEP) if key in running]
         for wave in waves(due, JOBS_AT_ONCE):
@@ -51,10 +58,19 @@ class Sweep:
         for action in self._course.slots.expire(now):
             await self._course.give_turns(action)
 
+    async def _take_down(self, now: float) -> None:
+        """What was put away is needed again: its time is over, or its node is back."""
+        if shelf := self._course.shelf:
+            await self._fetch([*shelf.over(now, SENDS_A_NODE), *shelf.ready(self._health.healthy, SENDS_A_NODE)])
+
     async def resend_all(self, now: float) -> None:
         """Send every unanswered command again."""
         for wave in waves(list(self._course.running.values()), JOBS_AT_ONCE):
             await together(self._course.resend(job, list(job.open_tasks()), now) for job in wave)
+        for shelved in waves(self._course.shelf.everything(), JOBS_AT_ONCE):
+            await self._fetch(shelved)
+            fetched = [job for entry in shelved if (job := self._course.running.get(entry.key)) is not None]
+            await together(self._course.resend(job, list(job.open_tasks()), now) for job in fetched)
 
     async def _look_after(self, job: RunningJob, now: float) -> None:
         try:
@@ -64,7 +80,10 @@ class Sweep:
             due = [task for task in job.open_tasks() if task.due_at <= now < task.deadline_at]
             await self._course.resend(job, [task for task in due if self._may_resend(job, task, now)], now)
         finally:
-            self._course.plan(job)
+            if self._course.may_be_put_away(job):
+                self._course.put_away(job)
+            else:
+                self._course.plan(job)
 
     def _may_end(self, job: RunningJob, task: Task, now: float) -> bool:
         """What is cancelled is remembered until it can begin no more."""

@@ -66,6 +66,7 @@ class Forwarding:
         area = name.partition(".")[0]
         loop, room = asyncio.get_running_loop(), self._rooms[area]
         until = loop.time() + TAKEOVER_S
+        await room.fetch(ask.id)
         while not room.drives(ask.id) and (owner := await room.owner_of(ask.id)) is not None:
             if owner in self._peers.others:
                 call = PeerCall(verb=name, ask=msgspec.to_builtins(ask), who=who)

@@ -29,6 +29,8 @@ class Driving(Protocol):
 
     async def owner_of(self, key: str) -> str | None: ...
 
+    async def fetch(self, key: str) -> bool: ...
+
     async def on_result(self, node: str, result: CommandResult) -> bool: ...
 
 
@@ -64,7 +66,7 @@ class Results:
 
     async def _take(self, key: str, room: Driving, node: str, result: CommandResult) -> bool:
         try:
-            if not room.drives(key):
+            if not room.drives(key) and not await room.fetch(key):
                 if await self._is_taken_elsewhere(node, result):
                     return True
                 if await room.owner_of(key) is not None and not room.drives(key):

@@ -147,6 +147,10 @@ class Transactions:
         """Whether this master has the transaction in hand."""
         return key in self._active
 
+    async def fetch(self, key: str) -> bool:
+        """Whether it is in hand: those that have not ended always are."""
+        return self.drives(key)
+
     async def owner_of(self, key: str) -> str | None:
         """The master that drives the transaction; None if it has ended, or there is none."""
         return await rows.read_owner(self._store, key)

@@ -1,0 +1,73 @@
+"""Jobs from the disk into memory: what an earlier master left, and what was put away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+from fleetfold_broker.tasks import Undisturbed
+from fleetfold_master.actions import job_reads
+from fleetfold_master.actions.course import Course
+from fleetfold_master.actions.delivery import RESEND_MAX_S
+from fleetfold_master.actions.job_model import RunningJob
+from fleetfold_master.actions.shelf import MOST_IN_MEMORY, Shelved
+from fleetfold_master.store.database import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.waves import waves
+
+__all__ = ["PAGE", "Fetching"]
+
+PAGE = 500
+"""Jobs that are read at once."""
+
+
+class Fetching:
+    """Of the jobs that `owner` drives, or of all. `take_up` is given each that is in memory again."""
+
+    def __init__(
+        self, store: Store, clock: Clock, course: Course, owner: str | None, take_up: Callable[[RunningJob], None],
+        undisturbed: Undisturbed,
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._course, self._owner = store, clock, course, owner
+        self._take_up, self._undisturbed = take_up, undisturbed
+
+    async def left(self) -> list[str]:
+        """The ids of all that have not ended, the first to arrive first; those over `MOST_IN_MEMORY` go to the shelf
+        instead.
+        """
+        unfinished = await job_reads.read_unfinished(self._store, self._owner)
+        for row in unfinished[MOST_IN_MEMORY:]:
+            over_at = row["created_at"] + row["timeout_s"]
+            self._course.shelf.put(row["node"], Shelved(over_at, row["id"], stored=False))
+        return [row["id"] for row in unfinished[:MOST_IN_MEMORY]]
+
+    async def one(self, key: str) -> bool:
+        """Have a job in memory again that was put away, and with it the next that wait for its node. False when it was
+        not, or has ended.
+        """
+        running = self._course.running
+        if not self._course.shelf or key in running:
+            return False
+        if await job_reads.read_owner(self._store, key) != self._owner:
+            return False
+        nodes = await job_reads.read_nodes(self._store, key)
+        page = [entry for node in nodes[:1] for entry in self._course.shelf.of(node, PAGE - 1)]
+        await self._undisturbed.run(self.all([Shelved(inf, key, stored=True), *page]))
+        return key in running
+
+    async def all(self, entries: Sequence[Shelved]) -> None:
+        """Have these in memory again. What the broker has is not sent again for a while: it is delivered without."""
+        stored = {entry.key: entry.stored for entry in entries if entry.key not in self._course.running}
+        for wave in waves(stored, PAGE):
+            await self._page(wave, stored)
+
+    async def _page(self, keys: Sequence[str], stored: dict[str, bool]) -> None:
+        now = self._clock.wall()
+        for job in await job_reads.load_running(self._store, self._owner, keys):
+            if job.id in self._course.running:
+                continue
+            for task in job.open_tasks():
+                task.stored = stored[job.id]
+                task.due_at = now + RESEND_MAX_S if task.stored else now
+                task.deadline_at = (task.began_at or now) + job.patience_s
+            self._take_up(job)
