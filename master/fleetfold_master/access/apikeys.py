@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.access.invites import RESERVED
 from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.store import Store
 from fleetfold_master.store.key_rows import StoredKey, created, ending, read_key, read_keys, revoked, scopes_text, used
 from fleetfold_shared.clock import Clock
@@ -36,7 +37,7 @@ class ApiKeys:
         self._saved: dict[str, float] = {}
         self._dummy = digest(new_secret())
         self._undisturbed = Undisturbed()
-        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Told when there is another key, or one less."""
 
     async def load(self) -> None:
@@ -192,10 +193,6 @@ class ApiKeys:
     def _good_of(self, name: str) -> Sequence[StoredKey]:
         now = self._clock.wall()
         return [key for key in self._by_name.get(name, {}).values() if key.is_good(now)]
-
-
-async def _tell_nobody() -> None:
-    """There is no other master."""
 
 
 def _no_such_key() -> NotFound:

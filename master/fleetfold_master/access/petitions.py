@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.access.refusal import Refusal
 from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_master.store.petition_rows import (
@@ -42,7 +43,7 @@ class Petitions:
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
         self._shown: set[str] = set()
         self._undisturbed = Undisturbed()
-        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Told when another one waits, or one less."""
 
     async def load(self) -> None:
@@ -157,10 +158,6 @@ class Petitions:
         """Of those that have been let in, only one that has lost its credentials, and is silent, may ask again."""
         if self._sessions.has(name) or self._registry.healthy(name):
             raise Conflict(f"node: {name!r} is a member already; choose another name", field="node")
-
-
-async def _tell_nobody() -> None:
-    """There is no other master."""
 
 
 def _bounded(description: NodeDescription) -> NodeDescription:

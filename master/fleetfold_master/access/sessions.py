@@ -19,6 +19,7 @@ from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.access.audit import Audit
 from fleetfold_master.access.refusal import Refusal
 from fleetfold_master.access.tokens import AccessTokens
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.store import Store
 from fleetfold_master.store.session_rows import (
     StoredSession,
@@ -53,7 +54,7 @@ class Sessions:
         self._undisturbed = Undisturbed()
         self.on_theft: Callable[[str], None] = lambda node: None  # noqa: ARG005  # until somebody wants to know
         """Told the node of a session that ended because a spent token was shown."""
-        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Told when a session has begun or ended."""
 
     async def load(self) -> None:
@@ -206,7 +207,3 @@ def _successor(token: Credential, attempt: str, salt: str) -> Credential:
     """The token that follows `token` by this attempt: HMAC-SHA-256 of attempt and salt under the spent secret."""
     made = hmac.digest(token.secret.encode(), f"{attempt}\n{salt}".encode(), "sha256")
     return Credential("refresh", token.name, token.id, base64.urlsafe_b64encode(made).rstrip(b"=").decode())
-
-
-async def _tell_nobody() -> None:
-    """There is no other master."""

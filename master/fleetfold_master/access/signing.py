@@ -20,6 +20,7 @@ import structlog
 from filelock import FileLock, Timeout
 
 from fleetfold_broker import secretfile
+from fleetfold_master.alone import tell_nobody
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
@@ -62,7 +63,7 @@ class SigningKeys:
         self._ring, self._clock, self._path = ring, clock, path
         self._stamp = _stamp(path)
         self._looked_at = clock.monotonic()
-        self.on_change: Callable[[], Awaitable[None]] = _tell_nobody
+        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Told when another key signs."""
 
     @classmethod
@@ -130,10 +131,6 @@ class SigningKeys:
             self._ring = _read(self._path.read_bytes(), str(self._path))
         except (InvalidInput, OSError) as error:
             log.warning("signing.file_unusable", file=str(self._path), reason=str(error))
-
-
-async def _tell_nobody() -> None:
-    """There is no other master."""
 
 
 def _new() -> _Key:

@@ -25,7 +25,7 @@ from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Begin, Pause, Stop, decide
 from fleetfold_master.actions.shelf import MOST_IN_MEMORY, Shelf, Shelved
-from fleetfold_master.actions.slots import LEASE_S, Slots
+from fleetfold_master.actions.slots import Slots
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
@@ -61,7 +61,7 @@ class Course:
         """The job is committed, and goes on from where it is. What it has out already holds slots."""
         self.running[job.id] = job
         if job.action in self.slots:
-            self._hold_all_of(job)
+            self.slots.hold_what_is_out(job)
         if job.begun < len(job.tasks):
             self.rolling[job.id] = job
         self.plan(job)
@@ -92,16 +92,7 @@ class Course:
     def hold_all(self, action: str) -> None:
         """The action has slots only now: all that is out already holds one."""
         for job in (job for job in self.running.values() if job.action == action):
-            self._hold_all_of(job)
-
-    def _hold_all_of(self, job: RunningJob) -> None:
-        for task in (task for task in job.tasks if task.begun and not task.final):
-            self._hold(job, task)
-
-    def _hold(self, job: RunningJob, task: Task) -> None:
-        """Until its node has answered, or, when it was given up, until its lease is over: it may still run."""
-        until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
-        self.slots.hold(job.action, command_id(job.id, task.node), until)
+            self.slots.hold_what_is_out(job)
 
     async def settle(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
         """Commit how tasks ended; then those have their turn for whom that makes room."""
@@ -180,7 +171,7 @@ class Course:
         never = Ending("rejected", answered=True, error="its queue was full")
         for task in job.tasks:
             job.end_task(task, never)
-        self._free_slots(job, [(task, never) for task in job.tasks])
+        self.slots.settle(job, [(task, never) for task in job.tasks])
         self._finish(job, self._clock.wall())
         job.changed()
 
@@ -204,7 +195,7 @@ class Course:
         finally:
             for task, ending in endings:
                 job.unwrite(task, ending)
-        self._free_slots(job, endings)
+        self.slots.settle(job, endings)
         self._finish(job, now)
         job.changed()
 
@@ -220,15 +211,6 @@ class Course:
         if self.away:
             for node in [task.node for task in job.tasks if task.due_at == inf]:
                 self.away[node].pop(job.id, None)
-
-    def _free_slots(self, job: RunningJob, endings: _Ends) -> None:
-        if job.action not in self.slots:
-            return
-        for task, ending in endings:
-            if ending.answered or ending.outcome == "rejected":
-                self.slots.free(job.action, [command_id(job.id, task.node)])
-            else:
-                self._hold(job, task)
 
     async def _begin_next(self, job: RunningJob) -> Sequence[Task]:
         """Commit what begins now, or why nothing does; the tasks that are to be sent."""

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 
 import msgspec
 
 from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_master.actions.rollout import Plan, Standing, plan_of
 from fleetfold_master.actions.task import Ending, Task, command_id
+from fleetfold_master.store.columns import digest
 from fleetfold_shared.messages import Callback, Command, Job, JobState, Outcome, Params, Run
 
 __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
@@ -247,4 +247,4 @@ def digest_of(run: Run, caller: str) -> str:
     that it was confirmed make no other job of it.
     """
     content = [msgspec.structs.replace(run, wait_ms=0, confirmed=False), caller]
-    return sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
+    return digest(content)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 from sqlalchemy import BindParameter, bindparam, delete, false, insert, select, update
 
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, Task
+from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import JobState
@@ -60,13 +60,13 @@ def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
         "digest": running.digest,
         "caller": running.caller,
         "action": running.action,
-        "params": text_of(running.params),
+        "params": as_json(running.params),
         "sequential": running.run.sequential,
         "timeout_s": running.run.timeout_s,
         "state": "running",
         "created_at": running.created_at,
         "ended_at": None,
-        "spec": text_of(replace(running.run, params={})),
+        "spec": as_json(replace(running.run, params={})),
         "cancelled_by": None,
         "note": None,
         "owner": owner,
@@ -133,13 +133,8 @@ def drop(key: str) -> tuple[Write, Write]:
     return Write(_DROP_NODES, [{"key": key}]), Write(_DROP, [{"key": key}])
 
 
-def text_of(value: Any) -> str:
-    """JSON for a column."""
-    return msgspec.json.encode(value).decode()
-
-
 def _progress(task: Task) -> str | None:
-    return None if task.progress is None else text_of(task.progress)
+    return None if task.progress is None else as_json(task.progress)
 
 
 def _node_row(key: str, task: Task) -> dict[str, Any]:
@@ -150,5 +145,5 @@ def _node_row(key: str, task: Task) -> dict[str, Any]:
 
 def _ending_row(ending: Ending) -> dict[str, Any]:
     row = {name: getattr(ending, name) for name in _ENDING}
-    row["result"] = None if ending.result is None else text_of(ending.result)
+    row["result"] = None if ending.result is None else as_json(ending.result)
     return row

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from fleetfold_master.actions.job_model import RunningJob
+from fleetfold_master.actions.task import Ending, Task, command_id
+
 __all__ = ["LEASE_S", "Slots"]
 
 LEASE_S = 60.0
@@ -52,6 +55,26 @@ class Slots:
         """A command is out, until then at most (Unix seconds), whatever the limit says."""
         if (room := self._rooms.get(action)) is not None:
             room.held[command] = until
+
+    def hold_what_is_out(self, job: RunningJob) -> None:
+        """The job's commands that no node has answered are out."""
+        for task in (task for task in job.tasks if task.begun and not task.final):
+            self._hold_task(job, task)
+
+    def settle(self, job: RunningJob, endings: Iterable[tuple[Task, Ending]]) -> None:
+        """So the job's commands have ended: what was given up may still run."""
+        if job.action not in self:
+            return
+        for task, ending in endings:
+            if ending.answered or ending.outcome == "rejected":
+                self.free(job.action, [command_id(job.id, task.node)])
+            else:
+                self._hold_task(job, task)
+
+    def _hold_task(self, job: RunningJob, task: Task) -> None:
+        """Until its node has answered, or, when it was given up, until its lease is over."""
+        until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
+        self.hold(job.action, command_id(job.id, task.node), until)
 
     def take(self, action: str, job: str, commands: Sequence[str]) -> int:
         """How many of the job's next `commands` may begin: they hold slots now. When that is not all, the job keeps or

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 import msgspec
 from sqlalchemy import RowMapping, bindparam, func, null, select, update
 
+from fleetfold_master.store.columns import as_json, digest
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.definition_tables import definition as table
 from fleetfold_master.store.statements import Write, insert_once
@@ -28,14 +27,14 @@ _REMOVE = (
 
 def digest_of(definition: Definition) -> str:
     """What makes two versions the same."""
-    return sha256(msgspec.json.encode(definition, order="deterministic")).hexdigest()
+    return digest(definition)
 
 
 def claim(definition: Definition, version: int, by: str, now: float) -> Write:
     """A new version, unless there is one of that number."""
     row = {
         "name": definition.name, "version": version, "digest": digest_of(definition),
-        "content": msgspec.json.encode(definition).decode(), "created_at": now, "created_by": by, "removed_at": None,
+        "content": as_json(definition), "created_at": now, "created_by": by, "removed_at": None,
     }  # fmt: skip
     return Write(_INSERT, [row])
 

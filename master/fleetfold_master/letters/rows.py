@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, and_, bindparam, delete, func, or_, select, update
 
+from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.letter_tables import letter
 from fleetfold_master.store.statements import Write, insert_once
@@ -127,7 +128,7 @@ def _matching(ask: LetterList) -> list[ColumnElement[bool]]:
 
 def _row(one: Letter) -> dict[str, Any]:
     row = {name: getattr(one, name) for name in letter.c.keys()}  # noqa: SIM118 (of columns, which are no mapping)
-    return {**row, "params": _text(one.params), "history": _text(one.history)}
+    return {**row, "params": as_json(one.params), "history": as_json(one.history)}
 
 
 def _letter(row: RowMapping) -> Letter:
@@ -136,7 +137,3 @@ def _letter(row: RowMapping) -> Letter:
         "history": msgspec.json.decode(row["history"], type=list[LetterEvent]),
     }
     return Letter(**{**row, **decoded})
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

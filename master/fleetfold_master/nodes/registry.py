@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.store import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
@@ -44,7 +45,7 @@ class Registry:
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
-        self.on_change: Callable[[str], Awaitable[None]] = _tell_nobody
+        self.on_change: Callable[[str], Awaitable[None]] = tell_nobody
         """Told the name of a node whose row is another one now."""
 
     async def load(self) -> None:
@@ -245,7 +246,3 @@ def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
     """What another master may have written is left alone."""
     names = node.__struct_fields__
     return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
-
-
-async def _tell_nobody(_name: str) -> None:
-    """There is no other master."""

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Integer, RowMapping, and_, bindparam, delete, func, or_, select, update
 
 from fleetfold_master.schedules.model import NewFiring, Open, Standing, Turn, work_of
+from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.schedule_tables import firing, schedule
 from fleetfold_master.store.statements import Write, insert_once
@@ -200,14 +201,14 @@ def _new_firings(standing: Standing, firings: Sequence[NewFiring], now: float) -
 
 
 def _firing_row(standing: Standing, new: NewFiring, now: float, by: str) -> dict[str, Any]:
-    work = None if new.state == "skipped" else _text(work_of(standing.spec, new.id))
+    work = None if new.state == "skipped" else as_json(work_of(standing.spec, new.id))
     place = {"id": new.id, "schedule": standing.name, "planned_at": new.planned_at, "decided_at": now}
     facts = {"state": new.state, "kind": standing.kind, "caller": standing.caller, "work": work}
     return {**place, **facts, "outcome": None, "why": new.why, "by": by}
 
 
 def _row(standing: Standing) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(standing), "spec": _text(standing.spec)}
+    return {**msgspec.structs.asdict(standing), "spec": as_json(standing.spec)}
 
 
 def _standing(row: RowMapping) -> Standing:
@@ -223,7 +224,3 @@ def _open(row: RowMapping) -> Open:
     state = row["job_state"] if row["kind"] == "run" else row["tx_state"]
     going_on = row["state"] != "started" or state in _LASTING
     return Open(row["id"], row["schedule"], row["planned_at"], row["state"], None if going_on else state or "forgotten")
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

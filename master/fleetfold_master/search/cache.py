@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.search.cache_figures import Figures
 from fleetfold_master.search.cache_flights import Flights
 from fleetfold_master.search.cache_memory import Entry, MemoryStore
@@ -64,7 +65,7 @@ class Cache:
         self._flights: Flights[_Landed] = Flights()
         self._figures = Figures(clock.wall())
         self.popular = Popular(clock, config.cache_queries)
-        self.on_clear: Callable[[], Awaitable[None]] = _tell_nobody
+        self.on_clear: Callable[[], Awaitable[None]] = tell_nobody
         """Told when there is nothing in the table any more."""
 
     @property
@@ -168,10 +169,6 @@ class Cache:
         took_ms = wanted.took_ms()
         self._figures.hit(entry.cost_ms, took_ms)
         return replace(searched, took_ms=took_ms, cached=True)
-
-
-async def _tell_nobody() -> None:
-    """There is no other master."""
 
 
 def _is_complete(searched: Searched) -> bool:

@@ -10,6 +10,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
+from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Corpora, Epochs, Own
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
@@ -57,7 +58,7 @@ class Fleet:
         self.epochs = Epochs()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
         """Is given each node that is about to be removed, while its queue is still there."""
-        self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = _tell_nobody
+        self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = tell_nobody
         """Told of a result with news of its node's epochs, before anybody is told of the result."""
         self.alone: Callable[[], bool] = lambda: True
         """Whether there is no other master, who might know more of a node."""
@@ -193,7 +194,3 @@ class Fleet:
 
 async def _nothing(_node: str) -> None:
     """Nothing."""
-
-
-async def _tell_nobody(_node: str, _result: CommandResult) -> None:
-    """There is no other master."""

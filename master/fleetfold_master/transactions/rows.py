@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, RowMapping, bindparam, insert, or_, select, update
 
+from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import step as step_table
@@ -15,6 +16,7 @@ from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
 from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
+from fleetfold_shared.waves import waves
 
 __all__ = [
     "Loaded", "changes", "claim", "guard", "load", "load_newest", "load_unfinished", "read_digest", "read_needing",
@@ -116,9 +118,8 @@ async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence
     if keys is None:
         return await _with_parts(store, await store.read(query))
     found: list[Loaded] = []
-    for start in range(0, len(keys), 500):
-        part = query.where(tx_table.c.id.in_(keys[start : start + 500]))
-        found += await _with_parts(store, await store.read(part))
+    for part in waves(keys, KEYS_AT_ONCE):
+        found += await _with_parts(store, await store.read(query.where(tx_table.c.id.in_(part))))
     return found
 
 
@@ -131,9 +132,7 @@ async def load_newest(store: Store, limit: int, state: TransactionState | None =
 
 async def _with_parts(store: Store, rows: Sequence[RowMapping], *, timeline: bool = True) -> list[Loaded]:
     loaded: dict[str, Loaded] = {row["id"]: (_to_tx(row), (), []) for row in rows}
-    keys = list(loaded)
-    for start in range(0, len(keys), 500):
-        part = keys[start : start + 500]
+    for part in waves(list(loaded), KEYS_AT_ONCE):
         await _add_steps(store, part, loaded)
         if timeline:
             await _add_timelines(store, part, loaded)
@@ -167,7 +166,7 @@ def _entries(decision: Decision) -> Write:
 
 def _tx_row(tx: Tx) -> dict[str, Any]:
     row = msgspec.structs.asdict(tx)
-    row["callback"] = None if tx.callback is None else _text(tx.callback)
+    row["callback"] = None if tx.callback is None else as_json(tx.callback)
     return row
 
 
@@ -179,19 +178,19 @@ def _to_tx(row: RowMapping) -> Tx:
 
 def _step_row(step: Step) -> dict[str, Any]:
     row = msgspec.structs.asdict(step)
-    row["params"] = _text(step.params)
-    row["rollback"] = None if step.rollback is None else _text(step.rollback)
-    row["after"] = _text(step.after)
-    row["when"] = None if step.when is None else _text(step.when)
-    row["runs"] = _text(step.runs)
-    row["result"] = None if step.result is None else _text(step.result)
+    row["params"] = as_json(step.params)
+    row["rollback"] = None if step.rollback is None else as_json(step.rollback)
+    row["after"] = as_json(step.after)
+    row["when"] = None if step.when is None else as_json(step.when)
+    row["runs"] = as_json(step.runs)
+    row["result"] = None if step.result is None else as_json(step.result)
     return row
 
 
 def _change_row(step: Step) -> dict[str, Any]:
     row = {name: getattr(step, name) for name in _STEP_CHANGES}
-    row["runs"] = _text(step.runs)
-    row["result"] = None if step.result is None else _text(step.result)
+    row["runs"] = as_json(step.runs)
+    row["result"] = None if step.result is None else as_json(step.result)
     return {"key": step.tx, "at_position": step.position, **row}
 
 
@@ -207,7 +206,3 @@ def _to_step(row: RowMapping) -> Step:
     if fields["result"] is not None:
         fields["result"] = msgspec.json.decode(fields["result"])
     return Step(**fields)
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import msgspec
 
+from fleetfold_master.store.columns import digest
 from fleetfold_master.transactions.model import Step, Tx
 from fleetfold_shared.messages import StepView, TimelineEntry, Transact, TransactionView
 
@@ -16,7 +16,7 @@ __all__ = ["digest_of", "view_of"]
 def digest_of(transact: Transact, caller: str) -> str:
     """What a transaction asks for, and who asks: the same id with another digest is a conflict."""
     content = [msgspec.structs.replace(transact, wait_ms=0), caller]
-    return sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
+    return digest(content)
 
 
 def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) -> TransactionView:
