@@ -1,0 +1,27 @@
+"""The benchmark's chaos, in small: two masters, cut wires, kill -9 and SIGSTOP; the children's books must balance.
+
+`bench/chaos.py` is the same at any length; `$FLEETFOLD_CHAOS_SEED` is another course of events.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.fleet import python
+
+pytestmark = pytest.mark.slow
+
+CHAOS = Path(__file__).parents[2] / "bench" / "chaos.py"
+SEED = os.environ.get("FLEETFOLD_CHAOS_SEED", "1")
+TRANSACTIONS = "24"
+
+
+@pytest.mark.timeout(240)
+async def test_whatever_dies_the_books_balance(nats_server: str) -> None:
+    words = [str(CHAOS), "--seed", SEED, "--transactions", TRANSACTIONS, "--masters", "2"]
+    said = await python(*words, timeout_s=200)
+    assert said.code == 0, said.out + said.err
+    assert f"{TRANSACTIONS} transactions, 0 violations" in said.out
