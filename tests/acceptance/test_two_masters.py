@@ -49,7 +49,7 @@ async def test_a_killed_and_a_frozen_master_are_replaced_within_three_seconds_an
 async def test_what_one_has_begun_is_asked_for_followed_and_cancelled_at_the_other(fleet: Fleet) -> None:
     await two_masters(fleet)
     async with await fleet.client() as client:
-        steps = [step("tx", n, node, seconds=0.3) for n, node in enumerate(CHILDREN * 2)]
+        steps = [step("tx", n, node, seconds=1.0) for n, node in enumerate(CHILDREN * 2)]
         await asyncio.gather(*(client.transact(steps, id=f"tx-{n}", wait=False) for n in range(8)))
         await asyncio.gather(*(client.cancel_transaction(f"tx-{n}") for n in range(8)))
         views = await asyncio.gather(*(client.wait_transaction(f"tx-{n}", 30) for n in range(8)))
