@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -80,10 +80,16 @@ Directory = Callable[[str], Principal | None]
 
 
 class Authority:
-    """Says who a caller is and whether it may."""
+    """Says who a caller is and whether it may. `look_again` has it known who has come to be known to another master."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+        self.look_again: Callable[[], Awaitable[None]] = _nowhere
+
+    async def prepare(self, caller: str) -> None:
+        """Have `caller` known, if another master has let it in just now."""
+        if self._directory(caller) is None:
+            await self.look_again()
 
     def principal(self, caller: str) -> Principal:
         """The identity behind a name that the broker has vouched for; `Forbidden` if the fleet has none such now."""
@@ -109,6 +115,10 @@ class OpenAuthority(Authority):
 
     def check(self, principal: Principal, verb: str) -> None:
         """Nothing is forbidden."""
+
+
+async def _nowhere() -> None:
+    """There is no other master."""
 
 
 def _within(name: str, patterns: Sequence[str]) -> bool:

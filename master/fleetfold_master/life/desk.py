@@ -56,6 +56,7 @@ async def open_desk(ground: Ground, door: Door, work: Work, together: Together) 
     access = door.access
     guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, ground.clock)
     guard.route = together.forwarding.route
+    access.authority.look_again = together.sharing.look_again
     access_api = AccessApi(access, ground.registry, ground.fleet, guard.refusals, door.drop, ground.fleet.answers)
     ground.span.at_end(access_api.close)
     counts = _open_counts(ground)

@@ -61,6 +61,12 @@ class Sharing:
                 if name != "cache":  # its answers are never stale: only an operator's word ends them
                     await room.read("")
 
+    async def look_again(self) -> None:
+        """Read anew who may do what, if there is another master: it may know of somebody whom nobody knows here."""
+        if not self.alone:
+            for name in ("sessions", "keys"):
+                await self._rooms[name].read("")
+
     async def _told(self, request: Request) -> Heard:
         change = decode(request.data, Changed)
         await self._undisturbed.run(self._rooms[change.room].read(change.key))

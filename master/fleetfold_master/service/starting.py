@@ -37,6 +37,7 @@ class Starting:
         """
         role = ""
         try:
+            await self._authority.prepare(caller)
             principal = self._authority.principal(caller)
             role = principal.role
             await self.ask(work, principal)

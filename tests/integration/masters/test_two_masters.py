@@ -186,3 +186,18 @@ async def test_a_cleared_cache_is_empty_at_every_master(fleet: Fleet, other: Mas
     assert any(answer.cached for answer in found)
     await fleet.client.clear_cache()
     assert not (await fleet.client.search("granite")).cached
+
+
+async def test_who_was_let_in_by_one_is_known_to_the_other_though_nobody_told_it(
+    fleet: Fleet, other: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has just begun is not among those that are told."""
+
+    async def untold(*_: object) -> dict[str, object]:
+        return {}
+
+    monkeypatch.setattr("fleetfold_master.masters.peers.Peers.ask_all", untold)
+    await fleet.start_child("shop")
+    client = await fleet.new_client("late")
+    for _ in range(8):
+        assert [node.name for node in await client.nodes()] == ["shop"]
