@@ -35,7 +35,7 @@ async def test_a_killed_and_a_frozen_master_are_replaced_within_three_seconds_an
 ) -> None:
     await two_masters(fleet)
     async with await fleet.client() as client:
-        for number, (blow, victim) in enumerate((how, who) for how in ("kill", "freeze") for who in MASTERS):
+        for number, (blow, victim) in enumerate(zip(("kill", "freeze"), MASTERS, strict=True)):
             ids = await begin(client, number)
             took_s = await strike(fleet, blow, victim)
             assert took_s < TAKEOVER_S, (blow, victim, took_s)

@@ -86,10 +86,9 @@ class Authority:
         self._directory = directory
         self.look_again: Callable[[], Awaitable[None]] = _nowhere
 
-    async def prepare(self, caller: str) -> None:
-        """Have `caller` known, if another master has let it in just now."""
-        if self._directory(caller) is None:
-            await self.look_again()
+    def knows(self, caller: str) -> bool:
+        """Whether there is such an identity now, as far as this master knows: another may have let it in just now."""
+        return self._directory(caller) is not None
 
     def principal(self, caller: str) -> Principal:
         """The identity behind a name that the broker has vouched for; `Forbidden` if the fleet has none such now."""

@@ -93,8 +93,7 @@ class Jobs:
 
         False when the result is of no job here. A duplicate changes nothing.
         """
-        address = parse_command_id(result.id)
-        if address is not None:
+        if self._course.shelf and (address := parse_command_id(result.id)) is not None:
             await self.fetch(address[0])
         return await self._answers.result(node, result)
 

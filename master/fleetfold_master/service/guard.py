@@ -61,7 +61,8 @@ class Guard:
         verb = self.route(name, verb)
 
         async def handle(request: Request) -> Message:
-            await self._authority.prepare(request.caller)
+            if not self._authority.knows(request.caller):
+                await self._authority.look_again()
             principal = self._let_in(name, request)
             ask = decode(request.data, verb.takes)
             return await self._do(name, verb, ask, principal, request.say)

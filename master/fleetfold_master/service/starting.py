@@ -37,7 +37,8 @@ class Starting:
         """
         role = ""
         try:
-            await self._authority.prepare(caller)
+            if not self._authority.knows(caller):
+                await self._authority.look_again()
             principal = self._authority.principal(caller)
             role = principal.role
             await self.ask(work, principal)
