@@ -51,7 +51,8 @@ test: check postgres
 	$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/integration
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
-	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile tests/acceptance
+	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile -m "not alone" tests/acceptance
+	$(BIN)/pytest --quiet -m alone tests/acceptance
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
