@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 from io import StringIO
 
 import msgspec
@@ -79,6 +80,15 @@ def test_one_that_has_ended_already_is_one_line() -> None:
     assert (result.out.count("\n"), result.code) == (1, 1)
 
 
+@pytest.fixture
+def control_c() -> Iterator[None]:
+    """Control-C as a program finds it at its start, whatever ran in this process before."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("control_c")
 def test_who_stops_waiting_is_told_that_the_job_goes_on() -> None:
     for words in (["run", "shop", "sync", "--id", "j1"], ["jobs", "follow", "j1"]):
         interrupted = FakeFleet(answer=job("running"), changes=[HALF, _control_c])
