@@ -48,10 +48,10 @@ postgres:
 
 test: check postgres
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile --ignore tests/integration/fleet tests/unit tests/integration
+	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile tests/unit tests/integration
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
-	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile -m "not alone" tests/integration/fleet tests/acceptance
+	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile -m "not alone" tests/acceptance
 	$(BIN)/pytest --quiet -m alone tests/acceptance
 
 bench: $(STAMP)

@@ -24,7 +24,7 @@ async def _known(job: str) -> bool:
 
 
 async def test_control_c_ends_the_waiting_and_not_the_job(shared_fleet: Fleet) -> None:
-    waiting = await _begin("run", "shop", "doze", "seconds=4", "--id", "left")
+    waiting = await _begin("run", "shop", "doze", "seconds=12", "--id", "left")
     await eventually(lambda: _known("left"), 60.0)
     waiting.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(waiting.communicate(), 20.0)
