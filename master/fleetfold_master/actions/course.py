@@ -69,7 +69,7 @@ class Course:
     def put_away(self, job: RunningJob) -> None:
         """Keep only what says when to look at it again, if there are too many that only wait, as this one does."""
         [task] = job.tasks
-        self.shelf.put(task.node, Shelved(task.deadline_at, job.id, task.stored))
+        self.shelf.put(Shelved(task.deadline_at, job.id, task.node, task.stored))
         self.running.pop(job.id, None)
         self.agenda.forget(job.id)
         self.away[task.node].pop(job.id, None)

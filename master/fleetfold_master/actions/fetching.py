@@ -13,12 +13,11 @@ from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.shelf import MOST_IN_MEMORY, Shelved
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.waves import waves
 
-__all__ = ["PAGE", "Fetching"]
+__all__ = ["Fetching"]
 
-PAGE = 500
-"""Jobs that are read at once."""
+AT_ONCE = 500
+"""So many are read when one of them is wanted: the others will be soon."""
 
 
 class Fetching:
@@ -38,7 +37,7 @@ class Fetching:
         unfinished = await job_reads.read_unfinished(self._store, self._owner)
         for row in unfinished[MOST_IN_MEMORY:]:
             over_at = row["created_at"] + row["timeout_s"]
-            self._course.shelf.put(row["node"], Shelved(over_at, row["id"], stored=False))
+            self._course.shelf.put(Shelved(over_at, row["id"], row["node"], stored=False))
         return [row["id"] for row in unfinished[:MOST_IN_MEMORY]]
 
     async def one(self, key: str) -> bool:
@@ -50,22 +49,25 @@ class Fetching:
             return False
         if await job_reads.read_owner(self._store, key) != self._owner:
             return False
-        nodes = await job_reads.read_nodes(self._store, key)
-        page = [entry for node in nodes[:1] for entry in self._course.shelf.of(node, PAGE - 1)]
-        await self._undisturbed.run(self.all([Shelved(inf, key, stored=True), *page]))
+        [node, *_] = await job_reads.read_nodes(self._store, key)
+        entries = [Shelved(inf, key, node, stored=True), *self._course.shelf.of(node, AT_ONCE - 1)]
+        await self._undisturbed.run(self.all(entries))
         return key in running
 
     async def all(self, entries: Sequence[Shelved]) -> None:
-        """Have these in memory again. What the broker has is not sent again for a while: it is delivered without."""
-        stored = {entry.key: entry.stored for entry in entries if entry.key not in self._course.running}
-        for wave in waves(stored, PAGE):
-            await self._page(wave, stored)
+        """Have these in memory again. What the broker has is not sent again for a while: it is delivered without.
 
-    async def _page(self, keys: Sequence[str], stored: dict[str, bool]) -> None:
+        When they cannot be read, they are on the shelf again.
+        """
+        stored = {entry.key: entry.stored for entry in entries if entry.key not in self._course.running}
+        try:
+            jobs = await job_reads.load_running(self._store, self._owner, list(stored))
+        except BaseException:
+            for entry in entries:
+                self._course.shelf.put(entry)
+            raise
         now = self._clock.wall()
-        for job in await job_reads.load_running(self._store, self._owner, keys):
-            if job.id in self._course.running:
-                continue
+        for job in (job for job in jobs if job.id not in self._course.running):
             for task in job.open_tasks():
                 task.stored = stored[job.id]
                 task.due_at = now + RESEND_MAX_S if task.stored else now

@@ -15,7 +15,7 @@ from fleetfold_master.actions.answers import Answers
 from fleetfold_master.actions.course import Course
 from fleetfold_master.actions.delivery import AtEnd, Health, LettersFor, Sender, no_letters, nothing_more
 from fleetfold_master.actions.endings import Endings
-from fleetfold_master.actions.fetching import PAGE, Fetching
+from fleetfold_master.actions.fetching import Fetching
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of
 from fleetfold_master.actions.looking import look_until_ended
@@ -27,7 +27,6 @@ from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
-from fleetfold_shared.waves import waves
 
 __all__ = ["Jobs", "SlotsOf"]
 
@@ -162,10 +161,10 @@ class Jobs:
         next sweeps, but for what was cancelled, which is asked to stop again.
         """
         now = self._clock.wall()
-        for page in waves(await self._fetching.left() if keys is None else keys, PAGE):
-            for job in await job_reads.load_running(self._store, self._owner, page):
-                if job.id not in self._course.running:
-                    await self._take_up(job, now)
+        left = await self._fetching.left() if keys is None else keys
+        for job in await job_reads.load_running(self._store, self._owner, left):
+            if job.id not in self._course.running:
+                await self._take_up(job, now)
 
     async def sweep(self) -> None:
         """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still

@@ -18,10 +18,13 @@ MOST_IN_MEMORY = 20_000
 
 
 class Shelved(NamedTuple):
-    """A job by its id, and when it is to have ended (Unix seconds). `stored`: the broker has its command."""
+    """A job by its id, when it is to have ended (Unix seconds), and the node that it waits for. `stored`: the broker
+    has its command.
+    """
 
     over_at: float
     key: str
+    node: str
     stored: bool
 
 
@@ -34,9 +37,9 @@ class Shelf:
     def __bool__(self) -> bool:
         return bool(self._heaps)
 
-    def put(self, node: str, entry: Shelved) -> None:
+    def put(self, entry: Shelved) -> None:
         """Put a job away."""
-        heappush(self._heaps[node], entry)
+        heappush(self._heaps[entry.node], entry)
 
     def over(self, now: float, most: int) -> list[Shelved]:
         """Those whose time is over, `most` of them; they are here no more."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetfold_master.actions import job_reads
+from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, Run
 from support.jobroom import JobRoom, open_room, outcomes
 
@@ -65,6 +67,25 @@ async def test_their_time_is_over_on_the_disk_too(room: JobRoom) -> None:
     await room.pass_time(600)
     assert outcomes(await room.jobs.get("j7")) == ["unreachable"]
     assert (await _states(room), _in_memory(room)) == ({"failed"}, 0)
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_none_of_them(
+    room: JobRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await _many(room)
+    room.doctor.ill.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(job_reads, "load_running", _away)
+        with pytest.raises(Unavailable):
+            await room.pass_time(1)
+    await room.pass_time(1)
+    assert _in_memory(room) == ALL
+    await room.reply(*sent)
+    assert await _states(room) == {"ok"}
+
+
+async def _away(*_: object) -> None:
+    raise Unavailable("database: away")
 
 
 async def test_one_that_is_away_can_be_cancelled(room: JobRoom) -> None:
