@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.postgresql import COMMIT_ON_DISK, PATIENCE
+from fleetfold_shared.postgresql import PATIENCE, keep_commits
 
 __all__ = ["open_engine", "reason"]
 
@@ -32,7 +32,7 @@ def open_engine(name: str, text: str, *, concurrency: int) -> AsyncEngine:
         else:
             overflow = max(concurrency - _POOL, 0)
             engine = create_async_engine(url, pool_pre_ping=True, pool_size=_POOL, max_overflow=overflow)
-            event.listen(engine.sync_engine, "connect", _prepare_postgresql)
+            event.listen(engine.sync_engine, "connect", keep_commits)
     except ModuleNotFoundError as error:
         raise InvalidInput(
             f"databases.{name}: it needs {error.name}; `pip install 'fleetfold[sql]'`", field="databases"
@@ -78,15 +78,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """As a writer at once: one who reads first and writes later may be refused in between."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(COMMIT_ON_DISK)
-    finally:
-        cursor.close()
-    connection.commit()
 
 
 def _refuse_ends(_connection: Any, _cursor: Any, statement: str, *_: object) -> None:

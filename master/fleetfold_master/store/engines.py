@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.postgresql import COMMIT_ON_DISK, PATIENCE
+from fleetfold_shared.postgresql import PATIENCE, keep_commits
 from fleetfold_shared.vacuum import make_incremental
 
 __all__ = ["connect_raw", "is_broken", "open_engines", "shown"]
@@ -41,7 +41,7 @@ def open_engines(text: str) -> tuple[Engine, AsyncEngine]:
     if writing.dialect.name == "sqlite":
         event.listen(writing, "connect", _give_back)
     for engine in (writing, reading.sync_engine):
-        event.listen(engine, "connect", _set_pragmas if engine.dialect.name == "sqlite" else _keep_commits)
+        event.listen(engine, "connect", _set_pragmas if engine.dialect.name == "sqlite" else keep_commits)
     return writing, reading
 
 
@@ -93,12 +93,3 @@ def _set_pragmas(connection: Any, _record: object) -> None:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
-
-
-def _keep_commits(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(COMMIT_ON_DISK)
-    finally:
-        cursor.close()
-    connection.commit()
