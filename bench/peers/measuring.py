@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from bench.commands import IN_FLIGHT, Desk
-from bench.peers.redis import ROOT, Redis, running_redis
+from bench.peers.redis import Redis, environment, running_redis
 from bench.processes import cpu_of, running_fleet
 from bench.rounds import medians
 
@@ -67,10 +66,9 @@ async def _peer(name: str, appendfsync: str, rounds: int) -> dict[str, dict[str,
 
 async def _round(name: str, redis: Redis, in_flight: int) -> dict[str, float]:
     before = {who: cpu_of(pid) for who, pid in redis.pids.items()}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.peers.client", f"bench.peers.with_{name}", str(in_flight), str(COUNT[in_flight]),
-        stdout=asyncio.subprocess.PIPE, env={**os.environ, "BENCH_REDIS": redis.url, "PYTHONPATH": path},
+        stdout=asyncio.subprocess.PIPE, env=environment(redis.url),
     )  # fmt: skip
     out, _ = await process.communicate()
     said = json.loads(out)

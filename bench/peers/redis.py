@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Redis", "running_redis"]
+__all__ = ["Redis", "environment", "running_redis"]
 
 READY_S = 20.0
 ROOT = Path(__file__).parents[2]
@@ -29,9 +29,11 @@ class Redis:
     @contextmanager
     def worker(self, *words: str) -> Iterator[None]:
         """A worker of this Python with the same environment; ended with all its children."""
-        env: Mapping[str, str] = {**os.environ, "BENCH_REDIS": self.url, "PYTHONPATH": _path()}
         with subprocess.Popen(
-            [sys.executable, "-m", *words], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", *words],
+            env=environment(self.url),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         ) as process:
             self.pids["worker"] = process.pid
             try:
@@ -77,5 +79,7 @@ def _wait_for(port: int) -> None:
             return
 
 
-def _path() -> str:
-    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+def environment(url: str) -> Mapping[str, str]:
+    """What a worker and its caller need to know."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "BENCH_REDIS": url, "PYTHONPATH": path}
