@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import aclosing
-from importlib.util import find_spec
 
 import pytest
 
@@ -20,10 +19,6 @@ from support.inprocess import Fleet, fleet, quick_upkeep
 from support.wait import eventually
 
 __all__ = ["fleet", "quick_upkeep"]
-
-stopped_by_the_node = pytest.mark.skipif(
-    find_spec("fleetfold_child.cancelling") is None, reason="the node's side of it is not here yet"
-)
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ def _kept_progress(fleet: Fleet) -> list[tuple[str | None]]:
 
 
 async def _begin(fleet: Fleet, run: Run) -> Job:
-    """What the client cannot ask for yet."""
+    """The run as it is, without the client's own waiting."""
     return await fleet.client._start("actions.run", run, Job, 20)
 
 
@@ -71,7 +66,6 @@ async def test_a_command_queued_for_a_dead_child_never_starts_when_it_returns(pa
         await pair.client.cancel_job("z")
 
 
-@stopped_by_the_node
 async def test_a_running_command_is_told_to_stop(pair: Fleet) -> None:
     job = await pair.client.run("doze", {"seconds": 60}, nodes=["shop", "blog"], wait=False)
     await eventually(lambda: all(child._node.in_flight for child in pair.children.values()))
@@ -82,7 +76,6 @@ async def test_a_running_command_is_told_to_stop(pair: Fleet) -> None:
     await eventually(lambda: not any(child._node.in_flight for child in pair.children.values()))
 
 
-@stopped_by_the_node
 async def test_a_transaction_that_turns_back_does_not_wait_for_its_long_steps(pair: Fleet) -> None:
     step = StepSpec(name="long", node="shop", action="doze", params={"seconds": 60}, timeout_s=60)
     view = await pair.client.transact([step], wait=False)
@@ -92,7 +85,6 @@ async def test_a_transaction_that_turns_back_does_not_wait_for_its_long_steps(pa
     await eventually(lambda: not pair.children["shop"]._node.in_flight)
 
 
-@stopped_by_the_node
 async def test_a_cancelled_job_stays_so_when_the_master_dies_and_the_child_returns(pair: Fleet) -> None:
     await pair.stop_child("shop")
     job = await pair.client.run("enter", {"tx": "x"}, nodes=["shop"], wait=False)
