@@ -131,8 +131,8 @@ async def _send(sender: Sender, outgoing: Outgoing) -> FleetfoldError | None:
     return None
 
 
-async def together(work: Iterable[Awaitable[None]]) -> None:
+async def together(work: Iterable[Awaitable[object]]) -> None:
     """Do all of it at once, to the end even when some of it fails; then raise the first failure."""
     for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if outcome is not None:
+        if isinstance(outcome, BaseException):
             raise outcome

@@ -18,7 +18,6 @@ import structlog
 
 from fleetfold_broker.tasks import Tasks
 from fleetfold_master.store import Store, master_rows
-from fleetfold_master.store.fence import Fenced
 from fleetfold_master.store.master_rows import Seen, StoredMaster, Taken
 from fleetfold_master.store.master_tables import LEFT
 from fleetfold_shared.clock import Clock
@@ -72,6 +71,7 @@ class Membership:
         me = StoredMaster(self.id, self._seat, 0, socket.gethostname()[:255], os.getpid(), self._clock.wall())
         await self._store.script(lambda script: master_rows.join(script, me))
         self._store.fence.master = self.id
+        self._store.fence.on_lost = self.lost.set
 
     def start(self) -> None:
         """Beat, until `leave`."""
@@ -87,12 +87,8 @@ class Membership:
             log.info("master.not_left", reason=error.message)
 
     async def beat(self) -> None:
-        """Show that this one lives, look at the others, take over from the dead. `Fenced` when its place is lost."""
-        try:
-            seen = await self._store.script(partial(master_rows.beat, me=self.id))
-        except Fenced:
-            self.lost.set()
-            raise
+        """Show that this one lives, look at the others, take over from the dead."""
+        seen = await self._store.script(partial(master_rows.beat, me=self.id))
         dead = self._look_at(seen)
         self.others = frozenset(each.id for each in seen if each not in dead)
         if self.on_taken is not None:

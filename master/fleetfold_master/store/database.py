@@ -16,7 +16,7 @@ from sqlalchemy import Engine, Executable, RowMapping, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleetfold_master.store.engines import connect_raw, is_broken, open_engines, shown
-from fleetfold_master.store.fence import Fence
+from fleetfold_master.store.fence import Fence, Fenced
 from fleetfold_master.store.schema import migrate
 from fleetfold_master.store.statements import Compiler, Script, Write, execute
 from fleetfold_shared.errors import InvalidInput, Unavailable
@@ -106,6 +106,10 @@ class Store:
 
         return await self._run(run)
 
+    async def confirm(self) -> None:
+        """Return if what this master knows is still what counts; `Fenced` when another has taken its work over."""
+        await self._run(lambda _connection: None)
+
     async def read(self, statement: Executable) -> Sequence[RowMapping]:
         """The rows a select gives, as mappings."""
         try:
@@ -128,6 +132,9 @@ class Store:
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:
             done = await self._writer.run(function)
+        except Fenced:
+            self.fence.on_lost()
+            raise
         except (*self._gone, exc.OperationalError, exc.InterfaceError) as error:
             raise self._unavailable(error) from error
         if self._away:

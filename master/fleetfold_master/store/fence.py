@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Dialect, bindparam, select
@@ -40,13 +41,17 @@ class Fenced(DeadlineExceeded):
 
 
 class Fence:
-    """Begins the writer's transactions. Until it is given a `master`, an id, it lets everything through."""
+    """Begins the writer's transactions. Until it is given a `master`, an id, it lets everything through.
+
+    `on_lost` is called when that master has lost its place, for each write that shows it.
+    """
 
     def __init__(self, dialect: Dialect, compiler: Compiler) -> None:
         self._immediate = dialect.name == "sqlite"
         self._compiler = compiler
         self._connection: Any = None
         self.master: str | None = None
+        self.on_lost: Callable[[], object] = lambda: None
 
     def begin(self, connection: Any) -> None:
         """Called in the writer's thread. `Fenced` when the master has lost its place."""

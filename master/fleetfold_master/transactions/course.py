@@ -58,7 +58,8 @@ class Course:
             now, ill = self._clock.wall(), self._ill(steps)
             return apply_result(tx, steps, node, result, now, ill=ill, policy=self._policy)
 
-        await self.drive(active, decide)
+        if not await self.drive(active, decide):
+            await self._store.confirm()  # it may mean something to the master that has taken over
 
     async def operate(self, active: Active, decide: Callable[..., Decision]) -> None:
         """An operator's decision, given rows, `now` and `policy`."""
@@ -90,8 +91,8 @@ class Course:
             tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
         return Active(tx, steps, timeline)
 
-    async def drive(self, active: Active, decide: _Decide) -> None:
-        """One decision: made, committed, remembered; then, outside of the lock, sent."""
+    async def drive(self, active: Active, decide: _Decide) -> bool:
+        """One decision: made, committed, remembered; then, outside of the lock, sent. Whether it changed anything."""
         async with active.lock:
             before = active.steps
             decision = decide(active.tx, before)
@@ -103,6 +104,7 @@ class Course:
                 self._remember(active, decision)
         self._withdraw(before, decision)
         await self._send(active, decision.commands)
+        return bool(writes)
 
     def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
         """Have the forward commands stopped that were given up with a whole transaction."""

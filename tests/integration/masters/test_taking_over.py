@@ -139,6 +139,32 @@ async def test_a_master_that_was_taken_over_cannot_write_what_it_has_decided(roo
     assert (await other.jobs.get("j1")).state == "running"
 
 
+async def test_a_result_of_what_another_has_sent_is_no_duplicate_to_a_master_that_was_taken_over(room: Room) -> None:
+    steps = [StepSpec(name=f"s{n}", node="shop", action="reserve", stage=n, params={"sku": "a"}) for n in range(2)]
+    frozen, other = await room.start("a"), await room.start("b")
+    await frozen.transactions.start(Transact(id="o3", steps=steps), "ann")
+    [(_, first)] = room.outbox.take()
+    await frozen.transactions.on_result("shop", late := answer(first))
+    room.outbox.take()
+    await frozen.transactions.on_result("shop", late)  # nothing changes, and it still may say so
+    await room.beat(other)
+    [(_, second)] = room.outbox.take()
+    for again in (late, answer(second)):
+        with pytest.raises(Fenced):  # so it is not acknowledged, and comes to the other one
+            await frozen.transactions.on_result("shop", again)
+    await other.transactions.on_result("shop", answer(second))
+    assert (await other.transactions.get("o3")).state == "committed"
+
+
+async def test_the_first_write_that_is_refused_says_that_the_place_is_lost(room: Room) -> None:
+    frozen, other = await room.start("a"), await room.start("b")
+    await room.beat(other)
+    assert not frozen.membership.lost.is_set()
+    with pytest.raises(Fenced):
+        await frozen.jobs.start(RUN, ["shop"], "ann")
+    assert frozen.membership.lost.is_set()
+
+
 async def test_of_several_that_see_a_death_one_takes_over(room: Room) -> None:
     dead, *others = [await room.start(seat) for seat in "abcd"]
     await dead.transactions.start(ORDER, "ann")
