@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
+from fleetfold_shared.sure import Sure, see_through
 from fleetfold_shared.writerthread import Batch, C, Connection, Operation, Outcome, WriterThread
 
 __all__ = ["Connection", "GroupCommit", "Lease"]
@@ -128,10 +129,16 @@ class GroupCommit(Generic[C]):
         operation was committed.
         """
         loop = self._usable_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._pending.append(Operation(function, future))
-        self._wake(loop)
-        return await future
+        return await self._submit(loop, function, loop.create_future())
+
+    async def run_surely(self, function: Callable[[C], T]) -> T:
+        """The same, for who must know what has become of it: a caller that is cancelled meanwhile is so at what it
+        waits for next.
+        """
+        loop = self._usable_loop()
+        future = Sure[T](loop=loop)
+        self._submit(loop, function, future)
+        return await see_through(future)
 
     @contextlib.asynccontextmanager
     async def exclusive(self) -> AsyncIterator[Lease[C]]:
@@ -164,6 +171,13 @@ class GroupCommit(Generic[C]):
             self._wake(self._loop)
         await asyncio.shield(self._closed)
         self._writer.join()
+
+    def _submit(
+        self, loop: asyncio.AbstractEventLoop, function: Callable[[C], T], future: asyncio.Future[T]
+    ) -> asyncio.Future[T]:
+        self._pending.append(Operation(function, future))
+        self._wake(loop)
+        return future
 
     def _usable_loop(self) -> asyncio.AbstractEventLoop:
         if self._closed is not None:

@@ -50,7 +50,7 @@ class Answers:
         if task is None:
             return False
         if not task.final:
-            await self._undisturbed.run(self._course.settle(job, [(task, ending)]))
+            await self._course.settle(job, [(task, ending)])
         return True
 
     def progress(self, node: str, report: ProgressReport) -> bool:

@@ -70,7 +70,7 @@ class Jobs:
         """
         if not targets:
             raise InvalidInput("nodes: there is no node to run on; name one, or start one", field="nodes")
-        return await self._undisturbed.run(self._start(run, targets, caller))
+        return await self._start(run, targets, caller)
 
     async def cancel(self, key: str, by: str) -> Job:
         """Stop a job, for `by`; the job as it then stands. What has not begun never will; what was sent goes on until
@@ -218,9 +218,12 @@ class Jobs:
         if limit is None and action not in slots:
             return
         if slots.open(action, limit):
-            for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
-                slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
-            self._course.hold_all(action)
+            await self._undisturbed.run(self._hold_what_is_out(action))
+
+    async def _hold_what_is_out(self, action: str) -> None:
+        for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
+            self._course.slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
+        self._course.hold_all(action)
 
     def _withdraw(self, job: RunningJob) -> None:
         """Have what was sent of a cancelled job stopped."""

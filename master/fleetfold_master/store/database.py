@@ -1,7 +1,8 @@
 """The master's database: one group-committing writer for all that changes, an async engine for what is read.
 
 All writes go through the writer's one connection, so SQLite's own writers never wait for each other, and many
-operations share an fsync. Reads see what is committed.
+operations share an fsync. Reads see what is committed. Who is cancelled while he writes is so when it is written, so
+that his memory never falls behind the database.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class Store:
 
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:
-            done = await self._writer.run(function)
+            done = await self._writer.run_surely(function)
         except Fenced:
             self.fence.on_lost()
             raise

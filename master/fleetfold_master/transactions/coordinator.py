@@ -65,7 +65,7 @@ class Transactions:
         and then nothing has happened. Returns when it is committed and its first commands have been handed to the
         sender; from here on it will end.
         """
-        return await self._undisturbed.run(self._start(transact, caller, digest_of(asked or transact, caller)))
+        return await self._start(transact, caller, digest_of(asked or transact, caller))
 
     async def known(self, asked: Transact, caller: str) -> TransactionView | None:
         """The transaction that `asked` has begun before; None if there is none."""
@@ -102,7 +102,7 @@ class Transactions:
         active = self._active.get(address.tx)
         if active is None:
             return await self._undisturbed.run(self._take_late(address.tx, node, result))
-        await self._undisturbed.run(self._course.take(active, node, result))
+        await self._course.take(active, node, result)
         return True
 
     async def get(self, key: str) -> TransactionView:

@@ -154,6 +154,34 @@ async def test_leases_and_batches_take_turns(writer: Writer) -> None:
     assert len(done) - 1 - done[::-1].index("batch") < 35  # the batches did not wait for all the leases
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_writes_surely_learns_what_became_of_it_and_is_cancelled_after(writer: Writer, turns: int) -> None:
+    known: list[int] = []
+
+    async def write_and_go_on() -> None:
+        known.append(await writer.run_surely(insert(1)))
+        known.append(await writer.run_surely(insert(2)))
+        await asyncio.sleep(0)
+        known.append(3)
+
+    writing = asyncio.create_task(write_and_go_on())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert writing.cancelled()
+    assert known == await numbers(writer) == ([1, 2] if turns else [])
+
+
+async def test_who_is_cancelled_learns_that_his_write_has_failed(writer: Writer) -> None:
+    await writer.run(insert(1))
+    writing = asyncio.create_task(writer.run_surely(insert(1)))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(sqlite3.IntegrityError):
+        await writing
+
+
 async def test_a_cancelled_caller_disturbs_nobody(writer: Writer) -> None:
     given_up, kept = asyncio.create_task(writer.run(insert(1))), asyncio.create_task(writer.run(insert(2)))
     await asyncio.sleep(0)
