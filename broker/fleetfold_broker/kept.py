@@ -47,7 +47,7 @@ class Kept:
         while True:
             try:
                 return await self._store(subject, data, min(STORED_WITHIN_S, timeout_s))
-            except (Unavailable, TimeoutError):
+            except Unavailable:
                 remaining = until - asyncio.get_running_loop().time()
                 if remaining <= 0:
                     raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s") from None
@@ -55,12 +55,15 @@ class Kept:
 
     async def _store(self, subject: str, data: bytes, timeout_s: float) -> None:
         number = f"{self._run}.{next(self._numbers)}"
-        stored = self._open[number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self._open[number] = stored
+        timer = loop.call_later(timeout_s, _give_up, stored)
         try:
             await self._bus.link.publish(subject, data, headers={KEPT: number})
-            async with asyncio.timeout(timeout_s):
-                await stored
+            await stored
         finally:
+            timer.cancel()
             del self._open[number]
 
     async def _stored(self, message: Incoming) -> None:
@@ -72,3 +75,8 @@ class Kept:
         for stored in self._open.values():
             if not stored.done():
                 stored.set_exception(Unavailable("the connection to the broker broke before it was stored"))
+
+
+def _give_up(stored: asyncio.Future[None]) -> None:
+    if not stored.done():
+        stored.set_exception(Unavailable("the broker does not say that it is stored"))
