@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.bare import BareBus
 from bench.processes import Processes, bare_broker, cpu_spent, running_fleet
-from bench.rounds import medians, rate
+from bench.rounds import medians, pace, rate
 from fleetfold.client import Client
 from fleetfold_shared.messages import Rollback, StepSpec
 
@@ -88,9 +88,13 @@ async def _metered(
     fleet: Processes, what: str, work: Callable[[], Awaitable[None]], in_flight: int, number: int
 ) -> dict[str, float]:
     before = fleet.cpu_s()
-    per_s = await rate(work, in_flight, number)
+    measured = await pace(work, in_flight, number)
     spent = cpu_spent(before, fleet.cpu_s(), number)
-    return {f"{what}_per_s": per_s, **{f"{what}_cpu_us_{process}": used for process, used in spent.items()}}
+    spent |= {"all": sum(spent.values())}
+    return {
+        **{f"{what}_{name}": value for name, value in measured._asdict().items()},
+        **{f"{what}_cpu_us_{process}": used for process, used in spent.items()},
+    }
 
 
 def _step(name: str) -> StepSpec:

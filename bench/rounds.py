@@ -7,8 +7,9 @@ import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-__all__ = ["Work", "latencies_ms", "medians", "percentile", "rate", "side_by_side_ms"]
+__all__ = ["Pace", "Work", "latencies_ms", "medians", "pace", "percentile", "rate", "side_by_side_ms"]
 
 Work = Callable[[], Awaitable[object]]
 """One piece of what is measured."""
@@ -25,6 +26,31 @@ async def rate(work: Work, in_flight: int, count: int) -> float:
     started = time.perf_counter()
     await asyncio.gather(*(keep_on() for _ in range(in_flight)))
     return count / (time.perf_counter() - started)
+
+
+class Pace(NamedTuple):
+    """How many a second, and how long one takes: half of them so long at the most, and 99 of 100."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, per_s: float, took_s: Sequence[float]) -> Pace:
+        """From the seconds that each took."""
+        return cls(per_s, percentile(took_s, 50) * 1000, percentile(took_s, 99) * 1000)
+
+
+async def pace(work: Work, in_flight: int, count: int) -> Pace:
+    """`rate`, and how long each took."""
+    took_s: list[float] = []
+
+    async def timed() -> None:
+        started = time.perf_counter()
+        await work()
+        took_s.append(time.perf_counter() - started)
+
+    return Pace.of(await rate(timed, in_flight, count), took_s)
 
 
 async def latencies_ms(work: Work, count: int) -> list[float]:

@@ -1,6 +1,6 @@
 """The caller of a peer: so many threads, each with one piece of work in flight. Run by `bench.peers.measuring`.
 
-`python -m bench.peers.client MODULE IN_FLIGHT COUNT` prints how many a second, and its own CPU seconds.
+`python -m bench.peers.client MODULE IN_FLIGHT COUNT` prints its pace, and its own CPU seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from bench.rounds import Pace
+
 __all__: list[str] = []
 
 
@@ -19,6 +21,7 @@ def main() -> None:
     module, in_flight, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     ask: Callable[[int], int] = importlib.import_module(module).ask
     numbers, lock = iter(range(count)), threading.Lock()
+    took_s: list[float] = []
 
     def keep_on() -> None:
         while True:
@@ -26,8 +29,10 @@ def main() -> None:
                 number = next(numbers, None)
             if number is None:
                 return
+            started = time.perf_counter()
             if ask(number) != number:
                 raise RuntimeError("another answer")
+            took_s.append(time.perf_counter() - started)
 
     ask(-1)  # the first one connects
     began, used = time.perf_counter(), time.process_time()
@@ -36,8 +41,8 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    took = time.perf_counter() - began
-    print(json.dumps({"per_s": count / took, "cpu_s": time.process_time() - used}))
+    measured = Pace.of(count / (time.perf_counter() - began), took_s)
+    print(json.dumps({**measured._asdict(), "cpu_s": time.process_time() - used}))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ async def _round(name: str, redis: Redis, in_flight: int) -> dict[str, float]:
     out, _ = await process.communicate()
     said = json.loads(out)
     spent = {who: (cpu_of(pid) or 0.0) - (before[who] or 0.0) for who, pid in redis.pids.items()}
-    cpu_us = (said["cpu_s"] + sum(spent.values())) / COUNT[in_flight] * 1e6
-    return {"per_s": round(said["per_s"], 1), "cpu_us": round(cpu_us, 1)}
+    cpu_s = said.pop("cpu_s") + sum(spent.values())
+    return {**said, "cpu_us": cpu_s / COUNT[in_flight] * 1e6}
 
 
 def _installed(name: str) -> bool:
