@@ -9,7 +9,7 @@ import pytest
 from fleetfold_broker.embedded import find_server
 from fleetfold_shared.errors import Unavailable
 
-pytest_plugins = ["support.broker", "support.postgres"]
+pytest_plugins = ["support.broker", "support.postgres", "support.stuck"]
 
 
 @pytest.fixture(scope="session")
