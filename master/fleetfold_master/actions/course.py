@@ -25,7 +25,7 @@ from fleetfold_master.actions.endings import Endings
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.rollout import Begin, Pause, Stop, decide
 from fleetfold_master.actions.shelf import MOST_IN_MEMORY, Shelf, Shelved
-from fleetfold_master.actions.slots import Slots
+from fleetfold_master.actions.slots import ShareOf, Slots, all_of
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write
@@ -45,7 +45,13 @@ class Course:
     """
 
     def __init__(
-        self, store: Store, sender: Sender, clock: Clock, at_end: AtEnd, letters_for: LettersFor = no_letters
+        self,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        at_end: AtEnd,
+        letters_for: LettersFor = no_letters,
+        share_of: ShareOf = all_of,
     ) -> None:
         self._store, self._sender, self._clock = store, sender, clock
         self._at_end, self._letters_for = at_end, letters_for
@@ -53,7 +59,7 @@ class Course:
         self.rolling: dict[str, RunningJob] = {}
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.agenda = Agenda()
-        self.slots = Slots()
+        self.slots = Slots(share_of)
         self.endings = Endings()
         self.shelf = Shelf()
 

@@ -19,7 +19,7 @@ from fleetfold_master.actions.fetching import Fetching
 from fleetfold_master.actions.following import changes_of, stored_changes
 from fleetfold_master.actions.job_model import RunningJob, digest_of
 from fleetfold_master.actions.looking import look_until_ended
-from fleetfold_master.actions.slots import LEASE_S
+from fleetfold_master.actions.slots import LEASE_S, ShareOf, all_of
 from fleetfold_master.actions.sweeping import Sweep
 from fleetfold_master.actions.task import command_id, parse_command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
@@ -41,18 +41,18 @@ class Jobs:
     second, and `close`.
 
     `at_end` is given each `RunningJob` that ends, `letters_for` each task that does. `owner` is the master that drives
-    them, where there may be several.
+    them, where there may be several, and `share_of` says how many of an action's slots it has then.
     """
 
     def __init__(
         self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
         withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
-        owner: str | None = None,
+        owner: str | None = None, share_of: ShareOf = all_of,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
         self._clock = clock
-        self._course = Course(store, sender, clock, at_end, letters_for)
+        self._course = Course(store, sender, clock, at_end, letters_for, share_of)
         self._undisturbed = Undisturbed()
         self._answers = Answers(store, clock, self._course, self._undisturbed, withdrawals, letters_for)
         self._withdrawals = withdrawals

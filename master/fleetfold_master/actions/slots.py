@@ -1,30 +1,39 @@
 """The governor: of an action that says so, at most so many commands are out at once, over all jobs.
 
 A command holds its slot from its begin until its node has answered. One that was given up without an answer may still
-run, so it keeps the slot for `LEASE_S` more. The slots are this master's: they are counted from its jobs, at a restart
-from the rows. Steps of transactions hold none.
+run, so it keeps the slot for `LEASE_S` more. A master counts the commands of its own jobs, at a restart from the rows,
+and has its share of the slots among the masters that live. Steps of transactions hold none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, Task, command_id
 
-__all__ = ["LEASE_S", "Slots"]
+__all__ = ["LEASE_S", "ShareOf", "Slots", "all_of"]
 
 LEASE_S = 60.0
 """How long what was given up keeps its slot."""
+
+ShareOf = Callable[[int], int]
+"""How many of so many slots are this master's now."""
+
+
+def all_of(limit: int) -> int:
+    """There is no other master."""
+    return limit
 
 
 class _Room:
     """One action: who holds its slots, until when at most, and the jobs that stand in line."""
 
-    __slots__ = ("held", "limit", "line")
+    __slots__ = ("_share_of", "held", "limit", "line")
 
-    def __init__(self) -> None:
+    def __init__(self, share_of: ShareOf) -> None:
+        self._share_of = share_of
         self.limit: int | None = None
         self.held: dict[str, float] = {}
         self.line: dict[str, None] = {}
@@ -32,13 +41,14 @@ class _Room:
     @property
     def free(self) -> int:
         """How many more may begin."""
-        return 2**31 if self.limit is None else max(0, self.limit - len(self.held))
+        return 2**31 if self.limit is None else max(0, self._share_of(self.limit) - len(self.held))
 
 
 class Slots:
     """Who may begin. Commands and jobs are known by their ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, share_of: ShareOf = all_of) -> None:
+        self._share_of = share_of
         self._rooms: dict[str, _Room] = {}
 
     def __contains__(self, action: str) -> bool:
@@ -48,7 +58,7 @@ class Slots:
     def open(self, action: str, limit: int | None) -> bool:
         """The action has so many slots from now on. True the first time: then what is out already is to be held."""
         new = action not in self._rooms
-        self._rooms.setdefault(action, _Room()).limit = limit
+        self._rooms.setdefault(action, _Room(self._share_of)).limit = limit
         return new
 
     def hold(self, action: str, command: str, until: float = inf) -> None:

@@ -42,6 +42,7 @@ async def open_work(ground: Ground) -> Work:
     jobs = Jobs(
         ground.store, sender, ground.clock, ground.registry, at_end=outbox.job_ended, withdrawals=withdrawals,
         slots_of=DeclaredSlots(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,
+        share_of=ground.membership.share_of,
     )  # fmt: skip
     transactions = Transactions(
         ground.store, sender, ground.clock, ground.registry, ground.registry.find, at_end=outbox.transaction_ended,

@@ -73,6 +73,12 @@ class Membership:
         self._store.fence.master = self.id
         self._store.fence.on_lost = self.lost.set
 
+    def share_of(self, many: int) -> int:
+        """This master's of so many that all who live may have together: one at the least, so that none stands still."""
+        everyone = sorted((*self.others, self.id))
+        each, rest = divmod(many, len(everyone))
+        return max(1, each + (everyone.index(self.id) < rest))
+
     def start(self) -> None:
         """Beat, until `leave`."""
         self._beating.spawn(self._beat_on())

@@ -100,6 +100,17 @@ async def test_what_a_silent_master_drove_is_taken_over_with_a_higher_epoch(room
     assert other.jobs.drives("j1")
 
 
+@pytest.mark.parametrize("many", [1, 2, 3, 7])
+async def test_what_all_may_have_together_is_shared_out_among_those_that_live(room: Room, many: int) -> None:
+    lives = [await room.start(seat) for seat in "abc"]
+    await room.beat(*lives, rounds=1)
+    shares = [life.membership.share_of(many) for life in lives]
+    assert sum(shares) == max(many, len(lives))
+    assert max(shares) - min(shares) <= 1
+    await room.beat(lives[0])
+    assert lives[0].membership.share_of(many) == many
+
+
 async def test_nobody_is_taken_over_who_beats_nor_by_one_who_has_slept(room: Room) -> None:
     one, other = await room.start("a"), await room.start("b")
     await one.transactions.start(ORDER, "ann")

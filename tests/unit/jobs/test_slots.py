@@ -56,6 +56,17 @@ def test_slots_that_were_taken_away_are_waited_for_and_no_limit_means_none() -> 
     assert slots.take("x", "j2", ["d"]) == 1
 
 
+def test_a_share_that_grows_is_taken_by_who_waits() -> None:
+    masters = 2
+    slots = Slots(lambda limit: limit // masters)
+    slots.open("x", 4)
+    assert slots.take("x", "j1", ["a", "b", "c", "d", "e"]) == 2
+    assert slots.expire(0.0) == []
+    masters = 1
+    assert slots.expire(0.0) == ["x"]
+    assert slots.take("x", "j1", ["c", "d", "e"]) == 2
+
+
 class Governor(RuleBasedStateMachine):
     """Jobs come, begin what they may, and end, in any order."""
 
