@@ -209,7 +209,7 @@ class Desk:
         self.membership = Membership(store, self.clock, "seat")
         self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
         others = (
-            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority),
+            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority, starting),
             LetterApi(self.letters, starting, _nobody), MasterApi(Roll(store, self.membership).call),
         )  # fmt: skip
         rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)

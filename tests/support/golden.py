@@ -402,7 +402,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.CacheWarm(limit=5),
         m.CacheWarmed(asked=5, kept=4),
         _schedule, _firing, _schedule_view,
-        m.SchedulePut(spec=_schedule),
+        m.SchedulePut(spec=_schedule, unchecked=True),
         m.ScheduleGet(name="nightly", firings=5),
         m.ScheduleList(limit=5, after="hourly"),
         m.ScheduleListed(schedules=[_schedule_view]),

@@ -70,7 +70,7 @@ async def open_desk(ground: Ground, door: Door, work: Work, together: Together) 
     bulk = Bulk(ground.store, work.jobs)
     others = (
         RunsApi(ground.registry, work.jobs, bulk, guard.refusals, ground.clock, work.outbox.check),
-        JobApi(work.jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority),
+        JobApi(work.jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority, starting),
         LetterApi(work.letters, starting, work.outbox.retry), MasterApi(Roll(ground.store, ground.membership).call),
     )  # fmt: skip
     tx_api = TransactionApi(work.transactions, definitions, work.outbox.check)
