@@ -32,6 +32,9 @@ from fleetfold_shared.messages import (
     JobList,
     JobListed,
     JobState,
+    MasterInfo,
+    MasterList,
+    MasterListed,
     NodeGet,
     NodeList,
     NodeListed,
@@ -111,6 +114,10 @@ class Client(
     async def stats(self) -> NodeStats:
         """The fleet in figures."""
         return await self._ask("nodes.stats", NodeStatsAsk(), NodeStats)
+
+    async def masters(self) -> list[MasterInfo]:
+        """The masters, the longest there first: who they are, which live, and how much each drives."""
+        return (await self._ask("masters.list", MasterList(), MasterListed)).masters
 
     async def job(self, id: str) -> Job:  # noqa: A002
         """One job as it stands."""

@@ -26,9 +26,12 @@ ASKED_CHARS = 20
 class ScheduleCalls(Caller):
     """Schedules."""
 
-    async def put_schedule(self, spec: ScheduleSpec) -> ScheduleView:
-        """Make a schedule, or put it in the place of the one of that name. Its firings are this identity's."""
-        return await self._ask("schedules.put", SchedulePut(spec=spec), ScheduleView)
+    async def put_schedule(self, spec: ScheduleSpec, *, unchecked: bool = False) -> ScheduleView:
+        """Make a schedule, or put it in the place of the one of that name. Its firings are this identity's.
+
+        What it does is checked as a dry run of it would be; with `unchecked` its nodes and actions may come later.
+        """
+        return await self._ask("schedules.put", SchedulePut(spec=spec, unchecked=unchecked), ScheduleView)
 
     async def schedule(self, name: str, *, firings: int = 20) -> ScheduleView:
         """One schedule, with the latest of its firings, newest first."""

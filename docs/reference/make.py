@@ -28,6 +28,7 @@ from fleetfold_master.service import (
     DefinitionApi,
     JobApi,
     LetterApi,
+    MasterApi,
     QualityApi,
     Rooms,
     RunsApi,
@@ -47,6 +48,7 @@ from fleetfold_shared.messages import (
     events,
     explain,
     letters,
+    masters,
     nodes,
     quality,
     schedules,
@@ -62,7 +64,8 @@ AREAS: Mapping[str, ModuleType] = {
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
     "About long work": work, "About transactions": transactions, "About definitions": definitions,
-    "About schedules": schedules, "About dead letters": letters, "About events": events, "About access": access,
+    "About schedules": schedules, "About dead letters": letters, "About masters": masters, "About events": events,
+    "About access": access,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -149,7 +152,7 @@ def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
     api = Api.__new__(Api)
     named = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
-    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, DefinitionApi, ScheduleApi, LetterApi))
+    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, DefinitionApi, ScheduleApi, LetterApi, MasterApi))
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
     api._rooms = Rooms(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")

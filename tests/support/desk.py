@@ -20,6 +20,7 @@ from fleetfold_master.actions.endings import Endings
 from fleetfold_master.asking import Answering
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.letters import Letters
+from fleetfold_master.masters import Membership, Roll
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.schedules import Schedules
@@ -31,6 +32,7 @@ from fleetfold_master.service.definition_api import DefinitionApi
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.letter_api import LetterApi
+from fleetfold_master.service.master_api import MasterApi
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
 from fleetfold_master.service.runs_api import RunsApi
@@ -204,10 +206,11 @@ class Desk:
         runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheApi(self.cache, self.federation)  # type: ignore[arg-type]
         starting = Starting(self.guard._authority, self.log)
+        self.membership = Membership(store, self.clock, "seat")
         self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
         others = (
-            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority),
-            LetterApi(self.letters, starting, _nobody),
+            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority, starting),
+            LetterApi(self.letters, starting, _nobody), MasterApi(Roll(store, self.membership).call),
         )  # fmt: skip
         rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)
         self.api = Api(
@@ -248,6 +251,7 @@ async def open_desk(place: Path, limits: dict[Any, int] | None = None) -> AsyncI
     store = await Store.open(f"sqlite:///{place}/master.db")
     desk = Desk(store, place / "keys", limits or {})
     try:
+        await desk.membership.join()
         await desk.populate()
         await desk.rooms.load()
         yield desk

@@ -99,6 +99,10 @@ _node_explained = m.NodeExplained(
     collections=[_searched],
 )  # fmt: skip
 _parts = m.Parts(bm25=1.25, cosine=0.5)
+_master = m.MasterInfo(
+    id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
+    jobs=7, transactions=3,
+)  # fmt: skip
 _marks = m.Marks(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
@@ -398,7 +402,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.CacheWarm(limit=5),
         m.CacheWarmed(asked=5, kept=4),
         _schedule, _firing, _schedule_view,
-        m.SchedulePut(spec=_schedule),
+        m.SchedulePut(spec=_schedule, unchecked=True),
         m.ScheduleGet(name="nightly", firings=5),
         m.ScheduleList(limit=5, after="hourly"),
         m.ScheduleListed(schedules=[_schedule_view]),
@@ -418,6 +422,9 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.LetterRetried(id="0123456789abcdef", job="l-0123456789abcdef"),
         m.LetterDrop(id="0123456789abcdef"),
         m.LetterDropped(id="0123456789abcdef"),
+        _master,
+        m.MasterList(),
+        m.MasterListed(masters=[_master]),
         m.CacheClear(),
         m.CacheCleared(entries=8),
         m.Alert(

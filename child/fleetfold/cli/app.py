@@ -26,6 +26,7 @@ from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_o
 from fleetfold.cli.jobs import jobs
 from fleetfold.cli.keys import keys
 from fleetfold.cli.letters import letters
+from fleetfold.cli.masters import masters
 from fleetfold.cli.nodes import nodes
 from fleetfold.cli.quality import judge, quality
 from fleetfold.cli.run import run
@@ -63,6 +64,7 @@ GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
         definitions,
         schedules,
         letters,
+        masters,
     ),
     "Guard a fleet": (keys, certs, config, audit, whoami),
     "About": (version,),

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold.cli.exits import FAILED, OK
-from fleetfold.cli.options import COMMON, Common, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Option
 from fleetfold.cli.schedulefile import read
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import schedules as views
@@ -53,13 +53,17 @@ async def put(
     ],
     /,
     *,
+    unchecked: Annotated[bool, Flag(help="Also what no node can do yet: then a firing tells.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Make or change the schedules of a TOML or JSON file. What has not changed stays as it is."""
+    """Make or change the schedules of a TOML or JSON file. What has not changed stays as it is.
+
+    Nodes, actions and parameters are checked as by `run --dry-run` and `tx run --dry-run`.
+    """
     specs = read(file, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
-        found = [await fleet.put_schedule(spec) for spec in specs]
+        found = [await fleet.put_schedule(spec, unchecked=unchecked) for spec in specs]
     terminal.show(common, {"schedules": found}, lambda: views.listing(found))
 
 

@@ -103,6 +103,7 @@ TABLE: Mapping[str, Permission] = _table([
     _row("keys.sign", "Sign access tokens with a new key.", "admin"),
     _row("access.whoami", "Who one is to the master.", _CLIENTS, own="child"),
     _row("access.stats", "Connections and requests let in and refused.", _OPERATORS),
+    _row("masters.list", "List the masters, and what each drives.", _OPERATORS),
     _row("audit.list", "Read and follow the audit log.", _OPERATORS),
 ])  # fmt: skip
 

@@ -12,7 +12,7 @@ from fleetfold_master.definitions import Definitions
 from fleetfold_master.life.door import Door
 from fleetfold_master.life.ground import Ground
 from fleetfold_master.life.work import Work
-from fleetfold_master.masters import Together
+from fleetfold_master.masters import Roll, Together
 from fleetfold_master.quality import Book, Counts, Measuring
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache, Federation
@@ -24,6 +24,7 @@ from fleetfold_master.service import (
     Guard,
     JobApi,
     LetterApi,
+    MasterApi,
     QualityApi,
     Rooms,
     RunsApi,
@@ -69,8 +70,8 @@ async def open_desk(ground: Ground, door: Door, work: Work, together: Together) 
     bulk = Bulk(ground.store, work.jobs)
     others = (
         RunsApi(ground.registry, work.jobs, bulk, guard.refusals, ground.clock, work.outbox.check),
-        JobApi(work.jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority),
-        LetterApi(work.letters, starting, work.outbox.retry),
+        JobApi(work.jobs), DefinitionApi(definitions), ScheduleApi(schedules, access.authority, starting),
+        LetterApi(work.letters, starting, work.outbox.retry), MasterApi(Roll(ground.store, ground.membership).call),
     )  # fmt: skip
     tx_api = TransactionApi(work.transactions, definitions, work.outbox.check)
     rooms = Rooms(access_api, tx_api, CacheApi(cache, federation), quality, answering, others)

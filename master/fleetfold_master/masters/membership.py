@@ -34,6 +34,9 @@ MISSED = 4
 SILENT_S = 1.9
 """And for so long at least, should our own beats come faster for once."""
 
+AMISS = 2
+"""After so many it is called silent: of two that beat at the same pace, either may miss one of the other's."""
+
 OnTaken = Callable[[Taken], Awaitable[None]]
 
 
@@ -91,6 +94,13 @@ class Membership:
             await self._store.script(partial(master_rows.leave, me=self.id))
         except FleetfoldError as error:  # it has lost its place, or the database is away: the others will notice
             log.info("master.not_left", reason=error.message)
+
+    def silent_s(self, master: str) -> float | None:
+        """For how long another has not beaten, by this one's own clock; None while nothing is amiss with it."""
+        watched = self._watched.get(master)
+        if watched is None or watched.missed < AMISS:
+            return None
+        return self._clock.monotonic() - watched.since
 
     async def beat(self) -> None:
         """Show that this one lives, look at the others, take over from the dead."""

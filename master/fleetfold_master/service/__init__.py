@@ -10,6 +10,7 @@ from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
 from fleetfold_master.service.letter_api import LetterApi
+from fleetfold_master.service.master_api import MasterApi
 from fleetfold_master.service.progress import hear_progress
 from fleetfold_master.service.quality_api import QualityApi
 from fleetfold_master.service.rooms import Rooms
@@ -21,5 +22,5 @@ from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
     "AccessApi", "Api", "BusSender", "CacheApi", "DefinitionApi", "Drop", "Fleet", "Guard", "JobApi", "LetterApi",
-    "QualityApi", "Rooms", "RunsApi", "ScheduleApi", "Starting", "TransactionApi", "hear_progress",
+    "MasterApi", "QualityApi", "Rooms", "RunsApi", "ScheduleApi", "Starting", "TransactionApi", "hear_progress",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,9 +14,10 @@ from fleetfold_master.room import ROOM_BYTES
 from fleetfold_master.schedules import Schedules, work_of
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.scoping import check_run, check_transact
-from fleetfold_master.service.starting import verb_of
+from fleetfold_master.service.starting import Starting, verb_of
 from fleetfold_master.service.touched import Touched, named
-from fleetfold_shared.errors import Forbidden, NotFound
+from fleetfold_shared.errors import FleetfoldError, Forbidden, NotFound
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
     Run,
     ScheduleFire,
@@ -35,14 +36,16 @@ from fleetfold_shared.messages import (
 
 __all__ = ["ScheduleApi"]
 
+ALL_THE_SAME = "; `--unchecked` puts it all the same"
+
 Named = SchedulePause | ScheduleResume | ScheduleRemove | ScheduleFire
 
 
 class ScheduleApi:
     """The verbs, each with the message it takes. Who puts a schedule may do what it does, and is who does it."""
 
-    def __init__(self, schedules: Schedules, authority: Authority) -> None:
-        self._schedules, self._authority = schedules, authority
+    def __init__(self, schedules: Schedules, authority: Authority, starting: Starting) -> None:
+        self._schedules, self._authority, self._starting = schedules, authority, starting
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of them, by name."""
@@ -58,8 +61,11 @@ class ScheduleApi:
 
     async def _put(self, ask: SchedulePut, who: Principal) -> ScheduleView:
         self._may_do(ask.spec, who)
+        before = None
         with contextlib.suppress(NotFound):  # a new one
-            await self._seen(ask.spec.name, who, "schedules.put")
+            before = await self._seen(ask.spec.name, who, "schedules.put")
+        if not ask.unchecked and not _does_the_same(before, ask.spec, who):
+            await self._check(ask.spec, who)
         return await self._schedules.put(ask.spec, who.name)
 
     async def _get(self, ask: ScheduleGet, who: Principal) -> ScheduleView:
@@ -94,24 +100,52 @@ class ScheduleApi:
         return await self._schedules.resume(ask.name)
 
     async def _fire(self, ask: ScheduleFire, who: Principal) -> ScheduleView:
-        self._may_do(await self._seen(ask.name, who, "schedules.fire"), who)
+        self._may_do((await self._seen(ask.name, who, "schedules.fire")).spec, who)
         return await self._schedules.fire(ask.name, ask.id, who.name)
 
     def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
         """`Forbidden` when the caller might not ask itself for what the schedule does; `InvalidInput`."""
         work = work_of(spec, "s-check")
         self._authority.check(who, verb_of(work))
-        if isinstance(work, Run):
-            check_run(work, who)
-        else:
-            check_transact(work, who)
+        with _part_of(spec):
+            if isinstance(work, Run):
+                check_run(work, who)
+            else:
+                check_transact(work, who)
 
-    async def _seen(self, name: str, who: Principal, verb: str) -> ScheduleSpec:
-        """What the schedule does, if the caller may see it by this verb."""
+    async def _check(self, spec: ScheduleSpec, who: Principal) -> None:
+        """Refuse what a firing would be refused for now. The id is new: it is no work that was begun before."""
+        with _part_of(spec, remedy=ALL_THE_SAME):
+            await self._starting.check(work_of(spec, new_id()), who)
+
+    async def _seen(self, name: str, who: Principal, verb: str) -> ScheduleView:
+        """The schedule, if the caller may see it by this verb."""
         view = (await self._schedules.standing(name)).view()
         if not _visible(view, who, verb):
             raise Forbidden(f"name: the schedule {name!r} is not for {who.name!r}", field="name")
-        return view.spec
+        return view
+
+
+@contextlib.contextmanager
+def _part_of(spec: ScheduleSpec, remedy: str = "") -> Iterator[None]:
+    """What is refused of its work is a field of the schedule: `nodes` is `run.nodes`. There is no remedy for scopes."""
+    try:
+        yield
+    except FleetfoldError as error:
+        if error.field is None:
+            raise
+        where = "transact" if spec.run is None else "run"
+        message = error.message if isinstance(error, Forbidden) else error.message + remedy
+        raise type(error)(f"{where}.{message}", field=f"{where}.{error.field}") from None
+
+
+def _does_the_same(before: ScheduleView | None, spec: ScheduleSpec, who: Principal) -> bool:
+    """Whether it does, in the same name, what it has done so far: a deployment that puts it again must not fail because
+    a node is in maintenance.
+    """
+    if before is None:
+        return False
+    return (before.caller, before.spec.run, before.spec.transact) == (who.name, spec.run, spec.transact)
 
 
 def _visible(view: ScheduleView, who: Principal, verb: str) -> bool:

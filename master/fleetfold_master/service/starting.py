@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from fleetfold_master.access.authority import Authority, Principal
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.refusals import AuditLog
@@ -53,3 +55,7 @@ class Starting:
         verb = verb_of(work)
         self._authority.check(principal, verb)
         await self._verbs[verb].handle(work, principal)
+
+    async def check(self, work: Run | Transact, principal: Principal) -> None:
+        """Refuse what its dry run would refuse, and begin nothing."""
+        await self.ask(replace(work, dry_run=True), principal)

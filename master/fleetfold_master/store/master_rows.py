@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
+from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import LEFT, master
 from fleetfold_master.store.statements import Script
 from fleetfold_master.store.tables import job, tx
 
-__all__ = ["Seen", "StoredMaster", "Taken", "beat", "join", "leave", "take"]
+__all__ = ["Seen", "StoredMaster", "Taken", "beat", "count_driven", "join", "leave", "read_all", "take"]
 
 _INSERT = insert(master).values({column.name: bindparam(column.name) for column in master.c}).inline()
 _BEAT = update(master).where(master.c.id == bindparam("key")).values(beat=master.c.beat + 1)
@@ -34,6 +35,11 @@ _TAKE = {
 }  # fmt: skip
 _ADOPT = {
     table: update(table).where(going_on, table.c.owner.is_(None)).values(owner=bindparam("me"))
+    for table, going_on in _GOING_ON.items()
+}
+_ALL = select(master).order_by(master.c.started_at, master.c.id)
+_DRIVEN = {
+    table: select(table.c.owner, func.count().label("driven")).where(going_on).group_by(table.c.owner)
     for table, going_on in _GOING_ON.items()
 }
 _OF_SEAT = select(master.c.id, master.c.beat).where(
@@ -94,6 +100,17 @@ def take(script: Script, dead: Seen, me: str) -> Taken | None:
         return None
     jobs, transactions = (_ids(script.rows(_TAKE[table], dead=dead.id, me=me)) for table in (job, tx))
     return Taken(dead.id, jobs, transactions)
+
+
+async def read_all(store: Store) -> list[StoredMaster]:
+    """All that have a place, the longest there first."""
+    return [StoredMaster(**row) for row in await store.read(_ALL)]
+
+
+async def count_driven(store: Store) -> tuple[dict[str, int], dict[str, int]]:
+    """How many jobs, and how many transactions, each master drives; one that drives none is absent."""
+    jobs, transactions = [await store.read(_DRIVEN[table]) for table in (job, tx)]
+    return {row["owner"]: row["driven"] for row in jobs}, {row["owner"]: row["driven"] for row in transactions}
 
 
 def _ids(rows: Iterable[Iterable[str]]) -> list[str]:

@@ -127,6 +127,7 @@ from fleetfold_shared.messages.letters import (
     LetterRetried,
     LetterRetry,
 )
+from fleetfold_shared.messages.masters import MasterInfo, MasterList, MasterListed, MasterState
 from fleetfold_shared.messages.nodes import (
     ActionInfo,
     ActionKind,
@@ -329,6 +330,10 @@ __all__ = [
     "LetterRetried",
     "LetterRetry",
     "Marks",
+    "MasterInfo",
+    "MasterList",
+    "MasterListed",
+    "MasterState",
     "Message",
     "Misfire",
     "NodeAnswer",

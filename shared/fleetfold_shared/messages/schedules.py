@@ -85,9 +85,13 @@ class ScheduleView(Message, frozen=True, kw_only=True, omit_defaults=False):
 class SchedulePut(Message, frozen=True, kw_only=True):
     """`schedules.put`: make it, or put it in the place of the one of that name. The next firing is the first that the
     new one has from now on.
+
+    What is new in what it does is checked as its dry run would be, in the name of the caller. With `unchecked` its
+    nodes and actions need not be there yet: then a firing tells.
     """
 
     spec: ScheduleSpec
+    unchecked: bool = False
 
 
 class ScheduleGet(Message, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_shared.errors import Conflict, Forbidden
+from fleetfold_shared.errors import Conflict, Forbidden, NotFound
 from fleetfold_shared.messages import ScheduleSpec, Scopes
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
@@ -59,6 +59,25 @@ async def test_a_transaction_is_fired_too(shop: Fleet) -> None:
     assert (ended.state, ended.caller) == ("committed", "tester")
 
 
+async def test_a_transaction_that_no_node_would_take_is_refused_by_its_step(shop: Fleet) -> None:
+    steps = [{"name": "a", "node": "moon", "action": "enter"}]
+    spec = ScheduleSpec(name="books", cron="0 3 * * *", transact={"steps": steps})
+    with pytest.raises(NotFound, match=r"^transact\.steps\.a\.node: .*`--unchecked`") as refused:
+        await shop.client.put_schedule(spec)
+    assert refused.value.field == "transact.steps.a.node"
+    assert await shop.client.schedules() == []
+    assert await shop.client.transactions() == []
+
+
+async def test_one_that_was_put_before_its_node_fires_when_that_has_come(shop: Fleet) -> None:
+    run = {"action": "enter", "params": {"tx": "s"}, "nodes": ["blog"]}
+    await shop.client.put_schedule(ScheduleSpec(name="early", cron="0 3 * * *", run=run), unchecked=True)
+    await shop.start_child("blog")
+    view = await shop.client.fire_schedule("early")
+    assert view.last is not None
+    assert (await shop.client.wait_job(view.last.id, 20)).state == "ok"
+
+
 async def test_when_its_callers_key_is_revoked_it_says_so_and_does_nothing(shop: Fleet) -> None:
     till = await shop.new_client("till", "publisher", scopes=Scopes(nodes=["shop"]))
     await till.put_schedule(ScheduleSpec(name="nightly", cron="0 3 * * *", run=TICK.run))
@@ -77,7 +96,7 @@ async def test_who_may_not_do_it_may_not_schedule_it(shop: Fleet) -> None:
     till = await shop.new_client("till", "publisher", scopes=Scopes(nodes=["blog"]))
     with pytest.raises(Forbidden) as refused:
         await till.put_schedule(TICK)
-    assert refused.value.field == "nodes"
+    assert refused.value.field == "run.nodes"
     reader = await shop.new_client("reader", "reader")
     with pytest.raises(Forbidden):
         await reader.put_schedule(TICK)
@@ -114,7 +133,7 @@ async def test_one_that_goes_on_is_not_fired_beside(shop: Fleet) -> None:
 
 async def test_a_node_that_is_not_there_is_refused_with_its_name(shop: Fleet) -> None:
     run = {"action": "enter", "nodes": ["moon"]}
-    await shop.client.put_schedule(ScheduleSpec(name="far", cron="0 3 * * *", run=run))
+    await shop.client.put_schedule(ScheduleSpec(name="far", cron="0 3 * * *", run=run), unchecked=True)
     last = (await shop.client.fire_schedule("far")).last
     assert last is not None
     assert last.state == "refused"

@@ -41,8 +41,8 @@ class Fleet(FakeFleet):
     async def schedule(self, name: str, *, firings: int) -> ScheduleView:
         return self._said("schedule", (name, firings), self.answer)
 
-    async def put_schedule(self, spec: ScheduleSpec) -> ScheduleView:
-        return self._said("put", spec, _view(spec=spec))
+    async def put_schedule(self, spec: ScheduleSpec, *, unchecked: bool) -> ScheduleView:
+        return self._said("put unchecked" if unchecked else "put", spec, _view(spec=spec))
 
     async def remove_schedule(self, name: str) -> None:
         self._said("remove", name, None)
@@ -81,6 +81,13 @@ def test_a_file_holds_one_or_several(tmp_path: Path) -> None:
     assert run_command("schedules", "put", str(several), fleet=fleet).code == 0
     assert [spec.name for _, spec in fleet.asked] == ["nightly", "nightly", "other"]
     assert fleet.asked[0][1] == SPEC
+
+
+def test_it_is_put_unchecked_only_if_one_says_so() -> None:
+    fleet = Fleet()
+    run_command("schedules", "put", "-", fleet=fleet, stdin=FILE)
+    run_command("schedules", "put", "-", "--unchecked", fleet=fleet, stdin=FILE)
+    assert fleet.asked == [("put", SPEC), ("put unchecked", SPEC)]
 
 
 @pytest.mark.parametrize(
