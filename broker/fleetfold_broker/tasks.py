@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+AGAIN_S = 5.0
+"""How long a task may take to end before it is told again."""
+
 
 class Tasks:
     """Tasks that belong to one owner and end with it."""
@@ -40,12 +43,16 @@ class Tasks:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """End what runs and wait until it has ended."""
+        """End what runs and wait until it has ended.
+
+        Python 3.11's `wait_for` lets a cancellation go when what it waits for comes just then, so it is told again.
+        """
         mine = asyncio.current_task()
-        running = [task for task in self._running if task is not mine]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        running = {task for task in self._running if task is not mine}
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=AGAIN_S)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -6,11 +6,11 @@ would do with a process that was killed, without waiting for one.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from fleetfold_broker.tasks import Tasks
 from fleetfold_master.masters.membership import Membership
 from fleetfold_shared.clock import Clock
 
@@ -30,7 +30,7 @@ class Lives:
 
     def __init__(self, begin: Begin, end: End, clock: Clock) -> None:
         self._begin, self._end, self._clock = begin, end, clock
-        self._living: asyncio.Task[None] | None = None
+        self._living = Tasks()
 
     async def start(self) -> None:
         """Begin; from now on a lost place is taken anew."""
@@ -39,13 +39,11 @@ class Lives:
         except BaseException:
             await self._end()
             raise
-        self._living = asyncio.create_task(self._live_on(membership))
+        self._living.spawn(self._live_on(membership))
 
     async def stop(self) -> None:
         """End the life of now."""
-        if self._living is not None:
-            self._living.cancel()
-            await asyncio.gather(self._living, return_exceptions=True)
+        await self._living.cancel()
         await self._end()
 
     async def _live_on(self, membership: Membership) -> None:

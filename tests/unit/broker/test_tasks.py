@@ -49,6 +49,24 @@ async def test_draining_lets_the_quick_finish_and_ends_the_slow() -> None:
 
 
 @pytest.mark.timeout(10)
+async def test_a_task_that_lets_a_cancellation_go_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetfold_broker.tasks.AGAIN_S", 0.01)
+    tasks, told = Tasks(), list[int]()
+
+    async def deaf() -> None:
+        while len(told) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append(1)
+
+    tasks.spawn(deaf())
+    await asyncio.sleep(0)
+    await tasks.cancel()
+    assert (len(told), len(tasks)) == (3, 0)
+
+
+@pytest.mark.timeout(10)
 async def test_a_task_may_end_its_own_owner() -> None:
     tasks = Tasks()
     await tasks.spawn(tasks.cancel())
