@@ -26,13 +26,12 @@ from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
-    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_redelivery", "quick_upkeep",
+    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_callers", "quick_upkeep",
     "running_fleet", "scores", "statuses",
 ]  # fmt: skip
 
 HEARTBEAT_S = 0.4
 UPKEEP_S = 0.2
-ACK_WAIT_S = 2
 GRACE_S = 1.0
 """What is made to hang is not waited for as long as real work is."""
 BOOKS = "support.books:ACTIONS"
@@ -177,10 +176,11 @@ def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def quick_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that soon gives to another what was given to one that has died; for a fleet that is started after it."""
-    for module in ("topology", "deliveries"):
-        monkeypatch.setattr(f"fleetfold_broker.{module}.ACK_WAIT_S", ACK_WAIT_S)
+def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that soon ask again for what a master has died over."""
+    monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
+    monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
+    monkeypatch.setattr("fleetfold.jobcalls.SILENCE_S", 2.0)
 
 
 def hang(child: Child, collection: str) -> None:

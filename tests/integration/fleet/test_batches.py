@@ -14,10 +14,10 @@ from fleetfold import Context, Run, action
 from fleetfold.submitting import SubmitOutcome
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import JobEnds, JobEndsAsk, Scopes
-from support.inprocess import Fleet, fleet, quick_redelivery
+from support.inprocess import Fleet, fleet
 from support.wait import eventually
 
-__all__ = ["fleet", "quick_redelivery"]
+__all__ = ["fleet"]
 
 
 def entries(number: int, batch: str = "b", **more: Any) -> Iterator[Run]:
@@ -122,7 +122,6 @@ async def test_what_ends_is_told_while_the_next_line_is_waited_for(fleet: Fleet)
             await anext(outcomes)
 
 
-@pytest.mark.usefixtures("quick_redelivery")
 async def test_a_master_that_dies_in_the_middle_costs_time_and_nothing_else(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     found: dict[int, SubmitOutcome] = {}
