@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 STAMP := $(VENV)/.installed
 
+# Caches of compiled code save each process of the tests its first second; an environment that forbids them is overruled.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit integration acceptance postgres bench fmt docs clean
+.PHONY: help demo test thorough check unit integration acceptance postgres bench fmt docs clean
 
 help:
 	@echo "make demo    the main job, end to end: a broker, a master, three applications"
 	@echo "make test    ruff, mypy, import-linter, all tests, branch coverage"
+	@echo "make thorough  the same, with five times the examples, seeds and rounds"
 	@echo "make check   the static checks alone"
 	@echo "make postgres  a PostgreSQL for the tests, from the system's packages, where it is missing and can be had"
 	@echo "make bench   benchmarks, written as JSON to bench/results"
@@ -48,11 +52,15 @@ postgres:
 
 test: check postgres
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile tests/unit tests/integration
+	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile -m "not dear" tests/unit tests/integration
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
-	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile -m "not alone" tests/acceptance
+	$(BIN)/pytest --quiet --numprocesses 4 --dist loadfile -m "dear and not alone" tests/unit tests/acceptance tests/integration
 	$(BIN)/pytest --quiet -m alone tests/acceptance
+
+thorough: export FLEETFOLD_EFFORT = 5
+thorough: export PYTEST_ADDOPTS = --timeout=3600
+thorough: test
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -16,6 +16,11 @@ TEXTS = [
 ]  # fmt: skip
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """They are dear, each of them."""
+    item.add_marker(pytest.mark.dear)
+
+
 @pytest.fixture
 async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
     """A broker and a master; the test starts its own children."""

@@ -15,8 +15,6 @@ from support.fleet import Fleet, fleetfold, running_fleet
 from support.receiver import receiving
 from support.wait import eventually
 
-pytestmark = pytest.mark.slow
-
 TRANSACTIONS = 40
 
 

@@ -12,8 +12,6 @@ import pytest
 
 from support.fleet import python
 
-pytestmark = pytest.mark.slow
-
 CHAOS = Path(__file__).parents[2] / "bench" / "chaos.py"
 SEED = os.environ.get("FLEETFOLD_CHAOS_SEED", "1")
 TRANSACTIONS = "24"

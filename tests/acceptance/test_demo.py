@@ -13,8 +13,6 @@ import pytest
 from support.fleet import fleetfold, running_fleet
 from support.wait import eventually
 
-pytestmark = pytest.mark.slow
-
 PROMISES = [
     "three nodes are registered and healthy",
     "the hits come from several nodes",

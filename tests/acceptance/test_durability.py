@@ -13,8 +13,6 @@ from fleetfold_shared.messages import Filter
 from support.fleet import Fleet
 from support.wait import eventually
 
-pytestmark = pytest.mark.slow
-
 ROUNDS = 3
 WORDS = ["granite", "heather", "lantern", "marmot", "larch", "scree", "tarn", "cairn"]
 

@@ -13,7 +13,7 @@ from fleetfold.client import Client
 from fleetfold_shared.messages import Searched
 from support.fleet import Fleet, fleetfold, write_jsonl
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow]
+pytestmark = pytest.mark.alone
 
 TIMEOUT_S = 20.0
 IN_TIME_S = 10.0

@@ -12,8 +12,6 @@ from fleetfold_shared.messages import Firing, ScheduleSpec
 from support.fleet import Fleet
 from support.wait import eventually
 
-pytestmark = pytest.mark.slow
-
 KILLS = 4
 NAMES = [f"tick-{number}" for number in range(6)]
 

@@ -22,7 +22,7 @@ from support.chaos import Lag, Troubles
 from support.fleet import running_fleet, write_jsonl
 from support.wait import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 SEARCHES = int(os.environ.get("FLEETFOLD_CHAOS_SEARCHES", "500"))
 SEED = int(os.environ.get("FLEETFOLD_CHAOS_SEED", "1"))

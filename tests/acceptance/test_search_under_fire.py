@@ -16,7 +16,7 @@ from fleetfold_shared.messages import Searched
 from support.fleet import Fleet
 from support.wait import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 TIMEOUT_S = 1.0
 LATE_S = 1.0

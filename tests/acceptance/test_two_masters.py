@@ -18,7 +18,7 @@ from support.fleet import Fleet
 from support.storm import CHILDREN, Effect
 from support.wait import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow]
+pytestmark = pytest.mark.alone
 
 TAKEOVER_S = 3.0
 MASTERS = ("master", "second")

@@ -110,7 +110,7 @@ async def stumble(ctx: Context, at_length: int = 0) -> None:
     raise ZeroDivisionError("the divisor was nought" + "!" * at_length)
 
 
-@action
+@action(cancel_grace=0.5)
 async def doze(ctx: Context, seconds: float = 1.0) -> None:
     """Take a while."""
     await asyncio.sleep(seconds)

@@ -20,17 +20,20 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.options import LinkOptions
+from fleetfold_child.node import Node
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
-    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_upkeep", "running_fleet", "scores",
-    "statuses",
+    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_callers", "quick_upkeep",
+    "running_fleet", "scores", "statuses",
 ]  # fmt: skip
 
 HEARTBEAT_S = 0.4
 UPKEEP_S = 0.2
+GRACE_S = 1.0
+"""What is made to hang is not waited for as long as real work is."""
 BOOKS = "support.books:ACTIONS"
 
 
@@ -145,6 +148,8 @@ async def running_fleet(place: Path, database: str | None = None) -> AsyncIterat
         patch.setenv("FLEETFOLD_STATE", str(place))
         for variable in ("FLEETFOLD_URL", "FLEETFOLD_API_KEY", "FLEETFOLD_API_KEY_FILE"):
             patch.delenv(variable, raising=False)
+        patch.setattr("fleetfold_master.master.GRACE_S", GRACE_S)
+        patch.setattr(Node.stop, "__defaults__", (GRACE_S,))
         await broker.start()
         fleet = Fleet(broker, place, keys)
         fleet.database = database
@@ -168,6 +173,14 @@ async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
 def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masters that look after the broker's streams ten times as often."""
     monkeypatch.setattr("fleetfold_master.life.rounds.UPKEEP_S", UPKEEP_S)
+
+
+@pytest.fixture
+def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that soon ask again for what a master has died over."""
+    monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
+    monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
+    monkeypatch.setattr("fleetfold.jobcalls.SILENCE_S", 2.0)
 
 
 def hang(child: Child, collection: str) -> None:

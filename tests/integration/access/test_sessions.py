@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.access.refusal import Refusal
@@ -165,7 +165,6 @@ async def test_what_another_master_opened_is_known_and_what_it_ended_is_seen(tmp
 
 
 @given(uses=st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab"), st.booleans()), max_size=12))
-@settings(max_examples=100, deadline=None)
 def test_whatever_is_shown_at_most_one_token_is_good(house: House, uses: list[Use]) -> None:
     runner, doors = house
     runner.run(_walk(doors, uses))

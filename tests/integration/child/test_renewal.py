@@ -50,6 +50,7 @@ async def member(house: Gatehouse) -> AsyncIterator[tuple[Membership, Bus]]:
             await asyncio.gather(staying, return_exceptions=True)
 
 
+@pytest.mark.dear
 async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none(house: Gatehouse) -> None:
     heard: Counter[bytes] = Counter()
     said = 0

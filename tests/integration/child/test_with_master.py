@@ -188,13 +188,13 @@ async def test_a_node_offers_what_it_was_granted_and_is_asked_for_nothing_else(f
     assert None not in (await fleet.client.ping("finder", "doer")).values()
 
 
-@pytest.mark.slow
+@pytest.mark.dear
 async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet: Fleet) -> None:
-    await again_with(fleet, access_s=5, child_per_minute=0)
+    await again_with(fleet, access_s=4, child_per_minute=0)
     child = await fleet.start_child("shop", {"products": lambda: DOCS})
     assert child._node is not None
     link, loop, runs = child._node._bus.link, asyncio.get_running_loop(), 0
-    first, until = link.client, loop.time() + 13
+    first, until = link.client, loop.time() + 8.5
     while loop.time() < until:
         runs += 1
         job, found = await asyncio.gather(

@@ -18,12 +18,13 @@ import pytest
 
 from fleetfold.client import Client
 from fleetfold_shared.messages import Searched
+from support.effort import effort
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
 
 __all__ = ["fleet"]
 
-STEPS = int(os.environ.get("FLEETFOLD_CACHE_STEPS", "60"))
+STEPS = int(os.environ.get("FLEETFOLD_CACHE_STEPS", effort(30)))
 PLACES = [("shop", "products"), ("shop", "notes"), ("blog", "posts")]
 SEARCHES: list[dict[str, Any]] = [
     {}, {}, {"nodes": ["shop"]}, {"collections": ["posts", "notes"]}, {"facets": ["n"]}, {"highlight": True},

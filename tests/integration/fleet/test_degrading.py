@@ -186,7 +186,7 @@ async def test_one_that_hangs_does_not_keep_its_place_from_the_others(fleet: Fle
     for _ in range(3):
         await fleet.client.search("tent", cache="off")
     hang(fleet.children["big"], "docs")
-    found = await fleet.client.search("tent", cache="off", max_parallel=1, timeout_s=5.0)
+    found = await fleet.client.search("tent", cache="off", max_parallel=1, timeout_s=3.0)
     assert statuses(found) == {"big": "timeout", "small": "ok"}
 
 

@@ -15,10 +15,10 @@ from fleetfold_master.nodes import DeclaredSlots
 from fleetfold_shared.errors import Conflict, Forbidden, NotFound, Overloaded
 from fleetfold_shared.messages import Job, Progress, ProgressReport, Run, Scopes, StepSpec
 from support.broker import queued
-from support.inprocess import Fleet, fleet, quick_upkeep
+from support.inprocess import Fleet, fleet, quick_callers, quick_upkeep
 from support.wait import eventually
 
-__all__ = ["fleet", "quick_upkeep"]
+__all__ = ["fleet", "quick_callers", "quick_upkeep"]
 
 
 @pytest.fixture
@@ -131,6 +131,7 @@ async def test_a_pause_outlives_the_master(pair: Fleet) -> None:
     assert ended.ended_at - ended.created_at >= 1.5
 
 
+@pytest.mark.usefixtures("quick_callers")
 async def test_a_job_is_followed_over_a_restart_to_its_end_with_its_progress(pair: Fleet) -> None:
     @action
     async def count(ctx: Context) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.application import EFFECT, look
+from support.effort import effort
 
 WORKER = Path(__file__).parents[2] / "support" / "application_worker.py"
 COMMANDS = 60
@@ -33,7 +34,8 @@ def work(directory: Path, url: str, *death: str) -> dict[str, str]:
     return dict(line.split() for line in lived.stdout.splitlines() if line.count(" ") == 1)
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.dear
+@pytest.mark.parametrize("seed", range(1, 1 + effort(1)))
 def test_each_effect_happens_exactly_once_over_kills_at_every_instant(
     tmp_path: Path, database_url: str, seed: int
 ) -> None:

@@ -141,6 +141,7 @@ async def test_a_user_who_may_make_no_table_is_told_what_to_have_made(
         assert result.outcome == "ok"
 
 
+@pytest.mark.dear
 async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_told(
     tmp_path: Path, postgres: Cluster, postgres_url: str
 ) -> None:

@@ -15,6 +15,7 @@ from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
 from fleetfold_shared.vacuum import SPARE_PAGES
+from support.effort import effort
 from support.executors import command
 
 DAY_S = 86_400.0
@@ -39,11 +40,12 @@ def size(place: Path) -> int:
     return sum(file.stat().st_size for file in place.glob("node.db*"))
 
 
+@pytest.mark.dear
 async def test_the_file_stays_bounded_over_days_of_work(tmp_path: Path) -> None:
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)
     sizes = []
-    for day in range(5):
+    for day in range(2 + effort(1)):
         await fill(ledger, day * 2000, 2000)
         clock.advance(DAY_S)
         await ledger.prune(DAY_S / 2)
@@ -54,6 +56,7 @@ async def test_the_file_stays_bounded_over_days_of_work(tmp_path: Path) -> None:
     assert max(sizes) <= 1.1 * sizes[0]
 
 
+@pytest.mark.dear
 async def test_others_write_between_the_steps(tmp_path: Path) -> None:
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)

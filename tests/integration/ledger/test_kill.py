@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.effort import effort
+
 WORKER = Path(__file__).parents[2] / "support" / "ledger_worker.py"
 COMMANDS = 3000
 ROUNDS = 6
@@ -32,7 +34,8 @@ def work(directory: Path, kill_after: int | None) -> dict[str, str]:
     return ended
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.dear
+@pytest.mark.parametrize("seed", range(1, 1 + effort(1)))
 def test_every_kind_keeps_its_promise_over_kills(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     told: dict[str, str] = {}

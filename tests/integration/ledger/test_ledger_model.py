@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -19,6 +20,7 @@ from fleetfold_child.context import Context
 from fleetfold_child.executor import Executor
 from fleetfold_child.ledger import Ledger
 from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
+from support.effort import effort
 from support.executors import command, undo
 
 KINDS = ("transactional", "idempotent", "once")
@@ -178,5 +180,5 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.rmtree(self.directory)
 
 
-TestLedgerModel = LedgerMachine.TestCase
-TestLedgerModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLedgerModel = pytest.mark.dear(LedgerMachine.TestCase)
+TestLedgerModel.settings = settings(max_examples=effort(20), stateful_step_count=25)

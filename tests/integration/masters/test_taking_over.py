@@ -19,6 +19,7 @@ from fleetfold_master.transactions import Transactions, validate
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Command, CommandResult, Outcome, Rollback, Run, StepSpec, Transact
+from support.effort import effort
 from support.ledgers import Ledgers
 from support.master import Doctor, Outbox, answer, registry
 
@@ -275,7 +276,7 @@ class Bus:
         return taken
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(effort(3)))
 async def test_whatever_order_masters_freeze_and_wake_in_every_effect_agrees_with_its_end(
     room: Room, seed: int
 ) -> None:

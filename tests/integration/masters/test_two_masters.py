@@ -13,10 +13,12 @@ from fleetfold_master.master import Master
 from fleetfold_master.masters import Membership
 from fleetfold_master.nodes import Registry
 from fleetfold_shared.messages import NodeUpdate, StepSpec, TransactionView
-from support.inprocess import Fleet, fleet
+from support.inprocess import Fleet, fleet, quick_callers
 from support.wait import eventually
 
-__all__ = ["fleet"]
+__all__ = ["fleet", "quick_callers"]
+
+pytestmark = [pytest.mark.dear, pytest.mark.usefixtures("quick_callers")]
 
 TAKEOVER_S = 3.0
 

@@ -412,6 +412,7 @@ async def test_what_cannot_be_is_refused_when_it_is_put(
     assert await master.schedules.page("", 10) == []
 
 
+@pytest.mark.dear
 async def test_a_thousand_schedules_that_are_not_due_cost_nothing(house: House, master: MasterRoom) -> None:
     spec = replace(SPEC, cron="0 3 * * *")
     await asyncio.gather(*(master.schedules.put(replace(spec, name=f"s{n}"), "ann") for n in range(1000)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_child.index import Collection
+from support.effort import effort
 from support.search import WordBag
 
 TESTS = Path(__file__).parents[2]
@@ -28,11 +29,11 @@ async def ingest_and_kill(data_dir: Path, seed: int, acknowledged: int) -> list[
     return [line.decode().split() for line in [*lines, *rest] if line.endswith(b"\n")]
 
 
-@pytest.mark.slow
+@pytest.mark.dear
 async def test_no_acknowledged_document_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
     chance = random.Random(20)
     possible: dict[str, set[str]] = {}
-    for seed in range(6):
+    for seed in range(effort(3)):
         for what, state, *ids in await ingest_and_kill(tmp_path, seed, chance.randint(5, 60)):
             for one in ids:
                 possible[one] = {state} if what == "done" else {state, *possible[one]}

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from fleetfold_child.index import Collection
+from support.effort import effort
 from support.search import WordBag, ask
 
 DOCUMENTS, WRITERS = 400, 40
-UPDATES = int(os.environ.get("FLEETFOLD_UPDATES", "1200"))
+UPDATES = int(os.environ.get("FLEETFOLD_UPDATES", effort(400)))
 
 
 def size_of(folder: Path) -> int:
@@ -39,7 +40,7 @@ async def search_ms(collection: Collection) -> float:
     return statistics.median(took)
 
 
-@pytest.mark.slow
+@pytest.mark.dear
 @pytest.mark.parametrize("memory", [100_000, 0])
 async def test_updates_are_found_at_once_and_leave_nothing_behind(tmp_path: Path, memory: int) -> None:
     async with await Collection.open("docs", tmp_path, embedder=WordBag(), memory_documents=memory) as docs:

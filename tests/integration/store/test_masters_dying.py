@@ -10,6 +10,7 @@ from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions, validate
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.messages import Command, CommandResult, Outcome, Rollback, StepSpec, Transact, TransactionView
+from support.effort import effort
 from support.ledgers import Ledgers
 from support.master import Doctor, Outbox, registry
 
@@ -84,7 +85,8 @@ def _check(view: TransactionView, effects: dict[str, int]) -> None:
         assert view.state == "parked"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.dear
+@pytest.mark.parametrize("seed", range(effort(2)))
 async def test_every_transaction_ends_and_effects_agree_with_its_end(database_url: str, seed: int) -> None:
     rng = random.Random(seed)
     orders = [_order(number) for number in range(15)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.asking.extract import extract
@@ -60,7 +60,6 @@ def test_each_of_the_first_gets_a_passage_before_the_budget_is_used_up() -> None
     assert [reading.passage.n for reading in readings] == [1, 2, 3, 4, 5]
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.text(max_size=3000), st.floats(0.01, 1.0), st.text(max_size=300)), max_size=8),
     st.integers(100, 1000),

@@ -6,8 +6,8 @@ import ast
 import importlib.util
 import json
 import tomllib
+from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -17,22 +17,25 @@ REFERENCE = ROOT / "docs" / "reference"
 READERS = {"python": ast.parse, "toml": tomllib.loads, "json": json.loads}
 
 
-def _make() -> ModuleType:
+@cache
+def _made() -> dict[str, str]:
+    """The pages by their names, made anew."""
     spec = importlib.util.spec_from_file_location("docs_reference_make", REFERENCE / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    made: dict[str, str] = module.pages()
+    return made
 
 
 def test_every_reference_page_is_made_from_the_code() -> None:
-    assert {page.name for page in REFERENCE.glob("*.md")} == set(_make().pages())
+    assert {page.name for page in REFERENCE.glob("*.md")} == set(_made())
 
 
 @pytest.mark.parametrize("page", ["bus.md", "access.md"])
 def test_the_pages_of_the_bus_and_of_access_are_up_to_date(page: str) -> None:
-    assert (REFERENCE / page).read_text(encoding="utf-8") == _make().pages()[page], "run `make docs`"
+    assert (REFERENCE / page).read_text(encoding="utf-8") == _made()[page], "run `make docs`"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

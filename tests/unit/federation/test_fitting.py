@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_shared.fitting import MAX_ANSWER_BYTES, fitting
@@ -29,7 +29,6 @@ def size(found: list[ScoredDocument]) -> int:
     return sum(len(msgspec.json.encode(one)) for one in found)
 
 
-@settings(max_examples=30, deadline=None)
 @given(hits)
 def test_hits_fit_and_none_is_dropped_or_moved(found: list[ScoredDocument]) -> None:
     fitted = fitting(found)

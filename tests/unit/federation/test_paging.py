@@ -17,6 +17,7 @@ from fleetfold_child.documents import Document
 from fleetfold_master.search.paging import Pages
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Hit, Search, SearchAsk, Term
+from support.effort import effort
 from support.paging import Shelves, placed
 from support.search import document
 
@@ -44,7 +45,6 @@ def new(number: int) -> list[Document]:
     ]
 
 
-@settings(max_examples=80, deadline=None)
 @given(layouts, st.sampled_from(QUERIES), sizes, st.sampled_from([None, 0.05, 0.4]))
 def test_the_pages_together_are_the_one_long_answer(
     layout: Layout, query: str, sizes: Any, threshold: float | None
@@ -61,7 +61,6 @@ def test_the_pages_together_are_the_one_long_answer(
     asyncio.run(play())
 
 
-@settings(max_examples=60, deadline=None)
 @given(layouts, st.sampled_from(QUERIES), st.integers(1, 7), st.data())
 def test_documents_that_did_not_change_keep_their_place_while_others_come(
     layout: Layout, query: str, size: int, data: st.DataObject
@@ -83,7 +82,6 @@ def test_documents_that_did_not_change_keep_their_place_while_others_come(
     asyncio.run(play())
 
 
-@settings(max_examples=40, deadline=None)
 @given(layouts, sizes)
 def test_a_filters_pages_together_are_its_long_answer(layout: Layout, sizes: Any) -> None:
     test = Filter(any=[Filter(field="id", op="lt", value="c"), Filter(field="id", op="gte", value="f")])
@@ -148,7 +146,7 @@ async def test_what_is_no_cursor_is_refused(text: str) -> None:
     assert refused.value.field == "cursor"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60))
 @given(st.data())
 def test_a_damaged_cursor_is_refused_or_bounded(data: st.DataObject) -> None:
     async def play() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_child.documents import Document
@@ -65,7 +65,6 @@ def naive(segments: tuple[Segment, ...], asked: Query) -> list[Scored]:
 queries = st.lists(st.sampled_from(WORDS[:60]), min_size=1, max_size=6).map(" ".join)
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     text=queries,
     k=st.sampled_from([1, 3, 10, 60]),

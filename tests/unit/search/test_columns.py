@@ -19,6 +19,7 @@ from fleetfold_shared.fieldvalues import plain
 from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.sorting import arranged
+from support.effort import effort
 from support.search import document
 
 HUGE = 2**53
@@ -59,13 +60,13 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=effort(80))
 @given(corpora, filters)
 def test_a_mask_holds_where_the_predicate_does(documents: list[Document], wanted: Filter) -> None:
     assert mask(Columns(documents), wanted).tolist() == [predicate(wanted)(one) for one in documents]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60))
 @given(corpora, fields, st.data())
 def test_counts_are_those_of_each_document(documents: list[Document], field: str, data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.sampled_from(range(len(documents))), unique=True)) if documents else []
@@ -80,7 +81,7 @@ def typed(counted: tuple[Any, int]) -> tuple[type, Any, int]:
     return type(counted[0]), *counted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60))
 @given(corpora, fields, st.booleans())
 def test_ranks_are_the_order_of_the_sort(documents: list[Document], field: str, falling: bool) -> None:
     rows = np.arange(len(documents))

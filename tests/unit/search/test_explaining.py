@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_shared.analysis import query_terms, tokens
@@ -22,7 +22,6 @@ def total(one: Explained) -> float:
     return one.alpha * sum(term.share for term in one.terms) + (1 - one.alpha) * one.cosine
 
 
-@settings(max_examples=100, deadline=None)
 @given(words, st.lists(words, min_size=1, max_size=8), st.floats(0, 1))
 def test_the_parts_add_up_to_the_score_by_the_formula(query: str, texts: list[str], alpha: float) -> None:
     documents = [document(str(number), text) for number, text in enumerate(texts)]

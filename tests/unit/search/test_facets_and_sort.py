@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_child.documents import Document
@@ -90,7 +90,6 @@ async def test_an_empty_index_counts_nothing_for_each_facet(asked: list[str]) ->
 keys = st.builds(Sort, st.sampled_from(["price", "specs.weight", "title", "_score"]), st.sampled_from(["asc", "desc"]))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(keys, min_size=1, max_size=3, unique_by=lambda sort: sort.field), st.integers(1, 40), st.booleans())
 async def test_the_top_k_by_any_keys_is_the_references(sorts: list[Sort], k: int, filtered: bool) -> None:
     documents = corpus(120, 3)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fleetfold_shared.analysis import tokens
 from fleetfold_shared.highlighting import MOST_CHARS, SNIPPET_CHARS, highlighted, within
 from fleetfold_shared.messages import Highlight
+from support.effort import effort
 
 IDFS = {"tent": 3.0, "light": 2.0, "rain": 1.0, "東京": 2.0, "京タ": 2.0}
 FILLER = "some words about nothing at all "
@@ -52,7 +53,7 @@ def test_without_a_match_the_snippet_is_the_beginning() -> None:
     assert SNIPPET_CHARS - 30 < len(made.snippet) <= SNIPPET_CHARS
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60))
 @given(contents, contents)
 def test_marks_match_stay_within_their_text_and_are_bounded(title: str, content: str) -> None:
     made = highlighted(title, content, IDFS)

@@ -10,12 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetfold_shared.analysis import located, tokens
+from support.effort import effort
 
 AWKWARD = "aZ é\u0301\u0327\u0307İIΣσΑ½㎏²™\u00ad\u200d\u200f\x00. _東京ﾞカ가가ㄱㅏهحमिन्\u0e33\U0001f468\U0001f3fd\ufe0f"
 texts = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(AWKWARD)), max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort(80))
 @given(texts)
 @example("\U0001f468\u200d\U0001f469 tents 🙂running")
 @example("שלום עולם ab\u200fcd")
@@ -29,7 +30,7 @@ def test_the_terms_are_those_of_the_analysis_and_stand_within_the_text(text: str
     assert [start for _, start, _ in found] == sorted(start for _, start, _ in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60))
 @given(st.text(st.characters(max_codepoint=127)), texts)
 def test_ascii_words_stand_for_themselves_whatever_is_around_them(word: str, around: str) -> None:
     text = f"{around} {word} {around}"

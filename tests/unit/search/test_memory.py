@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_child.documents import Document
@@ -20,7 +20,6 @@ batches = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(batches, contents, st.integers(1, 5))
 def test_the_top_k_is_the_references_whatever_came_and_went(
     rounds: list[dict[str, str | None]], text: str, k: int

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fleetfold_master.transactions import Decision, Policy, Step, Tx, advance, apply_result, redrive
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Outcome, Rollback
+from support.effort import effort
 from support.ledgers import Ledgers
 
 NODES = ("shop", "crm", "blog")
@@ -175,7 +176,7 @@ def _check_end(world: World) -> None:
         assert any(step.state == "parked" for step in world.steps)
 
 
-SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=effort(80), suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS

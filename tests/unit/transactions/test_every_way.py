@@ -19,6 +19,8 @@ from support.universe import beginning, moves, violation
 from support.universe_layers import explore_layers, way
 from support.universe_state import Budget, State
 
+pytestmark = pytest.mark.dear
+
 PLAIN, FILLED = Rollback("undo"), Rollback("undo", {"order": "{{order_id}}"})
 LOGGED_UNDO = Rollback("undo", {"order": "{{log.order_id}}"})
 MIXED: tuple[ActionKind, ...] = ("idempotent", "transactional", "once")
