@@ -8,6 +8,7 @@ otherwise aim the answer at somebody else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +23,7 @@ from fleetfold_broker.parts import Gone, Parts, Say, silent
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
-from fleetfold_shared.errors import FleetfoldError, InternalError, TooLarge
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, InternalError, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, encode
 
 __all__ = ["Handler", "Place", "Request", "Service", "answer"]
@@ -30,6 +31,7 @@ __all__ = ["Handler", "Place", "Request", "Service", "answer"]
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 1024
+LAST_WORD_S = 1.0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -119,10 +121,21 @@ class Service:
                 headers, body, error = await self._answer(handler, request, message.reply)
             except Gone:
                 headers, body, error = {}, None, "the caller went away"
+            except asyncio.CancelledError:
+                if place is None and PARTS not in request.headers:
+                    await self._break_off(message.reply)
+                raise
         stats.count(time.perf_counter() - started, error)
         subject, also = place(request) if place else (message.reply, {})
         if subject and body is not None:
             await _say(self._bus, subject, body, {**headers, **also})
+
+    async def _break_off(self, reply: str) -> None:
+        """Say that there will be no answer, or who asked would wait for it. A lost connection may be back in time."""
+        headers, body = error_headers(DeadlineExceeded("who was asked has ended before it could answer; ask again"))
+        with contextlib.suppress(Unavailable):
+            if await self._bus.link.wait_up(LAST_WORD_S):
+                await self._bus.link.publish(reply, body, headers=headers)
 
     async def _answer(
         self, handler: Handler, request: Request, reply: str

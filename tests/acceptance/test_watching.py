@@ -13,10 +13,12 @@ from support.wait import eventually
 
 
 async def _begin(*words: str) -> asyncio.subprocess.Process:
+    """It hears Control-C, also where this process does not: a shell has what it starts with `&` ignore it."""
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fleetfold", *words, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-    )
+        sys.executable, "-m", "fleetfold", *words, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
 
 
 async def _known(job: str) -> bool:

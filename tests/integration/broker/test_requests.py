@@ -237,6 +237,23 @@ async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
     await stopping
 
 
+async def test_who_waits_for_one_that_ends_is_told_at_once(api: Service, master: Bus, cli: Bus) -> None:
+    asked = asyncio.Event()
+
+    async def hang(request: Request) -> Message:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await _serve(api, master, hang)
+    asking = asyncio.create_task(_ask(cli))
+    await asked.wait()
+    await api.stop(grace_s=0)
+    async with asyncio.timeout(5):
+        with pytest.raises(DeadlineExceeded, match="ask again"):
+            await asking
+
+
 async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: Service, master: Bus, cli: Bus) -> None:
     entered = asyncio.Event()
 
