@@ -17,7 +17,7 @@ from fleetfold_broker.wire import Wire
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
 from fleetfold_shared.urls import shown
 
-__all__ = ["Connection", "NobodyChecks", "failure", "on_error", "part", "reason", "retire", "size_of"]
+__all__ = ["Connection", "NobodyChecks", "failure", "leave", "on_error", "part", "reason", "retire", "size_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,7 @@ PING, PONG = b"PING", b"PONG\r\n"
 BLANK = " \t\n\r\x0b\x0c"
 RETIRE_S = 30.0
 """How long a connection may take over what it has heard."""
+LEAVE_S = 1.0
 
 
 class NobodyChecks(Unavailable):
@@ -152,6 +153,20 @@ async def retire(client: Client) -> None:
                 await client.flush()
                 await asyncio.gather(*(each._pending_queue.join() for each in subscriptions))  # noqa: SLF001 (see above)
     await part(client)
+
+
+async def leave(client: Client, subscription: Any) -> None:
+    """End a subscription when what the server has routed to it until it knew of the end has been heard: what is asked
+    of a group is asked of nobody else.
+    """
+    with contextlib.suppress(NatsError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await client._send_unsubscribe(subscription._id)  # noqa: SLF001 (nats-py's own forgets what is on its way)
+            await client.flush()
+            await client.flush()
+            await subscription._pending_queue.join()  # noqa: SLF001 (see above)
+    with contextlib.suppress(NatsError, OSError):
+        await subscription.unsubscribe()
 
 
 async def part(client: Client | None) -> None:

@@ -113,9 +113,7 @@ class Link:
         async def unsubscribe() -> None:
             if entry in self._subscriptions:
                 self._subscriptions.remove(entry)
-            with contextlib.suppress(NatsError, OSError):
-                if entry.current is not None:
-                    await entry.current.unsubscribe()
+            await entry.detach()
 
         return unsubscribe
 

@@ -102,9 +102,8 @@ class Service:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Hear nothing more, finish what runs within `grace_s`."""
-        for end in self._ends:
-            await end()
-        self._ends.clear()
+        ends, self._ends = self._ends, []
+        await asyncio.gather(*(end() for end in ends))
         await self._tasks.drain(grace_s)
         await self._parts.stop()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from fleetfold_broker.connection import leave
 
 __all__ = ["Callback", "Incoming", "Subscription"]
 
@@ -38,3 +42,13 @@ class Subscription:
             self.subject, queue=self.queue, cb=self.callback, pending_msgs_limit=0, pending_bytes_limit=0
         )
         return self.current
+
+    async def detach(self) -> None:
+        """Hear no more of it. Of a group, what has been given to this member is still heard."""
+        if self.client is None or self.current is None:
+            return
+        if self.queue and self.client.is_connected:
+            await leave(self.client, self.current)
+            return
+        with contextlib.suppress(NatsError, OSError):
+            await self.current.unsubscribe()

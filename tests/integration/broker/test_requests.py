@@ -287,3 +287,22 @@ async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli:
     assert set(served) == {"m1", "m2", "m3"}
     for service in services:
         await service.stop()
+
+
+async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(connect: Connect, cli: Bus) -> None:
+    async def get(request: Request) -> Message:
+        return NodeRemoved(node=decode(request.data, NodeGet).node)
+
+    async def keep_asking(number: int) -> None:
+        for _ in range(30):
+            await _ask(cli, f"n{number}", 5.0)
+
+    services = [Service(await connect("master"), "fleetfold", version="1") for _ in range(3)]
+    for service in services:
+        await _serve(service, service._bus, get)
+    asking = asyncio.gather(*(keep_asking(number) for number in range(40)))
+    for service in services[1:]:
+        await asyncio.sleep(0.05)
+        await service.stop()
+    await asking
+    await services[0].stop()
