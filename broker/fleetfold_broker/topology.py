@@ -29,7 +29,8 @@ MASTERS = "masters"
 """The durable consumer that all masters share on the results."""
 
 ACK_WAIT_S = 10
-MOST_QUEUED_PER_NODE = 100_000
+MOST_QUEUED_PER_NODE = 250_000
+"""A hundred thousand commands for a dead node, and what was sent again before it was known to be dead."""
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
 MOST_GIVEN_UP = 10_000
