@@ -24,6 +24,8 @@ __all__ = ["Handler", "NotYet", "StandingPull"]
 log = structlog.get_logger(__name__)
 
 BATCH = 512
+MOST_AT_ONCE = 2048
+"""So many messages are handled at once. More would wait here for longer than the broker waits for their acks."""
 EXPIRES_S = 2.0
 """How long one request stands: what comes for a process that is frozen goes to it for so long, and then to another."""
 HEARTBEAT_S = 0.5
@@ -52,7 +54,8 @@ class StandingPull:
         self._bus, self._handler = bus, handler
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._base = f"{bus.link.options.inbox_prefix}.{new_id()}"
-        self._open = 0
+        self._open = self._inside = 0
+        self._full = False
         self._heard = 0.0
         self._tasks = Tasks()
         self._watch: asyncio.Task[None] | None = None
@@ -93,6 +96,7 @@ class StandingPull:
         status = headers.get(STATUS)
         if status is None or message.data:
             self._tasks.spawn(self._handle(message))
+            self._inside += 1
             self._open -= 1
         elif status != HEARTBEAT_STATUS:  # one request has ended: expired, or refused
             self._open = max(0, self._open - int(headers.get(UNSERVED, BATCH)))
@@ -100,6 +104,10 @@ class StandingPull:
             await self._again(pause_s=0.0 if status in {None, EXPIRED} else 0.1)
 
     async def _again(self, pause_s: float = 0.0) -> None:
+        """One more batch, unless there is enough to do: the broker keeps the rest, and gives it to others too."""
+        self._full = self._full or self._inside >= MOST_AT_ONCE
+        if self._full:
+            return
         await asyncio.sleep(pause_s)
         try:
             await self.issue()
@@ -110,7 +118,7 @@ class StandingPull:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._bus.link.is_up and loop.time() - self._heard > SILENT_S:
+            if self._bus.link.is_up and not self._full and loop.time() - self._heard > SILENT_S:
                 log.warning("pull.silent", api=self._api)
                 self._open = 0
                 await self._again()
@@ -125,3 +133,8 @@ class StandingPull:
                 await self._bus.link.publish(message.reply, NOT_YET)
         except FleetfoldError as error:
             log.warning("pull.not_handled", subject=message.subject, reason=error.message)
+        finally:
+            self._inside -= 1
+            if self._full and self._inside <= MOST_AT_ONCE // 2:
+                self._full = False
+                await self._again()

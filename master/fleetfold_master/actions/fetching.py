@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -29,6 +30,7 @@ class Fetching:
     ) -> None:  # fmt: skip
         self._store, self._clock, self._course, self._owner = store, clock, course, owner
         self._take_up, self._undisturbed = take_up, undisturbed
+        self._turn = asyncio.Lock()
 
     async def left(self) -> list[str]:
         """The ids of all that have not ended, the first to arrive first; those over `MOST_IN_MEMORY` go to the shelf
@@ -47,11 +49,14 @@ class Fetching:
         running = self._course.running
         if not self._course.shelf or key in running:
             return False
-        if await job_reads.read_owner(self._store, key) != self._owner:
-            return False
-        [node, *_] = await job_reads.read_nodes(self._store, key)
-        entries = [Shelved(inf, key, node, stored=True), *self._course.shelf.of(node, AT_ONCE - 1)]
-        await self._undisturbed.run(self.all(entries))
+        async with self._turn:  # a node that is back answers thousands at once: who reads for one reads for the next
+            if key in running:
+                return True
+            if not self._course.shelf or await job_reads.read_owner(self._store, key) != self._owner:
+                return False
+            [node, *_] = await job_reads.read_nodes(self._store, key)
+            entries = [Shelved(inf, key, node, stored=True), *self._course.shelf.of(node, AT_ONCE - 1)]
+            await self._undisturbed.run(self.all(entries))
         return key in running
 
     async def all(self, entries: Sequence[Shelved]) -> None:

@@ -90,6 +90,30 @@ async def test_everything_arrives_once_and_is_acked(master: Bus, kept: Kept, pul
     assert sorted(got.ids) == sorted(_ids(0, 3 * BATCH))
 
 
+async def test_no_more_is_asked_for_than_can_be_handled(
+    master: Bus, kept: Kept, streams: Topology, pull: Pull, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleetfold_broker.pull.BATCH", 16)
+    monkeypatch.setattr("fleetfold_broker.pull.MOST_AT_ONCE", 40)
+    await _say(kept, *_ids(0, 300))
+    got, inside, most, go_on = _Got(), 0, 0, asyncio.Event()
+
+    async def slow(subject: str, data: bytes) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await go_on.wait()
+        await got(subject, data)
+        inside -= 1
+
+    await pull(slow)
+    await eventually(lambda: inside >= 40)
+    go_on.set()
+    await emptied(master, RESULTS)
+    assert sorted(got.ids) == sorted(_ids(0, 300))
+    assert most < 40 + 2 * 16
+
+
 async def test_what_was_stored_before_the_start_arrives(master: Bus, kept: Kept, streams: Topology, pull: Pull) -> None:
     await _say(kept, "early")
     got = _Got()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from fleetfold_master.actions import job_reads
+from fleetfold_master.store import Store
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, Run
 from support.jobroom import JobRoom, open_room, outcomes
@@ -60,6 +62,20 @@ async def test_a_node_that_is_back_has_them_in_memory_again_and_is_not_sent_what
     assert (_in_memory(room), room.sent()) == (ALL, [])
     await room.reply(*sent)
     assert await _states(room) == {"ok"}
+
+
+async def test_answers_that_come_at_once_are_looked_up_together(room: JobRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, looked_up = await _many(room), list[str]()
+    read_owner = job_reads.read_owner
+
+    async def counted(store: Store, key: str) -> str | None:
+        looked_up.append(key)
+        return await read_owner(store, key)
+
+    monkeypatch.setattr(job_reads, "read_owner", counted)
+    await asyncio.gather(*(room.reply(each) for each in sent))
+    assert await _states(room) == {"ok"}
+    assert len(looked_up) == 1
 
 
 async def test_their_time_is_over_on_the_disk_too(room: JobRoom) -> None:
