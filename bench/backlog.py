@@ -17,6 +17,7 @@ from bench.processes import Processes, memory_mb, running_fleet
 from bench.rounds import latencies_ms, percentile, rate
 from fleetfold.client import Client
 from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Run
 
 __all__ = ["measure"]
 
@@ -24,6 +25,7 @@ QUEUED = int(os.environ.get("FLEETFOLD_BACKLOG", "100000"))
 AT_ONCE = 100
 PROBES = 300
 PATIENCE_S = 3600.0
+LOOK_S = 0.25
 
 
 async def measure(_rounds: int) -> dict[str, Any]:
@@ -47,13 +49,12 @@ async def measure(_rounds: int) -> dict[str, Any]:
         started = time.perf_counter()
         await fleet.child("dead", "--actions", "bench.noop:noop", "--concurrency", "100")
         busy = asyncio.create_task(_probe(fleet, client))
-        lost = await _caught_up(client, first)
+        await _caught_up(client)
         caught_up_s = time.perf_counter() - started
         after = await _probe(fleet, client)
-        return {
-            "queued": QUEUED, "queued_per_s": round(per_s, 1), "caught_up_per_s": round(QUEUED / caught_up_s, 1),
-            "lost": lost, "before": before, "while_queued": during, "while_catching_up": await busy, "after": after,
-        }  # fmt: skip
+        figures = {"before": before, "while_queued": during, "while_catching_up": await busy, "after": after}
+        rates = {"queued_per_s": round(per_s, 1), "caught_up_per_s": round(QUEUED / caught_up_s, 1)}
+        return {"queued": QUEUED, **rates, "lost": await _lost(client, first), **figures}
 
 
 async def _probe(fleet: Processes, client: Client) -> dict[str, Any]:
@@ -65,15 +66,19 @@ async def _probe(fleet: Processes, client: Client) -> dict[str, Any]:
     return {**latency, "memory_mb": {name: memory_mb(pid) for name, pid in fleet.pids.items()}}
 
 
-async def _caught_up(client: Client, first: str) -> int:
-    """Return when all have been answered; how many of them not with ok."""
-    numbers = iter(range(QUEUED))
+async def _caught_up(client: Client) -> None:
+    """Return when nothing is under way any more, but for what probes."""
+    while len(await client.jobs(limit=2, state="running")) > 1:  # noqa: ASYNC110 (nobody tells of the last of many)
+        await asyncio.sleep(LOOK_S)
 
-    async def look() -> int:
-        bad = 0
-        for number in numbers:
-            job = await client.wait_job(f"{first}-{number}", PATIENCE_S)
-            bad += job.state != "ok"
-        return bad
 
-    return sum(await asyncio.gather(*(look() for _ in range(AT_ONCE))))
+async def _lost(client: Client, first: str) -> int:
+    """How many of them have not ended with ok. Given again, they are told and not done again."""
+    runs = (_run(first, number) for number in range(QUEUED))
+    return QUEUED - sum([outcome.state == "ok" async for outcome in client.submit(runs)])
+
+
+def _run(first: str, number: int) -> Run:
+    return Run(
+        id=f"{first}-{number}", action="noop", params={"number": number}, nodes=["dead"], timeout_s=PATIENCE_S
+    )  # fmt: skip
