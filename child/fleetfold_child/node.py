@@ -25,6 +25,7 @@ from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
+from fleetfold_child.results import ResultLine
 from fleetfold_child.verbs import Verbs
 from fleetfold_shared.errors import Forbidden, Unavailable
 from fleetfold_shared.messages import (
@@ -39,6 +40,7 @@ from fleetfold_shared.messages import (
     NodeDescription,
     ProgressReport,
 )  # fmt: skip
+from fleetfold_shared.waves import waves
 
 __all__ = ["Node"]
 
@@ -46,6 +48,7 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
+PUBLISHED_AT_ONCE = 256
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
@@ -78,6 +81,7 @@ class Node:
         self._databases, self._kept_s = databases, kept_s
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._kept = Kept(bus)
+        self._results = ResultLine(self._kept, bus.subjects.result(self._name))
         self._tasks = Tasks()
         self._joining: asyncio.Task[Joined] | None = None
         self._changed = asyncio.Event()
@@ -110,6 +114,7 @@ class Node:
         await self._deliveries.stop(grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
+        await self._results.stop()
         await self._reports.stop()
         await self._note_now()
         try:
@@ -220,7 +225,7 @@ class Node:
         It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
         """
         told = msgspec.structs.replace(result, incarnation=self._described.incarnation, epochs=self.epochs)
-        await self._kept.publish(self._bus.subjects.result(self._name), told)
+        await self._results.publish(told)
         self._published.append(result.id)
 
     async def _note_published(self) -> None:
@@ -236,8 +241,8 @@ class Node:
 
     async def _publish_kept(self) -> None:
         if "actions" in self._granted:
-            for result in await self._ledger.unpublished():
-                await self._publish(result)
+            for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+                await asyncio.gather(*map(self._publish, wave))
 
     async def _prune(self) -> None:
         """Keep the ledger bounded, and the markers in the application's databases."""

@@ -239,6 +239,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
             heartbeat_s=15.0, overall_s=60.0, retry=_retry,
         ),
+        m.CommandResults(
+            results=[
+                m.CommandResult(id="tx-1.crm", attempt=2, epoch=3, outcome="ok", result={"id": 1}, starts=1, ms=4.5),
+                m.CommandResult(id="tx-1.shop", attempt=1, epoch=3, outcome="failed", error="no such order", starts=1),
+            ]
+        ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
             ms=4.5, tombstone=True, incarnation="01hzy", epochs={"products": 7}, code="poison", noted=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -10,6 +10,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
+from fleetfold_master.actions.delivery import together
 from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Corpora, Epochs, Own
@@ -20,6 +21,7 @@ from fleetfold_shared.messages import (
     Cancelled,
     CancelVerdict,
     CommandResult,
+    CommandResults,
     Heartbeat,
     Join,
     Joined,
@@ -98,22 +100,27 @@ class Fleet:
         await self._topology.forget_node(name)
 
     def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
-        """A handler for the results stream: each result goes to the first of `takers` that knows it."""
+        """A handler for the results stream: each result goes to the first of `takers` that knows it. What comes in one
+        message is taken at once; when one of them cannot be, all come again.
+        """
 
         async def receive(subject: str, data: bytes) -> None:
             node = self._bus.subjects.token(subject, 1)
             try:
-                result = decode(data, CommandResult)
+                results = decode(data, CommandResults).results
             except InvalidInput as error:
                 log.warning("result.malformed", node=node, reason=error.message)
                 return
-            await self.learn(node, result)  # before anybody is told of its end
-            for take in takers:
-                if await take(node, result):
-                    return
-            log.warning("result.of_nothing_known", node=node, command=result.id)
+            await together([self._take(node, result, takers) for result in results])
 
         return receive
+
+    async def _take(self, node: str, result: CommandResult, takers: Iterable[OnResult]) -> None:
+        await self.learn(node, result)  # before anybody is told of its end
+        for take in takers:
+            if await take(node, result):
+                return
+        log.warning("result.of_nothing_known", node=node, command=result.id)
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Take in what a result tells of its node."""

@@ -77,6 +77,7 @@ from fleetfold_shared.messages.cache import (
 from fleetfold_shared.messages.commands import (
     Command,
     CommandResult,
+    CommandResults,
     Job,
     JobCancel,
     JobFollow,
@@ -270,6 +271,7 @@ __all__ = [
     "CollectionInfo",
     "Command",
     "CommandResult",
+    "CommandResults",
     "Dedup",
     "Definition",
     "DefinitionGet",

@@ -48,7 +48,7 @@ class Command(Message, frozen=True, kw_only=True):
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
-    """`res.<node>`: how a command ended. `starts` counts how often its handler was begun, over all crashes, but for
+    """How a command ended. `starts` counts how often its handler was begun, over all crashes, but for
     tries that failed and left nothing behind.
 
     A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
@@ -70,6 +70,12 @@ class CommandResult(Message, frozen=True, kw_only=True):
     epochs: dict[str, int] = {}
     code: str = ""
     noted: bool = False
+
+
+class CommandResults(Message, frozen=True, kw_only=True):
+    """`res.<node>`: how commands ended, one or some."""
+
+    results: list[CommandResult]
 
 
 class Run(Message, frozen=True, kw_only=True):

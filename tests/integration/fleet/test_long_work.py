@@ -17,6 +17,7 @@ from fleetfold_shared.messages import (
     Cancelled,
     Command,
     CommandResult,
+    CommandResults,
     ProgressReport,
     decode,
     encode,
@@ -70,7 +71,7 @@ async def desk(fleet: Fleet) -> AsyncIterator[Desk]:
     results, progress = list[CommandResult](), list[ProgressReport]()
 
     async def result_came(message: object) -> None:
-        results.append(decode(message.data, CommandResult))  # type: ignore[attr-defined]  # as nats-py gives it
+        results.extend(decode(message.data, CommandResults).results)  # type: ignore[attr-defined]  # as nats-py gives it
 
     async def progress_came(message: object) -> None:
         progress.append(decode(message.data, ProgressReport))  # type: ignore[attr-defined]  # likewise
