@@ -28,7 +28,7 @@ def digest(value: Any) -> str:
 
 
 def _settled(value: Any) -> Any:
-    """The messages in it with the very objects of their defaults: msgspec leaves those out, and not what equals them."""
+    """The messages in it with the very objects of their defaults: msgspec leaves out those, not what equals them."""
     if isinstance(value, list):
         return [_settled(each) for each in value]
     if not isinstance(value, msgspec.Struct):
