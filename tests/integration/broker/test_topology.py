@@ -36,7 +36,7 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
     commands, results, events = [await _config(master, name) for name in (COMMANDS, RESULTS, EVENTS)]
     for queue in (commands, results):
         assert (queue["retention"], queue["storage"], queue["discard"]) == ("workqueue", "file", "new")
-    assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 100_000)
+    assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 250_000)
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
     given_up = await _config(master, GIVEN_UP)
     assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
