@@ -12,7 +12,7 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.work import Callback, Progress, RetryPolicy
 
 __all__ = [
-    "Command", "CommandResult", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed", "JobNode",
+    "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed", "JobNode",
     "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
