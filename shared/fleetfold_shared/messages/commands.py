@@ -12,8 +12,8 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.work import Callback, Progress, RetryPolicy
 
 __all__ = [
-    "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed", "JobNode",
-    "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
+    "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed",
+    "JobNode", "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
 Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown"]
