@@ -34,11 +34,13 @@ from fleetfold_shared.messages import (
     Capability,
     Command,
     CommandResult,
+    EndpointFigures,
     Heartbeat,
     Join,
     Joined,
     NodeDescription,
     ProgressReport,
+    ServiceFigures,
 )  # fmt: skip
 from fleetfold_shared.waves import waves
 
@@ -52,6 +54,8 @@ PUBLISHED_AT_ONCE = 256
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
+LAST_ERROR = 200
+"""Characters of an endpoint's last error that service discovery shows."""
 CHANGES_APART_S = 0.05
 """Changes that come closer together share a heartbeat."""
 
@@ -99,7 +103,6 @@ class Node:
         await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone())
         for verb, handler in verbs.told().items():
             await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
-        await self._service.start()
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
@@ -167,6 +170,18 @@ class Node:
             actions=self._actions.infos() if acting else [],
             answers=searched and self._answerer is not None,
         )
+
+    @property
+    def figures(self) -> ServiceFigures:
+        """What its endpoints have done since the start."""
+        service = self._service.introspection
+        return ServiceFigures(
+            incarnation=self._described.incarnation, version=service.version, started=service.started,
+            endpoints=[
+                EndpointFigures(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
+                for each in service.endpoints
+            ],
+        )  # fmt: skip
 
     @property
     def epochs(self) -> dict[str, int]:
