@@ -21,6 +21,7 @@ __all__ = [
     "PARTS",
     "REMAINING",
     "RETRY_AFTER",
+    "SEAL",
     "STATUS",
     "deadline",
     "error_headers",
@@ -33,6 +34,10 @@ GATHER = "Fleetfold-Gather"
 """Who gathers: the answer goes to `gather.<this>.<node>`."""
 CORRELATION = "Fleetfold-Request"
 """Which of the gatherer's questions an answer belongs to."""
+SEAL = "Fleetfold-Seal"
+"""Proof that a message to a node comes from a master: an HMAC-SHA-256 of 128 bits in hex, or on `ask` an ed25519
+signature in base64url. Both are over `<subject>`, `Fleetfold-Gather`, `Fleetfold-Request` and `Fleetfold-Deadline-Ms`,
+each followed by a newline (empty where it is absent), and the body."""
 KEPT = "Fleetfold-Kept"
 """What the broker is to repeat once it has stored the message."""
 PARTS = "Fleetfold-Parts"

@@ -15,6 +15,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.deliveries import Deliveries
 from fleetfold_broker.gathered import serve_node
 from fleetfold_broker.kept import Kept
+from fleetfold_broker.sealcheck import SealCheck
 from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
@@ -83,7 +84,8 @@ class Node:
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
-        self._deliveries = Deliveries(bus, self._name, self._execute)
+        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
+        self._deliveries = Deliveries(bus, self._name, self._execute, self._seals)
         self._kept = Kept(bus)
         self._results = ResultLine(self._kept, bus.subjects.result(self._name))
         self._tasks = Tasks()
@@ -100,9 +102,7 @@ class Node:
         self._heartbeat_s = (await self._join()).heartbeat_s
         verbs = Verbs(self._described.incarnation, self._collections, self, self._answerer)
         asked = verbs.asked(of_documents="search" in self._granted)
-        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone())
-        for verb, handler in verbs.told().items():
-            await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
+        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
@@ -198,8 +198,15 @@ class Node:
             return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
 
         joined = await patiently(attempt, "node.waits_for_a_master")
+        self._seals.trust(joined.seal)
         log.info("node.joined", state=joined.state)
         return joined
+
+    async def _ask_for_keys(self) -> None:
+        """Learn the keys of the masters' seals again, with everything else that a node is told when it joins."""
+        self.join_again()
+        if self._joining is not None:
+            await asyncio.shield(self._joining)
 
     async def _beat(self) -> None:
         """Be heard at each interval, jittered, and at each change: at once, but for those that come close together."""
