@@ -125,9 +125,7 @@ class Gatherer:
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
         self._bus.link.on_down(self._broken)
 
-    async def ask(
-        self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool = True
-    ) -> dict[str, Answer]:
+    async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, Answer]:
         """The answers of `nodes` that came within `timeout_s`, by node; who is missing did not answer in time.
 
         `Unavailable` when the link is down.
@@ -135,7 +133,7 @@ class Gatherer:
         if not nodes:
             return {}
         with self.round(verb, lambda _node, _answer: len(round_.answers) == len(round_.asked)) as round_:
-            await round_.ask(nodes, data, timeout_s, broadcast=broadcast)
+            await round_.ask(nodes, data, timeout_s)
             await round_.wait(timeout_s)
             return round_.answers
 

@@ -35,9 +35,7 @@ GATHER = "Fleetfold-Gather"
 CORRELATION = "Fleetfold-Request"
 """Which of the gatherer's questions an answer belongs to."""
 SEAL = "Fleetfold-Seal"
-"""Proof that a message to a node comes from a master: an HMAC-SHA-256 of 128 bits in hex, or on `ask` an ed25519
-signature in base64url. Both are over `<subject>`, `Fleetfold-Gather`, `Fleetfold-Request` and `Fleetfold-Deadline-Ms`,
-each followed by a newline (empty where it is absent), and the body."""
+"""Proof that a master has sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
 KEPT = "Fleetfold-Kept"
 """What the broker is to repeat once it has stored the message."""
 PARTS = "Fleetfold-Parts"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
@@ -28,6 +28,7 @@ __all__ = ["NODE_SERVICE", "Discovery"]
 NODE_SERVICE = "fleetfold-node-"
 """Begins the service name of a node."""
 ASKED_WITHIN_S = 1.0
+LOOKS_AT_ONCE = 8
 MOST_CHARS = 200
 
 
@@ -44,7 +45,7 @@ class Discovery:
         self._authority, self._limits, self._nodes, self._masters = authority, limits, nodes, masters
         self._requests = VouchedRequests(bus, self._asked, identified=identified)
         self._tasks = Tasks()
-        self._one_at_a_time = asyncio.Lock()
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -67,8 +68,25 @@ class Discovery:
             await self._say(self._own, subject, reply)
             if self._is_for_me(reply):
                 names = principal.narrow(name for name in self._nodes() if _may_mean(subject, name))
-                for entry in await self._entries(names):
-                    await self._say(entry, subject, reply)
+                await self._tell_of(names, subject, reply)
+
+    async def _tell_of(self, names: Collection[str], subject: str, reply: str) -> None:
+        """Ask the nodes, and pass on each answer as it comes: who asks does not wait for long after the first one."""
+
+        def take(node: str, answer: Answer) -> bool:
+            self._tasks.spawn(self._pass_on(node, answer, subject, reply))
+            return len(round_.answers) == len(round_.asked)
+
+        async with self._looks:
+            with self._gatherer.round("figures", take) as round_:
+                await round_.ask(names, encode(NodeList()), ASKED_WITHIN_S, broadcast=False)
+                if names:
+                    await round_.wait(ASKED_WITHIN_S)
+
+    async def _pass_on(self, node: str, answer: Answer, subject: str, reply: str) -> None:
+        with contextlib.suppress(FleetfoldError):  # one that says nothing usable is not shown
+            if answer.error is None:
+                await self._say(_entry(node, decode(answer.data, ServiceFigures), self._bus.subjects), subject, reply)
 
     async def _say(self, entry: Introspection, subject: str, reply: str) -> None:
         if (body := entry.answer(subject)) is not None:
@@ -78,21 +96,6 @@ class Discovery:
         """Whether it is this master that answers for the nodes: all agree on the one, by the request's own inbox."""
         me, *others = self._masters()
         return all(_rank(me, reply) <= _rank(other, reply) for other in others)
-
-    async def _entries(self, names: Collection[str]) -> list[Introspection]:
-        """Those of the nodes that answer in time."""
-        async with self._one_at_a_time:
-            answers = await self._gatherer.ask("figures", names, encode(NodeList()), ASKED_WITHIN_S, broadcast=False)
-        return list(_read(answers, self._bus.subjects))
-
-
-def _read(answers: Mapping[str, Answer], subjects: Subjects) -> list[Introspection]:
-    entries = []
-    for node, answer in answers.items():
-        with contextlib.suppress(FleetfoldError):  # one that says nothing usable is not shown
-            if answer.error is None:
-                entries.append(_entry(node, decode(answer.data, ServiceFigures), subjects))
-    return entries
 
 
 def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspection:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.identity import BrokerKeys
 from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ClientRole, Scopes, ServiceFigures
 from support.inprocess import Fleet, fleet
 from support.intruder import Intruder, credentials
@@ -123,6 +127,46 @@ async def test_of_two_masters_each_answers_for_itself_and_one_for_the_nodes(flee
             await eventually(lambda one=one: one._membership is not None and len(one._membership.others) == 1)
         for _ in range(5):
             assert await _names(ops, 3) == {"fleetfold": 2, "fleetfold-node-shop": 1}
+
+
+async def test_a_fleet_without_identities_shows_its_masters_and_nodes(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    fleet = Fleet(broker, tmp_path, BrokerKeys.generate())
+    fleet.access = AccessConfig(insecure=True)
+    await fleet.start_master()
+    await fleet.start_child("shop")
+    try:
+        async with await Intruder.connect(broker.url, "ops", "") as ops:
+            await ops.hear("_INBOX.ops.>")
+            assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-shop": 1}
+    finally:
+        await fleet.close()
+
+
+async def test_a_node_that_is_called_as_the_masters_service_is_another_one(fleet: Fleet, ops: Intruder) -> None:
+    await fleet.start_child("fleetfold")
+    assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-fleetfold": 1}
+
+
+async def test_nobody_joins_or_gets_a_key_under_the_masters_name(fleet: Fleet) -> None:
+    for ask in (fleet.client.invite("master"), fleet.client.create_key("master")):
+        with pytest.raises(InvalidInput, match="the masters' own name"):
+            await ask
+
+
+async def test_a_node_that_hangs_does_not_hold_up_what_is_said_of_the_others(
+    fleet: Fleet, ops: Intruder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleetfold_master.service.discovery.ASKED_WITHIN_S", 600.0)
+    await fleet.start_child("shop")
+    async with fleet.masters_bus() as bus:
+        await bus.subscribe("fleet.call.mute.>", _say_nothing)
+        await fleet.start_child("mute")
+        await fleet.stop_child("mute")
+        assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-shop": 1}
+
+
+async def _say_nothing(_message: Any) -> None:
+    """It is there, and does not answer."""
 
 
 async def test_who_asks_more_often_than_it_may_is_not_answered(fleet: Fleet) -> None:
