@@ -164,7 +164,8 @@ class Letters:
         """Whether its command is one that a master still sends while it has no answer."""
         named = advisory.reason.partition(" ")[0]
         if (step := parse_id(named)) is not None:
-            return await rows.read_step(self._store, step.tx, step.step) is not None
+            row = await rows.read_step(self._store, step.tx, step.step)
+            return row is not None and row["ended_at"] is None
         address = parse_command_id(named)
         found = None if address is None else await rows.read_job(self._store, address[0], advisory.consumer)
         return found is not None and not found["answered"] and found["state"] == "running"
