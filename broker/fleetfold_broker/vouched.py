@@ -13,11 +13,14 @@ from collections import deque
 from collections.abc import Callable
 
 import msgspec
+import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.subscription import Incoming
 
 __all__ = ["Asked", "VouchedRequests"]
+
+log = structlog.get_logger(__name__)
 
 TOGETHER_S = 2.0
 """Both copies of a request come within this time, or it is not answered."""
@@ -47,6 +50,7 @@ class VouchedRequests:
         self._bus, self._asked, self._identified = bus, asked, identified
         self._vouched: deque[tuple[float, str, str]] = deque(maxlen=MOST_OPEN)
         self._claimed: deque[tuple[float, str, str, str]] = deque(maxlen=MOST_OPEN)
+        self._must_tell = True
 
     async def start(self) -> None:
         """Hear both copies."""
@@ -59,6 +63,7 @@ class VouchedRequests:
             caller = _info_decoder.decode((message.headers or {}).get(REQUEST_INFO, "")).user
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
+        self._must_tell = False
         self._forget_old()
         for claim in self._claimed:
             if claim[1:3] == (caller, subject):
@@ -88,6 +93,17 @@ class VouchedRequests:
         for copies in (self._vouched, self._claimed):
             while copies and copies[0][0] < oldest:
                 copies.popleft()
+                self._tell_of_an_old_config()
+
+    def _tell_of_an_old_config(self) -> None:
+        """Say once that requests come without a name, if none has ever come with one."""
+        if self._must_tell:
+            log.warning(
+                "discovery.callers_unknown",
+                meaning="the broker does not say who asks $SRV: write its identity config again (`fleetfold keys "
+                "broker`) and restart it",
+            )
+            self._must_tell = False
 
 
 def _now() -> float:

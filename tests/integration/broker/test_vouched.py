@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from fleetfold_broker import vouched
 from fleetfold_broker.bus import Bus
@@ -72,6 +73,18 @@ async def test_copies_that_do_not_come_together_are_forgotten(
     asked = await _listening(master)
     await _say(ann, master, "vouched", "_INBOX.ann.1")
     assert asked == []
+
+
+async def test_a_broker_that_names_no_caller_is_told_of_once(
+    ann: Bus, master: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vouched, "TOGETHER_S", -1.0)
+    await _listening(master)
+    heard = await listen(master, "$SRV.>")
+    with capture_logs() as lines:
+        await _say(ann, master, *("_INBOX.ann.1" for _ in range(4)))
+        await eventually(lambda: len(heard) == 4 and bool(lines))
+    assert [line["event"] for line in lines] == ["discovery.callers_unknown"]
 
 
 @pytest.mark.parametrize("header", ["", "no JSON", "[]", '{"user":7}', "{}"])
