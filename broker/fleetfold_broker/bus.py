@@ -108,11 +108,15 @@ class Bus:
         id, so that it is stored once; without an id perhaps twice. `Overloaded` when the queue is full, `Unavailable`
         after `timeout_s`.
         """
-        data = encode(message)
+        headers = None if message_id is None else {MESSAGE_ID: message_id}
+        await self.store(subject, encode(message), headers, timeout_s)
+
+    async def store(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float) -> None:
+        """`publish_durably` in bytes, with headers of one's own."""
         until = asyncio.get_running_loop().time() + timeout_s
         while True:
             try:
-                return await self._store(subject, data, message_id, min(STORED_WITHIN_S, timeout_s))
+                return await self._store(subject, data, headers, min(STORED_WITHIN_S, timeout_s))
             except (Unavailable, DeadlineExceeded) as error:
                 remaining = until - asyncio.get_running_loop().time()
                 if remaining <= 0:
@@ -121,8 +125,7 @@ class Bus:
                     ) from None
                 await asyncio.sleep(min(RETRY_S, remaining))
 
-    async def _store(self, subject: str, data: bytes, message_id: str | None, timeout_s: float) -> None:
-        headers = None if message_id is None else {MESSAGE_ID: message_id}
+    async def _store(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float) -> None:
         reply = await self._requests.ask(subject, data, timeout_s, headers)
         ack = _ack_decoder.decode(reply.data)
         if ack.error is not None:

@@ -15,10 +15,11 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.sealcheck import SealCheck
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import ACK_WAIT_S, COMMANDS
-from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
+from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 
 __all__ = ["Deliveries"]
@@ -38,13 +39,15 @@ Handler = Callable[[Command, float], Awaitable[None]]
 class Deliveries:
     """Hands over what is delivered, and tells the broker that it is still at it.
 
+    What no master has sealed is refused by `seals`, and not delivered again.
+
     A command is handed over once at a time, however often it comes. Copies of it, which the master sends while it has
     no answer, are acked at once, or a few hours of work would fill the consumer with them: the first one stays stored.
     The consumer's `max_ack_pending` bounds how much is delivered at once; the handler has its own limits.
     """
 
-    def __init__(self, bus: Bus, node: str, handler: Handler) -> None:
-        self._bus, self._node, self._handler = bus, node, handler
+    def __init__(self, bus: Bus, node: str, handler: Handler, seals: SealCheck | None = None) -> None:
+        self._bus, self._node, self._handler, self._seals = bus, node, handler, seals
         self._acks = f"$JS.ACK.{COMMANDS}.{node}."
         self._tasks = Tasks()
         self._held: dict[str, str] = {}
@@ -73,9 +76,12 @@ class Deliveries:
 
     async def _run(self, message: Incoming) -> None:
         try:
-            command = decode(message.data, Command)
+            command = await self._read(message)
         except InvalidInput as error:
             log.warning("delivery.malformed", reason=error.message)
+            await self._bus.link.publish(message.reply, _terminated(message.data, error))
+            return
+        except Forbidden as error:  # which the check has logged
             await self._bus.link.publish(message.reply, _terminated(message.data, error))
             return
         if command.id in self._held:
@@ -89,6 +95,11 @@ class Deliveries:
             log.warning("delivery.not_finished", command=command.id, reason=error.message)
         finally:
             del self._held[command.id]
+
+    async def _read(self, message: Incoming) -> Command:
+        if self._seals is not None:
+            await self._seals.check(self._bus.subjects.command(self._node), message.data, message.headers)
+        return decode(message.data, Command)
 
     async def _come_again(self, command_id: str, reply: str) -> None:
         """A command that is held already: as the same message, after the link was down, or as a copy."""
@@ -111,7 +122,7 @@ class _Named(msgspec.Struct):
     id: str = ""
 
 
-def _terminated(data: bytes, error: InvalidInput) -> bytes:
+def _terminated(data: bytes, error: FleetfoldError) -> bytes:
     """Not again, and why: its id, if that can be read, and what is wrong. The broker tells it to the masters."""
     try:
         name = msgspec.json.decode(data, type=_Named).id

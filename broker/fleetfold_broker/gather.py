@@ -18,6 +18,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
 from fleetfold_broker.requests import NO_RESPONDERS
+from fleetfold_broker.seals import UNSEALED, Seals
 from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
@@ -105,8 +106,13 @@ class Round:
 class Gatherer:
     """Asks many nodes at once. Has a bus of its own, so that a flood of answers holds up nothing else."""
 
-    def __init__(self, bus: Bus, on_gone: Callable[[str], None] = lambda node: None) -> None:  # noqa: ARG005 (a default)
-        self._bus = bus
+    def __init__(
+        self,
+        bus: Bus,
+        on_gone: Callable[[str], None] = lambda node: None,  # noqa: ARG005 (a default)
+        seals: Seals = UNSEALED,
+    ) -> None:
+        self._bus, self._seals = bus, seals
         self._asker = new_id()
         self._rounds: dict[str, Round] = {}
         self._late: dict[str, Round] = {}
@@ -152,10 +158,13 @@ class Gatherer:
         subjects, link = self._bus.subjects, self._bus.link
         headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
-            await link.publish(subjects.ask(verb), data, headers=headers)
+            subject = subjects.ask(verb)
+            await link.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
             return
         for node in nodes:
-            await link.publish(subjects.call(node, verb), data, subjects.gather(self._asker, node), headers)
+            subject = subjects.call(node, verb)
+            sealed = self._seals.sealed(node, subject, data, headers)
+            await link.publish(subject, data, subjects.gather(self._asker, node), sealed)
 
     async def _receive(self, message: Incoming) -> None:
         headers = message.headers or {}

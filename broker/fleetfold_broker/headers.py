@@ -21,6 +21,7 @@ __all__ = [
     "PARTS",
     "REMAINING",
     "RETRY_AFTER",
+    "SEAL",
     "STATUS",
     "deadline",
     "error_headers",
@@ -33,6 +34,8 @@ GATHER = "Fleetfold-Gather"
 """Who gathers: the answer goes to `gather.<this>.<node>`."""
 CORRELATION = "Fleetfold-Request"
 """Which of the gatherer's questions an answer belongs to."""
+SEAL = "Fleetfold-Seal"
+"""Proof that a master has sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
 KEPT = "Fleetfold-Kept"
 """What the broker is to repeat once it has stored the message."""
 PARTS = "Fleetfold-Parts"

@@ -1,18 +1,18 @@
-"""`$SRV.PING`, `$SRV.INFO` and `$SRV.STATS` as ADR-32 has them, so that `nats micro ls` sees the fleet."""
+"""What one service instance says of itself in service discovery: the bodies of `$SRV.PING`, `.INFO` and `.STATS`, as
+ADR-32 has them. Masters give them, for themselves and for the nodes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from fleetfold_broker.bus import Bus
-from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.ids import new_id
 
-__all__ = ["EndpointStats", "Introspection"]
+__all__ = ["EndpointStats", "Introspection", "utc_now"]
 
 TYPE = "io.nats.micro.v1.{}_response"
 
@@ -50,49 +50,47 @@ class EndpointStats:
 
 
 class Introspection:
-    """One service instance as seen from outside."""
+    """One service instance. `id` is new at each start of it; `started` is an ISO 8601 time."""
 
-    def __init__(self, bus: Bus, name: str, version: str, description: str) -> None:
-        self._bus = bus
-        self._identity = {"name": name, "id": new_id(), "version": version, "metadata": {}}
-        self._description = description
-        self._started = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        self._endpoints: list[EndpointStats] = []
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        description: str = "",
+        *,
+        id: str | None = None,  # noqa: A002 (the specification's word)
+        started: str | None = None,
+    ) -> None:
+        self.name, self.id, self.version, self.description = name, id or new_id(), version, description
+        self.started = started or utc_now()
+        self.endpoints: list[EndpointStats] = []
 
     def add(self, name: str, subject: str, queue: str) -> EndpointStats:
         """A new endpoint's counters."""
-        self._endpoints.append(EndpointStats(name, subject, queue))
-        return self._endpoints[-1]
+        self.endpoints.append(EndpointStats(name, subject, queue))
+        return self.endpoints[-1]
 
-    async def start(self) -> list[Callable[[], Awaitable[None]]]:
-        """Answer on `$SRV.<VERB>`, `$SRV.<VERB>.<name>` and `$SRV.<VERB>.<name>.<id>`; returns what ends that."""
-        name, id_ = self._identity["name"], self._identity["id"]
-        verbs = {"PING": self._ping, "INFO": self._info, "STATS": self._stats}
-        return [
-            await self._bus.subscribe(f"$SRV.{verb}{suffix}", self._answer(body))
-            for verb, body in verbs.items()
-            for suffix in ("", f".{name}", f".{name}.{id_}")
-        ]
+    def answer(self, subject: str) -> bytes | None:
+        """The body for a request on `$SRV.<verb>`, `$SRV.<verb>.<name>` or `$SRV.<verb>.<name>.<id>`; None when it is
+        not for this instance.
+        """
+        verb, *who = subject.split(".")[1:]
+        body = self._bodies().get(verb)
+        if body is None or who != [self.name, self.id][: len(who)] or len(who) > 2:
+            return None
+        identity = {"name": self.name, "id": self.id, "version": self.version, "metadata": {}}
+        return msgspec.json.encode({**identity, "type": TYPE.format(verb.lower()), **body()})
 
-    def _answer(self, body: Callable[[], dict[str, Any]]) -> Callable[[Incoming], Awaitable[None]]:
-        async def reply(message: Incoming) -> None:
-            if message.reply.startswith("_INBOX."):
-                await self._bus.link.publish(message.reply, msgspec.json.encode(body()))
-
-        return reply
-
-    def _ping(self) -> dict[str, Any]:
-        return {**self._identity, "type": TYPE.format("ping")}
+    def _bodies(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        return {"PING": dict, "INFO": self._info, "STATS": self._stats}
 
     def _info(self) -> dict[str, Any]:
-        endpoints = [endpoint.info() for endpoint in self._endpoints]
-        return {
-            **self._identity,
-            "type": TYPE.format("info"),
-            "description": self._description,
-            "endpoints": endpoints,
-        }
+        return {"description": self.description, "endpoints": [endpoint.info() for endpoint in self.endpoints]}
 
     def _stats(self) -> dict[str, Any]:
-        endpoints = [endpoint.stats() for endpoint in self._endpoints]
-        return {**self._identity, "type": TYPE.format("stats"), "started": self._started, "endpoints": endpoints}
+        return {"started": self.started, "endpoints": [endpoint.stats() for endpoint in self.endpoints]}
+
+
+def utc_now() -> str:
+    """The time in ISO 8601, as the specification writes it."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The dispatcher: serves requests concurrently under a semaphore, with typed errors and deadlines, and speaks ADR-32.
+"""The dispatcher: serves requests concurrently under a semaphore, with typed errors and deadlines, and counts them.
 
 nats-py awaits one callback at a time per subscription, so each request becomes a task of its own. An answer goes only
 to the inbox of the identity that stands in the subject: the server never checks a reply subject, so a caller could
@@ -70,11 +70,8 @@ class Service:
         self._tasks = Tasks()
         self._parts = Parts(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
-        self._introspection = Introspection(bus, name, version, description)
-
-    async def start(self) -> None:
-        """Answer `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`."""
-        self._ends += await self._introspection.start()
+        self.introspection = Introspection(name, version, description)
+        """What it says of itself in service discovery."""
 
     async def serve(
         self,
@@ -89,7 +86,7 @@ class Service:
         """Serve `subject` in the group `queue`. `caller` reads the identity from the subject; without it any inbox is
         answered, for subjects that only masters may publish. With `place`, answers go there and to no inbox.
         """
-        stats = self._introspection.add(name, subject, queue)
+        stats = self.introspection.add(name, subject, queue)
 
         async def receive(message: Incoming) -> None:
             who = caller(message.subject) if caller else ""

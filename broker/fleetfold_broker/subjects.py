@@ -64,6 +64,10 @@ class Subjects(msgspec.Struct, frozen=True):
         """request, one master -> another, or -> `all`; it never leaves the masters' own account."""
         return f"{self.prefix}.peer.{master}.{verb}"
 
+    def discovery(self, rest: str = ">") -> str:
+        """request, `$SRV.<rest>` as the masters' account hears it: with the name of who asks, vouched for."""
+        return f"{self.prefix}.srv.{rest}"
+
     def kept(self, node: str) -> str:
         """core, broker -> the sender of a result or an event: it is stored."""
         return f"{self.prefix}.kept.{node}"

@@ -15,6 +15,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.deliveries import Deliveries
 from fleetfold_broker.gathered import serve_node
 from fleetfold_broker.kept import Kept
+from fleetfold_broker.sealcheck import SealCheck
 from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
@@ -34,11 +35,13 @@ from fleetfold_shared.messages import (
     Capability,
     Command,
     CommandResult,
+    EndpointFigures,
     Heartbeat,
     Join,
     Joined,
     NodeDescription,
     ProgressReport,
+    ServiceFigures,
 )  # fmt: skip
 from fleetfold_shared.waves import waves
 
@@ -52,6 +55,8 @@ PUBLISHED_AT_ONCE = 256
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
+LAST_ERROR = 200
+"""Characters of an endpoint's last error that service discovery shows."""
 CHANGES_APART_S = 0.05
 """Changes that come closer together share a heartbeat."""
 
@@ -79,7 +84,8 @@ class Node:
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
-        self._deliveries = Deliveries(bus, self._name, self._execute)
+        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
+        self._deliveries = Deliveries(bus, self._name, self._execute, self._seals)
         self._kept = Kept(bus)
         self._results = ResultLine(self._kept, bus.subjects.result(self._name))
         self._tasks = Tasks()
@@ -96,10 +102,7 @@ class Node:
         self._heartbeat_s = (await self._join()).heartbeat_s
         verbs = Verbs(self._described.incarnation, self._collections, self, self._answerer)
         asked = verbs.asked(of_documents="search" in self._granted)
-        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone())
-        for verb, handler in verbs.told().items():
-            await self._service.serve(verb, self._bus.subjects.call(self._name, verb), handler, queue=self._name)
-        await self._service.start()
+        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
@@ -169,6 +172,18 @@ class Node:
         )
 
     @property
+    def figures(self) -> ServiceFigures:
+        """What its endpoints have done since the start."""
+        service = self._service.introspection
+        return ServiceFigures(
+            incarnation=self._described.incarnation, version=service.version, started=service.started,
+            endpoints=[
+                EndpointFigures(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
+                for each in service.endpoints
+            ],
+        )  # fmt: skip
+
+    @property
     def epochs(self) -> dict[str, int]:
         """How often each collection has changed since the start, of those that it is granted to show."""
         if "search" not in self._granted:
@@ -183,8 +198,15 @@ class Node:
             return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
 
         joined = await patiently(attempt, "node.waits_for_a_master")
+        self._seals.trust(joined.seal)
         log.info("node.joined", state=joined.state)
         return joined
+
+    async def _ask_for_keys(self) -> None:
+        """Learn the keys of the masters' seals again, with everything else that a node is told when it joins."""
+        self.join_again()
+        if self._joining is not None:
+            await asyncio.shield(self._joining)
 
     async def _beat(self) -> None:
         """Be heard at each interval, jittered, and at each change: at once, but for those that come close together."""

@@ -25,6 +25,7 @@ from fleetfold_shared.messages import (
     Pong,
     SearchAnswer,
     SearchAsk,
+    ServiceFigures,
     StatisticsAsk,
     StatisticsChunk,
     Superseded,
@@ -45,6 +46,8 @@ class Daemon(Protocol):
     def description(self) -> NodeDescription: ...
     @property
     def epochs(self) -> dict[str, int]: ...
+    @property
+    def figures(self) -> ServiceFigures: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     def supersede(self, incarnation: str) -> None: ...
     def join_again(self) -> None: ...
@@ -67,7 +70,7 @@ class Verbs:
 
     def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
         """What is answered too, and not asked of all at once."""
-        return {"cancel": self._cancel}
+        return {"cancel": self._cancel, "figures": self._figures}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -96,6 +99,10 @@ class Verbs:
     async def _cancel(self, request: Request) -> Cancelled:
         ask = decode(request.data, CancelAsk)
         return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
+
+    async def _figures(self, request: Request) -> ServiceFigures:
+        decode(request.data, NodeList)
+        return self._daemon.figures
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

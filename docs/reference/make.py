@@ -101,6 +101,12 @@ empty part every second while it has nothing to say. Without the header, the rep
 NODE_REQUESTS = """\
 One node is asked on `fleet.call.<node>.<verb>`; all of them at once on `fleet.ask.<verb>`. A question that carries
 `{gather}` is answered on `fleet.gather.<asker>.<node>`, with the `{correlation}` of the question.
+
+Each of them, and each command, carries `{seal}`. A node checks it with the keys that it was given in the answer to
+`nodes.join` ([SealKeys](#sealkeys)), and refuses what has no good one; a node without keys takes everything. A seal is
+the first 16 bytes of an HMAC-SHA-256 in hex, on `ask` an ed25519 signature in base64url. It is over the subject (of a
+command `fleet.cmd.<node>`), the values of `{gather}`, `{correlation}` and `{deadline}`, each followed by a newline and
+empty where it is absent, and then the body.
 """
 
 STREAMS = """\
@@ -108,10 +114,11 @@ All are kept in files, and made again by the master when they are missing.
 
 Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
 queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
-in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read. Copies of
-a command that it works at, which a master sends while it has no answer, are acked at once. Masters read `{results}`
-through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of commands that a node has answered
-with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with it.
+in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read, or no
+master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are acked at
+once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of
+commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with
+it.
 
 On `{events}` masters store callbacks, under the name of the caller that asked for them, and alerts under `master`. The
 header `{message_id}` is the delivery's id, the same when it comes twice. What is stored is then said on
@@ -162,7 +169,9 @@ def _requests() -> Iterator[str]:
         "",
         "## Requests to a node",
         "",
-        NODE_REQUESTS.format(gather=headers.GATHER, correlation=headers.CORRELATION),
+        NODE_REQUESTS.format(
+            gather=headers.GATHER, correlation=headers.CORRELATION, seal=headers.SEAL, deadline=headers.DEADLINE
+        ),
     )
     node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
     yield from _verbs(

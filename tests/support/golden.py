@@ -47,6 +47,8 @@ _description = m.NodeDescription(
     actions=[_action],
     answers=True,
 )
+_seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
+_endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _record = m.NodeRecord(
     name="shop",
     state="active",
@@ -273,7 +275,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.JobListed(jobs=[_job]),
         m.Heartbeat(seq=9, description=_description, in_flight=2, leaving=True),
         m.Join(description=_description),
-        m.Joined(node="shop", state="active", heartbeat_s=5.0),
+        m.Joined(node="shop", state="active", heartbeat_s=5.0, seal=_seal),
+        _seal,
+        _endpoint,
+        m.ServiceFigures(
+            incarnation="01hzy", version="1.2.3", started="2026-01-02T03:04:05Z", endpoints=[_endpoint]
+        ),
         m.Superseded(incarnation="01hzz"),
         m.Pong(incarnation="01hzy", in_flight=2, epochs={"products": 7}),
         m.NodeList(all=True, where="role=shop"),

@@ -20,6 +20,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.options import LinkOptions
+from fleetfold_broker.seals import MasterSeals
 from fleetfold_child.node import Node
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
@@ -44,6 +45,7 @@ class Fleet:
 
     def __init__(self, broker: EmbeddedBroker, place: Path, keys: BrokerKeys) -> None:
         self.broker, self.place, self.keys = broker, place, keys
+        self.seals = MasterSeals(keys.issuer)
         self.access = AccessConfig()
         self.ask = AskConfig()
         self.database: str | None = None
@@ -120,6 +122,12 @@ class Fleet:
         options = LinkOptions(url=self.broker.url, caller="master", seed=self.keys.fleet)
         async with await Bus.open(options) as bus:
             yield bus
+
+    async def store_command(self, node: str, data: bytes, *, sealed: bool = True) -> None:
+        """Put `data` into the node's queue, as a master does."""
+        async with self.masters_bus() as bus:
+            subject = bus.subjects.command(node)
+            await bus.store(subject, data, self.seals.sealed(node, subject, data, {}) if sealed else None, 5.0)
 
     def effects(self, name: str) -> list[tuple[str, str]]:
         """What the actions of `support.books` have written down on a child: the step, and `do` or `undo`."""

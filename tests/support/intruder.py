@@ -31,14 +31,14 @@ class Intruder:
         self.heard: list[Msg] = []
 
     @classmethod
-    async def connect(cls, url: str, name: str, token: str, **options: Any) -> Self:
-        """Connect; raises what nats-py does when it is refused."""
+    async def connect(cls, url: str, name: str, token: str, *, inbox: str = "", **options: Any) -> Self:
+        """Connect; raises what nats-py does when it is refused. `inbox` is what follows `_INBOX.`, if not the name."""
         client = Client()
         intruder = cls(client)
         quiet = {"allow_reconnect": False, "max_reconnect_attempts": 1, "connect_timeout": 5}
         try:
             await client.connect(
-                servers=[url], name=name, token=token, inbox_prefix=f"_INBOX.{name}", error_cb=intruder._error,
+                servers=[url], name=name, token=token, inbox_prefix=f"_INBOX.{inbox or name}", error_cb=intruder._error,
                 **{**quiet, **options},
             )  # fmt: skip
         except BaseException:

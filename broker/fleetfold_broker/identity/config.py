@@ -3,11 +3,15 @@
 Masters and the streams live in FLEET, everybody else in APP. Between the two pass just the subjects below, each in one
 direction. So nobody in APP can reach JetStream, publish a command, or aim the broker's own answers at a master: a reply
 subject that the server does not check ends at the account's wall.
+
+Requests of service discovery (`$SRV.>`) pass twice: as they are, and as a service import with `share`, to which the
+server adds the caller's name. Masters never answer the second copy: its reply would go where the caller has aimed it.
 """
 
 from __future__ import annotations
 
 from fleetfold_broker.identity.keys import PublicKeys
+from fleetfold_broker.identity.permissions import INTROSPECTION
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.topology import COMMANDS
 
@@ -26,6 +30,7 @@ accounts {{
     exports: [
 {to_app}
       {{ service: "{acks}", accounts: [{APP}] }}
+      {{ service: "{discovery}", accounts: [{APP}], response_type: stream }}
     ]
     imports: [
 {from_app}
@@ -38,6 +43,7 @@ accounts {{
     imports: [
 {from_fleet}
       {{ service: {{ account: {FLEET}, subject: "{acks}" }} }}
+      {{ service: {{ account: {FLEET}, subject: "{discovery}" }}, to: "{INTROSPECTION}", share: true }}
     ]
   }}
 }}
@@ -58,11 +64,12 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     ]  # fmt: skip
     said_to_masters = [
         subjects.heartbeat(), subjects.gather("*"), subjects.api(), subjects.join(), subjects.result(),
-        subjects.progress(), subjects.event(), "$SRV.>",
+        subjects.progress(), subjects.event(), INTROSPECTION,
     ]  # fmt: skip
     return TEXT.format(
         AUTH=AUTH, SYS=SYS, FLEET=FLEET, APP=APP, auth=public.auth, sys=public.sys, fleet=public.fleet,
         issuer=public.issuer, acks=f"$JS.ACK.{COMMANDS}.*.>",
+        discovery=subjects.discovery(), INTROSPECTION=INTROSPECTION,
         to_app=_exports(said_by_masters, APP), from_fleet=_imports(said_by_masters, FLEET),
         to_fleet=_exports(said_to_masters, FLEET), from_app=_imports(said_to_masters, APP),
     )  # fmt: skip

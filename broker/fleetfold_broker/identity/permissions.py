@@ -2,8 +2,11 @@
 
 A queue group after a subject is part of the permission: without it a node could take a share of another's requests by
 joining its group. The children's account has no JetStream: the acks of its own deliveries are all that a child can say
-to it, by their full name. `allow_responses` would do, but the server keeps every reply subject for as long as it may be
-answered: a gigabyte for an hour of 1,000 commands a second (see docs/explanation/measurements.md).
+to it, by their full name.
+
+Nobody has `allow_responses`. The server does not check which reply subject a request names, so who may answer whatever
+it has received may say anything that somebody else has named for it. And nobody in the account may publish what another
+in it may hear: only masters reach an identity. A test walks all pairs.
 """
 
 from __future__ import annotations
@@ -18,12 +21,11 @@ from fleetfold_shared.ids import MASTER
 __all__ = ["permissions"]
 
 INTROSPECTION = "$SRV.>"
-ANSWERED_WITHIN_NS = 300_000_000
-"""How long `$SRV` requests may be answered: short, so that the server has few reply subjects to remember."""
+"""Service discovery, ADR-32. Masters alone hear and answer it, for the nodes as well."""
 
 
 def permissions(grant: Grant, subjects: Subjects) -> dict[str, Any]:
-    """The `pub`, `sub` and `resp` of a NATS user JWT."""
+    """The `pub` and `sub` of a NATS user JWT."""
     if grant.grade != "full":
         return _limited([subjects.join(grant.name, grant.grade)], [f"{inbox(grant.inbox)}.>"])
     return _child(grant, subjects) if grant.role == "child" else _client(grant, subjects)
@@ -34,7 +36,7 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     say = [subjects.heartbeat(it), subjects.gather("*", it)]
     say += [subjects.join(it, "refresh"), subjects.api(it, "nodes.join")]
     asked = subjects.ask(">" if "search" in may else "ping")
-    hear = [f"{inbox(it)}.>", INTROSPECTION, f"{asked} {it}", f"{subjects.call(it, '>')} {it}"]
+    hear = [f"{inbox(it)}.>", f"{asked} {it}", f"{subjects.call(it, '>')} {it}"]
     if "actions" in may:
         say += [subjects.result(it), subjects.progress(it), f"$JS.ACK.{COMMANDS}.{it}.>"]
         hear += [f"{subjects.deliver(it)} {it}", subjects.kept(it)]
@@ -43,7 +45,7 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
         hear.append(f"{subjects.kept(it)}.>")
     if "api" in may:
         say.append(subjects.api(it))
-    return {**_limited(say, hear), "resp": {"max": 1, "ttl": ANSWERED_WITHIN_NS}}
+    return _limited(say, hear)
 
 
 def _client(grant: Grant, subjects: Subjects) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from fleetfold_broker.sealcheck import NOT_SEALED
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, command_id, parse_command_id
 from fleetfold_master.letters import rows
@@ -72,11 +73,18 @@ class Letters:
             await self._store.write(rows.buried(letters))
 
     async def of_advisory(self, _subject: str, data: bytes) -> None:
-        """Keep what a node could not read, or the broker gave up delivering."""
+        """Keep what a node could not read or did not take from a master, or the broker gave up delivering.
+
+        A command under way that has a seal of before the fleet's keys were replaced, or none, is sent again with a good
+        one while it has no answer: it is not dead.
+        """
         try:
             advisory = msgspec.json.decode(data, type=_Advisory)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("advisory.malformed", reason=str(error))
+            return
+        if NOT_SEALED in advisory.reason and await self._is_under_way(advisory):
+            log.info("command.sealed_anew", node=advisory.consumer, command=advisory.reason.partition(" ")[0])
             return
         await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))
 
@@ -151,6 +159,16 @@ class Letters:
             params=params, whole=whole, error=f"{node} was removed before it had answered", job=row["id"],
             caller=row["caller"], history=history,
         )  # fmt: skip
+
+    async def _is_under_way(self, advisory: _Advisory) -> bool:
+        """Whether its command is one that a master still sends while it has no answer."""
+        named = advisory.reason.partition(" ")[0]
+        if (step := parse_id(named)) is not None:
+            row = await rows.read_step(self._store, step.tx, step.step)
+            return row is not None and row["ended_at"] is None
+        address = parse_command_id(named)
+        found = None if address is None else await rows.read_job(self._store, address[0], advisory.consumer)
+        return found is not None and not found["answered"] and found["state"] == "running"
 
     async def _unread(self, advisory: _Advisory, now: float) -> Letter:
         """The node says what it could make out of the command: its id, and what is wrong."""

@@ -101,9 +101,9 @@ async def read_job(store: Store, key: str, node: str) -> RowMapping | None:
 
 
 async def read_step(store: Store, tx_id: str, name: str) -> RowMapping | None:
-    """`action`, `params` and `rollback` of a transaction's step, and the transaction's `caller`."""
+    """`action`, `params` and `rollback` of a transaction's step, and the transaction's `caller` and `ended_at`."""
     query = (
-        select(step.c.action, step.c.params, step.c.rollback, tx.c.caller)
+        select(step.c.action, step.c.params, step.c.rollback, tx.c.caller, tx.c.ended_at)
         .join(tx, tx.c.id == step.c.tx)
         .where(step.c.tx == tx_id, step.c.name == name)
     )

@@ -21,6 +21,7 @@ from fleetfold_master.service import (
     Api,
     CacheApi,
     DefinitionApi,
+    Discovery,
     Guard,
     JobApi,
     LetterApi,
@@ -91,8 +92,19 @@ async def serve(ground: Ground, door: Door, desk: Desk) -> None:
     await ground.fleet.start()
     await door.access.start(service)
     await desk.api.start(service)
-    await service.start()
+    await _discovery(ground, door, service).start()
     await ground.bus.link.barrier()
+
+
+def _discovery(ground: Ground, door: Door, service: Service) -> Discovery:
+    membership = ground.membership
+    discovery = Discovery(
+        ground.bus, ground.gatherer, service.introspection, door.access.authority, door.access.limits,
+        lambda: [node.name for node in ground.registry.all()], lambda: (membership.id, *membership.others),
+        identified=not ground.setup.access.insecure,
+    )  # fmt: skip
+    ground.span.at_end(discovery.stop)
+    return discovery
 
 
 async def _open_cache(ground: Ground) -> Cache:

@@ -11,6 +11,7 @@ from pathlib import Path
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.seals import UNSEALED, MasterSeals, Seals
 from fleetfold_broker.secretfile import read_or_create
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.topology import Topology
@@ -66,6 +67,7 @@ class Ground:
     registry: Registry
     topology: Topology
     fleet: Fleet
+    seals: Seals
 
     @property
     def clock(self) -> Clock:
@@ -89,15 +91,18 @@ async def open_ground(setup: Setup, span: Span) -> Ground:
     )  # fmt: skip
     await buses.check()
     bus = await span.enter(await buses.open("fleet"))
-    gatherer = Gatherer(await span.enter(await buses.open("fleet")))
+    seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
+    gatherer = Gatherer(await span.enter(await buses.open("fleet")), seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     presence = Presence(setup.clock, setup.heartbeat_s)
     gatherer.on_gone = presence.gone
     registry = Registry(Nodes(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus)
-    fleet = Fleet(bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own)
-    return Ground(setup, span, store, membership, keys, buses, bus, gatherer, presence, registry, topology, fleet)
+    fleet = Fleet(bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own, seals)
+    return Ground(
+        setup, span, store, membership, keys, buses, bus, gatherer, presence, registry, topology, fleet, seals
+    )
 
 
 async def _take_a_place(setup: Setup, span: Span, store: Store) -> Membership:

@@ -38,7 +38,7 @@ async def open_work(ground: Ground) -> Work:
     setup = ground.setup
     outbox = await ground.span.enter(Outbox.open(ground.store, ground.clock, setup.callbacks, setup.keys))
     outbox.on_given_up(letters.of_delivery)
-    sender, owner = BusSender(ground.bus), ground.membership.id
+    sender, owner = BusSender(ground.bus, ground.seals), ground.membership.id
     jobs = Jobs(
         ground.store, sender, ground.clock, ground.registry, at_end=outbox.job_ended, withdrawals=withdrawals,
         slots_of=DeclaredSlots(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,

@@ -6,6 +6,7 @@ from fleetfold_master.service.access_api import AccessApi, Drop
 from fleetfold_master.service.api import Api
 from fleetfold_master.service.cache_api import CacheApi
 from fleetfold_master.service.definition_api import DefinitionApi
+from fleetfold_master.service.discovery import Discovery
 from fleetfold_master.service.fleet import Fleet
 from fleetfold_master.service.guard import Guard
 from fleetfold_master.service.job_api import JobApi
@@ -21,6 +22,7 @@ from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
 
 __all__ = [
-    "AccessApi", "Api", "BusSender", "CacheApi", "DefinitionApi", "Drop", "Fleet", "Guard", "JobApi", "LetterApi",
-    "MasterApi", "QualityApi", "Rooms", "RunsApi", "ScheduleApi", "Starting", "TransactionApi", "hear_progress",
+    "AccessApi", "Api", "BusSender", "CacheApi", "DefinitionApi", "Discovery", "Drop", "Fleet", "Guard", "JobApi",
+    "LetterApi", "MasterApi", "QualityApi", "Rooms", "RunsApi", "ScheduleApi", "Starting", "TransactionApi",
+    "hear_progress",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
+from fleetfold_broker.seals import UNSEALED, Seals
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
 from fleetfold_master.actions.delivery import together
@@ -51,8 +52,9 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float, own: Own | None = None,
+        heartbeat_s: float, own: Own | None = None, seals: Seals = UNSEALED,
     ) -> None:  # fmt: skip
+        self._seals = seals
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
         self._own = own
@@ -145,7 +147,8 @@ class Fleet:
         self.corpora.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
-        return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
+        seal = self._seals.keys(name)
+        return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s, seal=seal)
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
@@ -162,13 +165,18 @@ class Fleet:
             self.epochs.described(name, beat.description)
             self.corpora.announced(name, beat.description)
         elif verdict == "unknown":
-            await self._bus.publish(self._bus.subjects.call(name, "join-again"), NodeList())
+            await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
             await self._supersede(name, self._registry.get(name).description.incarnation)
 
     async def _supersede(self, name: str, incarnation: str) -> None:
         """Tell whoever else stands for `name` that this incarnation holds it."""
-        await self._bus.publish(self._bus.subjects.call(name, "superseded"), Superseded(incarnation=incarnation))
+        await self._tell(name, "superseded", Superseded(incarnation=incarnation))
+
+    async def _tell(self, node: str, verb: str, message: Message) -> None:
+        """Call a node that answers nothing."""
+        subject, data = self._bus.subjects.call(node, verb), encode(message)
+        await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
         """Whether a node of that name is there now."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fleetfold_broker.bus import Bus
-from fleetfold_shared.messages import Command
+from fleetfold_broker.headers import MESSAGE_ID
+from fleetfold_broker.seals import UNSEALED, Seals
+from fleetfold_shared.messages import Command, encode
 
 __all__ = ["BusSender"]
 
@@ -12,12 +14,13 @@ STORE_S = 2.0
 
 
 class BusSender:
-    """Publishes a command to its node's queue; each deliberate re-send has a message id of its own."""
+    """Publishes a command to its node's queue, sealed; each deliberate re-send has a message id of its own."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, seals: Seals = UNSEALED) -> None:
+        self._bus, self._seals = bus, seals
 
     async def send(self, node: str, command: Command) -> None:
         """Return when the broker has stored it; `Overloaded` when the queue is full, `Unavailable` otherwise."""
-        subject = self._bus.subjects.command(node)
-        await self._bus.publish_durably(subject, command, f"{command.id}#{command.attempt}", STORE_S)
+        subject, data = self._bus.subjects.command(node), encode(command)
+        headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
+        await self._bus.store(subject, data, headers, STORE_S)

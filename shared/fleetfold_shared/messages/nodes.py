@@ -12,9 +12,9 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.work import RetryPolicy
 
 __all__ = [
-    "ActionInfo", "ActionKind", "CollectionInfo", "Heartbeat", "Join", "Joined", "NodeDescription", "NodeGet",
-    "NodeList", "NodeListed", "NodePing", "NodePinged", "NodeRecord", "NodeRemove", "NodeRemoved", "NodeState",
-    "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "Superseded",
+    "ActionInfo", "ActionKind", "CollectionInfo", "EndpointFigures", "Heartbeat", "Join", "Joined", "NodeDescription",
+    "NodeGet", "NodeList", "NodeListed", "NodePing", "NodePinged", "NodeRecord", "NodeRemove", "NodeRemoved",
+    "NodeState", "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "SealKeys", "ServiceFigures", "Superseded",
 ]  # fmt: skip
 
 ActionKind = Literal["transactional", "idempotent", "once"]
@@ -88,12 +88,46 @@ class Join(Message, frozen=True, kw_only=True):
     description: NodeDescription
 
 
+class SealKeys(msgspec.Struct, frozen=True):
+    """What a node checks the masters' seals with. `own` is the HMAC-SHA-256 key that it shares with the masters, 32
+    bytes, a secret; `broadcast` the ed25519 public key of what they say to all nodes, 32 bytes.
+    """
+
+    own: bytes
+    broadcast: bytes
+
+    def __repr__(self) -> str:
+        return "SealKeys(…)"
+
+
 class Joined(Message, frozen=True, kw_only=True):
-    """The master's yes: how often to be heard, in seconds."""
+    """The master's yes: how often to be heard, in seconds. `seal` is absent where the fleet has no identities."""
 
     node: str
     state: NodeState
     heartbeat_s: float
+    seal: SealKeys | None = None
+
+
+class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one of a node's endpoints has done since the start. `name` is a verb, or `ask-<verb>` for broadcasts."""
+
+    name: Slug
+    requests: int = 0
+    errors: int = 0
+    nanoseconds: int = 0
+    last_error: str = ""
+
+
+class ServiceFigures(Message, frozen=True, kw_only=True):
+    """A node's answer to `figures`, of which the master makes its entry in service discovery (`$SRV`). The name there
+    is not the node's to say. `started` is an ISO 8601 time.
+    """
+
+    incarnation: str
+    version: Annotated[str, Meta(max_length=63)]
+    started: Annotated[str, Meta(max_length=63)]
+    endpoints: Annotated[list[EndpointFigures], Meta(max_length=64)] = []
 
 
 class Superseded(Message, frozen=True, kw_only=True):

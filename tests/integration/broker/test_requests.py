@@ -36,7 +36,6 @@ async def cli(connect: Connect) -> Bus:
 @pytest.fixture
 async def api(master: Bus) -> AsyncIterator[Service]:
     service = Service(master, "fleetfold", version="1.2.3", description="the master")
-    await service.start()
     yield service
     await service.stop(grace_s=0)
 

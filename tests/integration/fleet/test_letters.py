@@ -25,9 +25,8 @@ async def _letters(fleet: Fleet, count: int) -> list[Letter]:
 async def test_what_a_node_cannot_read_is_told_with_what_is_wrong(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     newer = encode(Command(id="j.j1.shop", attempt=1, action="enter")).replace(b"{", b'{"v":99,', 1)
-    async with fleet.masters_bus() as bus:
-        for number, body in enumerate((newer, b"not json")):
-            await bus._store(bus.subjects.command("shop"), body, f"m{number}", 5.0)
+    for body in (newer, b"not json"):
+        await fleet.store_command("shop", body)
     newer_letter, unread = sorted(await _letters(fleet, 2), key=lambda letter: "JSON" in letter.error)
     assert {newer_letter.reason, unread.reason} == {"malformed"}
     assert (newer_letter.node, unread.node) == ("shop", "shop")
@@ -58,11 +57,10 @@ async def test_what_was_queued_for_a_node_that_is_removed_can_be_done_when_it_is
 
 async def test_what_comes_too_late_to_be_begun_is_told(fleet: Fleet) -> None:
     await fleet.start_child("shop")
-    async with fleet.masters_bus() as bus:
-        await fleet.stop_child("shop")
-        late = Command(id="j.j1.shop", attempt=1, action="enter", params={"tx": "x"}, start_within_s=0.01)
-        await bus.publish_durably(bus.subjects.command("shop"), late, "j.j1.shop#1", 5.0)
-        await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], id="j1", timeout_s=0.2)
+    await fleet.stop_child("shop")
+    late = Command(id="j.j1.shop", attempt=1, action="enter", params={"tx": "x"}, start_within_s=0.01)
+    await fleet.store_command("shop", encode(late))
+    await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], id="j1", timeout_s=0.2)
     await fleet.start_child("shop")
     [letter] = await _letters(fleet, 1)
     assert (letter.reason, letter.job, letter.history[-1].what) == ("expired", "j1", "timed_out")

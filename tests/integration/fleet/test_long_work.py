@@ -11,6 +11,8 @@ import pytest
 from fleetfold import Context, RetryPolicy, action
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
+from fleetfold_broker.seals import Seals
+from fleetfold_master.service import BusSender
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import (
     CancelAsk,
@@ -51,11 +53,13 @@ async def fickle(ctx: Context) -> int:
 class Desk:
     """What a master does: commands out, results and progress in."""
 
-    def __init__(self, bus: Bus, gatherer: Gatherer, results: list[CommandResult], progress: list[ProgressReport]):
-        self.bus, self.gatherer, self.results, self.progress = bus, gatherer, results, progress
+    def __init__(self, bus: Bus, seals: Seals) -> None:
+        self.bus = bus
+        self.gatherer, self._sender = Gatherer(bus, seals=seals), BusSender(bus, seals)
+        self.results, self.progress = list[CommandResult](), list[ProgressReport]()
 
     async def send(self, command: Command) -> None:
-        await self.bus.publish_durably(self.bus.subjects.command("shop"), command, f"{command.id}#{command.attempt}")
+        await self._sender.send("shop", command)
 
     async def cancel(self, ids: Sequence[str], node: str = "shop") -> Answer:
         ask = encode(CancelAsk(ids=list(ids), by="ann"))
@@ -68,21 +72,19 @@ class Desk:
 
 @asynccontextmanager
 async def desk(fleet: Fleet) -> AsyncIterator[Desk]:
-    results, progress = list[CommandResult](), list[ProgressReport]()
-
     async def result_came(message: object) -> None:
-        results.extend(decode(message.data, CommandResults).results)  # type: ignore[attr-defined]  # as nats-py gives it
+        master.results.extend(decode(message.data, CommandResults).results)  # type: ignore[attr-defined]  # as nats-py gives it
 
     async def progress_came(message: object) -> None:
-        progress.append(decode(message.data, ProgressReport))  # type: ignore[attr-defined]  # likewise
+        master.progress.append(decode(message.data, ProgressReport))  # type: ignore[attr-defined]  # likewise
 
     async with fleet.masters_bus() as bus:
-        gatherer = Gatherer(bus)
-        await gatherer.start()
+        master = Desk(bus, fleet.seals)
+        await master.gatherer.start()
         await bus.subscribe(bus.subjects.result("shop"), result_came)
         await bus.subscribe(bus.subjects.progress("shop"), progress_came)
         await bus.link.barrier()
-        yield Desk(bus, gatherer, results, progress)
+        yield master
 
 
 async def test_a_long_command_is_heard_of_and_stops_when_it_is_told_to(fleet: Fleet) -> None:

@@ -80,6 +80,7 @@ HEAR = {
     "joins, to serve them in a master's stead": ("fleet.join.>", "masters"),
     "broadcasts in another's group": ("fleet.ask.>", "blog"),
     "broadcasts without its group": ("fleet.ask.>", ""),
+    "questions to all services": ("$SRV.>", ""),
     "what another has stored": ("fleet.kept.blog", ""),
     "what another is told": ("fleet.tell.blog.>", ""),
     "the masters' alerts": ("fleet.tell.master.>", ""),
@@ -102,7 +103,7 @@ MUST_SAY = (
     "fleet.join.shop.refresh", "fleet.api.shop.nodes.join", "fleet.api.shop.access.whoami",
 )  # fmt: skip
 MUST_HEAR = {
-    "fleet.ask.>": "shop", "fleet.call.shop.>": "shop", "fleet.do.shop": "shop", "_INBOX.shop.>": "", "$SRV.>": "",
+    "fleet.ask.>": "shop", "fleet.call.shop.>": "shop", "fleet.do.shop": "shop", "_INBOX.shop.>": "",
     "fleet.kept.shop": "",
 }  # fmt: skip
 

@@ -1,24 +1,12 @@
-"""What an operator's key opens beside the API: a look at all services of the fleet, and nothing that nodes may."""
+"""What a client's key opens beside the API, and nothing that nodes may."""
 
 from __future__ import annotations
-
-import msgspec
 
 from support.inprocess import Fleet, fleet
 from support.intruder import Intruder
 from support.wait import eventually
 
 __all__ = ["fleet"]
-
-
-async def test_an_operator_sees_the_masters_and_the_nodes_as_services(fleet: Fleet) -> None:
-    await fleet.start_child("shop")
-    async with await Intruder.connect(fleet.broker.url, "ops", await fleet.new_key("ops", "operator")) as ops:
-        await ops.hear("_INBOX.ops.>")
-        assert await ops.say("$SRV.PING", b"", reply="_INBOX.ops.seen") == []
-        await eventually(lambda: len(ops.heard) == 2)
-        names = {msgspec.json.decode(message.data)["name"] for message in ops.heard}
-    assert names == {"fleetfold", "fleetfold-node-shop"}
 
 
 async def test_a_reader_does_not_ask_services_nor_speak_for_anybody(fleet: Fleet) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from fleetfold_broker.sealcheck import NOT_SEALED
 from fleetfold_master.actions import Jobs
 from fleetfold_master.letters import Letters, undelivered
 from fleetfold_master.store import Store
@@ -247,6 +248,29 @@ async def test_what_a_node_could_not_read_is_a_letter_with_its_job(room: Room) -
     assert (nameless.command, nameless.job) == ("shop.7", None)
     with pytest.raises(Conflict, match="too little is known"):
         await room.letters.again(nameless)
+
+
+def _unsealed(command: str) -> bytes:
+    return _advisory(f"{command} fleet.cmd.shop: {NOT_SEALED}; only masters may ask a node")
+
+
+async def test_a_command_under_way_that_is_sent_again_with_a_seal_is_no_letter(room: Room) -> None:
+    command = await room.run()
+    await room.transactions.start(Transact(id="t1", steps=[STEP]), "ann")
+    for named in (command.id, "t.t1.a.f", "t.t1.a.c"):
+        await room.letters.of_advisory("", _unsealed(named))
+    assert await room.found() == []
+
+
+async def test_a_command_without_a_seal_that_no_master_has_under_way_is_a_letter(room: Room) -> None:
+    await room.jobs.on_result("shop", answer(await room.run()))
+    await room.transactions.start(Transact(id="t1", steps=[STEP]), "ann")
+    for _, step in room.outbox.take():
+        await _take(room, "shop", answer(step))
+    forged = ("j.j1.shop", "j.j1.blog", "j.unknown.shop", "t.t1.a.f", "t.t9.a.f", "-")
+    for seq, named in enumerate(forged):
+        await room.letters.of_advisory("", _unsealed(named).replace(b":7,", b":%d," % seq))
+    assert len(await room.found()) == len(forged)
 
 
 async def test_a_callback_that_was_given_up_is_a_letter(room: Room) -> None:

@@ -43,7 +43,7 @@ def _passing(text: str, account: str, what: str) -> set[str]:
     assert body is not None
     part = re.search(rf"{what}: \[(.*?)\n    \]", body[0], re.DOTALL)
     assert part is not None
-    return set(re.findall(r'"([^"]+)"', part[1]))
+    return set(re.findall(r'"([^"]+)"', re.sub(r'to: "[^"]+"', "", part[1])))
 
 
 def test_what_one_account_lets_out_the_other_takes_in() -> None:
@@ -59,6 +59,11 @@ def test_nothing_passes_in_both_directions_and_commands_and_the_streams_api_in_n
     command = Subjects().command().split(".")[1]
     assert not any(subject.startswith((f"fleet.{command}.", "$JS.API", "$SYS")) for subject in to_app | to_fleet)
     assert {subject for subject in to_app if subject.startswith("$JS")} == {"$JS.ACK.FLEET_CMD.*.>"}
+
+
+def test_requests_of_service_discovery_come_with_the_name_of_who_asks() -> None:
+    text = identity_config(BrokerKeys.generate().public)
+    assert '{ service: { account: FLEET, subject: "fleet.srv.>" }, to: "$SRV.>", share: true }' in text
 
 
 def test_another_prefix_stands_in_every_subject_of_the_fleet() -> None:

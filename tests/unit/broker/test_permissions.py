@@ -45,7 +45,7 @@ def test_a_node_with_every_capability_may_do_this_and_no_more() -> None:
         "fleet.res.shop", "fleet.prog.shop", OWN_ACKS, "fleet.evt.shop.>", "fleet.api.shop.>",
     }  # fmt: skip
     assert _hear(allowed) == {
-        "_INBOX.shop.>", "$SRV.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.do.shop shop",
+        "_INBOX.shop.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.do.shop shop",
         "fleet.kept.shop", "fleet.kept.shop.>",
     }  # fmt: skip
 
@@ -55,7 +55,7 @@ def test_a_node_without_capabilities_may_be_a_member_and_no_more() -> None:
     assert _say(allowed) == {
         "fleet.hb.shop", "fleet.gather.*.shop", "fleet.join.shop.refresh", "fleet.api.shop.nodes.join",
     }  # fmt: skip
-    assert _hear(allowed) == {"_INBOX.shop.>", "$SRV.>", "fleet.ask.ping shop", "fleet.call.shop.> shop"}
+    assert _hear(allowed) == {"_INBOX.shop.>", "fleet.ask.ping shop", "fleet.call.shop.> shop"}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_node_speaks_as_itself_and_hears_what_is_its_own(capabilities: set[Cap
     for subject in _say(allowed):
         assert "shop" in subject.split(".")
         assert not subject.startswith(("fleet.cmd", "fleet.call", "fleet.ask", "fleet.do", "fleet.kept", "_INBOX"))
-    for subject in _hear(allowed) - {"$SRV.>"}:
+    for subject in _hear(allowed):
         assert "shop" in subject.replace(" ", ".").split(".")
     assert not any("$JS.API" in subject or "$SYS" in subject for subject in _say(allowed) | _hear(allowed))
 
@@ -91,11 +91,8 @@ def test_what_a_node_shares_with_its_like_it_hears_in_its_own_group_only(capabil
             assert heard.endswith(" shop")
 
 
-def test_a_node_answers_introspection_once_and_soon() -> None:
-    response = _node()["resp"]
-    assert response["max"] == 1
-    assert 0 < response["ttl"] < 1e9
-    assert not any(role_allows.get("resp") for role_allows in map(_client, CLIENTS))
+def test_nobody_may_answer_to_a_reply_subject_that_another_has_chosen() -> None:
+    assert [set(allowed) for allowed in (_node(*CAPABILITIES), *map(_client, CLIENTS))] == [{"pub", "sub"}] * 5
 
 
 @pytest.mark.parametrize("role", CLIENTS)

@@ -27,6 +27,7 @@ KINDS = {
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
     "peer": ("fleet.peer.m1.result", lambda s: s.peer("m1", "result")),
     "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),
+    "discovery": ("fleet.srv.PING", lambda s: s.discovery("PING")),
 }
 PATTERNS = {
     "fleet.hb.*": SUBJECTS.heartbeat(),
