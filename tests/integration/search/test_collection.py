@@ -43,7 +43,7 @@ async def ids(collection: Collection, text: str) -> list[str]:
 
 async def test_what_was_indexed_is_found_at_once_and_after_a_restart(tmp_path: Path) -> None:
     async with await opened(tmp_path) as first:
-        assert await first.index(DOCUMENTS) == IndexReport(taken=3, changed=3)
+        assert await first.index(DOCUMENTS) == IndexReport(taken=3, changed=3, removed=0)
         found = await first.search(ask("red shoe", statistics_of(DOCUMENTS)))
         assert found[0][0].id == "1"
     async with await opened(tmp_path) as second:
@@ -55,7 +55,7 @@ async def test_what_was_indexed_is_found_at_once_and_after_a_restart(tmp_path: P
 async def test_indexing_the_same_again_changes_nothing(collection: Collection) -> None:
     await collection.index(DOCUMENTS)
     epoch = collection.info().epoch
-    assert await collection.index(DOCUMENTS) == IndexReport(taken=3, changed=0)
+    assert await collection.index(DOCUMENTS) == IndexReport(taken=3, changed=0, removed=0)
     assert collection.info().epoch == epoch
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.documents import from_record, patched
+from fleetfold_child.documents import from_record
+from fleetfold_child.patches import patched
 from fleetfold_shared.errors import InvalidInput
 
 
