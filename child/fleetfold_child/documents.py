@@ -127,7 +127,12 @@ def is_first_name(name: str) -> bool:
 def _is_text_only(name: Any, value: Any, chosen: TextFields) -> bool:
     if not isinstance(name, str) or not is_first_name(name):
         return False
-    return value is None or value == "" or name == chosen.title or name in chosen.content
+    return (
+        value is None
+        or (isinstance(value, str) and not value.strip())
+        or name == chosen.title
+        or name in chosen.content
+    )
 
 
 def _checked_text(text: str, field: str) -> str:

@@ -76,7 +76,8 @@ def _written_number(text: str) -> int | float | None:
     ambiguous = groups is not None and len(groups) == 4 and mark is None and separators & {".", ","}
     if len(separators) > 1 or mark in separators or ambiguous:
         return None
-    return number(f"{whole}{re.sub(r'[^0-9]', '', groups or '')}" + (f".{decimals}" if decimals else ""))
+    digits = re.sub(r"^(-?)0+(?=[0-9])", r"\1", whole + re.sub(r"[^0-9]", "", groups or ""))
+    return number(f"{digits}.{decimals}" if decimals else digits)
 
 
 def _boolean(value: Any, name: str) -> bool:
