@@ -44,11 +44,12 @@ from fleetfold_child.node import Node
 from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.config import TlsConfig
+from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
-from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
+from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
+from fleetfold_shared.refusals import typed
 
 __all__ = ["Child"]
 
@@ -116,8 +117,22 @@ class Child:
         keys: Sequence[str] = (),
         alpha: float | None = None,
         replica: str | None = None,
+        id: str = "id",  # noqa: A002 (the field's name everywhere else)
+        title: str | None = None,
+        text: Sequence[str] = (),
+        fields: Mapping[str, FieldType] | None = None,
+        format: TextFormat = "auto",  # noqa: A002 (the setting's name)
+        separator: str | None = None,
+        encoding: str | None = None,
+        strict: bool = False,
     ) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
+
+        It is a file, or a function that returns or yields records, each a dict. The field `id` identifies a record,
+        `title` and those in `text` are searched; without them the usual names are. `fields` gives fields a type:
+        text, number, integer, boolean or date. `format` says what the texts are written in: html, markdown, text, or
+        what each looks like. `separator` and `encoding` are a file's, where they cannot be told from it. A bad record
+        is left out and told; `strict` refuses the whole source instead, and the documents are those of before.
 
         `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
         `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
@@ -125,7 +140,12 @@ class Child:
         `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
         a name that nodes with the same documents share: a search asks one of their collections.
         """
-        self._holdings.declare(name, source, keys, alpha, replica)
+        given = {
+            "id": id, "title": title, "text": [text] if isinstance(text, str) else list(text),
+            "fields": dict(fields or {}), "format": format, "separator": separator, "encoding": encoding,
+            "strict": strict,
+        }  # fmt: skip
+        self._holdings.declare(name, source, keys, alpha, replica, typed(given, Reading, f"collection {name}"))
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
@@ -159,12 +179,19 @@ class Child:
     @property
     def documents(self) -> dict[str, int]:
         """How many documents each collection holds."""
-        return {name: collection.info().documents for name, collection in self._collections.items()}
+        return {name: info.documents for name, info in self.collections.items()}
+
+    @property
+    def collections(self) -> dict[str, CollectionInfo]:
+        """The open collections: their counts, and what is to be known of their sources."""
+        return {name: collection.info() for name, collection in self._collections.items()}
 
     async def start(self) -> None:
         """Open the data, be let in, read the sources, join the fleet. `Conflict` when the data or the name is in use,
-        `Unauthenticated` when the fleet does not take the node's credentials, or it has none.
+        `Unauthenticated` when the fleet does not take the node's credentials, or it has none. A source that is a file
+        which is not there is refused before anything else.
         """
+        self._holdings.check_files()
         if self._holdings:
             self._actions.add(builtin_actions(self._holdings.sync))
         try:

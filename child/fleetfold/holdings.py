@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import structlog
-
-from fleetfold.sources import Source, SourceLog, records
+from fleetfold.filling import fill, told
+from fleetfold.sources import Source, SourceLog, check_source, records
 from fleetfold_child.builtin import no_source
+from fleetfold_child.documents import USUAL
 from fleetfold_child.index import Collection
+from fleetfold_child.sources import check_file, check_reading
+from fleetfold_shared.config import Reading
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import load_embedder
 from fleetfold_shared.errors import Conflict
@@ -21,8 +24,6 @@ from fleetfold_shared.scoring import check_alpha
 
 __all__ = ["Holdings"]
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
@@ -30,6 +31,7 @@ class _Declared:
     keys: list[str]
     alpha: float | None
     replica: str | None
+    reading: Reading
 
 
 class Holdings:
@@ -43,8 +45,9 @@ class Holdings:
         return bool(self._declared)
 
     def declare(
-        self, name: str, source: Source | None, keys: Sequence[str], alpha: float | None, replica: str | None
-    ) -> None:
+        self, name: str, source: Source | None, keys: Sequence[str], alpha: float | None, replica: str | None,
+        reading: Reading = USUAL,
+    ) -> None:  # fmt: skip
         """`InvalidInput` for what a collection cannot have, `Conflict` for a name that is declared twice."""
         declared_keys(keys)
         check_alpha(alpha)
@@ -52,7 +55,14 @@ class Holdings:
             check_slug(replica, "replica")
         if check_slug(name, "collection") in self._declared:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
-        self._declared[name] = _Declared(source, list(keys), alpha, replica)
+        check_source(source, name)
+        self._declared[name] = _Declared(source, list(keys), alpha, replica, check_reading(reading, name))
+
+    def check_files(self) -> None:
+        """`InvalidInput` for a source that is a file and is not there, or cannot be one."""
+        for declared in self._declared.values():
+            if isinstance(declared.source, str | Path):
+                check_file(declared.source)
 
     async def open(
         self,
@@ -68,7 +78,7 @@ class Holdings:
         for name, declared in self._declared.items():
             collection = await Collection.open(
                 name, data, embedder=model, incarnation=incarnation, on_change=on_change,
-                keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
+                keys=declared.keys, alpha=declared.alpha, replica=declared.replica, reading=declared.reading,
             )  # fmt: skip
             self.collections[name] = await opened.enter_async_context(collection)
 
@@ -76,14 +86,19 @@ class Holdings:
         """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
         seen = SourceLog(data / "sources.json")
         for name, declared in self._declared.items():
-            if declared.source is not None and not seen.is_known(name, declared.source):
-                report = await self.collections[name].index(records(declared.source))
-                log.info("child.ingested", collection=name, taken=report.taken, changed=report.changed)
-                seen.remember(name, declared.source)
+            if declared.source is not None:
+                collection = self.collections[name]
+                await fill(collection, declared.source, seen, partial(collection.index, leave_out=True))
 
-    async def sync(self, name: str) -> object:
-        """Make a collection equal to its source; `InvalidInput` for one that has none."""
+    async def sync(self, name: str, *, strict: bool = False) -> object:
+        """Make a collection equal to its source; `InvalidInput` for one that has none.
+
+        A bad record is left out and told in the report; `strict` refuses the whole source instead.
+        """
         declared = self._declared.get(name)
         if declared is None or declared.source is None:
             raise no_source(name)
-        return await self.collections[name].sync(records(declared.source))
+        collection = self.collections[name]
+        report = await collection.sync(await records(declared.source, name), leave_out=not strict)
+        told(collection, report)
+        return report

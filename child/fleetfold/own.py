@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import structlog
-
-from fleetfold.sources import Source, SourceLog, records
+from fleetfold.filling import fill
+from fleetfold.sources import Source, SourceLog, check_source
+from fleetfold_child.documents import USUAL
 from fleetfold_child.index import Collection, DataLock, search_collections
+from fleetfold_child.sources import check_file, check_reading
+from fleetfold_shared.config import Reading
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.ids import MASTER, check_slug, new_id
@@ -20,24 +23,29 @@ from fleetfold_shared.messages import CollectionInfo, SearchAnswer, SearchAsk, S
 
 __all__ = ["OwnDocuments"]
 
-log = structlog.get_logger(__name__)
-
 
 class OwnDocuments:
     """Collections by name, each equal to its source: pass it to `Master(own=...)`, open as long as the master is.
 
     `data` is theirs alone. Entering reads each source that has changed, and removes documents that it has no more.
+    What is wrong with a source is told and keeps the master from nothing.
     """
 
     embedder = DEFAULT_EMBEDDER
 
-    def __init__(self, data: Path, sources: Mapping[str, Source]) -> None:
+    def __init__(
+        self, data: Path, sources: Mapping[str, Source], readings: Mapping[str, Reading] | None = None
+    ) -> None:
         for name, source in sources.items():
             if not source:
                 raise InvalidInput(
                     f"collections: {check_slug(name, 'collections')!r} needs a file", field="collections"
                 )
+            check_source(source, name)
+            if isinstance(source, str | Path):
+                check_file(source)
         self._data, self._sources = data, dict(sources)
+        self._readings = {name: check_reading(reading, name) for name, reading in (readings or {}).items()}
         self.incarnation = new_id()
         self._collections: dict[str, Collection] = {}
         self._open = AsyncExitStack()
@@ -67,9 +75,13 @@ class OwnDocuments:
             embedder = await asyncio.to_thread(load_embedder, self.embedder)
             seen = SourceLog(self._data / "sources.json")
             for name, source in self._sources.items():
-                opening = Collection.open(name, self._data, embedder=embedder, incarnation=self.incarnation)
-                self._collections[name] = await self._open.enter_async_context(await opening)
-                await self._fill(name, source, seen)
+                opening = Collection.open(
+                    name, self._data, embedder=embedder, incarnation=self.incarnation,
+                    reading=self._readings.get(name, USUAL),
+                )  # fmt: skip
+                collection = await self._open.enter_async_context(await opening)
+                self._collections[name] = collection
+                await fill(collection, source, seen, partial(collection.sync, leave_out=True))
         except BaseException:
             await self._open.aclose()
             raise
@@ -79,9 +91,3 @@ class OwnDocuments:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._open.aclose()
-
-    async def _fill(self, name: str, source: Source, seen: SourceLog) -> None:
-        if not seen.is_known(name, source):
-            report = await self._collections[name].sync(records(source))
-            log.info("master.ingested", collection=name, taken=report.taken, changed=report.changed)
-            seen.remember(name, source)

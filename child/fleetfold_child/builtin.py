@@ -5,8 +5,8 @@ All are idempotent: run twice with the same parameters, they leave the collectio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,17 +16,29 @@ from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Sync", "builtin_actions", "no_source"]
 
-Sync = Callable[[str], Awaitable[object]]
-"""Makes a collection equal to its source, by the collection's name; returns a report."""
+
+class Sync(Protocol):
+    """Makes a collection equal to its source, by the collection's name; returns a report."""
+
+    def __call__(self, name: str, *, strict: bool) -> Awaitable[object]: ...
+
 
 LONG_S = 3600.0
 
 
-class Indexed(msgspec.Struct, frozen=True):
-    """How many documents were taken, and how many of them were new or different."""
+class Indexed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many documents were taken, and how many of them were new or different.
+
+    `left_out` could not be taken, `repeated` replaced an earlier one of the same id, `without_text` are found by
+    filters alone; `notes` says which. These are absent where there is nothing to say.
+    """
 
     taken: int
     changed: int
+    left_out: int = 0
+    repeated: int = 0
+    without_text: int = 0
+    notes: list[str] = []
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -42,10 +54,10 @@ class Updated(msgspec.Struct, frozen=True):
 
 
 @action(timeout=LONG_S)
-async def index(ctx: Context, collection: str, documents: list[dict[str, Any]]) -> Indexed:
-    """Add documents to a collection, or replace those of the same id."""
-    report: Any = await ctx.collection(collection).index(documents)
-    return Indexed(report.taken, report.changed)
+async def index(ctx: Context, collection: str, documents: list[dict[str, Any]], strict: bool = False) -> Indexed:
+    """Add documents to a collection, or replace those of the same id. With `strict` all of them, or none."""
+    report: Any = await ctx.collection(collection).index(documents, leave_out=not strict)
+    return Indexed(report.taken, report.changed, report.left_out, report.repeated, report.without_text, report.notes)
 
 
 @action(timeout=LONG_S)
@@ -65,10 +77,10 @@ def builtin_actions(sync_collection: Sync) -> list[Action[Any, Any]]:
     """The four of them; `sync_collection` knows the sources."""
 
     @action(timeout=LONG_S)
-    async def sync(ctx: Context, collection: str) -> Any:
+    async def sync(ctx: Context, collection: str, strict: bool = False) -> Any:
         """Make a collection equal to the source it was declared with: add, change and remove."""
         ctx.collection(collection)
-        return await sync_collection(collection)
+        return await sync_collection(collection, strict=strict)
 
     return [index, delete, update, sync]
 

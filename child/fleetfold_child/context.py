@@ -28,8 +28,8 @@ class Refused(Exception):
 class Documents(Protocol):
     """A collection of the node, as an action may use it. A search finds a change as soon as it is acknowledged."""
 
-    async def index(self, records: Iterable[Mapping[str, Any]]) -> object:
-        """Add these documents, or replace those of the same id."""
+    async def index(self, records: Iterable[Mapping[str, Any]], *, leave_out: bool = False) -> object:
+        """Add these documents, or replace those of the same id: all of them, or with `leave_out` those that will do."""
 
     async def update(self, document_id: str, fields: Mapping[str, Any], /) -> object:
         """Change these fields of one document."""

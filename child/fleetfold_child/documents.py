@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from fleetfold_child.fieldnames import CONTENT, TITLES, plain_name
+from fleetfold_child.fieldtypes import converted
+from fleetfold_child.markup import plain_text
+from fleetfold_child.textfields import TextFields, text_fields
+from fleetfold_shared.config import Reading
 from fleetfold_shared.documenttext import text_of
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["CONTENT_FIELDS", "MAX_ID_CHARS", "TITLE_FIELDS", "Document", "from_record", "patched"]
-
-TITLE_FIELDS = ("title", "name")
-"""The first of these that a record has is its title; the other stays in the metadata."""
-
-CONTENT_FIELDS = ("content", "body", "description", "text")
-"""Those of these that a record has are its content, in this order, a line break between them."""
+__all__ = [
+    "MAX_ID_CHARS", "USUAL", "Document", "from_record", "identity", "is_first_name", "joined_texts", "read_record",
+    "text_value", "usable_metadata",
+]  # fmt: skip
 
 MAX_ID_CHARS = 512
+
+USUAL = Reading()
+"""How records are read where nothing is declared."""
+
+_FIRST_NAMES = frozenset((*TITLES, *CONTENT))
+_LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -47,85 +55,105 @@ class Document:
 
 
 def from_record(record: Mapping[str, Any], *, id_field: str = "id") -> Document:
-    """The document a record stands for. Whatever is not its id, title or content is its metadata.
+    """The document a record stands for, read in the usual way."""
+    return read_record(record, USUAL if id_field == "id" else Reading(id=id_field))[0]
 
-    Raises `InvalidInput` that names the field if the id is missing or a value is not usable.
+
+def read_record(record: Mapping[str, Any], reading: Reading) -> tuple[Document, TextFields]:
+    """The document a record stands for, and which fields its texts are from.
+
+    Texts are plain, whatever they were written in. A field called `title`, `name`, `content`, `body`, `description` or
+    `text` is nothing but text; every other field is metadata, also one that is searched. Raises `InvalidInput` that
+    names the field if the id is missing or a value is not usable.
     """
     if not isinstance(record, Mapping):
         raise InvalidInput(f"record: expected an object with fields, got {type(record).__name__}", field="record")
     fields = dict(record)
-    identity = _identity(fields.pop(id_field, None), id_field)
-    title_field = next((name for name in TITLE_FIELDS if fields.get(name) is not None), None)
-    title = _text(fields.pop(title_field), title_field) if title_field else ""
-    content = _content(fields)
-    for name in (*TITLE_FIELDS, *CONTENT_FIELDS):
-        if name in fields and (fields[name] is None or name in CONTENT_FIELDS):
-            del fields[name]
-    return Document(identity, title, content, _metadata(fields))
+    own = identity(fields.pop(reading.id, None), reading.id)
+    fields = converted(fields, reading.fields)
+    chosen = text_fields(fields, reading)
+    title = text_value(fields.get(chosen.title), chosen.title, reading) if chosen.title else ""
+    content = joined_texts(fields, chosen.content, reading)
+    rest = {name: value for name, value in fields.items() if not _is_text_only(name, value, chosen)}
+    return Document(own, title, content, usable_metadata(rest)), chosen
 
 
-def patched(document: Document, fields: Mapping[str, Any]) -> Document:
-    """`document` with some fields changed; a field set to None is emptied, in the metadata it is removed.
-
-    A title field replaces the title and content fields replace the whole content; the id cannot change.
-    """
-    if "id" in fields and str(fields["id"]) != document.id:
-        raise InvalidInput("id: a document's id cannot change; delete it and index it anew", field="id")
-    changes: dict[str, Any] = {}
-    title_field = next((name for name in TITLE_FIELDS if name in fields), None)
-    if title_field:
-        changes["title"] = _text(fields[title_field], title_field)
-    if any(name in fields for name in CONTENT_FIELDS):
-        changes["content"] = _content(fields)
-    rest = {name: value for name, value in fields.items() if name not in {"id", title_field, *CONTENT_FIELDS}}
-    merged = _metadata({**document.metadata, **rest})
-    kept = {name: value for name, value in merged.items() if name not in rest or value is not None}
-    return replace(document, **changes, metadata=kept)
-
-
-def _identity(value: Any, field: str) -> str:
+def identity(value: Any, field: str) -> str:
+    """The id that `value` is: a text, or a whole number as text, also one written as `1.0`."""
     if value is None or value == "":
         raise InvalidInput(f"{field}: the record has none; give each document an id of its own", field=field)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InvalidInput(f"{field}: expected a text or a whole number, got {type(value).__name__}", field=field)
-    identity = _text(value, field)
-    if len(identity) > MAX_ID_CHARS:
-        raise InvalidInput(f"{field}: it has {len(identity)} characters; use at most {MAX_ID_CHARS}", field=field)
-    return identity
+    own = _checked_text(str(value), field)
+    if len(own) > MAX_ID_CHARS:
+        raise InvalidInput(f"{field}: it has {len(own)} characters; use at most {MAX_ID_CHARS}", field=field)
+    return own
 
 
-def _content(fields: Mapping[str, Any]) -> str:
-    return "\n".join(part for name in CONTENT_FIELDS if (part := _text(fields.get(name), name)))
+def joined_texts(fields: Mapping[str, Any], names: Iterable[str], reading: Reading) -> str:
+    """The plain texts of several fields, a line break between them."""
+    return "\n".join(part for name in names if (part := text_value(fields.get(name), name, reading)))
 
 
-def _text(value: Any, field: str) -> str:
-    """A text, a number as text, or the lines of a list of texts."""
+def text_value(value: Any, field: str, reading: Reading) -> str:
+    """The plain text of a value: a text, a number as text, or the lines of a list of texts."""
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = "\n".join(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InvalidInput(f"{field}: expected a text, got {type(value).__name__}", field=field)
-    if isinstance(value, str) and not _encodable(value):
-        raise InvalidInput(f"{field}: it is not valid Unicode (half of a surrogate pair)", field=field)
-    return str(value)
+    return plain_text(_checked_text(value, field), reading.format) if isinstance(value, str) else str(value)
 
 
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _metadata(fields: dict[str, Any]) -> dict[str, Any]:
+def usable_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as JSON gives them back, so that a restart changes nothing."""
     for name, value in fields.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidInput(f"{name}: {value} is not a number that JSON has; leave it out", field=str(name))
+        _check_value(value, str(name))
     try:
         kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fields))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"metadata: it cannot be written as JSON: {error}", field="metadata") from None
     return kept
+
+
+def is_first_name(name: str) -> bool:
+    """Whether a field of this name is nothing but text."""
+    return plain_name(name) in _FIRST_NAMES
+
+
+def _is_text_only(name: Any, value: Any, chosen: TextFields) -> bool:
+    if not isinstance(name, str) or not is_first_name(name):
+        return False
+    return (
+        value is None
+        or (isinstance(value, str) and not value.strip())
+        or name == chosen.title
+        or name in chosen.content
+    )
+
+
+def _checked_text(text: str, field: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{field}: it is not valid Unicode (half of a surrogate pair)", field=field) from None
+    return text
+
+
+def _check_value(value: Any, path: str) -> None:
+    """Refuse by name what JSON or a filter could not carry exactly."""
+    if isinstance(value, str):
+        _checked_text(value, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"{path}: {value} is not a number that JSON has; leave it out", field=path)
+    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        raise InvalidInput(f"{path}: a whole number of more than 64 bits; write it as a text", field=path)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_value(inner, f"{path}.{name}")
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            _check_value(inner, path)

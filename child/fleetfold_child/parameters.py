@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from fleetfold_child.contextparameter import check_context
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Parameters"]
@@ -81,8 +82,7 @@ def _fields(function: Callable[..., Any], action: str) -> list[tuple[Any, ...]]:
 
 def _after_context(function: Callable[..., Any], name: str) -> Iterable[inspect.Parameter]:
     parameters = list(inspect.signature(function).parameters.values())
-    if not parameters:
-        raise InvalidInput(f"{name}: its first parameter must be the context: async def {name}(ctx: Context, ...)")
+    check_context(function, parameters, name)
     for parameter in parameters[1:]:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise InvalidInput(f"{name}: {parameter} cannot be passed by name; give each parameter a name")

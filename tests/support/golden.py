@@ -19,7 +19,17 @@ def kinds() -> list[type[msgspec.Struct]]:
 
 
 _collection = m.CollectionInfo(
-    name="products", documents=1200, epoch=7, updated_at=1_700_000_000.25, keys=["gtin"], alpha=0.5, replica="products"
+    name="products",
+    documents=1200,
+    epoch=7,
+    updated_at=1_700_000_000.25,
+    keys=["gtin"],
+    alpha=0.5,
+    replica="products",
+    left_out=2,
+    repeated=1,
+    without_text=3,
+    note="products.csv:7: price: expected a number, got 'x'",
 )
 _retry = m.RetryPolicy(attempts=5, backoff_s=0.5, backoff_max_s=30.0, jitter=0.25, on=["timeout", "ConnectionError"])
 _progress = m.Progress(done=3, total=10, note="page 3", at=1_700_000_001.0, attempt=2)

@@ -9,13 +9,16 @@ from typing import Annotated
 
 from msgspec.structs import asdict
 
-from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
+from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Flag, Many, Option
+from fleetfold.cli.readings import readings
 from fleetfold.cli.serving import running_child, settings, until_signalled
+from fleetfold.cli.sourceremarks import remarks
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import by_name, collections, labels, pair
 from fleetfold.state import find_url
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
+from fleetfold_shared.messages import CollectionInfo
 from fleetfold_shared.refusals import typed
 from fleetfold_shared.scoring import check_alpha
 from fleetfold_shared.urls import shown
@@ -43,6 +46,32 @@ async def child(
         tuple[str, ...],
         Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
     ] = (),
+    id: Annotated[  # noqa: A002 (the setting's name)
+        tuple[str, ...], Many(help="`products=sku`: the field that holds a record's id; id.")
+    ] = (),
+    title: Annotated[
+        tuple[str, ...], Many(help="`products=headline`: the field that holds the title; the usual names without it.")
+    ] = (),
+    text: Annotated[
+        tuple[str, ...],
+        Many(help="`products=subject,message`: the fields that are searched; the usual names without it."),
+    ] = (),
+    field: Annotated[
+        tuple[str, ...],
+        Many(help="`products=price:number`: a field's type: text, number, integer, boolean or date."),
+    ] = (),
+    format: Annotated[  # noqa: A002 (the setting's name)
+        tuple[str, ...], Many(help="`products=html`: what texts are written in: html, markdown, text; else auto.")
+    ] = (),
+    separator: Annotated[
+        tuple[str, ...], Many(help="`products=;`: what stands between the values of a CSV file; found without it.")
+    ] = (),
+    encoding: Annotated[
+        tuple[str, ...], Many(help="`products=cp1252`: the encoding of the file; found without it.")
+    ] = (),
+    strict: Annotated[
+        bool, Flag(help="Refuse a file with a bad record as a whole; the documents are those of before.")
+    ] = False,
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[
         Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
@@ -70,7 +99,8 @@ async def child(
     """A child: one application's documents and actions.
 
     Stays up until SIGINT or SIGTERM. Options come before what the config file says of the same child. Modules of
-    actions are looked for in the current folder first.
+    actions are looked for in the current folder first. With one collection `products=` may be left out of the options
+    that say how it is read: `--text subject,message`.
     """
     config = settings(daemon, connection, terminal)
     given = {
@@ -80,6 +110,11 @@ async def child(
         "replicas": by_name(replica, "replica"), "databases": _databases(database),
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
+    words = {
+        "id": id, "title": title, "text": text, "field": field, "format": format, "separator": separator,
+        "encoding": encoding,
+    }  # fmt: skip
+    chosen = _over(chosen, {"reading": readings(chosen, words, strict=strict)})
     url = find_url(connection.url or config.url)
     with until_signalled():
         async with running_child(chosen, url, config, join=_token(join, join_file)) as node:
@@ -89,8 +124,9 @@ async def child(
                 "url": shown(url),
                 "pid": os.getpid(),
                 "documents": node.documents,
+                "sources": {name: _source(info) for name, info in node.collections.items()},
             }
-            terminal.ready(connection, ready, _ready(node.name, node.documents, shown(url)))
+            terminal.ready(connection, ready, _ready(node.name, node.collections, shown(url)))
             reason = await node.wait()
         raise Conflict(f"{node.name}: {reason}", field="name")
 
@@ -150,6 +186,13 @@ def _alphas(words: tuple[str, ...]) -> dict[str, float]:
     return found
 
 
-def _ready(name: str, documents: Mapping[str, int], url: str) -> str:
-    counts = [f"{count:,} documents in {collection}" for collection, count in documents.items()]
+def _source(info: CollectionInfo) -> dict[str, object]:
+    """What is to be known of a collection's source, as JSON has it."""
+    return {
+        "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
+    }  # fmt: skip
+
+
+def _ready(name: str, collections: Mapping[str, CollectionInfo], url: str) -> str:
+    counts = [f"{info.documents:,} documents in {one}{remarks(info)}" for one, info in collections.items()]
     return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"

@@ -16,7 +16,7 @@ import msgspec
 from fleetfold.cli.app import app
 from fleetfold.cli.outcomes import CODES
 from fleetfold.cli.weaknesses import Finding
-from fleetfold_shared.config import ChildConfig, Config, variables
+from fleetfold_shared.config import ChildConfig, Config, Reading, variables
 from fleetfold_shared.messages import (
     AccessStats,
     Answered,
@@ -173,6 +173,7 @@ def _configuration() -> Iterator[str]:
     for name in ("broker", "master", "search", "ask", "callbacks", "retention", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
+    yield from _section("reading", Reading, known)
     yield from ("", "## Secrets", "", SECRETS, "", "| variable | |", "| --- | --- |")
     yield from (f"| `{name}` | {about} |" for name, about in SECRET_VARIABLES.items())
 

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from fleetfold.cli.options import Access, BrokerAccess, Connection, Daemon, Output
 from fleetfold.cli.protection import INSECURE, keep_local_key, protection
@@ -21,7 +21,7 @@ from fleetfold.logging import configure
 from fleetfold.state import RunningFleet, announce, state_directory, withdraw
 from fleetfold.tls import find_tls
 from fleetfold_broker.secretfile import from_environment
-from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, load
+from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, Reading, load
 from fleetfold_shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
@@ -125,7 +125,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
     There it keeps the key for commands on this machine. Its own collections are in `data` as well.
     """
     async with AsyncExitStack() as opened:
-        own = await _own_collections(config.master.collections, data, opened)
+        own = await _own_collections(config.master, data, opened)
         with _extra("master"):
             from fleetfold_master.master import Master
 
@@ -142,14 +142,16 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
         yield master
 
 
-async def _own_collections(files: Mapping[str, str], data: Path, opened: AsyncExitStack) -> OwnDocuments | None:
+async def _own_collections(config: MasterConfig, data: Path, opened: AsyncExitStack) -> OwnDocuments | None:
     """The master's own collections, open as long as `opened` is. They take what a child takes."""
-    if not files:
+    if not config.collections:
         return None
+    for name in config.reading.keys() - config.collections.keys():
+        raise InvalidInput(f"reading: the master has no collection {name!r}; declare it first", field="reading")
     with _extra("child"):
         from fleetfold.own import OwnDocuments
 
-        return await opened.enter_async_context(OwnDocuments(data / "own", files))
+        return await opened.enter_async_context(OwnDocuments(data / "own", config.collections, config.reading))
 
 
 @asynccontextmanager
@@ -172,10 +174,11 @@ async def running_child(
         _refuse_undeclared(config, "keys", config.keys)
         _refuse_undeclared(config, "alphas", config.alphas)
         _refuse_undeclared(config, "replicas", config.replicas)
+        _refuse_undeclared(config, "reading", config.reading)
         for name, source in config.collections.items():
             child.collection(
                 name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name),
-                replica=config.replicas.get(name),
+                replica=config.replicas.get(name), **asdict(config.reading.get(name, Reading())),
             )  # fmt: skip
         if config.actions:
             sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there

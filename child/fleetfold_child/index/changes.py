@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.documents import Document, patched
+from fleetfold_child.documents import USUAL, Document
+from fleetfold_child.patches import patched
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, NotFound
 
 __all__ = ["Change", "Patch", "Put", "Remove", "Resolution", "resolve"]
@@ -29,6 +31,7 @@ class Patch:
 
     id: str
     fields: Mapping[str, Any]
+    reading: Reading = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def _outcome(change: Change, there: Document | None, collection: str) -> Documen
         return None
     if there is None:
         raise NotFound(f"id: {collection} has no document {change.id[:80]!r}; index it first", field="id")
-    return patched(there, change.fields)
+    return patched(there, change.fields, change.reading)
 
 
 def _hash(document: Document | None) -> str | None:

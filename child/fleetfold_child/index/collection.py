@@ -11,24 +11,28 @@ from typing import Any, Self
 
 import msgspec
 
-from fleetfold_child.documents import Document
+from fleetfold_child.documents import USUAL, Document
 from fleetfold_child.index.ask import hit, read_ask
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
 from fleetfold_child.index.commit import Committer
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.ingest import IndexReport, ingest
+from fleetfold_child.index.ingest import ingest
 from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Query, Scored
-from fleetfold_child.index.preparation import load, renew
+from fleetfold_child.index.preparation import READ_BY, load, renew
+from fleetfold_child.index.report import IndexReport
+from fleetfold_child.index.source_state import SourceState
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
 from fleetfold_child.index.upkeep import Upkeep
 from fleetfold_child.index.writer import MAX_BATCH, Writer
+from fleetfold_child.markup import READER
 from fleetfold_child.sources import Records
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.config import Reading
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError
@@ -44,6 +48,8 @@ __all__ = ["MEMORY_DOCUMENTS", "Collection"]
 
 MEMORY_DOCUMENTS = 200_000
 """Up to so many documents are held in memory and all of them scored; beyond, LanceDB chooses candidates."""
+
+UNNAMED = "the id of a record that was left out cannot be read"
 
 OnChange = Callable[[CollectionInfo], None]
 
@@ -70,11 +76,14 @@ class Collection:
         keys: Sequence[str] = (),
         alpha: float | None = None,
         replica: str | None = None,
+        reading: Reading = USUAL,
     ) -> None:
         self.name = name
         self.alpha = alpha
         self._key_words, self._keys = list(keys), declared_keys(keys)
         self._replica = replica
+        self.reading = reading
+        self._source = SourceState()
         self.embedder = embedder
         self._table = table
         self._clock = clock
@@ -102,12 +111,13 @@ class Collection:
         keys: Sequence[str] = (),
         alpha: float | None = None,
         replica: str | None = None,
+        reading: Reading = USUAL,
     ) -> Collection:
         """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
 
         `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs words against meaning
         here, 0 to 1, whatever an ask says that leaves it to its collections. `replica` names the collections, on other
-        nodes, that hold the same documents.
+        nodes, that hold the same documents. `reading` says how records become documents.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
         changed something. Documents that another analyzer or embedder has prepared are prepared anew.
@@ -117,11 +127,11 @@ class Collection:
         check_alpha(alpha)
         if embedder is None:
             embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
-        stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name}
+        stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name, READ_BY: READER}
         table = await Table.open(Path(data_dir), name, embedder.dimensions, stamp)
         try:
             if await table.is_stale():
-                await renew(table, embedder)
+                await renew(table, embedder, reading)
             index, counted = await load(table, memory_documents)
         except BaseException:
             await table.close()
@@ -139,6 +149,7 @@ class Collection:
             keys=keys,
             alpha=alpha,
             replica=replica,
+            reading=reading,
         )
 
     async def close(self) -> None:
@@ -174,37 +185,49 @@ class Collection:
     def info(self) -> CollectionInfo:
         """What the node says of it. `updated_at` is absent until the first change since the start."""
         counted = self._statistics
+        source = self._source
         return CollectionInfo(
-            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha, self._replica
-        )
+            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha, self._replica,
+            source.left_out, source.repeated, source.without_text, source.note,
+        )  # fmt: skip
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 
-    async def index(self, records: Records, *, id_field: str = "id") -> IndexReport:
+    def heard_of_source(self, state: SourceState) -> None:
+        """What is to be said of the source in `info` from now on."""
+        self._source = state
+        if self._on_change is not None:
+            self._on_change(self.info())
+
+    async def index(self, records: Records, *, id_field: str | None = None, leave_out: bool = False) -> IndexReport:
         """Add records, or replace the documents of their ids. Records that change nothing cost no write.
 
-        At a malformed record it stops with `InvalidInput` that names it and says how many before it were taken.
+        `InvalidInput` names a record that cannot be taken, and nothing is written; with `leave_out` the others are
+        taken, unless the collection's reading is strict, and the report says what was left out.
         """
-        return await ingest(records, id_field, self._put, set())
+        tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
+        return tally.report(changed)
 
-    async def sync(self, records: Records, *, id_field: str = "id") -> IndexReport:
+    async def sync(self, records: Records, *, id_field: str | None = None, leave_out: bool = False) -> IndexReport:
         """Make the collection equal to `records`: index all of them, then remove the documents they did not name.
 
-        At a malformed record it stops as `index` does, and removes nothing. What others index meanwhile stays.
+        The documents of records that are left out stay as they were; where the id of such a record cannot be read, no
+        document is removed. What others index meanwhile stays.
         """
         before = await self._committer.index.ids()
-        seen: set[str] = set()
-        report = await ingest(records, id_field, self._put, seen)
-        removed = await self.delete(before - seen)
-        return IndexReport(report.taken, report.changed, removed)
+        tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
+        gone = before - tally.ids.keys()
+        if gone and tally.unnamed:
+            return tally.report(changed, notes=[f"{len(gone):,} documents that may be gone were kept: {UNNAMED}"])
+        return tally.report(changed, await self.delete(gone))
 
     async def update(self, identity: str, fields: Mapping[str, Any]) -> bool:
         """Change some fields of one document; whether that made a difference.
 
         A field set to None is emptied, in the metadata removed. Raises `NotFound` for an unknown id.
         """
-        return bool(await self._write([Patch(identity, dict(fields))]))
+        return bool(await self._write([Patch(identity, dict(fields), self.reading)]))
 
     async def delete(self, ids: Iterable[str]) -> int:
         """Remove documents; how many there were of them."""
@@ -234,6 +257,9 @@ class Collection:
         add_up(totals, found.facets)
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return self._hits(found.hits, ask), how
+
+    def _read_by(self, id_field: str | None) -> Reading:
+        return self.reading if id_field is None else msgspec.structs.replace(self.reading, id=id_field)
 
     def _query(self, ask: SearchAsk, node: str = "") -> Query:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)

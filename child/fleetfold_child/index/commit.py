@@ -46,7 +46,11 @@ class Committer:
     async def commit(self, changes: Sequence[Change]) -> Results:
         hashes = await self.index.hashes({change.id for change in changes})
         patched = {change.id for change in changes if isinstance(change, Patch) and change.id in hashes}
-        resolution = resolve(changes, hashes, await self._documents(patched), self._name)
+        there = await self._documents(patched)
+        if patched:  # their texts are read, and may be long
+            resolution = await asyncio.to_thread(resolve, changes, hashes, there, self._name)
+        else:
+            resolution = resolve(changes, hashes, there, self._name)
         if resolution.upserts:
             await self._upsert(resolution.upserts, hashes.keys())
         if resolution.removed:

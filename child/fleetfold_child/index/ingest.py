@@ -5,45 +5,58 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-import msgspec
-
 from fleetfold_child.documents import Document
+from fleetfold_child.index.report import Tally
 from fleetfold_child.index.writer import MAX_BATCH
-from fleetfold_child.sources import Records, documents
+from fleetfold_child.sources import Found, Read, Records, found_in
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["IndexReport", "ingest"]
+__all__ = ["Put", "ingest"]
+
+Put = Callable[[Sequence[Document]], Awaitable[int]]
+"""Writes documents; how many of them were new or different."""
 
 
-class IndexReport(msgspec.Struct, frozen=True):
-    """What an ingest did: records read, those among them that were new or different, documents removed by a sync."""
+async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: bool) -> tuple[Tally, int]:
+    """Write the records; what was found, and how many documents have changed.
 
-    taken: int
-    changed: int
-    removed: int = 0
-
-
-async def ingest(
-    records: Records, id_field: str, put: Callable[[Sequence[Document]], Awaitable[int]], seen: set[str]
-) -> IndexReport:
-    """Put the records in batches; `put` says how many of one were new or different. Their ids are added to `seen`.
-
-    At a malformed record it stops with `InvalidInput` that names it and says how many before it were taken.
+    With `leave_out` a bad record does not keep the others away; `InvalidInput` when all are bad, or when the source
+    breaks off, which says how many records before that were taken. Otherwise, and where the reading is strict, one bad
+    record is enough, and nothing is written: the documents wait in memory until all of them are read.
     """
-    taken = changed = 0
-    batch: list[Document] = []
-    async with aclosing(documents(records, id_field=id_field)) as source:
-        try:
-            async for document in source:
-                batch.append(document)
-                if len(batch) == MAX_BATCH:
-                    changed += await put(batch)
-                    taken += len(batch)
-                    seen.update(one.id for one in batch)
-                    batch = []
-        except InvalidInput as error:
-            changed += await put(batch)
-            why = f"{error.message}; {taken + len(batch)} records before it were taken"
-            raise InvalidInput(why, field=error.field) from None
-    seen.update(one.id for one in batch)
-    return IndexReport(taken + len(batch), changed + await put(batch))
+    if leave_out and not reading.strict:
+        return await _streamed(records, reading, put)
+    tally, documents = Tally(reading.id), list[Document]()
+    async with aclosing(found_in(records, reading)) as batches:
+        async for batch in batches:
+            documents += _counted(batch, tally)
+    tally.check(repeated=reading.strict)
+    return tally, await _put_all(documents, put)
+
+
+async def _streamed(records: Records, reading: Reading, put: Put) -> tuple[Tally, int]:
+    tally, changed, waiting = Tally(reading.id), 0, list[Document]()
+    try:
+        async with aclosing(found_in(records, reading)) as batches:
+            async for batch in batches:
+                waiting += _counted(batch, tally)
+                if len(waiting) >= MAX_BATCH:
+                    changed, waiting = changed + await _put_all(waiting, put), []
+    except InvalidInput as error:
+        await _put_all(waiting, put)
+        before = f"; {tally.taken:,} records before it were taken" if tally.taken else ""
+        raise InvalidInput(f"{error.message}{before}", field=error.field) from None
+    changed += await _put_all(waiting, put)
+    tally.check_any()
+    return tally, changed
+
+
+def _counted(batch: Sequence[Found], tally: Tally) -> list[Document]:
+    for found in batch:
+        tally.add(found)
+    return [found.document for found in batch if isinstance(found, Read)]
+
+
+async def _put_all(documents: Sequence[Document], put: Put) -> int:
+    return sum([await put(documents[at : at + MAX_BATCH]) for at in range(0, len(documents), MAX_BATCH)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,11 +15,16 @@ from fleetfold_child.index.port import Entry, Index
 from fleetfold_child.index.segment import Segment
 from fleetfold_child.index.statistics import Difference
 from fleetfold_child.index.table import Table
+from fleetfold_child.markup import plain_text
 from fleetfold_shared.analysis import tokens
+from fleetfold_shared.config import Reading
 from fleetfold_shared.embedding import Embedder, unit_rows
 from fleetfold_shared.errors import InternalError
 
-__all__ = ["load", "prepare", "renew"]
+__all__ = ["READ_BY", "load", "prepare", "renew"]
+
+READ_BY = "fleetfold.reader"
+"""The stamp of a table by those rules its texts were made plain by."""
 
 
 def prepare(documents: Sequence[Document], embedder: Embedder) -> list[Entry]:
@@ -36,11 +42,16 @@ def prepare(documents: Sequence[Document], embedder: Embedder) -> list[Entry]:
     ]
 
 
-async def renew(table: Table, embedder: Embedder) -> None:
-    """Make all terms and vectors of a table anew: another analyzer or embedder has made them."""
+async def renew(table: Table, embedder: Embedder, reading: Reading) -> None:
+    """Make all terms and vectors of a table anew: another analyzer or embedder has made them.
+
+    A table of before there was a reader has its texts as they came: they are read as `reading` says.
+    """
+    unread = READ_BY not in await table.stamped()
     entries: list[Entry] = []
     async for documents in table.all_documents():
-        entries += await asyncio.to_thread(prepare, documents, embedder)
+        plain = [_read_again(one, reading) for one in documents] if unread else documents
+        entries += await asyncio.to_thread(prepare, plain, embedder)
     await table.replace_all(entries)
 
 
@@ -56,6 +67,11 @@ async def load(table: Table, memory_documents: int) -> tuple[Index, Difference]:
         segments.append(await asyncio.to_thread(Segment.build, entries))
         await asyncio.to_thread(_count, statistics, [entry.terms for entry in entries])
     return await asyncio.to_thread(MemoryIndex, segments), statistics
+
+
+def _read_again(document: Document, reading: Reading) -> Document:
+    title, content = (plain_text(text, reading.format) for text in (document.title, document.content))
+    return replace(document, title=title, content=content)
 
 
 def _count(statistics: Difference, documents: Sequence[list[str]]) -> None:

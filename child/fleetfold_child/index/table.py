@@ -72,9 +72,13 @@ class Table:
             self._connection.close()
 
     async def is_stale(self) -> bool:
-        """Whether another analyzer or embedder made the terms and vectors."""
-        found = {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
+        """Whether another reader, analyzer or embedder made the texts, terms and vectors."""
+        found = await self.stamped()
         return any(found.get(key) != value for key, value in self._stamp.items())
+
+    async def stamped(self) -> dict[str, str]:
+        """What the texts, terms and vectors were made by."""
+        return {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
 
     async def count(self) -> int:
         return int(await self.handle.count_rows())

@@ -5,6 +5,7 @@ come last and are the command's own business.
 from __future__ import annotations
 
 from fleetfold_shared.config.loading import load, variables
+from fleetfold_shared.config.reading import FieldType, Reading, TextFormat
 from fleetfold_shared.config.settings import (
     AccessConfig,
     AskConfig,
@@ -22,6 +23,7 @@ from fleetfold_shared.config.settings import (
 )
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LogConfig", "LogFormat",
-    "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig", "load", "variables",
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "FieldType", "LogConfig",
+    "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig", "SearchConfig", "TextFormat", "TlsConfig",
+    "load", "variables",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fleetfold_shared.config.reading import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [
@@ -43,6 +44,9 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dict[Slug, str],
         Meta(description="Collections of its own, searched beside the nodes': a name, and the file it is filled from."),
     ] = {}
+    reading: Annotated[
+        dict[Slug, Reading], Meta(description="By collection, how its records become documents: see `[reading]`.")
+    ] = {}
     database: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
         Meta(
@@ -77,6 +81,9 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = {}
     replicas: Annotated[
         dict[Slug, Slug], Meta(description="By collection, the name it shares with those that hold the same documents.")
+    ] = {}
+    reading: Annotated[
+        dict[Slug, Reading], Meta(description="By collection, how its records become documents: see `[reading]`.")
     ] = {}
     databases: Annotated[
         dict[Slug, str],

@@ -28,6 +28,9 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs BM25 against the cosine,
     0.7 when absent. Collections of several nodes that declare the same `replica` hold the same documents: one of them
     is asked.
+
+    Of its source, when it was read last: `left_out` records could not be taken, `repeated` ones had the id of another,
+    `without_text` ones are found by filters alone; `note` is the first thing that is to be known of it.
     """
 
     name: Slug
@@ -37,6 +40,10 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     keys: list[str] = []
     alpha: Annotated[float, Meta(ge=0, le=1)] | None = None
     replica: Slug | None = None
+    left_out: Annotated[int, Meta(ge=0)] = 0
+    repeated: Annotated[int, Meta(ge=0)] = 0
+    without_text: Annotated[int, Meta(ge=0)] = 0
+    note: Annotated[str, Meta(max_length=300)] = ""
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.own import OwnDocuments
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import Scopes
 from support.fleet import write_jsonl
@@ -39,6 +40,18 @@ async def test_own_collections_are_searched_beside_the_nodes(fleet: Fleet) -> No
         assert all(one.explain is not None and one.explain.current for one in found.nodes)
         assert [node.name for node in await fleet.client.nodes()] == ["shop"]
         await fleet.stop_master()
+
+
+async def test_a_bad_record_of_an_own_collection_is_told_and_the_master_starts(fleet: Fleet) -> None:
+    file = write_jsonl(fleet.place / "notes.jsonl", [{"no": "n0", "text": "a tent"}, {"text": "nothing"}])
+    async with OwnDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
+        assert (own.infos()[0].documents, own.infos()[0].left_out) == (1, 1)
+    file.write_bytes(b"{")
+    async with OwnDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
+        assert own.documents == {"notes": 1}
+        assert own.infos()[0].note.startswith("not read, the documents are those of before: ")
+    with pytest.raises(InvalidInput, match="there is no such file"):
+        OwnDocuments(fleet.place / "own", {"notes": fleet.place / "missing.jsonl"})
 
 
 async def test_pages_facets_and_duplicates_know_own_collections(fleet: Fleet) -> None:

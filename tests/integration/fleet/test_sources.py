@@ -14,6 +14,7 @@ import pytest
 from fleetfold import Child, Context, action
 from fleetfold.child import Database
 from fleetfold_shared.errors import Conflict, InvalidInput
+from fleetfold_shared.messages import CollectionInfo
 from support.inprocess import Fleet, fleet
 
 __all__ = ["fleet"]
@@ -84,16 +85,100 @@ async def test_a_source_that_has_changed_is_read_at_the_next_start(fleet: Fleet,
     assert await found(fleet) == {"1", "2", "3"}
 
 
-async def test_a_source_that_breaks_off_is_read_again_at_the_next_start(fleet: Fleet, tmp_path: Path) -> None:
+def said(child: Child) -> CollectionInfo:
+    return child.collections["docs"]
+
+
+async def test_a_bad_record_keeps_neither_the_others_nor_the_node_away(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2")
+    source.write_bytes(source.read_bytes() + b'{"id": "3", "price": NaN}\n{"id": "4", "text": "tent"}\n{"id": "1"}\n')
+    for start in ("first", "second"):  # the second does not read the file again, and says the same
+        child = await fleet.start_child("shop", {"docs": source})
+        assert await found(fleet) == {"2", "4"}, start
+        assert (said(child).left_out, said(child).repeated, said(child).without_text) == (1, 1, 1), start
+        assert said(child).note.startswith(f"{source}:3: NaN is no number of JSON"), start
+        [node] = await fleet.client.nodes()
+        assert node.description.collections[0] == said(child)
+        await fleet.stop_child("shop")
+
+
+async def test_a_strict_source_with_a_bad_record_leaves_the_documents_of_before(fleet: Fleet, tmp_path: Path) -> None:
     source = write(tmp_path / "docs.jsonl", "1", "2")
     good = source.read_bytes()
-    source.write_bytes(good + b"{half a")
-    with pytest.raises(InvalidInput, match=r"docs\.jsonl.*3.*2 records before it were taken"):
-        await fleet.start_child("shop", {"docs": source})
-    assert await fleet.client.nodes() == []
-    source.write_bytes(good + b'{"id": "3", "text": "tent"}\n')
-    await fleet.start_child("shop", {"docs": source})
-    assert await found(fleet) == {"1", "2", "3"}
+    for text, ids, left in (
+        (good, {"1", "2"}, ""),
+        (good + b"{half a", {"1", "2"}, "not read"),
+        (good, {"1", "2"}, ""),
+    ):
+        source.write_bytes(text)
+        child = await fleet.start(fleet.declare("shop").collection("docs", source, strict=True))
+        assert await found(fleet) == ids
+        assert said(child).note.startswith(left)
+        assert bool(said(child).note) == bool(left)
+        assert (await fleet.client.run("index", {"collection": "docs", "documents": []}, nodes=["shop"])).state == "ok"
+        await fleet.stop_child("shop")
+
+
+@pytest.mark.parametrize("fails", ["raises", "returns nothing", "header"])
+async def test_a_source_that_cannot_be_read_leaves_the_node_up_with_the_documents_of_before(
+    fleet: Fleet, tmp_path: Path, fails: str
+) -> None:
+    def broken() -> Any:
+        if fails == "raises":
+            raise ConnectionError("the shop is away")
+
+    headless = tmp_path / "docs.csv"
+    headless.write_text("sku,name\n1,a\n")
+    await fleet.start_child("shop", {"docs": lambda: [{"id": "1", "text": "tent"}]})
+    await fleet.stop_child("shop")
+    child = await fleet.start_child("shop", {"docs": headless if fails == "header" else broken})
+    assert await found(fleet) == {"1"}
+    assert said(child).note.startswith("not read, the documents are those of before: ")
+    job = await fleet.client.run("sync", {"collection": "docs"}, nodes=["shop"])
+    assert job.state == "failed"
+    assert (job.nodes[0].error or "") in said(child).note
+    assert await found(fleet) == {"1"}
+
+
+async def test_a_file_that_is_not_there_is_refused_before_the_node_joins(tmp_path: Path) -> None:
+    nowhere = Child("shop", url="nats://127.0.0.1:1", data=tmp_path / "data")  # would wait for the broker
+    with pytest.raises(InvalidInput, match=r"missing\.jsonl: there is no such file"):
+        await nowhere.collection("docs", tmp_path / "missing.jsonl").start()
+    assert not (tmp_path / "data").exists()
+
+
+async def test_actions_tell_what_they_left_out(fleet: Fleet, tmp_path: Path) -> None:
+    source = write(tmp_path / "docs.jsonl", "1", "2")
+    child = await fleet.start_child("shop", {"docs": source})
+    documents = [{"id": "3", "text": "tent"}, {"id": True}, {"id": "4", "code": "A"}]
+    result = await run(fleet, "index", documents=documents)
+    assert {key: result[key] for key in ("taken", "changed", "left_out", "without_text")} == {
+        "taken": 2, "changed": 2, "left_out": 1, "without_text": 1,
+    }  # fmt: skip
+    assert result["notes"][0] == "record 2: id: expected a text or a whole number, got bool"
+    job = await fleet.client.run(
+        "index", {"collection": "docs", "documents": [{"id": "5"}, {"id": True}], "strict": True}, nodes=["shop"]
+    )
+    assert (job.state, child.documents) == ("failed", {"docs": 4})
+    source.write_bytes(source.read_bytes() + b"{\n")
+    result = await run(fleet, "sync")
+    assert (result["taken"], result["removed"], result["left_out"]) == (2, 0, 1)
+    assert said(child).note.startswith(f"{source}:3: ")
+    job = await fleet.client.run("sync", {"collection": "docs", "strict": True}, nodes=["shop"])
+    assert job.state == "failed"
+
+
+async def test_a_collection_reads_its_records_as_it_was_declared_to(fleet: Fleet, tmp_path: Path) -> None:
+    source = tmp_path / "docs.csv"
+    source.write_text("no|topic|words|price\n7|Refund|<p>for a <b>tent</b></p>|9,90\n", encoding="cp1252")
+    await fleet.start(
+        fleet.declare("shop").collection(
+            "docs", source, id="no", title="topic", text=["words"], fields={"price": "text"}, separator="|"
+        )
+    )
+    await run(fleet, "update", id="7", fields={"words": "<i>a</i> tent"})
+    [hit] = (await fleet.client.search("tent")).hits
+    assert (hit.id, hit.title, hit.content, hit.metadata["price"]) == ("7", "Refund", "a tent", "9,90")
 
 
 async def test_a_source_may_be_a_function_that_is_called_at_each_start(fleet: Fleet) -> None:

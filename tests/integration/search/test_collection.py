@@ -3,14 +3,17 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fleetfold_child.documents import Document
 from fleetfold_child.index import Collection, DataLock, IndexReport, search_collections
-from fleetfold_child.sources import open_source
+from fleetfold_child.index.preparation import prepare
+from fleetfold_child.index.table import Table
+from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
 from fleetfold_shared.fitting import MAX_ANSWER_BYTES
 from fleetfold_shared.messages.base import encode
@@ -20,6 +23,9 @@ from fleetfold_shared.statistics import StatisticsTable
 from support.search import WordBag, ask, document, statistics_of
 
 DOCUMENTS = [document("1", "a red shoe", "Shoe", price=30), document("2", "a blue hat"), document("3", "red wine")]
+
+
+EMBEDDER = WordBag()
 
 
 class OtherBag(WordBag):
@@ -43,7 +49,7 @@ async def ids(collection: Collection, text: str) -> list[str]:
 
 async def test_what_was_indexed_is_found_at_once_and_after_a_restart(tmp_path: Path) -> None:
     async with await opened(tmp_path) as first:
-        assert await first.index(DOCUMENTS) == IndexReport(taken=3, changed=3)
+        assert await first.index(DOCUMENTS) == IndexReport(taken=3, changed=3, removed=0)
         found = await first.search(ask("red shoe", statistics_of(DOCUMENTS)))
         assert found[0][0].id == "1"
     async with await opened(tmp_path) as second:
@@ -55,7 +61,7 @@ async def test_what_was_indexed_is_found_at_once_and_after_a_restart(tmp_path: P
 async def test_indexing_the_same_again_changes_nothing(collection: Collection) -> None:
     await collection.index(DOCUMENTS)
     epoch = collection.info().epoch
-    assert await collection.index(DOCUMENTS) == IndexReport(taken=3, changed=0)
+    assert await collection.index(DOCUMENTS) == IndexReport(taken=3, changed=0, removed=0)
     assert collection.info().epoch == epoch
 
 
@@ -66,7 +72,9 @@ async def test_concurrent_writes_of_the_same_ids_leave_one_document_each(collect
 
 
 async def test_the_last_of_several_records_of_one_id_wins(collection: Collection) -> None:
-    assert await collection.index([{"id": 1, "text": "first"}, {"id": "1", "text": "last"}]) == IndexReport(2, 2)
+    assert await collection.index([{"id": 1, "text": "first"}, {"id": "1", "text": "last"}]) == IndexReport(
+        2, 2, 0, repeated=1, notes=["record 2: the id '1' is that of record 1; the last one counts"]
+    )
     found = await collection.get("1")
     assert found is not None
     assert found.content == "last"
@@ -109,19 +117,61 @@ async def test_a_sync_makes_the_collection_equal_to_its_source(collection: Colle
     assert await collection._table.count() == 3
 
 
-async def test_a_sync_that_breaks_off_removes_nothing(collection: Collection) -> None:
+async def test_a_bad_record_refuses_all_of_them_where_nothing_is_to_be_left_out(collection: Collection) -> None:
     await collection.index(DOCUMENTS)
-    with pytest.raises(InvalidInput, match="1 records before it were taken"):
-        await collection.sync([{"id": "4"}, {"no": "id"}])
-    assert collection.count == 4
+    for write in (collection.index, collection.sync):
+        with pytest.raises(InvalidInput, match=r"record 2: id: the record has none.*nothing was taken"):
+            await write([{"id": "4"}, {"no": "id"}])
+    assert await collection._committer.index.ids() == {"1", "2", "3"}
 
 
-async def test_a_malformed_line_is_named_and_what_was_before_it_is_in(collection: Collection, tmp_path: Path) -> None:
+async def test_a_sync_that_breaks_off_removes_nothing(collection: Collection) -> None:
+    def broken() -> Iterator[dict[str, str]]:
+        yield {"id": "4"}
+        raise ConnectionError("gone")
+
+    await collection.index(DOCUMENTS)
+    with pytest.raises(
+        InvalidInput, match="raised ConnectionError: gone, after 1 records; 1 records before it were taken"
+    ):
+        await collection.sync(broken(), leave_out=True)
+    assert await collection._committer.index.ids() == {"1", "2", "3", "4"}
+
+
+async def test_a_sync_keeps_the_documents_of_records_that_it_leaves_out(collection: Collection) -> None:
+    await collection.index(DOCUMENTS)
+    report = await collection.sync([DOCUMENTS[0], {"id": 2, "title": {}}], leave_out=True)
+    assert (report.left_out, report.removed) == (1, 1)
+    assert await collection._committer.index.ids() == {"1", "2"}
+    report = await collection.sync([DOCUMENTS[0], {"title": "no id"}], leave_out=True)
+    assert (report.left_out, report.removed) == (1, 0)
+    assert "1 documents that may be gone were kept" in report.notes[-1]
+    assert await collection._committer.index.ids() == {"1", "2"}
+
+
+async def test_documents_of_before_there_was_a_reader_are_read_once(tmp_path: Path) -> None:
+    stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": EMBEDDER.name}
+    table = await Table.open(tmp_path, "docs", EMBEDDER.dimensions, stamp)
+    old = Document("1", "Kettle &amp; cup", "<p>A <b>quiet</b> one</p>", {"sku": "<b>"})
+    await table.write(prepare([old], EMBEDDER))
+    await table.close()
+    async with await opened(tmp_path) as collection:
+        assert await collection.get("1") == Document("1", "Kettle & cup", "A quiet one", {"sku": "<b>"})
+        await collection.index([{"id": "2", "title": "&amp;amp; <b>b</b>"}])
+    async with await opened(tmp_path) as collection:
+        assert await collection.get("2") == Document("2", "&amp; b", "", {})
+
+
+async def test_a_malformed_line_is_named_and_refuses_the_file_or_is_left_out(
+    collection: Collection, tmp_path: Path
+) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text("".join(f'{{"id": {i}, "text": "t{i}"}}\n' for i in range(1200)) + "{oops\n")
-    with pytest.raises(InvalidInput, match=r"d.jsonl:1201: .*; 1200 records before it were taken"):
-        await collection.index(open_source(path))
-    assert collection.count == 1200
+    with pytest.raises(InvalidInput, match=r"d.jsonl:1201: .*; nothing was taken"):
+        await collection.index(path)
+    assert collection.count == 0
+    report = await collection.index(path, leave_out=True)
+    assert (collection.count, report.taken, report.left_out) == (1200, 1200, 1)
 
 
 async def test_statistics_are_those_of_the_documents_after_any_change(collection: Collection) -> None:

@@ -83,6 +83,11 @@ def test_a_bad_parameter_is_refused_by_name(params: dict[str, Any], field: str, 
 async def _untyped(ctx: Context, a) -> None: ...  # type: ignore[no-untyped-def]
 async def _variadic(ctx: Context, *a: int) -> None: ...
 async def _alone() -> None: ...
+async def _without_context(sku: str, quantity: int = 1) -> None: ...
+async def _without_type(sku, quantity: int = 1) -> None: ...  # type: ignore[no-untyped-def]
+async def _by_name_only(*, ctx: Context) -> None: ...
+async def _several(*ctx: Context) -> None: ...
+async def _method(self, ctx: Context) -> None: ...  # type: ignore[no-untyped-def]
 async def _fine(ctx: Context, a: int = 1) -> None: ...
 async def _other(ctx: Context, b: int = 1) -> None: ...
 def _sync(ctx: Context) -> None: ...
@@ -94,6 +99,11 @@ def _sync(ctx: Context) -> None: ...
         (_untyped, {}, "'a' needs a type"),
         (_variadic, {}, "cannot be passed by name"),
         (_alone, {}, "first parameter must be the context"),
+        (_without_context, {}, "not sku: 'str'; write async def _without_context"),
+        (_without_type, {}, "first parameter must be the context, not sku; write async def _without_type"),
+        (_by_name_only, {}, "first parameter must be the context, not ctx: "),
+        (_several, {}, "first parameter must be the context, not \\*ctx: "),
+        (_method, {}, "first parameter must be the context, not self"),
         (_sync, {}, "must be an async function"),
         (_fine, {"name": "Ring"}, "not a usable name"),
         (_fine, {"kind": "twice"}, "there is no kind 'twice'"),
@@ -107,6 +117,24 @@ def test_a_function_that_will_not_do_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=said):
         action(**{"name": "fine", **options})(function)
+
+
+async def _by_custom(context, a: int = 1) -> None: ...  # type: ignore[no-untyped-def]
+async def _unused(_ctx: Context) -> None: ...
+async def _any(it: Any, a: int = 1) -> None: ...
+
+
+@pytest.mark.parametrize("function", [_by_custom, _unused, _any])
+def test_the_context_may_have_any_name_that_says_so(function: Callable[..., Any]) -> None:
+    assert action(name="fine")(function).info.name == "fine"
+
+
+def test_a_check_whose_first_parameter_is_not_the_context_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="the check of fine: its first parameter must be the context, not a: 'int'"):
+        action(name="fine", check=_only_a)(_fine)
+
+
+async def _only_a(a: int) -> None: ...
 
 
 @pytest.fixture

@@ -224,6 +224,10 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
             "keys": [],
             "alpha": None,
             "replica": None,
+            "left_out": 0,
+            "repeated": 0,
+            "without_text": 0,
+            "note": "",
         }
     ]
     assert "v" not in record

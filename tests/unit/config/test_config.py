@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, LogConfig, MasterConfig, load, variables
+from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, LogConfig, MasterConfig, Reading, load, variables
 from fleetfold_shared.errors import InvalidInput
 
 TOML = """
@@ -55,6 +55,23 @@ def test_the_masters_own_collections_are_beside_the_file_and_no_variable(tmp_pat
     file.write_text('[master]\ncollections = { notes = "notes.jsonl" }\n')
     assert load(file, {}).master.collections == {"notes": str(tmp_path / "notes.jsonl")}
     assert "FLEETFOLD_MASTER_COLLECTIONS" not in dict(variables())
+
+
+def test_how_a_collection_is_read_stands_below_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(
+        '[master.reading.notes]\nid = "no"\n'
+        '[[children]]\nname = "shop"\n[children.reading.products]\n'
+        'text = ["topic"]\nfields = { price = "number" }\nformat = "html"\nseparator = ";"\nstrict = true\n'
+    )
+    config = load(file, {})
+    assert config.master.reading == {"notes": Reading(id="no")}
+    assert config.children[0].reading["products"] == Reading(
+        text=["topic"], fields={"price": "number"}, format="html", separator=";", strict=True
+    )
+    file.write_text('[[children]]\nname = "shop"\n[children.reading.products]\nformat = "pdf"\n')
+    with pytest.raises(InvalidInput, match="pdf"):
+        load(file, {})
 
 
 def test_paths_are_relative_to_the_file(file: Path) -> None:

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.sources import SourceLog, records
-from fleetfold_shared.errors import InvalidInput
+from fleetfold.sources import Source, SourceLog
+from fleetfold_child.documents import USUAL
+from fleetfold_child.index import SourceState
+from fleetfold_shared.config import Reading
+
+STATE = SourceState(left_out=1, note="docs.jsonl:7: not JSON")
+
+
+def is_known(log: SourceLog, source: Source) -> bool:
+    return log.known("docs", source, USUAL) is not None
 
 
 @pytest.fixture
@@ -25,54 +33,68 @@ def log_file(tmp_path: Path) -> Path:
 
 def test_a_file_is_known_after_it_was_read_also_to_the_next_process(source: Path, log_file: Path) -> None:
     log = SourceLog(log_file)
-    assert not log.is_known("docs", source)
-    log.remember("docs", source)
-    assert log.is_known("docs", source)
-    assert SourceLog(log_file).is_known("docs", str(source))
-    assert not SourceLog(log_file).is_known("other", source)
+    assert not is_known(log, source)
+    log.remember("docs", source, USUAL, STATE)
+    assert is_known(log, source)
+    assert is_known(SourceLog(log_file), str(source))
+    assert SourceLog(log_file).known("other", source, USUAL) is None
 
 
 @pytest.mark.parametrize("change", ["size", "time", "gone"])
 def test_a_file_that_has_changed_is_not_known(source: Path, log_file: Path, change: str) -> None:
     log = SourceLog(log_file)
-    log.remember("docs", source)
+    log.remember("docs", source, USUAL, STATE)
     if change == "size":
         source.write_text("")
     elif change == "time":
         os.utime(source, ns=(1, 1))
     else:
         source.unlink()
-    assert not log.is_known("docs", source)
+    assert not is_known(log, source)
 
 
 def test_another_file_is_not_known(source: Path, log_file: Path, tmp_path: Path) -> None:
     log = SourceLog(log_file)
-    log.remember("docs", source)
+    log.remember("docs", source, USUAL, STATE)
     other = tmp_path / "other.jsonl"
     other.write_bytes(source.read_bytes())
     os.utime(other, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
-    assert not log.is_known("docs", other)
+    assert not is_known(log, other)
 
 
 def test_a_function_is_never_known(log_file: Path) -> None:
     log = SourceLog(log_file)
-    log.remember("docs", list)
-    assert not log.is_known("docs", list)
+    log.remember("docs", list, USUAL, STATE)
+    assert not is_known(log, list)
 
 
 def test_a_log_that_cannot_be_read_is_an_empty_one(source: Path, log_file: Path) -> None:
     log_file.write_bytes(b'{"docs": ["half a')
     log = SourceLog(log_file)
-    assert not log.is_known("docs", source)
-    log.remember("docs", source)
-    assert SourceLog(log_file).is_known("docs", source)
+    assert not is_known(log, source)
+    log.remember("docs", source, USUAL, STATE)
+    assert is_known(SourceLog(log_file), source)
 
 
-def test_records_of_a_function_are_given_anew_each_time() -> None:
-    given = [{"id": "1"}]
-    assert list(records(lambda: iter(given))) == given  # type: ignore[arg-type]
+def test_a_file_that_is_to_be_read_in_another_way_is_not_known(source: Path, log_file: Path) -> None:
+    log = SourceLog(log_file)
+    log.remember("docs", source, USUAL, STATE)
+    assert log.known("docs", source, Reading(text=["subject"])) is None
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"nothing\.jsonl"):
-        records(tmp_path / "nothing.jsonl")
+def test_a_file_that_was_read_by_other_rules_is_not_known(
+    source: Path, log_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SourceLog(log_file).remember("docs", source, USUAL, STATE)
+    monkeypatch.setattr("fleetfold.sources.READER", "of another release")
+    assert SourceLog(log_file).known("docs", source, USUAL) is None
+
+
+def test_what_was_to_be_said_of_a_file_is_said_again(source: Path, log_file: Path) -> None:
+    SourceLog(log_file).remember("docs", source, USUAL, STATE)
+    assert SourceLog(log_file).known("docs", source, USUAL) == STATE
+
+
+def test_a_log_of_an_older_release_is_an_empty_one(source: Path, log_file: Path) -> None:
+    log_file.write_text('{"docs": ["/docs.jsonl", 7, 8]}')
+    assert not is_known(SourceLog(log_file), source)

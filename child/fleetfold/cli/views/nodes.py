@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fleetfold.cli.sourceremarks import remarks
 from fleetfold.cli.views.signature import signature
-from fleetfold.cli.views.text import ago, cell, grid, joined, ms, state, table
-from fleetfold_shared.messages import NodeRecord, NodeStats
+from fleetfold.cli.views.text import ago, cell, clean, grid, joined, ms, state, table
+from fleetfold_shared.messages import CollectionInfo, NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]
 
@@ -93,7 +94,15 @@ def _collections(node: NodeRecord) -> RenderableType:
     for one in node.description.collections:
         shared = [cell(one.replica or "")] if replicated else []
         made.add_row(cell(one.name), f"{one.documents:,}", ago(one.updated_at), *shared)
-    return made
+    return Group(made, *_source_notes(node.description.collections))
+
+
+def _source_notes(collections: Sequence[CollectionInfo]) -> Iterator[Text]:
+    """What is to be known of the sources, a line for each collection that needs one."""
+    for one in collections:
+        if said := remarks(one):
+            first = f": {one.note}" if one.note and one.note not in said else ""
+            yield Text(clean(f"{one.name}:{said}{first}"), "yellow")
 
 
 def _actions(node: NodeRecord) -> RenderableType:

@@ -1,0 +1,116 @@
+"""Values of fields that were declared to have a type, and the numbers that texts of a CSV column stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from fleetfold_shared.config import FieldType
+from fleetfold_shared.errors import InvalidInput
+
+__all__ = ["INTEGER", "converted", "decimal", "number"]
+
+INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?\Z")
+_GROUPED = re.compile(r"(-?[0-9]{1,3})((?:[.,' \xa0\u202f][0-9]{3})+)?(?:([.,])([0-9]+))?\Z")
+_LARGEST = 2**63
+_EXACT_DIGITS = 15
+_TRUE, _FALSE = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
+
+
+def number(text: str) -> int | float | None:
+    """The number that `text` is: `240`, `-9.5`, `.5`, `1.5e3`. None for what is none, or would not be the same.
+
+    `007`, `+49`, `1e5`, `1,000`, more than 63 bits or 15 digits of a fraction are no numbers: most are identifiers.
+    """
+    if INTEGER.match(text):
+        return int(text) if len(text) < 20 and -_LARGEST <= int(text) < _LARGEST else None
+    if not _DECIMAL.match(text):
+        return None
+    digits = re.sub(r"[eE].*|[-.]", "", text).strip("0")
+    value = float(text)
+    return value if len(digits) <= _EXACT_DIGITS and abs(value) != float("inf") else None
+
+
+def decimal(text: str) -> int | float | None:
+    """The same with a comma before the decimals: `9,90`."""
+    return None if "." in text else number(text.replace(",", ".", 1))
+
+
+def converted(values: Mapping[str, Any], types: Mapping[str, FieldType]) -> dict[str, Any]:
+    """`values` with those that have a declared type in it; `InvalidInput` names one that does not fit."""
+    found = dict(values)
+    for name, kind in types.items():
+        if found.get(name) is not None and found[name] != "":
+            found[name] = _CONVERTERS[kind](found[name], name)
+    return found
+
+
+def _number(value: Any, name: str) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    found = _written_number(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise _refused(name, value, "a number", "write 1234.5")
+    return found
+
+
+def _integer(value: Any, name: str) -> int:
+    found = _number(value, name)
+    if found != int(found):
+        raise _refused(name, value, "a whole number", "declare it as number")
+    return int(found)
+
+
+def _written_number(text: str) -> int | float | None:
+    """A number as people write it, also in groups of three, if it can be read in one way only."""
+    if (plain := number(text)) is not None:
+        return plain
+    match = _GROUPED.match(text)
+    if match is None:
+        return decimal(text)
+    whole, groups, mark, decimals = match.groups()
+    separators = set(re.sub(r"[0-9]", "", groups or ""))
+    ambiguous = groups is not None and len(groups) == 4 and mark is None and separators & {".", ","}
+    if len(separators) > 1 or mark in separators or ambiguous:
+        return None
+    digits = re.sub(r"^(-?)0+(?=[0-9])", r"\1", whole + re.sub(r"[^0-9]", "", groups or ""))
+    return number(f"{digits}.{decimals}" if decimals else digits)
+
+
+def _boolean(value: Any, name: str) -> bool:
+    word = str(value).strip().casefold()
+    if word not in _TRUE | _FALSE:
+        raise _refused(name, value, "true or false", "yes, no, 1 and 0 will do as well")
+    return word in _TRUE
+
+
+def _date(value: Any, name: str) -> str:
+    """The text as it is: dates of ISO 8601 have the order of their texts."""
+    text = str(value).strip()
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            read(text)
+        except ValueError:
+            continue
+        return text
+    raise _refused(name, value, "a date", "write 2024-12-31 or 2024-12-31T12:00:00Z")
+
+
+def _text(value: Any, name: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _refused(name, value, "a text", "leave its type out")
+    return str(value)
+
+
+def _refused(name: str, value: Any, wanted: str, advice: str) -> InvalidInput:
+    shown = repr(value)
+    shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
+    return InvalidInput(f"{name}: expected {wanted}, got {shown}; {advice}", field=name)
+
+
+_CONVERTERS: Mapping[FieldType, Callable[[Any, str], Any]] = {
+    "number": _number, "integer": _integer, "boolean": _boolean, "date": _date, "text": _text,
+}  # fmt: skip
