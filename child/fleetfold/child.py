@@ -107,6 +107,7 @@ class Child:
         self._collections = self._holdings.collections
         self._node: Node | None = None
         self._background = Tasks()
+        self._orderly = True
 
     def collection(
         self,
@@ -166,7 +167,7 @@ class Child:
         `Unauthenticated` when the fleet does not take the node's credentials, or it has none.
         """
         if self._holdings:
-            self._actions.add(builtin_actions(self._holdings.sync))
+            self._actions.add(builtin_actions(self._holdings.sync, lambda: self._holdings.sourced))
         try:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
@@ -182,8 +183,13 @@ class Child:
             raise
         log.info("child.up", node=self.name, documents=self.documents)
 
-    async def stop(self) -> None:
-        """Leave the fleet; what runs gets five seconds to end."""
+    async def stop(self, *, orderly: bool = True) -> None:
+        """Leave the fleet; what runs gets five seconds to end.
+
+        Not `orderly`: the process ends because of something that ran in it. That is a death, and counts for what is
+        still running.
+        """
+        self._orderly = orderly
         if self._node is not None:
             await self._node.stop()
         await self._open.aclose()
@@ -230,7 +236,7 @@ class Child:
             on_change=self._changed,
         )  # fmt: skip
         ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
-        self._open.push_async_callback(ledger.close)
+        self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
         for function in self._prepare:
             await function(ledger.database)
         await self._holdings.fill(self.data)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child import cancelled, notes
+from fleetfold_child import cancelled, kept_results, notes
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
 
@@ -59,6 +59,7 @@ _TABLES = (
         WHERE published = 1 AND finished_at IS NOT NULL
     """,
     *notes.TABLES,
+    *kept_results.TABLES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
@@ -72,6 +73,7 @@ class Row(NamedTuple):
     `incarnation` is the process that runs it, empty when none does. `crashes` counts the deaths of the
     process while this ran, `lone_crashes` those while nothing else did. `answer` is the encoded `CommandResult`.
     `refused` marks the handler's word that nothing has happened, `published` the broker's that it has the result.
+    `kept` is the JSON of what is known of a result that could not travel, where it was looked up.
     """
 
     id: str
@@ -91,6 +93,11 @@ class Row(NamedTuple):
     refused: int
     answer: str | None
     published: int = 0
+    kept: str | None = None
+
+    def value(self) -> Any:
+        """What the finished command has returned, as far as it is known."""
+        return self.result().result if self.kept is None else msgspec.json.decode(self.kept)
 
     def result(self) -> CommandResult:
         """The stored result of a finished command."""
@@ -151,7 +158,7 @@ _FIND = f"SELECT {_COLUMNS} FROM fleetfold_command WHERE id = ?"  # noqa: S608  
 
 def find(connection: sqlite3.Connection, command_id: str) -> Row | None:
     found = connection.execute(_FIND, (command_id,)).fetchone()
-    return None if found is None else Row._make(found)
+    return None if found is None else Row(*found)
 
 
 def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> Row | None:
@@ -161,7 +168,7 @@ def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> R
         " AND (outcome = 'ok' OR state = 'running') ORDER BY outcome IS NULL LIMIT 1",
         (forward_id, but),
     ).fetchone()
-    return None if found is None else Row._make(found)
+    return None if found is None else Row(*found)
 
 
 _BEGIN = """

@@ -19,6 +19,7 @@ from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
 from fleetfold_child.answerer import Answerer
+from fleetfold_child.carrying import without_result
 from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
@@ -27,7 +28,7 @@ from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
 from fleetfold_child.results import ResultLine
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import Forbidden, Unavailable
+from fleetfold_shared.errors import Forbidden, TooLarge, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
@@ -225,7 +226,10 @@ class Node:
         It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
         """
         told = msgspec.structs.replace(result, incarnation=self._described.incarnation, epochs=self.epochs)
-        await self._results.publish(told)
+        try:
+            await self._results.publish(told)
+        except TooLarge as error:  # this broker takes less than others
+            await self._results.publish(without_result(told, error.message))
         self._published.append(result.id)
 
     async def _note_published(self) -> None:

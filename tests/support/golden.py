@@ -33,6 +33,7 @@ _action = m.ActionInfo(
     slots=2,
     retry=_retry,
     heartbeat_s=15.0,
+    result={"type": "object", "properties": {"cancelled": {"type": "boolean"}}},
 )
 _description = m.NodeDescription(
     incarnation="01hzy",
@@ -170,10 +171,18 @@ _step_view = m.StepView(
     attempts=2,
     result={"id": 1},
     error="no such order",
+    would_run=True,
 )
 _entry = m.TimelineEntry(at=1_700_000_001.0, what="step.failed", step="crm", why="no such order")
 _job_node = m.JobNode(
-    node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5, progress=_progress, began=True
+    node="shop",
+    outcome="failed",
+    result={"n": 1},
+    error="no such order",
+    ms=4.5,
+    progress=_progress,
+    began=True,
+    would_run=True,
 )
 _job = m.Job(
     id="job-1",

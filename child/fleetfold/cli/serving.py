@@ -35,6 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALLED = "a signal has come"
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
 
 
@@ -79,7 +80,7 @@ def until_signalled() -> Iterator[None]:
         nonlocal told
         told = True
         forget()
-        task.cancel()
+        task.cancel(SIGNALLED)
 
     for number in SIGNALS:
         loop.add_signal_handler(number, stop)
@@ -182,10 +183,14 @@ async def running_child(
         for target in config.actions:
             child.load(target)
         await child.start()
+    orderly = True
     try:
         yield child
+    except asyncio.CancelledError as cancelled:
+        orderly = SIGNALLED in cancelled.args  # else something that ran here has stopped the event loop
+        raise
     finally:
-        await child.stop()
+        await child.stop(orderly=orderly)
 
 
 def _refuse_undeclared(config: ChildConfig, field: str, names: Iterable[str]) -> None:

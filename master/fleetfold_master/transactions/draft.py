@@ -14,7 +14,7 @@ from fleetfold_shared.templates import fill
 
 __all__ = ["FAILED", "Draft", "waits_for"]
 
-FAILED = frozenset({"failed", "unknown", "parked"})
+FAILED = frozenset({"failed", "unknown", "no_result", "parked"})
 """States of a step after which a transaction that goes forward cannot succeed."""
 
 

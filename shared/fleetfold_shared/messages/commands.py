@@ -16,7 +16,10 @@ __all__ = [
     "JobNode", "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
-Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown"]
+Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown", "no_result"]
+"""`failed` and `rejected`: nothing has happened. `timed_out` and `unknown`: it may have happened. `no_result`: the
+action ran and its effect stands, but its result could not be carried.
+"""
 JobState = Literal["checked", "running", "ok", "failed", "partly", "cancelled"]
 Params = dict[str, Any]
 Share = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5}|(100|[1-9]?[0-9])%)$(?!\n)")]
@@ -117,7 +120,9 @@ class Run(Message, frozen=True, kw_only=True):
 
 
 class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to."""
+    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to. `would_run`: this is a dry
+    run, and the node was told nothing.
+    """
 
     node: str
     outcome: Outcome | None = None
@@ -126,6 +131,7 @@ class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: float | None = None
     progress: Progress | None = None
     began: bool = False
+    would_run: bool = False
 
 
 class Job(Message, frozen=True, kw_only=True, omit_defaults=False):
