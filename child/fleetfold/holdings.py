@@ -81,9 +81,16 @@ class Holdings:
                 log.info("child.ingested", collection=name, taken=report.taken, changed=report.changed)
                 seen.remember(name, declared.source)
 
-    async def sync(self, name: str) -> object:
-        """Make a collection equal to its source; `InvalidInput` for one that has none."""
+    @property
+    def sourced(self) -> list[str]:
+        """The names of the collections that were declared with a source."""
+        return [name for name, declared in self._declared.items() if declared.source is not None]
+
+    async def sync(self, name: str, force: bool = False) -> object:
+        """Make a collection equal to its source; `InvalidInput` for one that has none. With `force` every document is
+        written again.
+        """
         declared = self._declared.get(name)
         if declared is None or declared.source is None:
             raise no_source(name)
-        return await self.collections[name].sync(records(declared.source))
+        return await self.collections[name].sync(records(declared.source), force=force)

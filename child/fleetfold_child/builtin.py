@@ -5,7 +5,7 @@ All are idempotent: run twice with the same parameters, they leave the collectio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,8 +16,8 @@ from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Sync", "builtin_actions", "no_source"]
 
-Sync = Callable[[str], Awaitable[object]]
-"""Makes a collection equal to its source, by the collection's name; returns a report."""
+Sync = Callable[[str, bool], Awaitable[object]]
+"""Makes a collection equal to its source, by the collection's name, with `force` or without; returns a report."""
 
 LONG_S = 3600.0
 
@@ -61,14 +61,22 @@ async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any])
     return Updated(id)
 
 
-def builtin_actions(sync_collection: Sync) -> list[Action[Any, Any]]:
-    """The four of them; `sync_collection` knows the sources."""
+def builtin_actions(sync_collection: Sync, sourced: Callable[[], Sequence[str]]) -> list[Action[Any, Any]]:
+    """The four of them; `sync_collection` knows the sources, `sourced` which collections have one."""
 
     @action(timeout=LONG_S)
-    async def sync(ctx: Context, collection: str) -> Any:
-        """Make a collection equal to the source it was declared with: add, change and remove."""
-        ctx.collection(collection)
-        return await sync_collection(collection)
+    async def sync(ctx: Context, collection: str | None = None, force: bool = False) -> Any:
+        """Make a collection, or without its name all of them, equal to the source: add, change and remove.
+
+        With `force` documents that have not changed are written again too. The report of one collection; of all of
+        them, their reports by name.
+        """
+        if collection is not None:
+            ctx.collection(collection)
+            return await sync_collection(collection, force)
+        if not (names := sourced()):
+            raise InvalidInput("collection: none here has a source to sync with; declare one", field="collection")
+        return {name: await sync_collection(name, force) for name in names}
 
     return [index, delete, update, sync]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -188,14 +189,15 @@ class Collection:
         """
         return await ingest(records, id_field, self._put, set())
 
-    async def sync(self, records: Records, *, id_field: str = "id") -> IndexReport:
-        """Make the collection equal to `records`: index all of them, then remove the documents they did not name.
+    async def sync(self, records: Records, *, id_field: str = "id", force: bool = False) -> IndexReport:
+        """Make the collection equal to `records`: index all of them, then remove the documents they did not name. With
+        `force` those that are the same as before are analysed, embedded and written again too.
 
         At a malformed record it stops as `index` does, and removes nothing. What others index meanwhile stays.
         """
         before = await self._committer.index.ids()
         seen: set[str] = set()
-        report = await ingest(records, id_field, self._put, seen)
+        report = await ingest(records, id_field, partial(self._put, force=force), seen)
         removed = await self.delete(before - seen)
         return IndexReport(report.taken, report.changed, removed)
 
@@ -254,8 +256,8 @@ class Collection:
         sizes = centroids.sizes.tolist()
         return msgspec.structs.replace(chunk, centroids=pack_centroids(centroids), sizes=sizes)
 
-    async def _put(self, batch: Sequence[Document]) -> int:
-        return await self._write([Put(document) for document in batch]) if batch else 0
+    async def _put(self, batch: Sequence[Document], *, force: bool = False) -> int:
+        return await self._write([Put(document, force) for document in batch]) if batch else 0
 
     async def _write(self, changes: Sequence[Change]) -> int:
         """How many of the changes made a difference; raises the first refusal."""

@@ -79,7 +79,7 @@ class RunsApi:
 
     def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:
         """The job as it would begin."""
-        nodes = [JobNode(target.node) for target in targets]
+        nodes = [JobNode(target.node, would_run=True) for target in targets]
         return Job(
             id=ask.id, action=ask.action, params=ask.params, state="checked", nodes=nodes, caller=who.name,
             created_at=self._clock.wall(),

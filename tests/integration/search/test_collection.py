@@ -109,6 +109,15 @@ async def test_a_sync_makes_the_collection_equal_to_its_source(collection: Colle
     assert await collection._table.count() == 3
 
 
+async def test_a_forced_sync_writes_what_has_not_changed_too(collection: Collection) -> None:
+    await collection.index(DOCUMENTS)
+    assert await collection.sync(DOCUMENTS) == IndexReport(taken=len(DOCUMENTS), changed=0, removed=0)
+    version = await collection._table.count()
+    report = await collection.sync(DOCUMENTS, force=True)
+    assert report == IndexReport(taken=len(DOCUMENTS), changed=len(DOCUMENTS), removed=0)
+    assert (collection.count, await collection._table.count()) == (len(DOCUMENTS), version)
+
+
 async def test_a_sync_that_breaks_off_removes_nothing(collection: Collection) -> None:
     await collection.index(DOCUMENTS)
     with pytest.raises(InvalidInput, match="1 records before it were taken"):

@@ -45,8 +45,8 @@ def cell(value: object, style: str = "") -> Text:
 
 
 def state(value: str) -> Text:
-    """A state or an outcome; in red what is none of the known good or harmless ones."""
-    return Text(value, style=_COLOUR.get(value, "red"))
+    """A state or an outcome; in red what is none of the known good or harmless ones; `checked` is a dry run."""
+    return Text("would run" if value == "checked" else value, style=_COLOUR.get(value, "red"))
 
 
 def ms(value: float | None) -> str:
