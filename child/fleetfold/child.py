@@ -41,6 +41,7 @@ from fleetfold_child.index import DataLock
 from fleetfold_child.ledger import Ledger, check_kept
 from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
+from fleetfold_child.node_audit import LEDGER
 from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
@@ -49,6 +50,7 @@ from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
+from fleetfold_shared.redaction import Redactor
 
 __all__ = ["Child"]
 
@@ -68,6 +70,7 @@ class Child:
 
     `databases` are the application's own, a URL by name, for actions with `database=`; `$FLEETFOLD_DATABASE_NAME` or
     `$FLEETFOLD_DATABASE_NAME_FILE` comes before the URL given here, so that a password need not stand in code.
+    What one of the regular expressions in `redact` finds in an error is `[redacted]` before it leaves the node.
     `ledger_days` is how long is remembered what has ended: longer than anybody sends a command again or undoes it.
     """
 
@@ -89,6 +92,7 @@ class Child:
         key: str | Path | None = None,
         databases: Mapping[str, str] | None = None,
         ledger_days: float = 30.0,
+        redact: Sequence[str] = (),
     ) -> None:
         self.name = check_node_name(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
@@ -103,6 +107,7 @@ class Child:
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
         self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
+        self._redact = Redactor(redact)
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
         self._node: Node | None = None
@@ -175,7 +180,7 @@ class Child:
             databases = await self._open_databases()
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s,
+                databases, self._kept_s, self._redact,
             )  # fmt: skip
             await node.start()
         except BaseException:
@@ -235,7 +240,7 @@ class Child:
             self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
             on_change=self._changed,
         )  # fmt: skip
-        ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
+        ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
         self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
         for function in self._prepare:
             await function(ledger.database)

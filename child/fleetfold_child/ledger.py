@@ -48,7 +48,8 @@ class Ledger:
     `elsewhere`: actions may take effect in databases of the application's too.
     """
 
-    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str], path: Path) -> None:
+        self.path = path
         self.database = NodeDatabase(writer)
         self._writer = writer
         self._incarnation = incarnation
@@ -76,7 +77,7 @@ class Ledger:
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects)
+        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects, path)
 
     async def close(self, *, orderly: bool = True) -> None:
         """Finish what was submitted. What is still running is left to be run again; after an `orderly` stop with no

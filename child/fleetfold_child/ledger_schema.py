@@ -9,7 +9,7 @@ import msgspec
 
 from fleetfold_child import cancelled, kept_results, notes
 from fleetfold_shared.errors import Conflict
-from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
+from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
     "Row", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_undoing", "forget", "insert_done",
@@ -41,7 +41,9 @@ _TABLES = (
         answer TEXT,
         published INTEGER NOT NULL DEFAULT 0,
         admitted_at REAL NOT NULL,
-        finished_at REAL
+        finished_at REAL,
+        caller TEXT NOT NULL DEFAULT '',
+        role TEXT NOT NULL DEFAULT ''
     )
     """,
     cancelled.TABLE,
@@ -63,7 +65,7 @@ _TABLES = (
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
-    " lone_crashes, outcome, refused, answer, published"
+    " lone_crashes, outcome, refused, answer, published, caller, role"
 )
 
 
@@ -93,6 +95,8 @@ class Row(NamedTuple):
     refused: int
     answer: str | None
     published: int = 0
+    caller: str = ""
+    role: str = ""
     kept: str | None = None
 
     def value(self) -> Any:
@@ -110,6 +114,7 @@ class Row(NamedTuple):
         return Command(
             id=self.id, attempt=self.attempt, action=self.action, params=params, epoch=self.epoch,
             compensates=self.compensates, timeout_s=self.timeout_s,
+            caller=Caller(self.caller, self.role) if self.caller else None,
         )  # fmt: skip
 
 
@@ -124,11 +129,20 @@ def create(connection: sqlite3.Connection) -> None:
     """Make the tables if they are not there; `Conflict` if a newer fleetfold has written them."""
     for statement in _TABLES:
         connection.execute(statement)
+    _add_columns(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
         connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (_VERSION,))
     elif found > _VERSION:
         raise Conflict(f"node.db: written by a newer fleetfold (schema {found}, this one knows {_VERSION}); upgrade")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Those that files of an earlier version lack."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(fleetfold_command)")}
+    for name in ("caller", "role"):
+        if name not in there:
+            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
 def recover(connection: sqlite3.Connection) -> None:
@@ -173,8 +187,9 @@ def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> R
 
 _BEGIN = """
     INSERT INTO fleetfold_command
-        (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at)
-    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
+        (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at,
+         caller, role)
+    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         starts = excluded.starts, incarnation = excluded.incarnation, epoch = excluded.epoch,
         attempt = excluded.attempt, params = excluded.params
@@ -189,7 +204,7 @@ def begin(
         _BEGIN,
         (
             command.id, command.action, kind, starts, incarnation, command.epoch, command.attempt,
-            command.compensates, _text(command.params), command.timeout_s, now,
+            command.compensates, _text(command.params), command.timeout_s, now, *_caller(command),
         ),
     )  # fmt: skip
 
@@ -210,8 +225,8 @@ def store_result(connection: sqlite3.Connection, result: CommandResult, now: flo
 _DONE = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, outcome, answer, published,
-         admitted_at, finished_at)
-    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?)
+         admitted_at, finished_at, caller, role)
+    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, incarnation = '', starts = excluded.starts, outcome = excluded.outcome,
         answer = excluded.answer, published = excluded.published, finished_at = excluded.finished_at
@@ -233,7 +248,7 @@ def insert_done(
         _DONE,
         (
             command.id, command.action, kind, state, result.starts, command.epoch, command.attempt,
-            command.compensates, result.outcome, _text(result), published, now, now,
+            command.compensates, result.outcome, _text(result), published, now, now, *_caller(command),
         ),
     )  # fmt: skip
 
@@ -248,6 +263,10 @@ def release(connection: sqlite3.Connection, command_id: str) -> None:
 def forget(connection: sqlite3.Connection, command_id: str) -> None:
     """It was never heard of."""
     connection.execute("DELETE FROM fleetfold_command WHERE id = ?", (command_id,))
+
+
+def _caller(command: Command) -> tuple[str, str]:
+    return ("", "") if command.caller is None else (command.caller.name, command.caller.role)
 
 
 def _text(value: object) -> str:

@@ -24,6 +24,7 @@ from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.node_audit import read_node_audit
 from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
 from fleetfold_child.results import ResultLine
@@ -38,9 +39,11 @@ from fleetfold_shared.messages import (
     Heartbeat,
     Join,
     Joined,
+    NodeAuditEntry,
     NodeDescription,
     ProgressReport,
 )  # fmt: skip
+from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.waves import waves
 
 __all__ = ["Node"]
@@ -67,6 +70,7 @@ class Node:
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
         answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
+        redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -80,6 +84,7 @@ class Node:
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
+        self._redact = redact or Redactor()
         self._deliveries = Deliveries(bus, self._name, self._execute)
         self._kept = Kept(bus)
         self._results = ResultLine(self._kept, bus.subjects.result(self._name))
@@ -142,6 +147,10 @@ class Node:
         for result in stopped.results:
             self._tasks.spawn(self._publish(result))
         return stopped.verdicts
+
+    async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
+        """The latest commands in the ledger, oldest first."""
+        return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
 
     def join_again(self) -> None:
         """The master does not know this node: it has lost its store."""
@@ -225,7 +234,12 @@ class Node:
 
         It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
         """
-        told = msgspec.structs.replace(result, incarnation=self._described.incarnation, epochs=self.epochs)
+        told = msgspec.structs.replace(
+            result,
+            incarnation=self._described.incarnation,
+            epochs=self.epochs,
+            error=result.error and self._redact(result.error),
+        )
         try:
             await self._results.publish(told)
         except TooLarge as error:  # this broker takes less than others

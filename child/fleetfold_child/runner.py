@@ -187,6 +187,7 @@ class Runner:
             reporter=course.reporter,
             forward=admission.undoes,
             notebook=course.notebook,
+            caller=command.caller,
         )
         try:
             return await self._within(limits, action, context, params)

@@ -129,6 +129,7 @@ from fleetfold_shared.messages.letters import (
     LetterRetry,
 )
 from fleetfold_shared.messages.masters import MasterInfo, MasterList, MasterListed, MasterState
+from fleetfold_shared.messages.node_audit import NodeAuditAsk, NodeAudited, NodeAuditEntry
 from fleetfold_shared.messages.nodes import (
     ActionInfo,
     ActionKind,
@@ -226,6 +227,7 @@ from fleetfold_shared.messages.transactions import (
 )
 from fleetfold_shared.messages.work import (
     Callback,
+    Caller,
     CancelAsk,
     Cancelled,
     CancelVerdict,
@@ -261,6 +263,7 @@ __all__ = [
     "CacheWarm",
     "CacheWarmed",
     "Callback",
+    "Caller",
     "CancelAsk",
     "CancelVerdict",
     "Cancelled",
@@ -340,6 +343,9 @@ __all__ = [
     "Misfire",
     "NodeAnswer",
     "NodeApprove",
+    "NodeAuditAsk",
+    "NodeAuditEntry",
+    "NodeAudited",
     "NodeDescription",
     "NodeExplained",
     "NodeGet",

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.work import Callback, Progress, RetryPolicy
+from fleetfold_shared.messages.work import Callback, Caller, Progress, RetryPolicy
 
 __all__ = [
     "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed",
@@ -34,6 +34,7 @@ class Command(Message, frozen=True, kw_only=True):
     its params may hold `{{field}}` of that command's stored result, which the node fills itself. `start_within_s`
     counts from when the broker stored the message: a command found older is not started. `timeout_s` is for one try,
     `overall_s` for all of them since the broker stored it, and `heartbeat_s` the longest between two words of progress.
+    `caller` asked for it: the owner of a schedule, where that has fired; of a compensation, who ran the transaction.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Command(Message, frozen=True, kw_only=True):
     heartbeat_s: float | None = None
     overall_s: float | None = None
     retry: RetryPolicy | None = None
+    caller: Caller | None = None
 
 
 class CommandResult(Message, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ __all__ = [
 NONE = "-"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOUR = {
-    "started": "cyan", "due": "cyan", "queued": "cyan",
+    "started": "cyan", "accepted": "cyan", "due": "cyan", "queued": "cyan",
     "active": "green", "ok": "green", "done": "green", "committed": "green", "yes": "green",
     "pending": "yellow", "inactive": "yellow", "maintenance": "yellow", "partial": "yellow", "partly": "yellow",
     "running": "cyan", "compensating": "yellow", "compensated": "yellow", "rolled_back": "yellow", "waiting": "dim",
