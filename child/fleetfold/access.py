@@ -27,6 +27,9 @@ from fleetfold_shared.messages import (
     KeyRevoked,
     KeyRotate,
     NodeApprove,
+    NodeAuditAsk,
+    NodeAudited,
+    NodeAuditEntry,
     NodeInvite,
     NodeInvited,
     NodeRecord,
@@ -51,6 +54,13 @@ class AccessCalls(Caller):
     async def access_stats(self) -> AccessStats:
         """How many were let in, and how many refused and why, since the master's start."""
         return await self._ask("access.stats", AccessStatsAsk(), AccessStats)
+
+    async def node_audit(self, name: str, *, since: float | None = None, limit: int = 50) -> list[NodeAuditEntry]:
+        """What the node itself has written down of its latest commands, oldest first: who asked it for what.
+
+        `since` is in Unix seconds. A caller that the masters' `audit` does not know of has been forged.
+        """
+        return (await self._ask("nodes.audit", NodeAuditAsk(node=name, since=since, limit=limit), NodeAudited)).entries
 
     async def invite(
         self, name: str, *, expires_s: float = 3600.0, uses: int = 1, only: Sequence[Capability] = CAPABILITIES

@@ -10,7 +10,8 @@ from fleetfold.caller import ANSWER_S, Caller
 from fleetfold.searching import which
 from fleetfold_broker.parts import Part, in_parts
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Answered, Ask, AskPart, WhichNodes, decode, encode
+from fleetfold_shared.messages import Answered, Ask, AskPart, WhichNodes, decode
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["AskCalls", "Asking"]
 
@@ -100,7 +101,7 @@ class AskCalls(Caller):
 
     async def _parts(self, ask: Ask, timeout_s: float) -> AsyncGenerator[AskPart | Answered, None]:
         subject = self._bus.subjects.api(self._bus.caller, "ask.question")
-        async with aclosing(in_parts(self._bus, subject, encode(ask), timeout_s, SILENCE_S)) as parts:
+        async with aclosing(in_parts(self._bus, subject, encode_exactly(ask), timeout_s, SILENCE_S)) as parts:
             async for part in self._told(parts):
                 if part.last:
                     self._note_limit(part.headers)

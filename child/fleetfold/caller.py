@@ -12,7 +12,8 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import LIMIT, REMAINING
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, RateLimited, Unavailable
-from fleetfold_shared.messages import Message, decode, encode
+from fleetfold_shared.messages import Message, decode
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["ANSWER_S", "LONG_POLL_S", "Caller", "RateLimit", "pause_s", "wait_ms"]
 
@@ -62,7 +63,7 @@ class Caller:
     async def _ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
         subject = self._bus.subjects.api(self._bus.caller, verb)
         try:
-            answer = await self._bus.ask(subject, encode(ask), timeout_s)
+            answer = await self._bus.ask(subject, encode_exactly(ask), timeout_s)
         except Unavailable as error:
             raise self._no_master(error) from None
         self._note_limit(answer.headers or {})

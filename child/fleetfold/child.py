@@ -41,6 +41,7 @@ from fleetfold_child.index import DataLock
 from fleetfold_child.ledger import Ledger, check_kept
 from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
+from fleetfold_child.node_audit import LEDGER
 from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
@@ -49,6 +50,7 @@ from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
+from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.refusals import typed
 
 __all__ = ["Child"]
@@ -69,6 +71,7 @@ class Child:
 
     `databases` are the application's own, a URL by name, for actions with `database=`; `$FLEETFOLD_DATABASE_NAME` or
     `$FLEETFOLD_DATABASE_NAME_FILE` comes before the URL given here, so that a password need not stand in code.
+    What one of the regular expressions in `redact` finds in an error is `[redacted]` before it leaves the node.
     `ledger_days` is how long is remembered what has ended: longer than anybody sends a command again or undoes it.
     """
 
@@ -90,6 +93,7 @@ class Child:
         key: str | Path | None = None,
         databases: Mapping[str, str] | None = None,
         ledger_days: float = 30.0,
+        redact: Sequence[str] = (),
     ) -> None:
         self.name = check_node_name(name, "name")
         self._url, self._prefix, self._embedder = url, prefix, embedder
@@ -104,10 +108,12 @@ class Child:
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
         self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
+        self._redact = Redactor(redact)
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
         self._node: Node | None = None
         self._background = Tasks()
+        self._orderly = True
 
     def collection(
         self,
@@ -193,7 +199,7 @@ class Child:
         """
         self._holdings.check_files()
         if self._holdings:
-            self._actions.add(builtin_actions(self._holdings.sync))
+            self._actions.add(builtin_actions(self._holdings.sync, lambda: self._holdings.sourced))
         try:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
@@ -201,7 +207,7 @@ class Child:
             databases = await self._open_databases()
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s,
+                databases, self._kept_s, self._redact,
             )  # fmt: skip
             await node.start()
         except BaseException:
@@ -209,8 +215,13 @@ class Child:
             raise
         log.info("child.up", node=self.name, documents=self.documents)
 
-    async def stop(self) -> None:
-        """Leave the fleet; what runs gets five seconds to end."""
+    async def stop(self, *, orderly: bool = True) -> None:
+        """Leave the fleet; what runs gets five seconds to end.
+
+        Not `orderly`: the process ends because of something that ran in it. That is a death, and counts for what is
+        still running.
+        """
+        self._orderly = orderly
         if self._node is not None:
             await self._node.stop()
         await self._open.aclose()
@@ -256,8 +267,8 @@ class Child:
             self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
             on_change=self._changed,
         )  # fmt: skip
-        ledger = await Ledger.open(self.data / "node.db", incarnation=self._describing.incarnation)
-        self._open.push_async_callback(ledger.close)
+        ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
+        self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
         for function in self._prepare:
             await function(ledger.database)
         await self._holdings.fill(self.data)

@@ -90,15 +90,22 @@ class Holdings:
                 collection = self.collections[name]
                 await fill(collection, declared.source, seen, partial(collection.index, leave_out=True))
 
-    async def sync(self, name: str, *, strict: bool = False) -> object:
+    @property
+    def sourced(self) -> list[str]:
+        """The names of the collections that were declared with a source."""
+        return [name for name, declared in self._declared.items() if declared.source is not None]
+
+    async def sync(self, name: str, *, strict: bool = False, force: bool = False) -> object:
         """Make a collection equal to its source; `InvalidInput` for one that has none.
 
-        A bad record is left out and told in the report; `strict` refuses the whole source instead.
+        A bad record is left out and told in the report; `strict` refuses the whole source instead. With `force` every
+        document is written again.
         """
         declared = self._declared.get(name)
         if declared is None or declared.source is None:
             raise no_source(name)
         collection = self.collections[name]
-        report = await collection.sync(await records(declared.source, name), leave_out=not strict)
+        source = await records(declared.source, name)
+        report = await collection.sync(source, leave_out=not strict, force=force)
         told(collection, report)
         return report

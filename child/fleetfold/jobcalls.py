@@ -9,7 +9,8 @@ from contextlib import aclosing
 from fleetfold.caller import ANSWER_S, Caller, pause_s
 from fleetfold_broker.parts import in_parts
 from fleetfold_shared.errors import DeadlineExceeded, RateLimited, Unavailable
-from fleetfold_shared.messages import Job, JobCancel, JobFollow, decode, encode
+from fleetfold_shared.messages import Job, JobCancel, JobFollow, decode
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["JobCalls"]
 
@@ -47,7 +48,7 @@ class JobCalls(Caller):
         """What one request tells."""
         subject = self._bus.subjects.api(self._bus.caller, "jobs.follow")
         ask = JobFollow(id=key, wait_ms=round(FOLLOW_S * 1000))
-        async with aclosing(in_parts(self._bus, subject, encode(ask), FOLLOW_S + ANSWER_S, SILENCE_S)) as parts:
+        async with aclosing(in_parts(self._bus, subject, encode_exactly(ask), FOLLOW_S + ANSWER_S, SILENCE_S)) as parts:
             async for part in parts:
                 if part.last:
                     self._note_limit(part.headers)

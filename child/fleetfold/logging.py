@@ -10,17 +10,24 @@ import structlog
 from structlog.typing import Processor
 
 from fleetfold_shared.config import LogFormat, LogLevel
+from fleetfold_shared.redaction import Redactor
 
 __all__ = ["configure"]
 
 
-def configure(level: LogLevel, format: LogFormat = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+def configure(
+    level: LogLevel,
+    format: LogFormat = "auto",  # noqa: A002
+    stream: TextIO | None = None,
+    redact: Redactor | None = None,
+) -> None:
     """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`.
 
-    Tracebacks are plain and never show local variables: these hold documents and credentials.
+    What `redact` finds in a text is not written. Tracebacks are plain and never show local variables: these hold
+    documents and credentials.
     """
     stream = stream or sys.stderr
-    renderer = _renderer(format, stream)
+    renderer = [*_redacting(redact), *_renderer(format, stream)]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_shared(), *renderer],
@@ -29,6 +36,11 @@ def configure(level: LogLevel, format: LogFormat = "auto", stream: TextIO | None
         cache_logger_on_first_use=True,
     )
     _configure_libraries(max(threshold, logging.WARNING), renderer, stream)
+
+
+def _redacting(redact: Redactor | None) -> list[Processor]:
+    """Tracebacks become texts first, so that they are looked at too."""
+    return [structlog.processors.format_exc_info, redact.in_log] if redact else []
 
 
 def _shared() -> list[Processor]:

@@ -30,8 +30,8 @@ from fleetfold_shared.messages import (
     TransactionView,
     TransactionWait,
     decode,
-    encode,
 )
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["Steps", "TransactionCalls"]
 
@@ -119,7 +119,7 @@ class TransactionCalls(Caller):
     async def _news(self, ask: TransactionFollow) -> AsyncGenerator[TransactionNews | TransactionView, None]:
         subject, timeout_s = self._bus.subjects.api(self._bus.caller, "tx.follow"), ask.wait_ms / 1000 + ANSWER_S
         try:
-            async with aclosing(in_parts(self._bus, subject, encode(ask), timeout_s, ANSWER_S)) as parts:
+            async with aclosing(in_parts(self._bus, subject, encode_exactly(ask), timeout_s, ANSWER_S)) as parts:
                 async for part in parts:
                     yield decode(part.data, TransactionView) if part.last else decode(part.data, TransactionNews)
         except Unavailable as error:

@@ -23,6 +23,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from fleetfold_child.context import Context
 from fleetfold_child.parameters import Parameters
+from fleetfold_child.result_type import result_schema
 from fleetfold_child.work_options import WorkOptions
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
 from fleetfold_shared.ids import check_slug
@@ -134,7 +135,7 @@ def _make(
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     info = ActionInfo(
         name, parameters.schema, options.kind, float(options.timeout), summary,
-        options.destructive, options.slots, options.retry, options.heartbeat,
+        options.destructive, options.slots, options.retry, options.heartbeat, result_schema(function, name),
     )  # fmt: skip
     return Action(info, function, parameters, check, takes, float(options.cancel_grace), database)
 

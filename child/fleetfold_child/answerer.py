@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+from fleetfold_child.containment import contained_tasks, is_from_outside
 from fleetfold_shared.errors import DeadlineExceeded, InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, Passage
 
@@ -30,11 +31,17 @@ async def answered(answerer: Answerer | None, ask: NodeQuestion, timeout_s: floa
     """What `answerer` says to the question, within `timeout_s`."""
     if answerer is None:
         raise NotFound("by: this node does not answer questions itself", field="by")
+    task = asyncio.current_task()
     try:
         async with asyncio.timeout(timeout_s):
-            text = await answerer(ask.question, ask.passages)
+            with contained_tasks():
+                text = await answerer(ask.question, ask.passages)
     except TimeoutError:
         raise DeadlineExceeded("the node's answerer did not end in time") from None
+    except BaseException as error:
+        if isinstance(error, Exception) or is_from_outside(error, task):
+            raise
+        raise InternalError(f"the node's answerer raised {type(error).__name__}") from error
     if not isinstance(text, str):
         raise InternalError(f"the node's answerer gives {type(text).__name__}, not text")
     return NodeAnswer(text=text)

@@ -5,7 +5,7 @@ All are idempotent: run twice with the same parameters, they leave the collectio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ __all__ = ["Sync", "builtin_actions", "no_source"]
 class Sync(Protocol):
     """Makes a collection equal to its source, by the collection's name; returns a report."""
 
-    def __call__(self, name: str, *, strict: bool) -> Awaitable[object]: ...
+    def __call__(self, name: str, *, strict: bool, force: bool) -> Awaitable[object]: ...
 
 
 LONG_S = 3600.0
@@ -73,14 +73,22 @@ async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any])
     return Updated(id)
 
 
-def builtin_actions(sync_collection: Sync) -> list[Action[Any, Any]]:
-    """The four of them; `sync_collection` knows the sources."""
+def builtin_actions(sync_collection: Sync, sourced: Callable[[], Sequence[str]]) -> list[Action[Any, Any]]:
+    """The four of them; `sync_collection` knows the sources, `sourced` which collections have one."""
 
     @action(timeout=LONG_S)
-    async def sync(ctx: Context, collection: str, strict: bool = False) -> Any:
-        """Make a collection equal to the source it was declared with: add, change and remove."""
-        ctx.collection(collection)
-        return await sync_collection(collection, strict=strict)
+    async def sync(ctx: Context, collection: str | None = None, strict: bool = False, force: bool = False) -> Any:
+        """Make a collection, or without its name all of them, equal to the source: add, change and remove.
+
+        With `strict` a bad record refuses the whole source. With `force` documents that have not changed are written
+        again too. The report of one collection; of all of them, their reports by name.
+        """
+        if collection is not None:
+            ctx.collection(collection)
+            return await sync_collection(collection, strict=strict, force=force)
+        if not (names := sourced()):
+            raise InvalidInput("collection: none here has a source to sync with; declare one", field="collection")
+        return {name: await sync_collection(name, strict=strict, force=force) for name in names}
 
     return [index, delete, update, sync]
 

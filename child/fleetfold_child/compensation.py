@@ -15,6 +15,9 @@ the row of the command it names, the forward command:
     failed at its first start, others  nothing known to undo: ok**     run
     failed at a later one, others      unknown: for an operator        run
     timed_out or unknown, others       unknown: for an operator        run
+    no_result                          fill from what was kept of the  run
+                                       result, or unknown: for an
+                                       operator
     undone before, by another id       ok
 
 (* if it is `once`, that settles it as unknown, or asks its check. ** if it has noted something, but not all that the
@@ -77,7 +80,7 @@ def undone(forward: Row, notes: Sequence[Note]) -> Forward:
     result = None if forward.answer is None else forward.result()
     return Forward(
         id=forward.id, action=forward.action, outcome=result.outcome if result else "unknown", starts=forward.starts,
-        result=result.result if result else None, log=log_of(notes), notes=notes,
+        result=forward.value() if result else None, log=log_of(notes), notes=notes,
     )  # fmt: skip
 
 
@@ -107,8 +110,9 @@ def _undo_unfinished(
 
 def _undo_finished(command: Command, row: Row | None, forward: Row, plan: Plan, log: Mapping[str, Any]) -> Admission:
     result = forward.result()
-    if result.outcome == "ok" or _in_log(command, log):
-        scope = result.result if isinstance(result.result, dict) else {"result": result.result}
+    if result.outcome == "ok" or forward.kept is not None or _in_log(command, log):
+        value = forward.value()
+        scope = value if isinstance(value, dict) else {"result": value}
         return _filled(command, row, plan, {**scope, "log": log} if log else scope)
     by_log = any(path.startswith("log.") for path in _placeholders(command))
     if result.outcome == "failed" and forward.starts == 1 and not (by_log and result.noted):
@@ -123,7 +127,7 @@ def _filled(command: Command, row: Row | None, plan: Plan, scope: Mapping[str, A
     try:
         return start(command, row, plan, fill(command.params, scope))
     except InvalidInput as error:
-        return settle(command, row, "rejected", error.message)
+        return settle(command, row, "rejected", error.message, code="bad_params")
 
 
 def _may_be_elsewhere(forward: Row | None) -> bool:

@@ -14,6 +14,7 @@ from fleetfold_child.notes import Forward, Notebook
 from fleetfold_child.progress import Reporter
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.ids import key_of
+from fleetfold_shared.messages import Caller
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,7 +49,8 @@ class Context:
     that recognise a repeated request. `starts` is how often the command was begun, this time included, but for
     tries that failed and left nothing behind; `attempt` is which try of its retry policy this is, from 1, and begins
     anew when the node died. `log` has the command bound. `forward` is what a rollback may know of the command it
-    undoes; None for any other command.
+    undoes; None for any other command. `caller` is who asked for it, by name and role: the owner of a schedule that
+    has fired, or who ran the transaction that is undone; None where the master does not say.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Context:
         session: AsyncSession | None = None,
         forward: Forward | None = None,
         notebook: Notebook | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self.node = node
         self.command_id = command_id
@@ -84,6 +87,7 @@ class Context:
         self._collections = collections or {}
         self._session = session
         self.forward = forward
+        self.caller = caller
         self._notebook = notebook or Notebook()
 
     @cached_property

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
 from fleetfold_child.cancelling import by_whom, while_interrupted, while_running
@@ -18,7 +16,7 @@ from fleetfold_child.tries import TIMEOUT, names_of
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
-__all__ = ["Ending", "never_begun", "one_line", "raised", "result_of", "returned", "stopped"]
+__all__ = ["Ending", "never_begun", "one_line", "raised", "result_of", "stopped"]
 
 MOST_ERROR_CHARS = 2000
 
@@ -26,7 +24,7 @@ MOST_ERROR_CHARS = 2000
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a handler ended. `refused`: by its own word nothing has happened. `names`: what a retry policy may call it,
-    if another try could help.
+    if another try could help. `kept` is what a rollback may know of a result that could not be carried.
     """
 
     outcome: Outcome
@@ -34,21 +32,10 @@ class Ending:
     error: str | None = None
     refused: bool = False
     names: frozenset[str] = frozenset()
+    kept: Any = None
 
 
-def returned(value: Any, max_bytes: int) -> Ending:
-    """The handler's value as a result, if it can be said in `max_bytes` of JSON."""
-    try:
-        plain = msgspec.to_builtins(value, str_keys=True)
-        size = len(msgspec.json.encode(plain))
-    except (TypeError, ValueError, RecursionError) as reason:
-        return Ending("failed", error=f"its result cannot be said in JSON: {reason}")
-    if size > max_bytes:
-        return Ending("failed", error=f"its result is {size} bytes of JSON; at most {max_bytes} can travel")
-    return Ending("ok", plain)
-
-
-def raised(error: Exception, limits: Limits, action: AnyAction, context: Context, *, ended: bool) -> Ending:
+def raised(error: BaseException, limits: Limits, action: AnyAction, context: Context, *, ended: bool) -> Ending:
     """What the handler raised, or was made to by the limits that `ended` it."""
     if ended and (told := stopped(action, context)) is not None:
         return told

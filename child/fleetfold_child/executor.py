@@ -36,7 +36,7 @@ class Stopped(NamedTuple):
 class Executor:
     """The node's commands, at most `concurrency` of them at once.
 
-    `collections` are those that `ctx.collection` gives out. A result over `max_result_bytes` of JSON is `failed`.
+    `collections` are those that `ctx.collection` gives out. A result over `max_result_bytes` of JSON is not carried.
     A command during which the process died `max_lone_crashes` times while nothing else was running is `unknown`.
     `reports` tells how far commands have come; `randomly` shortens the waits between their tries.
     """

@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from fleetfold_child import admission as rules
-from fleetfold_child import cancelled, cancelling, compensation
+from fleetfold_child import cancelled, cancelling, compensation, kept_results
 from fleetfold_child import ledger_results as results
 from fleetfold_child import ledger_schema as schema
 from fleetfold_child import notes as notebooks
@@ -47,7 +48,8 @@ class Ledger:
     `elsewhere`: actions may take effect in databases of the application's too.
     """
 
-    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str], path: Path) -> None:
+        self.path = path
         self.database = NodeDatabase(writer)
         self._writer = writer
         self._incarnation = incarnation
@@ -75,12 +77,15 @@ class Ledger:
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects)
+        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects, path)
 
-    async def close(self) -> None:
-        """Finish what was submitted. What is still running is left to be run again, with no crash counted."""
+    async def close(self, *, orderly: bool = True) -> None:
+        """Finish what was submitted. What is still running is left to be run again; after an `orderly` stop with no
+        crash counted. It was not orderly when the process ends because of something that ran in it.
+        """
         try:
-            await self._writer.run(schema.leave)
+            if orderly:
+                await self._writer.run(schema.leave)
         finally:
             await self._writer.close()
 
@@ -120,12 +125,14 @@ class Ledger:
             lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
         )
 
-    async def finish(self, result: CommandResult, *, refused: bool = False) -> None:
-        """Store how a running command ended. `refused`: by its own word it had no effect."""
-        await self._writer.run(self.finishing(result, refused=refused))
+    async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
+        """Store how a running command ended. `refused`: by its own word it had no effect. `kept`: what its compensation
+        may know of a result that does not travel.
+        """
+        await self._writer.run(self.finishing(result, refused=refused, kept=kept))
 
     def finishing(
-        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = ()
+        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), kept: Any = None
     ) -> Callable[[sqlite3.Connection], None]:
         """`finish` as a part of the caller's transaction, with what the command has noted."""
         self._suspects.discard(result.id)
@@ -135,6 +142,8 @@ class Ledger:
             if notes:
                 notebooks.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
+            if kept is not None:
+                kept_results.store(connection, result.id, kept)
 
         return finish
 
@@ -193,7 +202,7 @@ class Ledger:
             if row is not None and row.state == "tombstone":  # somebody has cancelled it, and no undoing is cancelled
                 schema.forget(connection, command.id)
                 row = None
-            forward = self._find(connection, command.compensates)
+            forward = self._find_forward(connection, command.compensates)
             other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
             notes = notebooks.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
@@ -223,6 +232,12 @@ class Ledger:
 
     def _find(self, connection: sqlite3.Connection, command_id: str) -> Row | None:
         return self._as_seen(schema.find(connection, command_id))
+
+    def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> Row | None:
+        row = self._find(connection, command_id)
+        if row is not None and row.outcome == "no_result":
+            return row._replace(kept=kept_results.find(connection, command_id))
+        return row
 
     def _as_seen(self, row: Row | None) -> Row | None:
         """The rules take an `incarnation` for a sign that the command is running here."""

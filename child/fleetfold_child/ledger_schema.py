@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child import cancelled, notes
+from fleetfold_child import cancelled, kept_results, notes
 from fleetfold_shared.errors import Conflict
-from fleetfold_shared.messages import ActionKind, Command, CommandResult, Params
+from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
     "Row", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_undoing", "forget", "insert_done",
@@ -41,7 +41,9 @@ _TABLES = (
         answer TEXT,
         published INTEGER NOT NULL DEFAULT 0,
         admitted_at REAL NOT NULL,
-        finished_at REAL
+        finished_at REAL,
+        caller TEXT NOT NULL DEFAULT '',
+        role TEXT NOT NULL DEFAULT ''
     )
     """,
     cancelled.TABLE,
@@ -59,10 +61,11 @@ _TABLES = (
         WHERE published = 1 AND finished_at IS NOT NULL
     """,
     *notes.TABLES,
+    *kept_results.TABLES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
-    " lone_crashes, outcome, refused, answer, published"
+    " lone_crashes, outcome, refused, answer, published, caller, role"
 )
 
 
@@ -72,6 +75,7 @@ class Row(NamedTuple):
     `incarnation` is the process that runs it, empty when none does. `crashes` counts the deaths of the
     process while this ran, `lone_crashes` those while nothing else did. `answer` is the encoded `CommandResult`.
     `refused` marks the handler's word that nothing has happened, `published` the broker's that it has the result.
+    `kept` is the JSON of what is known of a result that could not travel, where it was looked up.
     """
 
     id: str
@@ -91,6 +95,13 @@ class Row(NamedTuple):
     refused: int
     answer: str | None
     published: int = 0
+    caller: str = ""
+    role: str = ""
+    kept: str | None = None
+
+    def value(self) -> Any:
+        """What the finished command has returned, as far as it is known."""
+        return self.result().result if self.kept is None else msgspec.json.decode(self.kept)
 
     def result(self) -> CommandResult:
         """The stored result of a finished command."""
@@ -103,6 +114,7 @@ class Row(NamedTuple):
         return Command(
             id=self.id, attempt=self.attempt, action=self.action, params=params, epoch=self.epoch,
             compensates=self.compensates, timeout_s=self.timeout_s,
+            caller=Caller(self.caller, self.role) if self.caller else None,
         )  # fmt: skip
 
 
@@ -117,11 +129,20 @@ def create(connection: sqlite3.Connection) -> None:
     """Make the tables if they are not there; `Conflict` if a newer fleetfold has written them."""
     for statement in _TABLES:
         connection.execute(statement)
+    _add_columns(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
         connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (_VERSION,))
     elif found > _VERSION:
         raise Conflict(f"node.db: written by a newer fleetfold (schema {found}, this one knows {_VERSION}); upgrade")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Those that files of an earlier version lack."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(fleetfold_command)")}
+    for name in ("caller", "role"):
+        if name not in there:
+            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
 def recover(connection: sqlite3.Connection) -> None:
@@ -151,7 +172,7 @@ _FIND = f"SELECT {_COLUMNS} FROM fleetfold_command WHERE id = ?"  # noqa: S608  
 
 def find(connection: sqlite3.Connection, command_id: str) -> Row | None:
     found = connection.execute(_FIND, (command_id,)).fetchone()
-    return None if found is None else Row._make(found)
+    return None if found is None else Row(*found)
 
 
 def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> Row | None:
@@ -161,13 +182,14 @@ def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> R
         " AND (outcome = 'ok' OR state = 'running') ORDER BY outcome IS NULL LIMIT 1",
         (forward_id, but),
     ).fetchone()
-    return None if found is None else Row._make(found)
+    return None if found is None else Row(*found)
 
 
 _BEGIN = """
     INSERT INTO fleetfold_command
-        (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at)
-    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
+        (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at,
+         caller, role)
+    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         starts = excluded.starts, incarnation = excluded.incarnation, epoch = excluded.epoch,
         attempt = excluded.attempt, params = excluded.params
@@ -182,7 +204,7 @@ def begin(
         _BEGIN,
         (
             command.id, command.action, kind, starts, incarnation, command.epoch, command.attempt,
-            command.compensates, _text(command.params), command.timeout_s, now,
+            command.compensates, _text(command.params), command.timeout_s, now, *_caller(command),
         ),
     )  # fmt: skip
 
@@ -203,8 +225,8 @@ def store_result(connection: sqlite3.Connection, result: CommandResult, now: flo
 _DONE = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, outcome, answer, published,
-         admitted_at, finished_at)
-    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?)
+         admitted_at, finished_at, caller, role)
+    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, incarnation = '', starts = excluded.starts, outcome = excluded.outcome,
         answer = excluded.answer, published = excluded.published, finished_at = excluded.finished_at
@@ -226,7 +248,7 @@ def insert_done(
         _DONE,
         (
             command.id, command.action, kind, state, result.starts, command.epoch, command.attempt,
-            command.compensates, result.outcome, _text(result), published, now, now,
+            command.compensates, result.outcome, _text(result), published, now, now, *_caller(command),
         ),
     )  # fmt: skip
 
@@ -241,6 +263,10 @@ def release(connection: sqlite3.Connection, command_id: str) -> None:
 def forget(connection: sqlite3.Connection, command_id: str) -> None:
     """It was never heard of."""
     connection.execute("DELETE FROM fleetfold_command WHERE id = ?", (command_id,))
+
+
+def _caller(command: Command) -> tuple[str, str]:
+    return ("", "") if command.caller is None else (command.caller.name, command.caller.role)
 
 
 def _text(value: object) -> str:

@@ -20,15 +20,17 @@ from fleetfold_broker.service import Service
 from fleetfold_broker.tasks import Tasks
 from fleetfold_child.actions import Actions
 from fleetfold_child.answerer import Answerer
+from fleetfold_child.carrying import without_result
 from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
+from fleetfold_child.node_audit import read_node_audit
 from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
 from fleetfold_child.results import ResultLine
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import Forbidden, Unavailable
+from fleetfold_shared.errors import Forbidden, TooLarge, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
@@ -39,10 +41,12 @@ from fleetfold_shared.messages import (
     Heartbeat,
     Join,
     Joined,
+    NodeAuditEntry,
     NodeDescription,
     ProgressReport,
     ServiceFigures,
 )  # fmt: skip
+from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.waves import waves
 
 __all__ = ["Node"]
@@ -71,6 +75,7 @@ class Node:
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
         answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
+        redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -84,6 +89,7 @@ class Node:
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
+        self._redact = redact or Redactor()
         self._seals = SealCheck(bus.subjects, self._ask_for_keys)
         self._deliveries = Deliveries(bus, self._name, self._execute, self._seals)
         self._kept = Kept(bus)
@@ -144,6 +150,10 @@ class Node:
         for result in stopped.results:
             self._tasks.spawn(self._publish(result))
         return stopped.verdicts
+
+    async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
+        """The latest commands in the ledger, oldest first."""
+        return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
 
     def join_again(self) -> None:
         """The master does not know this node: it has lost its store."""
@@ -246,8 +256,16 @@ class Node:
 
         It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
         """
-        told = msgspec.structs.replace(result, incarnation=self._described.incarnation, epochs=self.epochs)
-        await self._results.publish(told)
+        told = msgspec.structs.replace(
+            result,
+            incarnation=self._described.incarnation,
+            epochs=self.epochs,
+            error=result.error and self._redact(result.error),
+        )
+        try:
+            await self._results.publish(told)
+        except TooLarge as error:  # this broker takes less than others
+            await self._results.publish(without_result(told, error.message))
         self._published.append(result.id)
 
     async def _note_published(self) -> None:

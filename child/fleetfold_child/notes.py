@@ -48,8 +48,9 @@ class Note(NamedTuple):
 class Forward(msgspec.Struct, frozen=True, kw_only=True):
     """The command that is being undone, as the ledger knows it.
 
-    `outcome` is `unknown` when it never came to an end; `result` is absent unless it was `ok`. `log` is what it noted,
-    by name, the last word counts; `notes` is every note in order. `starts` is how often it was begun.
+    `outcome` is `unknown` when it never came to an end; `result` is there when it was `ok`, and what is known of it
+    when it was `no_result`. `log` is what it noted, by name, the last word counts; `notes` is every note in order.
+    `starts` is how often it was begun.
     """
 
     id: str

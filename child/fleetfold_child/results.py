@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from fleetfold_broker.kept import Kept
 from fleetfold_broker.tasks import Tasks
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import FleetfoldError, TooLarge
 from fleetfold_shared.messages import CommandResult, CommandResults, encode
 from fleetfold_shared.waves import waves
 
@@ -65,7 +65,14 @@ class ResultLine:
     async def _say(self, results: Sequence[CommandResult]) -> None:
         message = CommandResults(results=list(results))
         if len(results) > 1 and len(encode(message)) > MOST_BYTES:
-            middle = len(results) // 2
-            await asyncio.gather(self._say(results[:middle]), self._say(results[middle:]))
-        else:
+            return await self._say_in_halves(results)
+        try:
             await self._kept.publish(self._subject, message)
+        except TooLarge:
+            if len(results) == 1:
+                raise
+            await self._say_in_halves(results)
+
+    async def _say_in_halves(self, results: Sequence[CommandResult]) -> None:
+        middle = len(results) // 2
+        await asyncio.gather(self._say(results[:middle]), self._say(results[middle:]))

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from fleetfold_child.actions import AnyAction
 from fleetfold_child.admission import Admission
+from fleetfold_child.carrying import returned
+from fleetfold_child.containment import contained_tasks, is_from_outside
 from fleetfold_child.context import Context, Documents, Refused
 from fleetfold_child.course import Again, Course
 from fleetfold_child.database import Database
 from fleetfold_child.databases import Databases
 from fleetfold_child.elsewhere import run_elsewhere
-from fleetfold_child.endings import Ending, never_begun, one_line, raised, result_of, returned, stopped
+from fleetfold_child.endings import Ending, never_begun, one_line, raised, result_of, stopped
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.limits import Limits
 from fleetfold_child.notes import Notebook
@@ -43,7 +45,7 @@ class _CannotTellError(Exception):
 
 
 class Runner:
-    """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is `failed`."""
+    """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is not carried."""
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class Runner:
         if (again := self._again(action, result, ending, course)) is not None:
             await self._ledger.release(result.id)
             return again
-        await self._ledger.finish(result, refused=ending.refused)
+        await self._ledger.finish(result, refused=ending.refused, kept=ending.kept)
         return result
 
     def _durable_notebook(self, command: Command, admission: Admission) -> Notebook:
@@ -185,6 +187,7 @@ class Runner:
             reporter=course.reporter,
             forward=admission.undoes,
             notebook=course.notebook,
+            caller=command.caller,
         )
         try:
             return await self._within(limits, action, context, params)
@@ -193,22 +196,26 @@ class Runner:
             context.cancel()
 
     async def _within(self, limits: Limits, action: AnyAction, context: Context, params: dict[str, Any]) -> Ending:
-        """The six outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
+        """The outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
+        task, undoing = asyncio.current_task(), context.forward is not None
         try:
             async with asyncio.timeout_at(limits.until) as limit:
                 limits.begin(limit, context)
-                return returned(await _value(action, context, params), self._max_result_bytes)
+                with contained_tasks():
+                    value = await _value(action, context, params)
+                return returned(value, action, self._max_result_bytes, undoing=undoing)
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
             return Ending("failed", error=str(refusal), refused=context.starts == 1)
         except _CannotTellError as error:
             return Ending("unknown", error=str(error))
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+        except BaseException as error:  # an application's code may raise anything; what is odd is logged
+            if is_from_outside(error, task):
                 raise
-            return stopped(action, context) or Ending("failed", error="the handler cancelled itself")
-        except Exception as error:  # noqa: BLE001  # an application's code may raise anything; what is odd is logged
+            if isinstance(error, asyncio.CancelledError):
+                return stopped(action, context) or Ending(
+                    "failed", error="CancelledError: the handler cancelled itself"
+                )
             return raised(error, limits, action, context, ended=limit.expired())
 
 
@@ -224,7 +231,9 @@ async def _value(action: AnyAction, context: Context, params: dict[str, Any]) ->
 async def _check(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
     try:
         return await action.happened(context, params)
-    except Exception as error:  # an application's code may raise anything
+    except BaseException as error:  # as above
+        if is_from_outside(error, asyncio.current_task()):
+            raise
         if action.info.kind == "once":
             raise _CannotTellError(f"it was interrupted, and its check failed: {one_line(error)}") from error
         context.log.warning("the check failed, so the action runs again", error=one_line(error))

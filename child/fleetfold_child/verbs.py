@@ -19,6 +19,9 @@ from fleetfold_shared.messages import (
     CancelVerdict,
     Message,
     NodeAnswer,
+    NodeAuditAsk,
+    NodeAudited,
+    NodeAuditEntry,
     NodeDescription,
     NodeList,
     NodeQuestion,
@@ -49,6 +52,7 @@ class Daemon(Protocol):
     @property
     def figures(self) -> ServiceFigures: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
+    async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     def supersede(self, incarnation: str) -> None: ...
     def join_again(self) -> None: ...
 
@@ -70,7 +74,7 @@ class Verbs:
 
     def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
         """What is answered too, and not asked of all at once."""
-        return {"cancel": self._cancel, "figures": self._figures}
+        return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -103,6 +107,10 @@ class Verbs:
     async def _figures(self, request: Request) -> ServiceFigures:
         decode(request.data, NodeList)
         return self._daemon.figures
+
+    async def _audit(self, request: Request) -> NodeAudited:
+        ask = decode(request.data, NodeAuditAsk)
+        return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

@@ -49,6 +49,7 @@ from fleetfold_shared.messages import (
     explain,
     letters,
     masters,
+    node_audit,
     nodes,
     quality,
     schedules,
@@ -60,7 +61,8 @@ from fleetfold_shared.messages import (
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
-    "About nodes": nodes, "About searches": search, "About the fields of documents": criteria,
+    "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
+    "About the fields of documents": criteria,
     "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
     "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
     "About long work": work, "About transactions": transactions, "About definitions": definitions,

@@ -38,6 +38,7 @@ from fleetfold_shared.messages import (
     KeyCreated,
     KeyInfo,
     KeyRevoked,
+    NodeAuditEntry,
     NodeDescription,
     NodeInvited,
     NodeRecord,
@@ -266,6 +267,9 @@ class FakeFleet:
 
     async def audit(self, **options: Any) -> list[AuditEntry]:
         return self._said("audit", options, self.answer)
+
+    async def node_audit(self, name: str, **options: Any) -> list[NodeAuditEntry]:
+        return self._said("node_audit", {"name": name, **options}, self.answer)
 
     async def follow_audit(self, **options: Any) -> AsyncIterator[AuditEntry]:
         for entry in self._said("follow_audit", options, self.answer):

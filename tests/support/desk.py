@@ -53,6 +53,8 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     Message,
+    NodeAuditAsk,
+    NodeAudited,
     NodeDescription,
     Run,
     Search,
@@ -78,10 +80,10 @@ class Log:
         self.entries: list[AuditEntry] = []
         self.written: list[AuditEntry] = []
 
-    def note(self, who: str, what: str, outcome: Any, **more: str) -> None:
+    def note(self, who: str, what: str, outcome: Any, **more: Any) -> None:
         self.entries.append(AuditEntry(seq=len(self.entries) + 1, at=0.0, who=who, what=what, outcome=outcome, **more))
 
-    async def write(self, who: str, what: str, outcome: Any, **more: str) -> None:
+    async def write(self, who: str, what: str, outcome: Any, **more: Any) -> None:
         self.note(who, what, outcome, **more)
         self.written.append(self.entries[-1])
 
@@ -101,7 +103,7 @@ class _Jobs:
         self.endings = Endings()
         self.all: dict[str, Job] = {}
 
-    async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
+    async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
@@ -131,7 +133,9 @@ class _Transactions:
         self.all: dict[str, TransactionView] = {}
         self.open: dict[str, list[str]] = {}
 
-    async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
+    async def start(
+        self, transact: Transact, caller: str, role: str = "", *, asked: Transact | None = None
+    ) -> TransactionView:
         self.all[transact.id] = transaction(transact.id, caller, *(step.node for step in transact.steps))
         return self.all[transact.id]
 
@@ -159,6 +163,9 @@ class _Fleet:
 
     async def remove(self, name: str) -> None:
         await self._registry.remove(name)
+
+    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+        return NodeAudited(node=ask.node, entries=[])
 
 
 class _Gatherer:

@@ -43,6 +43,7 @@ _action = m.ActionInfo(
     slots=2,
     retry=_retry,
     heartbeat_s=15.0,
+    result={"type": "object", "properties": {"cancelled": {"type": "boolean"}}},
 )
 _description = m.NodeDescription(
     incarnation="01hzy",
@@ -88,7 +89,12 @@ _tokens = m.Tokens(
 )  # fmt: skip
 _audited = m.AuditEntry(
     seq=12, at=1_700_000_000.25, who="till", what="nodes.remove", outcome="refused", role="operator", node="shop",
-    target="01hzy", reason="forbidden", source="10.0.0.7",
+    target="01hzy", reason="forbidden", source="10.0.0.7", ms=4.5,
+)  # fmt: skip
+_caller = m.Caller(name="till", role="operator")
+_node_audited = m.NodeAuditEntry(
+    command="tx-1.crm", action="open_ticket", at=1_700_000_000.25, caller="till", role="operator", outcome="ok",
+    ended_at=1_700_000_000.5, ms=4.5, starts=1, compensates="tx-1.shop", cancelled_by="ann",
 )  # fmt: skip
 _filter = m.Filter(
     field="price",
@@ -182,10 +188,18 @@ _step_view = m.StepView(
     attempts=2,
     result={"id": 1},
     error="no such order",
+    would_run=True,
 )
 _entry = m.TimelineEntry(at=1_700_000_001.0, what="step.failed", step="crm", why="no such order")
 _job_node = m.JobNode(
-    node="shop", outcome="failed", result={"n": 1}, error="no such order", ms=4.5, progress=_progress, began=True
+    node="shop",
+    outcome="failed",
+    result={"n": 1},
+    error="no such order",
+    ms=4.5,
+    progress=_progress,
+    began=True,
+    would_run=True,
 )
 _job = m.Job(
     id="job-1",
@@ -249,8 +263,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
-            heartbeat_s=15.0, overall_s=60.0, retry=_retry,
+            heartbeat_s=15.0, overall_s=60.0, retry=_retry, caller=_caller,
         ),
+        _node_audited,
+        m.NodeAudited(node="shop", entries=[_node_audited]),
+        m.NodeAuditAsk(node="shop", since=1_700_000_000.25, limit=10),
+        _caller,
         m.CommandResults(
             results=[
                 m.CommandResult(id="tx-1.crm", attempt=2, epoch=3, outcome="ok", result={"id": 1}, starts=1, ms=4.5),

@@ -49,6 +49,7 @@ class Fleet:
         self.access = AccessConfig()
         self.ask = AskConfig()
         self.database: str | None = None
+        self.redact: list[str] = []
         self.callbacks = CallbacksConfig()
         self.master: Master | None = None
         self.children: dict[str, Child] = {}
@@ -60,6 +61,7 @@ class Fleet:
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
             keys=self.place / "keys", ask=self.ask, own=own, database=self.database, callbacks=self.callbacks,
+            redact=self.redact,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())

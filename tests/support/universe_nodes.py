@@ -82,6 +82,8 @@ def _run(
             yield _told(after._replace(budget=budget), step, ended, result)
             if noting and outcome == "failed":
                 yield from _fail_later(taken._replace(budget=budget), command, step, {**rows, command.id: begun})
+    if command.compensates is None and step.kind != "transactional":
+        yield from _run_without_result(taken, command, step, {**rows, command.id: begun})
     if (budget := unacked.budget.less("node_deaths")) is not None:
         died = unacked._replace(budget=budget, rows=frozenset({**rows, command.id: begun}.values()))
         yield died
@@ -89,6 +91,18 @@ def _run(
             yield _noted(died, command, step)
         if step.kind != "transactional" or command.compensates:
             yield _affected(_noted(died, command, step), command, step)
+
+
+def _run_without_result(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Iterator[State]:
+    """It takes effect, and its result cannot be carried; the ledger knows what it was, or does not."""
+    if (budget := taken.budget.less("no_results")) is None:
+        return
+    begun = rows[command.id]
+    result = _result(command, "no_result", begun.starts)
+    after = _affected(_noted(taken, command, step), command, step)._replace(budget=budget)
+    for kept in (None, '{"order_id": 7}'):
+        ended = {**rows, command.id: _ended(begun, result)._replace(kept=kept)}
+        yield _told(after, step, ended, result)
 
 
 def _fail_later(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Iterator[State]:

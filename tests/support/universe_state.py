@@ -24,6 +24,7 @@ class Budget(NamedTuple):
     node_deaths: int = 0
     failures: int = 0
     timeouts: int = 0
+    no_results: int = 0
 
     def less(self, what: str) -> Budget | None:
         """One fewer of `what`; None when none is left."""

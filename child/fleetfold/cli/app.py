@@ -14,7 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Group
 
 from fleetfold.cli.ask import ask
-from fleetfold.cli.audit import audit, whoami
+from fleetfold.cli.audit import audit, node_audit, whoami
 from fleetfold.cli.cache import cache
 from fleetfold.cli.certs import certs
 from fleetfold.cli.child import child
@@ -44,7 +44,7 @@ __all__ = ["app", "main"]
 HELP = """\
 Ask the fleet, fold the answers into one.
 
-Every command takes `--json`. Exit codes: 0 ok, 1 failed, 2 usage, 3 partly; 4 to 10 by how a job or transaction ended.
+Every command takes `--json`. Exit codes: 0 ok, 1 failed, 2 usage, 3 partly; 4 to 11 by how a job or transaction ended.
 """
 
 app = App(name="fleetfold", help=HELP, help_format="markdown", version=__version__)
@@ -66,7 +66,7 @@ GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
         letters,
         masters,
     ),
-    "Guard a fleet": (keys, certs, config, audit, whoami),
+    "Guard a fleet": (keys, certs, config, audit, node_audit, whoami),
     "About": (version,),
 }
 

@@ -1,8 +1,9 @@
-"""`fleetfold whoami` and `fleetfold audit`: who one is to the fleet, and who has done what."""
+"""`fleetfold whoami`, `audit` and `node-audit`: who one is to the fleet, and who has done what."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from fleetfold.cli.documents import line
@@ -16,7 +17,7 @@ from fleetfold_shared.messages import AuditOutcome
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
-__all__ = ["audit", "whoami"]
+__all__ = ["audit", "node_audit", "whoami"]
 
 
 class Wanted(TypedDict):
@@ -64,6 +65,35 @@ async def audit(
         else:
             entries = await fleet.audit(**wanted)
             terminal.show(common, {"entries": entries}, lambda: views.entries(entries))
+
+
+async def node_audit(
+    node: Annotated[str | None, Option(help="The node's name; not with `--data`.")] = None,
+    /,
+    *,
+    data: Annotated[
+        Path | None, Option(help="Read this data folder of a node instead, which may be stopped: no fleet is asked.")
+    ] = None,
+    since: Annotated[str | None, Option(help="Only the last 90s, 15m, 1h, 7d.")] = None,
+    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """What a node itself has written down: each command, who asked for it and how it ended; oldest first.
+
+    Compare it with `fleetfold audit --node NODE`: what is here and not there did not come from your masters.
+    """
+    if (node is None) == (data is None):
+        raise InvalidInput("node: name a node, or its data folder with --data: one of these", field="node")
+    begun = time.time() - duration_s(since, "since") if since is not None else None
+    if data is not None:
+        from fleetfold_child.node_audit import LEDGER, read_node_audit
+
+        entries = read_node_audit(data / LEDGER, begun, limit)
+    else:
+        async with await terminal.fleet(common) as fleet:
+            entries = await fleet.node_audit(str(node), since=begun, limit=limit)
+    terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
 
 
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:

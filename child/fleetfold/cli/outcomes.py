@@ -13,7 +13,7 @@ from fleetfold_shared.messages import Job, Outcome, TransactionState
 
 __all__ = ["CODES", "of_job", "of_transaction"]
 
-REJECTED, UNREACHABLE, TIMED_OUT, UNKNOWN, CANCELLED, ROLLED_BACK, PARKED = range(4, 11)
+REJECTED, UNREACHABLE, TIMED_OUT, UNKNOWN, CANCELLED, ROLLED_BACK, PARKED, NO_RESULT = range(4, 12)
 
 CODES: Mapping[int, str] = {
     OK: "it went well, or has begun with `--detach`",
@@ -27,10 +27,12 @@ CODES: Mapping[int, str] = {
     CANCELLED: "a job that was cancelled",
     ROLLED_BACK: "a transaction that is rolled back",
     PARKED: "a transaction that is parked: an operator is needed",
+    NO_RESULT: "a job whose action ran, and whose result could not be carried: no_result",
     INTERRUPTED: "interrupted; a job or a transaction goes on",
 }
 _OUTCOMES: Mapping[Outcome | None, int] = {
     "rejected": REJECTED, "unreachable": UNREACHABLE, "timed_out": TIMED_OUT, "unknown": UNKNOWN,
+    "no_result": NO_RESULT,
 }  # fmt: skip
 _TRANSACTIONS: Mapping[TransactionState, int] = {"rolled_back": ROLLED_BACK, "parked": PARKED}
 

@@ -59,7 +59,7 @@ async def run(
 
     While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
 
-    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 by the way it ended, when on all.
+    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 and 11 by the way it ended, when on all.
     """
     fields = {**choice.fields(), **pace.fields(), **times.fields()}
     if lines.source is not None:

@@ -23,6 +23,7 @@ from fleetfold.tls import find_tls
 from fleetfold_broker.secretfile import from_environment
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, Reading, load
 from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.redaction import Redactor
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold.child import Child
@@ -35,6 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALLED = "a signal has come"
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
 
 
@@ -43,7 +45,7 @@ def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
     config = load(daemon.config, os.environ)
     database = from_environment("FLEETFOLD_MASTER_DATABASE", os.environ) or config.master.database
     log = replace(config.log, level=daemon.log_level or config.log.level, format=daemon.log_format or config.log.format)
-    configure(log.level, log.format, terminal.err)
+    configure(log.level, log.format, terminal.err, Redactor(config.master.redact, "master.redact"))
     ca = str(output.ca) if isinstance(output, Connection) and output.ca else config.tls.ca
     return replace(
         config, log=log, prefix=output.prefix or config.prefix, tls=replace(config.tls, ca=ca),
@@ -79,7 +81,7 @@ def until_signalled() -> Iterator[None]:
         nonlocal told
         told = True
         forget()
-        task.cancel()
+        task.cancel(SIGNALLED)
 
     for number in SIGNALS:
         loop.add_signal_handler(number, stop)
@@ -133,7 +135,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
                 url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
                 keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
                 database=config.master.database,
-                callbacks=config.callbacks, retention=config.retention,
+                callbacks=config.callbacks, retention=config.retention, redact=config.master.redact,
             )  # fmt: skip
             await master.start()
         opened.push_async_callback(master.stop)
@@ -170,6 +172,7 @@ async def running_child(
             config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
             concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
             cert=settings.tls.cert, key=settings.tls.key, databases=config.databases, ledger_days=config.ledger_days,
+            redact=config.redact,
         )  # fmt: skip
         _refuse_undeclared(config, "keys", config.keys)
         _refuse_undeclared(config, "alphas", config.alphas)
@@ -185,10 +188,14 @@ async def running_child(
         for target in config.actions:
             child.load(target)
         await child.start()
+    orderly = True
     try:
         yield child
+    except asyncio.CancelledError as cancelled:
+        orderly = SIGNALLED in cancelled.args  # else something that ran here has stopped the event loop
+        raise
     finally:
-        await child.stop()
+        await child.stop(orderly=orderly)
 
 
 def _refuse_undeclared(config: ChildConfig, field: str, names: Iterable[str]) -> None:

@@ -16,9 +16,10 @@ __all__ = ["Change", "Patch", "Put", "Remove", "Resolution", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Index a document, instead of the one of its id if there is one."""
+    """Index a document, instead of the one of its id if there is one; with `force` also when that is the same."""
 
     document: Document
+    force: bool = False
 
     @property
     def id(self) -> str:
@@ -61,6 +62,7 @@ def resolve(
     """Play the changes in their order over what is there: `hashes` of all ids they name, `documents` of the patched."""
     after: dict[str, Document | None] = {}
     results: list[bool | FleetfoldError] = []
+    forced: set[str] = set()
     for change in changes:
         there = after[change.id] if change.id in after else documents.get(change.id)
         before = _hash(after[change.id]) if change.id in after else hashes.get(change.id)
@@ -69,9 +71,11 @@ def resolve(
         except FleetfoldError as refusal:
             results.append(refusal)
             continue
-        results.append(_hash(document) != before)
+        force = isinstance(change, Put) and change.force
+        forced |= {change.id} if force else set()
+        results.append(force or _hash(document) != before)
         after[change.id] = document
-    written = {one: document for one, document in after.items() if _hash(document) != hashes.get(one)}
+    written = {one: document for one, document in after.items() if one in forced or _hash(document) != hashes.get(one)}
     return Resolution(
         results,
         upserts=[document for document in written.values() if document is not None],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -209,14 +210,18 @@ class Collection:
         tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
         return tally.report(changed)
 
-    async def sync(self, records: Records, *, id_field: str | None = None, leave_out: bool = False) -> IndexReport:
-        """Make the collection equal to `records`: index all of them, then remove the documents they did not name.
+    async def sync(
+        self, records: Records, *, id_field: str | None = None, leave_out: bool = False, force: bool = False
+    ) -> IndexReport:
+        """Make the collection equal to `records`: index all of them, then remove the documents they did not name. With
+        `force` those that are the same as before are analysed, embedded and written again too.
 
         The documents of records that are left out stay as they were; where the id of such a record cannot be read, no
         document is removed. What others index meanwhile stays.
         """
         before = await self._committer.index.ids()
-        tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
+        put = partial(self._put, force=force)
+        tally, changed = await ingest(records, self._read_by(id_field), put, leave_out=leave_out)
         gone = before - tally.ids.keys()
         if gone and tally.unnamed:
             return tally.report(changed, notes=[f"{len(gone):,} documents that may be gone were kept: {UNNAMED}"])
@@ -280,8 +285,8 @@ class Collection:
         sizes = centroids.sizes.tolist()
         return msgspec.structs.replace(chunk, centroids=pack_centroids(centroids), sizes=sizes)
 
-    async def _put(self, batch: Sequence[Document]) -> int:
-        return await self._write([Put(document) for document in batch]) if batch else 0
+    async def _put(self, batch: Sequence[Document], *, force: bool = False) -> int:
+        return await self._write([Put(document, force) for document in batch]) if batch else 0
 
     async def _write(self, changes: Sequence[Change]) -> int:
         """How many of the changes made a difference; raises the first refusal."""

@@ -13,28 +13,49 @@ import structlog
 
 from fleetfold_broker.tasks import Tasks, Undisturbed
 from fleetfold_master.store import Store
-from fleetfold_master.store.audit_rows import added, older, read_entries
+from fleetfold_master.store.audit_rows import added, older, older_of, read_entries
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import RetentionConfig
 from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, AuditOutcome
+from fleetfold_shared.redaction import Redactor
 
-__all__ = ["Audit"]
+__all__ = ["Audit", "audit_entry"]
 
 log = structlog.get_logger(__name__)
 
 FLUSH_S = 0.05
-KEPT_S = 90 * 86_400
+DAY_S = 86_400
 LOOK_S = 1.0
 """How often one who waits looks for what another master has written."""
 MOST_WAITING = 10_000
-"""Entries that a store which fails may hold up; later ones are only logged."""
+"""Entries that a store which fails may hold up; later ones are only logged. Reads take no more than half of that."""
 MOST_CHARS = {"who": 63, "what": 63, "role": 16, "target": 255, "reason": 255, "source": 255}
 
 
-class Audit:
-    """The log, in the master's store. `close` writes what is still waiting."""
+READS = ("search.query", "ask.question", "nodes.ping")
+"""What is asked often and changes nothing: kept for a time of its own."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+
+def audit_entry(
+    at: float, who: str, what: str, outcome: AuditOutcome, *,
+    role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
+) -> AuditEntry:  # fmt: skip
+    """An entry whose texts fit into their columns."""
+    texts = {"who": who, "what": what, "role": role, "target": target, "reason": reason, "source": source}
+    fitting = {name: _fitting(text, MOST_CHARS[name]) for name, text in texts.items()}
+    return AuditEntry(seq=0, at=at, outcome=outcome, node=node, ms=ms, **fitting)
+
+
+class Audit:
+    """The log, in the master's store. `close` writes what is still waiting. `redact` is for the reasons."""
+
+    def __init__(
+        self, store: Store, clock: Clock, retention: RetentionConfig | None = None, redact: Redactor | None = None
+    ) -> None:
+        self._store, self._clock, self._redact = store, clock, redact or Redactor()
+        kept = retention or RetentionConfig()
+        self._kept_s, self._reads_kept_s = kept.audit_days * DAY_S, kept.audit_reads_days * DAY_S
+        self._keeps_reads = kept.audit_reads_days > 0
         self._waiting: list[AuditEntry] = []
         self._written = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -44,12 +65,15 @@ class Audit:
 
     def note(
         self, who: str, what: str, outcome: AuditOutcome, *,
-        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "",
+        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
         """Add an entry, to be written within a moment. `node` may name several, with commas between."""
-        texts = {"who": who, "what": what, "role": role, "target": target, "reason": reason, "source": source}
-        fitting = {name: _fitting(text, MOST_CHARS[name]) for name, text in texts.items()}
-        entry = AuditEntry(seq=0, at=self._clock.wall(), outcome=outcome, node=node, **fitting)
+        if what in READS and (not self._keeps_reads or len(self._waiting) >= MOST_WAITING // 2):
+            return
+        entry = audit_entry(
+            self._clock.wall(), who, what, outcome, role=role, node=node, target=target, reason=self._redact(reason),
+            source=source, ms=ms,
+        )  # fmt: skip
         if len(self._waiting) >= MOST_WAITING:
             log.error("audit.lost", who=entry.who, what=entry.what, outcome=outcome, node=node, reason=entry.reason)
             return
@@ -59,10 +83,10 @@ class Audit:
 
     async def write(
         self, who: str, what: str, outcome: AuditOutcome, *,
-        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "",
+        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
         """Add an entry, and return when it is committed."""
-        self.note(who, what, outcome, role=role, node=node, target=target, reason=reason, source=source)
+        self.note(who, what, outcome, role=role, node=node, target=target, reason=reason, source=source, ms=ms)
         await self.flush()
 
     async def flush(self) -> None:
@@ -84,8 +108,9 @@ class Audit:
                     await written.wait()
 
     async def prune(self) -> None:
-        """Drop what is older than 90 days."""
-        await self._store.write(older(self._clock.wall() - KEPT_S))
+        """Drop what is older than the settings say."""
+        now = self._clock.wall()
+        await self._store.write(older(now - self._kept_s), older_of(READS, now - min(self._kept_s, self._reads_kept_s)))
 
     async def close(self) -> None:
         """Write what is waiting."""

@@ -37,8 +37,8 @@ everything.
 - The scope of collections holds for searches, and for the actions every node has: `index`, `delete`, `update` and
   `sync`. What an application's own action works on is the application's to know: narrow the actions.
 - With a scope of nodes the audit log is read node by node.
-- Service discovery (`nats micro ls`) is for operators and admins. It shows the masters, and the nodes in the scope; each
-  look counts as a request.
+- Service discovery (`nats micro ls`) is for operators and admins. It shows the masters, and the nodes in the scope;
+  each look counts as a request.
 - Nobody makes, replaces or ends a key that may do more than its own. Signing keys are changed by admins without scopes.
 """
 

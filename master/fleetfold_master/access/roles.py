@@ -46,6 +46,7 @@ def _table(rows: Iterable[Permission]) -> dict[str, Permission]:
 TABLE: Mapping[str, Permission] = _table([
     _row("nodes.list", "List the nodes.", _CLIENTS),
     _row("nodes.get", "Show one node.", _CLIENTS, own="child"),
+    _row("nodes.audit", "Read a node's own audit: who asked it for what.", _OPERATORS),
     _row("nodes.ping", "Ask nodes whether they are there.", _READERS),
     _row("nodes.stats", "The fleet in figures.", _READERS),
     _row("nodes.update", "Set a node's state, title, labels or weight.", _OPERATORS),

@@ -21,7 +21,8 @@ from fleetfold_master.access.turned_away import TurnedAway
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.config import AccessConfig, RetentionConfig
+from fleetfold_shared.redaction import Redactor
 
 __all__ = ["AccessRooms"]
 
@@ -33,11 +34,11 @@ class AccessRooms:
 
     def __init__(
         self, store: Store, registry: Registry, signing: SigningKeys, config: AccessConfig, subjects: Subjects,
-        clock: Clock, live: Live,
+        clock: Clock, live: Live, retention: RetentionConfig | None = None, redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         failures = Failures(config.failed_joins_per_minute, clock)
         self.signing, self._registry = signing, registry
-        self.audit = Audit(store, clock)
+        self.audit = Audit(store, clock, retention, redact)
         self.tokens = AccessTokens(signing, clock, subjects.prefix, config.access_s)
         self.sessions = Sessions(store, clock, self.tokens, self.audit, config.refresh_s)
         self.invites = Invites(store, clock)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from fleetfold_broker.tasks import Undisturbed
 from fleetfold_master.actions import job_reads, job_rows
 from fleetfold_master.actions.course import Course
-from fleetfold_master.actions.delivery import LettersFor, together
+from fleetfold_master.actions.delivery import AtEnd, LettersFor, nothing_more, together
 from fleetfold_master.actions.job_model import RunningJob, state_of
 from fleetfold_master.actions.task import Ending, Task, parse_command_id
 from fleetfold_master.actions.withdrawals import Withdrawals
@@ -25,10 +27,10 @@ class Answers:
 
     def __init__(
         self, store: Store, clock: Clock, course: Course, undisturbed: Undisturbed, withdrawals: Withdrawals | None,
-        letters_for: LettersFor,
+        letters_for: LettersFor, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._course, self._undisturbed = store, clock, course, undisturbed
-        self._withdrawals, self._letters_for = withdrawals, letters_for
+        self._withdrawals, self._letters_for, self._at_late_end = withdrawals, letters_for, at_late_end
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
@@ -91,7 +93,9 @@ class Answers:
             ):
                 job = (await job_reads.read_jobs(self._store, key=key))[0]
                 state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
-                await self._store.write(job_rows.end(key, state, self._clock.wall()))
+                now = self._clock.wall()
+                late = self._at_late_end(msgspec.structs.replace(job, state=state), now) if state != "running" else ()
+                await self._store.write(job_rows.end(key, state, now), *late)
                 self._course.slots.free(job.action, [command])
                 await self._course.give_turns(job.action)
         return True

@@ -13,7 +13,7 @@ from fleetfold_master.actions.delivery import Outgoing
 from fleetfold_master.actions.rollout import Plan, Standing, plan_of
 from fleetfold_master.actions.task import Ending, Task, command_id
 from fleetfold_master.store.columns import digest
-from fleetfold_shared.messages import Callback, Command, Job, JobState, Outcome, Params, Run
+from fleetfold_shared.messages import Callback, Caller, Command, Job, JobState, Outcome, Params, Run
 
 __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
 
@@ -22,7 +22,8 @@ __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
 class RunningJob:
     """A job that has not ended. Every change is in the database before it is here. `begun` of its tasks have begun,
     in their order; `settled` counts those that have an ending, on its way to the disk too; `ended` and `bad` what is
-    committed. `cancelling` is who wants it stopped, while that is on its way to the disk and from then on.
+    committed. `role` is the caller's. `cancelling` is who wants it stopped, while that is on its way to the disk and
+    from then on.
     """
 
     run: Run
@@ -40,6 +41,7 @@ class RunningJob:
     ended: int = 0
     bad: int = 0
     resume_at: float | None = None
+    role: str = ""
     watchers: tuple[asyncio.Event, ...] = ()
     waiting: tuple[asyncio.Future[None], ...] = ()
     _by_node: dict[str, Task] | None = None
@@ -57,13 +59,15 @@ class RunningJob:
             self.resume_at = self.tasks[self.begun].began_at
 
     @classmethod
-    def of(cls, run: Run, targets: Iterable[str], caller: str, now: float, *, held: bool = False) -> RunningJob:
+    def of(
+        cls, run: Run, targets: Iterable[str], caller: str, now: float, *, held: bool = False, role: str = ""
+    ) -> RunningJob:
         """A new job, its first batch begun, or nothing when it is `held`. `InvalidInput` for a plan that is none."""
         tasks = [Task(node, position) for position, node in enumerate(dict.fromkeys(targets))]
         plan = plan_of(run, len(tasks))
         for task in () if held else tasks[: plan.batch]:
             task.begin(now, patience_of(run))
-        return cls(run, digest_of(run, caller), caller, now, tasks, plan)
+        return cls(run, digest_of(run, caller), caller, now, tasks, plan, role=role)
 
     @property
     def id(self) -> str:
@@ -123,6 +127,7 @@ class RunningJob:
             heartbeat_s=run.heartbeat_s,
             overall_s=run.overall_s,
             retry=run.retry,
+            caller=Caller(self.caller, self.role),
         )
         return Outgoing(task.node, command)
 
@@ -203,6 +208,11 @@ class RunningJob:
         """The job's state, counting what is just being written."""
         latest = [task.writing or task.ending for task in self.tasks]
         return state_of([each.outcome if each else None for each in latest], self.cancelling)
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """How each node ended, counting what is just being written."""
+        latest = {task.node: task.writing or task.ending for task in self.tasks}
+        return {node: ending.outcome for node, ending in latest.items() if ending is not None}
 
     def view(self) -> Job:
         """The job as its caller sees it: what is committed."""

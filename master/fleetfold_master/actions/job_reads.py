@@ -162,7 +162,7 @@ def _to_running(row: RowMapping, nodes: list[RowMapping]) -> RunningJob:
     run = _to_run(row)
     return RunningJob(
         run, row["digest"], row["caller"], row["created_at"], [_to_task(each) for each in nodes],
-        plan_of(run, len(nodes)), cancelled_by=row["cancelled_by"], note=row["note"],
+        plan_of(run, len(nodes)), cancelled_by=row["cancelled_by"], note=row["note"], role=row["role"],
     )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
         "cancelled_by": None,
         "note": None,
         "owner": owner,
+        "role": running.role,
     }
     return Write(_JOB, [row]), Write(_NODE, [_node_row(running.id, task) for task in running.tasks])
 

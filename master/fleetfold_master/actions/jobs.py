@@ -40,21 +40,22 @@ class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
     second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends, `letters_for` each task that does. `owner` is the master that drives
+    `at_end` is given each `RunningJob` that ends, `at_late_end` each `Job` whose end a late answer has changed,
+    `letters_for` each task that ends. `owner` is the master that drives
     them, where there may be several, and `share_of` says how many of an action's slots it has then.
     """
 
     def __init__(
         self, store: Store, sender: Sender, clock: Clock, health: Health, *, at_end: AtEnd = nothing_more,
         withdrawals: Withdrawals | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
-        owner: str | None = None, share_of: ShareOf = all_of,
+        owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
         self._clock = clock
         self._course = Course(store, sender, clock, at_end, letters_for, share_of)
         self._undisturbed = Undisturbed()
-        self._answers = Answers(store, clock, self._course, self._undisturbed, withdrawals, letters_for)
+        self._answers = Answers(store, clock, self._course, self._undisturbed, withdrawals, letters_for, at_late_end)
         self._withdrawals = withdrawals
         self._fetching = Fetching(store, clock, self._course, owner, self._go_on, self._undisturbed)
         self._sweep = Sweep(self._course, health, withdrawals, self._fetching.all)
@@ -62,7 +63,7 @@ class Jobs:
         if withdrawals is not None:
             withdrawals.on_withdrawn = self.on_withdrawn
 
-    async def start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
+    async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
         """Begin a job on `targets`, once: the same id again is the same job, and with other content a `Conflict`.
 
         Returns when the job is committed and its first commands have been handed to the sender. The action and its
@@ -70,7 +71,7 @@ class Jobs:
         """
         if not targets:
             raise InvalidInput("nodes: there is no node to run on; name one, or start one", field="nodes")
-        return await self._start(run, targets, caller)
+        return await self._start(run, targets, caller, role)
 
     async def cancel(self, key: str, by: str) -> Job:
         """Stop a job, for `by`; the job as it then stands. What has not begun never will; what was sent goes on until
@@ -180,10 +181,10 @@ class Jobs:
         """Wait for what is being written. Jobs go on at the next start."""
         await self._undisturbed.close()
 
-    async def _start(self, run: Run, targets: Sequence[str], caller: str) -> Job:
+    async def _start(self, run: Run, targets: Sequence[str], caller: str, role: str) -> Job:
         await self._limit(run.action, targets)
         held = run.action in self._course.slots
-        job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held)
+        job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held, role=role)
         if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
             return await self._existing(run, caller)
         self._course.take_up(job)

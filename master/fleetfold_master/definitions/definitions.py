@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from fleetfold_master.definitions import rows
 from fleetfold_master.definitions.expansion import check_inputs, check_schema, expand, unused
 from fleetfold_master.store.database import Store
-from fleetfold_master.transactions.validate import Lookup, check_action, check_order
+from fleetfold_master.transactions.validate import Lookup, check_action, check_order, check_results
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound
-from fleetfold_shared.messages import Definition, DefinitionRecord, DefinitionStored, Transact
+from fleetfold_shared.messages import ActionInfo, Definition, DefinitionRecord, DefinitionStored, Transact
 
 __all__ = ["Definitions"]
 
@@ -81,12 +81,14 @@ class Definitions:
         """What the fleet as it is now would refuse; `InvalidInput` for what no fleet would take."""
         check_schema(definition)
         check_order(definition.steps, definition.inputs)
-        warnings = []
+        warnings, actions = [], dict[str, ActionInfo]()
         for step in definition.steps:
             try:
-                check_action(step, self._lookup)
+                actions[step.name] = check_action(step, self._lookup)
             except FleetfoldError as error:
                 warnings.append(error.message)
+        for step in definition.steps:
+            check_results(step, actions)
         return warnings
 
     async def _keep(self, definition: Definition, version: int, by: str, *, fresh: bool) -> bool:

@@ -51,8 +51,9 @@ async def _open_access(ground: Ground) -> AccessRooms:
     setup = ground.setup
     signing = await asyncio.to_thread(SigningKeys.load, setup.keys, os.environ, setup.clock)
     access = AccessRooms(
-        ground.store, ground.registry, signing, setup.access, setup.subjects, setup.clock, ground.fleet.answers
-    )
+        ground.store, ground.registry, signing, setup.access, setup.subjects, setup.clock, ground.fleet.answers,
+        setup.retention, setup.redact,
+    )  # fmt: skip
     ground.span.at_end(access.close)
     await access.load()
     return access

@@ -27,6 +27,7 @@ from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.ids import MASTER, new_id
+from fleetfold_shared.redaction import Redactor
 
 __all__ = ["Ground", "Setup", "listed_as", "open_ground"]
 
@@ -49,6 +50,7 @@ class Setup:
     ask: AskConfig
     callbacks: CallbacksConfig
     retention: RetentionConfig
+    redact: Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ async def open_ground(setup: Setup, span: Span) -> Ground:
     registry = Registry(Nodes(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus)
-    fleet = Fleet(bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own, seals)
+    fleet = Fleet(
+        bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own, seals=seals, redact=setup.redact
+    )
     return Ground(
         setup, span, store, membership, keys, buses, bus, gatherer, presence, registry, topology, fleet, seals
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fleetfold_broker.pull import Handler, StandingPull
 from fleetfold_broker.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_master.access.ended_work import job_ended, transaction_ended
 from fleetfold_master.actions import Jobs, Withdrawals
+from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.letters import Letters
 from fleetfold_master.life.door import Door
 from fleetfold_master.life.ground import Ground
@@ -14,7 +18,9 @@ from fleetfold_master.masters import Peers, Together
 from fleetfold_master.nodes import DeclaredSlots
 from fleetfold_master.outbox import Outbox
 from fleetfold_master.service import BusSender, hear_progress
+from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions import Transactions
+from fleetfold_shared.messages import Job
 
 __all__ = ["Work", "drive", "open_work"]
 
@@ -40,13 +46,14 @@ async def open_work(ground: Ground) -> Work:
     outbox.on_given_up(letters.of_delivery)
     sender, owner = BusSender(ground.bus, ground.seals), ground.membership.id
     jobs = Jobs(
-        ground.store, sender, ground.clock, ground.registry, at_end=outbox.job_ended, withdrawals=withdrawals,
+        ground.store, sender, ground.clock, ground.registry, at_end=partial(_job_ended, outbox),
+        at_late_end=_job_ended_late, withdrawals=withdrawals,
         slots_of=DeclaredSlots(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,
         share_of=ground.membership.share_of,
     )  # fmt: skip
     transactions = Transactions(
         ground.store, sender, ground.clock, ground.registry, ground.registry.find, at_end=outbox.transaction_ended,
-        withdrawals=withdrawals, owner=owner,
+        withdrawals=withdrawals, owner=owner, audited=transaction_ended,
     )  # fmt: skip
     for part in (jobs, transactions, withdrawals):
         ground.span.at_end(part.close)
@@ -54,6 +61,15 @@ async def open_work(ground: Ground) -> Work:
     await jobs.recover()
     await transactions.recover()
     return Work(jobs, transactions, withdrawals, letters, outbox)
+
+
+def _job_ended(outbox: Outbox, job: RunningJob, now: float) -> Sequence[Write]:
+    audited = job_ended(job, job.verdict(), job.outcomes(), now, job.role)
+    return [*outbox.job_ended(job, now), *audited]
+
+
+def _job_ended_late(job: Job, now: float) -> Sequence[Write]:
+    return job_ended(job, job.state, {node.node: node.outcome for node in job.nodes if node.outcome is not None}, now)
 
 
 async def drive(ground: Ground, door: Door, work: Work) -> Together:

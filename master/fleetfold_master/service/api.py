@@ -29,7 +29,7 @@ from fleetfold_master.service.scoping import (
     visible,
 )
 from fleetfold_master.service.targets import those_where
-from fleetfold_master.service.touched import touches_answer, touches_node
+from fleetfold_master.service.touched import touches_answer, touches_node, touches_pinged, touches_search
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
@@ -40,6 +40,8 @@ from fleetfold_shared.messages import (
     JobList,
     JobListed,
     JobWait,
+    NodeAuditAsk,
+    NodeAudited,
     NodeGet,
     NodeList,
     NodeListed,
@@ -86,9 +88,10 @@ class Api:
             "nodes.get": Verb(NodeGet, self._nodes_get),
             "nodes.update": Verb(NodeUpdate, self._nodes_update, touches_node),
             "nodes.remove": Verb(NodeRemove, self._nodes_remove, touches_node),
-            "nodes.ping": Verb(NodePing, self._nodes_ping),
+            "nodes.audit": Verb(NodeAuditAsk, self._nodes_audit, touches_node, recorded=True),
+            "nodes.ping": Verb(NodePing, self._nodes_ping, touches_pinged, recorded=True),
             "nodes.stats": Verb(NodeStatsAsk, self._nodes_stats),
-            "search.query": Verb(Search, self._search),
+            "search.query": Verb(Search, self._search, touches_search, recorded=True),
             "ask.question": Verb(Ask, self._ask, touches_answer, recorded=True, in_parts=self._ask_in_parts),
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
@@ -131,6 +134,10 @@ class Api:
                 self._presence.answered(name, answer.ms)
         ms = {name: round(a.ms, 3) if (a := answers.get(name)) and a.error is None else None for name in names}
         return NodePinged(ms=ms)
+
+    async def _nodes_audit(self, ask: NodeAuditAsk, who: Principal) -> NodeAudited:
+        self._node(ask.node, who)
+        return await self._fleet.audit(ask)
 
     async def _nodes_stats(self, _ask: NodeStatsAsk, who: Principal) -> NodeStats:
         return figures(self._records(who))

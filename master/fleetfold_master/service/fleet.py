@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
+from msgspec.structs import replace
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
@@ -15,7 +16,7 @@ from fleetfold_master.actions.delivery import together
 from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.search import Corpora, Epochs, Own
-from fleetfold_shared.errors import DeadlineExceeded, InvalidInput
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
     CancelAsk,
@@ -27,6 +28,8 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     Message,
+    NodeAuditAsk,
+    NodeAudited,
     NodeList,
     Pong,
     StatisticsAsk,
@@ -35,6 +38,7 @@ from fleetfold_shared.messages import (
     decode,
     encode,
 )  # fmt: skip
+from fleetfold_shared.redaction import Redactor
 
 __all__ = ["Fleet"]
 
@@ -43,6 +47,7 @@ log = structlog.get_logger(__name__)
 PROBE_S = 1.0
 CANCEL_S = 2.0
 STATISTICS_S = 5.0
+AUDIT_S = 5.0
 
 OnResult = Callable[[str, CommandResult], Awaitable[bool]]
 
@@ -52,12 +57,12 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float, own: Own | None = None, seals: Seals = UNSEALED,
+        heartbeat_s: float, own: Own | None = None, seals: Seals = UNSEALED, redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         self._seals = seals
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
-        self._own = own
+        self._own, self._redact = own, redact or Redactor()
         self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
@@ -109,13 +114,18 @@ class Fleet:
         async def receive(subject: str, data: bytes) -> None:
             node = self._bus.subjects.token(subject, 1)
             try:
-                results = decode(data, CommandResults).results
+                results = list(map(self._redacted, decode(data, CommandResults).results))
             except InvalidInput as error:
                 log.warning("result.malformed", node=node, reason=error.message)
                 return
             await together([self._take(node, result, takers) for result in results])
 
         return receive
+
+    def _redacted(self, result: CommandResult) -> CommandResult:
+        if not self._redact or result.error is None:
+            return result
+        return replace(result, error=self._redact(result.error))
 
     async def _take(self, node: str, result: CommandResult, takers: Iterable[OnResult]) -> None:
         await self.learn(node, result)  # before anybody is told of its end
@@ -191,6 +201,16 @@ class Fleet:
         """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
         return {} if answer is None or answer.error else decode(answer.data, Cancelled).verdicts
+
+    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+        """What a node has in its own ledger; `Unavailable` when it does not answer."""
+        answer = await self._ask_one(ask.node, "audit", ask, AUDIT_S)
+        if answer is None or isinstance(answer.error, Unavailable):
+            why = f"node: {ask.node} does not answer; `fleetfold node-audit --data DIR` reads its folder"
+            raise Unavailable(why, field="node")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, NodeAudited)
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from fleetfold_broker.parts import Say
 from fleetfold_broker.service import Handler, Request
@@ -26,6 +26,17 @@ NOTHING_DONE = (InvalidInput, NotFound)
 """A caller's own mistakes: they have had no effect, and would only fill the log."""
 
 M = TypeVar("M", bound=Message)
+
+
+class Details(TypedDict):
+    """What an entry of the audit log says besides who did what, and how it ended."""
+
+    role: str
+    node: str
+    target: str
+    reason: str
+    source: str
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,7 @@ class Guard:
         self, authority: Authority, limits: Limits, audit: AuditLog, where: Callable[[str], str], clock: Clock
     ) -> None:
         self._authority, self._limits, self._audit, self._where = authority, limits, audit, where
+        self._clock = clock
         self.refusals = Refusals(audit, where, clock)
         self.route: Callable[[str, Verb[Any]], Verb[Any]] = lambda name, verb: verb  # noqa: ARG005  # a lone master
         """Has a verb handled where what it is about is in hand."""
@@ -83,7 +95,7 @@ class Guard:
         return principal
 
     async def _do(self, name: str, verb: Verb[Any], ask: Message, principal: Principal, say: Say) -> Message:
-        touches = verb.touches or _nothing
+        touches, began = verb.touches or _nothing, self._clock.monotonic()
         try:
             answer = await (verb.in_parts(ask, principal, say) if verb.in_parts else verb.handle(ask, principal))
         except Forbidden as error:
@@ -91,20 +103,22 @@ class Guard:
             raise
         except BaseException as error:  # a defect and the end of this master too: it may have had an effect
             if (touched := touches(ask, None)) and verb.touches and not isinstance(error, NOTHING_DONE):
-                entry = self._entry(principal, touched)
-                self._audit.note(principal.name, name, "failed", reason=_why(error), **entry)
+                entry = self._entry(principal, touched._replace(reason=_why(error)), began)
+                self._audit.note(principal.name, name, "failed", **entry)
             raise
         if verb.touches and (touched := touches(ask, answer)) is not None:
-            entry = self._entry(principal, touched)
+            entry = self._entry(principal, touched, began)
             if verb.recorded:
-                self._audit.note(principal.name, name, "ok", **entry)
+                self._audit.note(principal.name, name, touched.outcome, **entry)
             else:
-                await self._audit.write(principal.name, name, "ok", **entry)
+                await self._audit.write(principal.name, name, touched.outcome, **entry)
         return answer
 
-    def _entry(self, principal: Principal, touched: Touched) -> dict[str, str]:
-        source = self._where(principal.name)
-        return {"role": principal.role, "node": touched.node, "target": touched.target, "source": source}
+    def _entry(self, principal: Principal, touched: Touched, began: float) -> Details:
+        return Details(
+            role=principal.role, node=touched.node, target=touched.target, reason=touched.reason,
+            source=self._where(principal.name), ms=round((self._clock.monotonic() - began) * 1000, 3),
+        )  # fmt: skip
 
 
 def _why(error: BaseException) -> str:

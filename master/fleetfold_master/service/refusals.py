@@ -23,13 +23,13 @@ class AuditLog(Protocol):
 
     def note(
         self, who: str, what: str, outcome: AuditOutcome, *,
-        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "",
+        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
         """Add an entry, to be written within a moment."""
 
     async def write(
         self, who: str, what: str, outcome: AuditOutcome, *,
-        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "",
+        role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
         """Add an entry, and return when it is committed."""
 

@@ -18,7 +18,7 @@ from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.refusals import Refusals
 from fleetfold_master.service.scoping import check_run, visible
 from fleetfold_master.service.targets import Target, Targets, check_confirmed
-from fleetfold_master.service.touched import Touched, named
+from fleetfold_master.service.touched import Touched, named, of_job
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import (
@@ -75,11 +75,11 @@ class RunsApi:
             if await self._bulk.begun([ask], who.name) == [None]:
                 raise
             return await self._jobs.get(ask.id)
-        return await self._jobs.start(ask, [target.node for target in targets], who.name)
+        return await self._jobs.start(ask, [target.node for target in targets], who.name, who.role)
 
     def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:
         """The job as it would begin."""
-        nodes = [JobNode(target.node) for target in targets]
+        nodes = [JobNode(target.node, would_run=True) for target in targets]
         return Job(
             id=ask.id, action=ask.action, params=ask.params, state="checked", nodes=nodes, caller=who.name,
             created_at=self._clock.wall(),
@@ -129,7 +129,8 @@ def _touches_run(ask: Run, job: Job | None) -> Touched | None:
     if job is not None and job.state == "checked":
         return None
     nodes = ask.nodes if job is None else [part.node for part in job.nodes]
-    return Touched(named(nodes, whole=job is not None), f"{ask.action} {ask.id}")
+    said = () if job is None else of_job(job.state)
+    return Touched(named(nodes, whole=job is not None), f"{ask.action} {ask.id}", *said)
 
 
 def _touches_runs(ask: Submit, answer: Submitted | None) -> Touched | None:
@@ -139,7 +140,7 @@ def _touches_runs(ask: Submit, answer: Submitted | None) -> Touched | None:
         return None
     counted = ", ".join(f"{number} {action}" for action, number in Counter(run.action for run in runs).items())
     nodes = (node for run in runs for node in run.nodes)
-    return Touched(named(nodes, whole=False), f"{counted}: {runs[0].id} to {runs[-1].id}")
+    return Touched(named(nodes, whole=False), f"{counted}: {runs[0].id} to {runs[-1].id}", "accepted")
 
 
 def _begun(runs: Sequence[Run], answer: Submitted | None) -> list[Run]:

@@ -5,19 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from fleetfold_shared.messages import Answered, Ask
+from fleetfold_master.service.scoping import asked_nodes
+from fleetfold_shared.messages import (
+    Answered,
+    Ask,
+    AuditOutcome,
+    JobState,
+    NodePing,
+    NodePinged,
+    Search,
+    Searched,
+    TransactionState,
+)
 
-__all__ = ["Touched", "named", "touches_answer", "touches_node"]
+__all__ = [
+    "Touched", "named", "of_job", "of_transaction", "touches_answer", "touches_node", "touches_pinged",
+    "touches_search",
+]  # fmt: skip
 
 MOST_CHARS = 512
 """Of names that nobody has looked up: they can be anything."""
 
 
 class Touched(NamedTuple):
-    """A node, or several with commas between, and the thing itself: an action, a job, a transaction, a key."""
+    """A node, or several with commas between, and the thing itself: an action, a job, a transaction, a key.
+
+    `outcome` and `reason` are those of what was asked, where the answer tells them.
+    """
 
     node: str = ""
     target: str = ""
+    outcome: AuditOutcome = "ok"
+    reason: str = ""
 
 
 class _OfNode(Protocol):
@@ -34,6 +53,35 @@ def named(nodes: Iterable[str], *, whole: bool) -> str:
 def touches_node(ask: _OfNode, answer: object | None) -> Touched:
     """The one node that the message names."""
     return Touched(named([ask.node], whole=answer is not None))
+
+
+def touches_search(ask: Search, found: Searched | None) -> Touched:
+    """Which nodes and collections were searched, and what came of it. What was asked for is not for the log."""
+    nodes = named(asked_nodes(ask), whole=False)
+    if found is None:
+        return Touched(nodes, ",".join(ask.collections))
+    said = f"{len(found.hits)} hits{' in part' if found.partial else ''}"
+    return Touched(nodes, " ".join(filter(None, [",".join(ask.collections), said])))
+
+
+def touches_pinged(ask: NodePing, answer: NodePinged | None) -> Touched:
+    """The nodes that were named, and how many have answered."""
+    told = "" if answer is None else f"{sum(ms is not None for ms in answer.ms.values())} of {len(answer.ms)} answered"
+    return Touched(named(ask.nodes, whole=answer is not None), told)
+
+
+def of_job(state: JobState) -> tuple[AuditOutcome, str]:
+    """Outcome and reason of a request that has begun a job in that state."""
+    if state == "running":
+        return "accepted", ""
+    return ("ok", "") if state == "ok" else ("failed", state)
+
+
+def of_transaction(state: TransactionState) -> tuple[AuditOutcome, str]:
+    """The same of a transaction."""
+    if state in {"running", "compensating"}:
+        return "accepted", ""
+    return ("ok", "") if state == "committed" else ("failed", state)
 
 
 def touches_answer(_ask: Ask, answer: Answered | None) -> Touched | None:

@@ -12,7 +12,7 @@ from fleetfold_master.room import fit_all, fit_transaction
 from fleetfold_master.service.callbacks import CheckCallback, anywhere
 from fleetfold_master.service.guard import Verb
 from fleetfold_master.service.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
-from fleetfold_master.service.touched import Touched, named
+from fleetfold_master.service.touched import Touched, named, of_transaction
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
@@ -68,7 +68,7 @@ class TransactionApi:
                 raise  # else it was accepted when its definition was still there
         else:
             check_transact(expanded, who)
-            view = await self._transactions.start(expanded, who.name, asked=ask)
+            view = await self._transactions.start(expanded, who.name, who.role, asked=ask)
         if ask.wait_ms and view.ended_at is None:
             view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
         return fit_transaction(view)
@@ -114,9 +114,13 @@ class TransactionApi:
         return check_visible(await self._transactions.get(key), who, verb)
 
 
-def _touches_transaction(ask: Transact, view: TransactionView | None) -> Touched:
+def _touches_transaction(ask: Transact, view: TransactionView | None) -> Touched | None:
+    """Nothing, when it was only checked."""
+    if view is not None and view.state == "checked":
+        return None
     nodes = [step.node for step in (ask.steps if view is None else view.steps)]
-    return Touched(named(nodes, whole=view is not None), ask.id)
+    said = () if view is None else of_transaction(view.state)
+    return Touched(named(nodes, whole=view is not None), ask.id, *said)
 
 
 def _touches_its_nodes(

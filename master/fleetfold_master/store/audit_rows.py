@@ -12,13 +12,14 @@ from fleetfold_master.store.statements import Write
 from fleetfold_master.store.tables import audit
 from fleetfold_shared.messages import AuditEntry, AuditList
 
-__all__ = ["added", "older", "read_entries"]
+__all__ = ["added", "older", "older_of", "read_entries"]
 
 _FIELDS = [column.name for column in audit.c if column.name != "seq"]
 _INSERT = insert(audit).values({name: bindparam(name) for name in _FIELDS}).inline()
 _LAST = select(func.max(audit.c.seq)).scalar_subquery()
 _OLDER = delete(audit).where(audit.c.at < bindparam("before"), audit.c.seq < _LAST)
 """The last one stays: without it SQLite would count from 1 again."""
+_OLDER_OF = _OLDER.where(audit.c.what == bindparam("kind"))
 
 
 def added(entries: Iterable[AuditEntry]) -> Write:
@@ -29,6 +30,11 @@ def added(entries: Iterable[AuditEntry]) -> Write:
 def older(before: float) -> Write:
     """Drop what is from before then (Unix seconds)."""
     return Write(_OLDER, [{"before": before}])
+
+
+def older_of(what: Iterable[str], before: float) -> Write:
+    """Drop what is from before then, of these kinds alone."""
+    return Write(_OLDER_OF, [{"before": before, "kind": kind} for kind in what])
 
 
 async def read_entries(store: Store, ask: AuditList) -> list[AuditEntry]:

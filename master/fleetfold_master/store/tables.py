@@ -45,6 +45,7 @@ job = Table(
     Column("cancelled_by", String(63)),
     Column("note", Text),
     Column("owner", String(32)),
+    Column("role", String(16), nullable=False, server_default=""),
     Index("job_by_age", "created_at"),
     Index("job_by_state", "state"),
 )
@@ -82,6 +83,7 @@ tx = Table(
     Column("owner", String(32)),
     Column("callback", Text),
     Column("definition", String(80)),
+    Column("role", String(16), nullable=False, server_default=""),
     Index("tx_by_age", "created_at"),
     Index("tx_by_state", "state"),
 )
@@ -220,5 +222,6 @@ audit = Table(
     Column("target", String(255), nullable=False),
     Column("reason", String(255), nullable=False),
     Column("source", String(255), nullable=False),
+    Column("ms", Double),
     Index("audit_by_age", "at"),
 )

@@ -2,7 +2,8 @@
 
 A node that never ran the command writes a tombstone, so that it never will; one that ran it undoes it with the
 result its own ledger holds. A step without a rollback gets only the tombstone. A compensation is not given up while
-its node is away; failures and silence of a healthy node are counted, and too many of them park the transaction.
+its node is away; failures and silence of a healthy node are counted, and too many of them park the transaction. One
+that is rejected, or of which nobody knows what it did, parks it at once: another try would end the same.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def go_backward(draft: Draft) -> None:
 
 def take_undo(draft: Draft, step: Step, result: CommandResult) -> None:
     """The answer to the compensation in flight."""
-    if result.outcome == "ok":
+    if result.outcome in {"ok", "no_result"}:
         draft.note("never ran" if result.tombstone else "undone" if step.rollback else "had run", step)
         _undone(draft, step, result)
-    elif result.outcome == "unknown" or step.undo_tries >= draft.policy.max_tries:
+    elif result.outcome in {"unknown", "rejected"} or step.undo_tries >= draft.policy.max_tries:
         _park(draft, step, f"{result.outcome}: {result.error or 'no reason given'}")
     else:
         wait_s = draft.policy.backoff(step.undo_tries)
@@ -71,7 +72,9 @@ def ask_whether_it_ran(draft: Draft, step: Step, why: str) -> None:
 
 
 def _is_undone(step: Step) -> bool:
-    return step.state in {"compensated", "skipped"} or (step.state in {"failed", "unknown"} and not step.suspects)
+    return step.state in {"compensated", "skipped"} or (
+        step.state in {"failed", "unknown", "no_result"} and not step.suspects
+    )
 
 
 def _drive_step(draft: Draft, step: Step) -> None:
@@ -80,14 +83,14 @@ def _drive_step(draft: Draft, step: Step) -> None:
     elif step.state == "waiting":
         draft.settle(step, state="skipped")
         draft.note("skipped", step, "it was never sent")
-    elif step.state in {"done", "unknown", "failed"}:
+    elif step.state in {"done", "unknown", "no_result", "failed"}:
         _undo_next(draft, step)
 
 
 def _undo_next(draft: Draft, step: Step) -> None:
     """Undo the newest forward command that may have left effects; with none left the step is undone."""
     suspects = step.suspects
-    if suspects and step.rollback is None and step.runs[suspects[-1] - 1] == "ok":
+    if suspects and step.rollback is None and step.runs[suspects[-1] - 1] in {"ok", "no_result"}:
         _skip(draft, step)
     elif suspects:
         _send(draft, step, suspects[-1], "undo sent")
@@ -140,4 +143,4 @@ def _over_time(draft: Draft, step: Step) -> None:
 
 def _park(draft: Draft, step: Step, why: str) -> None:
     draft.settle(step, state="parked", error=why)
-    draft.note("parked", step, f"{why}, after {step.undo_tries} tries")
+    draft.note("parked", step, f"{why}, after {step.undo_tries} {'try' if step.undo_tries == 1 else 'tries'}")

@@ -16,7 +16,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import cancel
-from fleetfold_master.transactions.course import Course
+from fleetfold_master.transactions.course import Audited, Course, not_audited
 from fleetfold_master.transactions.following import Tell, follow
 from fleetfold_master.transactions.model import Decision, Policy, Tx, parse_id
 from fleetfold_master.transactions.operate import resolve, retry, skip
@@ -47,25 +47,28 @@ class Transactions:
         *,
         policy: Policy | None = None,
         at_end: AtEnd = nothing_more,
+        audited: Audited = not_audited,
         withdrawals: Withdrawals | None = None,
         owner: str | None = None,
     ) -> None:
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
         self._withdrawals = withdrawals
-        self._course = Course(store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner)
+        self._course = Course(store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited)
         self._active = self._course.running
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
         self._closing = False
 
-    async def start(self, transact: Transact, caller: str, *, asked: Transact | None = None) -> TransactionView:
+    async def start(
+        self, transact: Transact, caller: str, role: str = "", *, asked: Transact | None = None
+    ) -> TransactionView:
         """Accept a transaction, once: the same id again is the same one, and with other content a `Conflict`.
 
         `asked` is what the caller has sent, where `transact` was made of a definition. Raises what `validate` raises,
         and then nothing has happened. Returns when it is committed and its first commands have been handed to the
         sender; from here on it will end.
         """
-        return await self._start(transact, caller, digest_of(asked or transact, caller))
+        return await self._start(transact, caller, role, digest_of(asked or transact, caller))
 
     async def known(self, asked: Transact, caller: str) -> TransactionView | None:
         """The transaction that `asked` has begun before; None if there is none."""
@@ -180,7 +183,7 @@ class Transactions:
         """Wait for what is being written. Transactions go on at the next start."""
         await self._undisturbed.close()
 
-    async def _start(self, transact: Transact, caller: str, digest: str) -> TransactionView:
+    async def _start(self, transact: Transact, caller: str, role: str, digest: str) -> TransactionView:
         try:
             steps = validate(transact, self._lookup)
         except FleetfoldError:
@@ -192,7 +195,7 @@ class Transactions:
             id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
             deadline_at=None if transact.timeout_s is None else now + transact.timeout_s, owner=self._owner,
             callback=transact.callback,
-            definition=transact.definition,
+            definition=transact.definition, role=role,
         )  # fmt: skip
         if transact.dry_run:
             return view_of(msgspec.structs.replace(tx, state="checked", ended_at=now), steps, ())

@@ -23,9 +23,16 @@ from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult, TimelineEntry
 
-__all__ = ["Course"]
+__all__ = ["Audited", "Course", "not_audited"]
 
 _Decide = Callable[[Tx, Sequence[Step]], Decision]
+Audited = Callable[[Tx, Sequence[Step], float], Sequence[Write]]
+"""What the audit log gets with the end of a transaction, given its steps and the time."""
+
+
+def not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write]:
+    """Nothing."""
+    return ()
 
 
 class Course:
@@ -33,17 +40,18 @@ class Course:
 
     def __init__(
         self, store: Store, sender: Sender, clock: Clock, health: Health, policy: Policy, at_end: AtEnd,
-        withdrawals: Withdrawals | None, owner: str | None,
+        withdrawals: Withdrawals | None, owner: str | None, audited: Audited = not_audited,
     ) -> None:  # fmt: skip
         self._store, self._sender, self._clock, self._health = store, sender, clock, health
         self._policy, self._at_end, self._withdrawals, self._owner = policy, at_end, withdrawals, owner
+        self._audited = audited
         self.running: dict[str, Active] = {}
 
     async def begin(self, tx: Tx, steps: Sequence[Step]) -> Active | None:
         """Commit a new transaction and send its first commands; None if there is one of that id already."""
         now = tx.created_at
         decision = begin(tx, steps, now, policy=self._policy)
-        more = self._at_end(decision.tx, now) if decision.tx.ended else ()
+        more = self._end(decision, now) if decision.tx.ended else ()
         if tx.id in self.running or not await self._store.claim(*rows.claim(decision), *more):
             return None
         active = Active(decision.tx, decision.steps, list(decision.entries))
@@ -99,12 +107,16 @@ class Course:
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
                 if decision.tx.ended and decision.tx.state != active.tx.state:
-                    writes += self._at_end(decision.tx, self._clock.wall())
+                    writes += self._end(decision, self._clock.wall())
                 await self._commit(active, writes)
                 self._remember(active, decision)
         self._withdraw(before, decision)
         await self._send(active, decision.commands)
         return bool(writes)
+
+    def _end(self, decision: Decision, now: float) -> Sequence[Write]:
+        """What else is committed with the end of a transaction."""
+        return [*self._at_end(decision.tx, now), *self._audited(decision.tx, decision.steps, now)]
 
     def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
         """Have the forward commands stopped that were given up with a whole transaction."""

@@ -9,12 +9,12 @@ import msgspec
 
 from fleetfold_master.actions.delivery import Outgoing, next_resend
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, forward_id, undo_id
-from fleetfold_shared.messages import Command, TimelineEntry, TransactionState
+from fleetfold_shared.messages import Caller, Command, TimelineEntry, TransactionState
 from fleetfold_shared.templates import fill
 
 __all__ = ["FAILED", "Draft", "waits_for"]
 
-FAILED = frozenset({"failed", "unknown", "parked"})
+FAILED = frozenset({"failed", "unknown", "no_result", "parked"})
 """States of a step after which a transaction that goes forward cannot succeed."""
 
 
@@ -126,6 +126,7 @@ class Draft:
             params=fill(step.params, {"steps": results}),
             epoch=self.tx.epoch,
             timeout_s=step.timeout_s,
+            caller=Caller(self.tx.caller, self.tx.role),
         )
 
     def _compensation(self, step: Step) -> Command:
@@ -138,6 +139,7 @@ class Draft:
             epoch=self.tx.epoch,
             compensates=forward_id(step, step.undo),
             timeout_s=self.patience(step),
+            caller=Caller(self.tx.caller, self.tx.role),
         )
 
 

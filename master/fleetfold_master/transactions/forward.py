@@ -10,7 +10,7 @@ from fleetfold_master.transactions.draft import FAILED, Draft
 from fleetfold_master.transactions.given_up import GIVEN_UP
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import CommandResult
+from fleetfold_shared.messages import CommandResult, StepState
 from fleetfold_shared.predicates import predicate, reach
 
 __all__ = ["abandon", "go_forward", "take_forward"]
@@ -44,6 +44,9 @@ def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
     if result.outcome == "ok":
         draft.settle(step, state="done", result=result.result, error=None)
         draft.note("done", step)
+    elif result.outcome == "no_result" and (step.pivot or draft.past_pivot(step)):
+        draft.settle(step, state="done", error=result.error)
+        draft.note("done", step, why)
     elif _may_try_again(draft, step, result):
         wait_s = draft.policy.backoff(step.tries)
         waiting = draft.settle(step, state="running", error=result.error)
@@ -53,10 +56,16 @@ def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
         draft.settle(step, state="parked", error=result.error or result.outcome)
         draft.note("parked", step, f"{result.outcome}: {why or 'nobody can tell whether it took effect'}")
     else:
-        state = "unknown" if step.suspects else "failed"
+        state = _failed_state(step, result)
         draft.settle(step, state=state, error=result.error or result.outcome)
-        left = "" if state == "failed" else "something of it may be left, and is undone"
+        left = "something of it may be left, and is undone" if state == "unknown" else ""
         draft.note(result.outcome, step, "; ".join(filter(None, [why, left])))
+
+
+def _failed_state(step: Step, result: CommandResult) -> StepState:
+    if result.outcome == "no_result":
+        return "no_result"
+    return "unknown" if step.suspects else "failed"
 
 
 def _conclude(draft: Draft) -> None:
@@ -154,8 +163,12 @@ def _same_again(draft: Draft, step: Step, why: str) -> None:
 
 
 def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
-    """Never after `unknown`, nor a `once` action that may have had its effect: twice would be worse than not at all."""
-    if result.outcome == "unknown" or (step.kind == "once" and step.runs[-1] in {"timed_out", "unknown"}):
+    """Never after `unknown`, nor a `once` action that may have had its effect: twice would be worse than not at all.
+    What ran and has no result would have none again.
+    """
+    if result.outcome in {"unknown", "no_result"} or (
+        step.kind == "once" and step.runs[-1] in {"timed_out", "unknown"}
+    ):
         return False
     if draft.past_pivot(step):
         return step.tries < max(draft.policy.max_tries, step.retries)

@@ -52,7 +52,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     of its timeline.
 
     From `deadline_at` on it is rolled back, unless it has passed its point of no return. `definition` is the one it was
-    made of, `name@version`, if it was.
+    made of, `name@version`, if it was. `role` is the caller's.
     """
 
     id: str
@@ -69,6 +69,7 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     callback: Callback | None = None
     definition: str | None = None
+    role: str = ""
 
     @property
     def ended(self) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fleetfold_master.actions.schema import check_params
 from fleetfold_master.transactions.model import Step
 from fleetfold_master.transactions.order import Order, arrange, wrong
+from fleetfold_master.transactions.result_paths import misses, rollback_misses
 from fleetfold_shared.errors import InvalidInput, NotFound, Unavailable
 from fleetfold_shared.filters import check_filter, fields_of
 from fleetfold_shared.messages import ActionInfo, NodeRecord, StepSpec, Transact
 from fleetfold_shared.templates import placeholders
 
-__all__ = ["Lookup", "check_action", "check_order", "validate"]
+__all__ = ["Lookup", "check_action", "check_order", "check_results", "validate"]
 
 Lookup = Callable[[str], NodeRecord | None]
 """The registry's record of a node; None if the name is not registered."""
@@ -25,9 +26,11 @@ def validate(transact: Transact, lookup: Lookup) -> tuple[Step, ...]:
     `InvalidInput`, `NotFound` or `Unavailable` for the first thing wrong, by name: `steps.crm.params.sku: ...`.
     """
     order = check_order(transact.steps)
+    actions = {spec.name: check_action(spec, lookup) for spec in transact.steps}
+    for spec in transact.steps:
+        check_results(spec, actions)
     return tuple(
-        _step(transact.id, position, spec, order, check_action(spec, lookup))
-        for position, spec in enumerate(transact.steps)
+        _step(transact.id, position, spec, order, actions[spec.name]) for position, spec in enumerate(transact.steps)
     )
 
 
@@ -82,6 +85,33 @@ def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
         undo = _known(actions, spec.rollback.action, spec, "rollback.action")
         check_params(undo, spec.rollback.params, f"steps.{spec.name}.rollback.params", templated=True)
     return action
+
+
+def check_results(spec: StepSpec, actions: Mapping[str, ActionInfo]) -> None:
+    """`InvalidInput` for a reference of the step to a field that an action, by its return type, never returns.
+
+    `actions` are those of the steps, by the steps' names; of one that is not there nothing is said.
+    """
+    for where, path in _referred(spec):
+        name, *inner = path.split(".")[1:]
+        if name in actions and (why := misses(actions[name].result, inner)) is not None:
+            shown = path if where == "when" else f"{{{{{path}}}}}"
+            raise wrong(spec, where, f"{shown}: {actions[name].name} returns {why}")
+    own = actions.get(spec.name)
+    if spec.rollback is None or own is None:
+        return
+    for path in _paths(spec, "rollback.params", spec.rollback.params):
+        if not path.startswith("inputs.") and (why := rollback_misses(own.result, path.split("."))) is not None:
+            raise wrong(spec, "rollback.params", f"{{{{{path}}}}}: {own.name} returns {why}")
+
+
+def _referred(spec: StepSpec) -> Iterator[tuple[str, str]]:
+    """The paths `steps.NAME.field` in its parameters and its condition."""
+    for path in _paths(spec, "params", spec.params):
+        if path.startswith("steps."):
+            yield "params", path
+    for path in fields_of(spec.when) if spec.when is not None else ():
+        yield "when", path
 
 
 def _known(actions: Mapping[str, ActionInfo], name: str, spec: StepSpec, where: str) -> ActionInfo:

@@ -25,7 +25,7 @@ def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) ->
         id=tx.id,
         name=tx.name,
         state=tx.state,
-        steps=[_step_view(step) for step in steps],
+        steps=[_step_view(step, would_run=tx.state == "checked") for step in steps],
         timeline=list(timeline),
         caller=tx.caller,
         created_at=tx.created_at,
@@ -35,7 +35,7 @@ def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) ->
     )
 
 
-def _step_view(step: Step) -> StepView:
+def _step_view(step: Step, *, would_run: bool) -> StepView:
     return StepView(
         name=step.name,
         node=step.node,
@@ -45,4 +45,5 @@ def _step_view(step: Step) -> StepView:
         attempts=step.tries,
         result=step.result,
         error=step.error,
+        would_run=would_run,
     )

@@ -54,6 +54,10 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             " `master.db` in `data`."
         ),
     ] = None
+    redact: Annotated[
+        list[str],
+        Meta(description="Regular expressions: what fits is `[redacted]` in errors of nodes, the audit and the log."),
+    ] = []
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,6 +96,10 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             '`sqlite:///FILE`, or "" where `$FLEETFOLD_DATABASE_NAME` says it.'
         ),
     ] = {}
+    redact: Annotated[
+        list[str],
+        Meta(description="Regular expressions: what fits is `[redacted]` in the errors that leave the node."),
+    ] = []
     ledger_days: Annotated[float, Meta(ge=1, le=3650, description="How long it remembers what has ended, in days.")] = (
         30.0
     )
@@ -196,6 +204,11 @@ class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transactions_days: Annotated[
         float, Meta(gt=0, le=36_500, description="How long transactions and their timelines are kept.")
     ] = 30.0
+    audit_days: Annotated[float, Meta(gt=0, le=36_500, description="How long the audit log is kept.")] = 90.0
+    audit_reads_days: Annotated[
+        float,
+        Meta(ge=0, le=36_500, description="How long searches and pings stay in the audit log; 0: they are not in it."),
+    ] = 7.0
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

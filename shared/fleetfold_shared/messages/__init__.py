@@ -129,6 +129,7 @@ from fleetfold_shared.messages.letters import (
     LetterRetry,
 )
 from fleetfold_shared.messages.masters import MasterInfo, MasterList, MasterListed, MasterState
+from fleetfold_shared.messages.node_audit import NodeAuditAsk, NodeAudited, NodeAuditEntry
 from fleetfold_shared.messages.nodes import (
     ActionInfo,
     ActionKind,
@@ -229,6 +230,7 @@ from fleetfold_shared.messages.transactions import (
 )
 from fleetfold_shared.messages.work import (
     Callback,
+    Caller,
     CancelAsk,
     Cancelled,
     CancelVerdict,
@@ -264,6 +266,7 @@ __all__ = [
     "CacheWarm",
     "CacheWarmed",
     "Callback",
+    "Caller",
     "CancelAsk",
     "CancelVerdict",
     "Cancelled",
@@ -344,6 +347,9 @@ __all__ = [
     "Misfire",
     "NodeAnswer",
     "NodeApprove",
+    "NodeAuditAsk",
+    "NodeAuditEntry",
+    "NodeAudited",
     "NodeDescription",
     "NodeExplained",
     "NodeGet",

@@ -24,7 +24,8 @@ ClientRole = Literal["admin", "operator", "reader", "publisher"]
 Capability = Literal["search", "actions", "events", "api"]
 CAPABILITIES: tuple[Capability, ...] = ("search", "actions", "events", "api")
 """What a node may be granted: to answer searches, to run actions, to emit events, to call the fleet."""
-AuditOutcome = Literal["ok", "refused", "failed"]
+AuditOutcome = Literal["ok", "accepted", "refused", "failed"]
+"""`accepted`: a job or a transaction was begun, and had not ended; `jobs.end` or `tx.end` tells how it did."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_*.-]+$(?!\n)")]
 """A name, or one with `*` in it."""
 Secret = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -225,7 +226,9 @@ class AccessStats(Message, frozen=True, kw_only=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who did what to which node, when, with what outcome, from where. `at` in Unix seconds; `seq` rises."""
+    """Who did what to which node, when, with what outcome, from where. `at` in Unix seconds; `seq` rises. `ms` is how
+    long it took; the end of a job or a transaction counts from when it was asked for.
+    """
 
     seq: int
     at: float
@@ -237,6 +240,7 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     target: str = ""
     reason: str = ""
     source: str = ""
+    ms: float | None = None
 
 
 class AuditList(Message, frozen=True, kw_only=True):

@@ -9,14 +9,17 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.work import Callback, Progress, RetryPolicy
+from fleetfold_shared.messages.work import Callback, Caller, Progress, RetryPolicy
 
 __all__ = [
     "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed",
     "JobNode", "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
-Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown"]
+Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown", "no_result"]
+"""`failed` and `rejected`: nothing has happened. `timed_out` and `unknown`: it may have happened. `no_result`: the
+action ran and its effect stands, but its result could not be carried.
+"""
 JobState = Literal["checked", "running", "ok", "failed", "partly", "cancelled"]
 Params = dict[str, Any]
 Share = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5}|(100|[1-9]?[0-9])%)$(?!\n)")]
@@ -31,6 +34,7 @@ class Command(Message, frozen=True, kw_only=True):
     its params may hold `{{field}}` of that command's stored result, which the node fills itself. `start_within_s`
     counts from when the broker stored the message: a command found older is not started. `timeout_s` is for one try,
     `overall_s` for all of them since the broker stored it, and `heartbeat_s` the longest between two words of progress.
+    `caller` asked for it: the owner of a schedule, where that has fired; of a compensation, who ran the transaction.
     """
 
     id: str
@@ -45,6 +49,7 @@ class Command(Message, frozen=True, kw_only=True):
     heartbeat_s: float | None = None
     overall_s: float | None = None
     retry: RetryPolicy | None = None
+    caller: Caller | None = None
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
@@ -117,7 +122,9 @@ class Run(Message, frozen=True, kw_only=True):
 
 
 class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to."""
+    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to. `would_run`: this is a dry
+    run, and the node was told nothing.
+    """
 
     node: str
     outcome: Outcome | None = None
@@ -126,6 +133,7 @@ class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: float | None = None
     progress: Progress | None = None
     began: bool = False
+    would_run: bool = False
 
 
 class Job(Message, frozen=True, kw_only=True, omit_defaults=False):

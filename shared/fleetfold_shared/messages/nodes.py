@@ -47,7 +47,8 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object.
+    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object; `result` that of what
+    it returns, absent where its signature does not tell.
 
     `destructive`: it asks to be confirmed before it runs on all nodes. At most `slots` of it run at once in the whole
     fleet. `retry` and `heartbeat_s` hold where a call does not say otherwise.
@@ -62,6 +63,7 @@ class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: Annotated[int, Meta(ge=1)] | None = None
     retry: RetryPolicy | None = None
     heartbeat_s: float | None = None
+    result: dict[str, Any] | None = None
 
 
 class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -22,8 +22,11 @@ __all__ = [
 
 TransactionState = Literal["checked", "running", "compensating", "committed", "rolled_back", "parked"]
 StepState = Literal[
-    "waiting", "running", "done", "failed", "unknown", "compensating", "compensated", "parked", "skipped"
+    "waiting", "running", "done", "failed", "unknown", "no_result", "compensating", "compensated", "parked", "skipped"
 ]
+"""`no_result`: it ran, and is to be undone, because its result could not be carried. Behind the point of no return, and
+as that point itself, such a step is `done`.
+"""
 
 
 class Rollback(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -81,7 +84,7 @@ class Transact(Message, frozen=True, kw_only=True):
 
 
 class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step as it stands."""
+    """A step as it stands. `would_run`: this is a dry run, and nothing was sent."""
 
     name: str
     node: str
@@ -91,6 +94,7 @@ class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: int = 0
     result: Any = None
     error: str | None = None
+    would_run: bool = False
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):

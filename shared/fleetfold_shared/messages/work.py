@@ -9,10 +9,17 @@ from msgspec import Meta
 
 from fleetfold_shared.messages.base import Message
 
-__all__ = ["Callback", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport", "RetryPolicy"]
+__all__ = ["Callback", "Caller", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport", "RetryPolicy"]
 
 CancelVerdict = Literal["stopping", "never", "ended"]
 """`stopping`: it runs, and was told to stop. `never`: it had not begun, and never will. `ended`: it was over."""
+
+
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asked for a command, by the master's word: an identity's name and its role then."""
+
+    name: str
+    role: str = ""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):

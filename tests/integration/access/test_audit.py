@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Executable, RowMapping
 
+from fleetfold_master.access.audit import Audit
 from fleetfold_master.store.statements import Write
+from fleetfold_shared.config import RetentionConfig
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import AuditList
+from fleetfold_shared.redaction import Redactor
 from support.access import Doors, open_doors
 
 DAY_S = 86_400
@@ -169,6 +172,45 @@ async def test_it_is_kept_for_ninety_days_and_never_counts_from_one_again(doors:
     await doors.audit.prune()
     (entry,) = await doors.log()
     assert (entry.what, entry.seq) == ("new", 3)
+
+
+async def test_retention_is_a_setting_and_reads_have_their_own(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        audit = Audit(doors.store, doors.clock, RetentionConfig(audit_days=30, audit_reads_days=2))
+        for what in ("search.query", "ask.question", "nodes.ping", "nodes.remove"):
+            audit.note("ops", what, "ok", ms=1.5)
+        await audit.write("ops", "last", "ok")
+        doors.clock.advance(3 * DAY_S)
+        await audit.prune()
+        assert [(entry.what, entry.ms) for entry in await doors.log()] == [("nodes.remove", 1.5), ("last", None)]
+        doors.clock.advance(28 * DAY_S)
+        await audit.prune()
+        assert [entry.what for entry in await doors.log()] == ["last"]
+
+
+async def test_reads_that_are_kept_for_no_time_are_not_written(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        audit = Audit(doors.store, doors.clock, RetentionConfig(audit_reads_days=0))
+        audit.note("ops", "search.query", "ok")
+        await audit.write("ops", "nodes.remove", "ok")
+        assert [entry.what for entry in await doors.log()] == ["nodes.remove"]
+
+
+async def test_reads_leave_room_for_changes_when_the_store_fails(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetfold_master.access.audit.MOST_WAITING", 4)
+    for _ in range(10):
+        doors.audit.note("ops", "search.query", "ok")
+    for _ in range(10):
+        doors.audit.note("ops", "nodes.remove", "ok")
+    assert [entry.what for entry in await doors.log()] == ["search.query"] * 2 + ["nodes.remove"] * 2
+
+
+async def test_a_reason_is_redacted(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        audit = Audit(doors.store, doors.clock, redact=Redactor([r"\d{4}"]))
+        await audit.write("ops", "nodes.remove", "refused", reason="card 1234 is unknown")
+        (entry,) = await doors.log()
+        assert entry.reason == "card [redacted] is unknown"
 
 
 async def test_what_a_stranger_sends_fits_and_is_one_line(doors: Doors) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from fleetfold_broker.headers import LIMIT, REMAINING, RETRY_AFTER
@@ -28,11 +29,13 @@ from fleetfold_shared.messages import (
     DefinitionList,
     DefinitionPut,
     DefinitionRemove,
+    Job,
     JobCancel,
     JobEndsAsk,
     JobFollow,
     JobGet,
     JobList,
+    JobState,
     JobWait,
     Join,
     Judgement,
@@ -47,6 +50,7 @@ from fleetfold_shared.messages import (
     MasterList,
     Message,
     NodeApprove,
+    NodeAuditAsk,
     NodeDescription,
     NodeGet,
     NodeInvite,
@@ -95,6 +99,7 @@ ASKS: dict[str, Message] = {
     "nodes.get": NodeGet(node="blog"),
     "nodes.update": NodeUpdate(node="blog", title="The blog"),
     "nodes.remove": NodeRemove(node="blog"),
+    "nodes.audit": NodeAuditAsk(node="blog"),
     "nodes.ping": NodePing(),
     "nodes.stats": NodeStatsAsk(),
     "nodes.join": Join(description=NodeDescription(incarnation="i2", version="1.0")),
@@ -283,7 +288,8 @@ CHANGES = {
 async def test_a_change_is_in_the_audit_log(desk: Desk, verb: str) -> None:
     await desk.ask("operator", verb, ASKS[verb])
     (entry,) = desk.log.entries
-    assert (entry.who, entry.role, entry.what, entry.outcome) == ("operator", "operator", verb, "ok")
+    assert (entry.who, entry.role, entry.what) == ("operator", "operator", verb)
+    assert (entry.outcome, entry.ms) == ("ok", 0.0)
     assert (entry.node, entry.target) == CHANGES[verb]
     assert entry.source == "host-of-operator"
 
@@ -302,9 +308,38 @@ async def test_what_is_done_to_credentials_is_in_the_log_before_it_is_answered(d
 
 
 async def test_reading_leaves_no_trace(desk: Desk) -> None:
-    for verb in ("nodes.list", "nodes.get", "search.query", "jobs.list", "keys.list", "access.stats", "access.whoami"):
+    for verb in ("nodes.list", "nodes.get", "jobs.list", "keys.list", "access.stats", "access.whoami"):
         await desk.ask("admin", verb, ASKS[verb])
     assert desk.log.entries == []
+
+
+async def test_searches_and_pings_are_told_without_what_was_asked_for(desk: Desk) -> None:
+    await desk.ask("reader", "search.query", Search(query="secret", nodes=["blog"], collections=["posts"]))
+    await desk.ask("reader", "nodes.ping", NodePing(nodes=["shop-1"]))
+    await desk.ask("operator", "nodes.audit", NodeAuditAsk(node="blog"))
+    assert [(entry.who, entry.what, entry.outcome, entry.node, entry.target) for entry in desk.log.entries] == [
+        ("reader", "search.query", "ok", "blog", "posts 0 hits"),
+        ("reader", "nodes.ping", "ok", "shop-1", "0 of 1 answered"),
+        ("operator", "nodes.audit", "ok", "blog", ""),
+    ]
+    assert desk.log.written == []
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"), [("ok", "ok"), ("failed", "failed"), ("partly", "failed"), ("running", "accepted")]
+)
+async def test_a_run_is_told_by_its_state(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, state: JobState, outcome: str
+) -> None:
+    start = desk.jobs.start
+
+    async def started(run: Run, targets: list[str], caller: str, role: str = "") -> Job:
+        return msgspec.structs.replace(await start(run, targets, caller, role), state=state)
+
+    monkeypatch.setattr(desk.jobs, "start", started)
+    await desk.ask("publisher", "actions.run", Run(id="j1", action="refund", nodes=["blog"]))
+    (entry,) = desk.log.entries
+    assert (entry.outcome, entry.reason) == (outcome, state if outcome == "failed" else "")
 
 
 async def test_a_run_is_told_once_with_all_its_nodes(desk: Desk) -> None:

@@ -47,6 +47,29 @@ async def test_sync_makes_a_collection_equal_to_its_source(fleet: Fleet, tmp_pat
     assert await run(fleet, "sync") == {"taken": 3, "changed": 0, "removed": 0}
 
 
+async def test_sync_without_a_name_is_for_all_collections_that_have_a_source(fleet: Fleet, tmp_path: Path) -> None:
+    posts = write(tmp_path / "posts.jsonl", "1")
+    await fleet.start_child("blog", {"posts": posts})
+    await fleet.start_child("shop", {"docs": write(tmp_path / "docs.jsonl", "2", "3"), "notes": None, "more": posts})
+    write(posts, "1", "4")
+    job = await fleet.client.run("sync", all=True)
+    told = {"taken": 2, "changed": 1, "removed": 0}
+    same = {"taken": 2, "changed": 0, "removed": 0}
+    assert {node.node: node.result for node in job.nodes} == {
+        "blog": {"posts": told}, "shop": {"docs": same, "more": told},
+    }  # fmt: skip
+    forced = await fleet.client.run("sync", {"force": True}, nodes=["blog"])
+    assert forced.nodes[0].result == {"posts": {"taken": 2, "changed": 2, "removed": 0}}
+
+
+async def test_sync_without_any_source_says_so(fleet: Fleet) -> None:
+    await fleet.start_child("shop", {"docs": None})
+    job = await fleet.client.run("sync", nodes=["shop"])
+    assert (job.state, job.nodes[0].error) == (
+        "failed", "collection: none here has a source to sync with; declare one",
+    )  # fmt: skip
+
+
 async def test_update_changes_the_fields_it_names(fleet: Fleet, tmp_path: Path) -> None:
     await fleet.start_child("shop", {"docs": write(tmp_path / "docs.jsonl", "1")})
     assert await run(fleet, "update", id="1", fields={"price": 9}) == {"id": "1"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,6 +44,20 @@ async def test_what_does_not_end_well_leaves_nothing(tmp_path: Path, url: str, h
         assert result.outcome == outcome
         assert look(url, "SELECT command FROM fleetfold_done") == []
         assert effects(url) == []
+
+
+async def test_an_effect_whose_result_cannot_be_carried_is_not_committed(tmp_path: Path, url: str) -> None:
+    @action(kind="transactional", database="shop")
+    async def write(ctx: Context) -> Any:
+        ctx.session.add(Effect(id="a", what="do"))
+        return {"total": float("nan")}
+
+    async with application(tmp_path, url, write) as (node, _, _):
+        result = await node.handle(command("a", "write"))
+        assert result is not None
+        assert (result.outcome, effects(url)) == ("failed", [])
+        assert "result.total: nan" in (result.error or "")
+        assert look(url, "SELECT command FROM fleetfold_done") == []
 
 
 async def test_the_session_is_in_the_same_transaction_and_cannot_end_it(tmp_path: Path, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The executor on a real ledger: the six outcomes, duplicates, transactions."""
+"""The executor on a real ledger: the outcomes, duplicates, transactions."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ async def strange(ctx: Context, how: str) -> Any:
     [
         ("refuses", "failed", "too few left"),
         ("misses", "failed", "there is no such customer"),
-        ("is no JSON", "failed", "its result cannot be said in JSON"),
-        ("is too much", "failed", "its result is 2002 bytes of JSON; at most 1000"),
+        ("is no JSON", "no_result", "its effect stands; its result could not be carried: it cannot be said in JSON"),
+        ("is too much", "no_result", "could not be carried: it is 2002 bytes of JSON; at most 1000 can travel"),
         ("times out by itself", "failed", "TimeoutError: the shop did not answer"),
-        ("cancels itself", "failed", "the handler cancelled itself"),
+        ("cancels itself", "failed", "CancelledError: the handler cancelled itself"),
         ("writes through tx", "failed", "ctx.tx is for actions of kind 'transactional'"),
         ("asks for another collection", "failed", "this node has no such collection; it has none"),
         ("hangs", "timed_out", "it took longer than 0.05 s"),

@@ -117,6 +117,15 @@ async def test_a_sync_makes_the_collection_equal_to_its_source(collection: Colle
     assert await collection._table.count() == 3
 
 
+async def test_a_forced_sync_writes_what_has_not_changed_too(collection: Collection) -> None:
+    await collection.index(DOCUMENTS)
+    assert await collection.sync(DOCUMENTS) == IndexReport(taken=len(DOCUMENTS), changed=0, removed=0)
+    rows = await collection._table.count()
+    report = await collection.sync(DOCUMENTS, force=True)
+    assert report == IndexReport(taken=len(DOCUMENTS), changed=len(DOCUMENTS), removed=0)
+    assert (collection.count, await collection._table.count()) == (len(DOCUMENTS), rows)
+
+
 async def test_a_bad_record_refuses_all_of_them_where_nothing_is_to_be_left_out(collection: Collection) -> None:
     await collection.index(DOCUMENTS)
     for write in (collection.index, collection.sync):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold_child.results import MOST, MOST_BYTES, ResultLine
-from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult, CommandResults, Message, encode
 
 
@@ -19,12 +19,15 @@ class Kept:
         self.said: list[list[str]] = []
         self.away = False
         self.bytes: list[int] = []
+        self.most_bytes = 1024 * 1024
 
     async def publish(self, subject: str, message: Message, timeout_s: float = 10.0) -> None:
         assert isinstance(message, CommandResults)
         await asyncio.sleep(0)
         if self.away:
             raise Unavailable("the broker is away")
+        if len(encode(message)) > self.most_bytes:
+            raise TooLarge("it is over the broker's limit")
         self.said.append([result.id for result in message.results])
         self.bytes.append(len(encode(message)))
 
@@ -59,6 +62,14 @@ async def test_no_message_has_too_many_or_is_too_large(kept: Kept, line: ResultL
     await asyncio.gather(*(line.publish(_result(str(n), MOST_BYTES // 3)) for n in range(8)))
     assert max(kept.bytes) <= MOST_BYTES
     assert sum(map(len, kept.said)) == MOST + 1 + 8
+
+
+async def test_a_message_that_this_broker_does_not_take_is_divided(kept: Kept, line: ResultLine) -> None:
+    kept.most_bytes = 1000
+    told = await asyncio.gather(*(line.publish(_result(id_, 600)) for id_ in "abc"), return_exceptions=True)
+    assert (told, sorted(kept.said)) == ([None] * 3, [["a"], ["b"], ["c"]])
+    with pytest.raises(TooLarge):
+        await line.publish(_result("d", 2000))
 
 
 async def test_all_of_a_message_that_was_not_stored_are_told_so(kept: Kept, line: ResultLine) -> None:

@@ -18,6 +18,7 @@ from fleetfold_shared.messages import (
     KeyCreated,
     KeyInfo,
     KeyRevoked,
+    NodeAuditEntry,
     NodeInvited,
     NodeRevoked,
     RetiringKey,
@@ -141,7 +142,44 @@ def test_the_audit_log_is_asked_for_what_the_options_say(monkeypatch: pytest.Mon
     asked = {"node": "shop", "who": "cli", "what": "nodes.invite", "outcome": "refused", "since": 6400.0, "limit": 3}
     assert fleet.asked == [("audit", asked)]
     assert "nodes.invite   shop" in result.out
-    assert "refused   live   10.0.0.9" in result.out
+    assert "refused      -   live   10.0.0.9" in result.out
+
+
+def test_a_node_s_own_audit_is_asked_for_through_the_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 10_000.0)
+    done = NodeAuditEntry(
+        command="j.1.shop", action="ship", at=1.0, caller="ann", role="operator", outcome="ok", ms=4.5
+    )
+    running = NodeAuditEntry(command="t.2.a.c", action="unship", at=2.0, caller="ann", compensates="t.2.a.f")
+    fleet = FakeFleet(answer=[done, running])
+    shown = run_command("node-audit", "shop", "--since", "1h", "--limit", "3", fleet=fleet)
+    assert fleet.asked == [("node_audit", {"name": "shop", "since": 6400.0, "limit": 3})]
+    assert "ann   operator   ship" in shown.out
+    assert "unship (undoes t.2.a.f)" in shown.out
+    assert "running" in shown.out
+    said = run_command("node-audit", "shop", "--json", fleet=FakeFleet(answer=[done]))
+    assert said.json["entries"][0]["caller"] == "ann"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], "node: name a node, or its data folder with --data: one of these"),
+        (["shop", "--data", "."], "node: name a node, or its data folder with --data: one of these"),
+        (["--data", "nowhere"], "is not there; name the data folder of a node, which holds node.db"),
+        (["shop", "--since", "yesterday"], "since: 'yesterday' is no duration"),
+    ],
+)
+def test_node_audit_reads_one_place(words: list[str], why: str) -> None:
+    refused = run_command("node-audit", *words)
+    assert refused.code != 0
+    assert why in refused.err
+
+
+def test_a_folder_without_a_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_text("no database" * 1000)
+    refused = run_command("node-audit", "--data", str(tmp_path))
+    assert "node.db cannot be read as a node's ledger: file is not a database" in refused.err
 
 
 def test_the_audit_log_is_followed_line_by_line() -> None:

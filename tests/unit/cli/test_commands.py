@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Filter, NodeStats, Sort, Source
+from fleetfold_shared.messages import Filter, JobNode, NodeStats, Sort, Source, StepView
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
 
 STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
@@ -193,6 +193,20 @@ def test_a_dry_run_begins_nothing() -> None:
     fleet = FakeFleet(answer=transaction("checked"))
     assert run_command("tx", "run", "-", "--dry-run", fleet=fleet, stdin=STEPS).code == 0
     assert [what for what, _ in fleet.asked] == ["check"]
+
+
+def test_what_was_only_checked_would_run() -> None:
+    step = StepView("order", "shop", "reserve", 0, "waiting", would_run=True)
+    view = replace(transaction("checked"), steps=[step])
+    told = run_command("tx", "run", "-", "--dry-run", fleet=FakeFleet(answer=view), stdin=STEPS)
+    assert told.out.count("would run") == 2
+    said = run_command("tx", "run", "-", "--dry-run", "--json", fleet=FakeFleet(answer=view), stdin=STEPS)
+    assert said.json["steps"][0]["would_run"] is True
+    checked = job("checked", nodes=[JobNode("shop", would_run=True)])
+    told = run_command("run", "shop", "sync", "--dry-run", fleet=FakeFleet(answer=checked))
+    assert (told.out.count("would run"), "running" in told.out) == (2, False)
+    said = run_command("run", "shop", "sync", "--dry-run", "--json", fleet=FakeFleet(answer=checked))
+    assert [(node["node"], node["outcome"], node["would_run"]) for node in said.json["nodes"]] == [("shop", None, True)]
 
 
 def test_a_transaction_file_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

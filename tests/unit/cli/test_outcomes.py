@@ -25,6 +25,8 @@ JOBS: list[tuple[JobState, list[Outcome | None], int]] = [
     ("failed", ["unreachable"], 5),
     ("failed", ["timed_out", "timed_out"], 6),
     ("failed", ["unknown"], 7),
+    ("failed", ["no_result", "no_result"], 11),
+    ("partly", ["ok", "no_result"], 3),
     ("cancelled", ["ok", "rejected"], 8),
     ("cancelled", ["rejected"], 8),
 ]

@@ -232,6 +232,7 @@ def test_a_dry_run_of_a_file_begins_nothing(file: str) -> None:
     result = run_command("run", "--from", file, "--dry-run", fleet=fleet)
     assert result.code == 3
     assert {run.dry_run for run in fleet.runs()} == {True}
+    assert "3 would run" in result.err
 
 
 def test_lines_from_stdin_have_the_id_that_is_given(file: str) -> None:

@@ -32,6 +32,15 @@ BUDGETS = [
     Budget(node_deaths=1, timeouts=1, failures=1),
     Budget(losses=1, node_deaths=1, failures=1),
     Budget(duplicates=2, node_deaths=1, failures=1),
+    Budget(no_results=1, failures=1, timeouts=1),
+    Budget(no_results=2, node_deaths=1),
+    Budget(no_results=1, losses=1, duplicates=1, master_deaths=1),
+]
+PIVOTED = [
+    Budget(no_results=3, failures=1),
+    Budget(no_results=2, timeouts=1),
+    Budget(no_results=1, node_deaths=1, losses=1),
+    Budget(no_results=1, master_deaths=1, failures=1),
 ]
 LOGGED = [
     Budget(node_deaths=1, failures=1, timeouts=1),
@@ -103,6 +112,18 @@ def test_what_noted_what_it_was_about_to_do_is_undone_by_that(
 ) -> None:
     before = _explore(_steps((kind, kind, kind), by_log=True), budget)
     assert not _stuck(before)
+    _tell(before, budget, record_property)
+
+
+@pytest.mark.parametrize("budget", PIVOTED, ids=_id)
+def test_a_pivot_without_a_result_has_happened(budget: Budget, record_property: pytest.RecordProperty) -> None:
+    pivot = make_step("b", 1, position=1, rollback=None, pivot=True)
+    steps = (make_step("a", 0, rollback=PLAIN), pivot, make_step("c", 2, position=2, rollback=PLAIN))
+    before = _explore(steps, budget)
+    assert not _stuck(before)
+    for state in before:
+        assert not (state.tx.state == "rolled_back" and state.effects[1].done), way(before, state)
+        assert state.tx.state != "parked", way(before, state)
     _tell(before, budget, record_property)
 
 

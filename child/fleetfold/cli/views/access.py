@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from fleetfold.cli.views.text import ago, cell, clean, grid, joined, moment, state, table
+from fleetfold.cli.views.text import ago, cell, clean, grid, joined, moment, ms, state, table
 from fleetfold.cli.weaknesses import Finding
-from fleetfold_shared.messages import AccessStats, AuditEntry, Identity, KeyInfo, Scopes, SigningRotated
+from fleetfold_shared.messages import AccessStats, AuditEntry, Identity, KeyInfo, NodeAuditEntry, Scopes, SigningRotated
 
-__all__ = ["entries", "entry", "figures", "findings", "identity", "keys", "plain", "signing"]
+__all__ = ["commands", "entries", "entry", "figures", "findings", "identity", "keys", "plain", "signing"]
 
 
 def keys(found: Sequence[KeyInfo]) -> RenderableType:
@@ -48,11 +48,27 @@ def entries(found: Sequence[AuditEntry]) -> RenderableType:
     """One line an entry."""
     if not found:
         return "nothing in the audit log that matches"
-    made = table("when", "who", "role", "what", "node", "target", "outcome", "why", "from")
+    made = table(
+        "when", "who", "role", "what", "node", "target", "outcome", "took", "why", "from", right=frozenset({"took"})
+    )
     for one in found:
         made.add_row(
             moment(one.at), cell(one.who), cell(one.role), cell(one.what), cell(one.node), cell(one.target),
-            state(one.outcome), cell(one.reason), cell(one.source),
+            state(one.outcome), ms(one.ms), cell(one.reason), cell(one.source),
+        )  # fmt: skip
+    return made
+
+
+def commands(found: Sequence[NodeAuditEntry]) -> RenderableType:
+    """One line a command, in a node's own words."""
+    if not found:
+        return "no command in the node's ledger that matches"
+    made = table("when", "who", "role", "action", "command", "outcome", "took", "starts", right=frozenset({"took"}))
+    for one in found:
+        undoes = f"{one.action} (undoes {one.compensates})" if one.compensates else one.action
+        made.add_row(
+            moment(one.at), cell(one.caller), cell(one.role), cell(undoes), cell(one.command),
+            state(one.outcome or "running"), ms(one.ms), str(one.starts),
         )  # fmt: skip
     return made
 

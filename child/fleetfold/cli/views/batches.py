@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Tally"]
 
 EVERY_S = 0.2
-GOOD = frozenset({"ok", "running", "checked"})
+WOULD_RUN = "would run"
+GOOD = frozenset({"ok", "running", WOULD_RUN})
 REFUSED = "refused"
 
 
@@ -69,7 +70,8 @@ class Tally:
 
     def outcome(self, number: int, outcome: SubmitOutcome) -> None:
         """The line `number` has ended."""
-        self._tell(number, outcome.id, outcome.state or REFUSED, outcome.error, outcome.nodes)
+        state = WOULD_RUN if outcome.state == "checked" else outcome.state
+        self._tell(number, outcome.id, state or REFUSED, outcome.error, outcome.nodes)
 
     def _tell(self, number: int, key: str | None, outcome: str, error: ErrorBody | None, nodes: list[JobNode]) -> None:
         self._outcomes[outcome] += 1

@@ -31,7 +31,12 @@ def detail(job: Job) -> RenderableType:
     """The outcome and the result of every node."""
     made = table("node", "outcome", "time", "result", right=frozenset({"time"}))
     for node in job.nodes:
-        made.add_row(cell(node.node), state(node.outcome or "running"), ms(node.ms), _said(node))
+        made.add_row(
+            cell(node.node),
+            state(node.outcome or ("checked" if node.would_run else "running")),
+            ms(node.ms),
+            _said(node),
+        )
     head = Text.assemble(cell(job.action, "bold"), ": ", state(job.state), cell(f"  job {job.id}", "dim"))
     by = [cell(f"cancelled by {job.cancelled_by}", "yellow")] if job.cancelled_by else []
     note = [cell(job.note, "yellow")] if job.note else []

@@ -19,7 +19,7 @@ __all__ = [
 NONE = "-"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOUR = {
-    "started": "cyan", "due": "cyan", "queued": "cyan",
+    "started": "cyan", "accepted": "cyan", "due": "cyan", "queued": "cyan",
     "active": "green", "ok": "green", "done": "green", "committed": "green", "yes": "green",
     "pending": "yellow", "inactive": "yellow", "maintenance": "yellow", "partial": "yellow", "partly": "yellow",
     "running": "cyan", "compensating": "yellow", "compensated": "yellow", "rolled_back": "yellow", "waiting": "dim",
@@ -45,8 +45,8 @@ def cell(value: object, style: str = "") -> Text:
 
 
 def state(value: str) -> Text:
-    """A state or an outcome; in red what is none of the known good or harmless ones."""
-    return Text(value, style=_COLOUR.get(value, "red"))
+    """A state or an outcome; in red what is none of the known good or harmless ones; `checked` is a dry run."""
+    return Text("would run" if value == "checked" else value, style=_COLOUR.get(value, "red"))
 
 
 def ms(value: float | None) -> str:

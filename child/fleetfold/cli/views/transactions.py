@@ -13,7 +13,8 @@ from fleetfold_shared.messages import StepView, TimelineEntry, TransactionView
 __all__ = ["Following", "detail", "listing"]
 
 _STYLE = {
-    "failed": "red", "timed_out": "red", "unknown": "red", "rejected": "red", "parked": "red", "late answer": "yellow",
+    "failed": "red", "timed_out": "red", "unknown": "red", "rejected": "red", "parked": "red",
+    "no_result": "red", "late answer": "yellow",
     "sent again": "yellow", "taken over": "yellow", "rolling back": "yellow", "undo sent": "yellow",
     "committed": "green",
 }  # fmt: skip
@@ -45,7 +46,8 @@ def _steps(steps: Sequence[StepView]) -> RenderableType:
     for step in steps:
         said = cell(step.error, "red") if step.error else cell(result(step.result))
         made.add_row(
-            str(step.stage), cell(step.name), cell(step.node), cell(step.action), state(step.state),
+            str(step.stage), cell(step.name), cell(step.node), cell(step.action),
+            state("checked" if step.would_run else step.state),
             str(step.attempts), said,
         )  # fmt: skip
     return made

@@ -1,0 +1,148 @@
+"""Values as JSON carries them: exactly, or refused by the path of the first one that it cannot.
+
+JSON has null, true and false, whole numbers, finite fractions, texts of Unicode characters, lists, and objects whose
+keys are texts. A tuple travels as a list. The encoder alone is not enough: it writes NaN as null, 1 as the key "1" and
+a set as a list, without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from types import NoneType
+from typing import Any
+
+import msgspec
+
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.messages.base import Message, decode, encode
+
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "check_text", "check_value", "encode_exactly"]
+
+MAX_DEPTH = 100
+"""How deep lists and objects may be nested."""
+MAX_DIGITS = 4300
+"""Of a whole number: Python, too, reads no longer ones (`sys.int_info.default_max_str_digits`)."""
+
+_BOUND = 10**MAX_DIGITS
+_SCALARS: frozenset[type] = frozenset({str, int, float, bool, NoneType, bytes})
+_KEY_CHARS = 60  # of a key, in an error
+
+
+def encode_exactly(message: Message) -> bytes:
+    """The message's bytes; `InvalidInput` names the field whose value would not arrive as it is.
+
+    Reading the bytes back is ten times as fast as looking at each value, so that is only done to find the culprit.
+    """
+    try:
+        data = encode(message)
+        if decode(data, type(message)) == message and not _may_be_deep(message, data):
+            return data
+    except (FleetfoldError, TypeError, ValueError, RecursionError):
+        pass  # what is out of bounds is for the receiver to refuse
+    _check_fields(message, "", MAX_DEPTH)
+    return encode(message)
+
+
+def check_value(value: Any, path: str) -> None:
+    """`InvalidInput` that names the first value under `path` which JSON cannot carry: `params.price`."""
+    _check(value, path, MAX_DEPTH)
+
+
+def check_text(text: str, path: str) -> None:
+    """`InvalidInput` for a text that is no Unicode: half of a surrogate pair, as undecodable bytes leave it."""
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        where = f"character {error.start + 1}"
+        raise _refused(path, f"it is not valid Unicode ({where} is half of a surrogate pair); mend the text") from None
+
+
+def _may_be_deep(message: Message, data: bytes) -> bool:
+    """Whether something in it is nested more than `MAX_DEPTH` deep."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
+    level: list[Any] = [message]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _members(value) if inner.__class__ not in _SCALARS]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.astuple(value)
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    kind = value.__class__
+    if kind is str:
+        check_text(value, path)
+    elif kind is int:
+        if not -_BOUND < value < _BOUND:
+            raise _refused(path, f"a whole number of more than {MAX_DIGITS} digits cannot travel; give it as a text")
+    elif kind is float:
+        if value - value != 0.0:
+            raise _refused(path, f"{value} is not a number that JSON has; leave it out")
+    elif kind is dict:
+        _check_object(value, path, depth)
+    elif kind is list or kind is tuple:
+        _check_list(value, path, depth)
+    elif kind is not bool and kind is not NoneType:
+        _check_other(value, path, depth)
+
+
+def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
+    if depth == 0:
+        raise _too_deep(path)
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            why = f"its key {str(key)[:_KEY_CHARS]} is of type {type(key).__name__}; keys are texts in JSON"
+            raise _refused(path, why)
+        _check(inner, _inside(path, key), depth - 1)
+
+
+def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
+    if depth == 0:
+        raise _too_deep(path)
+    for place, inner in enumerate(value):
+        _check(inner, f"{path}[{place}]", depth - 1)
+
+
+def _check_other(value: Any, path: str, depth: int) -> None:
+    """Subclasses that JSON carries, and messages; all else has no form of its own there."""
+    if isinstance(value, msgspec.Struct):
+        _check_fields(value, f"{path}.", depth)
+    elif isinstance(value, dict):
+        _check_object(value, path, depth)
+    elif isinstance(value, list):
+        _check_list(value, path, depth)
+    elif isinstance(value, Enum) and isinstance(value, str | int):
+        _check(value.value, path, depth)
+    else:
+        why = f"JSON has no values of type {type(value).__name__}; give a text, a number, a list or a dict"
+        raise _refused(path, why)
+
+
+def _check_fields(message: msgspec.Struct, start: str, depth: int) -> None:
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if value.__class__ is not bytes:  # those that a message declares have their form
+            _check(value, start + name, depth)
+
+
+def _inside(path: str, key: str) -> str:
+    check_text(key, f"{path}: a key")
+    return f"{path}.{key}" if len(key) <= _KEY_CHARS else f"{path}.{key[:_KEY_CHARS]}…"
+
+
+def _refused(path: str, why: str) -> InvalidInput:
+    return InvalidInput(f"{path}: {why}", field=path)
+
+
+def _too_deep(path: str) -> InvalidInput:
+    return _refused(path[:200], f"it is nested more than {MAX_DEPTH} deep")
