@@ -31,9 +31,9 @@ async def serve_node(
 
     for verb, handler in {**verbs, **(alone or {})}.items():
         asked = _of_ours(handler)
-        await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, place=gatherer)
+        await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, whereto=gatherer)
         if verb in verbs:
-            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, place=gatherer)
+            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, whereto=gatherer)
 
 
 def _of_ours(handler: Verb) -> Handler:

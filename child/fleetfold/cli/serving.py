@@ -133,7 +133,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
                 url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
                 keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
                 database=config.master.database,
-                callbacks=config.callbacks, retention=config.retention,
+                callbacks=config.callbacks, retention=config.retention, limits=config.limits,
             )  # fmt: skip
             await master.start()
         opened.push_async_callback(master.stop)

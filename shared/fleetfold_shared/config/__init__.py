@@ -12,6 +12,7 @@ from fleetfold_shared.config.settings import (
     CallbacksConfig,
     ChildConfig,
     Config,
+    LimitsConfig,
     LogConfig,
     LogFormat,
     LogLevel,
@@ -22,6 +23,7 @@ from fleetfold_shared.config.settings import (
 )
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LogConfig", "LogFormat",
-    "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig", "load", "variables",
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LimitsConfig",
+    "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig", "load",
+    "variables",
 ]  # fmt: skip
