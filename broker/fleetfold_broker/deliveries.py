@@ -15,9 +15,11 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import ACK_WAIT_S, COMMANDS
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 
@@ -46,7 +48,7 @@ class Deliveries:
     def __init__(self, bus: Bus, node: str, handler: Handler) -> None:
         self._bus, self._node, self._handler = bus, node, handler
         self._acks = f"$JS.ACK.{COMMANDS}.{node}."
-        self._tasks = Tasks()
+        self._tasks, self._quiet = Tasks(), LimitedLog(log)
         self._held: dict[str, str] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
@@ -69,13 +71,15 @@ class Deliveries:
         if message.reply.startswith(self._acks):
             self._tasks.spawn(self._run(message))
         else:  # anything may be aimed at a subject by naming it as a reply; only the stream delivers with these
-            log.warning("delivery.not_from_the_stream", subject=message.subject, bytes=len(message.data))
+            self._quiet.warning(
+                "delivery.not_from_the_stream", self._node, subject=message.subject, bytes=len(message.data)
+            )
 
     async def _run(self, message: Incoming) -> None:
         try:
             command = decode(message.data, Command)
         except InvalidInput as error:
-            log.warning("delivery.malformed", reason=error.message)
+            self._quiet.warning("delivery.malformed", self._node, reason=error.message)
             await self._bus.link.publish(message.reply, _terminated(message.data, error))
             return
         if command.id in self._held:
@@ -122,8 +126,11 @@ def _terminated(data: bytes, error: InvalidInput) -> bytes:
 
 
 def _age_s(reply: str) -> float:
-    return max(0.0, time.time() - int(_token(reply, STORED_AT)) / 1e9)
+    """Since it was stored; 0 where the reply subject does not say when."""
+    stored_at = whole_number(_token(reply, STORED_AT))
+    return 0.0 if stored_at is None else max(0.0, time.time() - stored_at / 1e9)
 
 
 def _token(reply: str, index: int) -> str:
-    return reply.split(".")[index]
+    tokens = reply.split(".")
+    return tokens[index] if index < len(tokens) else ""

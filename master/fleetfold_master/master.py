@@ -25,7 +25,14 @@ from fleetfold_master.life import (
 from fleetfold_master.masters import Lives, Membership, Together
 from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
+from fleetfold_shared.config import (
+    AccessConfig,
+    AskConfig,
+    CallbacksConfig,
+    LimitsConfig,
+    RetentionConfig,
+    SearchConfig,
+)
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.urls import shown
 
@@ -65,13 +72,14 @@ class Master:
         own: OwnCollections | None = None,
         callbacks: CallbacksConfig | None = None,
         retention: RetentionConfig | None = None,
+        limits: LimitsConfig | None = None,
     ) -> None:
         self._setup = Setup(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
             database=database or f"sqlite:///{(data / 'master.db').resolve()}", heartbeat_s=heartbeat_s,
             clock=clock or SystemClock(), own=None if own is None else Own(own), access=access or AccessConfig(),
             search=search or SearchConfig(), ask=ask or AskConfig(), callbacks=callbacks or CallbacksConfig(),
-            retention=retention or RetentionConfig(),
+            retention=retention or RetentionConfig(), limits=limits or LimitsConfig(),
         )  # fmt: skip
         self._span = Span(self._setup.clock)
         self._claimed: FileLock | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, command_id, parse_command_id
 from fleetfold_master.letters import rows
@@ -44,6 +45,7 @@ class Letters:
 
     def __init__(self, store: Store, clock: Clock, by: str = "") -> None:
         self._store, self._clock, self._by = store, clock, by
+        self._quiet = LimitedLog(log)
 
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
         """What `Jobs` commits with a task's end."""
@@ -71,12 +73,12 @@ class Letters:
         if letters:
             await self._store.write(rows.buried(letters))
 
-    async def of_advisory(self, _subject: str, data: bytes) -> None:
+    async def of_advisory(self, subject: str, data: bytes) -> None:
         """Keep what a node could not read, or the broker gave up delivering."""
         try:
             advisory = msgspec.json.decode(data, type=_Advisory)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.warning("advisory.malformed", reason=str(error))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._quiet.warning("advisory.malformed", subject, reason=str(error))
             return
         await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))
 
