@@ -17,7 +17,7 @@ from fleetfold_broker.parts import Say
 from fleetfold_broker.places import begin_waiting
 from fleetfold_broker.service import Request
 from fleetfold_master.access.authority import Principal
-from fleetfold_master.actions.looking import LOOK_S
+from fleetfold_master.actions.looking import LOOK_S, until_next_look
 from fleetfold_master.masters.messages import PeerCall
 from fleetfold_master.masters.peers import Peers
 from fleetfold_master.masters.results import Driving
@@ -101,7 +101,7 @@ class Forwarding:
                 if record != told:
                     await say(record)
                     told = record
-                await asyncio.sleep(LOOK_S)
+                await until_next_look(LOOK_S, until - loop.time())
             left_ms = max(0, int((until - loop.time()) * 1000))
             assert verb.in_parts is not None
             return await verb.in_parts(msgspec.structs.replace(ask, wait_ms=left_ms), who, say)
