@@ -15,10 +15,12 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.sealcheck import SealCheck
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
 from fleetfold_broker.topology import ACK_WAIT_S, COMMANDS
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 
@@ -49,7 +51,7 @@ class Deliveries:
     def __init__(self, bus: Bus, node: str, handler: Handler, seals: SealCheck | None = None) -> None:
         self._bus, self._node, self._handler, self._seals = bus, node, handler, seals
         self._acks = f"$JS.ACK.{COMMANDS}.{node}."
-        self._tasks = Tasks()
+        self._tasks, self._quiet = Tasks(), LimitedLog(log)
         self._held: dict[str, str] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
@@ -72,13 +74,15 @@ class Deliveries:
         if message.reply.startswith(self._acks):
             self._tasks.spawn(self._run(message))
         else:  # anything may be aimed at a subject by naming it as a reply; only the stream delivers with these
-            log.warning("delivery.not_from_the_stream", subject=message.subject, bytes=len(message.data))
+            self._quiet.warning(
+                "delivery.not_from_the_stream", self._node, subject=message.subject, bytes=len(message.data)
+            )
 
     async def _run(self, message: Incoming) -> None:
         try:
             command = await self._read(message)
         except InvalidInput as error:
-            log.warning("delivery.malformed", reason=error.message)
+            self._quiet.warning("delivery.malformed", self._node, reason=error.message)
             await self._bus.link.publish(message.reply, _terminated(message.data, error))
             return
         except Forbidden as error:  # which the check has logged
@@ -133,8 +137,11 @@ def _terminated(data: bytes, error: FleetfoldError) -> bytes:
 
 
 def _age_s(reply: str) -> float:
-    return max(0.0, time.time() - int(_token(reply, STORED_AT)) / 1e9)
+    """Since it was stored; 0 where the reply subject does not say when."""
+    stored_at = whole_number(_token(reply, STORED_AT))
+    return 0.0 if stored_at is None else max(0.0, time.time() - stored_at / 1e9)
 
 
 def _token(reply: str, index: int) -> str:
-    return reply.split(".")[index]
+    tokens = reply.split(".")
+    return tokens[index] if index < len(tokens) else ""

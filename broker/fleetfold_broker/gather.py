@@ -78,9 +78,13 @@ class Round:
         self._news.clear()
         return True
 
+    def awaits(self, node: str) -> bool:
+        """Whether the node was asked, and has not answered."""
+        return node in self.asked and node not in self.answers
+
     def take(self, node: str, data: bytes, error: FleetfoldError | None = None) -> None:
         """An answer has come. The second one of a node does not count, nor that of one that was not asked."""
-        if node not in self.asked or node in self.answers:
+        if not self.awaits(node):
             return
         answer = self.answers[node] = Answer((time.perf_counter() - self.asked[node]) * 1000, data, error)
         if self._is_over:
@@ -119,6 +123,8 @@ class Gatherer:
         self._numbers = count(1)
         self.on_gone = on_gone
         """Told of a node that nobody stands for."""
+        self.on_junk: Callable[[str], None] = lambda node: None  # noqa: ARG005 (a default)
+        """Told of a node that has said what it was not asked, which is not read."""
 
     async def start(self) -> None:
         """Listen for answers."""
@@ -172,7 +178,9 @@ class Gatherer:
         number = headers.get(CORRELATION, "")
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
             self._gone(node)
-        elif (round_ := self._rounds.get(number) or self._late.get(number)) is not None:
+        elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
+            self.on_junk(node)
+        else:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
 

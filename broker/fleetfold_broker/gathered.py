@@ -38,11 +38,11 @@ async def serve_node(
 
     for verb, handler in {**verbs, **(alone or {})}.items():
         asked = _of_ours(handler, seals)
-        await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, place=gatherer)
+        await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, whereto=gatherer)
         if verb in verbs:
-            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, place=gatherer)
+            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, whereto=gatherer)
     for verb, hear in (told or {}).items():
-        await service.serve(verb, bus.subjects.call(node, verb), _heard(hear, seals), queue=node, place=_nowhere)
+        await service.serve(verb, bus.subjects.call(node, verb), _heard(hear, seals), queue=node, whereto=_nowhere)
 
 
 def _of_ours(handler: Verb, seals: SealCheck | None) -> Handler:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from fleetfold_broker.subscription import Incoming
-from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, from_body
+from fleetfold_shared.digits import whole_number
+from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, InvalidInput, from_body
 
 __all__ = [
     "CORRELATION",
@@ -26,6 +27,7 @@ __all__ = [
     "deadline",
     "error_headers",
     "error_of",
+    "remaining_s",
 ]
 
 DEADLINE = "Fleetfold-Deadline-Ms"
@@ -49,7 +51,7 @@ LIMIT = "RateLimit-Limit"
 REMAINING = "RateLimit-Remaining"
 """How many of them it may make at once."""
 RETRY_AFTER = "Retry-After"
-"""In how many seconds there is another one, when this one was refused for their number."""
+"""In how many seconds to ask again, when a request is only refused for now."""
 MESSAGE_ID = "Nats-Msg-Id"
 STATUS = "Status"
 ERROR = "Nats-Service-Error"
@@ -61,6 +63,19 @@ def deadline(timeout_s: float) -> dict[str, str]:
     return {DEADLINE: str(max(1, int(timeout_s * 1000)))}
 
 
+def remaining_s(headers: dict[str, str]) -> float | None:
+    """The seconds that the deadline header leaves; `None` without one. `InvalidInput` for anything but a number."""
+    text = headers.get(DEADLINE)
+    if text is None:
+        return None
+    if (milliseconds := whole_number(text)) is None:
+        raise InvalidInput(
+            f"{DEADLINE}: expected a whole number of milliseconds, got {text[:20]!r}; leave it out, or send one",
+            field=DEADLINE,
+        )
+    return milliseconds / 1000
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ErrorBody)
 
@@ -68,13 +83,14 @@ _decoder = msgspec.json.Decoder(ErrorBody)
 def error_headers(error: FleetfoldError) -> tuple[dict[str, str], bytes]:
     """The headers and the body that carry `error`."""
     text = error.message.replace("\r", " ").replace("\n", " ")
-    return {ERROR: text, ERROR_CODE: str(error.status)}, _encoder.encode(error.body())
+    later = {} if error.retry_after_s is None else {RETRY_AFTER: f"{error.retry_after_s:.3f}"}
+    return {ERROR: text, ERROR_CODE: str(error.status), **later}, _encoder.encode(error.body())
 
 
 def error_of(message: Incoming) -> FleetfoldError:
     """The error a reply carries; one from a foreign service, which has no body of ours, is an `InternalError`."""
     try:
         return from_body(_decoder.decode(message.data))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         headers = message.headers or {}
         return InternalError(f"the other side says: {headers.get(ERROR, 'nothing more')}")

@@ -8,6 +8,7 @@ stored on `kept.<node>`, with the node from the subject, which the broker has ve
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import count
 
 from fleetfold_broker.bus import Bus
@@ -21,7 +22,8 @@ __all__ = ["Kept"]
 
 STORED_WITHIN_S = 2.0
 """How long one try waits for the broker's word."""
-RETRY_S = 0.1
+RETRY_S, RETRY_MOST_S = 0.1, 2.0
+"""The first pause between two tries, and the longest: a stream that is full says nothing, and needs time."""
 
 
 class Kept:
@@ -43,7 +45,7 @@ class Kept:
         `Unavailable` after `timeout_s`.
         """
         data = encode(message)
-        until = asyncio.get_running_loop().time() + timeout_s
+        until, pause_s = asyncio.get_running_loop().time() + timeout_s, RETRY_S
         while True:
             try:
                 return await self._store(subject, data, min(STORED_WITHIN_S, timeout_s))
@@ -51,7 +53,8 @@ class Kept:
                 remaining = until - asyncio.get_running_loop().time()
                 if remaining <= 0:
                     raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s") from None
-                await asyncio.sleep(min(RETRY_S, remaining))
+                await asyncio.sleep(min(random.uniform(pause_s / 2, pause_s), remaining))  # noqa: S311 (jitter)
+                pause_s = min(2 * pause_s, RETRY_MOST_S)
 
     async def _store(self, subject: str, data: bytes, timeout_s: float) -> None:
         number = f"{self._run}.{next(self._numbers)}"

@@ -27,6 +27,7 @@ from fleetfold_broker.headers import (
 )
 from fleetfold_broker.requests import NO_RESPONDERS
 from fleetfold_broker.subscription import Incoming
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Message, encode
@@ -202,5 +203,5 @@ async def _next(heard: asyncio.Queue[Incoming | FleetfoldError], until: float, s
 
 def _number(headers: dict[str, str], due: int) -> int:
     """Which part it is; one without a number is a whole answer."""
-    text = headers.get(LAST_PART, headers.get(PART, str(due)))
-    return int(text) if text.isdigit() else due
+    number = whole_number(headers.get(LAST_PART, headers.get(PART, "")))
+    return due if number is None else number

@@ -16,6 +16,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import STATUS
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 
@@ -99,7 +100,8 @@ class StandingPull:
             self._inside += 1
             self._open -= 1
         elif status != HEARTBEAT_STATUS:  # one request has ended: expired, or refused
-            self._open = max(0, self._open - int(headers.get(UNSERVED, BATCH)))
+            unserved = whole_number(headers.get(UNSERVED, ""))
+            self._open = max(0, self._open - (BATCH if unserved is None else unserved))
         if self._open < BATCH // 2:
             await self._again(pause_s=0.0 if status in {None, EXPIRED} else 0.1)
 

@@ -1,4 +1,4 @@
-"""The dispatcher: serves requests concurrently under a semaphore, with typed errors and deadlines, and counts them.
+"""The dispatcher: serves requests concurrently, so many at once, with typed errors and deadlines, and counts them.
 
 nats-py awaits one callback at a time per subscription, so each request becomes a task of its own. An answer goes only
 to the inbox of the identity that stands in the subject: the server never checks a reply subject, so a caller could
@@ -17,20 +17,31 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import DEADLINE, PARTS, error_headers
+from fleetfold_broker.headers import PARTS, error_headers, remaining_s
 from fleetfold_broker.introspection import EndpointStats, Introspection
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.parts import Gone, Parts, Say, silent
+from fleetfold_broker.places import Place, Places, Turns, hold
 from fleetfold_broker.subjects import inbox
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
-from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, InternalError, TooLarge, Unavailable
+from fleetfold_shared.errors import (
+    DeadlineExceeded,
+    FleetfoldError,
+    InternalError,
+    InvalidInput,
+    Overloaded,
+    TooLarge,
+    Unavailable,
+)
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Handler", "Place", "Request", "Service", "answer"]
+__all__ = ["Handler", "Request", "Service", "Whereto", "answer"]
 
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 1024
+"""Requests of masters, which nobody else can send."""
 LAST_WORD_S = 1.0
 
 
@@ -57,17 +68,19 @@ class Request(msgspec.Struct, frozen=True):
 Handler = Callable[[Request], Awaitable[Message | None]]
 """Answers with a message, or with `None` for no answer; may raise any error of the tree."""
 
-Place = Callable[[Request], tuple[str, dict[str, str]]]
+Whereto = Callable[[Request], tuple[str, dict[str, str]]]
 """The subject that an answer goes to, empty for none, and the headers it carries there."""
 
 
 class Service:
-    """The endpoints one identity serves."""
+    """The endpoints one identity serves. `places` are for requests of those who stand in their subjects."""
 
-    def __init__(self, bus: Bus, name: str, *, version: str, description: str = "") -> None:
+    def __init__(
+        self, bus: Bus, name: str, *, version: str, description: str = "", places: Places | None = None
+    ) -> None:
         self._bus = bus
-        self._gate = asyncio.Semaphore(MOST_AT_ONCE)
-        self._tasks = Tasks()
+        self._turns, self._places = Turns(MOST_AT_ONCE), places or Places()
+        self._tasks, self._quiet = Tasks(), LimitedLog(log)
         self._parts = Parts(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self.introspection = Introspection(name, version, description)
@@ -81,19 +94,27 @@ class Service:
         *,
         queue: str,
         caller: Callable[[str], str] | None = None,
-        place: Place | None = None,
+        whereto: Whereto | None = None,
+        places: Places | None = None,
     ) -> None:
         """Serve `subject` in the group `queue`. `caller` reads the identity from the subject; without it any inbox is
-        answered, for subjects that only masters may publish. With `place`, answers go there and to no inbox.
+        answered, for subjects that only masters may publish. With `whereto`, answers go there and to no inbox. `places`
+        are this endpoint's own: whatever else is asked takes none of them.
         """
         stats = self.introspection.add(name, subject, queue)
+        shared = places or self._places
 
         async def receive(message: Incoming) -> None:
             who = caller(message.subject) if caller else ""
             if caller and not message.reply.startswith(f"{inbox(who)}."):
-                log.warning("service.foreign_reply", subject=message.subject, reply=message.reply)
+                self._quiet.warning("service.foreign_reply", who, subject=message.subject, reply=message.reply)
                 return
-            self._tasks.spawn(self._handle(message, who, handler, stats, place))
+            try:
+                place = shared.enter(who, len(message.data)) if caller else None
+            except Overloaded as full:
+                await self._refuse(message.reply, full, stats)
+            else:
+                self._tasks.spawn(self._handle(message, who, handler, stats, whereto, place))
 
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
 
@@ -104,13 +125,22 @@ class Service:
         await self._tasks.drain(grace_s)
         await self._parts.stop()
 
+    async def _refuse(self, reply: str, full: Overloaded, stats: EndpointStats) -> None:
+        """Say at once that there is no place."""
+        headers, body = error_headers(full)
+        stats.count(0.0, full.message)
+        with contextlib.suppress(Unavailable):
+            await self._bus.link.publish(reply, body, headers=headers)
+
     async def _handle(
-        self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats, place: Place | None
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        request = _request(message, caller, loop.time())
-        async with self._gate:
-            if request.deadline is not None and loop.time() > request.deadline:
+        self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats, whereto: Whereto | None,
+        place: Place | None,
+    ) -> None:  # fmt: skip
+        request, handler = _request(message, caller, handler)
+        place = place or await self._turns.enter()
+        hold(place)
+        try:
+            if (left_s := request.remaining_s()) is not None and left_s < 0:
                 return  # nobody waits for it any more
             started = time.perf_counter()
             try:
@@ -118,11 +148,13 @@ class Service:
             except Gone:
                 headers, body, error = {}, None, "the caller went away"
             except asyncio.CancelledError:
-                if place is None and PARTS not in request.headers:
+                if whereto is None and PARTS not in request.headers:
                     await self._break_off(message.reply)
                 raise
+        finally:
+            place.leave()
         stats.count(time.perf_counter() - started, error)
-        subject, also = place(request) if place else (message.reply, {})
+        subject, also = whereto(request) if whereto else (message.reply, {})
         if subject and body is not None:
             await _say(self._bus, subject, body, {**headers, **also})
 
@@ -175,8 +207,19 @@ def _failure(request: Request, error: FleetfoldError) -> tuple[dict[str, str], b
     return {**request.reply_headers, **headers}, body
 
 
-def _request(message: Incoming, caller: str, now: float) -> Request:
+def _request(message: Incoming, caller: str, handler: Handler) -> tuple[Request, Handler]:
+    """The request and who handles it: for one whose headers cannot be read, what refuses it."""
     headers: dict[str, Any] = message.headers or {}
-    remaining = headers.get(DEADLINE, "")
-    deadline = now + int(remaining) / 1000 if remaining.isdigit() else None
-    return Request(message.subject, message.data, caller, deadline, headers)
+    try:
+        left_s = remaining_s(headers)
+    except InvalidInput as error:
+        return Request(message.subject, message.data, caller, None, headers), _refusing(error)
+    deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
+    return Request(message.subject, message.data, caller, deadline, headers), handler
+
+
+def _refusing(error: FleetfoldError) -> Handler:
+    async def refuse(_request: Request) -> Message | None:
+        raise error
+
+    return refuse

@@ -15,6 +15,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.queued import Queued, find
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
 from fleetfold_shared.waves import waves
 
@@ -36,6 +37,13 @@ DEDUPLICATED_S = 120
 MOST_GIVEN_UP = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
+NO_ROOM = {10023, 10028, 10047}
+"""JetStream's err_codes where it cannot set so many bytes aside, in the server or in the account."""
+UNLIMITED = -1
+MENDED = ("no_ack", "republish", "allow_direct", "discard")
+"""What is set again in a stream that is there already."""
+SET_AT_START = (*MENDED, "max_bytes")
+"""What is set by a master that starts: of several with unlike settings, those of the last one hold."""
 DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
 
@@ -55,9 +63,10 @@ _reply_decoder = msgspec.json.Decoder(_ApiReply)
 class Topology:
     """Makes and watches over the streams, and over one push consumer for each node."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, limits: LimitsConfig | None = None) -> None:
+        self._bus, self._limits = bus, limits or LimitsConfig()
         self._born: dict[str, str] = {}
+        self._unlimited: set[str] = set()
 
     async def ensure_streams(self) -> bool:
         """Make what is missing. True when a stream is not the one that was here before: its messages are lost."""
@@ -144,15 +153,27 @@ class Topology:
             await self._call(call, body, missing_ok=True)
 
     async def _ensure_stream(self, name: str, config: dict[str, Any]) -> str:
+        if name in self._unlimited:
+            config = {**config, "max_bytes": UNLIMITED}
         reply = await self._ask(f"STREAM.INFO.{name}", {})
         if reply.error is not None and reply.error.get("code") == NOT_FOUND:
             log.info("topology.stream_made", stream=name)
-            reply = await self._ask(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
-        elif _is_otherwise(reply.config, config):
+            reply = await self._make(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
+        elif _is_otherwise(reply.config, config, SET_AT_START if name not in self._born else MENDED):
             log.info("topology.stream_changed", stream=name)
-            reply = await self._ask(f"STREAM.UPDATE.{name}", {**reply.config, **config})
+            reply = await self._make(f"STREAM.UPDATE.{name}", {**reply.config, **config})
         _check(name, reply)
         return reply.created
+
+    async def _make(self, api: str, config: dict[str, Any]) -> _ApiReply:
+        """Create or update a stream. The broker sets the bytes of a limit aside; a disk without so many has none."""
+        reply = await self._ask(api, config)
+        if reply.error is not None and reply.error.get("err_code") in NO_ROOM and "max_bytes" in config:
+            remedy = "lower it in [limits], or give the broker more disk; until then it has no limit"
+            log.warning("topology.no_room", stream=config["name"], bytes=config["max_bytes"], remedy=remedy)
+            self._unlimited.add(config["name"])
+            reply = await self._ask(api, {**config, "max_bytes": UNLIMITED})
+        return reply
 
     async def _call(self, api: str, body: dict[str, Any], *, missing_ok: bool = False) -> _ApiReply:
         reply = await self._ask(api, body)
@@ -171,17 +192,21 @@ class Topology:
 
     def _streams(self) -> dict[str, dict[str, Any]]:
         subjects = self._bus.subjects
+        # A full queue refuses what is new: its sender keeps that, and tries again. Events are a history, of which the
+        # newest are wanted: there the oldest give way.
         queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
         return {
             COMMANDS: {
                 "subjects": [subjects.command()],
                 "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
                 "discard_new_per_subject": True,
+                "max_bytes": self._limits.commands_bytes,
                 "allow_direct": True,
                 **queue,
             },
             RESULTS: {
                 "subjects": [subjects.result()],
+                "max_bytes": self._limits.results_bytes,
                 **queue,
                 **_confirmed(subjects.result(), subjects.kept("{{wildcard(1)}}")),
             },
@@ -189,6 +214,8 @@ class Topology:
                 "subjects": [subjects.event()],
                 "retention": "limits",
                 "max_age": EVENTS_KEPT_S * NANO,
+                "max_bytes": self._limits.events_bytes,
+                "discard": "old",
                 **_confirmed(subjects.event(), f"{subjects.kept('{{wildcard(1)}}')}.>"),
             },
             GIVEN_UP: {
@@ -205,9 +232,9 @@ def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
     return {"no_ack": True, "republish": {"src": source, "dest": confirmation, "headers_only": True}}
 
 
-def _is_otherwise(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a stream is one of a release whose nodes were told by the reply, or that did not look into it."""
-    return any(there.get(key) != wanted.get(key) for key in ("no_ack", "republish", "allow_direct") if key in wanted)
+def _is_otherwise(there: dict[str, Any], wanted: dict[str, Any], keys: Iterable[str]) -> bool:
+    """Whether a stream is an earlier release's, or was made by other settings."""
+    return any(there.get(key) != wanted[key] for key in keys if key in wanted)
 
 
 def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:

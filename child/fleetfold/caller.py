@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Mapping
 from typing import Self, TypeVar
 
@@ -11,7 +12,8 @@ import msgspec
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.headers import LIMIT, REMAINING
-from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, RateLimited, Unavailable
+from fleetfold_broker.subscription import Incoming
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Message, decode
 from fleetfold_shared.values import encode_exactly
 
@@ -63,11 +65,24 @@ class Caller:
     async def _ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
         subject = self._bus.subjects.api(self._bus.caller, verb)
         try:
-            answer = await self._bus.ask(subject, encode_exactly(ask), timeout_s)
+            answer = await self._when_there_is_room(subject, encode_exactly(ask), timeout_s)
         except Unavailable as error:
             raise self._no_master(error) from None
         self._note_limit(answer.headers or {})
         return decode(answer.data, kind)
+
+    async def _when_there_is_room(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
+        """The reply within `timeout_s`. A master that has no place for the request has done nothing: ask again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        while True:
+            try:
+                return await self._bus.ask(subject, data, max(0.0, until - loop.time()))
+            except Overloaded as full:
+                pause = random.uniform(0.5, 1.5) * (full.retry_after_s or 0.0)  # noqa: S311 (jitter, not a secret)
+                if not pause or loop.time() + pause > until:
+                    raise
+            await asyncio.sleep(pause)
 
     @staticmethod
     def _no_master(error: Unavailable) -> Unavailable:
@@ -108,13 +123,13 @@ class Caller:
 
     async def _patiently(self, verb: str, ask: Message, kind: type[T], deadline: float | None = None) -> T:
         """Ask until there is an answer, at most until `deadline` of the loop's clock: a master or a broker that is away
-        comes back, and a rate limit passes.
+        comes back, a rate limit passes, and a place becomes free.
         """
         loop = asyncio.get_running_loop()
         while True:
             try:
                 return await self._ask(verb, ask, kind, LONG_POLL_S + ANSWER_S)
-            except (Unavailable, DeadlineExceeded, RateLimited) as error:
+            except (Unavailable, DeadlineExceeded, RateLimited, Overloaded) as error:
                 if deadline is not None and loop.time() > deadline:
                     raise
                 pause = pause_s(error)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from fleetfold.caller import ANSWER_S, Caller, pause_s
 from fleetfold_broker.parts import in_parts
-from fleetfold_shared.errors import DeadlineExceeded, RateLimited, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Job, JobCancel, JobFollow, decode
 from fleetfold_shared.values import encode_exactly
 
@@ -41,7 +41,7 @@ class JobCalls(Caller):
                         if job != told:
                             told = job
                             yield job
-            except (Unavailable, DeadlineExceeded, RateLimited) as error:
+            except (Unavailable, DeadlineExceeded, Overloaded, RateLimited) as error:
                 await asyncio.sleep(pause_s(error))
 
     async def _changes(self, key: str) -> AsyncGenerator[Job, None]:

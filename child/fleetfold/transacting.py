@@ -10,7 +10,7 @@ from fleetfold.building import Transaction
 from fleetfold.caller import ANSWER_S, Caller, wait_ms
 from fleetfold.patience import Patience
 from fleetfold_broker.parts import in_parts
-from fleetfold_shared.errors import DeadlineExceeded, RateLimited, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
     Callback,
@@ -109,7 +109,7 @@ class TransactionCalls(Caller):
                         for entry in one.entries[max(0, after - one.seq + len(one.entries)) :]:
                             after += 1
                             yield entry
-            except (Unavailable, DeadlineExceeded, RateLimited) as error:
+            except (Unavailable, DeadlineExceeded, Overloaded, RateLimited) as error:
                 await patience.bear(error, id)
             if view is not None and view.state not in GOING_ON:
                 yield view

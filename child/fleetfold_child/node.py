@@ -280,9 +280,13 @@ class Node:
             await self._ledger.published(*ids)
 
     async def _publish_kept(self) -> None:
+        """Send what the broker does not have yet; while it has no room, again and again, less and less often."""
         if "actions" in self._granted:
-            for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
-                await asyncio.gather(*map(self._publish, wave))
+            await patiently(self._publish_all, "node.results_wait_for_room")
+
+    async def _publish_all(self) -> None:
+        for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+            await asyncio.gather(*map(self._publish, wave))
 
     async def _prune(self) -> None:
         """Keep the ledger bounded, and the markers in the application's databases."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.errors import DeadlineExceeded, RateLimited, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 
 __all__ = ["heed_cancellation", "patiently", "somewhat"]
 
@@ -30,10 +30,10 @@ async def patiently(attempt: Callable[[], Awaitable[T]], waiting: str, clock: Cl
     while True:
         try:
             return await attempt()
-        except (Unavailable, DeadlineExceeded, RateLimited) as error:
+        except (Unavailable, DeadlineExceeded, Overloaded, RateLimited) as error:
             (log.debug if told else log.warning)(waiting, reason=error.message)
             told = True
-            asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
+            asked_s = error.retry_after_s
         heed_cancellation()
         await clock.sleep(somewhat(pause_s) if asked_s is None else asked_s + somewhat(pause_s))
         pause_s = min(pause_s * 1.5, MOST_S)

@@ -26,7 +26,14 @@ from fleetfold_master.life import (
 from fleetfold_master.masters import Lives, Membership, Together
 from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
+from fleetfold_shared.config import (
+    AccessConfig,
+    AskConfig,
+    CallbacksConfig,
+    LimitsConfig,
+    RetentionConfig,
+    SearchConfig,
+)
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.urls import shown
@@ -68,6 +75,7 @@ class Master:
         callbacks: CallbacksConfig | None = None,
         retention: RetentionConfig | None = None,
         redact: Sequence[str] = (),
+        limits: LimitsConfig | None = None,
     ) -> None:
         self._setup = Setup(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
@@ -75,6 +83,7 @@ class Master:
             clock=clock or SystemClock(), own=None if own is None else Own(own), access=access or AccessConfig(),
             search=search or SearchConfig(), ask=ask or AskConfig(), callbacks=callbacks or CallbacksConfig(),
             retention=retention or RetentionConfig(), redact=Redactor(redact, "master.redact"),
+            limits=limits or LimitsConfig(),
         )  # fmt: skip
         self._span = Span(self._setup.clock)
         self._claimed: FileLock | None = None

@@ -62,14 +62,15 @@ class FleetfoldError(Exception):
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.retry_after_s = retry_after_s
 
     def body(self) -> ErrorBody:
         """The error as it travels."""
-        return ErrorBody(self.code, self.message, self.field)
+        return ErrorBody(self.code, self.message, self.field, self.retry_after_s)
 
 
 class InvalidInput(FleetfoldError):
@@ -113,14 +114,6 @@ class RateLimited(FleetfoldError):
 
     code, status = "rate_limited", 429
 
-    def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
-        super().__init__(message, field=field)
-        self.retry_after_s = retry_after_s
-
-    def body(self) -> ErrorBody:
-        """The error as it travels."""
-        return ErrorBody(self.code, self.message, self.field, self.retry_after_s)
-
 
 class TooLarge(FleetfoldError):
     """The body is over the broker's limit: send less, or raise `max_payload` on the broker."""
@@ -129,7 +122,7 @@ class TooLarge(FleetfoldError):
 
 
 class Overloaded(FleetfoldError):
-    """A queue is full: wait, then try again."""
+    """A queue or a limit is full: wait, if it says so for `retry_after_s`, then try again."""
 
     code, status = "overloaded", 507
 
@@ -155,14 +148,13 @@ class InternalError(FleetfoldError):
 _BY_CODE: dict[str, type[FleetfoldError]] = {
     kind.code: kind
     for kind in (
-        InvalidInput, NotFound, Conflict, Unauthenticated, Forbidden, Untrusted, TooLarge, Overloaded, Unavailable,
-        DeadlineExceeded, InternalError,
+        InvalidInput, NotFound, Conflict, Unauthenticated, Forbidden, RateLimited, Untrusted, TooLarge, Overloaded,
+        Unavailable, DeadlineExceeded, InternalError,
     )
 }  # fmt: skip
 
 
 def from_body(body: ErrorBody) -> FleetfoldError:
     """The exception an `ErrorBody` stands for; an unknown code (a newer peer's) becomes `InternalError`."""
-    if body.code == RateLimited.code:
-        return RateLimited(body.message, field=body.field, retry_after_s=body.retry_after_s)
-    return _BY_CODE.get(body.code, InternalError)(body.message, field=body.field)
+    kind = _BY_CODE.get(body.code, InternalError)
+    return kind(body.message, field=body.field, retry_after_s=body.retry_after_s)

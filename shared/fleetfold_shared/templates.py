@@ -4,6 +4,8 @@ A path is names and list indexes joined by dots: `steps.crm.order_id`, `items.0.
 placeholder takes the value with its type; inside a longer string a string goes in as it is and anything else as
 JSON. Keys are never filled. Nothing is evaluated, and what was filled in is not scanned again: a result that
 holds `{{` is data. `\{{` stands for a literal `{{`, and `\\{{path}}` for a backslash before a placeholder.
+
+What is filled in is counted before it is made: see `Room`.
 """
 
 from __future__ import annotations
@@ -14,9 +16,15 @@ from typing import Any
 
 import msgspec
 
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["fill", "fill_inputs", "placeholders", "quote"]
+__all__ = ["MOST_BYTES", "MOST_DEPTH", "Room", "fill", "fill_inputs", "placeholders", "quote"]
+
+MOST_BYTES = 1024 * 1024
+"""What one message may hold: the `max_payload` of the broker."""
+MOST_DEPTH = 100
+"""How deep lists and objects may lie in each other."""
 
 _OPENING = re.compile(r"(\\*)\{\{(?:\s*([\w-]+(?:\.[\w-]+)*)\s*\}\})?")
 _WHOLE = re.compile(r"\{\{\s*([\w-]+(?:\.[\w-]+)*)\s*\}\}")
@@ -24,25 +32,64 @@ _NAMES_SHOWN = 20
 _BRACES = re.compile(r"(\\*)\{\{")
 
 
-def fill(params: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, Any]:
+class Room:
+    """The bytes that are left for what is filled into one message: so a few placeholders cannot ask for gigabytes.
+
+    Each value is measured once, however often it is filled in, and taken off before it is copied.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most = self._left = most_bytes
+        self._measured: dict[str, tuple[int, int]] = {}
+
+    def take(self, path: str, value: Any, depth: int, *, as_text: bool = False) -> None:
+        """Count `value`, filled in for `path` at `depth`; `InvalidInput` naming the path when there is no room."""
+        size, deep = self._measure(path, value, as_text=as_text)
+        self._left -= size
+        if self._left < 0:
+            raise InvalidInput(
+                f"{{{{{path}}}}}: with it the parameters are over {self._most:,} bytes, the most that a message holds; "
+                "refer to a smaller part of it, or less often",
+                field=path,
+            )
+        _check_depth(depth + deep, path)
+
+    def _measure(self, path: str, value: Any, *, as_text: bool) -> tuple[int, int]:
+        key = f"text {path}" if as_text else path
+        if key not in self._measured:
+            deep = _depth(value)
+            _check_depth(deep, path)
+            size = _json_size(path, _as_text(value) if as_text else value)
+            self._measured[key] = size, 0 if as_text else deep
+        return self._measured[key]
+
+
+def fill(params: Mapping[str, Any], scope: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
     """A copy of `params` with each placeholder replaced by its value in `scope`.
 
-    Raises `InvalidInput` naming the placeholder that leads nowhere and what is known there, or one that is malformed.
+    Raises `InvalidInput` naming the placeholder that leads nowhere and what is known there, that is malformed, or with
+    which there is more than `room` for, of one message if that is not given.
     """
-    return {
-        key: _walk(value, lambda text: _fill_text(text, lambda path: _look_up(path, scope)))
-        for key, value in params.items()
-    }
+    room = room or Room()
+
+    def fill_text(text: str, depth: int) -> Any:
+        return _fill_text(text, lambda path: _look_up(path, scope), room, depth)
+
+    return {key: _walk(value, fill_text) for key, value in params.items()}
 
 
-def fill_inputs(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def fill_inputs(params: Mapping[str, Any], inputs: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
     """A copy of `params` with each `{{inputs.name}}` replaced by its value. Other placeholders stay as they are.
 
     When those are filled later, an input is data, whatever braces it holds. Raises `InvalidInput` as `fill` and `quote`
     do.
     """
-    scope = {"inputs": inputs}
-    return {key: _walk(value, lambda text: _fill_input_text(text, scope)) for key, value in params.items()}
+    scope, room = {"inputs": inputs}, room or Room()
+
+    def fill_text(text: str, depth: int) -> Any:
+        return _fill_input_text(text, scope, room, depth)
+
+    return {key: _walk(value, fill_text) for key, value in params.items()}
 
 
 def quote(text: str, path: str = "") -> str:
@@ -66,31 +113,64 @@ def placeholders(params: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _walk(value: Any, change: Callable[[str], Any]) -> Any:
-    """A copy with each text that holds braces changed."""
+def _walk(value: Any, change: Callable[[str, int], Any], depth: int = 1) -> Any:
+    """A copy with each text that holds braces changed, which is told how deep it lies."""
     if isinstance(value, str):
-        return change(value) if "{{" in value else value
+        return change(value, depth) if "{{" in value else value
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    _check_depth(depth)
     if isinstance(value, Mapping):
-        return {key: _walk(inner, change) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_walk(inner, change) for inner in value]
-    return value
+        return {key: _walk(inner, change, depth + 1) for key, inner in value.items()}
+    return [_walk(inner, change, depth + 1) for inner in value]
 
 
 def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _strings(inner)
+    for depth, level in enumerate(_level_by_level(value)):
+        _check_depth(depth - 1)
+        yield from (each for each in level if isinstance(each, str))
 
 
-def _fill_text(text: str, look_up: Callable[[str], Any]) -> Any:
+def _level_by_level(value: Any) -> Iterator[list[Any]]:
+    """What lies in `value`, at each depth from itself on."""
+    level = [value]
+    while level:
+        yield level
+        lists = [each.values() if isinstance(each, Mapping) else each for each in level if _holds_others(each)]
+        level = [inner for each in lists for inner in each]
+
+
+def _json_size(path: str, value: Any) -> int:
+    try:
+        return len(msgspec.json.encode(value))
+    except UnicodeEncodeError as error:  # half a character
+        raise InvalidInput(f"{{{{{path}}}}}: it cannot be said in JSON ({error})", field=path) from None
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def _depth(value: Any) -> int:
+    """How many lists and objects lie in each other; 0 for a plain value."""
+    return sum(1 for level in _level_by_level(value) if any(map(_holds_others, level)))
+
+
+def _check_depth(depth: int, path: str = "") -> None:
+    if depth > MOST_DEPTH:
+        what = f"{{{{{path}}}}}: with it " if path else "params: "
+        raise InvalidInput(f"{what}lists and objects lie more than {MOST_DEPTH} deep in each other", field=path or None)
+
+
+def _fill_text(text: str, look_up: Callable[[str], Any], room: Room | None = None, depth: int = 0) -> Any:
+    def counted(path: str, *, as_text: bool = False) -> Any:
+        value = look_up(path)
+        if room is not None:
+            room.take(path, value, depth, as_text=as_text)
+        return value
+
     if whole := _WHOLE.fullmatch(text):
-        return look_up(whole[1])
+        return counted(whole[1])
 
     def replace(match: re.Match[str]) -> str:
         slashes, path = len(match[1]), match[2]
@@ -98,14 +178,14 @@ def _fill_text(text: str, look_up: Callable[[str], Any]) -> Any:
             return "\\" * (slashes // 2) + match[0][slashes:]
         if path is None:
             raise _malformed(text, match)
-        return "\\" * (slashes // 2) + _as_text(look_up(path))
+        return "\\" * (slashes // 2) + _as_text(counted(path, as_text=True))
 
     return _OPENING.sub(replace, text)
 
 
-def _fill_input_text(text: str, scope: Mapping[str, Any]) -> Any:
+def _fill_input_text(text: str, scope: Mapping[str, Any], room: Room, depth: int) -> Any:
     if whole := _WHOLE.fullmatch(text):
-        return _walk(_look_up(whole[1], scope), quote) if _is_input(whole[1]) else text
+        return _quoted_input(whole[1], scope, room, depth) if _is_input(whole[1]) else text
     literal, filled, end = "", "", 0
     for match in _OPENING.finditer(text):
         slashes, path = len(match[1]), match[2]
@@ -116,11 +196,19 @@ def _fill_input_text(text: str, scope: Mapping[str, Any]) -> Any:
         elif path is None:
             raise _malformed(text, match)
         elif _is_input(path):
-            literal += _as_text(_look_up(path, scope))
+            value = _look_up(path, scope)
+            room.take(path, value, depth, as_text=True)
+            literal += _as_text(value)
         else:
             filled += quote(literal, path)
             literal = ""
     return filled + quote(literal + text[end:])
+
+
+def _quoted_input(path: str, scope: Mapping[str, Any], room: Room, depth: int) -> Any:
+    value = _look_up(path, scope)
+    room.take(path, value, depth)
+    return _walk(value, lambda text, _depth: quote(text))
 
 
 def _is_input(path: str) -> bool:
@@ -144,8 +232,8 @@ def _look_up(path: str, scope: Mapping[str, Any]) -> Any:
     for name in path.split("."):
         if isinstance(here, Mapping) and name in here:
             here = here[name]
-        elif isinstance(here, list | tuple) and name.isdecimal() and int(name) < len(here):
-            here = here[int(name)]
+        elif isinstance(here, list | tuple) and (place := whole_number(name)) is not None and place < len(here):
+            here = here[place]
         else:
             raise InvalidInput(_nowhere(path, name, walked, here), field=path)
         walked.append(name)

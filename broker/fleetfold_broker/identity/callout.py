@@ -14,6 +14,7 @@ from fleetfold_broker.identity.config import APP
 from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.identity.usertoken import AuthRequest, Issuer, read_request
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.tasks import Tasks
@@ -35,7 +36,7 @@ class Callout:
 
     def __init__(self, bus: Bus, issuer: Issuer, subjects: Subjects, admit: Admit) -> None:
         self._bus, self._issuer, self._subjects, self._admit = bus, issuer, subjects, admit
-        self._tasks = Tasks()
+        self._tasks, self._quiet = Tasks(), LimitedLog(log)
         self._end: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
@@ -57,7 +58,7 @@ class Callout:
         try:
             request = read_request(message.data)
         except ValueError as error:
-            log.warning("callout.malformed", reason=str(error))
+            self._quiet.warning("callout.malformed", SUBJECT, reason=str(error))
             return
         await self._bus.link.publish(message.reply, await self._decide(request))
 

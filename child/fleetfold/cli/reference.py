@@ -172,7 +172,7 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "search", "ask", "callbacks", "retention", "access", "tls", "log"):
+    for name in ("broker", "master", "search", "ask", "callbacks", "retention", "limits", "access", "tls", "log"):
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from _section("reading", Reading, known)

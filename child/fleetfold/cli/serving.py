@@ -136,6 +136,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
                 keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
                 database=config.master.database,
                 callbacks=config.callbacks, retention=config.retention, redact=config.master.redact,
+                limits=config.limits,
             )  # fmt: skip
             await master.start()
         opened.push_async_callback(master.stop)

@@ -62,9 +62,9 @@ class ApiKeys:
         keys = self._good_of(name)
         return keys[0].info() if keys else None
 
-    def has(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
-        """Whether there is a good key of that id, as far as is known here."""
-        return any(id in keys for keys in self._by_name.values())
+    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+        """Whether there is or was a key of that id; another master may have made it."""
+        return any(id in keys for keys in self._by_name.values()) or await read_key(self._store, id) is not None
 
     async def authenticate(self, shown: Credential) -> KeyInfo:
         """Whose key it is; `Refusal` with "unknown", "revoked" or "expired".

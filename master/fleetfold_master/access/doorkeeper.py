@@ -49,6 +49,7 @@ class Doorkeeper:
         self._tokens, self._sessions, self._invites, self._keys = tokens, sessions, invites, keys
         self._registry, self._failures, self._clock, self._pending = registry, failures, clock, pending
         self._hosts: dict[str, str] = {}
+        self._shut_out: dict[str, float] = {}
         self._turned_away = turned_away
         self.admitted = 0
         self.refused: Counter[Reason] = Counter()
@@ -67,6 +68,11 @@ class Doorkeeper:
         self._came_from(grant.name, presented.host)
         return grant
 
+    def shut_out(self, name: str, seconds: float) -> None:
+        """Let nobody of that name in for so long."""
+        now = self._clock.monotonic()
+        self._shut_out = {each: until for each, until in self._shut_out.items() if until > now} | {name: now + seconds}
+
     def where(self, name: str) -> str:
         """The address the identity was last let in from; empty if that was before this master's time."""
         return self._hosts.get(name, "")
@@ -74,6 +80,8 @@ class Doorkeeper:
     async def _decide(self, presented: Presented) -> Grant:
         if not _SLUG.match(presented.name):
             raise Refusal("malformed", "the name that was given is no name")
+        if self._shut_out.get(presented.name, 0.0) > self._clock.monotonic():
+            raise Refusal("limited", "it has flooded the bus, and is not let in for a while", presented.name)
         if not presented.token:
             raise Refusal("missing", "no token was shown", presented.name)
         if len(presented.token.encode(errors="replace")) > MOST_BYTES:
@@ -82,19 +90,33 @@ class Doorkeeper:
             raise Refusal("not_allowed", f"{RESERVED!r} is the masters' own name", presented.name)
         if not presented.token.startswith("ff"):
             return await self._by_access_token(presented)
-        blocked = self._failures.blocked(presented.host)
-        shown = None if blocked and not presented.token.startswith("ffk_") else _credential(presented)
-        if shown is None or (blocked and not self._keys.has(shown.id)):
+        shown = _credential(presented)
+        if self._failures.blocked(presented.host) and not await self._is_known(shown):
             raise Refusal("limited", "too many failed attempts from this address", presented.name)
         return await self._by_credential(presented, shown)
+
+    async def _is_known(self, shown: Credential) -> bool:
+        """Whether it is worth a look: it was issued by us, or asks for approval, for which there is nothing to guess.
+
+        Nobody guesses 256 random bits: however much is made up at an address, honest nodes and clients there get in.
+        """
+        match shown.kind:
+            case "key":
+                return await self._keys.knows(shown.id)
+            case "join":
+                return await self._invites.knows(shown.id)
+            case "refresh":
+                return await self._sessions.knows(shown.id)
+            case "petition":
+                return True
 
     async def _by_access_token(self, presented: Presented) -> Grant:
         claims = self._tokens.verify(presented.token)
         name = _agreed(presented, claims.sub)
         if claims.role != "child":
             raise Refusal("not_allowed", f"an access token is a node's, not for the role {claims.role}", name)
-        if not await self._sessions.active(claims.sid):
-            raise Refusal("revoked", "the session of the access token has ended", name)
+        if not await self._sessions.active(claims.sid, name):
+            raise Refusal("revoked", "the session of the access token has ended, or is another node's", name)
         self._refuse_inactive(name)
         return Grant(name=name, role="child", capabilities=claims.capabilities, expires_at=claims.exp, inbox=name)
 

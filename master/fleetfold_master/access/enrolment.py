@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from fleetfold_broker.places import OWN, Places
 from fleetfold_broker.service import Handler, Request, Service
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.apikeys import ApiKeys
@@ -21,11 +22,15 @@ from fleetfold_master.access.sessions import Sessions
 from fleetfold_master.access.spending import spend
 from fleetfold_master.access.turned_away import TurnedAway
 from fleetfold_master.nodes import Registry
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
 from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
 
-__all__ = ["Enrolment", "Live"]
+__all__ = ["JOINING", "Enrolment", "Live"]
+
+JOINING = LimitsConfig(requests=256, requests_per_identity=8)
+"""Requests at once of each verb by which a node comes in, whatever else is asked of the master."""
 
 Live = Callable[[str], Awaitable[bool]]
 """Whether a node of that name answers now."""
@@ -57,9 +62,11 @@ class Enrolment:
         if self._pending:
             verbs["petition"] = self._petition
         for verb, handler in verbs.items():
+            # each has places of its own; who asks for approval may be anybody, under any number of names
+            places = Places(JOINING, own=0 if verb == "petition" else OWN)
             await service.serve(
                 f"join-{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
-                caller=lambda subject: self._subjects.token(subject, 1),
+                caller=lambda subject: self._subjects.token(subject, 1), places=places,
             )  # fmt: skip
 
     def _guarded(self, verb: str, handler: Handler) -> Handler:

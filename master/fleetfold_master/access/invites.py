@@ -42,6 +42,10 @@ class Invites:
         """
         return self._good(token, await read_invite(self._store, token.id))
 
+    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+        """Whether there is an invitation of that id, or was until lately."""
+        return await read_invite(self._store, id) is not None
+
     async def use(self, token: Credential, claim: str) -> tuple[Capability, ...]:
         """Take one use for `claim`, and what the node is granted; a claim that has one already takes no other.
 

@@ -69,12 +69,16 @@ class Sessions:
         record = self._active.get(sid)
         return record is not None and record.expires_at > self._clock.wall()
 
-    async def active(self, sid: str) -> bool:
-        """The same; for one that is not known here, by the store: another master may have opened it."""
-        if self.is_active(sid):
-            return True
-        record = await read_session(self._store, sid)
-        return record is not None and self._is_good(record)
+    async def active(self, sid: str, node: str) -> bool:
+        """The same, and it must be the node's own; one that is not known here is looked up in the store: another master
+        may have opened it.
+        """
+        record = self._active.get(sid) or await read_session(self._store, sid)
+        return record is not None and record.node == node and self._is_good(record)
+
+    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+        """Whether a session of that id was ever opened, and is not yet forgotten."""
+        return id in self._active or await read_session(self._store, id) is not None
 
     def has(self, node: str) -> bool:
         """Whether the node has an active session."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from fleetfold_master.actions.job_model import RunningJob
+from fleetfold_master.actions.looking import until_next_look
 from fleetfold_shared.messages import Job
 
 __all__ = ["changes_of", "stored_changes"]
@@ -48,4 +49,4 @@ async def stored_changes(
             yield job
         if job.state != "running" or clock() >= until:
             return
-        await asyncio.sleep(min(LOOK_S, max(0.0, until - clock())))
+        await until_next_look(LOOK_S, until - clock())

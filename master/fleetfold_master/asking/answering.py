@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from fleetfold_broker.parts import Say
+from fleetfold_broker.places import begin_waiting
 from fleetfold_master.asking.citations import Citations
 from fleetfold_master.asking.course import NOT_KNOWN, Course
 from fleetfold_master.asking.extract import extract
@@ -123,6 +124,7 @@ class Answering:
 async def _written(course: Course, writer: Writer) -> Answered:
     """What `writer` says, checked; the best sentences where it fails."""
     citations = Citations(len(course.readings))
+    begin_waiting()
     try:
         async with aclosing(writer.words(course)) as words:
             async for some in words:

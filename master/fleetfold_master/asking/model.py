@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from fleetfold_shared.config import AskConfig
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -206,4 +207,5 @@ def _silence(error: httpx2.TimeoutException, config: AskConfig) -> str:
 
 def _retry_after_s(value: str) -> float:
     """The seconds; a date, which some send, counts as no word."""
-    return min(MOST_PAUSE_S, float(value)) if value.strip().isdigit() else PAUSE_S
+    seconds = whole_number(value.strip())
+    return PAUSE_S if seconds is None else min(MOST_PAUSE_S, float(seconds))

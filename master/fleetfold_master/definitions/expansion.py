@@ -13,7 +13,7 @@ from fleetfold_master.transactions.order import wrong
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.inputs import input_schema
 from fleetfold_shared.messages import ActionInfo, Definition, Filter, StepSpec
-from fleetfold_shared.templates import fill, fill_inputs
+from fleetfold_shared.templates import Room, fill, fill_inputs
 
 __all__ = ["check_inputs", "check_schema", "expand"]
 
@@ -41,27 +41,32 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
 
 
 def expand(steps: Iterable[StepSpec], inputs: Mapping[str, Any]) -> list[StepSpec]:
-    """The steps with their inputs filled in; `InvalidInput` names the step and the input that is not there."""
-    return [_expanded(step, inputs) for step in steps]
+    """The steps with their inputs filled in; `InvalidInput` names the step and the input that is not there, or with
+    which all of them together would not fit into a message.
+    """
+    room = Room()
+    return [_expanded(step, inputs, room) for step in steps]
 
 
-def _expanded(step: StepSpec, inputs: Mapping[str, Any]) -> StepSpec:
+def _expanded(step: StepSpec, inputs: Mapping[str, Any], room: Room) -> StepSpec:
     where = "params"
     try:
-        params = fill_inputs(step.params, inputs)
+        params = fill_inputs(step.params, inputs, room)
         where = "rollback.params"
-        rollback = step.rollback and replace(step.rollback, params=fill_inputs(step.rollback.params, inputs))
+        rollback = step.rollback and replace(step.rollback, params=fill_inputs(step.rollback.params, inputs, room))
         where = "when"
-        when = step.when and _condition(step.when, inputs)
+        when = step.when and _condition(step.when, inputs, room)
     except InvalidInput as error:
         raise wrong(step, where, error.message) from None
     return replace(step, params=params, rollback=rollback, when=when)
 
 
-def _condition(when: Filter, inputs: Mapping[str, Any]) -> Filter:
+def _condition(when: Filter, inputs: Mapping[str, Any], room: Room) -> Filter:
     """Its values are compared as they are, so they are filled for good."""
-    parts = {name: [_condition(part, inputs) for part in getattr(when, name) or ()] for name in ("all", "any", "none")}
-    value = [_value(one, inputs) for one in when.value] if isinstance(when.value, list) else _value(when.value, inputs)
+    names = ("all", "any", "none")
+    parts = {name: [_condition(part, inputs, room) for part in getattr(when, name) or ()] for name in names}
+    given = when.value
+    value = [_value(one, inputs, room) for one in given] if isinstance(given, list) else _value(given, inputs, room)
     kept: dict[str, Any] = {name: found for name, found in parts.items() if found}
     try:
         return msgspec.convert(msgspec.to_builtins(replace(when, value=value, **kept)), Filter)
@@ -69,10 +74,10 @@ def _condition(when: Filter, inputs: Mapping[str, Any]) -> Filter:
         raise InvalidInput(f"{error}: a condition compares with one value, or with a list of them") from None
 
 
-def _value(value: Any, inputs: Mapping[str, Any]) -> Any:
+def _value(value: Any, inputs: Mapping[str, Any], room: Room) -> Any:
     if not isinstance(value, str) or "{{" not in value or "inputs." not in value:
         return value
-    return fill({"value": value}, {"inputs": inputs})["value"]
+    return fill({"value": value}, {"inputs": inputs}, room)["value"]
 
 
 def unused(steps: Sequence[StepSpec], inputs: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.sealcheck import NOT_SEALED
 from fleetfold_master.actions.job_model import RunningJob
 from fleetfold_master.actions.task import Ending, command_id, parse_command_id
@@ -45,6 +46,7 @@ class Letters:
 
     def __init__(self, store: Store, clock: Clock, by: str = "") -> None:
         self._store, self._clock, self._by = store, clock, by
+        self._quiet = LimitedLog(log)
 
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
         """What `Jobs` commits with a task's end."""
@@ -72,7 +74,7 @@ class Letters:
         if letters:
             await self._store.write(rows.buried(letters))
 
-    async def of_advisory(self, _subject: str, data: bytes) -> None:
+    async def of_advisory(self, subject: str, data: bytes) -> None:
         """Keep what a node could not read or did not take from a master, or the broker gave up delivering.
 
         A command under way that has a seal of before the fleet's keys were replaced, or none, is sent again with a good
@@ -80,8 +82,8 @@ class Letters:
         """
         try:
             advisory = msgspec.json.decode(data, type=_Advisory)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.warning("advisory.malformed", reason=str(error))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._quiet.warning("advisory.malformed", subject, reason=str(error))
             return
         if NOT_SEALED in advisory.reason and await self._is_under_way(advisory):
             log.info("command.sealed_anew", node=advisory.consumer, command=advisory.reason.partition(" ")[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from fleetfold_broker.places import Places
 from fleetfold_broker.service import Service
 from fleetfold_master.actions import Bulk
 from fleetfold_master.asking import Answering, Model
@@ -85,10 +86,12 @@ async def open_desk(ground: Ground, door: Door, work: Work, together: Together) 
 
 async def serve(ground: Ground, door: Door, desk: Desk) -> None:
     """Answer nodes and callers. Returns when the broker knows that this master does."""
-    service = Service(ground.bus, "fleetfold", version=__version__, description="the masters of a fleet")
+    places = Places(ground.setup.limits)
+    service = Service(ground.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places)
     ground.span.at_end_gracefully(service.stop)
     ground.span.at_end(ground.fleet.corpora.stop)
     ground.span.at_end_stand_still()
+    ground.span.at_end(ground.fleet.stop)
     await ground.fleet.start()
     await door.access.start(service)
     await desk.api.start(service)

@@ -43,6 +43,7 @@ async def open_door(ground: Ground) -> Door:
     access = await _open_access(ground)
     if ground.setup.access.insecure:
         log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
+        ground.inflow.on_flood = lambda name: log.warning("identity.flooded", name=name)
         return Door(access, _drop_nobody)
     return await _guard(ground, access)
 
@@ -75,6 +76,17 @@ async def _guard(ground: Ground, access: AccessRooms) -> Door:
         dropped = await connections.cut_off(listed_as(master))
         log.info("master.cut_off", master=master, connections=dropped)
 
+    async def end_flood(name: str) -> None:
+        """Disconnect it, and let it in again when it has had time to come to its senses."""
+        limits = ground.setup.limits
+        access.doorkeeper.shut_out(name, limits.flood_shut_out_s)
+        reason = f"over {limits.flood_per_s:,} messages a second; not let in for {limits.flood_shut_out_s:g} s"
+        access.audit.note(
+            name, "bus.flood", "refused", role="child", node=name, reason=reason, source=access.doorkeeper.where(name)
+        )
+        log.warning("identity.flooded", name=name, connections=await drop(name), reason=reason)
+
+    ground.inflow.on_flood = lambda name: span.beside(end_flood(name))
     access.sessions.on_theft = lambda node: span.beside(drop(node))
     span.again(TURN_OUT_S, partial(turn_out, access, connections))
     return Door(access, drop, cut_off)

@@ -18,13 +18,20 @@ from fleetfold_broker.topology import Topology
 from fleetfold_master.buses import Account, Buses
 from fleetfold_master.life.span import Span
 from fleetfold_master.masters import Membership
-from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.nodes import Inflow, Presence, Registry
 from fleetfold_master.search import Own
 from fleetfold_master.service import Fleet
 from fleetfold_master.store import Nodes, Store
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig, RetentionConfig, SearchConfig
+from fleetfold_shared.config import (
+    AccessConfig,
+    AskConfig,
+    CallbacksConfig,
+    LimitsConfig,
+    RetentionConfig,
+    SearchConfig,
+)
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, load_embedder
 from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.redaction import Redactor
@@ -51,6 +58,7 @@ class Setup:
     callbacks: CallbacksConfig
     retention: RetentionConfig
     redact: Redactor
+    limits: LimitsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Ground:
     buses: Buses
     bus: Bus
     gatherer: Gatherer
+    inflow: Inflow
     presence: Presence
     registry: Registry
     topology: Topology
@@ -97,15 +106,17 @@ async def open_ground(setup: Setup, span: Span) -> Ground:
     gatherer = Gatherer(await span.enter(await buses.open("fleet")), seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     presence = Presence(setup.clock, setup.heartbeat_s)
-    gatherer.on_gone = presence.gone
+    inflow = Inflow(setup.limits, setup.clock)
+    gatherer.on_gone, gatherer.on_junk = presence.gone, inflow.junk
     registry = Registry(Nodes(store), presence, setup.clock, __version__)
     await registry.load()
-    topology = Topology(bus)
+    topology = Topology(bus, setup.limits)
     fleet = Fleet(
-        bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own, seals=seals, redact=setup.redact
-    )
+        bus, gatherer, registry, presence, topology, setup.heartbeat_s, inflow, setup.own,
+        seals=seals, redact=setup.redact,
+    )  # fmt: skip
     return Ground(
-        setup, span, store, membership, keys, buses, bus, gatherer, presence, registry, topology, fleet, seals
+        setup, span, store, membership, keys, buses, bus, gatherer, inflow, presence, registry, topology, fleet, seals
     )
 
 

@@ -79,7 +79,7 @@ async def drive(ground: Ground, door: Door, work: Work) -> Together:
     together.results.told = work.letters.of_step
     await ground.fleet.call_the_roll()
     work.withdrawals.start()
-    await hear_progress(ground.bus, work.jobs.on_progress)
+    await hear_progress(ground.bus, ground.inflow, work.jobs.on_progress)
     await _take(ground, RESULTS, ground.fleet.results(together.results.take))
     await _take(ground, GIVEN_UP, work.letters.of_advisory)
     return together

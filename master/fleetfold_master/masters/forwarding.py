@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from fleetfold_broker.parts import Say
+from fleetfold_broker.places import begin_waiting
 from fleetfold_broker.service import Request
 from fleetfold_master.access.authority import Principal
-from fleetfold_master.actions.looking import LOOK_S
+from fleetfold_master.actions.looking import LOOK_S, until_next_look
 from fleetfold_master.masters.messages import PeerCall
 from fleetfold_master.masters.peers import Peers
 from fleetfold_master.masters.results import Driving
@@ -28,6 +29,7 @@ __all__ = ["Forwarding"]
 
 KINDS: dict[str, type[Message]] = {"jobs": Job, "tx": TransactionView}
 FORWARDED = frozenset({"jobs.cancel", "jobs.wait", "tx.cancel", "tx.resolve", "tx.retry", "tx.skip", "tx.wait"})
+WAITING = frozenset({"jobs.wait", "tx.wait"})
 FOLLOWED = frozenset({"jobs.follow", "tx.follow"})
 """These are served from the rows, a few times a second."""
 TAKEOVER_S = 4.0
@@ -71,6 +73,8 @@ class Forwarding:
             if owner in self._peers.others:
                 call = PeerCall(verb=name, ask=msgspec.to_builtins(ask), who=who)
                 wait_s = getattr(ask, "wait_ms", 0) / 1000 + ANSWER_S
+                if name in WAITING:
+                    begin_waiting()
                 try:
                     return await self._peers.ask(owner, "call", call, KINDS[area], wait_s)
                 except Unavailable:  # it is dying: look again
@@ -91,12 +95,13 @@ class Forwarding:
         async def handle_in_parts(ask: Any, who: Principal, say: Say) -> Message:
             loop = asyncio.get_running_loop()
             until, told = loop.time() + ask.wait_ms / 1000, None
+            begin_waiting()
             while not room.drives(ask.id) and loop.time() < until and await room.owner_of(ask.id) is not None:
                 record = await verb.handle(msgspec.structs.replace(ask, wait_ms=0), who)
                 if record != told:
                     await say(record)
                     told = record
-                await asyncio.sleep(LOOK_S)
+                await until_next_look(LOOK_S, until - loop.time())
             left_ms = max(0, int((until - loop.time()) * 1000))
             assert verb.in_parts is not None
             return await verb.in_parts(msgspec.structs.replace(ask, wait_ms=left_ms), who, say)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.service import Handler, Service
 from fleetfold_broker.subscription import Incoming
 from fleetfold_master.masters.membership import Membership
@@ -31,6 +32,7 @@ class Peers:
 
     def __init__(self, bus: Bus, membership: Membership) -> None:
         self._bus, self._membership = bus, membership
+        self._quiet = LimitedLog(log)
         self._services: list[Service] = []
         self._ends: list[Callable[[], Awaitable[None]]] = []
 
@@ -79,7 +81,7 @@ class Peers:
             try:
                 heard(decode(message.data, kind))
             except InvalidInput as error:
-                log.warning("peer.malformed", verb=verb, reason=error.message)
+                self._quiet.warning("peer.malformed", verb, verb=verb, reason=error.message)
 
         self._ends.append(await self._bus.subscribe(self._bus.subjects.peer(ALL, verb), receive))
 

@@ -13,6 +13,7 @@ import re
 import socket
 from typing import NamedTuple
 
+from fleetfold_master.outbox.addresses import is_public, is_unicast
 from fleetfold_master.outbox.model import NotDelivered
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
@@ -93,7 +94,9 @@ class Destinations:
         except (OSError, UnicodeError):
             raise NotDelivered(f"{to.name} is not known to the DNS") from None
         addresses = list(dict.fromkeys(str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found))
-        if not self._private and not all(ipaddress.ip_address(address).is_global for address in addresses):
+        if not all(map(is_unicast, addresses)):
+            raise NotDelivered(f"{to.name} stands for what is not the address of one server")
+        if not self._private and not all(map(is_public, addresses)):
             raise NotDelivered(f"{to.name} stands for a private address: set callbacks.private if that is meant")
         return addresses
 
@@ -121,6 +124,8 @@ def _allowed_place(text: str) -> str:
         raise InvalidInput(
             f"callbacks.allow: {text!r} is no server; write https://HOST or https://HOST:PORT", field="callbacks.allow"
         )
+    if _is_address(found.name) and not is_unicast(found.name):
+        raise InvalidInput(f"callbacks.allow: {found.name} is not the address of one server", field="callbacks.allow")
     return found.place
 
 

@@ -12,6 +12,7 @@ from fleetfold_master.outbox.model import NotDelivered, Undeliverable
 from fleetfold_master.outbox.signing import WebhookSecret
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ def _judge(status: int, retry_after: str) -> None:
         return
     if status == GONE:
         raise Undeliverable("the server says that nobody wants it any more (410)")
-    wait_s = float(retry_after) if retry_after.strip().isdigit() else 0.0
-    raise NotDelivered(f"the server answers {status}", min(wait_s, MOST_WAIT_S))
+    wait_s = whole_number(retry_after.strip()) or 0
+    raise NotDelivered(f"the server answers {status}", min(float(wait_s), MOST_WAIT_S))

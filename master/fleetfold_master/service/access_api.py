@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from fleetfold_broker.places import begin_waiting
 from fleetfold_broker.tasks import Tasks
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.access.enrolment import Live
@@ -170,6 +171,8 @@ class AccessApi:
 
     async def _audit_list(self, ask: AuditList, who: Principal) -> AuditListed:
         check_audit(ask, who)
+        if ask.wait_ms:
+            begin_waiting()
         listed = await self._rooms.audit.list(ask)
         return AuditListed(entries=view_audit(listed.entries, ask, who))
 

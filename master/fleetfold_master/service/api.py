@@ -7,8 +7,10 @@ from typing import Any
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.parts import Say, silent
+from fleetfold_broker.places import Places, begin_waiting
 from fleetfold_broker.service import Service
 from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.enrolment import JOINING
 from fleetfold_master.actions import Jobs
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.room import fit_all, fit_job
@@ -76,9 +78,10 @@ class Api:
         """Serve every verb, in the group of all masters."""
         subjects = self._bus.subjects
         for name, verb in self.verbs().items():
+            places = Places(JOINING) if name == "nodes.join" else None
             await service.serve(
                 name.replace(".", "-"), subjects.api("*", name), self._guard.around(name, verb), queue="masters",
-                caller=lambda subject: subjects.token(subject, 1),
+                caller=lambda subject: subjects.token(subject, 1), places=places,
             )  # fmt: skip
 
     def verbs(self) -> dict[str, Verb[Any]]:
@@ -172,6 +175,7 @@ class Api:
 
     async def _jobs_wait(self, ask: JobWait, who: Principal) -> Job:
         check_visible(await self._jobs.get(ask.id), who, "jobs.wait")
+        begin_waiting()
         return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
     async def _jobs_list(self, ask: JobList, who: Principal) -> JobListed:

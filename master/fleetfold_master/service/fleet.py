@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.seals import UNSEALED, Seals
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import Topology
 from fleetfold_master.actions.delivery import together
 from fleetfold_master.alone import tell_nobody
-from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import Corpora, Epochs, Own
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
@@ -44,6 +46,8 @@ __all__ = ["Fleet"]
 
 log = structlog.get_logger(__name__)
 
+M = TypeVar("M", bound=Message)
+
 PROBE_S = 1.0
 CANCEL_S = 2.0
 STATISTICS_S = 5.0
@@ -57,12 +61,15 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float, own: Own | None = None, seals: Seals = UNSEALED, redact: Redactor | None = None,
+        heartbeat_s: float, inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED,
+        redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         self._seals = seals
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._heartbeat_s = topology, heartbeat_s
         self._own, self._redact = own, redact or Redactor()
+        self._quiet = LimitedLog(log)
+        self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
         self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
@@ -78,13 +85,16 @@ class Fleet:
             self.corpora.announced(MASTER, self._own.description())
         await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
+    async def stop(self) -> None:
+        """Read no more heartbeats."""
+        await self._beats.stop()
+
     async def call_the_roll(self) -> None:
         """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
-            if answer.error is None:
+            if (pong := self._read(name, answer, Pong)) is not None:
                 self._presence.heard(name)
-                pong = decode(answer.data, Pong)
                 self.epochs.rose(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
@@ -116,7 +126,8 @@ class Fleet:
             try:
                 results = list(map(self._redacted, decode(data, CommandResults).results))
             except InvalidInput as error:
-                log.warning("result.malformed", node=node, reason=error.message)
+                self._quiet.warning("result.malformed", node, node=node, reason=error.message)
+                self._inflow.junk(node)
                 return
             await together([self._take(node, result, takers) for result in results])
 
@@ -132,7 +143,8 @@ class Fleet:
         for take in takers:
             if await take(node, result):
                 return
-        log.warning("result.of_nothing_known", node=node, command=result.id)
+        self._quiet.warning("result.of_nothing_known", node, node=node, command=result.id)
+        self._inflow.junk(node)
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Take in what a result tells of its node."""
@@ -162,10 +174,14 @@ class Fleet:
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
+        await self._beats.hear(name, message, now=self._inflow.heartbeat(name))
+
+    async def _read_heartbeat(self, message: Incoming) -> None:
+        name = self._bus.subjects.token(message.subject, 1)
         try:
             beat = decode(message.data, Heartbeat)
         except InvalidInput as error:
-            log.warning("heartbeat.malformed", node=name, reason=error.message)
+            self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
         verdict = self._registry.heard(name, beat)
         if verdict != "ok" and not self.alone():  # it may have joined at another master
@@ -194,13 +210,14 @@ class Fleet:
 
     async def incarnation(self, name: str) -> str | None:
         """Which process answers for `name` on the bus; `None` when nobody does."""
-        answer = await self._ask_one(name, "ping", NodeList(), PROBE_S)
-        return None if answer is None or answer.error else decode(answer.data, Pong).incarnation
+        pong = self._read(name, await self._ask_one(name, "ping", NodeList(), PROBE_S), Pong)
+        return None if pong is None else pong.incarnation
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
         """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
-        return {} if answer is None or answer.error else decode(answer.data, Cancelled).verdicts
+        cancelled = self._read(node, answer, Cancelled)
+        return {} if cancelled is None else cancelled.verdicts
 
     async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
         """What a node has in its own ledger; `Unavailable` when it does not answer."""
@@ -221,6 +238,16 @@ class Fleet:
         if answer.error is not None:
             raise answer.error
         return decode(answer.data, StatisticsChunk)
+
+    def _read(self, node: str, answer: Answer | None, kind: type[M]) -> M | None:
+        """What the node answered; `None` when it did not, could not, or not so that it can be read."""
+        if answer is None or answer.error is not None:
+            return None
+        try:
+            return decode(answer.data, kind)
+        except InvalidInput as error:
+            self._quiet.warning("answer.malformed", node, node=node, reason=error.message)
+            return None
 
     async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> Answer | None:
         """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""

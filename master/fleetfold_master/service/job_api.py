@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleetfold_broker.parts import Say, silent
+from fleetfold_broker.places import begin_waiting
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Jobs
 from fleetfold_master.room import fit_job
@@ -40,6 +41,7 @@ class JobApi:
     async def _follow_in_parts(self, ask: JobFollow, who: Principal, say: Say) -> Job:
         """The parts are for those who may see it; what its nodes are does not change."""
         job = check_visible(await self._jobs.get(ask.id), who, "jobs.follow")
+        begin_waiting()
         async for job in self._jobs.changes(ask.id, ask.wait_ms / 1000):
             if job.state == "running":
                 await say(fit_job(job))

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.limitedlog import LimitedLog
 from fleetfold_broker.subscription import Incoming
+from fleetfold_master.nodes import Inflow
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ProgressReport, decode
 
@@ -22,15 +24,19 @@ OnProgress = Callable[[str, ProgressReport], bool]
 """Gets the node that the broker vouches for; whether the command is known."""
 
 
-async def hear_progress(bus: Bus, *takers: OnProgress) -> None:
-    """Each report goes to the first of `takers` that knows its command, from now on."""
+async def hear_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
+    """Each report goes to the first of `takers` that knows its command, from now on; of too many, some are dropped."""
+
+    quiet = LimitedLog(log)
 
     async def hear(message: Incoming) -> None:
         node = bus.subjects.token(message.subject, 1)
+        if not inflow.progress(node):
+            return
         try:
             report = decode(message.data, ProgressReport)
         except InvalidInput as error:
-            log.warning("progress.malformed", node=node, reason=error.message)
+            quiet.warning("progress.malformed", node, node=node, reason=error.message)
             return
         any(take(node, report) for take in takers)
 

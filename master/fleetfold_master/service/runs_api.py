@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
+from fleetfold_broker.places import begin_waiting, may_wait
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import Bulk, Jobs
 from fleetfold_master.actions.bulk import Begun
@@ -58,7 +59,7 @@ class RunsApi:
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         job = await self._begin(ask, who)
-        if ask.wait_ms and job.state == "running":
+        if ask.wait_ms and job.state == "running" and may_wait():
             job = await self._jobs.wait(ask.id, ask.wait_ms / 1000)
         return fit_job(job)
 
@@ -105,6 +106,7 @@ class RunsApi:
         return RunAccepted(id=run.id, state=job.state, nodes=len(job.nodes))
 
     async def _ended(self, ask: JobEndsAsk, who: Principal) -> JobEnds:
+        begin_waiting()
         found = await self._bulk.ended(ask.ids, ask.wait_ms / 1000)
         seen = [job for job in found.ended if visible(job, who, "jobs.ended")]
         hidden = {job.id for job in found.ended}.difference(job.id for job in seen)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fleetfold_broker.parts import Say, silent
+from fleetfold_broker.places import begin_waiting, may_wait
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.room import fit_all, fit_transaction
@@ -69,7 +70,7 @@ class TransactionApi:
         else:
             check_transact(expanded, who)
             view = await self._transactions.start(expanded, who.name, who.role, asked=ask)
-        if ask.wait_ms and view.ended_at is None:
+        if ask.wait_ms and view.ended_at is None and may_wait():
             view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
         return fit_transaction(view)
 
@@ -78,6 +79,7 @@ class TransactionApi:
 
     async def _wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
         await self._seen(ask.id, who, "tx.wait")
+        begin_waiting()
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
     async def _follow(self, ask: TransactionFollow, who: Principal) -> TransactionView:
@@ -85,6 +87,7 @@ class TransactionApi:
 
     async def _follow_in_parts(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
         await self._seen(ask.id, who, "tx.follow")
+        begin_waiting()
         return fit_transaction(await self._transactions.follow(ask.id, ask.after, ask.wait_ms / 1000, say))
 
     async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:

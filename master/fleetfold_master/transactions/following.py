@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from fleetfold_master.actions.looking import until_next_look
 from fleetfold_master.transactions.active import Active
 from fleetfold_shared.messages import TimelineEntry, TransactionNews, TransactionView
 
@@ -44,7 +45,7 @@ async def follow(
 
 async def _change(changed: asyncio.Future[None] | None, left_s: float) -> None:
     if changed is None:
-        await asyncio.sleep(min(LOOK_S, left_s))
+        await until_next_look(LOOK_S, left_s)
         return
     await asyncio.wait([changed], timeout=left_s)
     if changed.done():

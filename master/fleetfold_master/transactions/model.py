@@ -167,7 +167,7 @@ class Address(NamedTuple):
     number: int
 
 
-_ID = re.compile(r"t\.([A-Za-z0-9_-]+)\.([a-z0-9_]+)\.(?:f(\d*)|c(\d*)(?:r\d+)?)")
+_ID = re.compile(r"t\.([A-Za-z0-9_-]+)\.([a-z0-9_]+)\.(?:f([0-9]{0,9})|c([0-9]{0,9})(?:r[0-9]+)?)")
 
 
 def forward_id(step: Step, number: int) -> str:

@@ -13,6 +13,7 @@ from fleetfold_shared.config.settings import (
     CallbacksConfig,
     ChildConfig,
     Config,
+    LimitsConfig,
     LogConfig,
     LogFormat,
     LogLevel,
@@ -23,7 +24,7 @@ from fleetfold_shared.config.settings import (
 )
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "FieldType", "LogConfig",
-    "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig", "SearchConfig", "TextFormat", "TlsConfig",
-    "load", "variables",
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "FieldType",
+    "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig", "SearchConfig",
+    "TextFormat", "TlsConfig", "load", "variables",
 ]  # fmt: skip

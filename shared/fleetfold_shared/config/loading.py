@@ -40,7 +40,7 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_TABLES = ("broker", "master", "search", "ask", "callbacks", "retention", "access", "tls", "log")
+_TABLES = ("broker", "master", "search", "ask", "callbacks", "retention", "limits", "access", "tls", "log")
 _SECTIONS = {*_TABLES, "children"}
 
 

@@ -11,8 +11,8 @@ from fleetfold_shared.config.reading import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LogConfig", "LogFormat",
-    "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig",
+    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LimitsConfig",
+    "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig",
 ]  # fmt: skip
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -149,6 +149,50 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 90
 
 
+class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much one master serves and hears at once, and what the broker keeps. Who asks for more is refused at once."""
+
+    requests: Annotated[int, Meta(ge=16, le=100_000, description="Requests under way at once, of all identities.")] = (
+        1024
+    )
+    requests_per_identity: Annotated[
+        int, Meta(ge=1, le=100_000, description="Requests under way at once of one identity.")
+    ] = 256
+    waiting: Annotated[
+        int, Meta(ge=16, le=1_000_000, description="Requests at once that only wait for an end or for news, of all.")
+    ] = 16_384
+    waiting_per_identity: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Requests at once that only wait, of one identity.")
+    ] = 4096
+    heartbeats_per_s: Annotated[
+        int, Meta(ge=1, le=10_000, description="Heartbeats a second of one node that are read; of more, the newest.")
+    ] = 10
+    progress_per_s: Annotated[
+        int, Meta(ge=1, le=100_000, description="Progress reports a second of one node that are read.")
+    ] = 4000
+    flood_per_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Heartbeats, progress reports and answers that nobody asked for, a second"
+            " over five seconds, from which on their sender is disconnected; 0: never.",
+        ),
+    ] = 5000
+    flood_shut_out_s: Annotated[
+        float, Meta(ge=0, le=86_400, description="How long one that was disconnected for it is not let in again.")
+    ] = 60.0
+    commands_bytes: Annotated[
+        int, Meta(ge=1_048_576, description="What commands that wait for their nodes may take in the broker.")
+    ] = 2 * 1024**3
+    results_bytes: Annotated[
+        int, Meta(ge=1_048_576, description="What results that wait for a master may take in the broker.")
+    ] = 512 * 1024**2
+    events_bytes: Annotated[
+        int, Meta(ge=1_048_576, description="What events may take in the broker; the oldest give way.")
+    ] = 512 * 1024**2
+
+
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """TLS to the broker, and of the embedded broker. `fleetfold certs` makes the files."""
 
@@ -225,4 +269,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ask: AskConfig = AskConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
     retention: RetentionConfig = RetentionConfig()
+    limits: LimitsConfig = LimitsConfig()
     children: list[ChildConfig] = []

@@ -150,18 +150,59 @@ async def test_a_refusal_in_the_log_holds_no_secret(doors: Doors) -> None:
         assert token.rpartition(".")[2] not in entries
 
 
-async def test_an_address_that_guesses_is_shut_out_without_a_look_at_the_store(doors: Doors) -> None:
+async def test_however_much_is_made_up_at_an_address_what_was_issued_opens_its_door(doors: Doors) -> None:
     member, key = await doors.member("shop"), (await doors.key()).key
-    for _ in range(30):
+    for minute in range(3):
+        joining = await doors.invite(f"blog{minute}")
+        for kind in ("key", "join", "refresh", "petition") * 25:
+            await _why_not(doors, "ci", unknown(kind, "shop"))
+        assert await _why_not(doors, "ci", unknown("refresh", "ci")) == "limited"
+        await _admit(doors, "ci", key)
+        await _admit(doors, "shop", member.access)
+        assert (await _admit(doors, "shop", member.refresh)).grade == "refresh"
+        member = await doors.refresh("shop", member.refresh, f"attempt {minute}")
+        assert (await _admit(doors, f"blog{minute}", joining)).grade == "enrol"
+        await doors.enrol(f"blog{minute}", joining)
+        assert (await _admit(doors, "crm", unknown("petition", "crm"))).grade == "petition"
+        doors.clock.advance(60)
+        doors.turned_away.settle()
+    entries = await doors.log(what="connect", limit=1000)
+    assert len(entries) == 3 * (10 + 1)  # ten in full, and how many more
+    assert entries[-1].reason == "91 more refused within a minute"
+
+
+async def test_another_masters_credentials_are_known_at_an_address_that_guesses(doors: Doors, tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as other:
+        key, joining = (await other.key()).key, await other.invite("blog")
+        tokens = await other.member("shop")
+    for _ in range(31):
         await _why_not(doors, "shop", unknown("key", "shop"))
-    store, doors.keys._store = doors.keys._store, None  # type: ignore[assignment]  # whoever looks, fails
-    for token in (unknown("key", "ci"), unknown("join", "ci"), unknown("refresh", "ci"), unknown("petition", "ci")):
-        assert await _why_not(doors, "ci", token) == "limited"
-    await _admit(doors, "shop", member.access)
-    doors.keys._store = store
-    await _admit(doors, "ci", key)  # somebody else on that machine cannot lock out who has a key
+    for name, token in (("ci", key), ("blog", joining), ("shop", tokens.refresh), ("shop", tokens.access)):
+        await _admit(doors, name, token)
+
+
+async def test_a_known_id_with_a_wrong_secret_is_refused(doors: Doors) -> None:
+    shown = [await doors.invite("shop"), (await doors.member("blog")).refresh, (await doors.key("ci")).key]
+    for token in shown:
+        name = Credential.parse(token).name
+        assert await _why_not(doors, name, token[:-43] + "A" * 43) == "unknown"
+
+
+async def test_an_access_token_holds_for_its_own_nodes_session_alone(doors: Doors) -> None:
+    await doors.member("shop")
+    other = doors.tokens.verify((await doors.member("blog")).access).sid
+    crossed, _ = doors.tokens.issue("shop", "child", CAPABILITIES, other)
+    assert await _why_not(doors, "shop", crossed) == "revoked"
+
+
+async def test_who_has_flooded_the_bus_is_not_let_in_for_a_while(doors: Doors) -> None:
+    shop, blog = await doors.member("shop"), await doors.member("blog")
+    doors.doorkeeper.shut_out("shop", 60)
+    for token in (shop.access, shop.refresh):
+        assert await _why_not(doors, "shop", token) == "limited"
+    await _admit(doors, "blog", blog.access)
     doors.clock.advance(60)
-    assert await _why_not(doors, "ci", unknown("key", "ci")) == "unknown"
+    await _admit(doors, "shop", shop.access)
 
 
 async def test_honest_nodes_that_come_back_late_do_not_shut_their_machine_out(doors: Doors) -> None:

@@ -49,7 +49,7 @@ async def test_an_answer_that_was_lost_may_be_asked_for_again_also_of_the_next_m
         await after.knock("shop", token)
         second = await after.enrol("shop", token)
         await after.knock("shop", second.access)
-        assert not await after.sessions.active(Credential.parse(first.refresh).id)
+        assert not await after.sessions.active(Credential.parse(first.refresh).id, "shop")
 
 
 async def test_a_master_that_dies_between_the_use_and_the_answer_spends_nothing(tmp_path: Path) -> None:

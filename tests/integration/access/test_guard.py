@@ -186,8 +186,9 @@ class Calls(list[str]):
 async def test_the_verbs_that_are_served_are_those_of_the_table(desk: Desk) -> None:
     subjects: list[str] = []
 
-    async def serve(_name: str, subject: str, _handler: object, *, queue: str, caller: Any) -> None:
+    async def serve(_name: str, subject: str, _handler: object, *, queue: str, caller: Any, places: object) -> None:
         assert (queue, caller("fleet.api.ann.nodes.list")) == ("masters", "ann")
+        assert (places is not None) == subject.endswith(".nodes.join")
         subjects.append(subject)
 
     await desk.api.start(SimpleNamespace(serve=serve))  # type: ignore[arg-type]

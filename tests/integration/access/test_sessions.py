@@ -65,7 +65,7 @@ async def test_a_spent_token_ends_the_session_for_both_and_is_in_the_log(doors: 
     second = await _next(doors, tokens.refresh, "mine")
     assert await _use(doors, tokens.refresh, "the thief's") == "reused"
     assert await _use(doors, second, "mine again") == "revoked"
-    assert not await doors.sessions.active(_sid(tokens))
+    assert not await doors.sessions.active(_sid(tokens), "shop")
     assert stolen == ["shop"]
     (entry,) = await doors.log(what="refresh.reused")
     assert (entry.node, entry.outcome, entry.target) == ("shop", "refused", _sid(tokens))
@@ -104,7 +104,7 @@ async def test_who_knows_only_the_id_of_a_session_cannot_end_it(doors: Doors) ->
 async def test_a_new_session_takes_the_place_of_the_old(doors: Doors) -> None:
     old, new = [await doors.sessions.open("shop", CAPABILITIES) for _ in range(2)]
     assert await _use(doors, old.refresh, "a") == "revoked"
-    assert [await doors.sessions.active(_sid(each)) for each in (old, new)] == [False, True]
+    assert [await doors.sessions.active(_sid(each), "shop") for each in (old, new)] == [False, True]
 
 
 async def test_a_revoked_session_is_over_at_once(doors: Doors) -> None:
@@ -112,7 +112,7 @@ async def test_a_revoked_session_is_over_at_once(doors: Doors) -> None:
     assert doors.sessions.has("shop")
     assert await doors.sessions.revoke("shop", "revoked") == 1
     assert not doors.sessions.has("shop")
-    assert not await doors.sessions.active(_sid(tokens))
+    assert not await doors.sessions.active(_sid(tokens), "shop")
     assert await _use(doors, tokens.refresh, "a") == "revoked"
     assert await doors.sessions.revoke("shop", "revoked") == 0
 
@@ -121,7 +121,7 @@ async def test_a_session_revoked_while_it_is_renewed_stays_revoked(doors: Doors)
     for _ in range(10):
         tokens = await doors.sessions.open("shop", CAPABILITIES)
         await asyncio.gather(_use(doors, tokens.refresh, "a"), doors.sessions.revoke("shop", "revoked"))
-        assert not await doors.sessions.active(_sid(tokens))
+        assert not await doors.sessions.active(_sid(tokens), "shop")
         assert not doors.sessions.has("shop")
 
 
@@ -158,10 +158,10 @@ async def test_what_another_master_opened_is_known_and_what_it_ended_is_seen(tmp
     async with open_doors(tmp_path) as one, open_doors(tmp_path) as other:
         tokens = await one.sessions.open("shop", CAPABILITIES)
         sid = _sid(tokens)
-        assert await other.sessions.active(sid)
+        assert await other.sessions.active(sid, "shop")
         await other.sessions.revoke("shop", "revoked")
         await one.sessions.load()
-        assert not await one.sessions.active(sid)
+        assert not await one.sessions.active(sid, "shop")
 
 
 @given(uses=st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab"), st.booleans()), max_size=12))

@@ -9,12 +9,13 @@ import pytest
 from fleetfold_broker import gather
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Answer, Gatherer
-from fleetfold_broker.headers import CORRELATION, GATHER
+from fleetfold_broker.headers import CORRELATION, ERROR_CODE, GATHER
 from fleetfold_broker.service import Request
 from fleetfold_broker.subscription import Incoming
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
 from support.broker import Connect, ServeNode, listen
+from support.wait import eventually
 
 LONG_S = 30.0
 
@@ -246,3 +247,22 @@ async def test_what_has_no_body_is_nobodys_question(
     await master.link.publish("fleet.call.shop.ping", b"", headers={GATHER: gatherer._asker, CORRELATION: "1"})
     assert set(await gatherer.ask("ping", ["shop"], b"{}", LONG_S)) == {"shop"}
     assert heard == [b"{}"]
+
+
+async def test_what_was_not_asked_is_not_read_and_told(
+    gatherer: Gatherer, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    junk, read = list[str](), list[object]()
+    gatherer.on_junk = junk.append
+    monkeypatch.setattr(gather, "error_of", lambda message: read.append(message) or NotFound("read"))
+    nodes = await _nodes(connect, serve, "shop")
+    with gatherer.round("ping", lambda _node, _answer: True) as round_:
+        await round_.ask(["shop"], b"{}", LONG_S)
+        assert await round_.wait(LONG_S)
+        for number in ("", "1", "7", "²"):  # no round, this one once more, one that is not
+            await nodes.link.publish(
+                nodes.subjects.gather(gatherer._asker, "shop"), b"{}", headers={CORRELATION: number, ERROR_CODE: "500"}
+            )
+        await eventually(lambda: len(junk) == 4)
+    assert (set(junk), read) == ({"shop"}, [])
+    assert _said(round_.answers) == {"shop": "shop"}

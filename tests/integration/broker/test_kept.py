@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from fleetfold_broker import kept as words
@@ -16,6 +17,7 @@ from fleetfold_broker.headers import KEPT
 from fleetfold_broker.kept import Kept
 from fleetfold_broker.subscription import Incoming
 from fleetfold_broker.topology import RESULTS, Topology
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult
 from support.broker import jetstream, kill, listen, queued
@@ -156,3 +158,21 @@ async def test_the_confirmation_carries_no_body(guarded: Guarded, master: Bus, s
     await shop.link.publish(SUBJECT, b"x" * 1000, headers={KEPT: "7"})
     await eventually(lambda: len(heard) == 1)
     assert (heard[0].data, (heard[0].headers or {})[KEPT]) == (b"", "7")
+
+
+async def test_what_finds_the_stream_full_is_said_again_until_there_is_room(
+    master: Bus, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "STORED_WITHIN_S", 0.05)
+    await Topology(master, LimitsConfig(results_bytes=1024**2)).ensure_streams()
+    shop, blog = await keep("shop"), await keep("blog")
+    filling = CommandResult(id="a", attempt=1, epoch=0, outcome="ok", result="x" * 300_000)
+    for _ in range(3):
+        await blog.publish("fleet.res.blog", filling)
+    tries = await listen(master, SUBJECT)
+    saying = asyncio.create_task(shop.publish(SUBJECT, msgspec.structs.replace(filling, id="b"), timeout_s=60.0))
+    await eventually(lambda: len(tries) >= 3)
+    assert not saying.done()
+    await jetstream(master, f"STREAM.PURGE.{RESULTS}", filter="fleet.res.blog")
+    await saying
+    assert await queued(master, RESULTS) >= 1

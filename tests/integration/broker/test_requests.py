@@ -9,7 +9,10 @@ import pytest
 
 from fleetfold_broker import service as dispatch
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.headers import DEADLINE, error_of
+from fleetfold_broker.places import Places, begin_waiting
 from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import (
     Conflict,
     DeadlineExceeded,
@@ -17,11 +20,13 @@ from fleetfold_shared.errors import (
     InternalError,
     InvalidInput,
     NotFound,
+    Overloaded,
     TooLarge,
     Unavailable,
 )
-from fleetfold_shared.messages import Message, NodeGet, NodeList, NodePinged, NodeRemoved, decode
+from fleetfold_shared.messages import Message, NodeGet, NodeList, NodePinged, NodeRemoved, decode, encode
 from support.broker import Connect, listen
+from support.wait import eventually
 
 SUBJECT = "fleet.api.cli.nodes.get"
 LONG_S = 30.0
@@ -143,11 +148,12 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
         await release.wait()
         return NodeRemoved(node="done")
 
-    await _serve(api, master, get)
+    await api.serve("get", SUBJECT, get, queue="masters")  # without a caller: who may ask waits for a turn
+    await master.link.barrier()
     first = asyncio.create_task(_ask(cli, "first"))
     await entered.wait()
-    with pytest.raises(DeadlineExceeded):
-        await _ask(cli, "hopeless", timeout_s=0.02)
+    hopeless = encode(NodeGet(node="hopeless"))
+    await cli.link.publish(SUBJECT, hopeless, f"{cli.link.options.inbox_prefix}.hopeless", {DEADLINE: "0"})
     third = asyncio.create_task(_ask(cli, "third"))
     await cli.link.barrier()
     release.set()
@@ -305,3 +311,89 @@ async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(co
         await service.stop()
     await asking
     await services[0].stop()
+
+
+@pytest.mark.parametrize("remaining", ["²", "9" * 5000, "-1", "soon", ""])
+async def test_a_deadline_that_is_no_number_is_refused_by_its_header(
+    api: Service, master: Bus, cli: Bus, remaining: str
+) -> None:
+    async def get(request: Request) -> Message:
+        return NodeRemoved(node="served")
+
+    await _serve(api, master, get)
+    answers = await listen(cli, f"{cli.link.options.inbox_prefix}.odd")
+    await cli.link.publish(SUBJECT, b"{}", f"{cli.link.options.inbox_prefix}.odd", {DEADLINE: remaining})
+    await eventually(lambda: len(answers) == 1)
+    assert (error := error_of(answers[0])).code == "invalid_input"
+    assert (error.field, error.message.startswith(f"{DEADLINE}: expected a whole number")) == (DEADLINE, True)
+
+
+def _waiting(hold_on: asyncio.Event) -> Handler:
+    async def wait(request: Request) -> Message:
+        if decode(request.data, NodeGet).node == "wait":
+            begin_waiting()
+        await hold_on.wait()
+        return NodeRemoved(node="done")
+
+    return wait
+
+
+async def test_one_that_has_too_many_under_way_is_refused_at_once_and_others_are_served(
+    master: Bus, cli: Bus, connect: Connect
+) -> None:
+    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=3, waiting_per_identity=5))
+    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    await _serve(api, master, _waiting(hold_on))
+    asked = [asyncio.create_task(_ask(cli)) for _ in range(3)]
+    await eventually(lambda: places.working.total == 3)
+    with pytest.raises(Overloaded, match="'cli' has 3 requests under way") as refused:
+        await _ask(cli)
+    assert refused.value.retry_after_s == 1.0
+    other = await connect("ann")
+    theirs = other.request("fleet.api.ann.nodes.get", NodeGet(node="shop"), NodeRemoved, LONG_S)
+    asked.append(asyncio.create_task(theirs))
+    await eventually(lambda: places.working.total == 4)
+    hold_on.set()
+    assert [each.node for each in await asyncio.gather(*asked)] == ["done"] * 4
+    assert (await _ask(cli)).node == "done"
+    await api.stop()
+
+
+async def test_what_waits_takes_no_place_of_what_works(master: Bus, cli: Bus) -> None:
+    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=1, waiting_per_identity=50))
+    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    await _serve(api, master, _waiting(hold_on))
+    waiting = []
+    for number in range(50):
+        waiting.append(asyncio.create_task(_ask(cli, "wait")))
+        await eventually(lambda number=number: places.waiting.total == number + 1)  # type: ignore[misc]
+    with pytest.raises(Overloaded, match="'cli' has 50 requests waiting"):
+        await _ask(cli, "wait")
+    working = asyncio.create_task(_ask(cli))
+    await eventually(lambda: places.working.total == 1)
+    hold_on.set()
+    assert {each.node for each in await asyncio.gather(working, *waiting)} == {"done"}
+    assert (places.working.total, places.waiting.total) == (0, 0)
+    await api.stop()
+
+
+async def test_an_endpoint_with_places_of_its_own_is_served_when_all_others_are_taken(master: Bus, cli: Bus) -> None:
+    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=1))
+    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    await _serve(api, master, _waiting(hold_on))
+
+    async def join(request: Request) -> Message:
+        return NodeRemoved(node="joined")
+
+    await api.serve(
+        "join", master.subjects.api(verb="nodes.join"), join, queue="masters",
+        caller=lambda subject: master.subjects.token(subject, 1), places=Places(),
+    )  # fmt: skip
+    await master.link.barrier()
+    working = asyncio.create_task(_ask(cli))
+    await eventually(lambda: places.working.total == 1)
+    joined = await cli.request("fleet.api.cli.nodes.join", NodeList(), NodeRemoved, LONG_S)
+    assert joined.node == "joined"
+    hold_on.set()
+    await working
+    await api.stop()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
-from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.config import LimitsConfig
+from fleetfold_shared.errors import Overloaded, Unavailable
 from fleetfold_shared.messages import Command, NodeList
 from support.broker import Connect, jetstream, kill, queued
 from support.wait import eventually
@@ -40,6 +42,8 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
     given_up = await _config(master, GIVEN_UP)
     assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
+    assert [c["max_bytes"] for c in (commands, results, events)] == [2 * 1024**3, 512 * 1024**2, 512 * 1024**2]
+    assert events["discard"] == "old"
     assert [c["subjects"] for c in (commands, results, events)] == [["fleet.cmd.*"], ["fleet.res.*"], ["fleet.evt.*.>"]]
 
 
@@ -154,3 +158,50 @@ async def test_a_fleet_may_have_more_nodes_than_a_page_of_names(master: Bus, str
     await streams.ensure_nodes(fleet)
     assert made == []
     await master.publish("fleet.hb.n1", NodeList())
+
+
+LITTLE = LimitsConfig(commands_bytes=1024**2, results_bytes=2 * 1024**2, events_bytes=3 * 1024**2)
+
+
+async def _limits(bus: Bus) -> list[object]:
+    return [(await _config(bus, name))["max_bytes"] for name in (COMMANDS, RESULTS, EVENTS)]
+
+
+async def test_streams_that_are_there_get_the_limits_of_the_master_that_started_last(
+    master: Bus, streams: Topology
+) -> None:
+    await master.publish_durably("fleet.cmd.shop", Command(id="a", attempt=1, action="x"), "a#1")
+    assert not await Topology(master, LITTLE).ensure_streams()
+    assert await _limits(master) == [1024**2, 2 * 1024**2, 3 * 1024**2]
+    assert not await streams.ensure_streams()  # one that goes on leaves them so
+    assert await _limits(master) == [1024**2, 2 * 1024**2, 3 * 1024**2]
+    assert await queued(master, COMMANDS) == 1
+
+
+async def test_a_full_queue_refuses_what_is_new_and_the_oldest_events_give_way(master: Bus) -> None:
+    await Topology(master, LITTLE).ensure_streams()
+    big = Command(id="a", attempt=1, action="x", params={"p": "x" * 300_000})
+    for number in range(3):
+        await master.publish_durably("fleet.cmd.shop", big, f"a#{number}")
+    with pytest.raises(Overloaded, match="maximum bytes exceeded"):
+        await master.publish_durably("fleet.cmd.shop", big, "a#3")
+    assert await queued(master, COMMANDS) == 3
+    for number in range(20):
+        await master.link.publish(f"fleet.evt.shop.e{number}", b"x" * 300_000)
+    await master.link.barrier()
+
+    async def newest() -> bool:
+        state = (await jetstream(master, f"STREAM.INFO.{EVENTS}"))["state"]
+        return bool(state["last_seq"] == 20 and state["messages"] == 10)
+
+    await eventually(newest)
+
+
+async def test_a_disk_without_room_for_the_limit_has_none_and_that_is_said_once(master: Bus) -> None:
+    vast = Topology(master, LimitsConfig(events_bytes=1024**5))
+    with capture_logs() as logs:
+        for _ in range(3):
+            await vast.ensure_streams()
+    said = [entry for entry in logs if entry["event"] == "topology.no_room"]
+    assert [(entry["stream"], entry["bytes"]) for entry in said] == [(EVENTS, 1024**5)]
+    assert (await _config(master, EVENTS))["max_bytes"] == -1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_broker.headers import ERROR, ERROR_CODE, error_headers, error_of
-from fleetfold_shared.errors import FleetfoldError, InternalError, InvalidInput
+from fleetfold_broker.headers import ERROR, ERROR_CODE, RETRY_AFTER, error_headers, error_of
+from fleetfold_shared.errors import FleetfoldError, InternalError, InvalidInput, Overloaded
 
 
 class _Reply(msgspec.Struct):
@@ -30,7 +30,13 @@ def test_a_message_of_several_lines_makes_no_header_of_its_own() -> None:
     assert error_of(_Reply(body, headers)).message == "first\r\nNats-Msg-Id: forged\nthird"
 
 
-@pytest.mark.parametrize("body", [b"", b"Internal Server Error", b'{"code":1}', b"[]"])
+def test_an_error_that_passes_says_when_to_ask_again() -> None:
+    headers, body = error_headers(Overloaded("full", retry_after_s=1.5))
+    assert headers[RETRY_AFTER] == "1.500"
+    assert error_of(_Reply(body, headers)).retry_after_s == 1.5
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"", b"Internal Server Error", b'{"code":1}', b"[]"])
 def test_an_error_of_a_foreign_service_is_told_in_its_words(body: bytes) -> None:
     received = error_of(_Reply(body, {ERROR: "out of cheese", ERROR_CODE: "500"}))
     assert type(received) is InternalError

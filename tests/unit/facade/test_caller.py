@@ -12,7 +12,7 @@ from fleetfold import caller
 from fleetfold.caller import RateLimit
 from fleetfold.client import Client
 from fleetfold_broker.subjects import Subjects
-from fleetfold_shared.errors import DeadlineExceeded, Forbidden, RateLimited, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, Forbidden, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, Identity, Job, Message, decode, encode
 
 ME = Identity(name="ann", role="reader")
@@ -148,3 +148,15 @@ async def test_every_verb_of_access_has_its_method(verb: str) -> None:
     with pytest.raises(Forbidden):
         await VERBS[verb](ann)
     assert bus.asked[0][0] == f"fleet.api.ann.{verb}"
+
+
+async def test_a_master_that_has_no_place_is_asked_again_within_the_time_there_is(slept: list[float]) -> None:
+    full = Overloaded("no place; try again in 1 s", retry_after_s=1.0)
+    bus = FakeBus(full, full, ME)
+    assert await Client(bus).whoami() == ME  # type: ignore[arg-type]
+    assert len(slept) == 2
+    assert all(0.5 <= pause <= 1.5 for pause in slept)
+    with pytest.raises(Overloaded):
+        await Client(FakeBus(Overloaded("later", retry_after_s=3600.0))).whoami()  # type: ignore[arg-type]
+    with pytest.raises(Overloaded):
+        await Client(FakeBus(Overloaded("the queue is full"))).whoami()  # type: ignore[arg-type]

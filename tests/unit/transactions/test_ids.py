@@ -16,6 +16,8 @@ from fleetfold_master.transactions.model import Address, parse_id
         ("t.x.crm.cr3", Address("x", "crm", forward=False, number=1)),
         ("t.x.crm.c2r3", Address("x", "crm", forward=False, number=2)),
         ("t.x.crm.g", None),
+        ("t.x.crm.f" + "9" * 5000, None),
+        ("t.x.crm.f٣", None),
         ("t.x.crm.f.f", None),
         ("j.x.crm", None),
     ],

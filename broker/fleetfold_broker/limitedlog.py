@@ -1,0 +1,51 @@
+"""Warnings that others can cause: one line for each event and identity in a minute, and how many more there were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["LimitedLog"]
+
+WINDOW_S = 60.0
+MOST_HELD = 10_000
+"""Pairs of event and identity in one minute; all beyond are counted together."""
+OTHERS = "others"
+
+
+class _Window:
+    """What was said first in this minute, and how often since."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields, self.more = fields, 0
+
+
+class LimitedLog:
+    """Says warnings to `log`, a structlog logger. `later` calls something after so many seconds; the loop's by default.
+
+    The first of an event and identity is logged at once. At the end of its minute the others are, as one line with
+    their number as `more`, and the fields of the first.
+    """
+
+    def __init__(self, log: Any, later: Callable[..., object] | None = None) -> None:
+        self._log, self._later = log, later
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def warning(self, event: str, by: str, **fields: Any) -> None:
+        """`event` was caused by the identity `by`."""
+        key = event, by
+        if key not in self._windows and len(self._windows) >= MOST_HELD:
+            key = event, OTHERS
+        window = self._windows.get(key)
+        if window is not None:
+            window.more += 1
+            return
+        self._windows[key] = _Window(fields)
+        self._log.warning(event, **fields)
+        (self._later or asyncio.get_running_loop().call_later)(WINDOW_S, self._end, key)
+
+    def _end(self, key: tuple[str, str]) -> None:
+        window = self._windows.pop(key)
+        if window.more:
+            self._log.warning(key[0], **window.fields, more=window.more, within_s=WINDOW_S)

@@ -1,0 +1,105 @@
+"""What each identity may say to the masters unasked: budgets, kept before anything that it says is read.
+
+Heartbeats and progress supersede each other, so of too many the newest is enough. Who goes on far beyond is told to
+the door, which disconnects it: a message that is thrown away has still cost its way here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import LimitsConfig
+
+__all__ = ["Budget", "Inflow", "Newest"]
+
+BURST_S = 5.0
+"""So many seconds' worth may come at once."""
+AGAIN_S = 5.0
+"""How long the door has to act before it is told again."""
+MOST_HELD = 10_000
+
+
+class Budget:
+    """So many messages a second of each identity."""
+
+    def __init__(self, per_s: int, clock: Clock) -> None:
+        self._per_s, self._most, self._clock = per_s, per_s * BURST_S, clock
+        self._held: dict[str, tuple[float, float]] = {}
+
+    def take(self, identity: str) -> bool:
+        """Count one more; false when there are too many lately."""
+        now = self._clock.monotonic()
+        tokens, at = self._held.get(identity) or (self._most, now)
+        tokens = min(self._most, tokens + (now - at) * self._per_s)
+        good = tokens >= 1
+        if len(self._held) >= MOST_HELD and identity not in self._held:
+            self._held.clear()
+        self._held[identity] = (tokens - good, now)
+        return good
+
+
+class Inflow:
+    """The budgets of one master. `on_flood` is told of an identity that is far beyond them."""
+
+    def __init__(self, limits: LimitsConfig, clock: Clock) -> None:
+        self.limits, self._clock = limits, clock
+        self._heartbeats = Budget(limits.heartbeats_per_s, clock)
+        self._progress = Budget(limits.progress_per_s, clock)
+        self._all = Budget(limits.flood_per_s, clock)
+        self._told: dict[str, float] = {}
+        self.on_flood: Callable[[str], None] = lambda identity: None  # noqa: ARG005  # where nobody can be disconnected
+
+    def heartbeat(self, node: str) -> bool:
+        """Whether to read this heartbeat now."""
+        self.junk(node)
+        return self._heartbeats.take(node)
+
+    def progress(self, node: str) -> bool:
+        """Whether to read this progress report."""
+        self.junk(node)
+        return self._progress.take(node)
+
+    def junk(self, identity: str) -> None:
+        """Count a message that nobody has asked for, or that is of no use."""
+        if not self.limits.flood_per_s or self._all.take(identity):
+            return
+        now = self._clock.monotonic()
+        if now - self._told.get(identity, -AGAIN_S) >= AGAIN_S:
+            self._told = {each: at for each, at in self._told.items() if now - at < AGAIN_S} | {identity: now}
+            self.on_flood(identity)
+
+
+class Newest:
+    """Handles the messages of each node as `now` says, and of those in between the newest, `pause_s` later."""
+
+    def __init__(self, handle: Callable[[Incoming], Coroutine[Any, Any, None]], pause_s: float) -> None:
+        self._handle, self._pause_s = handle, pause_s
+        self._waiting: dict[str, Incoming] = {}
+        self._tasks, self._stopped = Tasks(), False
+
+    async def hear(self, node: str, message: Incoming, *, now: bool) -> None:
+        """Handle `message` now, or, unless a newer one comes, soon."""
+        if now:
+            if node in self._waiting:
+                self._waiting[node] = message  # in its turn, in place of the older one
+            else:
+                await self._handle(message)
+            return
+        if node not in self._waiting:
+            asyncio.get_running_loop().call_later(self._pause_s, self._due, node)
+        self._waiting[node] = message
+
+    async def stop(self) -> None:
+        """Handle no more."""
+        self._stopped = True
+        await self._tasks.cancel()
+
+    def _due(self, node: str) -> None:
+        message = self._waiting.pop(node)
+        if not self._stopped:
+            self._tasks.spawn(self._handle(message))
