@@ -96,7 +96,7 @@ async def open_ground(setup: Setup, span: Span) -> Ground:
     registry = Registry(Nodes(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus)
-    fleet = Fleet(bus, gatherer, registry, presence, topology, setup.heartbeat_s, setup.own)
+    fleet = Fleet(bus, gatherer, registry, presence, topology, setup.own)
     return Ground(setup, span, store, membership, keys, buses, bus, gatherer, presence, registry, topology, fleet)
 
 

@@ -27,7 +27,9 @@ from fleetfold_shared.messages import (
     Joined,
     Message,
     NodeList,
+    NodeState,
     Pong,
+    Standing,
     StatisticsAsk,
     StatisticsChunk,
     Superseded,
@@ -51,11 +53,11 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float, own: Own | None = None,
+        own: Own | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
-        self._topology, self._heartbeat_s = topology, heartbeat_s
-        self._own = own
+        self._topology, self._own = topology, own
+        self._told: dict[str, tuple[str, NodeState]] = {}
         self.corpora = Corpora(self._fetch_statistics, self.answers)
         self.epochs = Epochs()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
@@ -76,7 +78,7 @@ class Fleet:
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if answer.error is None:
-                self._presence.heard(name)
+                self._registry.answered(name)
                 pong = decode(answer.data, Pong)
                 self.epochs.rose(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
@@ -145,7 +147,9 @@ class Fleet:
         self.corpora.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
-        return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s)
+        return Joined(
+            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason
+        )  # fmt: skip
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
@@ -161,10 +165,21 @@ class Fleet:
         if verdict == "ok" and not beat.leaving:
             self.epochs.described(name, beat.description)
             self.corpora.announced(name, beat.description)
+            await self._tell(name, beat)
         elif verdict == "unknown":
             await self._bus.publish(self._bus.subjects.call(name, "join-again"), NodeList())
         elif verdict == "superseded":
             await self._supersede(name, self._registry.get(name).description.incarnation)
+
+    async def _tell(self, name: str, beat: Heartbeat) -> None:
+        """Tell the node what it does not know yet: its interval until it uses it, its state once."""
+        told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
+        paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
+        if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
+            return
+        self._told[name] = told
+        standing = Standing(heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason)
+        await self._bus.publish(self._bus.subjects.call(name, "standing"), standing)
 
     async def _supersede(self, name: str, incarnation: str) -> None:
         """Tell whoever else stands for `name` that this incarnation holds it."""
