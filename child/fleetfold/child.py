@@ -265,7 +265,7 @@ class Child:
     async def _open_data(self) -> Ledger:
         await self._holdings.open(
             self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
-            on_change=self._changed,
+            on_change=self._changed, on_failure=self._index_failed,
         )  # fmt: skip
         ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
         self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
@@ -279,6 +279,10 @@ class Child:
         databases = await Databases.open(urls, self._actions, node=self.name, concurrency=self._describing.concurrency)
         self._open.push_async_callback(databases.close)
         return databases
+
+    def _index_failed(self) -> None:
+        if self._node is not None:
+            self._node.suspect("index")
 
     def _changed(self, _info: object) -> None:
         if self._node is not None:

@@ -99,7 +99,7 @@ class Client(
         return await self._ask("nodes.get", NodeGet(node=name), NodeRecord)
 
     async def update_node(self, change: NodeUpdate) -> NodeRecord:
-        """Set a node's state, title, labels or weight."""
+        """Set a node's state, title, labels or weight. `Conflict` for an incompatible node that is to be active."""
         return await self._ask("nodes.update", change, NodeRecord)
 
     async def remove_node(self, name: str) -> None:

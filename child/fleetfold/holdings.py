@@ -72,13 +72,17 @@ class Holdings:
         embedder: str,
         incarnation: str,
         on_change: Callable[[object], None],
+        on_failure: Callable[[], None],
     ) -> None:
-        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change."""
+        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change, `on_failure` of
+        each write that failed.
+        """
         model = await asyncio.to_thread(load_embedder, embedder)
         for name, declared in self._declared.items():
             collection = await Collection.open(
                 name, data, embedder=model, incarnation=incarnation, on_change=on_change,
-                keys=declared.keys, alpha=declared.alpha, replica=declared.replica, reading=declared.reading,
+                on_failure=on_failure, keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
+                reading=declared.reading,
             )  # fmt: skip
             self.collections[name] = await opened.enter_async_context(collection)
 

@@ -6,10 +6,10 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from fleetfold_child.nodefile import NodeFile
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.groupcommit import GroupCommit, Lease
 from fleetfold_shared.vacuum import make_incremental
@@ -32,24 +32,36 @@ class Database(Protocol):
         """Run one statement; its rows as dicts by column name. `sqlite3.Error` as SQLite raises it."""
 
 
-def open_writer(path: Path, *, busy_timeout_s: float = 5.0) -> Writer:
-    """The one writer of the file. WAL with synchronous=FULL: what is committed survives a power cut."""
+def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
+    """The one writer of the file. WAL with synchronous=FULL: what is committed survives a power cut.
+
+    When an operation fails and the file is lost or was damaged, it is opened anew.
+    """
 
     def connect() -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
-            connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
+            file.before_opening()
+            connection = sqlite3.connect(
+                file.uri, timeout=busy_timeout_s, isolation_level=None, cached_statements=512, uri=True
+            )
             make_incremental(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
-        except sqlite3.DatabaseError as error:
+            file.opened()
+        except (sqlite3.DatabaseError, OSError) as error:
             if connection is not None:
                 connection.close()
-            raise Conflict(f"{path.name}: cannot be used as the node's database ({error}); move it away") from error
+            raise Conflict(
+                f"{file.path.name}: cannot be used as the node's database ({error}); move it away"
+            ) from error
         return connection
 
-    return GroupCommit(connect, begin=lambda connection: connection.execute("BEGIN IMMEDIATE"), name="ledger")
+    return GroupCommit(
+        connect, begin=lambda connection: connection.execute("BEGIN IMMEDIATE"), name="ledger",
+        broken=lambda _connection: file.stale or bool(file.lost()),
+    )  # fmt: skip
 
 
 class NodeDatabase:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from fleetfold_child import admission as rules
 from fleetfold_child import cancelled, cancelling, compensation, kept_results
@@ -23,14 +24,18 @@ from fleetfold_child.admission import Admission, Decision, Plan
 from fleetfold_child.cancelling import Cancellation
 from fleetfold_child.database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger_schema import Row
+from fleetfold_child.ledgercheck import check_ledger
+from fleetfold_child.nodefile import NodeFile
 from fleetfold_child.notes import log_of
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
 from fleetfold_shared.vacuum import free_some
 
 __all__ = ["Ledger", "check_kept"]
+
+log = structlog.get_logger(__name__)
 
 _SUSPECT_AFTER_CRASHES = 2
 
@@ -48,8 +53,8 @@ class Ledger:
     `elsewhere`: actions may take effect in databases of the application's too.
     """
 
-    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str], path: Path) -> None:
-        self.path = path
+    def __init__(self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+        self._file = file
         self.database = NodeDatabase(writer)
         self._writer = writer
         self._incarnation = incarnation
@@ -65,7 +70,8 @@ class Ledger:
         `incarnation` names this process in its rows.
         Raises `Conflict` when the file is no database, or is a newer fleetfold's.
         """
-        writer = open_writer(path)
+        file = NodeFile(path)
+        writer = open_writer(file)
 
         def prepare(connection: sqlite3.Connection) -> set[str]:
             schema.create(connection)
@@ -77,7 +83,7 @@ class Ledger:
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects, path)
+        return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects)
 
     async def close(self, *, orderly: bool = True) -> None:
         """Finish what was submitted. What is still running is left to be run again; after an `orderly` stop with no
@@ -86,8 +92,19 @@ class Ledger:
         try:
             if orderly:
                 await self._writer.run(schema.leave)
+        except (sqlite3.Error, FleetfoldError) as error:  # a broken file must not keep the node from ending
+            log.warning("ledger.not_closed_in_order", reason=str(error))
         finally:
             await self._writer.close()
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._file.path
+
+    async def check(self, thorough: bool) -> None:
+        """`Unavailable` with the reason when the file is lost, damaged or cannot be written."""
+        await check_ledger(self._file, self._writer, thorough)
 
     def transaction(self) -> Transaction:
         """A transaction of the file, not begun yet."""

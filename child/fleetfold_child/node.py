@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
+import sqlite3
 from collections.abc import Collection as Several
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -23,14 +23,16 @@ from fleetfold_child.answerer import Answerer
 from fleetfold_child.carrying import without_result
 from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
+from fleetfold_child.health import Health
 from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.node_audit import read_node_audit
 from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
+from fleetfold_child.pulse import Pulse, Vitals
 from fleetfold_child.results import ResultLine
 from fleetfold_child.verbs import Verbs
-from fleetfold_shared.errors import Forbidden, TooLarge, Unavailable
+from fleetfold_shared.errors import FleetfoldError, Forbidden, TooLarge, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
@@ -38,13 +40,14 @@ from fleetfold_shared.messages import (
     Command,
     CommandResult,
     EndpointFigures,
-    Heartbeat,
     Join,
     Joined,
     NodeAuditEntry,
     NodeDescription,
+    NodePart,
     ProgressReport,
     ServiceFigures,
+    Standing,
 )  # fmt: skip
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.waves import waves
@@ -61,8 +64,6 @@ KEPT_S = 30 * 86_400.0
 """How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
 LAST_ERROR = 200
 """Characters of an endpoint's last error that service discovery shows."""
-CHANGES_APART_S = 0.05
-"""Changes that come closer together share a heartbeat."""
 
 
 class Node:
@@ -95,27 +96,28 @@ class Node:
         self._kept = Kept(bus)
         self._results = ResultLine(self._kept, bus.subjects.result(self._name))
         self._tasks = Tasks()
-        self._joining: asyncio.Task[Joined] | None = None
-        self._changed = asyncio.Event()
-        self._heartbeat_s = 5.0
-        self._seq = 0
+        self._joining: asyncio.Task[None] | None = None
+        self._pulse = Pulse(bus, self._vitals)
+        checked = [collection.check for collection in collections.values()]
+        self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
         self._published: list[str] = []
         self.stopped = asyncio.Event()
         self.stop_reason = ""
 
     async def start(self) -> None:
         """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
-        self._heartbeat_s = (await self._join()).heartbeat_s
+        await self._join()
         verbs = Verbs(self._described.incarnation, self._collections, self, self._answerer)
         asked = verbs.asked(of_documents="search" in self._granted)
         await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
-        await self._say()
+        await self._pulse.say()
         await self._bus.link.barrier()
         self._bus.link.on_up(self._back)
-        for work in (self._beat(), self._publish_kept(), self._note_published(), self._prune()):
+        watching = self._health.watch(lambda: self._pulse.heartbeat_s)
+        for work in (self._pulse.beat(), watching, self._publish_kept(), self._note_published(), self._prune()):
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -127,14 +129,22 @@ class Node:
         await self._reports.stop()
         await self._note_now()
         try:
-            await self._say(leaving=True)
+            await self._pulse.say(leaving=True)
             await self._bus.link.barrier()
         except Unavailable:
             log.debug("node.left_silently")
 
     def changed(self, *_: object) -> None:
         """Something in the description is new: tell it soon."""
-        self._changed.set()
+        self._pulse.changed()
+
+    def suspect(self, part: NodePart) -> None:
+        """An operation on this part has failed: check it."""
+        self._health.suspect(part)
+
+    def told(self, standing: Standing) -> None:
+        """A master says how the node stands."""
+        self._pulse.told(standing)
 
     def supersede(self, incarnation: str) -> None:
         """Another process holds the name now."""
@@ -179,6 +189,7 @@ class Node:
             collections=[collection.info() for collection in self._collections.values()] if searched else [],
             actions=self._actions.infos() if acting else [],
             answers=searched and self._answerer is not None,
+            withheld=self._withheld(),
         )
 
     @property
@@ -200,7 +211,21 @@ class Node:
             return {}
         return {name: collection.epoch for name, collection in self._collections.items()}
 
-    async def _join(self) -> Joined:
+    def _vitals(self) -> Vitals:
+        return Vitals(self.description, self.in_flight, self._health.problems)
+
+    def _withheld(self) -> dict[Capability, int]:
+        """How much it has of what it was not granted to offer."""
+        has: dict[Capability, int] = {"search": len(self._collections), "actions": len(self._actions.infos())}
+        return {name: count for name, count in has.items() if count and name not in self._granted}
+
+    def _health_changed(self) -> None:
+        """Tell it; results that a broken ledger could not give are published when it works again."""
+        self.changed()
+        if not self._health.problems:
+            self._tasks.spawn(self._publish_kept())
+
+    async def _join(self) -> None:
         """Take the place in the fleet. The broker vouches for the name, which stands in the subject."""
         subject = self._bus.subjects.api(self._name, "nodes.join")
 
@@ -209,8 +234,7 @@ class Node:
 
         joined = await patiently(attempt, "node.waits_for_a_master")
         self._seals.trust(joined.seal)
-        log.info("node.joined", state=joined.state)
-        return joined
+        self._pulse.joined(joined)
 
     async def _ask_for_keys(self) -> None:
         """Learn the keys of the masters' seals again, with everything else that a node is told when it joins."""
@@ -218,33 +242,18 @@ class Node:
         if self._joining is not None:
             await asyncio.shield(self._joining)
 
-    async def _beat(self) -> None:
-        """Be heard at each interval, jittered, and at each change: at once, but for those that come close together."""
-        clock, said_at = asyncio.get_running_loop().time, 0.0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311
-                    await self._changed.wait()
-                    await asyncio.sleep(said_at + CHANGES_APART_S - clock())
-            self._changed.clear()
-            said_at = clock()
-            try:
-                await self._say()
-            except Unavailable:
-                log.debug("node.not_heard")
-
-    async def _say(self, *, leaving: bool = False) -> None:
-        self._seq += 1
-        beat = Heartbeat(seq=self._seq, description=self.description, in_flight=self.in_flight, leaving=leaving)
-        await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
-
     async def _back(self) -> None:
         """The link is up again: be heard at once, and send the results that could not be sent."""
         self.changed()
         await self._publish_kept()
 
     async def _execute(self, command: Command, age_s: float) -> None:
-        result = await self._executor.handle(command, age_s=age_s)
+        self._health.need("ledger")
+        try:
+            result = await self._executor.handle(command, age_s=age_s)
+        except Unavailable:
+            self.suspect("ledger")
+            raise
         if result is not None:
             await self._publish(result)
 
@@ -276,23 +285,36 @@ class Node:
 
     async def _note_now(self) -> None:
         ids, self._published = self._published, []
-        if ids:
-            await self._ledger.published(*ids)
+        if ids and not await self._on_ledger(self._ledger.published(*ids)):
+            self._published = ids + self._published
 
     async def _publish_kept(self) -> None:
         """Send what the broker does not have yet; while it has no room, again and again, less and less often."""
         if "actions" in self._granted:
-            await patiently(self._publish_all, "node.results_wait_for_room")
+            await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
 
-    async def _publish_all(self) -> None:
+    async def _publish_unpublished(self) -> None:
         for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
             await asyncio.gather(*map(self._publish, wave))
+
+    async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Do it; whether the ledger allowed it. What it did not is done once it works again."""
+        try:
+            await work
+        except (sqlite3.Error, FleetfoldError) as error:
+            log.warning("node.not_done", reason=str(error))
+            self.suspect("ledger")
+            return False
+        return True
 
     async def _prune(self) -> None:
         """Keep the ledger bounded, and the markers in the application's databases."""
         while True:
-            await self._ledger.prune(self._kept_s)
-            await self._ledger.tidy()
-            if self._databases:
-                await self._databases.prune(self._kept_s)
+            await self._on_ledger(self._prune_once())
             await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _prune_once(self) -> None:
+        await self._ledger.prune(self._kept_s)
+        await self._ledger.tidy()
+        if self._databases:
+            await self._databases.prune(self._kept_s)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Collection as Several
 from typing import Protocol
 
+import structlog
 from msgspec.structs import replace
 
 from fleetfold_broker.service import Request
 from fleetfold_child.answerer import Answerer, answered
 from fleetfold_child.index import Collection, search_collections
-from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.errors import InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     CancelAsk,
     Cancelled,
@@ -24,11 +25,13 @@ from fleetfold_shared.messages import (
     NodeAuditEntry,
     NodeDescription,
     NodeList,
+    NodePart,
     NodeQuestion,
     Pong,
     SearchAnswer,
     SearchAsk,
     ServiceFigures,
+    Standing,
     StatisticsAsk,
     StatisticsChunk,
     Superseded,
@@ -36,6 +39,8 @@ from fleetfold_shared.messages import (
 )  # fmt: skip
 
 __all__ = ["Verbs"]
+
+log = structlog.get_logger(__name__)
 
 
 class Daemon(Protocol):
@@ -54,6 +59,8 @@ class Daemon(Protocol):
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     def supersede(self, incarnation: str) -> None: ...
+    def suspect(self, part: NodePart) -> None: ...
+    def told(self, standing: Standing) -> None: ...
     def join_again(self) -> None: ...
 
 
@@ -78,7 +85,7 @@ class Verbs:
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
-        return {"superseded": self._superseded, "join-again": self._join_again}
+        return {"superseded": self._superseded, "join-again": self._join_again, "standing": self._standing}
 
     async def _ping(self, request: Request) -> Pong:
         decode(request.data, NodeList)
@@ -89,13 +96,15 @@ class Verbs:
         left_s = request.remaining_s()  # less than the ask says: it may have stood in line here
         if left_s is not None and left_s * 1000 < ask.deadline_ms:
             ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
-        return await search_collections(self._collections, ask, self._daemon.name)
+        with self._reading():
+            return await search_collections(self._collections, ask, self._daemon.name)
 
     async def _statistics(self, request: Request) -> StatisticsChunk:
         ask = decode(request.data, StatisticsAsk)
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
-        return await self._collections[ask.collection].summary(ask)
+        with self._reading():
+            return await self._collections[ask.collection].summary(ask)
 
     async def _rag(self, request: Request) -> NodeAnswer:
         return await answered(self._answerer, decode(request.data, NodeQuestion), request.remaining_s())
@@ -112,9 +121,25 @@ class Verbs:
         ask = decode(request.data, NodeAuditAsk)
         return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The index is read in it. What LanceDB raises is no caller's business: the node checks its index, and says."""
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except (RuntimeError, OSError) as error:
+            self._daemon.suspect("index")
+            log.exception("index.unreadable")
+            raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
+
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):
             self._daemon.supersede(decode(request.data, Superseded).incarnation)
+
+    async def _standing(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            self._daemon.told(decode(request.data, Standing))
 
     async def _join_again(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

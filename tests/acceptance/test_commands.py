@@ -179,6 +179,20 @@ async def test_what_a_dead_child_missed_is_done_when_it_is_back_and_the_job_says
     assert [row["tx"] for row in shared_fleet.effects("blog")].count("missed") == 1
 
 
+async def test_a_search_is_whole_without_a_node_that_was_stopped(shared_fleet: Fleet) -> None:
+    await shared_fleet.stop("blog")
+    found = await fleetfold("search", "tent", "--json")
+    reports = {node["node"]: node["status"] for node in found.json["nodes"]}
+    assert (found.code, reports) == (0, {"shop": "ok", "blog": "stopped"})
+    assert (await fleetfold("search", "tent", "--node", "blog", "--node", "shop")).code == 3
+    assert (await fleetfold("search", "tent", "--partial", "require")).code == 3
+    assert (await fleetfold("search", "tent", "--partial", "fail")).code == 1
+    listed = await fleetfold("nodes", "list")
+    assert "`fleetfold nodes remove NAME` retires" in listed.out
+    await shared_fleet.restart("blog")
+    assert (await fleetfold("search", "tent", "--partial", "fail")).code == 0
+
+
 async def test_a_removed_node_is_gone_and_its_name_may_return_by_invitation(shared_fleet: Fleet) -> None:
     await shared_fleet.stop("blog")
     assert (await fleetfold("nodes", "remove", "blog", "--json")).json == {"node": "blog", "removed": True}

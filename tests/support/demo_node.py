@@ -9,6 +9,7 @@ from typing import Any
 from fleetfold_child.actions import Action
 from fleetfold_child.context import Context
 from fleetfold_child.database import NodeDatabase, Transaction, open_writer
+from fleetfold_child.nodefile import NodeFile
 from fleetfold_shared.errors import NotFound
 
 __all__ = ["DemoNode", "DictDocuments"]
@@ -40,7 +41,7 @@ class DemoNode:
 
     def __init__(self, directory: Path, **collections: DictDocuments) -> None:
         self.collections = collections
-        self._writer = open_writer(directory / "node.db")
+        self._writer = open_writer(NodeFile(directory / "node.db"))
         self.db = NodeDatabase(self._writer)
 
     async def run(self, action: Action[Any, Any], key: str = "k1", **params: Any) -> Any:

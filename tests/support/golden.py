@@ -57,9 +57,11 @@ _description = m.NodeDescription(
     collections=[_collection],
     actions=[_action],
     answers=True,
+    withheld={"actions": 3},
 )
 _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
+_problem = m.Problem(part="index", reason="collection products: its table cannot be read")
 _record = m.NodeRecord(
     name="shop",
     state="active",
@@ -71,6 +73,13 @@ _record = m.NodeRecord(
     in_flight=2,
     title="The shop",
     fingerprint="0123456789abcdef",
+    reason="set by ann",
+    since=1_700_000_002.5,
+    presence="up",
+    failing=["index"],
+    heartbeat_s=2.5,
+    granted=["search", "events"],
+    label_sources={"region": "operator"},
 )
 _judgement = m.Judgement(query="red chair", node="shop", collection="products", id="p1", grade=3)
 _figures = m.QualityFigures(
@@ -301,9 +310,14 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.JobWait(id="job-1", wait_ms=100),
         m.JobList(limit=5, state="failed", action="restock", caller="ann", since=1_700_000_000.0),
         m.JobListed(jobs=[_job]),
-        m.Heartbeat(seq=9, description=_description, in_flight=2, leaving=True),
+        m.Heartbeat(
+            seq=9, description=_description, in_flight=2, leaving=True, problems=[_problem], heartbeat_s=2.5,
+            state="maintenance",
+        ),
         m.Join(description=_description),
-        m.Joined(node="shop", state="active", heartbeat_s=5.0, seal=_seal),
+        m.Joined(node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal),
+        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann"),
+        _problem,
         _seal,
         _endpoint,
         m.ServiceFigures(
@@ -314,7 +328,10 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.NodeList(all=True, where="role=shop"),
         m.NodeListed(nodes=[_record]),
         m.NodeGet(node="shop"),
-        m.NodeUpdate(node="shop", state="maintenance", title="The shop", labels={"region": "eu"}, weight=2.5),
+        m.NodeUpdate(
+            node="shop", state="maintenance", title="The shop", labels={"region": "eu"}, weight=2.5, unlabel=["zone"],
+            labels_from_node=True,
+        ),
         m.NodeRemove(node="shop"),
         m.NodeRemoved(node="shop"),
         m.NodePing(nodes=["shop"], timeout_ms=250),

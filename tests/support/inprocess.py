@@ -108,6 +108,14 @@ class Fleet:
     async def stop_child(self, name: str) -> None:
         await self.children.pop(name).stop()
 
+    async def vanish_child(self, name: str) -> None:
+        """End a child as kill -9 would: it says no goodbye, and its last heartbeat is fresh."""
+        child = self.children.pop(name)
+        assert child._node is not None
+        await child._node._tasks.cancel()
+        await child._node._bus.close()
+        await child._open.aclose()
+
     async def new_key(self, name: str, role: ClientRole = "admin", **more: Any) -> str:
         """An API key for the identity `name`."""
         assert self.master is not None

@@ -142,7 +142,7 @@ class Shelves:
         )  # fmt: skip
         return StoredNode(name=name, state="active", description=description, registered_at=0.0)
 
-    def healthy(self, _name: str) -> bool:
+    def is_up(self, _name: str) -> bool:
         return True
 
     def life(self, _node: str) -> int:

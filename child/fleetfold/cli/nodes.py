@@ -30,13 +30,17 @@ async def listing(
     where: Annotated[
         str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
+    wide: Annotated[bool, Flag(help="Also versions, labels, and since when each is in its state.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """All nodes: type, state, health, documents, actions, when last heard, and how fast they answer."""
+    """All nodes: type, state, presence, documents, actions, when last heard, and how fast they answer.
+
+    A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
+    """
     async with await terminal.fleet(common) as fleet:
         found = await fleet.nodes(removed=removed, where=where)
-    terminal.show(common, {"nodes": found}, lambda: views.listing(found))
+    terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide))
 
 
 @nodes.command
@@ -80,15 +84,27 @@ async def update(
     *,
     state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
     title: Annotated[str | None, Option(help="A name for people.")] = None,
-    label: Annotated[tuple[str, ...], Many(help="`key=value`; the labels given replace those it has.")] = (),
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = (),
+    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = (),
+    labels_from_node: Annotated[
+        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
+    ] = False,
     weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Set a node's state, title, labels or weight."""
-    change = NodeUpdate(node=name, state=state, title=title, labels=labels(label) or None, weight=weight)
+    """Set a node's state, title, labels or weight.
+
+    An incompatible node cannot be set active: the refusal names both versions.
+    """
+    change = NodeUpdate(
+        node=name, state=state, title=title, labels=labels(label) or None, weight=weight, unlabel=list(unlabel),
+        labels_from_node=labels_from_node,
+    )  # fmt: skip
     if change == NodeUpdate(node=name):
-        raise InvalidInput("nothing to change: give --state, --title, --label or --weight")
+        raise InvalidInput(
+            "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
+        )
     async with await terminal.fleet(common) as fleet:
         node = await fleet.update_node(change)
     terminal.show(common, node, lambda: views.detail(node))
@@ -96,7 +112,10 @@ async def update(
 
 @nodes.command
 async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Take a node out of the fleet; its name may return."""
+    """Retire a node: take it out of the fleet, with its credentials and its queue. Its name may return.
+
+    Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
+    """
     async with await terminal.fleet(common) as fleet:
         await fleet.remove_node(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")

@@ -71,7 +71,8 @@ async def search(
 
     On a terminal it says how to get the next page, if there is one.
 
-    Exit code 3 when a node that was asked is missing from the answer.
+    Exit code 3 when a node that should be there is missing from the answer. One that has said goodbye is `stopped`,
+    and missing only where it is named, with --partial require or fail, or when nobody else is left.
     """
     test = None if filter is None else parse_filter(filter)
     on_terminal = terminal.out.isatty() and not common.json

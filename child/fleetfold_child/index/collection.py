@@ -36,7 +36,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import Reading
 from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
@@ -53,6 +53,7 @@ MEMORY_DOCUMENTS = 200_000
 UNNAMED = "the id of a record that was left out cannot be read"
 
 OnChange = Callable[[CollectionInfo], None]
+OnFailure = Callable[[], None]
 
 
 class Collection:
@@ -74,6 +75,7 @@ class Collection:
         memory_documents: int,
         clock: Clock,
         on_change: OnChange | None,
+        on_failure: OnFailure | None = None,
         keys: Sequence[str] = (),
         alpha: float | None = None,
         replica: str | None = None,
@@ -88,7 +90,7 @@ class Collection:
         self.embedder = embedder
         self._table = table
         self._clock = clock
-        self._on_change = on_change
+        self._on_change, self._on_failure = on_change, on_failure
         self._updated_at: float | None = None
         self._statistics = Statistics(incarnation)
         if counted.documents:
@@ -109,6 +111,7 @@ class Collection:
         memory_documents: int = MEMORY_DOCUMENTS,
         clock: Clock | None = None,
         on_change: OnChange | None = None,
+        on_failure: OnFailure | None = None,
         keys: Sequence[str] = (),
         alpha: float | None = None,
         replica: str | None = None,
@@ -121,7 +124,8 @@ class Collection:
         nodes, that hold the same documents. `reading` says how records become documents.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
-        changed something. Documents that another analyzer or embedder has prepared are prepared anew.
+        changed something, `on_failure` when the table could not be written. Documents that another analyzer or embedder
+        has prepared are prepared anew.
         """
         check_slug(name, "collection")
         declared_keys(keys)
@@ -147,6 +151,7 @@ class Collection:
             memory_documents=memory_documents,
             clock=clock or SystemClock(),
             on_change=on_change,
+            on_failure=on_failure,
             keys=keys,
             alpha=alpha,
             replica=replica,
@@ -191,6 +196,10 @@ class Collection:
             self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha, self._replica,
             source.left_out, source.repeated, source.without_text, source.note,
         )  # fmt: skip
+
+    async def check(self, thorough: bool) -> None:
+        """`Unavailable` when its table on the disk cannot be read; `thorough` reads all ids."""
+        await self._table.check(thorough)
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
@@ -290,7 +299,12 @@ class Collection:
 
     async def _write(self, changes: Sequence[Change]) -> int:
         """How many of the changes made a difference; raises the first refusal."""
-        results = await self._writer.submit(changes)
+        try:
+            results = await self._writer.submit(changes)
+        except Unavailable:
+            if self._on_failure is not None:
+                self._on_failure()
+            raise
         for result in results:
             if isinstance(result, FleetfoldError):
                 raise result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb, session
 from fleetfold_child.index.filters import id_in
 from fleetfold_child.index.port import Entry
-from fleetfold_shared.errors import InternalError
+from fleetfold_shared.errors import InternalError, Unavailable
 
 __all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "KEEP_VERSIONS", "Table"]
 
@@ -83,15 +84,23 @@ class Table:
     async def count(self) -> int:
         return int(await self.handle.count_rows())
 
+    async def check(self, thorough: bool) -> None:
+        """`Unavailable` when the table cannot be read: its newest version and one row, or `thorough` all ids."""
+        async with self._using("read"):
+            await self.handle.checkout_latest()
+            await self.handle.query().select(["id"]).limit(1).to_list()
+            if thorough:
+                await self.ids()
+
     async def write(self, entries: Sequence[Entry]) -> None:
         """Insert or replace; the ids differ."""
         rows = await asyncio.to_thread(self._rows, entries)
-        async with self.lock:
+        async with self._using("written"):
             merge = self.handle.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             await merge.execute(rows)
 
     async def remove(self, ids: Sequence[str]) -> None:
-        async with self.lock:
+        async with self._using("written"):
             for start in range(0, len(ids), _IDS_PER_QUERY):
                 await self.handle.delete(id_in(list(ids[start : start + _IDS_PER_QUERY])))
 
@@ -150,6 +159,19 @@ class Table:
             some = wanted[start : start + _IDS_PER_QUERY]
             rows += await self.handle.query().where(id_in(some)).select(columns).to_list()
         return rows
+
+    @asynccontextmanager
+    async def _using(self, how: str) -> AsyncIterator[None]:
+        """The lock; what LanceDB raises in it becomes `Unavailable`, without paths of its own."""
+        try:
+            async with self.lock:
+                yield
+        except (RuntimeError, OSError, ValueError) as error:
+            why = "files are missing" if "not found" in str(error).lower() else "look at the disk, or it is damaged"
+            raise Unavailable(
+                f"collection {self._name}: lance/{self._name}.lance in the node's data cannot be {how} ({why}); "
+                "put it back, or move it away, restart the node and sync"
+            ) from error
 
     async def _scan(self, columns: list[str]) -> AsyncIterator[Any]:
         async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):

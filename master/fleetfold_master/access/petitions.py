@@ -23,6 +23,7 @@ from fleetfold_master.store.petition_rows import (
     read_petitions,
 )
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.credentials import digest, fingerprint, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
 from fleetfold_shared.messages import CAPABILITIES, NodeDescription, NodeRecord, Petition, Petitioned, Tokens, encode
@@ -66,7 +67,7 @@ class Petitions:
     async def approve(self, node: str, only: str | None = None) -> NodeRecord:
         """Let a pending node in; with the fingerprint `only`, just the one that shows it.
 
-        `NotFound` if it does not wait, `Conflict` if it has another fingerprint.
+        `NotFound` if it does not wait, `Conflict` if it has another fingerprint, or an incompatible version.
         """
         return await self._undisturbed.run(self._approve(node, only))
 
@@ -88,6 +89,7 @@ class Petitions:
         claim = digest(petition.claim)
         stored = await read_petition(self._store, name)
         if stored is None or self._has_lapsed(stored):
+            check_version(petition.description.version)
             self._refuse_members(name)
             stored = await self._begin(name, petition)
         if not same(stored.claim, claim):
@@ -123,6 +125,9 @@ class Petitions:
         return await self._sessions.open(stored.node, CAPABILITIES)
 
     async def _approve(self, node: str, only: str | None) -> NodeRecord:
+        waiting = await read_petition(self._store, node)
+        if waiting is not None and waiting.approved_at is None:
+            self._registry.check_approval(node, waiting.description)
         if await self._store.write(approved(node, only, self._clock.wall())) != 1:
             stored = await read_petition(self._store, node)
             if stored is None or stored.approved_at is not None:

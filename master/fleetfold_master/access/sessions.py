@@ -85,6 +85,10 @@ class Sessions:
         sid = self._of_node.get(node)
         return sid is not None and self.is_active(sid)
 
+    def granted(self, node: str) -> list[Capability] | None:
+        """What the node's active session allows; None without one."""
+        return list(self._active[self._of_node[node]].capabilities) if self.has(node) else None
+
     async def open(self, node: str, capabilities: Iterable[Capability]) -> Tokens:
         """A new session of the node, in the place of any other, and its first pair of tokens."""
         return await self._undisturbed.run(self._open(node, tuple(capabilities)))

@@ -111,10 +111,7 @@ async def open_ground(setup: Setup, span: Span) -> Ground:
     registry = Registry(Nodes(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus, setup.limits)
-    fleet = Fleet(
-        bus, gatherer, registry, presence, topology, setup.heartbeat_s, inflow, setup.own,
-        seals=seals, redact=setup.redact,
-    )  # fmt: skip
+    fleet = Fleet(bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact)
     return Ground(
         setup, span, store, membership, keys, buses, bus, gatherer, inflow, presence, registry, topology, fleet, seals
     )

@@ -15,7 +15,7 @@ from fleetfold_master.letters import Letters
 from fleetfold_master.life.door import Door
 from fleetfold_master.life.ground import Ground
 from fleetfold_master.masters import Peers, Together
-from fleetfold_master.nodes import DeclaredSlots
+from fleetfold_master.nodes import CommandHealth, DeclaredSlots
 from fleetfold_master.outbox import Outbox
 from fleetfold_master.service import BusSender, hear_progress
 from fleetfold_master.store.statements import Write
@@ -38,7 +38,8 @@ class Work:
 
 async def open_work(ground: Ground) -> Work:
     """What was under way when the last master ended goes on."""
-    withdrawals = Withdrawals(ground.topology, ground.fleet.stop_commands, ground.registry, ground.clock)
+    health = CommandHealth(ground.registry)
+    withdrawals = Withdrawals(ground.topology, ground.fleet.stop_commands, health, ground.clock)
     letters = Letters(ground.store, ground.clock, by=ground.membership.id)
     ground.fleet.before_removal = letters.of_removed_node
     setup = ground.setup
@@ -46,13 +47,13 @@ async def open_work(ground: Ground) -> Work:
     outbox.on_given_up(letters.of_delivery)
     sender, owner = BusSender(ground.bus, ground.seals), ground.membership.id
     jobs = Jobs(
-        ground.store, sender, ground.clock, ground.registry, at_end=partial(_job_ended, outbox),
+        ground.store, sender, ground.clock, health, at_end=partial(_job_ended, outbox),
         at_late_end=_job_ended_late, withdrawals=withdrawals,
         slots_of=DeclaredSlots(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,
         share_of=ground.membership.share_of,
     )  # fmt: skip
     transactions = Transactions(
-        ground.store, sender, ground.clock, ground.registry, ground.registry.find, at_end=outbox.transaction_ended,
+        ground.store, sender, ground.clock, health, ground.registry.find, at_end=outbox.transaction_ended,
         withdrawals=withdrawals, owner=owner, audited=transaction_ended,
     )  # fmt: skip
     for part in (jobs, transactions, withdrawals):

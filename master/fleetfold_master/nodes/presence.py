@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -20,21 +21,25 @@ class Presence:
     """When each node was last heard, by the monotonic clock, and how fast it answers.
 
     Down after three heartbeats of silence, or at once when the broker says that nobody stands for the node or the
-    node itself says goodbye.
+    node itself says goodbye. `heartbeat_s` is the interval that nodes are told. While one still uses another, it is
+    judged by the longest of that interval and those of its last three heartbeats.
     """
 
     def __init__(self, clock: Clock, heartbeat_s: float) -> None:
         self._clock = clock
-        self._patience_s = heartbeat_s * MISSED_HEARTBEATS
+        self.heartbeat_s = heartbeat_s
         self._heard: dict[str, float] = {}
+        self._intervals: dict[str, deque[float]] = {}
         self._response_ms: dict[str, float] = {}
         self._lives: dict[str, int] = {}
         self.on_change: Callable[[str, bool], None] = _log_change
 
-    def heard(self, node: str) -> None:
-        """The node has spoken."""
+    def heard(self, node: str, heartbeat_s: float | None = None) -> None:
+        """The node has spoken. `heartbeat_s` is the interval that it uses, if that is known."""
         new = node not in self._heard
         self._heard[node] = self._clock.monotonic()
+        if heartbeat_s is not None:
+            self._intervals.setdefault(node, deque(maxlen=MISSED_HEARTBEATS)).append(heartbeat_s)
         if new:
             self.reborn(node)
             self.on_change(node, True)
@@ -49,13 +54,20 @@ class Presence:
 
     def gone(self, node: str) -> None:
         """The node is surely not there."""
+        self._intervals.pop(node, None)
         if self._heard.pop(node, None) is not None:
             self.on_change(node, False)
+
+    def left(self, node: str) -> None:
+        """The node has said goodbye."""
+        self._intervals.pop(node, None)
+        if self._heard.pop(node, None) is not None:
+            log.info("node.stopped", node=node)
 
     def is_up(self, node: str) -> bool:
         """Whether the node was heard lately."""
         heard = self._heard.get(node)
-        return heard is not None and self._clock.monotonic() - heard <= self._patience_s
+        return heard is not None and self._clock.monotonic() - heard <= self._patience_s(node)
 
     def sweep(self) -> None:
         """Mark down who has been silent too long."""
@@ -75,6 +87,9 @@ class Presence:
         """The mean of the nodes' averages."""
         known = [ms for node in nodes if (ms := self._response_ms.get(node)) is not None]
         return sum(known) / len(known) if known else None
+
+    def _patience_s(self, node: str) -> float:
+        return MISSED_HEARTBEATS * max(self.heartbeat_s, *self._intervals.get(node, ()), 0.0)
 
 
 def _log_change(node: str, up: bool) -> None:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from fleetfold_master.alone import tell_nobody
+from fleetfold_master.nodes.changes import changed_fields, refuse_incompatible
+from fleetfold_master.nodes.pending import Pending
 from fleetfold_master.nodes.presence import Presence
+from fleetfold_master.nodes.records import record_of
+from fleetfold_master.nodes.standing import Standing, acts, judged, read_again, standing
 from fleetfold_master.store import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.compatibility import check_version
+from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.ids import check_node_name
-from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeState, NodeUpdate
+from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeUpdate, Problem
 
 __all__ = ["Registry"]
 
 log = structlog.get_logger(__name__)
 
-KEPT_STATES: frozenset[NodeState] = frozenset({"inactive", "maintenance"})
-"""What an operator has set stays, whatever the node does."""
-
-BROUGHT = ("description", "last_seen_at")
-"""What heartbeats bring; the rest of a row is an operator's, perhaps at another master."""
+BROUGHT = ("description", "last_seen_at", "problems", "trouble_at", "stopped_at", "heartbeat_s")
+"""What heartbeats bring; the rest of a row is an operator's, perhaps at another master. The state follows from both."""
 
 Probe = Callable[[str], Awaitable[str | None]]
 """Asks a name on the bus for its incarnation; `None` when nobody stands for it."""
@@ -39,9 +41,8 @@ class Registry:
         self._store, self._presence, self._clock = store, presence, clock
         self._version = version
         self._nodes: dict[str, StoredNode] = {}
-        self._pending: dict[str, StoredNode] = {}
+        self._pending = Pending()
         self._in_flight: dict[str, int] = {}
-        self._fingerprints: dict[str, str] = {}
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
@@ -50,7 +51,7 @@ class Registry:
 
     async def load(self) -> None:
         """Read what the store has, removed nodes included."""
-        self._nodes = {node.name: node for node in await self._store.list(removed=True)}
+        self._nodes = {node.name: self._stated(node) for node in await self._store.list(removed=True)}
 
     async def reload(self, name: str = "") -> list[str]:
         """Read again what another master may have written of `name`, or of all: who is not in the fleet any more.
@@ -65,9 +66,10 @@ class Registry:
     async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
         """Take `name` in. Returns its record, and whether this incarnation is new here.
 
-        `Conflict` when another incarnation answers under that name.
+        `Conflict` when another incarnation answers under that name, `InvalidInput` for a version that is none.
         """
         check_node_name(name, "name")
+        check_version(description.version)
         known = self._nodes.get(name)
         fresh = known is None or known.description.incarnation != description.incarnation
         if fresh and known is not None:
@@ -89,13 +91,23 @@ class Registry:
         if node.description.incarnation != beat.description.incarnation:
             return "superseded"
         if beat.leaving:
-            self._presence.gone(name)
+            self._presence.left(name)
+            self._take(node, replace(node, stopped_at=self._clock.wall()))
             return "ok"
-        self._presence.heard(name)
+        self._presence.heard(name, beat.heartbeat_s)
         self._in_flight[name] = beat.in_flight
-        self._nodes[name] = msgspec.structs.replace(node, description=beat.description, last_seen_at=self._clock.wall())
-        (self._seen if beat.description == node.description else self._unsaved).add(name)
+        heard = replace(
+            node, description=beat.description, last_seen_at=self._clock.wall(), stopped_at=None,
+            heartbeat_s=beat.heartbeat_s or self._presence.heartbeat_s,
+        )  # fmt: skip
+        self._take(node, self._judged(heard, beat.problems))
         return "ok"
+
+    def answered(self, name: str) -> None:
+        """The node has answered a ping, which says no more than that it is there."""
+        node = self._nodes[name]
+        self._presence.heard(name, node.heartbeat_s)
+        self._take(node, replace(node, stopped_at=None))
 
     async def save(self) -> None:
         """Write what heartbeats have brought since the last time: whole rows where a node has changed, and one write
@@ -111,53 +123,51 @@ class Registry:
 
     def petition(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
         """Show `name` as pending. It is in no one's reach until it is approved; its row is the petition's."""
-        self._fingerprints[name] = fingerprint
-        self._pending[name] = StoredNode(name=name, state="pending", description=description, registered_at=asked_at)
+        self._pending.add(name, description, asked_at, fingerprint)
 
     def waits(self, name: str) -> bool:
         """Whether `name` is pending."""
-        return name in self._pending
+        return name in self._pending.nodes
 
     def withdraw(self, name: str) -> None:
         """No longer show `name` as pending."""
-        self._pending.pop(name, None)
-        self._fingerprints.pop(name, None)
+        self._pending.remove(name)
+
+    def check_approval(self, name: str, description: NodeDescription) -> None:
+        """`Conflict` that names both versions, when the node could not be made active."""
+        refuse_incompatible(name, description, self._version)
 
     async def approve(self, name: str) -> NodeRecord:
-        """Make a pending node active. `NotFound` if it does not wait."""
+        """Make a pending node active. `NotFound` if it does not wait, `Conflict` if it is incompatible."""
         waiting = self._pending.get(name)
-        if waiting is None:
-            known = ", ".join(sorted(self._pending)) or "none"
-            raise NotFound(f"node: no {name!r} waits to be approved; there wait: {known}", field="node")
+        self.check_approval(name, waiting.description)
         async with self._writing:
-            node = msgspec.structs.replace(self._joined(name, waiting.description), last_seen_at=None)
+            node = replace(self._joined(name, waiting.description), last_seen_at=None)
             await self._put(node)
-        self._pending.pop(name, None)
+        self._pending.remove(name)
         await self.on_change(name)
         return self.record(node)
 
-    async def update(self, change: NodeUpdate) -> NodeRecord:
-        """An operator's change."""
-        fields = {name: getattr(change, name) for name in ("state", "title", "labels", "weight")}
-        wanted = {name: value for name, value in fields.items() if value is not None}
-        if not wanted:
-            raise InvalidInput("state: give at least one of state, title, labels, weight", field="state")
+    async def update(self, change: NodeUpdate, by: str = "") -> NodeRecord:
+        """A change by the operator `by`. `Conflict` for an incompatible node that is to be active."""
         async with self._writing:
-            await self._put(msgspec.structs.replace(self.get(change.node), **wanted), *wanted)
+            node = self.get(change.node)
+            wanted = changed_fields(node, change, by, self._clock.wall(), self._version)
+            await self._put(self._judged(replace(node, **wanted)), *wanted, "state", "trouble_at")
         await self.on_change(change.node)
         return self.record(self.get(change.node))
 
     async def remove(self, name: str) -> None:
         """Take a node out; its row stays, and the name may return."""
         async with self._writing:
-            await self._put(msgspec.structs.replace(self.get(name), state="removed", removed_at=self._clock.wall()))
+            await self._put(replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
         await self.on_change(name)
 
     def get(self, name: str, *, pending: bool = False) -> StoredNode:
         """A node that is in the fleet, or with `pending` waits to be; `NotFound` names those that are."""
-        if pending and name in self._pending:
-            return self._pending[name]
+        if pending and name in self._pending.nodes:
+            return self._pending.nodes[name]
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
             known = ", ".join(node.name for node in self.all()) or "none yet"
@@ -171,7 +181,7 @@ class Registry:
 
     def all(self, *, removed: bool = False, pending: bool = False) -> list[StoredNode]:
         """The nodes by name; removed ones, and those that wait to be approved, only if asked for."""
-        shown = {**self._nodes, **self._pending} if pending else self._nodes
+        shown = {**self._nodes, **self._pending.nodes} if pending else self._nodes
         nodes = (shown[name] for name in sorted(shown))
         return [node for node in nodes if removed or node.state != "removed"]
 
@@ -180,28 +190,32 @@ class Registry:
         node = self._nodes.get(name)
         return node is not None and node.state == "active" and self._presence.is_up(name)
 
+    def is_up(self, name: str) -> bool:
+        """Whether the node is heard, in whatever state it is."""
+        return self._presence.is_up(name)
+
+    def acts(self, name: str) -> bool:
+        """Whether the node is there and may be given commands."""
+        node = self._nodes.get(name)
+        return node is not None and self._presence.is_up(name) and acts(node, [one.part for one in node.problems])
+
+    def standing(self, name: str) -> Standing:
+        """The node's state, why it is in it, and since when."""
+        return standing(self.get(name), self._version)
+
     def record(self, node: StoredNode) -> NodeRecord:
-        """The node as callers see it: an operator's labels and weight over its own."""
-        description = node.description
-        if node.labels is not None or node.weight is not None:
-            description = msgspec.structs.replace(
-                description, labels=node.labels or description.labels, weight=node.weight or description.weight
-            )
-        return NodeRecord(
-            name=node.name, state=node.state, healthy=self.healthy(node.name), description=description,
-            registered_at=node.registered_at, last_seen_at=node.last_seen_at, title=node.title,
-            response_ms=self._presence.response_ms(node.name), in_flight=self._in_flight.get(node.name, 0),
-            fingerprint=self._fingerprints.get(node.name, "") if node.state == "pending" else "",
-        )  # fmt: skip
+        """The node as callers see it."""
+        in_flight = self._in_flight.get(node.name, 0)
+        return record_of(node, self._version, self._presence, in_flight, self._pending.fingerprints)
 
     def _read_again(self, row: StoredNode) -> bool:
         """Take in a row; whether its node has been removed since it was read last."""
         known = self._nodes.get(row.name)
         if known is not None and known.description.incarnation == row.description.incarnation:
-            row = msgspec.structs.replace(row, description=known.description, last_seen_at=known.last_seen_at)
+            row = replace(row, **{name: getattr(known, name) for name in BROUGHT})
         elif known is not None:
             self._presence.reborn(row.name)
-        self._nodes[row.name] = row
+        self._nodes[row.name] = self._stated(row)
         gone = row.state == "removed" and (known is None or known.state != "removed")
         if gone:
             self._presence.gone(row.name)
@@ -217,7 +231,7 @@ class Registry:
         if heard is before:
             self._unsaved.discard(node.name)
         elif heard is not None and heard.description.incarnation == node.description.incarnation:
-            node = msgspec.structs.replace(node, description=heard.description, last_seen_at=heard.last_seen_at)
+            node = self._stated(replace(node, **{name: getattr(heard, name) for name in BROUGHT}))
         self._nodes[node.name] = node
 
     def _joined(self, name: str, description: NodeDescription) -> StoredNode:
@@ -225,14 +239,26 @@ class Registry:
         known, now = self._nodes.get(name), self._clock.wall()
         if known is None:
             known = StoredNode(name=name, state="active", description=description, registered_at=now)
-        return msgspec.structs.replace(
-            known, state=self._state(known, description), description=description, last_seen_at=now, removed_at=None
-        )
+        state = "active" if known.state == "removed" else known.state
+        node = replace(
+            known, state=state, description=description, last_seen_at=now, removed_at=None, stopped_at=None,
+            heartbeat_s=self._presence.heartbeat_s,
+        )  # fmt: skip
+        return self._judged(node, [])
 
-    def _state(self, known: StoredNode, description: NodeDescription) -> NodeState:
-        if description.version.split(".")[0] != self._version.split(".")[0]:
-            return "incompatible"
-        return known.state if known.state in KEPT_STATES else "active"
+    def _stated(self, row: StoredNode) -> StoredNode:
+        return read_again(row, self._version, self._clock.wall())
+
+    def _judged(self, node: StoredNode, problems: Sequence[Problem] | None = None) -> StoredNode:
+        return judged(node, self._version, self._clock.wall(), problems)
+
+    def _take(self, before: StoredNode, node: StoredNode) -> None:
+        """Have what a heartbeat brought here at once, and written at the next `save`."""
+        self._nodes[node.name] = node
+        only_heard = replace(node, last_seen_at=before.last_seen_at) == before
+        (self._seen if only_heard else self._unsaved).add(node.name)
+        if node.state != before.state:
+            _log_state(standing(node, self._version), node.name)
 
     async def _refuse_if_taken(self, name: str, description: NodeDescription, probe: Probe) -> None:
         holder = await probe(name)
@@ -246,3 +272,7 @@ def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
     """What another master may have written is left alone."""
     names = node.__struct_fields__
     return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
+
+
+def _log_state(now: Standing, name: str) -> None:
+    (log.info if now.state == "active" else log.warning)(f"node.{now.state}", node=name, reason=now.reason)

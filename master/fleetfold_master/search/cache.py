@@ -173,5 +173,5 @@ class Cache:
 
 def _is_complete(searched: Searched) -> bool:
     """Whether nothing is missing from it."""
-    settled = all(report.status in SETTLED for report in searched.nodes)
+    settled = all(report.status in SETTLED or report.status == "stopped" for report in searched.nodes)
     return settled and not searched.partial and searched.coverage >= FULL_COVERAGE

@@ -60,12 +60,14 @@ def answer_key(
     `None` while a node that would be asked has not said how new its collections are.
     """
     parts: list[Any] = [__version__, ANALYZER, embedder, question_key(search, asked), sorted(versions)]
+    if any(node.stopped_at is not None for node in nodes):
+        parts.append(search.partial == "allow")  # else a stopped node is missing from the answer
     for node in nodes:
         told = epochs.of(node.name)
         up = node.name in healthy
         if up and (told is None or told[0] != node.description.incarnation):
             return None
-        parts.append((node.name, node.state, up, *_of_collections(search, node, told)))
+        parts.append((node.name, node.state, up, node.stopped_at is not None, *_of_collections(search, node, told)))
     return _digest(parts)
 
 

@@ -115,13 +115,14 @@ def wanted(search: Search, embedder: str) -> Wanted:
 
 
 def _members(plan: Plan, nodes: Sequence[StoredNode], corpora: Corpora, embedder: str) -> list[Member]:
-    """The nodes that have a searched collection, also those that are away."""
+    """The nodes that have a searched collection, also those that are away, but for stopped ones that are excused."""
     alike = {
         node.name: (node.description.analyzer, node.description.embedder) == (ANALYZER, embedder) for node in nodes
     }
     by_node: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for key in plan.keys:
-        by_node[key[0]].append(key)
+        if key[0] not in plan.excused:
+            by_node[key[0]].append(key)
     return [Member(name, corpora.merged(keys), alike.get(name, True)) for name, keys in by_node.items()]
 
 

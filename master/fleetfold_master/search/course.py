@@ -63,5 +63,7 @@ class Course:
         return {
             node
             for node, report in reports.items()
-            if report.status not in SETTLED and not self.holding.lacks_nothing(node, reports)
+            if report.status not in SETTLED
+            and node not in self.plan.excused
+            and not self.holding.lacks_nothing(node, reports)
         }

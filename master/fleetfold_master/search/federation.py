@@ -89,16 +89,15 @@ class Federation:
         """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
         if course.key is not None:
             nodes = self._candidates(course.search)
-            if self._key(course.search, asked, course.plan, nodes, self._healthy(nodes)) != course.key:
+            if self._key(course.search, asked, course.plan, nodes, self._up(nodes)) != course.key:
                 course.key = None
         return course.key, await self._search(course)
 
-    def _key(
-        self, search: Search, asked: Search, chosen: Plan, nodes: list[StoredNode], healthy: set[str]
-    ) -> str | None:
+    def _key(self, search: Search, asked: Search, chosen: Plan, nodes: list[StoredNode], up: set[str]) -> str | None:
         if self._cache is None or not self._cache.enabled or search.cache == "off" or search.explain:
             return None
         versions = self._corpora.versions(chosen.keys)
+        healthy = {node.name for node in nodes if node.name in up and node.state == "active"}
         return answer_key(search, asked, nodes, healthy, self._epochs, versions, self._embedder)
 
     def _candidates(self, search: Search) -> list[StoredNode]:
@@ -107,14 +106,14 @@ class Federation:
             self._epochs.described(MASTER, own.description)
         return candidates(search, self._registry, own)
 
-    def _healthy(self, nodes: list[StoredNode]) -> set[str]:
-        return {node.name for node in nodes if node.name == MASTER or self._registry.healthy(node.name)}
+    def _up(self, nodes: list[StoredNode]) -> set[str]:
+        return {node.name for node in nodes if node.name == MASTER or self._registry.is_up(node.name)}
 
     async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> Course:
         nodes = self._candidates(search)
-        healthy = self._healthy(nodes)
-        chosen = plan(search, nodes, healthy, self._embedder)
-        key = self._key(search, asked, chosen, nodes, healthy)
+        up = self._up(nodes)
+        chosen = plan(search, nodes, up, self._embedder)
+        key = self._key(search, asked, chosen, nodes, up)
         holding = self._holders.holding(chosen, nodes, search.query, pages.pins)
         await self._corpora.ready(self._awaited(chosen, holding.keys), search.timeout_ms / 2000)
         counted = self._holders.counted(holding)

@@ -8,10 +8,12 @@ from functools import lru_cache
 import msgspec
 
 from fleetfold_master.nodes import Registry
+from fleetfold_master.nodes.standing import standing
 from fleetfold_master.search.fullpage import asked_for
 from fleetfold_master.search.paging import Version
 from fleetfold_master.search.strangers import is_strange
 from fleetfold_master.store import StoredNode
+from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack
 from fleetfold_shared.errors import InvalidInput, NotFound
@@ -24,6 +26,9 @@ from fleetfold_shared.sorting import check_sort
 __all__ = ["MOST_QUERY_CHARS", "Plan", "candidates", "check_search", "plan", "query_vector", "weighted_ask"]
 
 MOST_QUERY_CHARS = 2000
+
+COUNTED = frozenset({"active", "error", "incompatible"})
+"""States of nodes that should answer; an operator has taken the others out of service."""
 
 Key = tuple[str, str]
 """A node and a collection of it."""
@@ -45,7 +50,7 @@ class Plan(msgspec.Struct):
 
     `keys` are the collections whose statistics weigh the query; `alphas` what collections declare. `strangers` are
     those asked who score otherwise than the fleet; `uncounted` are collections of another analyzer, as they say of
-    themselves how new they are.
+    themselves how new they are. `excused` are stopped nodes that the answer may be without.
     """
 
     asked: dict[str, list[str]] = {}
@@ -54,6 +59,7 @@ class Plan(msgspec.Struct):
     alphas: dict[Key, float] = {}
     strangers: set[str] = set()
     uncounted: list[Version] = []
+    excused: set[str] = set()
 
 
 def check_search(search: Search) -> None:
@@ -76,8 +82,8 @@ def check_search(search: Search) -> None:
     check_sort(search.sort)
 
 
-def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: str) -> Plan:
-    """Sort `nodes` into those to ask and those that cannot answer, each with the reason.
+def plan(search: Search, nodes: list[StoredNode], up: set[str], embedder: str) -> Plan:
+    """Sort `nodes` into those to ask and those that cannot answer, each with the reason. `up` are those that are heard.
 
     The statistics of a node that is away still count, so that its absence costs its own hits and moves no others.
     """
@@ -85,8 +91,8 @@ def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: s
     _check_collections(search, nodes)
     for node in nodes:
         have = [c.name for c in node.description.collections if not search.collections or c.name in search.collections]
-        report = _why_not(node, have, node.name in healthy)
-        if node.state == "active":
+        report = _why_not(node, have, node.name in up)
+        if node.state in COUNTED:
             if node.description.analyzer == ANALYZER:
                 result.keys += [(node.name, name) for name in have]
             else:
@@ -97,7 +103,18 @@ def plan(search: Search, nodes: list[StoredNode], healthy: set[str], embedder: s
             result.strangers |= {node.name} if is_strange(node.description, embedder) else set()
         else:
             result.reports[node.name] = report
+    result.excused = _excused(search, result)
     return result
+
+
+def _excused(search: Search, planned: Plan) -> set[str]:
+    """The stopped nodes that the answer may be without: not if they are named, if every node is demanded, or if nobody
+    else is asked.
+    """
+    if search.partial != "allow" or not planned.asked:
+        return set()
+    named = search.nodes if isinstance(search.nodes, list) else []
+    return {name for name, report in planned.reports.items() if report.status == "stopped" and name not in named}
 
 
 def _stated(node: StoredNode, have: list[str]) -> list[Version]:
@@ -140,11 +157,16 @@ def _check_collections(search: Search, nodes: list[StoredNode]) -> None:
         raise NotFound(f"collections: no node searched has {missing[0]!r}; there are: {known}", field="collections")
 
 
-def _why_not(node: StoredNode, have: list[str], healthy: bool) -> NodeReport | None:
-    if node.state != "active":
+def _why_not(node: StoredNode, have: list[str], up: bool) -> NodeReport | None:
+    if node.state not in COUNTED:
         return NodeReport(node.name, "not_selected", error=f"the node is {node.state}")
     if not have:
         return NodeReport(node.name, "no_collection")
-    if not healthy:
+    if not up and node.stopped_at is not None:
+        return NodeReport(node.name, "stopped", error="it has said goodbye")
+    if not up:
         return NodeReport(node.name, "unreachable", error="not heard within three heartbeats")
+    if node.state != "active":
+        why = standing(node, __version__).reason
+        return NodeReport(node.name, "error", error=f"the node is in the state {node.state}: {why}")
     return None

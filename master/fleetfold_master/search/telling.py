@@ -34,8 +34,13 @@ def told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> S
         took_ms=round((time.perf_counter() - course.started) * 1000, 3), partial=bool(missing),
         cursor=_following(course, ask, hits) if hits and _has_more(course, came, hits) else None,
         changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
-        coverage=coverage(ordered, course.parts(answers), missing),
+        coverage=coverage(_expected(course, ordered), course.parts(answers), missing),
     )  # fmt: skip
+
+
+def _expected(course: Course, reports: list[NodeReport]) -> list[NodeReport]:
+    """The reports of the nodes that should have answered."""
+    return [one for one in reports if one.node not in course.plan.excused]
 
 
 def _explained(course: Course, reports: Mapping[str, NodeReport], answers: Answers) -> dict[str, NodeReport]:

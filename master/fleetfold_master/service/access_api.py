@@ -23,6 +23,7 @@ from fleetfold_shared.messages import (
     AccessStatsAsk,
     AuditList,
     AuditListed,
+    Capability,
     Identity,
     Join,
     Joined,
@@ -82,6 +83,10 @@ class AccessApi:
             "access.stats": Verb(AccessStatsAsk, self._stats),
             "audit.list": Verb(AuditList, self._audit_list),
         }
+
+    def granted(self, node: str) -> list[Capability] | None:
+        """What the node's credentials allow; None for one that has none."""
+        return self._rooms.sessions.granted(node)
 
     async def disconnect(self, name: str, *, caller: str = "") -> int:
         """End the connections of `name`, and how many; the caller's own once it has had its answer, not counted."""

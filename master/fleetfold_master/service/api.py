@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.gather import Gatherer
 from fleetfold_broker.parts import Say, silent
@@ -106,14 +108,14 @@ class Api:
         return NodeListed(nodes=those_where(self._records(who, removed=ask.all), ask.where))
 
     async def _nodes_get(self, ask: NodeGet, who: Principal) -> NodeRecord:
-        return self._registry.record(self._node(ask.node, who, pending=True))
+        return self._granted(self._registry.record(self._node(ask.node, who, pending=True)))
 
     async def _nodes_update(self, change: NodeUpdate, who: Principal) -> NodeRecord:
         self._node(change.node, who)
-        record = await self._registry.update(change)
+        record = await self._registry.update(change, who.name)
         if record.state == "inactive":
             await self._rooms.access.disconnect(change.node)
-        return record
+        return self._granted(record)
 
     async def _nodes_remove(self, ask: NodeRemove, who: Principal) -> NodeRemoved:
         if self._node(ask.node, who, pending=True).state == "pending":
@@ -186,7 +188,11 @@ class Api:
     def _records(self, who: Principal, *, removed: bool = False) -> list[NodeRecord]:
         """The nodes that are in the caller's scope."""
         nodes = self._registry.all(removed=removed, pending=True)
-        return [self._registry.record(node) for node in nodes if who.may_node(node.name)]
+        return [self._granted(self._registry.record(node)) for node in nodes if who.may_node(node.name)]
+
+    def _granted(self, record: NodeRecord) -> NodeRecord:
+        """The record with what the node's credentials allow."""
+        return replace(record, granted=self._rooms.access.granted(record.name))
 
     def _node(self, name: str, who: Principal, field: str = "node", *, pending: bool = False) -> StoredNode:
         """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""

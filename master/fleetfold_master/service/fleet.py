@@ -33,7 +33,9 @@ from fleetfold_shared.messages import (
     NodeAuditAsk,
     NodeAudited,
     NodeList,
+    NodeState,
     Pong,
+    Standing,
     StatisticsAsk,
     StatisticsChunk,
     Superseded,
@@ -61,13 +63,12 @@ class Fleet:
 
     def __init__(
         self, bus: Bus, gatherer: Gatherer, registry: Registry, presence: Presence, topology: Topology,
-        heartbeat_s: float, inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED,
-        redact: Redactor | None = None,
+        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, redact: Redactor | None = None,
     ) -> None:  # fmt: skip
         self._seals = seals
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
-        self._topology, self._heartbeat_s = topology, heartbeat_s
-        self._own, self._redact = own, redact or Redactor()
+        self._topology, self._own, self._redact = topology, own, redact or Redactor()
+        self._told: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
         self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
         self.corpora = Corpora(self._fetch_statistics, self.answers)
@@ -94,7 +95,7 @@ class Fleet:
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if (pong := self._read(name, answer, Pong)) is not None:
-                self._presence.heard(name)
+                self._registry.answered(name)
                 self.epochs.rose(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
@@ -169,8 +170,10 @@ class Fleet:
         self.corpora.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
-        seal = self._seals.keys(name)
-        return Joined(node=name, state=record.state, heartbeat_s=self._heartbeat_s, seal=seal)
+        return Joined(
+            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
+            seal=self._seals.keys(name),
+        )  # fmt: skip
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
@@ -190,10 +193,21 @@ class Fleet:
         if verdict == "ok" and not beat.leaving:
             self.epochs.described(name, beat.description)
             self.corpora.announced(name, beat.description)
+            await self._tell_standing(name, beat)
         elif verdict == "unknown":
             await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
             await self._supersede(name, self._registry.get(name).description.incarnation)
+
+    async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
+        """Tell the node what it does not know yet: its interval until it uses it, its state once."""
+        told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
+        paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
+        if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
+            return
+        self._told[name] = told
+        standing = Standing(heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason)
+        await self._tell(name, "standing", standing)
 
     async def _supersede(self, name: str, incarnation: str) -> None:
         """Tell whoever else stands for `name` that this incarnation holds it."""

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.actions import check_params
-from fleetfold_master.nodes import Registry
+from fleetfold_master.nodes import Registry, acts, why_not
 from fleetfold_master.service.balance import Balance
 from fleetfold_master.service.scoping import node_in_scope
-from fleetfold_master.store import StoredNode
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, NodeRecord, Run
 from fleetfold_shared.shares import share_of
@@ -61,16 +60,18 @@ class Targets:
 
     def _named(self, ask: Run, who: Principal) -> list[Target]:
         """The nodes by name. For any one of them, those that are not active are passed over, if others are."""
-        nodes = [node_in_scope(self._registry, name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
+        stored = [node_in_scope(self._registry, name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
+        nodes = [self._registry.record(node) for node in stored]
         if ask.any:
-            nodes = [node for node in nodes if node.state == "active"] or nodes
+            nodes = [node for node in nodes if acts(node, node.failing)] or nodes
         return [_able(node, ask.action) for node in nodes]
 
     def _fitting(self, ask: Run, who: Principal) -> list[Target]:
         """All active nodes in the caller's scope that have the action, and for which `where` holds if it is given."""
         term = None if ask.where is None else _parsed(ask.where)
         known = [node for node in self._registry.all() if who.may_node(node.name)]
-        active = [self._registry.record(node) for node in known if node.state == "active"]
+        records = map(self._registry.record, known)
+        active = [node for node in records if acts(node, node.failing)]
         able = [Target(node.name, info) for node in active if (info := _info(node, ask.action)) is not None]
         if not able:
             raise NotFound(
@@ -134,19 +135,17 @@ def _rank(seed: int, name: str) -> bytes:
     return blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
 
 
-def _able(node: StoredNode, action: str) -> Target:
+def _able(node: NodeRecord, action: str) -> Target:
     """A node that somebody has named."""
-    if node.state != "active":
-        raise InvalidInput(
-            f"nodes: {node.name!r} is {node.state}; set it active first (`fleetfold nodes update`)", field="nodes"
-        )
+    if not acts(node, node.failing):
+        raise InvalidInput(f"nodes: {why_not(node)}", field="nodes")
     if (info := _info(node, action)) is None:
         known = ", ".join(sorted(info.name for info in node.description.actions)) or "none"
         raise NotFound(f"action: {node.name!r} has no {action!r}; it has: {known}", field="action")
     return Target(node.name, info)
 
 
-def _info(node: StoredNode | NodeRecord, action: str) -> ActionInfo | None:
+def _info(node: NodeRecord, action: str) -> ActionInfo | None:
     for info in node.description.actions:
         if info.name == action:
             return info

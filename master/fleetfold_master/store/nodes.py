@@ -12,23 +12,36 @@ from sqlalchemy import Executable, RowMapping, bindparam, select, update
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import node
-from fleetfold_shared.messages import NodeDescription, NodeState
+from fleetfold_shared.messages import AssignedState, NodeDescription, NodeState, Problem
 
 __all__ = ["Nodes", "StoredNode"]
 
 
 class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A node's row. `labels` and `weight` are an operator's, over the description's own; times in Unix seconds."""
+    """A node's row. Times are Unix seconds.
+
+    `labels` and `weight` are an operator's, over the description's own; a label that is None is taken away. `assigned`
+    is the state that an operator wants; `state` is what comes of it with the node's version and its `problems`, which
+    have been there or gone since `trouble_at`. `stopped_at` is when it said goodbye; None while it is expected.
+    `heartbeat_s` is the interval that it uses.
+    """
 
     name: str
     state: NodeState
     description: NodeDescription
     title: str = ""
-    labels: dict[str, str] | None = None
+    labels: dict[str, str | None] | None = None
     weight: float | None = None
     registered_at: float
     last_seen_at: float | None = None
     removed_at: float | None = None
+    assigned: AssignedState = "active"
+    assigned_by: str = ""
+    assigned_at: float | None = None
+    problems: list[Problem] = []
+    trouble_at: float | None = None
+    stopped_at: float | None = None
+    heartbeat_s: float | None = None
 
 
 _INSERT = insert_once(node)
@@ -91,6 +104,7 @@ def _replacing(*fields: str) -> Executable:
 def _to_row(record: StoredNode) -> dict[str, Any]:
     row = msgspec.structs.asdict(record)
     row["description"] = msgspec.json.encode(record.description).decode()
+    row["problems"] = msgspec.json.encode(record.problems).decode()
     row["labels"] = None if record.labels is None else msgspec.json.encode(record.labels).decode()
     return row
 
@@ -98,5 +112,6 @@ def _to_row(record: StoredNode) -> dict[str, Any]:
 def _from_row(row: RowMapping) -> StoredNode:
     fields = dict(row)
     fields["description"] = msgspec.json.decode(fields["description"], type=NodeDescription)
+    fields["problems"] = msgspec.json.decode(fields["problems"], type=list[Problem])
     fields["labels"] = None if fields["labels"] is None else msgspec.json.decode(fields["labels"])
     return StoredNode(**fields)

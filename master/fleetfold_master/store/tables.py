@@ -26,6 +26,13 @@ node = Table(
     Column("registered_at", Double, nullable=False),
     Column("last_seen_at", Double),
     Column("removed_at", Double),
+    Column("assigned", String(16), nullable=False, server_default="active"),
+    Column("assigned_by", String(63), nullable=False, server_default=""),
+    Column("assigned_at", Double),
+    Column("problems", Text, nullable=False, server_default="[]"),
+    Column("trouble_at", Double),
+    Column("stopped_at", Double),
+    Column("heartbeat_s", Double),
 )
 
 job = Table(

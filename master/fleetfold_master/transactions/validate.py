@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fleetfold_master.actions.schema import check_params
+from fleetfold_master.nodes import acts, why_not
 from fleetfold_master.transactions.model import Step
 from fleetfold_master.transactions.order import Order, arrange, wrong
 from fleetfold_master.transactions.result_paths import misses, rollback_misses
@@ -73,11 +74,8 @@ def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
     node = lookup(spec.node)
     if node is None or node.state == "removed":
         raise NotFound(f"steps.{spec.name}.node: there is no node {spec.node!r}", field=f"steps.{spec.name}.node")
-    if node.state != "active":
-        raise Unavailable(
-            f"steps.{spec.name}.node: {spec.node} is {node.state}; make it active first",
-            field=f"steps.{spec.name}.node",
-        )
+    if not acts(node, node.failing):
+        raise Unavailable(f"steps.{spec.name}.node: {why_not(node)}", field=f"steps.{spec.name}.node")
     actions = {action.name: action for action in node.description.actions}
     action = _known(actions, spec.action, spec, "action")
     check_params(action, spec.params, f"steps.{spec.name}.params", templated=True)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.nodes import NodeDescription
+from fleetfold_shared.messages.nodes import CAPABILITIES, Capability, NodeDescription
 
 __all__ = [
     "CAPABILITIES", "AccessStats", "AccessStatsAsk", "AuditEntry", "AuditList", "AuditListed", "AuditOutcome",
@@ -21,9 +21,6 @@ __all__ = [
 
 Role = Literal["admin", "operator", "reader", "publisher", "child", "master"]
 ClientRole = Literal["admin", "operator", "reader", "publisher"]
-Capability = Literal["search", "actions", "events", "api"]
-CAPABILITIES: tuple[Capability, ...] = ("search", "actions", "events", "api")
-"""What a node may be granted: to answer searches, to run actions, to emit events, to call the fleet."""
 AuditOutcome = Literal["ok", "accepted", "refused", "failed"]
 """`accepted`: a job or a transaction was begun, and had not ended; `jobs.end` or `tx.end` tells how it did."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_*.-]+$(?!\n)")]

@@ -12,13 +12,22 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.work import RetryPolicy
 
 __all__ = [
-    "ActionInfo", "ActionKind", "CollectionInfo", "EndpointFigures", "Heartbeat", "Join", "Joined", "NodeDescription",
-    "NodeGet", "NodeList", "NodeListed", "NodePing", "NodePinged", "NodeRecord", "NodeRemove", "NodeRemoved",
-    "NodeState", "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "SealKeys", "ServiceFigures", "Superseded",
+    "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "EndpointFigures",
+    "Heartbeat", "Join", "Joined", "LabelSource", "NodeDescription", "NodeGet", "NodeList", "NodeListed",
+    "NodePart", "NodePing", "NodePinged", "NodePresence", "NodeRecord", "NodeRemove", "NodeRemoved", "NodeState",
+    "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "Problem", "SealKeys", "ServiceFigures", "Standing",
+    "Superseded",
 ]  # fmt: skip
 
+Capability = Literal["search", "actions", "events", "api"]
+CAPABILITIES: tuple[Capability, ...] = ("search", "actions", "events", "api")
+"""What a node may be granted: to answer searches, to run actions, to emit events, to call the fleet."""
 ActionKind = Literal["transactional", "idempotent", "once"]
 NodeState = Literal["pending", "active", "inactive", "maintenance", "error", "incompatible", "removed"]
+AssignedState = Literal["active", "inactive", "maintenance"]
+NodePresence = Literal["up", "stopped", "not_heard"]
+NodePart = Literal["index", "ledger"]
+LabelSource = Literal["node", "operator"]
 Labels = dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_length=255)]]
 
 
@@ -67,7 +76,10 @@ class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A node in its own words. `incarnation` is new at each start of its process. `answers`: it answers questions."""
+    """A node in its own words. `incarnation` is new at each start of its process. `answers`: it answers questions.
+
+    `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer.
+    """
 
     incarnation: str
     version: str
@@ -80,15 +92,30 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     collections: list[CollectionInfo] = []
     actions: list[ActionInfo] = []
     answers: bool = False
+    withheld: dict[Capability, int] = {}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A part of a node that does not work, and why. While it lasts the node is in the state `error`."""
+
+    part: NodePart
+    reason: Annotated[str, Meta(max_length=300)]
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """`fleet.hb.<node>`: the node's full state, every five seconds and at each change."""
+    """`fleet.hb.<node>`: the node's full state, every five seconds and at each change.
+
+    `leaving` is the last one of a process that stops in good order. `problems` are what its own checks have found.
+    `heartbeat_s` is the interval it uses, and `state` the state that a master last told it.
+    """
 
     seq: int
     description: NodeDescription
     in_flight: int = 0
     leaving: bool = False
+    problems: Annotated[list[Problem], Meta(max_length=16)] = []
+    heartbeat_s: Annotated[float, Meta(gt=0, le=300)] | None = None
+    state: NodeState | None = None
 
 
 class Join(Message, frozen=True, kw_only=True):
@@ -110,11 +137,14 @@ class SealKeys(msgspec.Struct, frozen=True):
 
 
 class Joined(Message, frozen=True, kw_only=True):
-    """The master's yes: how often to be heard, in seconds. `seal` is absent where the fleet has no identities."""
+    """The master's yes: how often to be heard, in seconds; the node's state, and why it is not `active`. `seal` is
+    absent where the fleet has no identities.
+    """
 
     node: str
     state: NodeState
     heartbeat_s: float
+    reason: str = ""
     seal: SealKeys | None = None
 
 
@@ -139,6 +169,16 @@ class ServiceFigures(Message, frozen=True, kw_only=True):
     endpoints: Annotated[list[EndpointFigures], Meta(max_length=64)] = []
 
 
+class Standing(Message, frozen=True, kw_only=True):
+    """`call.<node>.standing`: what has changed since the node joined: how often to be heard, in seconds, or its state
+    and the reason for it.
+    """
+
+    heartbeat_s: Annotated[float, Meta(gt=0, le=300)]
+    state: NodeState
+    reason: str = ""
+
+
 class Superseded(Message, frozen=True, kw_only=True):
     """`call.<node>.superseded`: the incarnation that holds the name now; a process of another one must stop."""
 
@@ -157,6 +197,11 @@ class NodeRecord(Message, frozen=True, kw_only=True):
     """A node as the master knows it. Times are Unix seconds; `response_ms` is a moving average of its answers.
 
     `fingerprint` is that of one who waits to be approved, to be compared with what the node itself says.
+
+    `reason` is why the node is in its `state`, and `since` when it has been. `presence`: it is heard (`up`), it said
+    goodbye (`stopped`), or neither (`not_heard`). `failing` are the parts that do not work in the state `error`.
+    `heartbeat_s` is the interval it was told. `granted` is what its credentials allow; absent where the fleet asks for
+    none. `label_sources` says of each label who has set it.
     """
 
     name: str
@@ -169,6 +214,13 @@ class NodeRecord(Message, frozen=True, kw_only=True):
     in_flight: int = 0
     title: str = ""
     fingerprint: str = ""
+    reason: str = ""
+    since: float | None = None
+    presence: NodePresence = "not_heard"
+    failing: list[NodePart] = []
+    heartbeat_s: float | None = None
+    granted: list[Capability] | None = None
+    label_sources: dict[str, LabelSource] = {}
 
 
 class NodeList(Message, frozen=True, kw_only=True):
@@ -189,13 +241,19 @@ class NodeGet(Message, frozen=True, kw_only=True):
 
 
 class NodeUpdate(Message, frozen=True, kw_only=True):
-    """`nodes.update`: what an operator may set; an absent field stays as it is."""
+    """`nodes.update`: what an operator may set; an absent field stays as it is.
+
+    `labels` are added to those the node has, or replace those of the same name; `unlabel` removes some.
+    `labels_from_node` takes back all that operators have set: the node has the labels that it declares.
+    """
 
     node: str
-    state: Literal["active", "inactive", "maintenance"] | None = None
+    state: AssignedState | None = None
     title: Annotated[str, Meta(max_length=200)] | None = None
     labels: Labels | None = None
     weight: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    unlabel: Annotated[list[Annotated[str, Meta(max_length=63)]], Meta(max_length=100)] = []
+    labels_from_node: bool = False
 
 
 class NodeRemove(Message, frozen=True, kw_only=True):

@@ -31,7 +31,9 @@ __all__ = [
     "WhichNodes",
 ]  # fmt: skip
 
-NodeStatus = Literal["ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
+NodeStatus = Literal[
+    "ok", "partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable", "stopped"
+]
 Dedup = Literal["off", "exact", "near"]
 WhichNodes = Literal["all", "auto"]
 Partial = Literal["allow", "require", "fail"]
@@ -219,6 +221,8 @@ class NodeReport(msgspec.Struct, frozen=True):
 
     `exact` is false where an index chose candidates: its facets and its order are over these alone. `expected` is its
     share of what all nodes are expected to have of relevance, 0 to 1; `reason` is why `auto` asked it or did not.
+    A node that is `stopped` has said goodbye: the answer lacks nothing by it, unless the search names it, demands every
+    node (`partial` is `require` or `fail`), or has nobody else to ask.
     `replica` names who was asked for the same documents in its stead; `rescored` that it has another analyzer or
     embedder, so that the master scored its candidates.
     """

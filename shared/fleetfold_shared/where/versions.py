@@ -8,7 +8,9 @@ from typing import TypeAlias
 __all__ = ["Version", "version_of"]
 
 Version: TypeAlias = tuple[tuple[int, ...], bool, tuple[tuple[int, str], ...]]
-_FORM = re.compile(r"v?(\d{1,18}(?:\.\d{1,18})*)(?:[-._]?([A-Za-z][0-9A-Za-z.-]*))?(?:\+[0-9A-Za-z.-]*)?")
+_FORM = re.compile(
+    r"v?(\d{1,18}(?:\.\d{1,18})*)(?:(?:-|[-._]?(?=[A-Za-z]))([0-9A-Za-z][0-9A-Za-z.-]*))?(?:\+[0-9A-Za-z.-]*)?"
+)
 _PART = re.compile(r"\d+|[A-Za-z]+")
 
 

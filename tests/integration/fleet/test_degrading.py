@@ -54,7 +54,7 @@ async def opened(fleet: Fleet, node: str) -> None:
 
 
 async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
-    await start(fleet, "fine", "hung", "broken", "idle", "gone", "cut")
+    await start(fleet, "fine", "hung", "broken", "idle", "gone", "lost", "cut")
     await fleet.start_child("bare")
     half = await fleet.start_child("half", {"docs": tents("half", 3), "slow": tents("slow", 1)})
     hang(half, "slow")
@@ -69,15 +69,16 @@ async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
     fleet.children["broken"]._collections["docs"].search = refuse  # type: ignore[assignment,method-assign,union-attr]
     await fleet.client.update_node(NodeUpdate(node="idle", state="maintenance"))
     await fleet.stop_child("gone")
+    await fleet.vanish_child("lost")
     found = await fleet.client.search("tent", cache="off", timeout_s=1.0)
     assert statuses(found) == {
-        "bare": "no_collection", "broken": "error", "cut": "timeout", "fine": "ok", "gone": "unreachable",
-        "half": "partial", "hung": "open", "idle": "not_selected",
+        "bare": "no_collection", "broken": "error", "cut": "timeout", "fine": "ok", "gone": "stopped",
+        "half": "partial", "hung": "open", "idle": "not_selected", "lost": "unreachable",
     }  # fmt: skip
     assert report_of(found, "half").error == "not searched in time: slow"
     assert {hit.node for hit in found.hits} == {"fine", "half"}
     assert found.partial
-    shares = {name: report_of(found, name).expected for name in ("broken", "cut", "fine", "gone", "half", "hung")}
+    shares = {name: report_of(found, name).expected for name in ("broken", "cut", "fine", "half", "hung", "lost")}
     have = shares["fine"] + shares["half"] * 3 / 4  # of its documents
     assert found.coverage == pytest.approx(have / sum(shares.values()), abs=1e-3)
     assert "it failed 3 times in a row" in (report_of(found, "hung").error or "")

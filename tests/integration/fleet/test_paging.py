@@ -85,7 +85,7 @@ async def test_a_node_that_is_gone_costs_its_own_hits_of_the_page(fleet: Fleet) 
     await two_nodes(fleet)
     before = await whole(fleet)
     first = await fleet.client.search(QUERY, limit=9)
-    await fleet.stop_child("blog")
+    await fleet.vanish_child("blog")
     second = await fleet.client.search(QUERY, limit=100, cursor=first.cursor)
     assert (second.partial, statuses(second)["blog"]) == (True, "unreachable")
     assert second.hits == [hit for hit in before[9:] if hit.node == "shop"]

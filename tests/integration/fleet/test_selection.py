@@ -83,7 +83,7 @@ async def test_too_much_context_is_refused_by_name(fleet: Fleet) -> None:
 
 async def test_a_node_that_is_away_and_chosen_is_missing_and_one_not_chosen_is_not(fleet: Fleet) -> None:
     await four_nodes(fleet)
-    await fleet.stop_child("shop")
+    await fleet.vanish_child("shop")
     found = await fleet.client.search(QUERY, nodes="auto")
     assert (statuses(found)["shop"], found.partial) == ("unreachable", True)
     assert expected(found)["shop"] > 0.5

@@ -24,7 +24,9 @@ INSERT_ONCE = insert_once(node)
 
 
 def _row(name: str) -> dict[str, object]:
-    empty = dict.fromkeys(("labels", "weight", "last_seen_at", "removed_at"))
+    times = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
+    empty: dict[str, object] = dict.fromkeys((*times, "labels", "weight", "heartbeat_s"))
+    empty |= {"assigned": "active", "assigned_by": "", "problems": "[]"}
     return {"name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, **empty}
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import Filter, JobNode, NodeStats, Sort, Source, StepView
+from fleetfold_shared.messages import Filter, JobNode, NodeReport, NodeStats, Sort, Source, StepView
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
 
 STEPS = '{"steps": [{"name": "a", "node": "shop", "action": "b"}]}'
@@ -248,9 +248,10 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
 
 
 def test_nodes_are_shown_in_a_table_and_one_by_one() -> None:
-    listed = run_command("nodes", "list", fleet=FakeFleet(records=[node(), node("blog", healthy=False)])).out
-    assert "shop   app    active   yes           1,234         1" in listed
-    assert "blog   app    active   no" in listed
+    records = [node(presence="up"), node("blog", healthy=False, presence="not_heard")]
+    listed = run_command("nodes", "list", fleet=FakeFleet(records=records)).out
+    assert "shop   app    active   up              1,234         1" in listed
+    assert "blog   app    active   not heard       1,234         1" in listed
     assert "reserve_stock(sku: string, quantity: integer = 1)" in run_command("nodes", "show", "shop").out
 
 
@@ -269,9 +270,46 @@ def test_update_changes_what_is_given_and_nothing_else() -> None:
     _, change = fleet.asked[0]
     assert (change.node, change.state, change.labels) == ("shop", "maintenance", {"zone": "us"})
     assert (change.title, change.weight) == (None, None)
+    words = ["--unlabel", "a", "--unlabel", "b", "--labels-from-node"]
+    run_command("nodes", "update", "shop", *words, fleet=fleet)
+    _, change = fleet.asked[1]
+    assert (change.labels, change.unlabel, change.labels_from_node) == (None, ["a", "b"], True)
     refused = run_command("nodes", "update", "shop", fleet=fleet)
     assert refused.code == 2
     assert "nothing to change" in refused.err
+
+
+def test_nodes_that_do_not_work_say_why_and_stopped_ones_how_to_retire_them() -> None:
+    broken = node("crm", state="error", since=3.0, reason="ledger: node.db is missing", presence="up")
+    listed = run_command("nodes", "list", fleet=FakeFleet(records=[broken, node("blog", presence="stopped")])).out
+    assert "ago): ledger: node.db is missing" in listed
+    assert "stopped: blog; `fleetfold nodes remove NAME` retires" in listed
+
+
+def test_versions_and_labels_are_listed_on_request() -> None:
+    fleet = FakeFleet(records=[node()])
+    assert "0.1.0" not in run_command("nodes", "list", fleet=fleet).out
+    assert "0.1.0     zone=eu" in run_command("nodes", "list", "--wide", fleet=fleet).out
+
+
+def test_what_was_granted_and_what_is_not_is_shown() -> None:
+    said = replace(node().description, actions=[], withheld={"actions": 3})
+    record = replace(
+        node(), description=said, granted=["search"], label_sources={"zone": "operator"}, since=1.0, reason="why"
+    )
+    shown = run_command("nodes", "show", "shop", fleet=FakeFleet(records=[record])).out
+    assert "search; not granted: actions, events, api" in shown
+    assert "actions: not granted; the node has 3" in shown
+    assert "zone=eu (set here)" in shown
+    assert "reason" in shown
+
+
+def test_a_stopped_node_is_told_and_the_answer_is_whole() -> None:
+    found = searched()
+    found = replace(found, nodes=[*found.nodes, NodeReport("blog", "stopped", error="it has said goodbye")])
+    result = run_command("search", "tent", fleet=FakeFleet(answer=found))
+    assert result.code == 0
+    assert "not searched, for it is stopped: blog (`fleetfold nodes remove NAME` retires a node)" in result.out
 
 
 def test_removing_a_node_says_so() -> None:

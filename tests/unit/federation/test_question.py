@@ -75,7 +75,7 @@ def test_the_statistics_of_a_node_that_is_away_still_count() -> None:
     assert found.reports["blog"].status == "unreachable"
 
 
-@pytest.mark.parametrize("state", ["maintenance", "inactive", "incompatible", "error", "pending"])
+@pytest.mark.parametrize("state", ["maintenance", "inactive", "pending"])
 def test_a_node_out_of_service_is_left_out_with_its_statistics(state: NodeState) -> None:
     away = node("blog", "posts", state=state)
     found = plan(Search(query="tent"), [SHOP, away], {"shop"}, DEFAULT_EMBEDDER)

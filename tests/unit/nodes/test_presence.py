@@ -84,6 +84,40 @@ def test_a_late_heartbeat_before_the_sweep_is_no_change(
     assert presence.is_up("shop")
 
 
+def test_each_node_is_judged_by_the_interval_that_it_uses(presence: Presence, clock: ManualClock) -> None:
+    presence.heard("slow", 60.0)
+    presence.heard("quick", 1.0)
+    clock.advance(PATIENCE_S + 1)
+    assert presence.is_up("slow")
+    assert not presence.is_up("quick")
+    clock.advance(60.0 * MISSED_HEARTBEATS - PATIENCE_S)
+    assert not presence.is_up("slow")
+
+
+@pytest.mark.parametrize(("old_s", "new_s"), [(1.0, 10.0), (10.0, 1.0)])
+def test_a_changed_interval_is_no_change_of_presence(
+    clock: ManualClock, told: list[tuple[str, bool]], old_s: float, new_s: float
+) -> None:
+    """A master restarts with another setting; the node hears of it with its next heartbeat."""
+    presence = Presence(clock, new_s)
+    presence.on_change = lambda node, up: told.append((node, up))
+    for used_s in (old_s, old_s, new_s, new_s, new_s, new_s, new_s):
+        presence.heard("shop", used_s)
+        clock.advance(used_s)
+        presence.sweep()
+    assert told == [("shop", True)]
+
+
+def test_masters_that_disagree_on_the_interval_do_not_lose_a_node(
+    presence: Presence, clock: ManualClock, told: list[tuple[str, bool]]
+) -> None:
+    for used_s in (HEARTBEAT_S, 60.0, HEARTBEAT_S, 60.0, HEARTBEAT_S, 60.0):
+        presence.heard("shop", used_s)
+        clock.advance(used_s)
+        presence.sweep()
+    assert told == [("shop", True)]
+
+
 def test_the_response_time_is_a_moving_average_of_alpha_0_3(presence: Presence) -> None:
     assert presence.response_ms("shop") is None
     presence.answered("shop", 10.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from fleetfold_master.service.figures import figures
 from fleetfold_master.store import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
-from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate
+from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate, Problem
 
 VERSION = "1.4.0"
 
@@ -49,11 +50,11 @@ class Rows:
 class Room:
     """A registry with what it is given; names in `living` answer a probe with their incarnation."""
 
-    def __init__(self, rows: Rows | None = None) -> None:
+    def __init__(self, rows: Rows | None = None, version: str = VERSION) -> None:
         self.rows = rows or Rows()
         self.clock = ManualClock()
         self.presence = Presence(self.clock, heartbeat_s=5.0)
-        self.registry = Registry(self.rows, self.presence, self.clock, VERSION)  # type: ignore[arg-type]
+        self.registry = Registry(self.rows, self.presence, self.clock, version)  # type: ignore[arg-type]
         self.living: dict[str, str] = {}
         self.probed: list[str] = []
 
@@ -78,8 +79,14 @@ def described(incarnation: str = "i1", **more: object) -> NodeDescription:
     return NodeDescription(**({"incarnation": incarnation, "version": VERSION} | more))  # type: ignore[arg-type]
 
 
-def beat(incarnation: str = "i1", *, leaving: bool = False, in_flight: int = 0, **more: object) -> Heartbeat:
-    return Heartbeat(seq=1, description=described(incarnation, **more), in_flight=in_flight, leaving=leaving)
+def beat(
+    incarnation: str = "i1", *, leaving: bool = False, in_flight: int = 0, problems: Sequence[Problem] = (),
+    heartbeat_s: float | None = None, **more: object,
+) -> Heartbeat:  # fmt: skip
+    return Heartbeat(
+        seq=1, description=described(incarnation, **more), in_flight=in_flight, leaving=leaving,
+        problems=list(problems), heartbeat_s=heartbeat_s,
+    )  # fmt: skip
 
 
 async def test_a_new_name_is_taken_in_without_asking_around(room: Room) -> None:
@@ -217,6 +224,121 @@ async def test_a_goodbye_marks_a_node_down_at_once(room: Room) -> None:
     assert room.registry.get("shop").state == "active"
 
 
+INDEX = Problem("index", "collection products: it cannot be read")
+LEDGER = Problem("ledger", "ledger: node.db is missing")
+
+
+async def test_a_node_with_a_problem_is_in_error_until_it_has_none(room: Room) -> None:
+    await room.join()
+    room.clock.advance(7)
+    for _ in range(3):
+        room.registry.heard("shop", beat(problems=[LEDGER]))
+    record = room.registry.record(room.registry.get("shop"))
+    assert (record.state, record.healthy, record.reason, record.failing) == ("error", False, LEDGER.reason, ["ledger"])
+    assert (record.since, record.presence) == (room.clock.wall(), "up")
+    room.clock.advance(3)
+    room.registry.heard("shop", beat())
+    record = room.registry.record(room.registry.get("shop"))
+    assert (record.state, record.healthy, record.reason, record.since) == ("active", True, "", room.clock.wall())
+
+
+async def test_without_its_index_a_node_runs_actions_and_without_its_ledger_none(room: Room) -> None:
+    await room.join()
+    assert room.registry.acts("shop")
+    room.registry.heard("shop", beat(problems=[INDEX]))
+    assert room.registry.acts("shop")
+    room.registry.heard("shop", beat(problems=[INDEX, LEDGER]))
+    assert not room.registry.acts("shop")
+
+
+async def test_maintenance_stands_over_an_error_and_the_error_is_there_after_it(room: Room) -> None:
+    await room.join()
+    room.registry.heard("shop", beat(problems=[LEDGER]))
+    record = await room.registry.update(NodeUpdate(node="shop", state="maintenance"), "ann")
+    assert (record.state, record.reason, record.since) == ("maintenance", "set by ann", room.clock.wall())
+    room.registry.heard("shop", beat(problems=[LEDGER]))
+    assert room.registry.get("shop").state == "maintenance"
+    assert (await room.registry.update(NodeUpdate(node="shop", state="active"))).state == "error"
+
+
+async def test_an_error_and_since_when_it_is_are_known_after_a_restart_of_the_master(room: Room) -> None:
+    await room.join()
+    began = room.clock.wall()
+    room.registry.heard("shop", beat(problems=[LEDGER]))
+    await room.registry.save()
+    successor = Room(room.rows)
+    successor.clock.advance(100)
+    await successor.registry.load()
+    record = successor.registry.record(successor.registry.get("shop"))
+    assert (record.state, record.reason, record.since) == ("error", LEDGER.reason, began)
+
+
+async def test_a_node_that_said_goodbye_is_stopped_and_one_that_is_silent_is_not_heard(room: Room) -> None:
+    await room.join()
+    room.registry.heard("shop", beat(leaving=True))
+    await room.registry.save()
+    assert room.registry.record(room.registry.get("shop")).presence == "stopped"
+    successor = Room(room.rows)
+    await successor.registry.load()
+    assert successor.registry.record(successor.registry.get("shop")).presence == "stopped"
+    await room.join(incarnation="i2")
+    assert room.registry.record(room.registry.get("shop")).presence == "up"
+    room.clock.advance(16)
+    assert room.registry.record(room.registry.get("shop")).presence == "not_heard"
+
+
+async def test_before_one_another_minor_version_is_incompatible() -> None:
+    room = Room(version="0.1.0")
+    await room.join(version="0.2.0")
+    record = room.registry.record(room.registry.get("shop"))
+    assert record.state == "incompatible"
+    assert "runs fleetfold 0.2.0, the masters 0.1.0" in record.reason
+
+
+async def test_an_incompatible_node_cannot_be_made_active(room: Room) -> None:
+    await room.join(version="2.0.0")
+    with pytest.raises(Conflict, match=r"runs fleetfold 2\.0\.0, the masters 1\.4\.0.*upgrade the masters"):
+        await room.registry.update(NodeUpdate(node="shop", state="active"))
+    assert (await room.registry.update(NodeUpdate(node="shop", title="The shop"))).state == "incompatible"
+    assert (await room.registry.update(NodeUpdate(node="shop", state="maintenance"))).state == "maintenance"
+    with pytest.raises(Conflict, match="cannot be made active"):
+        await room.registry.update(NodeUpdate(node="shop", state="active"))
+
+
+async def test_an_incompatible_node_cannot_be_approved(room: Room) -> None:
+    room.registry.petition("shop", described(version="2.0.0"), 1.0)
+    with pytest.raises(Conflict, match=r"runs fleetfold 2\.0\.0, the masters 1\.4\.0"):
+        await room.registry.approve("shop")
+    assert room.registry.waits("shop")
+
+
+async def test_a_node_that_comes_back_with_the_right_version_is_what_it_was_before(room: Room) -> None:
+    await room.join()
+    await room.join(incarnation="i2", version="2.0.0")
+    await room.join(incarnation="i3")
+    assert room.registry.get("shop").state == "active"
+    await room.registry.update(NodeUpdate(node="shop", state="maintenance"))
+    await room.join(incarnation="i4", version="2.0.0")
+    await room.join(incarnation="i5")
+    assert room.registry.get("shop").state == "maintenance"
+
+
+async def test_a_master_that_was_upgraded_finds_its_nodes_incompatible(room: Room) -> None:
+    await room.join()
+    upgraded = Room(room.rows, version="2.0.0")
+    upgraded.clock.advance(5)
+    await upgraded.registry.load()
+    record = upgraded.registry.record(upgraded.registry.get("shop"))
+    assert (record.state, record.since) == ("incompatible", upgraded.clock.wall())
+    assert record.reason.endswith("upgrade the node")
+
+
+async def test_a_version_that_is_none_is_refused_at_the_join(room: Room) -> None:
+    with pytest.raises(InvalidInput, match="version: 'latest' is no version"):
+        await room.join(version="latest")
+    assert room.rows.by_name == {}
+
+
 async def test_heartbeats_are_written_by_save_and_not_before(room: Room) -> None:
     await room.join()
     before = room.rows.writes
@@ -243,7 +365,8 @@ async def test_an_update_changes_what_it_names_and_nothing_else(room: Room) -> N
     await room.registry.update(NodeUpdate(node="shop", title="The shop"))
     before = room.registry.get("shop")
     await room.registry.update(NodeUpdate(node="shop", state="inactive"))
-    assert room.registry.get("shop") == msgspec.structs.replace(before, state="inactive")
+    after = msgspec.structs.replace(before, state="inactive", assigned="inactive", assigned_at=room.clock.wall())
+    assert room.registry.get("shop") == after
 
 
 async def test_an_empty_update_is_refused(room: Room) -> None:

@@ -29,7 +29,7 @@ def _tx(*steps: StepSpec) -> Transact:
         (_crm(name="shop"), InvalidInput, "steps.shop.name: there are two"),
         (_crm(node="nobody"), NotFound, "steps.crm.node: there is no node 'nobody'"),
         (_crm(node="old"), NotFound, "steps.crm.node: there is no node 'old'"),
-        (_crm(node="ill"), Unavailable, "steps.crm.node: ill is maintenance"),
+        (_crm(node="ill"), Unavailable, "steps.crm.node: 'ill' is maintenance"),
         (_crm(action="fly"), NotFound, "steps.crm.action: crm has no action 'fly'; it has note, release"),
         (_crm(rollback=Rollback("fly")), NotFound, "steps.crm.rollback.action: crm has no action 'fly'"),
         (_crm(params={"text": 1}), InvalidInput, 'steps.crm.params.text: 1 is not of type "string"'),

@@ -11,24 +11,26 @@ from rich.text import Text
 from fleetfold.cli.sourceremarks import remarks
 from fleetfold.cli.views.signature import signature
 from fleetfold.cli.views.text import ago, cell, clean, grid, joined, ms, state, table
-from fleetfold_shared.messages import CollectionInfo, NodeRecord, NodeStats
+from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]
 
 
-def listing(nodes: Sequence[NodeRecord]) -> RenderableType:
-    """One line a node."""
+def listing(nodes: Sequence[NodeRecord], *, wide: bool = False) -> RenderableType:
+    """One line a node, then why those that do not work are in their state; `wide` has more columns."""
     if not nodes:
         return "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
     figures = frozenset({"documents", "actions", "response"})
-    made = table("node", "type", "state", "healthy", "documents", "actions", "last seen", "response", right=figures)
+    more = ("since", "version", "labels") if wide else ()
+    made = table("node", "type", "state", "presence", "documents", "actions", "last seen", "response", *more,
+                 right=figures)  # fmt: skip
     for node in nodes:
         said = node.description
         made.add_row(
-            cell(node.name), cell(said.type), state(node.state), state("yes" if node.healthy else "no"),
-            f"{_documents(node):,}", str(len(said.actions)), ago(node.last_seen_at), ms(node.response_ms),
+            cell(node.name), cell(said.type), state(node.state), _presence(node), f"{_documents(node):,}",
+            str(len(said.actions)), ago(node.last_seen_at), ms(node.response_ms), *(_wide(node) if wide else ()),
         )  # fmt: skip
-    return made
+    return Group(made, *_reasons(nodes), *_stopped(nodes))
 
 
 def detail(node: NodeRecord) -> RenderableType:
@@ -57,6 +59,34 @@ def figures(stats: NodeStats) -> RenderableType:
     return made
 
 
+def _wide(node: NodeRecord) -> tuple[RenderableType, ...]:
+    said = node.description
+    return ago(node.since), cell(said.version), cell(joined(said.labels))
+
+
+def _presence(node: NodeRecord) -> Text:
+    if node.state == "pending":
+        return Text("waits", "yellow")
+    return state(node.presence.replace("_", " "))
+
+
+def _reasons(nodes: Sequence[NodeRecord]) -> list[Text]:
+    """Why nodes that should work do not."""
+    return [
+        cell(f"{node.name}: {node.state} ({ago(node.since)}): {node.reason}", "red")
+        for node in nodes
+        if node.state in {"error", "incompatible"}
+    ]
+
+
+def _stopped(nodes: Sequence[NodeRecord]) -> list[Text]:
+    names = [node.name for node in nodes if node.presence == "stopped" and node.state != "removed"]
+    if not names:
+        return []
+    return [cell(f"stopped: {', '.join(names)}; `fleetfold nodes remove NAME` retires one that does not come back",
+                 "dim")]  # fmt: skip
+
+
 def _documents(node: NodeRecord) -> int:
     return sum(collection.documents for collection in node.description.collections)
 
@@ -68,13 +98,19 @@ def _facts(node: NodeRecord) -> Table:
     if node.title:
         made.add_row("title", cell(node.title))
     made.add_row("type", cell(said.type))
-    made.add_row("state", state(node.state) + ("" if node.healthy else Text(", not healthy", "red")))
+    made.add_row("state", state(node.state) + cell(f", {ago(node.since)}" if node.since is not None else ""))
+    if node.reason:
+        made.add_row("reason", cell(node.reason))
+    made.add_row("presence", _presence(node))
     if node.fingerprint:
         made.add_row("fingerprint", cell(node.fingerprint))
-    made.add_row("labels", cell(joined(said.labels)))
+    made.add_row("granted", cell(_granted(node)))
+    made.add_row("labels", cell(_labels(node)))
     made.add_row("weight", f"{said.weight:g}")
     made.add_row("in flight", f"{node.in_flight} of {said.concurrency}")
     made.add_row("last seen", ago(node.last_seen_at))
+    if node.heartbeat_s is not None:
+        made.add_row("heartbeat", f"every {node.heartbeat_s:g} s")
     made.add_row("response", ms(node.response_ms))
     made.add_row("registered", ago(node.registered_at))
     made.add_row("version", cell(said.version))
@@ -84,9 +120,34 @@ def _facts(node: NodeRecord) -> Table:
     return made
 
 
+def _granted(node: NodeRecord) -> str:
+    """What its credentials allow, and what they do not."""
+    if node.granted is None:
+        return "no credentials"
+    granted = ", ".join(node.granted) or "nothing"
+    missing = ", ".join(name for name in CAPABILITIES if name not in node.granted)
+    return f"{granted}; not granted: {missing}" if missing else granted
+
+
+def _labels(node: NodeRecord) -> str:
+    """The labels, with a mark on those that an operator has set."""
+    return joined({
+        name: f"{value} (set here)" if node.label_sources.get(name) == "operator" else value
+        for name, value in node.description.labels.items()
+    })  # fmt: skip
+
+
+def _not_granted(node: NodeRecord, what: Capability, things: str) -> str:
+    """That it offers none because it may not, with how many it has; empty when it may."""
+    if node.granted is None or what in node.granted:
+        return ""
+    has = node.description.withheld.get(what, 0)
+    return f"{things}: not granted" + (f"; the node has {has}" if has else "")
+
+
 def _collections(node: NodeRecord) -> RenderableType:
     if not node.description.collections:
-        return "no collections"
+        return _not_granted(node, "search", "collections") or "no collections"
     replicated = any(one.replica for one in node.description.collections)
     made = table(
         "collection", "documents", "changed", *(["replica of"] if replicated else []), right=frozenset({"documents"})
@@ -107,7 +168,7 @@ def _source_notes(collections: Sequence[CollectionInfo]) -> Iterator[Text]:
 
 def _actions(node: NodeRecord) -> RenderableType:
     if not node.description.actions:
-        return "no actions"
+        return _not_granted(node, "actions", "actions") or "no actions"
     made = table("action", "kind", "timeout", "what it does")
     for one in node.description.actions:
         made.add_row(cell(signature(one)), cell(one.kind), f"{one.timeout_s:g} s", cell(one.summary))

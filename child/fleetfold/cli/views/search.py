@@ -83,4 +83,12 @@ def _note(report: NodeReport) -> str:
 def _summary(found: Searched) -> str:
     covered = f", {found.coverage:.0%} of what was expected is searched" if found.coverage < 1 else ""
     partial = f"; partial: a node that was asked is missing{covered}" if found.partial else ""
-    return f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}{partial}"
+    return f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}{partial}{_stopped(found)}"
+
+
+def _stopped(found: Searched) -> str:
+    """Which stopped nodes were not searched, and what to do about it."""
+    names = [report.node for report in found.nodes if report.status == "stopped" and report.replica is None]
+    if not names:
+        return ""
+    return f"; not searched, for it is stopped: {', '.join(names)} (`fleetfold nodes remove NAME` retires a node)"

@@ -24,7 +24,7 @@ _COLOUR = {
     "pending": "yellow", "inactive": "yellow", "maintenance": "yellow", "partial": "yellow", "partly": "yellow",
     "running": "cyan", "compensating": "yellow", "compensated": "yellow", "rolled_back": "yellow", "waiting": "dim",
     "skipped": "dim", "note": "dim", "not_selected": "dim", "no_collection": "dim", "removed": "dim",
-    "checked": "dim", "cancelled": "yellow",
+    "checked": "dim", "cancelled": "yellow", "stopped": "dim", "up": "green",
 }  # fmt: skip
 
 
