@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import structlog
 
@@ -70,11 +70,6 @@ class Presence:
     def response_ms(self, node: str) -> float | None:
         """Exponential moving average of its answers (alpha 0.3), `None` before the first."""
         return self._response_ms.get(node)
-
-    def mean_response_ms(self, nodes: Iterable[str]) -> float | None:
-        """The mean of the nodes' averages."""
-        known = [ms for node in nodes if (ms := self._response_ms.get(node)) is not None]
-        return sum(known) / len(known) if known else None
 
 
 def _log_change(node: str, up: bool) -> None:
