@@ -44,7 +44,7 @@ class Programs:
         return count
 
     async def close(self) -> None:
-        """Stop the nodes that the page has started; each must end of itself or by the signal. Then the fleet forgets them."""
+        """Stop the nodes that the page has started, and have the fleet forget them; none may end with an error."""
         for name, (process, log) in self._nodes.items():
             process.terminate()
             code = await asyncio.wait_for(process.wait(), STOP_S)
