@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec.structs import asdict
 
-from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
+from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option, StatePath
 from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import by_name, collections, labels, pair
@@ -37,20 +37,21 @@ async def child(
     ] = (),
     alpha: Annotated[
         tuple[str, ...],
-        Many(help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0; 0.7."),
+        Many(
+            help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0.",
+            show_default="0.7",
+        ),
     ] = (),
     replica: Annotated[
         tuple[str, ...],
         Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
     ] = (),
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
-    data: Annotated[
-        Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
-    ] = None,
-    type: Annotated[str | None, Option(help="What kind of application it is; app.")] = None,  # noqa: A002
+    data: Annotated[Path | None, StatePath("Where it keeps its index.", "children/NAME")] = None,
+    type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None,  # noqa: A002
     label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
-    weight: Annotated[float | None, Option(help="Its share where work is shared out; 1.")] = None,
-    concurrency: Annotated[int | None, Option(help="How many requests it serves at once; 16.")] = None,
+    weight: Annotated[float | None, Option(help="Its share where work is shared out.", show_default="1")] = None,
+    concurrency: Annotated[int | None, Option(help="How many requests it serves at once.", show_default="16")] = None,
     database: Annotated[
         tuple[str, ...],
         Many(
