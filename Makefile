@@ -3,7 +3,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(shell command -v uv 2>/dev/null)
 STAMP := $(VENV)/.installed
 
 # Caches of compiled code save each process of the tests its first second; an environment that forbids them is overruled.
@@ -23,15 +22,8 @@ help:
 	@echo "make docs    the reference pages, from the code"
 
 $(STAMP): pyproject.toml
-ifdef UV
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python -e '.[all]' --group dev
-else
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet -e '.[all]' --group dev
-endif
-	touch $(STAMP)
+	@tests/support/install.sh $(PYTHON) $(VENV)
+	@touch $(STAMP)
 
 demo: $(STAMP)
 	@$(BIN)/fleetfold demo $(DEMO_FLAGS)

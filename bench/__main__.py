@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from bench import backlog, commands, fanout, hung, identity, node, search
+from bench import backlog, commands, fanout, footprint, hung, identity, node, search
 from bench.peers import measuring as peers
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "node": node.measure,
     "peers": peers.measure,
     "backlog": backlog.measure,
+    "footprint": footprint.measure,
 }
 
 

@@ -32,7 +32,6 @@ STORED_WITHIN_S = 5.0
 class _PubAck(msgspec.Struct):
     stream: str = ""
     seq: int = 0
-    duplicate: bool = False
     error: dict[str, Any] | None = None
 
 

@@ -25,7 +25,7 @@ ANSWER_S = 10.0
 LONG_POLL_S = 5.0
 START_S = 3.0
 RETRY_S = 0.2
-"""The headers of an answer to a caller with a limit."""
+"""The shortest pause before a request is sent again."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):

@@ -71,11 +71,6 @@ class Executor:
         """Commands that have arrived and have not ended."""
         return len(self._running)
 
-    async def drain(self) -> None:
-        """Wait until all that has arrived has ended."""
-        while self._running:
-            await asyncio.wait([course.ended for course in self._running.values()])
-
     async def handle(self, command: Command, *, age_s: float = 0.0) -> CommandResult | None:
         """Do what the command asks, once; its result to publish, or None when there is nothing to say.
 

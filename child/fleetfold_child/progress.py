@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from fleetfold_broker.tasks import Tasks
+from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
 
@@ -24,11 +25,11 @@ Say = Callable[[ProgressReport], Awaitable[None]]
 class Reports:
     """Sends what is reported by `say`. Nothing runs while nobody reports; what cannot be sent now is sent later."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, say: Say, clock: Clock | None = None) -> None:
+        self._say, self._clock = say, clock or SystemClock()
         self._news: dict[str, Reporter] = {}
         self._tasks = Tasks()
-        self._stopped = False
+        self._stopped = self._telling = False
 
     def of(self, command_id: str) -> Reporter:
         """The voice of one command."""
@@ -42,7 +43,8 @@ class Reports:
     def heard(self, reporter: Reporter) -> None:
         """There is something new to tell."""
         self._news[reporter.command_id] = reporter
-        if not self._tasks and not self._stopped:
+        if not self._telling and not self._stopped:
+            self._telling = True
             self._tasks.spawn(self._tell())
 
     async def send(self, reporter: Reporter) -> None:
@@ -57,15 +59,18 @@ class Reports:
         self._news.pop(reporter.command_id, None)
 
     async def _tell(self) -> None:
-        while self._news:
-            news, self._news = self._news, {}
-            for reporter in news.values():
-                reporter.announced = False
-                try:
-                    await self.send(reporter)
-                except Unavailable:
-                    reporter.announce()
-            await asyncio.sleep(APART_S)
+        try:
+            while self._news:
+                news, self._news = self._news, {}
+                for reporter in news.values():
+                    reporter.announced = False
+                    try:
+                        await self.send(reporter)
+                    except Unavailable:
+                        reporter.announce()
+                await self._clock.sleep(APART_S)
+        finally:
+            self._telling = False  # in the same turn of the loop as the last look: what comes next begins anew
 
 
 class Reporter:

@@ -48,6 +48,11 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._now
 
+    @property
+    def sleepers(self) -> int:
+        """How many sleep now."""
+        return sum(not woken.done() for _, woken in self._sleepers)
+
     async def sleep(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now + seconds, woken))

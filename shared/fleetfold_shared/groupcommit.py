@@ -5,16 +5,15 @@ gathers; so the busier it is the more operations share a commit, and one alone w
 on the event loop's side and needs no locks: the thread sees one queue of finished batches, and answers each with
 one wake-up of the loop.
 
-A lease (`exclusive`) holds one transaction open over several awaits, for one caller. Leases and batches take turns,
+A `lease` holds one transaction open over several awaits, for one caller. Leases and batches take turns,
 a few leases to a batch.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -140,19 +139,8 @@ class GroupCommit(Generic[C]):
         self._submit(loop, function, future)
         return await see_through(future)
 
-    @contextlib.asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[Lease[C]]:
-        """A transaction of one's own: committed on a clean exit, rolled back on an exception or cancellation."""
-        lease = await self.lease()
-        try:
-            yield lease
-            if lease.open:
-                await lease.commit()
-        finally:
-            lease.roll_back()
-
     async def lease(self) -> Lease[C]:
-        """The same, to be ended by hand: `commit` or `roll_back` must follow, whatever happens.
+        """A transaction of one caller over several awaits: `commit` or `roll_back` must follow, whatever happens.
 
         All other operations wait meanwhile, so keep it short. `run` would wait for the lease it is called under,
         and raises instead.

@@ -239,4 +239,3 @@ async def test_a_frozen_child_costs_the_deadline_and_is_said_to_be_late(shared_f
     assert (found.code, found.json["partial"]) == (3, True)
     assert {node["node"]: node["status"] for node in found.json["nodes"]} == {"blog": "timeout", "shop": "ok"}
     assert {hit["node"] for hit in found.json["hits"]} == {"shop"}
-    assert 900 < found.json["took_ms"] < 2000

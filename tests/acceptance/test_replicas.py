@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,20 +14,18 @@ from support.fleet import Fleet, fleetfold, write_jsonl
 
 pytestmark = pytest.mark.alone
 
-TIMEOUT_S = 20.0
-IN_TIME_S = 10.0
-"""Far less than the deadline, which a search would wait for that had nobody to stand in."""
+TIMEOUT_S = 60.0
+"""No search may need it: one that had nobody to stand in would wait for it, and say so."""
 
 QUERIES = [f"a tent for {number} people" for number in range(12)]
 
 
-async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Searched]]:
-    """One after the other until `stop`; what each took, and its answer."""
-    found: list[tuple[float, Searched]] = []
+async def searches(client: Client, stop: asyncio.Event) -> list[Searched]:
+    """The answers of one after the other until `stop`."""
+    found = list[Searched]()
     while not stop.is_set():
-        started = time.monotonic()
-        answer = await client.search(QUERIES[len(found) % len(QUERIES)], limit=50, timeout_s=TIMEOUT_S, cache="off")
-        found.append((time.monotonic() - started, answer))
+        query = QUERIES[len(found) % len(QUERIES)]
+        found.append(await client.search(query, limit=50, timeout_s=TIMEOUT_S, cache="off"))
     return found
 
 
@@ -48,8 +45,8 @@ async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet
         answers = [one for found in await asyncio.gather(*searching) for one in found]
 
     assert {hit.node for answer in after for hit in answer.hits} == {"north", "south"} - {asked}
-    for took_s, answer in answers:
-        assert took_s < IN_TIME_S
+    for answer in answers:
+        assert "timeout" not in {report.status for report in answer.nodes}
         assert not answer.partial
         assert [(hit.id, hit.score) for hit in answer.hits] == [(hit.id, hit.score) for hit in whole[answer.query]]
 

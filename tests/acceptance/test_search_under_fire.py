@@ -6,7 +6,6 @@ All of them ask: a kept answer would not notice.
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -18,18 +17,15 @@ from support.wait import eventually
 
 pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
-TIMEOUT_S = 1.0
-LATE_S = 1.0
-"""How much over its deadline an answer may be, on a busy machine."""
+TIMEOUT_S, LONG_S = 1.0, 60.0
+"""The deadline of a search that is to miss somebody, and one that nobody may need."""
 
 
-async def searches(client: Client, stop: asyncio.Event) -> list[tuple[float, Searched]]:
-    """One search after the other until `stop`; what each took, and its answer."""
-    found: list[tuple[float, Searched]] = []
+async def searches(client: Client, stop: asyncio.Event) -> list[Searched]:
+    """The answers of one search after the other until `stop`."""
+    found = list[Searched]()
     while not stop.is_set():
-        started = time.monotonic()
-        answer = await client.search("a tent in a gale", cache="off", limit=12, timeout_s=TIMEOUT_S)
-        found.append((time.monotonic() - started, answer))
+        found.append(await client.search("a tent in a gale", cache="off", limit=12, timeout_s=LONG_S))
     return found
 
 
@@ -51,21 +47,20 @@ async def test_a_child_that_dies_costs_its_own_hits_and_nothing_else(shared_flee
         stop = asyncio.Event()
         searching = [asyncio.create_task(searches(client, stop)) for _ in range(2)]
         await shared_fleet.kill("blog")
-        missing = await client.search("a tent in a gale", cache="off", limit=12, timeout_s=TIMEOUT_S)
+        missing = await client.search("a tent in a gale", cache="off", limit=12, timeout_s=LONG_S)
         await shared_fleet.restart("blog")
-        back = await client.search("a tent in a gale", cache="off", limit=12, timeout_s=TIMEOUT_S)
+        back = await client.search("a tent in a gale", cache="off", limit=12, timeout_s=LONG_S)
         stop.set()
         answers = [one for found in await asyncio.gather(*searching) for one in found]
 
     assert (missing.partial, back.partial) == (True, False)
     assert hits_of(back, "blog") == hits_of(whole, "blog")
     assert len(answers) > 20
-    for took_s, answer in answers:
+    for answer in answers:
         statuses = {report.node: report.status for report in answer.nodes}
-        assert took_s < TIMEOUT_S + LATE_S
         assert statuses["shop"] == "ok"
         assert hits_of(answer, "shop") == hits_of(whole, "shop")
-        assert statuses["blog"] in {"ok", "unreachable", "timeout"}
+        assert statuses["blog"] in {"ok", "unreachable"}  # and no "timeout": it costs nobody the deadline
         assert answer.partial == (statuses["blog"] != "ok")
         assert bool(hits_of(answer, "blog")) == (statuses["blog"] == "ok")
 
@@ -74,12 +69,10 @@ async def test_a_child_that_hangs_costs_the_deadline_and_its_own_hits(shared_fle
     async with await shared_fleet.client() as client:
         whole = await client.search("a tent in a gale", cache="off", limit=12)
         shared_fleet.freeze("blog")
-        started = time.monotonic()
         together = await asyncio.gather(
             *(client.search("a tent in a gale", cache="off", limit=12, timeout_s=TIMEOUT_S) for _ in range(10))
         )
-        assert time.monotonic() - started < TIMEOUT_S + LATE_S
-        shared_fleet.thaw("blog")
+        shared_fleet.thaw("blog")  # they have all been answered while it hung
         for answer in together:
             assert {report.node: report.status for report in answer.nodes} == {"blog": "timeout", "shop": "ok"}
             assert hits_of(answer, "shop") == hits_of(whole, "shop")

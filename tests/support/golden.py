@@ -271,7 +271,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _sort, _counts, _facet, m.FacetValue("Fjell", 3), m.ValueCount(0.5, 1),
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
-            timeout_s=5.0, start_within_s=30.0, trace={"traceparent": "00-ab-cd-01"},
+            timeout_s=5.0, start_within_s=30.0,
             heartbeat_s=15.0, overall_s=60.0, retry=_retry, caller=_caller,
         ),
         _node_audited,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Block", "Shown", "anchors", "blocks", "links", "pages", "shape"]
+__all__ = ["ROOT", "Block", "Shown", "anchors", "blocks", "commands", "links", "mentions", "pages", "shape"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,6 +16,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _LINK = re.compile(r"\]\((?!\w+:)([^)\s]+)\)")
+_COMMAND = re.compile(r"(?:^(?: {4})?|\$\()(?:[A-Z_]+=\S+ )*(fleetfold [^\n)]*)", re.MULTILINE)
+_MENTION = re.compile(r"`(fleetfold [^`\n]+)`")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _VARYING = (
     (re.compile(r"^.*sent again.*\n", re.MULTILINE), ""),  # a slow machine only
@@ -61,6 +63,20 @@ def blocks(page: Path) -> Iterator[Block]:
     for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         verb, _, name = (found["mark"] or found["lone"] or "").partition(": ")
         yield Block(verb, name, found["language"] or "", found["text"] or "")
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines of `fleetfold` in the page's blocks, fenced or indented, as one would type them."""
+    text = page.read_text(encoding="utf-8")
+    typed = [shown.command for block in blocks(page) if block.language == "console" for shown in block.shown()]
+    fenced = [block.text for block in blocks(page) if block.language == "sh"]
+    indented = re.findall(r"^ {4}\S.*$", _BLOCK.sub("", text), re.MULTILINE)
+    return [line.strip() for part in (*typed, *fenced, *indented) for line in _COMMAND.findall(part)]
+
+
+def mentions(page: Path) -> list[str]:
+    """The commands that the page names within its sentences; they may be incomplete."""
+    return _MENTION.findall(_BLOCK.sub("", page.read_text(encoding="utf-8")))
 
 
 def links(page: Path) -> list[str]:

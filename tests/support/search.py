@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fleetfold_child.documents import Document
-from fleetfold_child.index.port import Entry, Query
+from fleetfold_child.index.port import Entry, Index, Query, Scored
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_shared.analysis import ANALYZER, query_terms, tokens
@@ -46,6 +46,11 @@ def document(identity: str, content: str = "", title: str = "", **metadata: Any)
 
 def entries(documents: Iterable[Document]) -> list[Entry]:
     return prepare(list(documents), WordBag())
+
+
+async def search(index: Index, asked: Query) -> list[Scored]:
+    """The hits of a query, without its facets."""
+    return (await index.find(asked)).hits
 
 
 def statistics_of(documents: Iterable[Document]) -> Statistics:

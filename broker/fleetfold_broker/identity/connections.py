@@ -11,6 +11,7 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.config import APP
 from fleetfold_broker.subscription import Incoming
+from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
@@ -38,8 +39,8 @@ class Connection(msgspec.Struct, frozen=True):
 class Connections:
     """Asks the servers, on a bus of the account SYS."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, clock: Clock | None = None) -> None:
+        self._bus, self._clock = bus, clock or SystemClock()
 
     async def of(self, name: str) -> list[Connection]:
         """All of `name`; an empty list when no server answers."""
@@ -73,7 +74,7 @@ class Connections:
     async def drop(self, name: str) -> int:
         """End all connections of `name`, which must be refused by now; how many there were."""
         dropped = await self._drop_once(name)
-        await asyncio.sleep(AGAIN_AFTER_S)
+        await self._clock.sleep(AGAIN_AFTER_S)
         return dropped + await self._drop_once(name)
 
     async def _drop_once(self, name: str) -> int:

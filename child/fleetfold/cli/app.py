@@ -18,10 +18,12 @@ from fleetfold.cli.audit import audit, node_audit, whoami
 from fleetfold.cli.cache import cache
 from fleetfold.cli.certs import certs
 from fleetfold.cli.child import child
+from fleetfold.cli.completion import install_completion
 from fleetfold.cli.config import config
 from fleetfold.cli.daemons import broker, master, up
 from fleetfold.cli.definitions import definitions
 from fleetfold.cli.demo import demo
+from fleetfold.cli.examples import add_examples
 from fleetfold.cli.exits import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
 from fleetfold.cli.jobs import jobs
 from fleetfold.cli.keys import keys
@@ -79,8 +81,10 @@ for title, commands in GROUPS.items():
         else:
             app.command(command, group=group, sort_key=place)
 app["run"].usage = "Usage: fleetfold run [OPTIONS] TARGET ACTION [key=value]..."
-for flag in ("--help", "--version"):
+app.command(install_completion, name="--install-completion")
+for flag in ("--help", "--version", "--install-completion"):
     app[flag].group = (group,)
+add_examples(app)
 
 
 def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
-from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Many, Option, Seconds
 from fleetfold.cli.terminal import Injected, Terminal
 from fleetfold.cli.views import ask as views
 from fleetfold.cli.views.text import clean
@@ -34,7 +34,7 @@ async def ask(
         str | None, Option(help="The model that writes the answer, of those the master offers; none: no model.")
     ] = None,
     by: Annotated[str | None, Option(help="The node that answers, if it answers questions itself.")] = None,
-    timeout: Annotated[float, Option(help="Seconds an answer may take.", show_default=True)] = 60.0,
+    timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:

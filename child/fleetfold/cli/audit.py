@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from fleetfold.cli.documents import line
 from fleetfold.cli.durations import duration_s
-from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.options import COMMON, Common, Duration, Flag, Option
 from fleetfold.cli.terminal import Injected, Terminal
 from fleetfold.cli.views import access as views
 from fleetfold_shared.errors import InvalidInput
@@ -44,7 +44,7 @@ async def audit(
     who: Annotated[str | None, Option(help="Only what this identity did.")] = None,
     what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None,
     outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None,
-    since: Annotated[str | None, Option(help="Only the last 90s, 15m, 1h, 7d.")] = None,
+    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None,
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
     follow: Annotated[bool, Flag(help="Stay, and print each new entry as it comes; one JSON document a line.")] = False,
     summary: Annotated[bool, Flag(help="Figures instead: who was let in, and what was refused and why.")] = False,

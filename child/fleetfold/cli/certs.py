@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fleetfold.cli.options import OUTPUT, Flag, Many, Option, Output
+from fleetfold.cli.options import OUTPUT, Days, Flag, Many, Output, StatePath
 from fleetfold.cli.terminal import Injected
 from fleetfold.state import state_directory
 
@@ -20,9 +20,9 @@ __all__ = ["certs"]
 
 def certs(
     *,
-    directory: Annotated[Path | None, Option(help="Where the files are; `tls` in the state directory.")] = None,
+    directory: Annotated[Path | None, StatePath("Where the files are.", "tls")] = None,
     host: Annotated[tuple[str, ...], Many(help="A name or an address of the broker, beside this machine's own.")] = (),
-    days: Annotated[int, Option(help="How long the certificates last.", show_default=True)] = 825,
+    days: Annotated[int, Days(help="How long the certificates last.")] = 825,
     client: Annotated[tuple[str, ...], Many(help="Also a certificate for who connects, by this name.")] = (),
     force: Annotated[bool, Flag(help="Replace certificates that are there. The CA stays.")] = False,
     output: Output = OUTPUT,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec.structs import asdict
 
-from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Flag, Many, Option
+from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Flag, Many, Option, StatePath
 from fleetfold.cli.readings import readings
 from fleetfold.cli.serving import running_child, settings, until_signalled
 from fleetfold.cli.sourceremarks import remarks
@@ -40,7 +40,10 @@ async def child(
     ] = (),
     alpha: Annotated[
         tuple[str, ...],
-        Many(help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0; 0.7."),
+        Many(
+            help="`products=0.5`: how words weigh against meaning in a collection, from 1 (words alone) to 0.",
+            show_default="0.7",
+        ),
     ] = (),
     replica: Annotated[
         tuple[str, ...],
@@ -73,13 +76,11 @@ async def child(
         bool, Flag(help="Refuse a file with a bad record as a whole; the documents are those of before.")
     ] = False,
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
-    data: Annotated[
-        Path | None, Option(help="Where it keeps its index; `children/NAME` in the state directory.")
-    ] = None,
-    type: Annotated[str | None, Option(help="What kind of application it is; app.")] = None,  # noqa: A002
+    data: Annotated[Path | None, StatePath("Where it keeps its index.", "children/NAME")] = None,
+    type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None,  # noqa: A002
     label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
-    weight: Annotated[float | None, Option(help="Its share where work is shared out; 1.")] = None,
-    concurrency: Annotated[int | None, Option(help="How many requests it serves at once; 16.")] = None,
+    weight: Annotated[float | None, Option(help="Its share where work is shared out.", show_default="1")] = None,
+    concurrency: Annotated[int | None, Option(help="How many requests it serves at once.", show_default="16")] = None,
     database: Annotated[
         tuple[str, ...],
         Many(

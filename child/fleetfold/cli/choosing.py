@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from fleetfold.cli.options import Flag, Option
+from fleetfold.cli.options import Flag, Option, Seconds
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Callback, RetryPolicy
 from fleetfold_shared.refusals import typed
@@ -49,7 +49,7 @@ class Pace:
 
     sequential: Annotated[bool, Flag(help="One node after another.")] = False
     batch: Annotated[str | None, Option(help="On so many at a time: `5`, or `25%`.")] = None
-    pause: Annotated[float, Option(help="Seconds between the end of a batch and the next.")] = 0.0
+    pause: Annotated[float, Seconds(help="How long to wait between the end of a batch and the next.")] = 0.0
     max_failures: Annotated[str | None, Option(help="Begin no more when over so many failed: `0`, or `10%`.")] = None
     dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and begin nothing.")] = False
 
@@ -66,12 +66,12 @@ class Pace:
 class Times:
     """How long, how often, and who is told."""
 
-    timeout: Annotated[float, Option(help="Seconds one try may take on a node.", show_default=True)] = 60.0
-    start_within: Annotated[float | None, Option(help="Seconds after which it is not begun any more.")] = None
-    heartbeat: Annotated[float | None, Option(help="Seconds between two words of progress.")] = None
-    overall: Annotated[float | None, Option(help="Seconds all tries on a node may take; else as --timeout.")] = None
+    timeout: Annotated[float, Seconds(help="How long one try may take on a node.")] = 60.0
+    start_within: Annotated[float | None, Seconds(help="After how long it is not begun any more.")] = None
+    heartbeat: Annotated[float | None, Seconds(help="How long it may be silent between two words of progress.")] = None
+    overall: Annotated[float | None, Seconds(help="How long all tries on a node may take; else as --timeout.")] = None
     attempts: Annotated[int | None, Option(help="How often it is tried on a node.")] = None
-    backoff: Annotated[float | None, Option(help="Seconds before the second try; then twice as long each time.")] = None
+    backoff: Annotated[float | None, Seconds(help="The pause before the second try; it doubles.")] = None
     callback: Annotated[
         str | None, Option(help="Who is told of the end: a type of event of your own, or a webhook's URL.")
     ] = None

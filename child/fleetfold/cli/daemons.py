@@ -25,6 +25,7 @@ from fleetfold.cli.options import (
     Many,
     Option,
     Output,
+    StatePath,
 )
 from fleetfold.cli.serving import (
     guarded,
@@ -50,22 +51,26 @@ __all__ = ["broker", "master", "up"]
 
 log = structlog.get_logger(__name__)
 
-Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one, 4222 is usual.")]
+Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one.", show_default="4222")]
 Own = Annotated[
     tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
 ]
 Database = Annotated[
     str | None,
-    Option(help="The URL of its database, which several masters may share; `master.db` in its data directory."),
+    Option(
+        help="The URL of its database, which several masters may share.", show_default="master.db in its data directory"
+    ),
 ]
-Host = Annotated[str | None, Option(help="The address the broker listens on; 127.0.0.1.")]
+Host = Annotated[str | None, Option(help="The address the broker listens on.", show_default="127.0.0.1")]
 
 
 async def up(
     *,
     host: Host = None,
     port: Port = None,
-    data: Annotated[Path | None, Option(help="Where all of it keeps its data; the state directory.")] = None,
+    data: Annotated[
+        Path | None, Option(help="Where all of it keeps its data.", show_default="the state directory")
+    ] = None,
     collection: Own = (),
     access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
@@ -104,7 +109,7 @@ async def broker(
     *,
     host: Host = None,
     port: Port = None,
-    store: Annotated[Path | None, Option(help="Where it keeps its streams; `broker` in the state directory.")] = None,
+    store: Annotated[Path | None, StatePath("Where it keeps its streams.", "broker")] = None,
     access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
@@ -131,7 +136,7 @@ async def broker(
 
 async def master(
     *,
-    data: Annotated[Path | None, Option(help="Where it keeps its database; `master` in the state directory.")] = None,
+    data: Annotated[Path | None, StatePath("Where it keeps its database.", "master")] = None,
     database: Database = None,
     collection: Own = (),
     access: Access = ACCESS,

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold.cli.durations import duration_s
-from fleetfold.cli.options import COMMON, Common, Option
+from fleetfold.cli.options import COMMON, Common, Duration, Option, Seconds
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import jobs as views
 from fleetfold.cli.watching import watch
@@ -28,7 +28,7 @@ async def listing(
     state: Annotated[JobState | None, Option(help="Only those in this state.")] = None,
     action: Annotated[str | None, Option(help="Only those of this action.")] = None,
     caller: Annotated[str | None, Option(help="Only those of this caller.")] = None,
-    since: Annotated[str | None, Option(help="Only those begun since: 90s, 15m, 1h, 7d ago.")] = None,
+    since: Annotated[str | None, Duration(help="Only those begun within this time")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
@@ -52,7 +52,7 @@ async def follow(
     id: Id,  # noqa: A002
     /,
     *,
-    timeout: Annotated[float | None, Option(help="Seconds to wait for its end; without it, until then.")] = None,
+    timeout: Annotated[float | None, Seconds(help="How long to wait for its end; else until then.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold.cli.durations import duration_s
-from fleetfold.cli.options import COMMON, OUTPUT, Common, Flag, Option, Output
+from fleetfold.cli.options import COMMON, OUTPUT, Common, Duration, Flag, Option, Output, StatePath
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import listed
 from fleetfold.cli.views import access as views
@@ -37,7 +37,7 @@ async def create(
     nodes: Annotated[str | None, Option(help="Only these nodes: `shop,blog-*`.")] = None,
     actions: Annotated[str | None, Option(help="Only these actions.")] = None,
     collections: Annotated[str | None, Option(help="Only these collections.")] = None,
-    expires: Annotated[str | None, Option(help="How long it is good: 90s, 15m, 1h, 30d; for ever without.")] = None,
+    expires: Annotated[str | None, Duration(help="How long it is good, else for ever")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
@@ -71,7 +71,7 @@ async def rotate(
     /,
     *,
     overlap: Annotated[
-        str | None, Option(help="How long the old one is still good: 90s, 15m, 1h, 7d. An API key ends at once.")
+        str | None, Duration(help="How long an old signing key is still good (an API key ends at once)")
     ] = None,
     common: Common = COMMON,
     terminal: Injected,
@@ -102,7 +102,7 @@ async def revoke(key: Key, /, *, common: Common = COMMON, terminal: Injected) ->
 @keys.command
 def broker(
     *,
-    keys: Annotated[Path | None, Option(help="Where the fleet's secrets are; `keys` in the state directory.")] = None,
+    keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None,
     output_file: Annotated[Path | None, Option(name="--output", help="Write it there instead.")] = None,
     output: Output = OUTPUT,
     terminal: Injected,
@@ -130,7 +130,7 @@ def broker(
 @keys.command
 def webhook(
     *,
-    keys: Annotated[Path | None, Option(help="Where the fleet's secrets are; `keys` in the state directory.")] = None,
+    keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None,
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> None:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from fleetfold.cli.durations import duration_s
 from fleetfold.cli.exits import FAILED, OK, PARTLY
-from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.options import COMMON, Common, Duration, Flag, Option
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import letters as views
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
@@ -40,7 +40,7 @@ class Filters:
     action: Annotated[str | None, Option(help="Only those of this action.")] = None
     job: Annotated[str | None, Option(help="Only those of this job.")] = None
     tx: Annotated[str | None, Option(help="Only those of this transaction.")] = None
-    since: Annotated[str | None, Option(help="Only those of the last `90s`, `15m`, `1h` or `7d`.")] = None
+    since: Annotated[str | None, Duration(help="Only those within this time")] = None
 
     def given(self) -> dict[str, Any]:
         """As `Client.letters` takes them."""

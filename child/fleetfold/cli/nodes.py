@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from fleetfold.cli.durations import duration_s
 from fleetfold.cli.exits import FAILED, OK, PARTLY
-from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
+from fleetfold.cli.options import COMMON, Common, Duration, Flag, Many, Option, Seconds
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import labels, listed
 from fleetfold.cli.views import nodes as views
@@ -54,7 +54,7 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 @nodes.command
 async def ping(
     *names: Annotated[str, Parameter(help="Nodes' names; all of them without.")],
-    timeout: Annotated[float, Option(help="Seconds to wait for each.", show_default=True)] = 1.0,
+    timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -126,7 +126,7 @@ async def invite(
     name: Name,
     /,
     *,
-    expires: Annotated[str, Option(help="How long the token is good: 90s, 15m, 1h, 7d.", show_default=True)] = "1h",
+    expires: Annotated[str, Duration(help="How long the token is good")] = "1h",
     uses: Annotated[int, Option(help="How often it may be used.", show_default=True)] = 1,
     only: Annotated[
         str | None, Option(help="What the node is granted: search, actions, events, api; all of it without.")

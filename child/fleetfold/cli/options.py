@@ -14,7 +14,7 @@ from fleetfold_shared.config import LogFormat, LogLevel
 
 __all__ = [
     "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "Access", "BrokerAccess", "Common",
-    "Connection", "Daemon", "Flag", "Many", "Option", "Output",
+    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "Option", "Output", "Seconds", "StatePath",
 ]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
@@ -23,6 +23,26 @@ Flag: Callable[..., Parameter] = partial(Parameter, negative=(), show_default=Fa
 """A switch without a `--no-` twin."""
 Many: Callable[..., Parameter] = partial(Parameter, negative=(), show_default=False)
 """An option that may be given several times."""
+
+
+def _in(unit: str) -> Callable[[float | None], str | None]:
+    return lambda value: None if value is None else f"{value:g} {unit}"
+
+
+Seconds: Callable[..., Parameter] = partial(Parameter, metavar="SECONDS", show_default=_in("s"))
+"""A number of seconds."""
+Days: Callable[..., Parameter] = partial(Parameter, metavar="DAYS", show_default=_in("days"))
+"""A number of days."""
+
+
+def StatePath(help: str, folder: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it)
+    """A folder, which is `folder` in the state directory when nothing else is said."""
+    return Parameter(help=help, show_default=f"{folder} in the state directory")
+
+
+def Duration(help: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it)
+    """A time with its unit, as `duration_s` reads it."""
+    return Parameter(metavar="DURATION", show_default=lambda value: value, help=f"{help}, such as 90s, 15m, 1h or 7d.")
 
 
 @Parameter(name="*", group="Common options")
@@ -66,8 +86,12 @@ class Daemon:
     config: Annotated[
         Path | None, Option(env_var="FLEETFOLD_CONFIG", show_env_var=True, help="A TOML file of settings.")
     ] = None
-    log_level: Annotated[LogLevel | None, Option(help="The least serious that is said on stderr; info.")] = None
-    log_format: Annotated[LogFormat | None, Option(help="auto: console on a terminal, else JSON.")] = None
+    log_level: Annotated[
+        LogLevel | None, Option(help="The least serious that is said on stderr.", show_default="info")
+    ] = None
+    log_format: Annotated[
+        LogFormat | None, Option(help="auto: console on a terminal, else JSON.", show_default="auto")
+    ] = None
 
 
 @Parameter(name="*", group="Security options")
@@ -75,7 +99,7 @@ class Daemon:
 class Access:
     """Who may connect to a fleet that is run here."""
 
-    keys: Annotated[Path | None, Option(help="Where the fleet's secrets are; `keys` in the state directory.")] = None
+    keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None
     insecure: Annotated[
         bool, Flag(help="No identities: whoever connects may do everything. For development alone.")
     ] = False

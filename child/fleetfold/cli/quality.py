@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from fleetfold.cli.durations import duration_s
-from fleetfold.cli.options import COMMON, Common, Many, Option
+from fleetfold.cli.options import COMMON, Common, Duration, Many, Option, Seconds
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import quality as views
 from fleetfold_shared.errors import InvalidInput
@@ -62,8 +62,8 @@ async def report(
     node: Annotated[tuple[str, ...], Many(help="Only this node; may be given several times.")] = (),
     collection: Annotated[tuple[str, ...], Many(help="Only this collection; may be given several times.")] = (),
     limit: Annotated[int, Option(help="How many of the latest judged queries to ask.", show_default=True)] = 200,
-    since: Annotated[str, Option(help="Clicks and empty answers of the last 7d, 30d.", show_default=True)] = "30d",
-    timeout: Annotated[float, Option(help="Seconds until the figures are due.", show_default=True)] = 60,
+    since: Annotated[str, Duration(help="Clicks and empty answers within this time")] = "30d",
+    timeout: Annotated[float, Seconds(help="When the figures are due.")] = 60,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:

@@ -102,6 +102,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
     ("audit --summary", "figures", (AccessStats,)),
     ("whoami", "an identity", (Identity,)),
     ("version", "`version`: text", ()),
+    ("--install-completion", "`shell`: which; `file`: where its script was written", ()),
     (
         "up, broker, master, child",
         "a line when it is ready: `ready`: the command; `url`, `pid`, `insecure`, and what it runs",
@@ -145,8 +146,10 @@ def commands() -> str:
     """Every command with its options, as `--help` has them."""
     given, sys.argv = sys.argv, ["fleetfold"]  # cyclopts reads the program's name there, whoever runs it
     try:
+        made = f"{app.generate_docs().strip()}\n"
         # the usage of `run` is our own, and is put behind the command's name
-        return f"{app.generate_docs().strip()}\n".replace("\nfleetfold run run ", "\nfleetfold run ")
+        made = made.replace("\nfleetfold run run ", "\nfleetfold run ")
+        return made.replace("#fleetfold-install", "#fleetfold---install")  # an anchor keeps its heading's hyphens
     finally:
         sys.argv = given
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold.cli.exits import FAILED, OK
-from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Option, Seconds
 from fleetfold.cli.schedulefile import read
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import schedules as views
@@ -109,7 +109,7 @@ async def coming(
     /,
     *,
     cron: Annotated[str | None, Option(help="Minute, hour, day of the month, month, day of the week.")] = None,
-    every: Annotated[int | None, Option(help="Every so many seconds.")] = None,
+    every: Annotated[int | None, Seconds(help="How long from one time to the next.")] = None,
     timezone: Annotated[str, Option(help="Whose clock: an IANA name.", show_default=True)] = "UTC",
     count: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 10,
     common: Common = COMMON,

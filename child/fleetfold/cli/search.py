@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from fleetfold.cli.exits import OK, PARTLY
 from fleetfold.cli.nextpage import next_page
-from fleetfold.cli.options import COMMON, Common, Flag, Many, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Many, Option, Seconds
 from fleetfold.cli.sortkeys import parse_sort
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.views import search as views
@@ -32,7 +32,7 @@ async def search(
         str | None,
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
-    timeout: Annotated[float, Option(help="Seconds a node may take.", show_default=True)] = 2.0,
+    timeout: Annotated[float, Seconds(help="How long a node may take.")] = 2.0,
     highlight: Annotated[
         bool | None, Option(help="Mark the matched terms: bold on a terminal, where it is the default, else `**`.")
     ] = None,

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from fleetfold.cli.callbacks import callback as read_callback
 from fleetfold.cli.documents import line
 from fleetfold.cli.exits import OK
-from fleetfold.cli.options import COMMON, Common, Flag, Option
+from fleetfold.cli.options import COMMON, Common, Flag, Option, Seconds
 from fleetfold.cli.outcomes import of_transaction
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.transactionname import of_definition, of_file
@@ -37,10 +37,10 @@ async def run(
     file: File,
     /,
     *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
-    timeout: Annotated[float, Option(help="Seconds to wait; the transaction goes on.", show_default=True)] = 300.0,
+    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0,
     detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
     id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
-    within: Annotated[float | None, Option(help="Roll it back if it has not ended after so many seconds.")] = None,
+    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None,
     dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
     callback: Annotated[
         str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
@@ -158,7 +158,7 @@ async def follow(
     id: Id,  # noqa: A002
     /,
     *,
-    timeout: Annotated[float, Option(help="Seconds to wait for its end.", show_default=True)] = 300.0,
+    timeout: Annotated[float, Seconds(help="How long to wait for its end.")] = 300.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:

@@ -24,7 +24,6 @@ __all__ = [
     "Order",
     "cancel_order",
     "create_order",
-    "order_records",
     "order_status",
     "pack_order",
     "prepare_orders",
@@ -114,11 +113,6 @@ async def prepare_orders(db: Database) -> None:
         "json_extract(value, '$.status'), json_extract(value, '$.created') FROM json_each(?)",
         (json.dumps(records("orders")),),
     )
-
-
-async def order_records(db: Database) -> list[dict[str, Any]]:
-    """Every order as a record for the collection `orders`: a node that starts makes its index equal to these."""
-    return await db.execute("SELECT * FROM orders ORDER BY id")
 
 
 async def _order(db: Database, order_id: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,9 +60,6 @@ class CandidateIndex:
                 if column not in there:
                     await table.handle.create_index(column, config=config)
         return cls(table)
-
-    async def search(self, query: Query) -> list[Scored]:
-        return (await self.find(replace(query, facets=()))).hits
 
     async def find(self, query: Query) -> Found:
         """The facets are over the candidates alone."""

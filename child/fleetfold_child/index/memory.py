@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,6 @@ class MemoryIndex:
 
     def __init__(self, segments: Sequence[Segment] = ()) -> None:
         self._segments = tuple(_compacted(segments))
-
-    async def search(self, query: Query) -> list[Scored]:
-        return (await self.find(replace(query, facets=()))).hits
 
     async def find(self, query: Query) -> Found:
         segments = self._segments

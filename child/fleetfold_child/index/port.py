@@ -105,9 +105,6 @@ class Index(Protocol):
     def exact(self) -> bool:
         """Whether every document is scored, so that the top k is that of one index."""
 
-    async def search(self, query: Query) -> list[Scored]:
-        """The hits alone, whatever the query counts."""
-
     async def find(self, query: Query) -> Found:
         """The top k with a positive score, by the query's keys, then best first, ties by id; of those behind `after`,
         if it is given.

@@ -23,11 +23,6 @@ class Plan(NamedTuple):
     pause_s: float = 0.0
     most_bad: int | None = None
 
-    @property
-    def at_once(self) -> bool:
-        """Whether all begin together."""
-        return self.batch >= self.total
-
 
 class Standing(NamedTuple):
     """How far it is: `begun` of the targets, `ended` of those, `bad` of these not `ok`. `resume_at` is when the pause

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import structlog
 
@@ -82,11 +82,6 @@ class Presence:
     def response_ms(self, node: str) -> float | None:
         """Exponential moving average of its answers (alpha 0.3), `None` before the first."""
         return self._response_ms.get(node)
-
-    def mean_response_ms(self, nodes: Iterable[str]) -> float | None:
-        """The mean of the nodes' averages."""
-        known = [ms for node in nodes if (ms := self._response_ms.get(node)) is not None]
-        return sum(known) / len(known) if known else None
 
     def _patience_s(self, node: str) -> float:
         return MISSED_HEARTBEATS * max(self.heartbeat_s, *self._intervals.get(node, ()), 0.0)

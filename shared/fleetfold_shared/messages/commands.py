@@ -45,7 +45,6 @@ class Command(Message, frozen=True, kw_only=True):
     compensates: str | None = None
     timeout_s: float | None = None
     start_within_s: float | None = None
-    trace: dict[str, str] = {}
     heartbeat_s: float | None = None
     overall_s: float | None = None
     retry: RetryPolicy | None = None

@@ -129,7 +129,7 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     """`ask.search` and `call.<node>.search`: all that a node needs to score exactly as one index would.
 
     `vector` is little-endian float32, unit length; absent when the query has none. The answer goes to
-    `gather.<request>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
+    `gather.<asker>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
     unless `same_alpha`. With `after` only what is behind that place.
 
     A node of another analyzer or embedder is given the `query` itself: it ranks `k` candidates in its own way, and the
@@ -176,7 +176,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
-    """`gather.<request>.<node>`: a node's top k. `exact` is false where an index chose candidates; `partial` when some
+    """`gather.<asker>.<node>`: a node's top k. `exact` is false where an index chose candidates; `partial` when some
     of the collections were not searched in time.
 
     `more` when the node has hits behind the last of these; `explain` has the collections that were searched, if that

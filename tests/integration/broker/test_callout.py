@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable
 
 import msgspec
 import nkeys
@@ -18,6 +17,7 @@ from fleetfold_broker import link as supervised
 from fleetfold_broker.identity import Grant, Presented
 from fleetfold_broker.identity.callout import SUBJECT, NotAdmitted
 from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.wire import Wire
 from fleetfold_shared.errors import Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
@@ -35,10 +35,19 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
 
 
-def _clock() -> Callable[[], float]:
-    """Seconds since now."""
-    started = time.monotonic()
-    return lambda: time.monotonic() - started
+@pytest.fixture
+def pinged(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the server has pinged somebody who is not let in yet, as it does after two seconds."""
+    event, original = asyncio.Event(), Wire.readline
+
+    async def readline(self: Wire) -> bytes:
+        line = await original(self)
+        if line.startswith(b"PING"):
+            event.set()
+        return line
+
+    monkeypatch.setattr(Wire, "readline", readline)
+    return event
 
 
 async def test_who_connects_is_shown_as_it_is_and_becomes_what_it_is_granted(guarded: Guarded) -> None:
@@ -107,10 +116,8 @@ async def test_without_a_master_those_inside_go_on_and_those_outside_are_told_in
     shop, master = await guarded.connect("shop"), await guarded.master()
     heard = await listen(master, "fleet.hb.*")
     await callout.stop()
-    passed = _clock()
     with pytest.raises(Unavailable, match=NOBODY_CHECKS) as told:
         await guarded.connect("blog", first_answer_s=0.5)
-    assert 0.4 < passed() < 2
     assert "\n" not in told.value.message
     await shop.publish("fleet.hb.shop", NodeList())
     await eventually(lambda: len(heard) == 1)
@@ -143,15 +150,15 @@ async def test_a_broker_that_was_away_for_long_is_not_waited_for_longer_when_it_
     assert (await coming).link.is_up
 
 
-async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(guarded: Guarded) -> None:
+async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(
+    guarded: Guarded, pinged: asyncio.Event
+) -> None:
     async def admit(presented: Presented) -> Grant:
-        await asyncio.sleep(PINGED_S)
+        await pinged.wait()
         return await anyone(presented)
 
     await guarded.callout(admit)
-    passed = _clock()
-    assert (await guarded.connect("shop", first_answer_s=10.0)).link.is_up
-    assert PINGED_S < passed() < PINGED_S + 2
+    assert (await guarded.connect("shop", first_answer_s=30.0)).link.is_up
 
 
 async def test_a_late_refusal_is_a_refusal_and_the_link_goes_on(
@@ -181,10 +188,8 @@ async def test_a_defect_in_the_master_refuses_at_once_and_it_goes_on_answering(g
         return await anyone(presented)
 
     await guarded.callout(admit)
-    passed = _clock()
-    with capture_logs() as logs, pytest.raises(Unauthenticated):
+    with capture_logs() as logs, pytest.raises(Unauthenticated):  # refused: one that nobody answers is `Unavailable`
         await guarded.connect("shop")
-    assert passed() < 2
     assert {entry["event"] for entry in logs if entry["log_level"] == "error"} == {"callout.broke"}
     assert (await guarded.connect("blog")).link.is_up
 
@@ -316,11 +321,10 @@ async def test_a_broker_stops_at_once_though_some_wait_to_be_let_in(guarded: Gua
         return await _connections(guarded) == 10
 
     await eventually(all_have_come)
-    passed = _clock()
     await guarded.broker.stop()
-    assert passed() < 3
     for told in await asyncio.gather(*waiting, return_exceptions=True):
         assert isinstance(told, Unavailable)
+        assert "nobody checks" not in told.message  # so it was the stop that ended it, not its time
 
 
 async def _connections(guarded: Guarded) -> int:

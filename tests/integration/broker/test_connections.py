@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,11 +10,11 @@ from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity import Grant, Presented
 from fleetfold_broker.identity.callout import NotAdmitted
-from fleetfold_broker.identity.connections import Connections
+from fleetfold_broker.identity.connections import AGAIN_AFTER_S, Connections
+from fleetfold_shared.clock import ManualClock
 from support.guarded import Guarded, Shows, anyone
 from support.wait import eventually
 
-DROPPED_S = 0.1
 """Within this a revoked identity is out."""
 
 
@@ -44,8 +43,22 @@ async def door(guarded: Guarded) -> _Door:
 
 
 @pytest.fixture
-async def connections(guarded: Guarded) -> Connections:
-    return Connections(await guarded.system())
+def clock() -> ManualClock:
+    """Stands still between the two rounds of a drop, until the test turns it."""
+    return ManualClock()
+
+
+async def dropped_by(connections: Connections, clock: ManualClock, name: str) -> int:
+    """Both rounds of a drop."""
+    dropping = asyncio.create_task(connections.drop(name))
+    await eventually(lambda: clock.sleepers == 1)
+    clock.advance(AGAIN_AFTER_S)
+    return await dropping
+
+
+@pytest.fixture
+async def connections(guarded: Guarded, clock: ManualClock) -> Connections:
+    return Connections(await guarded.system(), clock)
 
 
 def _ups(buses: list[Bus]) -> list[bool]:
@@ -63,24 +76,26 @@ async def test_the_connections_of_a_name_are_found_with_the_address_they_come_fr
     assert await connections.of("nobody") == []
 
 
-async def test_a_name_is_dropped_at_once_and_no_other(guarded: Guarded, door: _Door, connections: Connections) -> None:
+async def test_a_name_is_dropped_at_once_and_no_other(
+    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
+) -> None:
     dropped = [await guarded.connect("shop") for _ in range(3)]
     others = [await guarded.connect("shop-2"), await guarded.connect("blog"), await guarded.master()]
     gone = [asyncio.Event() for _ in dropped]
     for bus, event in zip(dropped, gone, strict=True):
         bus.link.on_down(event.set)
     door.revoked.add("shop")
-    started = time.monotonic()
     dropping = asyncio.create_task(connections.drop("shop"))
-    await asyncio.gather(*(event.wait() for event in gone))
-    assert time.monotonic() - started < DROPPED_S
+    await asyncio.gather(*(event.wait() for event in gone))  # by the first round: the second waits for the clock
+    await eventually(lambda: clock.sleepers == 1)
+    clock.advance(AGAIN_AFTER_S)
     assert await dropping == 3
     assert (_ups(dropped), _ups(others)) == ([False] * 3, [True] * 3)
     assert [bus.link.reconnects for bus in others] == [0] * 3
 
 
 async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
-    guarded: Guarded, connections: Connections
+    guarded: Guarded, connections: Connections, clock: ManualClock
 ) -> None:
     entered, release, revoked = asyncio.Event(), asyncio.Event(), False
 
@@ -96,27 +111,30 @@ async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
     await entered.wait()
     revoked = True
     dropping = asyncio.create_task(connections.drop("shop"))
-    await asyncio.sleep(DROPPED_S)  # past the first round
+    await eventually(lambda: clock.sleepers == 1)  # past the first round
     release.set()
     shop = await coming
+    clock.advance(AGAIN_AFTER_S)
     assert await dropping == 1
     await eventually(lambda: not shop.link.is_up)
 
 
 async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
-    guarded: Guarded, door: _Door, connections: Connections
+    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
 ) -> None:
     shows = Shows("a token")
     shop = await guarded.bus("shop", credential=shows)
     door.revoked.add("shop")
-    await connections.drop("shop")
+    await dropped_by(connections, clock, "shop")
     await eventually(lambda: shows.refusals > 1)
     door.revoked.clear()
     await eventually(lambda: shop.link.is_up)
     assert shop.link.reconnects == 1
 
 
-async def test_dropping_nobody_drops_nobody(guarded: Guarded, door: _Door, connections: Connections) -> None:
+async def test_dropping_nobody_drops_nobody(
+    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
+) -> None:
     shop = await guarded.connect("shop")
-    assert await connections.drop("nobody") == 0
+    assert await dropped_by(connections, clock, "nobody") == 0
     assert shop.link.is_up

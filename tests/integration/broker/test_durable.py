@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from fleetfold_broker import deliveries, topology
+from fleetfold_broker import bus, deliveries, topology
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.deliveries import Deliveries
 from fleetfold_broker.embedded import EmbeddedBroker
@@ -350,15 +350,13 @@ async def test_a_publisher_waits_for_the_stream_and_says_when_it_gives_up(master
 
 
 async def test_a_publisher_keeps_its_own_timeout_when_the_broker_hangs(
-    master: Bus, streams: Topology, connect: Connect
+    master: Bus, streams: Topology, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await jetstream(master, f"STREAM.DELETE.{COMMANDS}")
     await listen(await connect("deaf"), "fleet.cmd.>")  # takes what is published and never answers
-    loop = asyncio.get_running_loop()
-    started = loop.time()
+    monkeypatch.setattr(bus, "STORED_WITHIN_S", 3600.0)  # a try of that length would not end in this test
     with pytest.raises(Unavailable, match=r"could not be stored within 0\.1 s"):
         await _send(master, timeout_s=0.1)
-    assert loop.time() - started < 4
 
 
 async def test_what_is_published_during_kill_9_is_stored_once(

@@ -77,10 +77,10 @@ async def test_the_steps_of_a_stage_run_in_parallel(trio: Fleet) -> None:
         StepSpec(name=name, node=node, action="doze", params={"seconds": 0.4}, stage=0)
         for name, node in (("a", "shop"), ("b", "blog"), ("c", "crm"))
     ]
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    assert (await trio.client.transact(meeting)).state == "committed"
-    assert loop.time() - started < 1.1
+    view = await trio.client.transact(meeting)
+    assert view.state == "committed"
+    told = [entry.what for entry in view.timeline if entry.step is not None]
+    assert told.index("done") >= 3, told  # all three were sent before one was done
 
 
 async def test_a_step_that_is_timed_out_is_undone_with_the_others(trio: Fleet) -> None:

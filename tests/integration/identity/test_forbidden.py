@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -226,11 +225,8 @@ async def _streams(master: Bus) -> set[str]:
     return set((await jetstream(master, "STREAM.NAMES"))["streams"])
 
 
-async def test_revoking_it_takes_a_second(two: Fleet, shop: Intruder) -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+async def test_revoking_it_ends_its_connection_and_lets_it_in_no_more(two: Fleet, shop: Intruder) -> None:
     await two.client.revoke_node("shop")
     await eventually(lambda: shop.client.is_closed)
-    assert loop.time() - began < 1.0 + 0.5  # the call itself drops a second time after half a second
     with pytest.raises((NatsError, AuthorizationError), match="Authorization"):
         await Intruder.connect(two.broker.url, "shop", credentials(two.place / "shop")["access"])

@@ -6,11 +6,12 @@ import asyncio
 import contextvars
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from fleetfold_shared.groupcommit import GroupCommit
+from fleetfold_shared.groupcommit import GroupCommit, Lease
 
 Writer = GroupCommit[sqlite3.Connection]
 
@@ -39,6 +40,18 @@ def insert(number: int) -> Callable[[sqlite3.Connection], int]:
 
 async def numbers(writer: Writer) -> list[int]:
     return await writer.run(lambda c: [n for (n,) in c.execute("SELECT n FROM number ORDER BY n")])
+
+
+@asynccontextmanager
+async def transaction(writer: Writer) -> AsyncIterator[Lease[sqlite3.Connection]]:
+    """A lease that ends in every case."""
+    lease = await writer.lease()
+    try:
+        yield lease
+        if lease.open:
+            await lease.commit()
+    finally:
+        lease.roll_back()
 
 
 def commits(connection: sqlite3.Connection) -> int:
@@ -87,7 +100,7 @@ async def test_a_database_that_cannot_be_opened_is_an_error_for_all_and_no_hang(
 
 
 async def test_a_lease_is_one_transaction_over_several_awaits(writer: Writer) -> None:
-    async with writer.exclusive() as lease:
+    async with transaction(writer) as lease:
         await lease.run(insert(1))
         other = asyncio.create_task(numbers(writer), context=contextvars.Context())
         await asyncio.sleep(0)
@@ -98,7 +111,7 @@ async def test_a_lease_is_one_transaction_over_several_awaits(writer: Writer) ->
 
 async def test_a_lease_left_by_an_exception_leaves_nothing(writer: Writer) -> None:
     async def leave() -> None:
-        async with writer.exclusive() as lease:
+        async with transaction(writer) as lease:
             await lease.run(insert(1))
             raise KeyError
 
@@ -109,7 +122,7 @@ async def test_a_lease_left_by_an_exception_leaves_nothing(writer: Writer) -> No
 
 async def test_a_lease_that_is_cancelled_anywhere_is_rolled_back_and_released(writer: Writer) -> None:
     async def hold() -> None:
-        async with writer.exclusive() as lease:
+        async with transaction(writer) as lease:
             await lease.run(insert(1))
             await asyncio.sleep(3600)
 
@@ -123,7 +136,7 @@ async def test_a_lease_that_is_cancelled_anywhere_is_rolled_back_and_released(wr
 
 
 async def test_waiting_for_oneself_is_an_error_and_no_deadlock(writer: Writer) -> None:
-    async with writer.exclusive() as lease:
+    async with transaction(writer) as lease:
         with pytest.raises(RuntimeError, match="wait for itself"):
             await writer.run(insert(1))
         with pytest.raises(RuntimeError, match="wait for itself"):
@@ -140,7 +153,7 @@ async def test_leases_and_batches_take_turns(writer: Writer) -> None:
     done: list[str] = []
 
     async def lease(n: int) -> None:
-        async with writer.exclusive() as lease:
+        async with transaction(writer) as lease:
             await lease.run(insert(n))
         done.append("lease")
 

@@ -1,24 +1,20 @@
 """Near-duplicates among real products: variants that are made of them stay apart, listings come together.
 
-`FLEETFOLD_TEST_DATA` names a folder that holds a collection `esci_us` in the form that `bench/retrieval.py` reads.
-The bounds are those of docs/explanation/duplicates.md.
+The bounds are those of docs/explanation/duplicates.md; the products are the collection `esci_us` of `support.realdata`.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from fleetfold_child.documents import Document, from_record
+from fleetfold_child.documents import Document
 from fleetfold_child.index.marks import marked
 from fleetfold_master.search.duplicates import Candidate
 from fleetfold_master.search.likeness import Likeness
@@ -26,8 +22,10 @@ from fleetfold_shared.analysis import tokens
 from fleetfold_shared.embedding import load_embedder
 from fleetfold_shared.messages import Hit, Marks, Parts, ScoredDocument
 from fleetfold_shared.scoring import idf
+from support.effort import effort
+from support.realdata import real_documents
 
-SAMPLE = 500
+SAMPLE = effort(500)
 COLOURS = ["black", "white", "red", "green", "blue", "pink"]
 SIZES = ["small", "medium", "large", "queen", "king", "twin"]
 
@@ -37,13 +35,10 @@ Change = Callable[[str], str | None]
 @cache
 def products() -> tuple[list[Document], Counter[str], int]:
     """A sample of the products, in how many of all a term is, and how many there are."""
-    file = Path(os.environ.get("FLEETFOLD_TEST_DATA", "")) / "esci_us" / "docs.jsonl"
-    if not file.is_file():
-        pytest.skip("FLEETFOLD_TEST_DATA names no folder with esci_us: near-duplicates are not tried on real products")
-    everything = [from_record(msgspec.json.decode(line)) for line in file.read_bytes().splitlines()]
+    everything = real_documents("esci_us")
     dfs = Counter(term for one in everything for term in set(tokens(one.text)))
     long = [one for one in everything if len(one.title.split()) >= 4]
-    return random.Random(1).sample(long, SAMPLE), dfs, len(everything)
+    return random.Random(1).sample(long, min(SAMPLE, len(long))), dfs, len(everything)
 
 
 def candidates(documents: Sequence[Document]) -> Iterator[Candidate]:

@@ -1,26 +1,25 @@
 """A fleet in which half of the documents lie on a node of another embedder, against one index of all of them.
 
-`FLEETFOLD_TEST_DATA` names a folder of collections in the form that `bench/retrieval.py` reads. The bounds are those of
-docs/how-to/search.md. The other embedder is a bad one (random directions): a real one chooses better.
+The figures are those of docs/how-to/search.md, the texts those of `support.realdata`. The other embedder is a bad one
+(random directions): a real one chooses better.
 """
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from fleetfold_child.documents import Document, from_record
+from fleetfold_child.documents import Document
 from fleetfold_shared.embedding import Embedder, load_embedder
 from fleetfold_shared.messages import Searched
+from support.effort import effort
 from support.paging import Shelves
+from support.realdata import real_documents, real_queries
 from support.search import WordBag, document
 
-QUERIES = 25
-DOCUMENTS = 600
+QUERIES = effort(100)
+DOCUMENTS = effort(600)
 
 
 async def fleet(documents: list[Document], ours: Embedder, theirs: Embedder) -> Shelves:
@@ -66,12 +65,8 @@ async def test_generated_texts_rank_nearly_as_in_one_index() -> None:
 
 @pytest.mark.parametrize("name", ["stackfaq", "scifact", "esci_us", "banking77"])
 async def test_real_texts_rank_nearly_as_in_one_index(name: str) -> None:
-    folder = Path(os.environ.get("FLEETFOLD_TEST_DATA", "")) / name
-    if not (folder / "docs.jsonl").is_file():
-        pytest.skip(f"FLEETFOLD_TEST_DATA names no folder with {name}: strangers are not tried on real texts")
     chance = random.Random(1)
-    documents = [from_record(msgspec.json.decode(line)) for line in (folder / "docs.jsonl").read_bytes().splitlines()]
+    documents, queries = real_documents(name), real_queries(name)
     documents = chance.sample(documents, min(len(documents), DOCUMENTS))
-    lines = (folder / "queries.jsonl").read_bytes().splitlines()
-    queries = [msgspec.json.decode(line)["text"] for line in chance.sample(lines, QUERIES)]
+    queries = chance.sample(queries, min(len(queries), QUERIES))
     assert await recall(documents, queries, load_embedder(), WordBag()) >= 0.95

@@ -34,9 +34,9 @@ async def found(collection: Collection, text: str) -> list[str]:
 async def search_ms(collection: Collection) -> float:
     took = []
     for number in range(60):
-        started = time.perf_counter()
+        started = time.process_time()  # CPU time of all threads: whatever else runs on the machine
         await collection.search(ask(f"word{number} common", collection._statistics))
-        took.append((time.perf_counter() - started) * 1000)
+        took.append((time.process_time() - started) * 1000)
     return statistics.median(took)
 
 

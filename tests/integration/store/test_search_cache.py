@@ -87,6 +87,9 @@ async def test_clearing_leaves_nothing(store: Store) -> None:
     assert (len(table), len(await reopened(store, clock))) == (0, 0)
 
 
+ASKED_MS = 9000.0
+
+
 class Nodes:
     """Answers in the place of a fleet, and counts how often it is asked."""
 
@@ -97,7 +100,7 @@ class Nodes:
     async def __call__(self) -> tuple[str | None, Searched]:
         self.asked += 1
         given = {"nodes": [NodeReport("shop", "ok")], "partial": False, **self.said}
-        return "k", Searched(query="tent", hits=[], total=0, took_ms=9.0, **given)  # type: ignore[arg-type]
+        return "k", Searched(query="tent", hits=[], total=0, took_ms=ASKED_MS, **given)  # type: ignore[arg-type]
 
 
 def wanted(**search: object) -> Wanted:
@@ -113,7 +116,7 @@ async def test_the_first_question_is_asked_and_the_next_is_answered_after_a_rest
         await cache.close()
         assert found[1].cached
     assert found[0].cached
-    assert found[0].took_ms < 1000
+    assert found[0].took_ms != ASKED_MS  # that was the first time
     assert nodes.asked == 1
 
 

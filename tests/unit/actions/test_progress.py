@@ -10,6 +10,7 @@ import pytest
 
 from fleetfold_child.context import Context
 from fleetfold_child.progress import APART_S, Reporter, Reports
+from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
 from support.wait import eventually
@@ -20,7 +21,6 @@ class Masters:
 
     def __init__(self) -> None:
         self.heard: list[ProgressReport] = []
-        self.at: list[float] = []
         self.away = False
         self.tries = 0
 
@@ -29,7 +29,6 @@ class Masters:
         if self.away:
             raise Unavailable("the broker is away")
         self.heard.append(report)
-        self.at.append(time.monotonic())
 
 
 def context(reporter: Reporter) -> Context:
@@ -55,20 +54,16 @@ async def test_the_latest_word_is_told_and_not_every_one() -> None:
 
 
 async def test_there_are_never_more_than_four_in_a_second() -> None:
-    masters = Masters()
-    reports = Reports(masters.hear)
-    reporters = [reports.of(name) for name in ("a", "b")]
-    contexts = [context(each) for each in reporters]
-    until = time.monotonic() + 1.2
-    while time.monotonic() < until:
-        for number, ctx in enumerate(contexts):
-            ctx.progress(number)
-        await asyncio.sleep(0.002)
-    await reporters[0].close()
-    times = [at for at, report in zip(masters.at, masters.heard, strict=True) if report.id == "a"]
-    assert len(times) >= 3
-    for begin in times:
-        assert sum(begin <= at < begin + 1 for at in times) <= 4
+    masters, clock = Masters(), ManualClock()
+    reports = Reports(masters.hear, clock)
+    contexts = [context(reports.of(name)) for name in ("a", "b")]
+    for rounds in range(1, 4):
+        for ctx in contexts * 50:
+            ctx.progress(rounds)
+        await eventually(lambda: clock.sleepers == 1)  # nothing more is said before the clock is turned
+        assert [report.id for report in masters.heard] == ["a", "b"] * rounds
+        clock.advance(APART_S)
+    assert APART_S >= 1 / 4
     await reports.stop()
 
 

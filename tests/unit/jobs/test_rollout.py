@@ -88,7 +88,7 @@ def test_a_run_in_words() -> None:
     plan = plan_of(Run(id="r", action="x", batch="20%", pause_s=5.0, max_failures="10%"), 11)
     assert plan == Plan(11, 3, 5.0, 2)
     assert plan_of(Run(id="r", action="x", sequential=True), 4) == Plan(4, 1)
-    assert plan_of(Run(id="r", action="x"), 4).at_once
+    assert plan_of(Run(id="r", action="x"), 4) == Plan(4, 4)
 
 
 @pytest.mark.parametrize(

@@ -126,11 +126,3 @@ def test_the_response_time_is_a_moving_average_of_alpha_0_3(presence: Presence) 
     assert presence.response_ms("shop") == pytest.approx(13.0)
     presence.answered("shop", 3.0)
     assert presence.response_ms("shop") == pytest.approx(10.0)
-
-
-def test_the_mean_is_over_the_nodes_that_have_answered(presence: Presence) -> None:
-    assert presence.mean_response_ms(["shop", "blog"]) is None
-    presence.answered("shop", 10.0)
-    presence.answered("blog", 30.0)
-    presence.answered("crm", 1000.0)
-    assert presence.mean_response_ms(["shop", "blog", "silent"]) == pytest.approx(20.0)

@@ -20,7 +20,7 @@ from fleetfold_child.index.port import Query, Scored
 from fleetfold_child.index.scores import best
 from fleetfold_child.index.segment import Segment
 from fleetfold_shared.messages.criteria import Filter, Sort
-from support.search import document, entries, query, statistics_of
+from support.search import document, entries, query, search, statistics_of
 
 WORDS = [f"word{i}" for i in range(120)]
 SIZE = 2400  # more than a sample of the best is worth
@@ -81,7 +81,7 @@ async def test_the_top_k_is_that_of_scoring_each_document(
     asked = query(text, STATISTICS, k, alpha=alpha, threshold=threshold, filter=given)
     assert asked.vector is not None
     asked = replace(asked, vector=asked.vector * np.float32(length))
-    assert await index_of(segments).search(asked) == naive(segments, asked)
+    assert await search(index_of(segments), asked) == naive(segments, asked)
 
 
 async def test_few_cosines_are_computed_where_terms_say_enough(
@@ -96,7 +96,7 @@ async def test_few_cosines_are_computed_where_terms_say_enough(
         return dense(segment, asked, rows)
 
     monkeypatch.setattr(Segment, "dense", counted)
-    await index_of(segments).search(query("word40 word41", STATISTICS, 10))
+    await search(index_of(segments), query("word40 word41", STATISTICS, 10))
     assert 0 < computed < SIZE / 4
 
 
@@ -105,4 +105,4 @@ async def test_a_search_whose_time_is_over_stops(segments: tuple[Segment, ...], 
     asked = replace(query("word1 word2", STATISTICS), until=time.perf_counter() - 1.0, **more)
     with pytest.raises(TimeoutError):
         await index_of(segments).find(asked)
-    assert await index_of(segments).search(replace(asked, until=math.inf))
+    assert await search(index_of(segments), replace(asked, until=math.inf))

@@ -17,7 +17,7 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.fieldvalues import plain
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.sorting import arranged
-from support.search import document, entries, query, reference_scores, statistics_of
+from support.search import document, entries, query, reference_scores, search, statistics_of
 
 PRICES = [1, 2, 2.5, 10, "1", "on request", True, False, None, ["a", "b"], {"x": 1}]
 WORDS = [f"word{i}" for i in range(30)]
@@ -74,7 +74,7 @@ async def test_at_a_threshold_facets_and_hits_are_of_the_same_documents() -> Non
     """Scores so close to it that float32 cannot tell."""
     documents = corpus(300, 2)
     index, statistics = await index_of(documents), statistics_of(documents)
-    every = await index.search(query("word1 word2", statistics, 300))
+    every = await search(index, query("word1 word2", statistics, 300))
     scores = [one.score for one in every]
     for threshold in (scores[0], math.nextafter(scores[0], 2), scores[10], math.nextafter(scores[10], 2)):
         [tally] = (await index.find(query("word1 word2", statistics, threshold=threshold, facets=["id"]))).facets
@@ -95,13 +95,13 @@ async def test_the_top_k_by_any_keys_is_the_references(sorts: list[Sort], k: int
     documents = corpus(120, 3)
     given = Filter(field="specs.weight", op="gte", value=2) if filtered else None
     index, statistics = await index_of(documents), statistics_of(documents)
-    ranked = await index.search(query("word1 word2", statistics, 120, filter=given))
+    ranked = await search(index, query("word1 word2", statistics, 120, filter=given))
 
     def values(one: Scored) -> list[Scalar]:
         return [one.score if sort.field == "_score" else plain(read(one.document, sort.field)) for sort in sorts]
 
     wanted = [one.document.id for one in arranged(ranked, sorts, values)][:k]
-    found = await index.search(query("word1 word2", statistics, k, sort=sorts, filter=given))
+    found = await search(index, query("word1 word2", statistics, k, sort=sorts, filter=given))
     assert [one.document.id for one in found] == wanted
 
 
@@ -110,15 +110,15 @@ async def test_documents_of_one_score_and_key_come_in_the_order_of_their_ids() -
     index = MemoryIndex()
     for start in (30, 10, 20, 0):
         await index.apply(entries(twins[start : start + 10]), ())
-    found = await index.search(query("word1", statistics_of(twins), 5, sort=[Sort("price")]))
+    found = await search(index, query("word1", statistics_of(twins), 5, sort=[Sort("price")]))
     assert [one.document.id for one in found] == [f"t{i:02}" for i in range(5)]
 
 
 async def test_a_sorted_hit_has_its_values_and_scores_what_it_scores_unsorted() -> None:
     documents = corpus(80, 4)
     index, statistics = await index_of(documents), statistics_of(documents)
-    plainly = {one.document.id: one.score for one in await index.search(query("word1", statistics, 80))}
+    plainly = {one.document.id: one.score for one in await search(index, query("word1", statistics, 80))}
     sorts = [Sort("specs.weight", "desc"), Sort("_score")]
-    for one in await index.search(query("word1", statistics, 20, sort=sorts)):
+    for one in await search(index, query("word1", statistics, 20, sort=sorts)):
         assert one.score == plainly[one.document.id]
         assert one.sort == (one.document.metadata["specs"]["weight"], one.score)

@@ -11,7 +11,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.statistics import MergedCorpus
-from support.search import document, entries, query, reference_scores, statistics_of
+from support.search import document, entries, query, reference_scores, search, statistics_of
 
 WORDS = ["red", "blue", "shoe", "hat", "wine", "cheese", "bank", "card", "東京"]
 contents = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
@@ -34,7 +34,7 @@ def test_the_top_k_is_the_references_whatever_came_and_went(
             for one in gone:
                 there.pop(one, None)
             await index.apply(entries(new), gone)
-        found = await index.search(query(text, statistics_of(there.values()), k))
+        found = await search(index, query(text, statistics_of(there.values()), k))
         assert await index.ids() == there.keys()
         assert await index.documents(there) == there
         return [(one.document.id, one.score) for one in found]
@@ -64,9 +64,9 @@ async def test_nodes_that_are_merged_are_one_index_to_the_last_bit() -> None:
         await node.apply(entries(share), ())
     for text in ("word1 word2", "word3 word4 word5 word6", "word7 " * 5, "the of"):
         asked = query(text, merged, 10)
-        fold = [found for node in nodes for found in await node.search(asked)]
+        fold = [found for node in nodes for found in await search(node, asked)]
         fold.sort(key=lambda found: (-found.score, found.document.id))
-        assert fold[:10] == await one.search(query(text, statistics_of(documents), 10))
+        assert fold[:10] == await search(one, query(text, statistics_of(documents), 10))
 
 
 async def test_equal_documents_get_equal_scores_wherever_they_lie() -> None:
@@ -75,7 +75,7 @@ async def test_equal_documents_get_equal_scores_wherever_they_lie() -> None:
     index = MemoryIndex()
     for start in range(0, 500, 50):
         await index.apply(entries([*documents[start : start + 50], *twins[start // 50 : start // 50 + 1]]), ())
-    found = await index.search(query("word1 word2", statistics_of([*documents, *twins]), 200))
+    found = await search(index, query("word1 word2", statistics_of([*documents, *twins]), 200))
     scores = [(one.document.id, one.score) for one in found if one.document.id.startswith("twin")]
     assert len({score for _, score in scores}) == 1
     assert [one for one, _ in scores] == sorted(one for one, _ in scores)
@@ -86,14 +86,15 @@ async def test_a_filter_and_a_threshold_keep_the_best_that_pass() -> None:
     index = MemoryIndex()
     await index.apply(entries(documents), ())
     cheap = {one.id for one in documents if one.metadata["price"] < 5}
-    found = await index.search(
+    found = await search(
+        index,
         query(
             "word1 word2 word3",
             statistics_of(documents),
             5,
             filter=Filter(field="price", op="lt", value=5),
             threshold=0.05,
-        )
+        ),
     )
     expected = [(i, s) for i, s in reference_scores("word1 word2 word3", documents).items() if i in cheap and s >= 0.05]
     assert [one.document.id for one in found] == [one for one, _ in expected[:5]]
@@ -111,9 +112,9 @@ async def test_searches_go_on_while_the_index_is_written() -> None:
 
     writing = asyncio.create_task(write())
     while not done.is_set():
-        found = await index.search(query("word1 word2", statistics, 10))
+        found = await search(index, query("word1 word2", statistics, 10))
         assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
         await asyncio.sleep(0)
     await writing
-    found = await index.search(query("word1 word2", statistics, 10))
+    found = await search(index, query("word1 word2", statistics, 10))
     assert [one.document.id for one in found] == list(reference_scores("word1 word2", documents))[:10]

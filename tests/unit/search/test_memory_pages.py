@@ -10,7 +10,7 @@ from fleetfold_child.documents import Document
 from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.port import After, Scored
 from fleetfold_shared.messages.criteria import Filter
-from support.search import document, entries, query, statistics_of
+from support.search import document, entries, query, search, statistics_of
 
 TEXT = "word1 word2 word3"
 
@@ -33,10 +33,10 @@ async def test_the_pages_together_are_the_long_list(size: int, given: Filter | N
     chance.shuffle(documents)
     for start in range(0, len(documents), 80):
         await index.apply(entries(documents[start : start + 80]), ())
-    whole = await index.search(query(TEXT, statistics, 1000, filter=given))
+    whole = await search(index, query(TEXT, statistics, 1000, filter=given))
     pages: list[Scored] = []
     after = None
-    while page := await index.search(query(TEXT, statistics, size, filter=given, after=after)):
+    while page := await search(index, query(TEXT, statistics, size, filter=given, after=after)):
         assert len(page) == min(size, len(whole) - len(pages))
         pages += page
         after = After(page[-1].score, page[-1].document.id)
@@ -49,6 +49,6 @@ async def test_of_equal_scores_those_behind_the_place_are_left(tie: str | None, 
     documents = [document(one, "red shoe") for one in "abc"]
     index, statistics = MemoryIndex(), statistics_of(documents)
     await index.apply(entries(documents), ())
-    [best, *_] = await index.search(query("red", statistics))
-    found = await index.search(query("red", statistics, after=After(best.score, tie)))
+    [best, *_] = await search(index, query("red", statistics))
+    found = await search(index, query("red", statistics, after=After(best.score, tie)))
     assert len(found) == left

@@ -1,0 +1,97 @@
+"""One example of each command, as its `--help` and the reference show it."""
+
+from __future__ import annotations
+
+import inspect
+
+from cyclopts import App
+
+__all__ = ["EXAMPLES", "add_examples", "commands"]
+
+EXAMPLES = {
+    "demo": "fleetfold demo --exit",
+    "up": "fleetfold up --port 4222",
+    "broker": "fleetfold broker --host 0.0.0.0 --tls",
+    "master": "fleetfold master --database postgresql://db/fleet",
+    "child": "fleetfold child --name shop --collection products=products.jsonl --actions shop:ACTIONS",
+    "nodes list": "fleetfold nodes list --where 'type=shop and documents>0'",
+    "nodes show": "fleetfold nodes show shop",
+    "nodes ping": "fleetfold nodes ping shop blog --timeout 2",
+    "nodes stats": "fleetfold nodes stats",
+    "nodes update": "fleetfold nodes update shop --state maintenance",
+    "nodes remove": "fleetfold nodes remove shop",
+    "nodes invite": "fleetfold nodes invite shop --expires 15m",
+    "nodes approve": "fleetfold nodes approve shop",
+    "nodes revoke": "fleetfold nodes revoke shop",
+    "search": 'fleetfold search "a dry tent" --node shop --limit 5',
+    "ask": 'fleetfold ask "why does my stove fail in the cold?"',
+    "judge": 'fleetfold judge "a dry tent" shop/products/TNT-204 3',
+    "quality": "fleetfold quality --since 7d",
+    "quality click": 'fleetfold quality click "a dry tent" shop/products/TNT-204 1',
+    "quality forget": 'fleetfold quality forget "a dry tent"',
+    "cache stats": "fleetfold cache stats",
+    "cache popular": "fleetfold cache popular --limit 10",
+    "cache warm": "fleetfold cache warm --limit 10",
+    "cache clear": "fleetfold cache clear",
+    "run": "fleetfold run shop reserve_stock sku=TNT-204 quantity=2",
+    "jobs list": "fleetfold jobs list --state running --since 1h",
+    "jobs show": "fleetfold jobs show reserve-4711",
+    "jobs follow": "fleetfold jobs follow reserve-4711 --timeout 60",
+    "jobs cancel": "fleetfold jobs cancel reserve-4711",
+    "tx run": "fleetfold tx run order.toml --id order-4711",
+    "tx list": "fleetfold tx list --state parked",
+    "tx show": "fleetfold tx show order-4711",
+    "tx cancel": 'fleetfold tx cancel order-4711 --why "ordered twice"',
+    "tx retry": 'fleetfold tx retry order-4711 --why "the disk is empty again"',
+    "tx skip": 'fleetfold tx skip order-4711 charge --why "refunded by hand"',
+    "tx resolve": 'fleetfold tx resolve order-4711 rolled_back --why "all set right"',
+    "tx follow": "fleetfold tx follow order-4711",
+    "definitions put": "fleetfold definitions put order.yaml",
+    "definitions list": "fleetfold definitions list",
+    "definitions show": "fleetfold definitions show order@1",
+    "definitions remove": "fleetfold definitions remove order",
+    "schedules list": "fleetfold schedules list",
+    "schedules show": "fleetfold schedules show nightly --firings 5",
+    "schedules put": "fleetfold schedules put nightly.toml",
+    "schedules remove": "fleetfold schedules remove nightly",
+    "schedules pause": "fleetfold schedules pause nightly",
+    "schedules resume": "fleetfold schedules resume nightly",
+    "schedules fire": "fleetfold schedules fire nightly",
+    "schedules next": 'fleetfold schedules next --cron "30 3 * * *" --timezone Europe/Berlin',
+    "letters list": "fleetfold letters list --node shop --since 1d",
+    "letters show": "fleetfold letters show 3f2a9c0d11e8b745",
+    "letters retry": "fleetfold letters retry --all --reason expired",
+    "letters drop": "fleetfold letters drop 3f2a9c0d11e8b745",
+    "masters list": "fleetfold masters list",
+    "keys create": "fleetfold keys create billing --role publisher --nodes shop --expires 30d",
+    "keys list": "fleetfold keys list --revoked",
+    "keys rotate": "fleetfold keys rotate billing",
+    "keys revoke": "fleetfold keys revoke billing",
+    "keys broker": "fleetfold keys broker --output auth.conf",
+    "keys webhook": "fleetfold keys webhook",
+    "certs": "fleetfold certs --host fold.example.com --days 365",
+    "config check": "fleetfold config check --config fleet.toml",
+    "audit": "fleetfold audit --node shop --since 1h",
+    "whoami": "fleetfold whoami",
+    "version": "fleetfold version",
+    "--install-completion": "fleetfold --install-completion --shell bash",
+}
+
+
+def commands(app: App, path: tuple[str, ...] = ()) -> dict[str, App]:
+    """Every command that does something, by the words behind `fleetfold`."""
+    found: dict[str, App] = {}
+    for name in app:
+        command = app[name]
+        if command.default_command is not None and name not in {*app.help_flags, *app.version_flags}:
+            found[" ".join((*path, name))] = command
+        if not name.startswith("-"):
+            found |= commands(command, (*path, name))
+    return found
+
+
+def add_examples(app: App) -> None:
+    """Put its example behind what each command's help says."""
+    for name, command in commands(app).items():
+        if name in EXAMPLES:
+            command.help = f"{inspect.cleandoc(command.help)}\n\nExample: `{EXAMPLES[name]}`"
