@@ -15,7 +15,7 @@ from support.fleet import Fleet, fleetfold, write_jsonl
 pytestmark = pytest.mark.alone
 
 TIMEOUT_S = 60.0
-"""No search may need it: one that had nobody to stand in would wait for it, and say so."""
+"""No search may need half of it: one that had nobody to stand in would wait for all of it."""
 
 QUERIES = [f"a tent for {number} people" for number in range(12)]
 
@@ -46,7 +46,7 @@ async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet
 
     assert {hit.node for answer in after for hit in answer.hits} == {"north", "south"} - {asked}
     for answer in answers:
-        assert "timeout" not in {report.status for report in answer.nodes}
+        assert answer.took_ms < TIMEOUT_S * 1000 / 2
         assert not answer.partial
         assert [(hit.id, hit.score) for hit in answer.hits] == [(hit.id, hit.score) for hit in whole[answer.query]]
 

@@ -25,8 +25,6 @@ from support.guarded import Guarded, Shows, anyone, member
 from support.wait import eventually
 
 NOBODY_CHECKS = "is there, but nobody checks credentials: is a master running"
-PINGED_S = 2.5
-"""By then the server has sent a ping of its own to whoever is not let in yet."""
 
 
 @pytest.fixture(autouse=True)
@@ -162,21 +160,21 @@ async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(
 
 
 async def test_a_late_refusal_is_a_refusal_and_the_link_goes_on(
-    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+    guarded: Guarded, pinged: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised, "PATIENCE_FIRST_S", 10.0)
+    monkeypatch.setattr(supervised, "PATIENCE_FIRST_S", 30.0)
 
     async def admit(presented: Presented) -> Grant:
         if presented.token == "good":
             return await anyone(presented)
-        await asyncio.sleep(PINGED_S)
+        await pinged.wait()
         raise NotAdmitted("unknown")
 
     await guarded.callout(admit)
     shows = Shows("bad", "good")
-    coming = asyncio.create_task(guarded.bus("shop", credential=shows, patient=True, answer_s=10.0))
+    coming = asyncio.create_task(guarded.bus("shop", credential=shows, patient=True, answer_s=30.0))
     with pytest.raises(Unauthenticated, match="refuses the credentials"):
-        await guarded.bus("blog", credential=Shows("bad"), first_answer_s=10.0)
+        await guarded.bus("blog", credential=Shows("bad"), first_answer_s=30.0)
     assert (await coming).link.is_up
     assert (shows.shown, shows.refusals) == (["bad", "good"], 1)
 
