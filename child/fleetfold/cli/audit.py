@@ -74,7 +74,7 @@ async def node_audit(
     data: Annotated[
         Path | None, Option(help="Read this data folder of a node instead, which may be stopped: no fleet is asked.")
     ] = None,
-    since: Annotated[str | None, Option(help="Only the last 90s, 15m, 1h, 7d.")] = None,
+    since: Annotated[str | None, Duration(help="Only what arrived within this time")] = None,
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
     common: Common = COMMON,
     terminal: Injected,

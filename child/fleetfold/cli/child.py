@@ -50,7 +50,7 @@ async def child(
         Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
     ] = (),
     id: Annotated[  # noqa: A002 (the setting's name)
-        tuple[str, ...], Many(help="`products=sku`: the field that holds a record's id; id.")
+        tuple[str, ...], Many(help="`products=sku`: the field that holds a record's id.", show_default="id")
     ] = (),
     title: Annotated[
         tuple[str, ...], Many(help="`products=headline`: the field that holds the title; the usual names without it.")
@@ -64,7 +64,8 @@ async def child(
         Many(help="`products=price:number`: a field's type: text, number, integer, boolean or date."),
     ] = (),
     format: Annotated[  # noqa: A002 (the setting's name)
-        tuple[str, ...], Many(help="`products=html`: what texts are written in: html, markdown, text; else auto.")
+        tuple[str, ...],
+        Many(help="`products=html`: what texts are written in: html, markdown, text or auto.", show_default="auto"),
     ] = (),
     separator: Annotated[
         tuple[str, ...], Many(help="`products=;`: what stands between the values of a CSV file; found without it.")

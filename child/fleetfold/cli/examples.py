@@ -72,6 +72,7 @@ EXAMPLES = {
     "certs": "fleetfold certs --host fold.example.com --days 365",
     "config check": "fleetfold config check --config fleet.toml",
     "audit": "fleetfold audit --node shop --since 1h",
+    "node-audit": "fleetfold node-audit shop --since 1h",
     "whoami": "fleetfold whoami",
     "version": "fleetfold version",
     "--install-completion": "fleetfold --install-completion --shell bash",
