@@ -138,7 +138,7 @@ async def test_a_node_that_is_away_cannot_tell(shop: Fleet) -> None:
     await shop.stop_child("shop")
     with pytest.raises(Unavailable, match="shop does not answer; `fleetfold node-audit --data DIR` reads its folder"):
         await shop.client.node_audit("shop")
-    with pytest.raises(NotFound, match="there is no node 'nobody'"):
+    with pytest.raises(NotFound, match="there is no 'nobody' in the fleet"):
         await shop.client.node_audit("nobody")
 
 
