@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from fleetfold_broker.secretfile import replace
 from fleetfold_child.sources import Records, open_source
 
 __all__ = ["Source", "SourceLog", "records"]
@@ -43,9 +44,7 @@ class SourceLog:
         looks = _looks(source)
         if looks is not None:
             self._seen[collection] = looks
-            draft = self._file.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(self._seen))
-            draft.replace(self._file)
+            replace(self._file, msgspec.json.encode(self._seen))
 
 
 def _looks(source: Source) -> list[Any] | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from fleetfold_broker.secretfile import private_file
+from fleetfold_child.disk import disk_error
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.groupcommit import GroupCommit, Lease
 from fleetfold_shared.vacuum import make_incremental
@@ -38,6 +40,7 @@ def open_writer(path: Path, *, busy_timeout_s: float = 5.0) -> Writer:
     def connect() -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
+            private_file(path)
             connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
             make_incremental(connection)
             connection.execute("PRAGMA journal_mode=WAL")
@@ -46,7 +49,11 @@ def open_writer(path: Path, *, busy_timeout_s: float = 5.0) -> Writer:
         except sqlite3.DatabaseError as error:
             if connection is not None:
                 connection.close()
-            raise Conflict(f"{path.name}: cannot be used as the node's database ({error}); move it away") from error
+            raise disk_error(error, path) or Conflict(
+                f"{path.name}: cannot be used as the node's database ({error}); move it away"
+            ) from error
+        except OSError as error:
+            raise disk_error(error, path) or error from None
         return connection
 
     return GroupCommit(connect, begin=lambda connection: connection.execute("BEGIN IMMEDIATE"), name="ledger")

@@ -47,7 +47,8 @@ class Ledger:
     `elsewhere`: actions may take effect in databases of the application's too.
     """
 
-    def __init__(self, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+    def __init__(self, path: Path, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+        self.path = path
         self.database = NodeDatabase(writer)
         self._writer = writer
         self._incarnation = incarnation
@@ -75,7 +76,7 @@ class Ledger:
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, incarnation or new_id(), clock or SystemClock(), suspects)
+        return cls(path, writer, incarnation or new_id(), clock or SystemClock(), suspects)
 
     async def close(self) -> None:
         """Finish what was submitted. What is still running is left to be run again, with no crash counted."""

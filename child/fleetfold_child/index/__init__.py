@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fleetfold_child.datalock import DataLock
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.collection import Collection
 from fleetfold_child.index.ingest import IndexReport
-from fleetfold_child.index.lock import DataLock
 
 __all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]
