@@ -7,17 +7,21 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from fleetfold.extras import require
 from fleetfold.sources import Source, SourceLog, records
 from fleetfold_child.builtin import no_source
-from fleetfold_child.index import Collection
 from fleetfold_shared.declaredkeys import declared_keys
-from fleetfold_shared.embedding import load_embedder
+from fleetfold_shared.embedders import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.scoring import check_alpha
+
+if TYPE_CHECKING:  # LanceDB, NumPy and an embedder are behind it: a child without collections loads none of them
+    from fleetfold_child.index import Collection
 
 __all__ = ["Holdings"]
 
@@ -54,6 +58,11 @@ class Holdings:
             raise Conflict(f"collection: {name!r} is declared twice", field="collection")
         self._declared[name] = _Declared(source, list(keys), alpha, replica)
 
+    def require(self, embedder: str) -> None:
+        """`ModuleNotFoundError` when there are collections, and not the packages that keep them."""
+        if self._declared:
+            require("child", besides=() if embedder == DEFAULT_EMBEDDER else ("wordllama",))
+
     async def open(
         self,
         data: Path,
@@ -63,7 +72,15 @@ class Holdings:
         incarnation: str,
         on_change: Callable[[object], None],
     ) -> None:
-        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change."""
+        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change.
+
+        What a search needs is imported here, and only if there is something to search.
+        """
+        if not self._declared:
+            return
+        from fleetfold_child.index import Collection
+        from fleetfold_shared.embedding import load_embedder
+
         model = await asyncio.to_thread(load_embedder, embedder)
         for name, declared in self._declared.items():
             collection = await Collection.open(

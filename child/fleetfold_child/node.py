@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import Collection as Several
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -21,7 +22,6 @@ from fleetfold_child.actions import Actions
 from fleetfold_child.answerer import Answerer
 from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
-from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.patience import patiently
 from fleetfold_child.progress import Reports
@@ -41,6 +41,9 @@ from fleetfold_shared.messages import (
     ProgressReport,
 )  # fmt: skip
 from fleetfold_shared.waves import waves
+
+if TYPE_CHECKING:  # NumPy is behind it
+    from fleetfold_child.index import Collection
 
 __all__ = ["Node"]
 
