@@ -1,4 +1,7 @@
-"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere."""
+"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere.
+
+Tracebacks never show local variables: these hold documents and credentials.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,15 @@ from structlog.typing import Processor
 
 from fleetfold_shared.config import LogFormat, LogLevel
 
-__all__ = ["configure"]
+__all__ = ["configure", "configure_library", "is_configured_by_program"]
+
+
+class _LibraryLog(structlog.PrintLoggerFactory):
+    """Marks a configuration as the library's own, which a program may replace."""
 
 
 def configure(level: LogLevel, format: LogFormat = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
-    """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`.
-
-    Tracebacks are plain and never show local variables: these hold documents and credentials.
-    """
+    """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`."""
     stream = stream or sys.stderr
     renderer = _renderer(format, stream)
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -29,6 +33,21 @@ def configure(level: LogLevel, format: LogFormat = "auto", stream: TextIO | None
         cache_logger_on_first_use=True,
     )
     _configure_libraries(max(threshold, logging.WARNING), renderer, stream)
+
+
+def configure_library() -> None:
+    """For a program that only imports fleetfold: warnings on stderr, unless it has set up structlog itself."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[*_shared(), *_renderer("auto", sys.stderr)],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=_LibraryLog(sys.stderr),
+        )
+
+
+def is_configured_by_program() -> bool:
+    """Whether the program has set up structlog itself."""
+    return structlog.is_configured() and not isinstance(structlog.get_config()["logger_factory"], _LibraryLog)
 
 
 def _shared() -> list[Processor]:

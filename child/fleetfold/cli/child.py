@@ -10,10 +10,12 @@ from typing import Annotated
 from msgspec.structs import asdict
 
 from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Many, Option
-from fleetfold.cli.serving import running_child, settings, until_signalled
+from fleetfold.cli.serving import private, running_child, settings
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import by_name, collections, labels, pair
-from fleetfold.state import find_url
+from fleetfold.eventloop import until_signalled
+from fleetfold.standalone import up_line
+from fleetfold.state import find_url, state_directory
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.refusals import typed
@@ -66,11 +68,11 @@ async def child(
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
     terminal: Injected,
-) -> None:
+) -> int:
     """A child: one application's documents and actions.
 
-    Stays up until SIGINT or SIGTERM. Options come before what the config file says of the same child. Modules of
-    actions are looked for in the current folder first.
+    Waits for its broker and for a master, and stays up until SIGINT or SIGTERM. Options come before what the config
+    file says of the same child. Modules of actions are looked for in the current folder first.
     """
     config = settings(daemon, connection, terminal)
     given = {
@@ -81,7 +83,8 @@ async def child(
     }  # fmt: skip
     chosen = _over(_configured(config, name), given)
     url = find_url(connection.url or config.url)
-    with until_signalled():
+    private(Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name)
+    with until_signalled() as told:
         async with running_child(chosen, url, config, join=_token(join, join_file)) as node:
             ready = {
                 "ready": "child",
@@ -90,9 +93,11 @@ async def child(
                 "pid": os.getpid(),
                 "documents": node.documents,
             }
-            terminal.ready(connection, ready, _ready(node.name, node.documents, shown(url)))
+            terminal.ready(connection, ready, up_line(node.name, node.documents, shown(url)))
             reason = await node.wait()
+    if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
+    return told.exit_code
 
 
 def _configured(config: Config, name: str | None) -> ChildConfig:
@@ -148,8 +153,3 @@ def _alphas(words: tuple[str, ...]) -> dict[str, float]:
         found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
         check_alpha(found[collection], f"alpha of {collection}")
     return found
-
-
-def _ready(name: str, documents: Mapping[str, int], url: str) -> str:
-    counts = [f"{count:,} documents in {collection}" for collection, count in documents.items()]
-    return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"
