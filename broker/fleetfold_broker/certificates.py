@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from filelock import FileLock
 
-from fleetfold_broker.secretfile import FOLDER_MODE, replace
+from fleetfold_broker.secretfile import FILE_MODE, private_folder, replace
 from fleetfold_broker.tls import ServerTls
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.ids import check_slug
@@ -143,8 +143,8 @@ def _refuse_there(directory: Path, stems: list[str], force: bool) -> None:
 
 def _locked(directory: Path) -> FileLock:
     """Two that make a CA at once would each spoil the other's."""
-    directory.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-    return FileLock(directory / ".lock", timeout=LOCK_S)
+    private_folder(directory)
+    return FileLock(directory / ".lock", timeout=LOCK_S, mode=FILE_MODE)
 
 
 def _x509() -> ModuleType:

@@ -8,6 +8,7 @@ import os
 import socket
 from pathlib import Path
 
+from fleetfold_broker.secretfile import FILE_MODE
 from fleetfold_shared.errors import Conflict
 
 __all__ = ["claim_port", "hold_store"]
@@ -21,7 +22,7 @@ async def hold_store(directory: Path) -> int:
 
     Waits for the server of an owner that was killed: two on one store would spoil it.
     """
-    held = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    held = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
     try:
         async with asyncio.timeout(TAKE_OVER_S):
             while not _locked(held):  # noqa: ASYNC110 (a file lock tells nobody when it is free)

@@ -20,7 +20,8 @@ from filelock import FileLock, Timeout
 from fleetfold_broker.claims import claim_port, hold_store
 from fleetfold_broker.identity.config import identity_config
 from fleetfold_broker.identity.keys import PublicKeys
-from fleetfold_broker.orphans import die_with_parent
+from fleetfold_broker.orphans import private_and_bound
+from fleetfold_broker.secretfile import FILE_MODE, private_folder, replace
 from fleetfold_broker.tls import ServerTls
 from fleetfold_shared.errors import Conflict, Unavailable
 
@@ -82,7 +83,7 @@ class EmbeddedBroker:
         self.directory, self.host, self.port, self._sync = directory, host, port, sync
         self._identity, self._prefix, self._tls = identity, prefix, tls
         self.restarts = 0
-        self._lock = FileLock(directory / "broker.lock")
+        self._lock = FileLock(directory / "broker.lock", mode=FILE_MODE)
         self._held: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -104,7 +105,7 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Run it and return when it answers; `Conflict` when the port or the directory is in use."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_folder(self.directory)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -151,11 +152,11 @@ class EmbeddedBroker:
     async def _spawn(self) -> None:
         assert self._held is not None
         config = self.directory / "nats-server.conf"
-        config.write_text(self._config())
+        replace(config, self._config().encode())
         self._process = await asyncio.create_subprocess_exec(
             find_server(), "-c", str(config),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=die_with_parent, start_new_session=True, pass_fds=(self._held,),
+            preexec_fn=private_and_bound, start_new_session=True, pass_fds=(self._held,),
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_S):

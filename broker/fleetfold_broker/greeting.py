@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.urls import shown
 
-__all__ = ["Greeting", "asks_for_credentials", "greeting"]
+__all__ = ["Greeting", "asks_for_credentials", "greeting", "wait_for_greeting"]
+
+log = structlog.get_logger(__name__)
 
 GREETED_WITHIN_S = 2.0
 PORT = 4222
+PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 5.0
+"""Between two looks for a broker that is not there yet."""
 
 
 class Greeting(msgspec.Struct, frozen=True):
@@ -41,6 +47,20 @@ async def greeting(url: str) -> Greeting:
 async def asks_for_credentials(url: str) -> bool:
     """Whether the broker at `url` wants to know who connects; `Unavailable` when nobody listens there."""
     return (await greeting(url)).auth_required
+
+
+async def wait_for_greeting(url: str, waiting: str) -> Greeting:
+    """The INFO of the broker at `url`, however long it takes until there is one; logs `waiting` once."""
+    pause_s, told = PAUSE_FIRST_S, False
+    while True:
+        try:
+            return await greeting(url)
+        except Unavailable as error:
+            if not told:
+                log.warning(waiting, reason=error.message)
+            told = True
+        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
+        pause_s = min(pause_s * 1.5, PAUSE_MOST_S)
 
 
 async def _info(url: str) -> Greeting:

@@ -1,4 +1,4 @@
-"""No orphans: a process that we started ends when we are killed."""
+"""Processes that we start: they end when we are killed, and what they write is their owner's alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ctypes
 import signal
 import sys
 
-__all__ = ["die_with_parent"]
+from fleetfold_broker.secretfile import keep_private
+
+__all__ = ["die_with_parent", "private_and_bound"]
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
@@ -15,3 +17,9 @@ def die_with_parent() -> None:
     """For `preexec_fn`: on Linux, have the kernel send SIGTERM when the parent has ended, however it ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def private_and_bound() -> None:
+    """For `preexec_fn` of a server with a store: the same, and its files are for their owner alone."""
+    keep_private()
+    die_with_parent()

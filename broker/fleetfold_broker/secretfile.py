@@ -1,4 +1,6 @@
-"""Files that hold secrets: made once, readable by their owner alone, replaced as a whole."""
+"""Files and folders that are their owner's alone. Those with secrets are made once and replaced as a whole, and one
+that another user has put there is refused.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +12,58 @@ from pathlib import Path
 
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["from_environment", "read_or_create", "replace", "weakness"]
+__all__ = [
+    "check_owner", "from_environment", "keep_private", "planted_by", "private_file", "private_folder", "read_or_create",
+    "replace", "weakness",
+]  # fmt: skip
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
+OTHERS = 0o077
+
+
+def keep_private() -> None:
+    """Have this process, and those it starts, make files and folders for their owner alone.
+
+    For a process of our own: in somebody else's program, folders of mode 0700 keep what is in them.
+    """
+    os.umask(OTHERS)
+
+
+def private_folder(path: Path) -> None:
+    """Make `path` and each level above it that is missing, mode 0700. A folder that is there is left as it is."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def private_file(path: Path) -> None:
+    """Make an empty file of mode 0600, for a library that would make it readable to others. One that is there stays."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
 
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What `path` holds; if it is not there, what `make` gives, written once whoever else tries at the same time."""
+    """What `path` holds; if it is not there, what `make` gives, written once whoever else tries at the same time.
+
+    `InvalidInput` for a file that another user has put there: it would be that user's secret, not ours.
+    """
     with contextlib.suppress(FileNotFoundError):
+        check_owner(path)
         return path.read_bytes()
-    _folder(path.parent)
+    private_folder(path.parent)
     with _draft(path, make()) as draft, contextlib.suppress(FileExistsError):
         os.link(draft, path)  # fails if it is there: the first one wins, and nobody reads half of it
     _sync(path.parent)
+    check_owner(path)
     return path.read_bytes()
 
 
 def replace(path: Path, data: bytes) -> None:
     """Write `data` beside, and move it into place."""
-    _folder(path.parent)
+    private_folder(path.parent)
     with _draft(path, data) as draft:
         draft.replace(path)
     _sync(path.parent)
@@ -49,18 +84,38 @@ def from_environment(name: str, env: Mapping[str, str]) -> str | None:
 
 
 def weakness(path: Path) -> str | None:
-    """Why the file is not safe: others may read it. `None` if they may not, or it is not there."""
+    """Why the file is not safe: others may read it, or another user has put it there. `None` if it is safe, or not
+    there.
+    """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        owner, mode = planted_by(path), stat.S_IMODE(path.stat().st_mode)
     except OSError:
         return None
-    if mode & 0o077:
+    if owner is not None:
+        return f"{path} was put there by another user (uid {owner}); remove it, or make it yours with `chown`"
+    if mode & OTHERS:
         return f"{path} may be read by others (mode {mode:04o}); run `chmod 600 {path}`"
     return None
 
 
-def _folder(path: Path) -> None:
-    path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+def planted_by(path: Path) -> int | None:
+    """The uid of who has put the file there, or what its symbolic link leads to; `None` if that is this user, root, or
+    whom the folder belongs to. `FileNotFoundError` when it is not there.
+    """
+    trusted = {os.geteuid(), 0, path.parent.stat().st_uid}
+    owners = [path.lstat().st_uid, path.stat().st_uid]
+    return next((owner for owner in owners if owner not in trusted), None)
+
+
+def check_owner(path: Path) -> None:
+    """`InvalidInput` for a file that another user has put there; `FileNotFoundError` when it is not there."""
+    owner = planted_by(path)
+    if owner is not None:
+        raise InvalidInput(
+            f"{path}: another user (uid {owner}) has put it there, and it is not used; remove it, or make it yours "
+            "with `chown`",
+            field="keys",
+        )
 
 
 def _sync(folder: Path) -> None:
@@ -83,5 +138,8 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
             out.flush()
             os.fsync(out.fileno())
         yield draft
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk tells no name
+        raise
     finally:
         draft.unlink(missing_ok=True)

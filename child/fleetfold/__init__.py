@@ -2,34 +2,14 @@
 
     from fleetfold import Child, Client, Context, Refused, action
 
-What is named here is imported when it is first used, so that a program that only calls the fleet stays light.
-`Child` and what belongs to it needs the extra `fleetfold[child]`.
+What is named here is imported when it is first used: a program that only calls the fleet stays light, and the command
+can take Ctrl-C from its first moment on. A `Child` with collections needs the extra `fleetfold[child]`.
 """
 
 from __future__ import annotations
 
 import importlib
-import logging
-import sys
 from typing import TYPE_CHECKING, Any
-
-import structlog
-
-from fleetfold_shared import __version__
-from fleetfold_shared.messages import (
-    Callback,
-    Definition,
-    Filter,
-    Judgement,
-    NodeUpdate,
-    Passage,
-    RetryPolicy,
-    Rollback,
-    Run,
-    ScheduleSpec,
-    Sort,
-    StepSpec,
-)  # fmt: skip
 
 if TYPE_CHECKING:
     from fleetfold.building import Transaction, step
@@ -37,6 +17,21 @@ if TYPE_CHECKING:
     from fleetfold.client import Client
     from fleetfold_child.actions import action
     from fleetfold_child.context import Context, Refused
+    from fleetfold_shared import __version__
+    from fleetfold_shared.messages import (
+        Callback,
+        Definition,
+        Filter,
+        Judgement,
+        NodeUpdate,
+        Passage,
+        RetryPolicy,
+        Rollback,
+        Run,
+        ScheduleSpec,
+        Sort,
+        StepSpec,
+    )  # fmt: skip
 
 __all__ = [
     "Callback",
@@ -61,30 +56,21 @@ __all__ = [
     "step",
 ]
 
-_LAZY = {
+_ELSEWHERE = {
     "Child": "fleetfold.child",
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.context",
     "Refused": "fleetfold_child.context",
     "Transaction": "fleetfold.building",
+    "__version__": "fleetfold_shared",
     "action": "fleetfold_child.actions",
     "step": "fleetfold.building",
 }
 
 
-if not structlog.is_configured():  # a library says nothing on stdout; an application configures it as it likes
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
     if name == "Child":
         importlib.import_module("fleetfold_child.environment").prepare_process()
-    try:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    except ModuleNotFoundError as error:
-        raise ImportError(f"{name} needs {error.name}: `pip install 'fleetfold[child]'`") from error
+    return getattr(importlib.import_module(_ELSEWHERE.get(name, "fleetfold_shared.messages")), name)

@@ -51,7 +51,8 @@ def read_line(text: str | bytes, number: int, batch_id: str, defaults: Mapping[s
     if "node" in said:
         if "nodes" in said:
             raise InvalidInput(f"{where}: node: there are `nodes` too; give one of the two", field="node")
-        said["nodes"] = [said.pop("node")]
+        node = said.pop("node")
+        said["nodes"] = node if node == "all" else [node]
     return typed({"id": f"{batch_id}-{number}", **defaults, **said}, _Line, where)
 
 

@@ -20,13 +20,14 @@ from typing import Any, Self
 import structlog
 
 from fleetfold.holdings import Holdings
-from fleetfold.invitation import invite_itself
+from fleetfold.invitation import LocalInvitation
+from fleetfold.logging import configure_library
 from fleetfold.sources import Source
 from fleetfold.standalone import run_alone
 from fleetfold.state import find_url, state_directory
 from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.greeting import asks_for_credentials
+from fleetfold_broker.greeting import wait_for_greeting
 from fleetfold_broker.secretfile import from_environment
 from fleetfold_broker.subjects import Subjects
 from fleetfold_broker.tasks import Tasks
@@ -36,8 +37,8 @@ from fleetfold_child.arrival import arrive, check_join_token
 from fleetfold_child.builtin import builtin_actions
 from fleetfold_child.database import Database
 from fleetfold_child.databases import Databases, with_secrets
+from fleetfold_child.datalock import DataLock
 from fleetfold_child.door import BusDoor, asking
-from fleetfold_child.index import DataLock
 from fleetfold_child.ledger import Ledger, check_kept
 from fleetfold_child.membership import Membership
 from fleetfold_child.node import Node
@@ -46,14 +47,17 @@ from fleetfold_child.passport import Passport
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_shared.embedders import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.urls import shown
 
 __all__ = ["Child"]
+
+configure_library()
 
 log = structlog.get_logger(__name__)
 
@@ -183,6 +187,11 @@ class Child:
         return function
 
     @property
+    def url(self) -> str:
+        """Where its broker is, for people: without a password."""
+        return shown(find_url(self._url))
+
+    @property
     def documents(self) -> dict[str, int]:
         """How many documents each collection holds."""
         return {name: info.documents for name, info in self.collections.items()}
@@ -193,13 +202,16 @@ class Child:
         return {name: collection.info() for name, collection in self._collections.items()}
 
     async def start(self) -> None:
-        """Open the data, be let in, read the sources, join the fleet. `Conflict` when the data or the name is in use,
-        `Unauthenticated` when the fleet does not take the node's credentials, or it has none. A source that is a file
-        which is not there is refused before anything else.
+        """Open the data, be let in, read the sources, join the fleet. Waits for its broker and for a master.
+
+        `Conflict` when the data or the name is in use, `Unauthenticated` when the fleet does not take the node's
+        credentials, or it has none; `Unavailable` without a `url` and without a fleet on this machine, or where the
+        disk is full. A source that is a file which is not there is refused before anything else.
         """
         self._holdings.check_files()
         if self._holdings:
             self._actions.add(builtin_actions(self._holdings.sync, lambda: self._holdings.sourced))
+        self._holdings.require(self._embedder)
         try:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
@@ -243,8 +255,8 @@ class Child:
         """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
         url, subjects = find_url(self._url), Subjects(self._prefix)
         tls = find_tls(url, self._tls)
-        if not await asks_for_credentials(url):
-            bus = await Bus.connect(url, self.name, subjects, tls=tls)
+        if not (await wait_for_greeting(url, "node.waits_for_its_broker")).auth_required:
+            bus = await Bus.connect(url, self.name, subjects, tls=tls, patient=True)
             return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
         membership = Membership(self.name, Passport.open(self.data, self.name), BusDoor(url, self.name, subjects, tls))
         bus = await arrive(
@@ -252,7 +264,7 @@ class Child:
             lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
             self._describing,
             token=self._token,
-            invite=lambda: invite_itself(self.name, url, self._prefix, self._tls.ca),
+            invite=LocalInvitation(self.name, url, self._prefix, self._tls.ca),
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)

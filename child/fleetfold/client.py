@@ -14,6 +14,7 @@ from fleetfold.deadletters import LetterCalls
 from fleetfold.defining import DefinitionCalls
 from fleetfold.jobcalls import JobCalls
 from fleetfold.listening import EventCalls
+from fleetfold.logging import configure_library
 from fleetfold.quality import QualityCalls
 from fleetfold.running import RunCalls
 from fleetfold.scheduling import ScheduleCalls
@@ -50,6 +51,8 @@ from fleetfold_shared.messages import (
 from fleetfold_shared.urls import shown
 
 __all__ = ["Client"]
+
+configure_library()
 
 
 class Client(

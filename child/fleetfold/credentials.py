@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from fleetfold.state import fleet_at, same_place, state_directory
-from fleetfold_broker.secretfile import from_environment, replace, weakness
+from fleetfold_broker.secretfile import check_owner, from_environment, replace, weakness
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput
 
@@ -109,8 +109,9 @@ def local_key_file(directory: Path) -> Path:
 
 
 def read_local_key(directory: Path) -> LocalKey | None:
-    """What is there; `None` for nothing, or nothing that can be read."""
+    """What is there; `None` for nothing, or nothing that can be read. `InvalidInput` for another user's file."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
+        check_owner(local_key_file(directory))
         return msgspec.json.decode(local_key_file(directory).read_bytes(), type=LocalKey)
     return None
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from fleetfold.sources import Source, SourceLog, records
-from fleetfold_child.index import Collection, IndexReport, SourceState
+from fleetfold_child.ingestreport import IndexReport
 from fleetfold_child.sources import Records
+from fleetfold_child.sourcestate import SourceState
 from fleetfold_shared.errors import InvalidInput
+
+if TYPE_CHECKING:  # LanceDB and NumPy are behind it
+    from fleetfold_child.index import Collection
 
 __all__ = ["fill", "told"]
 

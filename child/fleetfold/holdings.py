@@ -8,19 +8,23 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fleetfold.extras import require
 from fleetfold.filling import fill, told
 from fleetfold.sources import Source, SourceLog, check_source, records
 from fleetfold_child.builtin import no_source
 from fleetfold_child.documents import USUAL
-from fleetfold_child.index import Collection
 from fleetfold_child.sources import check_file, check_reading
 from fleetfold_shared.config import Reading
 from fleetfold_shared.declaredkeys import declared_keys
-from fleetfold_shared.embedding import load_embedder
+from fleetfold_shared.embedders import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.scoring import check_alpha
+
+if TYPE_CHECKING:  # LanceDB, NumPy and an embedder are behind it: a child without collections loads none of them
+    from fleetfold_child.index import Collection
 
 __all__ = ["Holdings"]
 
@@ -64,6 +68,11 @@ class Holdings:
             if isinstance(declared.source, str | Path):
                 check_file(declared.source)
 
+    def require(self, embedder: str) -> None:
+        """`ModuleNotFoundError` when there are collections, and not the packages that keep them."""
+        if self._declared:
+            require("child", besides=() if embedder == DEFAULT_EMBEDDER else ("wordllama",))
+
     async def open(
         self,
         data: Path,
@@ -76,7 +85,14 @@ class Holdings:
     ) -> None:
         """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change, `on_failure` of
         each write that failed.
+
+        What a search needs is imported here, and only if there is something to search.
         """
+        if not self._declared:
+            return
+        from fleetfold_child.index import Collection
+        from fleetfold_shared.embedding import load_embedder
+
         model = await asyncio.to_thread(load_embedder, embedder)
         for name, declared in self._declared.items():
             collection = await Collection.open(

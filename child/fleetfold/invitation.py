@@ -8,23 +8,32 @@ from fleetfold.client import Client
 from fleetfold.credentials import find_key
 from fleetfold_shared.errors import Forbidden, Unauthenticated
 
-__all__ = ["invite_itself"]
+__all__ = ["LocalInvitation"]
 
 log = structlog.get_logger(__name__)
 
 EXPIRES_S = 300.0
 
 
-async def invite_itself(name: str, url: str, prefix: str, ca: str | None) -> str | None:
-    """A join token for `name`, got with the API key that is found here for the broker at `url`; `None` without one
-    that may invite.
+class LocalInvitation:
+    """Invites the node `name`, with the API key that is found here for the broker at `url`.
+
+    Call it again while the node waits: a master that starts later leaves its key then.
     """
-    key = find_key(url)
-    if key is None:
-        return None
-    try:
-        async with await Client.connect(url, key=key, prefix=prefix, ca=ca) as fleet:
-            return (await fleet.invite(name, expires_s=EXPIRES_S)).token
-    except (Unauthenticated, Forbidden) as error:
-        log.warning("child.not_invited", reason=error.message)
-        return None
+
+    def __init__(self, name: str, url: str, prefix: str, ca: str | None) -> None:
+        self._name, self._url, self._prefix, self._ca = name, url, prefix, ca
+        self._refused = ""
+
+    async def __call__(self) -> str | None:
+        """A join token; `None` without a key here that may invite. `Unavailable` without a master."""
+        key = find_key(self._url)
+        if key is None or key == self._refused:
+            return None
+        try:
+            async with await Client.connect(self._url, key=key, prefix=self._prefix, ca=self._ca) as fleet:
+                return (await fleet.invite(self._name, expires_s=EXPIRES_S)).token
+        except (Unauthenticated, Forbidden) as error:
+            self._refused = key
+            log.warning("child.not_invited", reason=error.message)
+            return None

@@ -1,4 +1,7 @@
-"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere."""
+"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere.
+
+Tracebacks never show local variables: these hold documents and credentials.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from structlog.typing import Processor
 from fleetfold_shared.config import LogFormat, LogLevel
 from fleetfold_shared.redaction import Redactor
 
-__all__ = ["configure"]
+__all__ = ["configure", "configure_library", "is_configured_by_program"]
+
+
+class _LibraryLog(structlog.PrintLoggerFactory):
+    """Marks a configuration as the library's own, which a program may replace."""
 
 
 def configure(
@@ -21,10 +28,8 @@ def configure(
     stream: TextIO | None = None,
     redact: Redactor | None = None,
 ) -> None:
-    """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`.
-
-    What `redact` finds in a text is not written. Tracebacks are plain and never show local variables: these hold
-    documents and credentials.
+    """Have structlog and the standard library write to `stream`, by default stderr, what is at least `level`. What
+    `redact` finds in a text is not written.
     """
     stream = stream or sys.stderr
     renderer = [*_redacting(redact), *_renderer(format, stream)]
@@ -41,6 +46,21 @@ def configure(
 def _redacting(redact: Redactor | None) -> list[Processor]:
     """Tracebacks become texts first, so that they are looked at too."""
     return [structlog.processors.format_exc_info, redact.in_log] if redact else []
+
+
+def configure_library() -> None:
+    """For a program that only imports fleetfold: warnings on stderr, unless it has set up structlog itself."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[*_shared(), *_renderer("auto", sys.stderr)],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=_LibraryLog(sys.stderr),
+        )
+
+
+def is_configured_by_program() -> bool:
+    """Whether the program has set up structlog itself."""
+    return structlog.is_configured() and not isinstance(structlog.get_config()["logger_factory"], _LibraryLog)
 
 
 def _shared() -> list[Processor]:

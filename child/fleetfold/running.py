@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fleetfold.caller import ANSWER_S, Caller, wait_ms
 from fleetfold.submitting import PATIENCE_S, WINDOW, SubmitOutcome, Submitting
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Callback, Job, JobWait, RetryPolicy, Run
 from fleetfold_shared.shares import share_of
@@ -22,7 +23,7 @@ class RunCalls(Caller):
         action: str,
         params: Mapping[str, Any] | None = None,
         *,
-        nodes: Sequence[str] = (),
+        nodes: Sequence[str] | Literal["all"] = (),
         all: bool = False,  # noqa: A002 (as in `--all`)
         sequential: bool = False,
         timeout_s: float = 60.0,
@@ -43,8 +44,8 @@ class RunCalls(Caller):
         retry: RetryPolicy | None = None,
         callback: Callback | None = None,
     ) -> Job:
-        """Run `action` on `nodes`, on all, or `where` an expression holds; the job when it has ended, or with
-        `wait=False` as it started.
+        """Run `action` on `nodes`, on all of them (`nodes="all"` or `all=True`), or `where` an expression holds; the
+        job when it has ended, or with `wait=False` as it started.
 
         With `any` one of these is enough: the one with least to do. `limit` takes so many of them (`3`, `"10%"`), as
         `seed` has it. `batch` runs on so many at a time, with a pause between, and begins no more when over
@@ -55,7 +56,7 @@ class RunCalls(Caller):
         meanwhile is waited for.
         """
         ask = Run(
-            id=id or new_id(), action=action, params=dict(params or {}), nodes=list(nodes), all=all,
+            id=id or new_id(), action=action, params=dict(params or {}), nodes=_named(nodes), all=all,
             sequential=sequential, timeout_s=timeout_s, wait_ms=wait_ms(timeout_s) if wait else 0, where=where, any=any,
             limit=_share(limit), seed=seed, batch=_share(batch), pause_s=pause_s, max_failures=_share(max_failures),
             dry_run=dry_run, confirmed=confirmed, start_within_s=start_within_s, heartbeat_s=heartbeat_s,
@@ -99,6 +100,15 @@ def patience_s(run: Run, nodes: int) -> float:
     at_once = 1 if run.sequential else nodes if run.batch is None else max(1, share_of(run.batch, nodes))
     batches = max(1, -(-nodes // max(1, at_once)))
     return batches * one + (batches - 1) * run.pause_s
+
+
+def _named(nodes: Sequence[str]) -> list[str] | Literal["all"]:
+    """As they travel; a name alone is a list of one."""
+    if nodes == "all":
+        return "all"
+    if nodes == "auto":
+        raise InvalidInput("nodes: 'auto' is for searches; name the nodes, or say 'all' or any=True", field="nodes")
+    return [nodes] if isinstance(nodes, str) else list(nodes)
 
 
 def _share(share: str | int | None) -> str | None:

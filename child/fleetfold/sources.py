@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import msgspec
 
-from fleetfold_child.index import SourceState
+from fleetfold_broker.secretfile import replace
 from fleetfold_child.markup import READER
 from fleetfold_child.sources import Records, check_file
+from fleetfold_child.sourcestate import SourceState
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
@@ -101,9 +102,7 @@ class SourceLog:
         looks = _looks(source, reading)
         if looks is not None:
             self._seen[collection] = _Entry(looks, state)
-            draft = self._file.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(self._seen))
-            draft.replace(self._file)
+            replace(self._file, msgspec.json.encode(self._seen))
 
 
 def _looks(source: Source, reading: Reading) -> list[Any] | None:

@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fleetfold_shared.errors import Unavailable
+from fleetfold_broker.secretfile import check_owner, replace
+from fleetfold_shared.errors import InvalidInput, Unavailable
 
 __all__ = [
-    "RunningFleet", "announce", "find_url", "fleet_at", "running_fleet", "same_place", "state_directory", "withdraw",
+    "RunningFleet", "announce", "announce_demo", "find_url", "fleet_at", "running_fleet", "same_place",
+    "state_directory", "withdraw",
 ]  # fmt: skip
 
-FILE = "fleet.json"
+FILE, DEMO = "fleet.json", "demo.json"
+"""A demo announces itself in a file of its own, so that it never hides a fleet that lives."""
 USUAL_PORT = 4222
 
 
@@ -23,6 +26,7 @@ class RunningFleet(msgspec.Struct, frozen=True):
     """What a running `up`, `demo` or `broker` says of itself; `pid` is its process, `started_at` Unix seconds.
 
     `keys` is the directory of its secrets, `ca` the file of the CA that signed its certificate: both are named alone.
+    `host` is the address that its broker listens on.
     """
 
     url: str
@@ -32,6 +36,7 @@ class RunningFleet(msgspec.Struct, frozen=True):
     keys: str | None = None
     ca: str | None = None
     insecure: bool = False
+    host: str = ""
 
 
 def state_directory() -> Path:
@@ -44,25 +49,30 @@ def state_directory() -> Path:
 
 
 def announce(fleet: RunningFleet) -> None:
-    """Let later commands find `fleet`; written beside and moved into place, so that nobody reads half of it."""
-    directory = state_directory()
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = directory / f"{FILE}.{fleet.pid}"
-    draft.write_bytes(msgspec.json.encode(fleet))
-    draft.replace(directory / FILE)
+    """Let later commands find `fleet`."""
+    replace(state_directory() / FILE, msgspec.json.encode(fleet))
+
+
+def announce_demo(fleet: RunningFleet) -> None:
+    """Let later commands find a demo where no other fleet lives; of several demos, the one that was there first."""
+    if _living(DEMO) is None:
+        replace(state_directory() / DEMO, msgspec.json.encode(fleet))
 
 
 def withdraw(pid: int) -> None:
     """Take back what the process `pid` has announced, unless another has announced itself since."""
-    fleet = _read()
-    if fleet is not None and fleet.pid == pid:
-        (state_directory() / FILE).unlink(missing_ok=True)
+    for file in (FILE, DEMO):
+        with contextlib.suppress(InvalidInput):
+            fleet = _read(file)
+            if fleet is not None and fleet.pid == pid:
+                (state_directory() / file).unlink(missing_ok=True)
 
 
 def running_fleet() -> RunningFleet | None:
-    """The fleet announced last, if its process is alive."""
-    fleet = _read()
-    return fleet if fleet is not None and _alive(fleet.pid) else None
+    """The fleet announced last, if its process is alive; else a demo that is. `InvalidInput` for what another user has
+    announced, who could have this user's key shown to a broker of theirs.
+    """
+    return _living(FILE) or _living(DEMO)
 
 
 def find_url(url: str | None = None) -> str:
@@ -78,8 +88,8 @@ def find_url(url: str | None = None) -> str:
 
 def fleet_at(url: str) -> RunningFleet | None:
     """The fleet that runs here, if `url` is where its broker listens."""
-    fleet = running_fleet()
-    return fleet if fleet is not None and same_place(fleet.url, url) else None
+    living = (_living(file) for file in (FILE, DEMO))
+    return next((fleet for fleet in living if fleet is not None and same_place(fleet.url, url)), None)
 
 
 def same_place(one: str, other: str) -> bool:
@@ -96,9 +106,16 @@ def _place(url: str) -> tuple[str | None, int] | None:
         return None
 
 
-def _read() -> RunningFleet | None:
+def _living(file: str) -> RunningFleet | None:
+    fleet = _read(file)
+    return fleet if fleet is not None and _alive(fleet.pid) else None
+
+
+def _read(file: str) -> RunningFleet | None:
+    path = state_directory() / file
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((state_directory() / FILE).read_bytes(), type=RunningFleet)
+        check_owner(path)
+        return msgspec.json.decode(path.read_bytes(), type=RunningFleet)
     return None
 
 

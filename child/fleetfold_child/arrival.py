@@ -31,7 +31,8 @@ async def arrive(
     """The node's bus, by `connect`, which shows what the membership gives. Waits for a master.
 
     Credentials that are there come first, and `token`, which gives a join token, is not asked for it if they are good.
-    Else it is used; else one that `invite` gets; else the node asks to be approved. `Unauthenticated` says what to do.
+    Else it is used; else one that `invite` gets, now or later; else the node asks to be approved.
+    `Unauthenticated` says what to do.
     """
     if membership.has_credentials:
         try:
@@ -73,8 +74,9 @@ async def _become_a_member(
     if token is not None:
         await membership.enrol(token)
     elif not await _answered(membership):
-        invited = await patiently(invite, WAITING)
-        await (membership.petition(description) if invited is None else membership.enrol(invited))
+        invited = await patiently(invite, WAITING) or await membership.petition(description, invite)
+        if invited is not None:
+            await membership.enrol(invited)
 
 
 async def _answered(membership: Membership) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from fleetfold_broker.secretfile import private_file
+from fleetfold_child.disk import disk_error
 from fleetfold_child.nodefile import NodeFile
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.groupcommit import GroupCommit, Lease
@@ -42,6 +44,8 @@ def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
         connection: sqlite3.Connection | None = None
         try:
             file.before_opening()
+            if file.is_new:
+                private_file(file.path)
             connection = sqlite3.connect(
                 file.uri, timeout=busy_timeout_s, isolation_level=None, cached_statements=512, uri=True
             )
@@ -53,7 +57,7 @@ def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
         except (sqlite3.DatabaseError, OSError) as error:
             if connection is not None:
                 connection.close()
-            raise Conflict(
+            raise disk_error(error, file.path) or Conflict(
                 f"{file.path.name}: cannot be used as the node's database ({error}); move it away"
             ) from error
         return connection

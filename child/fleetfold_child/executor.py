@@ -15,6 +15,7 @@ from fleetfold_child.admission import Decision, Plan
 from fleetfold_child.context import Documents
 from fleetfold_child.course import Again, Course
 from fleetfold_child.databases import Databases
+from fleetfold_child.disk import disk_error
 from fleetfold_child.gate import Gate
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.progress import Reporter, Reports
@@ -121,7 +122,9 @@ class Executor:
         )
 
     def _broken(self, error: sqlite3.Error) -> Unavailable:
-        return Unavailable(f"{self._node}: its ledger cannot be written ({error}); look at its disk")
+        of_disk = disk_error(error, self._ledger.path)
+        why = of_disk.message if of_disk is not None else f"{self._ledger.path}: {error}; look at its disk"
+        return Unavailable(f"{self._node}: its ledger cannot be written: {why}")
 
     async def _try_on(self, course: Course, said: Again) -> CommandResult | None:
         """Try it until it has ended. The gate is left while it waits for another try."""

@@ -30,6 +30,9 @@ __all__ = ["Membership"]
 
 log = structlog.get_logger(__name__)
 
+Invite = Callable[[], Awaitable[str | None]]
+"""Gives a join token, if there is a way to get one now."""
+
 RENEWED_FROM, RENEWED_TO = 0.75, 0.85
 """Where in its lifetime an access token is renewed; spread, so that many nodes do not come at once."""
 MARGIN_S = 2.0
@@ -111,32 +114,43 @@ class Membership:
         await self._keep(tokens)
         log.info("node.enrolled", capabilities=sorted(tokens.capabilities))
 
-    async def petition(self, description: NodeDescription) -> None:
-        """Ask to be let in without a token, until an operator approves it. `Unauthenticated` where that is not done."""
+    async def petition(self, description: NodeDescription, invite: Invite) -> str | None:
+        """Ask to be let in without a token, until an operator approves it, or until `invite` gives a join token, which
+        is looked for at each try: this is it then. Waits for a master. `Unauthenticated` where nobody is let in so.
+        """
         asking = await self._passport.petition()
         petition = Petition(claim=asking.secret, description=description)
         told = False
 
-        async def attempt() -> Tokens:
+        async def attempt() -> Tokens | str:
             nonlocal told
+            if (invited := await invite()) is not None:
+                return invited
             async with self._door.enter(asking.text) as ask:
                 while (answer := await ask("petition", petition, Petitioned)).tokens is None:
                     if not told:
                         log.warning("node.waits_for_approval", node=self._name, fingerprint=fingerprint(asking.secret))
                     told = True
                     await self._clock.sleep(answer.retry_after_s + somewhat(answer.retry_after_s))
+                    if (invited := await invite()) is not None:
+                        return invited
                 return answer.tokens
 
         try:
             tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
         except Unauthenticated:
+            if (invited := await patiently(invite, "node.waits_for_a_master", self._clock)) is not None:
+                return invited  # a master keeps its key before it answers anybody
             raise Unauthenticated(
                 f"{self._name}: it has no credentials, and this fleet lets nobody in without; "
                 f"`fleetfold nodes invite {self._name}` on the master's machine gives a token for --join",
                 field="join",
             ) from None
+        if isinstance(tokens, str):
+            return tokens
         await self._keep(tokens)
         log.info("node.approved", capabilities=sorted(tokens.capabilities))
+        return None
 
     async def stay(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
         """Renew for ever: ask for a new pair over the present connection, then `reconnect` to show it, make before

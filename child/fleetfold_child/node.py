@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Collection as Several
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -24,7 +24,6 @@ from fleetfold_child.carrying import without_result
 from fleetfold_child.databases import Databases
 from fleetfold_child.executor import Executor
 from fleetfold_child.health import Health
-from fleetfold_child.index import Collection
 from fleetfold_child.ledger import Ledger
 from fleetfold_child.node_audit import read_node_audit
 from fleetfold_child.patience import patiently
@@ -51,6 +50,9 @@ from fleetfold_shared.messages import (
 )  # fmt: skip
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.waves import waves
+
+if TYPE_CHECKING:  # NumPy is behind it
+    from fleetfold_child.index import Collection
 
 __all__ = ["Node"]
 

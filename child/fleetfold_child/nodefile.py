@@ -27,6 +27,11 @@ class NodeFile:
         self._log: Identity | None = None
 
     @property
+    def is_new(self) -> bool:
+        """Whether it has not been opened yet, and may be made."""
+        return self._opened is None
+
+    @property
     def uri(self) -> str:
         """For SQLite. A file that is lost later on is not made anew."""
         return f"{self.path.absolute().as_uri()}?mode={'rwc' if self._opened is None else 'rw'}"

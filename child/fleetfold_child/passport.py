@@ -151,6 +151,10 @@ class Passport:
 
 def _read(path: Path, name: str) -> _Papers:
     try:
+        secretfile.check_owner(path)
+    except FileNotFoundError:
+        return _Papers(node=name)
+    try:
         papers = msgspec.json.decode(path.read_bytes(), type=_Papers)
         if papers.petition is not None:
             Credential.parse(papers.petition)

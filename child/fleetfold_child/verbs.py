@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Collection as Several
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from fleetfold_broker.service import Request
 from fleetfold_child.answerer import Answerer, answered
-from fleetfold_child.index import Collection, search_collections
 from fleetfold_shared.errors import InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     CancelAsk,
@@ -37,6 +36,9 @@ from fleetfold_shared.messages import (
     Superseded,
     decode,
 )  # fmt: skip
+
+if TYPE_CHECKING:  # NumPy is behind it
+    from fleetfold_child.index import Collection
 
 __all__ = ["Verbs"]
 
@@ -93,6 +95,10 @@ class Verbs:
 
     async def _search(self, request: Request) -> SearchAnswer:
         ask = decode(request.data, SearchAsk)
+        if not self._collections:
+            return SearchAnswer(status="no_collection")
+        from fleetfold_child.index import search_collections
+
         left_s = request.remaining_s()  # less than the ask says: it may have stood in line here
         if left_s is not None and left_s * 1000 < ask.deadline_ms:
             ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
 from filelock import FileLock, Timeout
 
+from fleetfold_broker.secretfile import FILE_MODE, private_folder
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.rooms import AccessRooms
 from fleetfold_master.life import (
@@ -38,19 +39,23 @@ from fleetfold_shared.errors import Conflict
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.urls import shown
 
-__all__ = ["Master"]
+__all__ = ["LocalKey", "Master"]
 
 log = structlog.get_logger(__name__)
 
 LOCAL = "cli"
 """The identity of the commands on the master's machine."""
 
+LocalKey = Callable[[str | None], Awaitable[str]]
+"""Gives an API key for them: the one it is given if that is still good, else a new one."""
+
 
 class Master:
     """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
 
     `federation` is there once it has started. `own` are collections of its own, searched beside the nodes'; who passes
-    them closes them after the master.
+    them closes them after the master. `keep_key` is called before anybody is let in, with what gives the key for
+    commands on this machine: who waits for the fleet here finds it as soon as the fleet answers.
     """
 
     federation: Federation
@@ -76,6 +81,7 @@ class Master:
         retention: RetentionConfig | None = None,
         redact: Sequence[str] = (),
         limits: LimitsConfig | None = None,
+        keep_key: Callable[[LocalKey], Awaitable[None]] | None = None,
     ) -> None:
         self._setup = Setup(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
@@ -85,6 +91,7 @@ class Master:
             retention=retention or RetentionConfig(), redact=Redactor(redact, "master.redact"),
             limits=limits or LimitsConfig(),
         )  # fmt: skip
+        self._keep_key = keep_key
         self._span = Span(self._setup.clock)
         self._claimed: FileLock | None = None
         self._membership: Membership | None = None
@@ -123,8 +130,7 @@ class Master:
         span = self._span = Span(self._setup.clock)
         ground = await open_ground(self._setup, span)
         self._membership = ground.membership
-        door = await open_door(ground)
-        self._access = door.access
+        door = await open_door(ground, self._before_anybody)
         work = await open_work(ground)
         together = self._together = await drive(ground, door, work)
         desk = await open_desk(ground, door, work, together)
@@ -135,6 +141,11 @@ class Master:
         keep_going(ground, door, work, desk, together)
         return ground.membership
 
+    async def _before_anybody(self, access: AccessRooms) -> None:
+        self._access = access
+        if self._keep_key is not None:
+            await self._keep_key(self.local_key)
+
     async def _end(self) -> None:
         """End a life; when its place is lost nothing that it still does can count, and it takes no time for that."""
         lost = self._membership is not None and self._membership.lost.is_set()
@@ -142,8 +153,8 @@ class Master:
 
     def _claim(self) -> FileLock:
         """One master for each data directory; the kernel lets go of it however the process ends."""
-        self._setup.data.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._setup.data / "master.lock")
+        private_folder(self._setup.data)
+        lock = FileLock(self._setup.data / "master.lock", mode=FILE_MODE)
         try:
             lock.acquire(timeout=0)
         except Timeout:

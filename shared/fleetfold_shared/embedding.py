@@ -13,11 +13,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetfold_shared.embedders import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["DEFAULT_EMBEDDER", "Embedder", "load_embedder", "pack", "register_embedder", "unit_rows", "unpack"]
-
-DEFAULT_EMBEDDER = "wordllama-256"
 
 _MAX_TEXT_CHARS = 32_000  # the mean of this many words no longer moves
 _BATCH = 256
@@ -92,13 +91,8 @@ class _WordLlama:
 
 
 def _import_wordllama() -> Any:
-    try:
-        with _root_logger_untouched():
-            import wordllama
-    except ImportError:
-        raise InvalidInput(
-            "embedder: wordllama is not installed; install fleetfold[child] or fleetfold[master]", field="embedder"
-        ) from None
+    with _root_logger_untouched():
+        import wordllama
     return wordllama
 
 

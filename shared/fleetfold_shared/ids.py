@@ -24,6 +24,10 @@ CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[
 MASTER = "master"
 """The masters' own name, also that under which their own collections are searched: no node and no caller has it."""
 
+_NOT_FOR_NODES = {
+    MASTER: "the masters' own name", "all": "what stands for all nodes",
+    "auto": "what has a search choose among the nodes",
+}  # fmt: skip
 _RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.(?:f|c))\d*(?:r\d+)?$")
 _SLUG = re.compile(SLUG)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
@@ -41,8 +45,8 @@ def check_slug(value: str, field: str) -> str:
 
 def check_node_name(value: str, field: str) -> str:
     """`value` itself if a node may be called so; else `InvalidInput` naming `field`."""
-    if check_slug(value, field) == MASTER:
-        raise InvalidInput(f"{field}: {MASTER!r} is the masters' own name; choose another", field=field)
+    if (meaning := _NOT_FOR_NODES.get(check_slug(value, field))) is not None:
+        raise InvalidInput(f"{field}: {value!r} is {meaning}; choose another", field=field)
     return value
 
 

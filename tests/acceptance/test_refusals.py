@@ -165,8 +165,7 @@ async def test_a_second_child_on_one_data_directory_is_refused_and_the_first_sta
 
 async def test_a_broker_that_is_not_running_is_named(shared_fleet: Fleet) -> None:
     url = "nats://127.0.0.1:1"
-    master = ["master", "--data", str(shared_fleet.place / "second-master")]
-    commands = [["nodes", "list"], ["search", "tent"], master, ["child", "--name", "alone"]]
+    commands = [["nodes", "list"], ["search", "tent"], ["run", "shop", "doze", "seconds=0"]]
     for line in await asyncio.gather(*(refused(*words, "--url", url, code=1) for words in commands)):
         assert "127.0.0.1:1" in line
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import sys
 from pathlib import Path
 
@@ -48,7 +47,7 @@ class Programs:
         for name, (process, log) in self._nodes.items():
             process.terminate()
             code = await asyncio.wait_for(process.wait(), STOP_S)
-            assert code in {0, -signal.SIGTERM}, f"{name} ended with {code}:\n{log.read_text()}"
+            assert code == 0, f"{name} ended with {code}:\n{log.read_text()}"
             await self._fleet.remove_node(name)
 
     async def _run(self, file: Path, text: str, where: str) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fleetfold.cli.app import main
+from fleetfold.cli.entry import main
 
 __all__ = ["main"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -37,9 +36,11 @@ from fleetfold.cli.search import search
 from fleetfold.cli.terminal import Terminal
 from fleetfold.cli.transactions import tx
 from fleetfold.cli.version import version
+from fleetfold.eventloop import Interrupted, run_loop
+from fleetfold.extras import missing_extra
 from fleetfold.logging import configure
 from fleetfold_shared import __version__
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import FleetfoldError, Unavailable
 
 __all__ = ["app", "main"]
 
@@ -103,11 +104,15 @@ def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) 
         code = refuse_usage(terminal, error, tokens, as_json=as_json)
     except FleetfoldError as error:
         code = refuse(terminal, error, as_json=as_json)
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
         _let_go_of(terminal)
         code = PIPE_CLOSED
+    except ModuleNotFoundError as error:
+        if (missing := _missing(error, tokens[0])) is None:
+            raise
+        code = refuse(terminal, missing, as_json=as_json)
     except OSError as error:
         code = refuse_input_output(terminal, error, as_json=as_json)
     return code
@@ -119,20 +124,11 @@ def _run(tokens: list[str], terminal: Terminal) -> int:
     if not inspect.iscoroutinefunction(call):
         return call(*bound.args, **bound.kwargs, **given) or 0
     configure("warning", stream=terminal.err)
-    return _run_loop(call(*bound.args, **bound.kwargs, **given)) or 0
+    return run_loop(call(*bound.args, **bound.kwargs, **given)) or 0
 
 
-def _run_loop(work: Coroutine[Any, Any, int | None]) -> int | None:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(work)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # there is none for Windows
-        return None
-    return uvloop.new_event_loop
+def _missing(error: ModuleNotFoundError, command: str) -> Unavailable | None:
+    return missing_extra(error, f"fleetfold {command}", "child" if command == "child" else "master")
 
 
 def _let_go_of(terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from fleetfold.cli.exits import OK, PARTLY
 from fleetfold.cli.options import COMMON, Common, Flag, Many, Option, Seconds
 from fleetfold.cli.terminal import Injected, Terminal
+from fleetfold.cli.values import searched_nodes
 from fleetfold.cli.views import ask as views
 from fleetfold.cli.views.text import clean
 from fleetfold_shared.errors import NotFound
@@ -48,7 +49,7 @@ async def ask(
     """
     async with await terminal.fleet(common) as fleet:
         asking = fleet.ask(
-            question, nodes="auto" if auto else node or "all", among=node if auto else (), collections=collection,
+            question, nodes=searched_nodes(node, auto=auto), among=node if auto else (), collections=collection,
             limit=limit, budget=budget, model=model, by=by, timeout_s=timeout,
         )  # fmt: skip
         if not common.json:

@@ -11,11 +11,12 @@ from msgspec.structs import asdict
 
 from fleetfold.cli.options import CONNECTION, DAEMON, Connection, Daemon, Flag, Many, Option, StatePath
 from fleetfold.cli.readings import readings
-from fleetfold.cli.serving import running_child, settings, until_signalled
-from fleetfold.cli.sourceremarks import remarks
+from fleetfold.cli.serving import private, running_child, settings
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import by_name, collections, labels, pair
-from fleetfold.state import find_url
+from fleetfold.eventloop import until_signalled
+from fleetfold.standalone import up_line
+from fleetfold.state import find_url, state_directory
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
@@ -97,12 +98,12 @@ async def child(
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
     terminal: Injected,
-) -> None:
+) -> int:
     """A child: one application's documents and actions.
 
-    Stays up until SIGINT or SIGTERM. Options come before what the config file says of the same child. Modules of
-    actions are looked for in the current folder first. With one collection `products=` may be left out of the options
-    that say how it is read: `--text subject,message`.
+    Waits for its broker and for a master, and stays up until SIGINT or SIGTERM. Options come before what the config
+    file says of the same child. Modules of actions are looked for in the current folder first. With one collection
+    `products=` may be left out of the options that say how it is read: `--text subject,message`.
     """
     config = settings(daemon, connection, terminal)
     given = {
@@ -118,7 +119,8 @@ async def child(
     }  # fmt: skip
     chosen = _over(chosen, {"reading": readings(chosen, words, strict=strict)})
     url = find_url(connection.url or config.url)
-    with until_signalled():
+    private(Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name)
+    with until_signalled() as told:
         async with running_child(chosen, url, config, join=_token(join, join_file)) as node:
             ready = {
                 "ready": "child",
@@ -128,9 +130,11 @@ async def child(
                 "documents": node.documents,
                 "sources": {name: _source(info) for name, info in node.collections.items()},
             }
-            terminal.ready(connection, ready, _ready(node.name, node.collections, shown(url)))
+            terminal.ready(connection, ready, up_line(node.name, node.collections, shown(url)))
             reason = await node.wait()
+    if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
+    return told.exit_code
 
 
 def _configured(config: Config, name: str | None) -> ChildConfig:
@@ -193,8 +197,3 @@ def _source(info: CollectionInfo) -> dict[str, object]:
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
     }  # fmt: skip
-
-
-def _ready(name: str, collections: Mapping[str, CollectionInfo], url: str) -> str:
-    counts = [f"{info.documents:,} documents in {one}{remarks(info)}" for one, info in collections.items()]
-    return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"

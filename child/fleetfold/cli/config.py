@@ -14,9 +14,19 @@ from cyclopts import App
 
 from fleetfold.cli.exits import FAILED, OK
 from fleetfold.cli.options import COMMON, Common, Option
+from fleetfold.cli.protection import in_the_open
 from fleetfold.cli.terminal import Injected, Terminal
 from fleetfold.cli.views import access as views
-from fleetfold.cli.weaknesses import Finding, endless_admins, in_environment, in_files, in_settings, secret_files
+from fleetfold.cli.weaknesses import (
+    Finding,
+    endless_admins,
+    in_environment,
+    in_files,
+    in_places,
+    in_settings,
+    places,
+    secret_files,
+)
 from fleetfold.credentials import keys_directory
 from fleetfold.state import RunningFleet, find_url, running_fleet, same_place, state_directory
 from fleetfold_shared.config import Config, load
@@ -50,6 +60,8 @@ async def check(
         *in_settings(settings),
         *in_environment(os.environ),
         *in_files(secret_files(settings, os.environ, keys, state_directory())),
+        *in_places(place for place in places(settings, keys, state_directory()) if place != keys),
+        *_listening(running),
         *await _in_fleet(settings, running, common, terminal),
     ]
     terminal.show(common, {"findings": found}, lambda: views.findings(found))
@@ -62,6 +74,12 @@ def _settings(file: Path | None, env: Mapping[str, str]) -> tuple[Config, list[F
         return load(file, env), []
     except InvalidInput as error:
         return Config(), [Finding("weak", error.field or "config", error.message)]
+
+
+def _listening(running: RunningFleet | None) -> list[Finding]:
+    """What the broker that runs here was told by an option."""
+    what = in_the_open(running.host, tls=running.url.startswith("tls:")) if running and running.host else None
+    return [Finding("weak", "the broker that runs here", what)] if what else []
 
 
 async def _in_fleet(

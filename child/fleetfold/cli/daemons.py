@@ -29,16 +29,18 @@ from fleetfold.cli.options import (
 )
 from fleetfold.cli.serving import (
     guarded,
+    private,
     reachable,
     running_broker,
     running_child,
     running_master,
     settings,
-    until_signalled,
+    warn_of_the_open,
 )
 from fleetfold.cli.terminal import Injected
 from fleetfold.cli.values import collections
 from fleetfold.credentials import keys_directory
+from fleetfold.eventloop import until_signalled
 from fleetfold.state import find_url, state_directory
 from fleetfold_shared.config import BrokerConfig, Config, MasterConfig
 from fleetfold_shared.refusals import typed
@@ -76,7 +78,7 @@ async def up(
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
     terminal: Injected,
-) -> None:
+) -> int:
     """Broker and master in one process, with the children of a config file.
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
@@ -87,7 +89,9 @@ async def up(
     home = _chosen(data and data / "master", config.master.data, "master")
     keys = _chosen(access.keys or (data and data / "keys"), config.access.keys, "keys")
     listening = _listening(config.broker, host, port)
-    with until_signalled():
+    warn_of_the_open(config, listening.host, terminal)
+    private(place, store, home, keys, *(Path(child.data) for child in config.children if child.data))
+    with until_signalled() as told:
         async with AsyncExitStack() as opened:
             server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
             url = reachable(server)
@@ -103,6 +107,7 @@ async def up(
             }  # fmt: skip
             terminal.ready(output, ready, _welcome(server.url, place, children, config))
             await _watch(children)
+    return told.exit_code
 
 
 async def broker(
@@ -114,7 +119,7 @@ async def broker(
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
     terminal: Injected,
-) -> None:
+) -> int:
     """An embedded broker alone.
 
     A nats-server, started again when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
@@ -123,7 +128,9 @@ async def broker(
     place = _chosen(store, config.broker.store, "broker")
     keys = _chosen(access.keys, config.access.keys, "keys")
     listening = _listening(config.broker, host, port)
-    with until_signalled():
+    warn_of_the_open(config, listening.host, terminal)
+    private(place, keys)
+    with until_signalled() as told:
         async with running_broker(config, listening, place, keys, "broker") as server:
             ready = {
                 "ready": "broker", "url": server.url, "store": str(place), "pid": os.getpid(),
@@ -132,6 +139,7 @@ async def broker(
             text = f"fleetfold broker is up{_openly(config)}: on {server.url}, its store in {place}"
             terminal.ready(output, ready, text)
             await asyncio.Event().wait()
+    return told.exit_code
 
 
 async def master(
@@ -143,10 +151,11 @@ async def master(
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
     terminal: Injected,
-) -> None:
+) -> int:
     """A master alone.
 
-    Stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is back.
+    Waits for its broker, and stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is
+    back.
     """
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
     config = _with_database(config, database)
@@ -154,7 +163,8 @@ async def master(
     config = replace(config, master=replace(config.master, database=database or config.master.database))
     url = find_url(connection.url or config.url)
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
-    with until_signalled():
+    private(place, keys)
+    with until_signalled() as told:
         async with running_master(config, url, place, keys) as running:
             ready = {
                 "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
@@ -165,6 +175,7 @@ async def master(
             text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()
+    return told.exit_code
 
 
 def _with_own(config: Config, words: Sequence[str]) -> Config:

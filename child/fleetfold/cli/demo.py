@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fleetfold.cli.options import Flag
 from fleetfold.cli.terminal import Injected
+from fleetfold.extras import require
+from fleetfold_shared.errors import Unavailable
 
 __all__ = ["demo"]
 
@@ -19,6 +21,11 @@ def demo(
 
     All are processes of their own. On a terminal the fleet stays up afterwards, for you to try.
     """
+    try:
+        require("child")
+        require("master", besides=("cryptography",))  # it speaks no TLS
+    except ModuleNotFoundError:
+        raise Unavailable("fleetfold demo needs the extra `all`: pip install 'fleetfold[all]'") from None
     from fleetfold.demo.tour import run
 
     return run(stay=not exit and terminal.out.isatty())

@@ -8,6 +8,7 @@ from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, U
 
 from fleetfold.cli.documents import line
 from fleetfold.cli.terminal import Terminal
+from fleetfold.interrupts import INTERRUPTED
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 
 __all__ = [
@@ -15,8 +16,8 @@ __all__ = [
 ]  # fmt: skip
 
 OK, FAILED, USAGE, PARTLY = 0, 1, 2, 3
-INTERRUPTED, PIPE_CLOSED = 130, 141
-"""128 + SIGINT and 128 + SIGPIPE, as shells have it."""
+PIPE_CLOSED = 141
+"""128 + SIGPIPE, as shells have it."""
 
 
 def refuse(terminal: Terminal, error: FleetfoldError, *, as_json: bool) -> int:

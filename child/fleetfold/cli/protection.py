@@ -4,6 +4,7 @@ there is none of it.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fleetfold_broker.identity import PublicKeys
     from fleetfold_broker.tls import ServerTls
 
-__all__ = ["INSECURE", "Protection", "keep_local_key", "protection"]
+__all__ = ["INSECURE", "Protection", "in_the_open", "keep_local_key", "protection"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,13 @@ def protection(config: Config, keys: Path, host: str) -> Protection:
     """What the settings ask for; keys and certificates that are not there are made."""
     server_tls, ca = _tls(config.tls, host) if config.tls.enabled else (None, None)
     return Protection(None if config.access.insecure else _identity(keys), server_tls, ca)
+
+
+def in_the_open(host: str, *, tls: bool) -> str | None:
+    """What is wrong with a broker that listens on `host`: it is not on this machine alone, and speaks no TLS."""
+    if tls or _is_loopback(host):
+        return None
+    return f"the broker listens on {host} without TLS: keys, tokens and documents pass readable; use TLS, or 127.0.0.1"
 
 
 async def keep_local_key(directory: Path, url: str, local_key: Callable[[str | None], Awaitable[str]]) -> None:
@@ -76,3 +84,10 @@ def _tls(config: TlsConfig, host: str) -> tuple[ServerTls, str | None]:
 
     made, ca = ensure(state_directory() / "tls", [] if host in EVERYWHERE else [host])
     return made, str(ca)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -32,10 +32,12 @@ USAGE = (
 )
 PACED = ("sequential", "batch", "pause_s", "timeout_s", "start_within_s", "overall_s")
 SHOWN_NAMES = 5
+ALL = "all"
+"""The TARGET that is `--all`."""
 
 
 async def run(
-    target: Annotated[str | None, Option(help="A node's name, or several with commas between.")] = None,
+    target: Annotated[str | None, Option(help="A node's name, several with commas between, or `all`.")] = None,
     action: Annotated[str | None, Option(help="The action's name.")] = None,
     /,
     *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
@@ -120,7 +122,7 @@ def _read(
     if without and parameters and "=" not in parameters[0]:
         option = "--all" if choice.all else "--where"
         raise InvalidInput(f"TARGET and {option} exclude each other: {USAGE}", field="target")
-    return [name for name in target.split(",") if name], action, parameters
+    return [name for name in target.split(",") if name] if target != ALL else [], action, parameters
 
 
 async def _schema(fleet: Client, targets: Collection[str], action: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from fleetfold.cli.nextpage import next_page
 from fleetfold.cli.options import COMMON, Common, Flag, Many, Option, Seconds
 from fleetfold.cli.sortkeys import parse_sort
 from fleetfold.cli.terminal import Injected
+from fleetfold.cli.values import searched_nodes
 from fleetfold.cli.views import search as views
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial
@@ -80,7 +81,7 @@ async def search(
     keys = [parse_sort(text) for text in sort]
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes="auto" if auto else node or "all", collections=collection,
+            query, limit=limit, threshold=threshold, nodes=searched_nodes(node, auto=auto), collections=collection,
             filter=test, timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet,
             sort=keys, among=node if auto else (), context=context, partial=partial, max_parallel=max_parallel,
             alpha=alpha, cache=cache,

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
 from fleetfold.cli.options import Access, BrokerAccess, Connection, Daemon, Output
-from fleetfold.cli.protection import INSECURE, keep_local_key, protection
+from fleetfold.cli.protection import INSECURE, in_the_open, keep_local_key, protection
 from fleetfold.cli.terminal import Terminal
+from fleetfold.eventloop import SIGNALLED
+from fleetfold.exposure import tell_exposed
+from fleetfold.extras import require
 from fleetfold.logging import configure
 from fleetfold.state import RunningFleet, announce, state_directory, withdraw
 from fleetfold.tls import find_tls
-from fleetfold_broker.secretfile import from_environment
+from fleetfold_broker.greeting import wait_for_greeting
+from fleetfold_broker.secretfile import from_environment, keep_private
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, Reading, load
-from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.redaction import Redactor
 
 if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
@@ -32,11 +36,10 @@ if TYPE_CHECKING:  # LanceDB and SQLAlchemy are behind these
     from fleetfold_master.master import Master
 
 __all__ = [
-    "guarded", "reachable", "running_broker", "running_child", "running_master", "settings", "until_signalled",
+    "guarded", "private", "reachable", "running_broker", "running_child", "running_master", "settings",
+    "warn_of_the_open",
 ]  # fmt: skip
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNALLED = "a signal has come"
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
 
 
@@ -66,33 +69,16 @@ def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
     return replace(config, access=chosen, tls=replace(config.tls, enabled=enabled))
 
 
-@contextmanager
-def until_signalled() -> Iterator[None]:
-    """Cancel what is inside at the first SIGINT or SIGTERM, and go on behind it. A second one ends the process."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    told = False
+def warn_of_the_open(config: Config, host: str, terminal: Terminal) -> None:
+    """Say on stderr that a broker can be listened to, each time it is started so."""
+    if what := in_the_open(host, tls=config.tls.enabled):
+        print(f"fleetfold: {what}", file=terminal.err, flush=True)
 
-    def forget() -> None:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
 
-    def stop() -> None:
-        nonlocal told
-        told = True
-        forget()
-        task.cancel(SIGNALLED)
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not told:
-            raise
-        task.uncancel()
-    finally:
-        forget()
+def private(*places: Path) -> None:
+    """Have all that this process and its broker write be for their owner alone; tell what of `places` is not."""
+    keep_private()
+    tell_exposed((state_directory(), *places))
 
 
 @asynccontextmanager
@@ -105,8 +91,7 @@ async def running_broker(
     """
     from fleetfold_broker.embedded import EmbeddedBroker
 
-    with _extra("master"):
-        guard = protection(config, keys, listening.host)
+    guard = protection(config, keys, listening.host)
     broker = EmbeddedBroker(
         store, host=listening.host, port=listening.port, identity=guard.identity, prefix=config.prefix, tls=guard.tls,
         sync=config.broker.sync,
@@ -124,24 +109,24 @@ async def running_broker(
 async def running_master(config: Config, url: str, data: Path, keys: Path) -> AsyncIterator[Master]:
     """A master on the broker at `url`, its database in `data`, the fleet's secrets in `keys`.
 
-    There it keeps the key for commands on this machine. Its own collections are in `data` as well.
+    There it keeps the key for commands on this machine. Its own collections are in `data` as well. The broker is waited
+    for.
     """
+    require("master", besides=("cryptography",))  # that is for certificates alone
     async with AsyncExitStack() as opened:
         own = await _own_collections(config.master, data, opened)
-        with _extra("master"):
-            from fleetfold_master.master import Master
+        from fleetfold_master.master import Master
 
-            master = Master(
-                url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
-                keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
-                database=config.master.database,
-                callbacks=config.callbacks, retention=config.retention, redact=config.master.redact,
-                limits=config.limits,
-            )  # fmt: skip
-            await master.start()
+        await wait_for_greeting(url, "master.waits_for_its_broker")
+        master = Master(
+            url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
+            keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
+            database=config.master.database, callbacks=config.callbacks, retention=config.retention,
+            redact=config.master.redact, limits=config.limits,
+            keep_key=None if config.access.insecure else partial(keep_local_key, keys, url),
+        )  # fmt: skip
+        await master.start()
         opened.push_async_callback(master.stop)
-        if not config.access.insecure:
-            await keep_local_key(keys, url, master.local_key)
         yield master
 
 
@@ -151,10 +136,9 @@ async def _own_collections(config: MasterConfig, data: Path, opened: AsyncExitSt
         return None
     for name in config.reading.keys() - config.collections.keys():
         raise InvalidInput(f"reading: the master has no collection {name!r}; declare it first", field="reading")
-    with _extra("child"):
-        from fleetfold.own import OwnDocuments
+    from fleetfold.own import OwnDocuments
 
-        return await opened.enter_async_context(OwnDocuments(data / "own", config.collections, config.reading))
+    return await opened.enter_async_context(OwnDocuments(data / "own", config.collections, config.reading))
 
 
 @asynccontextmanager
@@ -165,30 +149,29 @@ async def running_child(
 
     `join` is the join token of a new one.
     """
-    with _extra("child"):
-        from fleetfold import Child
+    from fleetfold import Child
 
-        folder = config.data or (data or state_directory()) / "children" / config.name
-        child = Child(
-            config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
-            concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
-            cert=settings.tls.cert, key=settings.tls.key, databases=config.databases, ledger_days=config.ledger_days,
-            redact=config.redact,
+    folder = config.data or (data or state_directory()) / "children" / config.name
+    child = Child(
+        config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
+        concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
+        cert=settings.tls.cert, key=settings.tls.key, databases=config.databases, ledger_days=config.ledger_days,
+        redact=config.redact,
+    )  # fmt: skip
+    _refuse_undeclared(config, "keys", config.keys)
+    _refuse_undeclared(config, "alphas", config.alphas)
+    _refuse_undeclared(config, "replicas", config.replicas)
+    _refuse_undeclared(config, "reading", config.reading)
+    for name, source in config.collections.items():
+        child.collection(
+            name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name),
+            replica=config.replicas.get(name), **asdict(config.reading.get(name, Reading())),
         )  # fmt: skip
-        _refuse_undeclared(config, "keys", config.keys)
-        _refuse_undeclared(config, "alphas", config.alphas)
-        _refuse_undeclared(config, "replicas", config.replicas)
-        _refuse_undeclared(config, "reading", config.reading)
-        for name, source in config.collections.items():
-            child.collection(
-                name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name),
-                replica=config.replicas.get(name), **asdict(config.reading.get(name, Reading())),
-            )  # fmt: skip
-        if config.actions:
-            sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
-        for target in config.actions:
-            child.load(target)
-        await child.start()
+    if config.actions:
+        sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
+    for target in config.actions:
+        child.load(target)
+    await child.start()
     orderly = True
     try:
         yield child
@@ -209,19 +192,10 @@ def _announced(broker: EmbeddedBroker, config: Config, keys: Path, ca: str | Non
     insecure = config.access.insecure
     return RunningFleet(
         reachable(broker), os.getpid(), command, time.time(), keys=None if insecure else str(keys.resolve()),
-        ca=ca and str(Path(ca).resolve()), insecure=insecure,
+        ca=ca and str(Path(ca).resolve()), insecure=insecure, host=broker.host,
     )  # fmt: skip
 
 
 def reachable(broker: EmbeddedBroker) -> str:
     """The URL by which this machine reaches it, wherever it listens."""
     return broker.url.replace(f"//{broker.host}:", f"//{ANYWHERE.get(broker.host, broker.host)}:")
-
-
-@contextmanager
-def _extra(name: str) -> Iterator[None]:
-    """Say which extra brings the package that is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise Unavailable(f"{error.name} is not installed: `pip install 'fleetfold[{name}]'`") from None

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import WhichNodes
 
-__all__ = ["Assignment", "assignment", "labels", "listed", "pair", "values"]
+__all__ = ["Assignment", "assignment", "labels", "listed", "pair", "searched_nodes", "values"]
 
 _NUMBER = {"integer", "number"}
 _DEPTH = 8
@@ -137,3 +138,10 @@ def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     name = str(part.get("$ref", "")).removeprefix("#/$defs/")
     found: Mapping[str, Any] = root.get("$defs", {}).get(name, {}) if name else part
     return found
+
+
+def searched_nodes(names: Sequence[str], *, auto: bool) -> Sequence[str] | WhichNodes:
+    """Which nodes a search asks: those named, or all, which is also said by none and by the name `all`."""
+    if auto:
+        return "auto"
+    return "all" if not names or "all" in names else names

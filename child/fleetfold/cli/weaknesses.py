@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fleetfold.cli.protection import in_the_open
 from fleetfold.credentials import API_KEY, LOCAL_NAME
+from fleetfold.exposure import exposures
 from fleetfold_broker.secretfile import weakness
 from fleetfold_shared.config import Config, variables
 from fleetfold_shared.messages import KeyInfo
 from fleetfold_shared.urls import shown
 
-__all__ = ["Finding", "endless_admins", "in_environment", "in_files", "in_settings", "secret_files"]
+__all__ = [
+    "Finding", "endless_admins", "in_environment", "in_files", "in_places", "in_settings", "places", "secret_files",
+]  # fmt: skip
 
 SECRETS = (
     API_KEY, "FLEETFOLD_JOIN", "FLEETFOLD_BROKER_KEYS", "FLEETFOLD_SIGNING_KEYS", "FLEETFOLD_ASK_KEY",
@@ -41,8 +45,7 @@ def in_settings(config: Config) -> Iterator[Finding]:
     """What the settings leave open."""
     if config.access.insecure:
         yield Finding("weak", "access.insecure", "there are no identities: whoever connects may do everything")
-    if not config.tls.enabled and not _is_loopback(config.broker.host):
-        what = f"the broker listens on {config.broker.host} without TLS: set tls.enabled, or listen on 127.0.0.1"
+    if what := in_the_open(config.broker.host, tls=config.tls.enabled):
         yield Finding("weak", "broker.host", what)
     if config.url:
         yield from _in_url(config.url, has_ca=bool(config.tls.ca))
@@ -90,6 +93,18 @@ def in_files(paths: Iterable[Path]) -> Iterator[Finding]:
             yield Finding("weak", str(path), problem.removeprefix(f"{path} "))
 
 
+def places(config: Config, keys: Path, state: Path) -> list[Path]:
+    """The folders of a fleet on this machine: its state, data and secrets."""
+    set_ones = (config.broker.store, config.master.data, *(child.data for child in config.children))
+    return [state, keys, *(Path(place) for place in set_ones if place)]
+
+
+def in_places(folders: Iterable[Path]) -> Iterator[Finding]:
+    """Folders, and files in them, that are not their owner's alone."""
+    for exposure in exposures(folders):
+        yield Finding(exposure.severity, str(exposure.path), exposure.what)
+
+
 def endless_admins(keys: Iterable[KeyInfo]) -> Iterator[Finding]:
     """Keys that may do everything, for ever. This machine's own, which lies beside the fleet's secrets, is no news."""
     for key in keys:
@@ -115,13 +130,6 @@ def _in_ask(url: str) -> Iterator[Finding]:
         yield Finding("weak", "ask.url", what)
     if parts.password:
         yield Finding("weak", "ask.url", "a password in it is seen wherever the settings are: use ask.key_file")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_public(host: str) -> bool:

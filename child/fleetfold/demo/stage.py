@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from contextlib import AsyncExitStack
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.markup import escape
 from fleetfold.client import Client
 from fleetfold.credentials import read_local_key
 from fleetfold.demo.processes import Daemon, start_daemon
-from fleetfold.state import state_directory
+from fleetfold.state import RunningFleet, announce_demo, running_fleet, same_place, withdraw
 
 __all__ = ["DemoFailed", "Stage"]
 
@@ -32,8 +33,8 @@ class DemoFailed(Exception):
 class Stage:
     """A broker, a master and three children, each a process of its own, with data in a folder that goes with them.
 
-    The fleet's secrets are there too. That folder is the state directory of all but the broker, which announces itself
-    where commands look; so two demos, or a demo and a fleet of one's own, do not meet.
+    The fleet's secrets are there too. That folder is the state directory of all of them, so two demos, or a demo and a
+    fleet of one's own, do not meet. Where no other fleet lives on this machine, commands find the demo by themselves.
     """
 
     def __init__(self, console: Console) -> None:
@@ -81,6 +82,12 @@ class Stage:
             raise DemoFailed(f"not kept: {promise}")
         self._console.print(f"[green]✓[/] {escape(promise)}", highlight=False)
 
+    def show_way(self) -> None:
+        """What one types first in another terminal, where commands would find another fleet."""
+        found = running_fleet()
+        if found is None or not same_place(found.url, self.url):
+            self._console.print(f"[dim]$[/] [bold]export FLEETFOLD_STATE={escape(str(self._data))}[/]", highlight=False)
+
     async def kill_master(self) -> None:
         """SIGKILL."""
         assert self._master is not None
@@ -96,10 +103,12 @@ class Stage:
     async def _raise_curtain(self) -> None:
         broker = await self._start(
             "broker", "broker", "--json", "--port", "0", "--store", str(self._data / "broker"),
-            "--keys", str(self._keys), state=state_directory(), quiet=True,
+            "--keys", str(self._keys), quiet=True,
         )  # fmt: skip
         self._open.push_async_callback(broker.stop)
         self.url = msgspec.json.decode(broker.ready)["url"]
+        announce_demo(RunningFleet(self.url, os.getpid(), "demo", time.time(), keys=str(self._keys)))
+        self._open.callback(withdraw, os.getpid())
         self.say(f"fleetfold broker is up: on {self.url}")
         await self.start_master()
         children = await asyncio.gather(*(self._start_child(name) for name in COLLECTIONS))
@@ -120,8 +129,8 @@ class Stage:
             "--data", str(self._data / name), "--actions", f"fleetfold.demo.{name}:ACTIONS", *words,
         )  # fmt: skip
 
-    async def _start(self, name: str, *words: str, state: Path | None = None, quiet: bool = False) -> Daemon:
-        daemon = await start_daemon(name, list(words), self._data, _environment(state or self._data))
+    async def _start(self, name: str, *words: str, quiet: bool = False) -> Daemon:
+        daemon = await start_daemon(name, list(words), self._data, _environment(self._data))
         if not quiet:
             self.say(daemon.ready.replace(str(self._data), "…"))
         return daemon

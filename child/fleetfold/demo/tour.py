@@ -8,14 +8,15 @@ import time
 from rich.console import Console
 from rich.markup import escape
 
-from fleetfold.cli.exits import FAILED, INTERRUPTED, OK
-from fleetfold.cli.serving import until_signalled
+from fleetfold.cli.exits import FAILED, OK
 from fleetfold.cli.views import jobs as job_view
 from fleetfold.cli.views import nodes as node_view
 from fleetfold.cli.views import search as search_view
 from fleetfold.cli.views import transactions as transaction_view
 from fleetfold.client import Client
 from fleetfold.demo.stage import DemoFailed, Stage
+from fleetfold.eventloop import run_loop, until_signalled
+from fleetfold_broker.secretfile import keep_private
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Rollback, StepSpec, TransactionView
 
@@ -28,12 +29,13 @@ PACKING_S = 2.0
 def run(stay: bool) -> int:
     """Give the tour; 0 if all of it happened. With `stay`, the fleet stays up until SIGINT or SIGTERM."""
     console = Console(width=None if Console().is_terminal else 120)
-    return asyncio.run(_run(console, stay))
+    keep_private()
+    return run_loop(_run(console, stay))
 
 
 async def _run(console: Console, stay: bool) -> int:
-    code = INTERRUPTED
-    with until_signalled():
+    code = FAILED
+    with until_signalled() as told:
         try:
             async with Stage(console) as stage:
                 await _give(console, stage)
@@ -43,7 +45,7 @@ async def _run(console: Console, stay: bool) -> int:
         except (DemoFailed, FleetfoldError) as error:
             console.print(f"[bold red]The demo failed:[/] {escape(str(error))}", highlight=False)
             code = FAILED
-    return code
+    return told.exit_code or code
 
 
 async def _give(console: Console, stage: Stage) -> None:
@@ -55,6 +57,7 @@ async def _give(console: Console, stage: Stage) -> None:
 
 async def _stay(console: Console, stage: Stage) -> None:
     console.print(f"The fleet stays up on {stage.url}. In another terminal:\n")
+    stage.show_way()
     for words in ("nodes list", 'search "tent for a gale"', f"run shop stock_of sku={TENT}", "tx list"):
         stage.command(words)
     console.print("\nCtrl-C ends it.")

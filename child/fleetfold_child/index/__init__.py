@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from fleetfold_child.datalock import DataLock
 from fleetfold_child.index.answers import search_collections
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.index.lock import DataLock
-from fleetfold_child.index.report import IndexReport
-from fleetfold_child.index.source_state import SourceState
+from fleetfold_child.ingestreport import IndexReport
 
-__all__ = ["Collection", "DataLock", "IndexReport", "SourceState", "search_collections"]
+__all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]

@@ -40,7 +40,8 @@ class CandidateIndex:
     async def open(cls, table: Table) -> CandidateIndex:
         """Over `table`, with the indexes it lacks made first."""
         kinds = lancedb().index
-        there = {index.columns[0] for index in await table.handle.list_indices()}
+        with table.translated():
+            there = {index.columns[0] for index in await table.handle.list_indices()}
         wanted: dict[str, Any] = {
             "id": kinds.BTree(),
             "terms": kinds.FTS(
@@ -56,9 +57,9 @@ class CandidateIndex:
         if await table.count() >= _VECTOR_INDEX_FROM:
             wanted["vector"] = kinds.IvfFlat(distance_type="dot")
         async with table.lock:
-            for column, config in wanted.items():
-                if column not in there:
-                    await table.handle.create_index(column, config=config)
+            with table.translated():
+                for column in [column for column in wanted if column not in there]:
+                    await table.handle.create_index(column, config=wanted[column])
         return cls(table)
 
     async def find(self, query: Query) -> Found:
@@ -104,7 +105,8 @@ class CandidateIndex:
     async def _run(self, search: Any, pushed: str | None, depth: int) -> list[str]:
         if pushed:
             search = search.where(pushed)
-        return [row["id"] for row in await search.select(["id"]).limit(depth).to_list()]
+        with self._table.translated():
+            return [row["id"] for row in await search.select(["id"]).limit(depth).to_list()]
 
     async def _scored(self, query: Query, ids: set[str]) -> list[Scored]:
         entries = await self._table.entries(ids)

@@ -22,14 +22,14 @@ from fleetfold_child.index.landmarks import Landmarks
 from fleetfold_child.index.marks import marked
 from fleetfold_child.index.port import Examined, Index, Query, Scored
 from fleetfold_child.index.preparation import READ_BY, load, renew
-from fleetfold_child.index.report import IndexReport
-from fleetfold_child.index.source_state import SourceState
 from fleetfold_child.index.statistics import Difference, Statistics
 from fleetfold_child.index.table import Table
 from fleetfold_child.index.upkeep import Upkeep
 from fleetfold_child.index.writer import MAX_BATCH, Writer
+from fleetfold_child.ingestreport import IndexReport
 from fleetfold_child.markup import READER
 from fleetfold_child.sources import Records
+from fleetfold_child.sourcestate import SourceState
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.clock import Clock, SystemClock

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from fleetfold_child.documents import Document
-from fleetfold_child.index.report import Tally
 from fleetfold_child.index.writer import MAX_BATCH
+from fleetfold_child.ingestreport import Tally
 from fleetfold_child.sources import Found, Read, Records, found_in
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput

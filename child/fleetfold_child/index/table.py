@@ -6,18 +6,22 @@ What `write` and `remove` return from is safe against kill -9 (not against a los
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fleetfold_broker.secretfile import private_folder
+from fleetfold_child.disk import disk_error, without_sources
 from fleetfold_child.documents import Document
 from fleetfold_child.index.environment import lancedb, session
+from fleetfold_child.index.failures import RAISED, translated
 from fleetfold_child.index.filters import id_in
 from fleetfold_child.index.port import Entry
 from fleetfold_shared.errors import InternalError, Unavailable
@@ -33,7 +37,24 @@ KEEP_VERSIONS = timedelta(minutes=5)
 """Whoever reads an older one has finished by then."""
 _KEEP_NOTHING = timedelta(milliseconds=1)  # zero would do the same and warn
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _metadata = msgspec.json.Decoder(dict[str, Any])
+
+
+Method = Callable[Concatenate["Table", P], Coroutine[Any, Any, T]]
+
+
+def _telling(method: Method[P, T]) -> Method[P, T]:
+    """The method, which raises what LanceDB raises as an error of the fleet's."""
+
+    @wraps(method)
+    async def told(table: Table, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with table.translated():
+            return await method(table, *args, **kwargs)
+
+    return told
 
 
 class Table:
@@ -42,8 +63,11 @@ class Table:
     `stamp` is what terms and vectors were made by; when it is not what was asked for, `replace_all` is due.
     """
 
-    def __init__(self, connection: Any, handle: Any, name: str, dimensions: int, stamp: dict[str, str]) -> None:
+    def __init__(
+        self, connection: Any, handle: Any, name: str, place: Path, dimensions: int, stamp: dict[str, str]
+    ) -> None:
         self._connection = connection
+        self._place = place
         self._name = name
         self._dimensions = dimensions
         self._stamp = stamp
@@ -54,24 +78,30 @@ class Table:
     async def open(cls, data_dir: Path, name: str, dimensions: int, stamp: dict[str, str]) -> Table:
         """The collection's table below `<data_dir>/lance/`, made if need be, and cleaned of what a crash left."""
         module = await asyncio.to_thread(lancedb)
-        connection = await module.connect_async(data_dir / "lance", session=session())
+        place = data_dir / "lance"
+        private_folder(place)
+        connection = await module.connect_async(place, session=session())
         try:
             handle = await _open_or_create(connection, name, _schema(dimensions, stamp))
-            table = cls(connection, handle, name, dimensions, stamp)
-            await table.optimize(keep=_KEEP_NOTHING)
-        except (RuntimeError, OSError, ValueError) as error:
+            await _optimize(handle, _KEEP_NOTHING)
+        except RAISED as error:
             connection.close()
-            why = str(error).splitlines()[0]
-            raise InternalError(
-                f"collection {name}: its table in {data_dir / 'lance'} cannot be opened: {why}; move it away and sync"
-            ) from error
-        return table
+            raise disk_error(error, place) or InternalError(
+                f"collection {name}: its table in {place} cannot be opened: {without_sources(error)}; "
+                "move it away and sync"
+            ) from None
+        return cls(connection, handle, name, place, dimensions, stamp)
+
+    def translated(self) -> AbstractContextManager[None]:
+        """For who uses the `handle`: what LanceDB raises within comes out as an error of the fleet's."""
+        return translated(self._name, self._place)
 
     async def close(self) -> None:
         async with self.lock:
             self.handle.close()
             self._connection.close()
 
+    @_telling
     async def is_stale(self) -> bool:
         """Whether another reader, analyzer or embedder made the texts, terms and vectors."""
         found = await self.stamped()
@@ -81,6 +111,7 @@ class Table:
         """What the texts, terms and vectors were made by."""
         return {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
 
+    @_telling
     async def count(self) -> int:
         return int(await self.handle.count_rows())
 
@@ -104,6 +135,7 @@ class Table:
             for start in range(0, len(ids), _IDS_PER_QUERY):
                 await self.handle.delete(id_in(list(ids[start : start + _IDS_PER_QUERY])))
 
+    @_telling
     async def replace_all(self, entries: Sequence[Entry]) -> None:
         """These rows instead of all others, in one commit, under the stamp that was asked for."""
         rows = await asyncio.to_thread(self._rows, entries)
@@ -111,10 +143,11 @@ class Table:
             self.handle.close()
             self.handle = await self._connection.create_table(self._name, data=rows, mode="overwrite")
 
+    @_telling
     async def optimize(self, keep: timedelta = KEEP_VERSIONS) -> None:
         """Put small fragments together, bring the indexes up to date, drop versions older than `keep`."""
         async with self.lock:
-            await self.handle.optimize(cleanup_older_than=keep, delete_unverified=keep is _KEEP_NOTHING)
+            await _optimize(self.handle, keep)
 
     async def documents(self, ids: Collection[str]) -> dict[str, Document]:
         return {(document := _document(row)).id: document for row in await self._by_id(ids, DOCUMENT_COLUMNS)}
@@ -140,6 +173,7 @@ class Table:
         async for batch in self._scan(["terms"]):
             yield await asyncio.to_thread(_terms, batch)
 
+    @_telling
     async def sample_vectors(self, most: int, documents: int) -> NDArray[np.float32]:
         """Vectors (n, dimensions) of about `most` of the table's `documents`: always the same ones of the same table.
 
@@ -152,6 +186,7 @@ class Table:
         vectors = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return np.asarray(vectors, dtype=np.float32).reshape(-1, self._dimensions)
 
+    @_telling
     async def _by_id(self, ids: Collection[str], columns: list[str]) -> list[dict[str, Any]]:
         wanted = list(ids)
         rows: list[dict[str, Any]] = []
@@ -166,7 +201,9 @@ class Table:
         try:
             async with self.lock:
                 yield
-        except (RuntimeError, OSError, ValueError) as error:
+        except RAISED as error:
+            if (of_disk := disk_error(error, self._place)) is not None:
+                raise of_disk from None
             why = "files are missing" if "not found" in str(error).lower() else "look at the disk, or it is damaged"
             raise Unavailable(
                 f"collection {self._name}: lance/{self._name}.lance in the node's data cannot be {how} ({why}); "
@@ -174,8 +211,9 @@ class Table:
             ) from error
 
     async def _scan(self, columns: list[str]) -> AsyncIterator[Any]:
-        async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):
-            yield batch
+        with self.translated():
+            async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):
+                yield batch
 
     def _rows(self, entries: Sequence[Entry]) -> Any:
         import pyarrow as pa
@@ -192,6 +230,10 @@ class Table:
             pa.FixedSizeListArray.from_arrays(pa.array(vectors, pa.float32()), self._dimensions),
         ]
         return pa.Table.from_arrays(columns, schema=_schema(self._dimensions, self._stamp))
+
+
+async def _optimize(handle: Any, keep: timedelta) -> None:
+    await handle.optimize(cleanup_older_than=keep, delete_unverified=keep is _KEEP_NOTHING)
 
 
 async def _open_or_create(connection: Any, name: str, schema: Any) -> Any:

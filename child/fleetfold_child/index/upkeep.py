@@ -12,6 +12,7 @@ import structlog
 
 from fleetfold_child.index.table import KEEP_VERSIONS, Table
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import FleetfoldError
 
 __all__ = ["Upkeep"]
 
@@ -79,7 +80,7 @@ class Upkeep:
         self._rows = 0
         try:
             await self._table.optimize()
-        except (RuntimeError, OSError, ValueError) as error:  # what LanceDB raises
-            _log.warning("optimize failed; trying again in a minute", error=str(error))
+        except FleetfoldError as error:
+            _log.warning("optimize failed; trying again in a minute", error=error.message)
             self._wake.set()
         self._optimized_at = self._clock.monotonic()

@@ -38,9 +38,10 @@ class Door:
     cut_off: CutOff | None = None
 
 
-async def open_door(ground: Ground) -> Door:
-    """From now on the broker's question who is connecting is answered."""
+async def open_door(ground: Ground, before: Callable[[AccessRooms], Awaitable[None]]) -> Door:
+    """From now on the broker's question who is connecting is answered; `before` that, `before` is called."""
     access = await _open_access(ground)
+    await before(access)
     if ground.setup.access.insecure:
         log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
         ground.inflow.on_flood = lambda name: log.warning("identity.flooded", name=name)

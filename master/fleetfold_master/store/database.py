@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Engine, Executable, RowMapping, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fleetfold_broker.secretfile import private_file, private_folder
 from fleetfold_master.store.engines import connect_raw, is_broken, open_engines, shown
 from fleetfold_master.store.fence import Fence, Fenced
 from fleetfold_master.store.schema import migrate
@@ -158,7 +159,9 @@ def _prepare(engine: Engine) -> None:
     where = shown(engine.url)
     try:
         if engine.dialect.name == "sqlite":
-            Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+            file = Path(engine.url.database or "")
+            private_folder(file.parent)
+            private_file(file)
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":  # its driver begins none for DDL, and half a migration would stay
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -166,7 +169,7 @@ def _prepare(engine: Engine) -> None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             migrate(connection, where)
     except OSError as error:
-        raise InvalidInput(f"database: cannot make the folder of {where}: {error.strerror}", field="database") from None
+        raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None
     except exc.OperationalError as error:
         raise Unavailable(f"database: cannot open {where}: {_reason(error)}; check the path and its rights") from None
     except exc.DatabaseError as error:

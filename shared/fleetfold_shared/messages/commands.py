@@ -83,9 +83,9 @@ class CommandResults(Message, frozen=True, kw_only=True):
 
 
 class Run(Message, frozen=True, kw_only=True):
-    """`actions.run`: on `nodes`, on all active ones that have the action with `all`, on those for which `where` holds,
-    or on `any` one of those these name. `id` is chosen by the caller: the same id is the same job, however often it is
-    sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
+    """`actions.run`: on `nodes`, on all active ones that have the action with `all`, which `nodes` may say too, on
+    those for which `where` holds, or on `any` one of those these name. `id` is chosen by the caller: the same id is the
+    same job, however often it is sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
 
     `limit` takes so many of them, chosen by `seed`. `batch` runs on so many at a time, with `pause_s` between, and no
     further batch begins when more than `max_failures` did not end well; `sequential` is a batch of one. `dry_run`
@@ -99,7 +99,7 @@ class Run(Message, frozen=True, kw_only=True):
     id: CallerId
     action: str
     params: Params = {}
-    nodes: list[str] = []
+    nodes: list[str] | Literal["all"] = []
     all: bool = False
     sequential: bool = False
     timeout_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 60.0
@@ -118,6 +118,12 @@ class Run(Message, frozen=True, kw_only=True):
     overall_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
     retry: RetryPolicy | None = None
     callback: Callback | None = None
+
+    def __post_init__(self) -> None:
+        """`nodes="all"` is `all=True`, as it is for a search."""
+        if self.nodes == "all":
+            msgspec.structs.force_setattr(self, "nodes", [])
+            msgspec.structs.force_setattr(self, "all", True)
 
 
 class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):

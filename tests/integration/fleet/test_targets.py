@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fleetfold import Context, action
 from fleetfold_shared.errors import InvalidInput, NotFound
-from fleetfold_shared.messages import Job, NodeUpdate
+from fleetfold_shared.messages import Job, NodeUpdate, Run, ScheduleSpec
 from support.inprocess import Fleet, fleet
 
 __all__ = ["fleet"]
@@ -49,6 +49,23 @@ async def test_an_expression_runs_on_those_that_it_chooses(shops: Fleet) -> None
         "shop-1",
         "shop-3",
     ]
+
+
+async def test_all_is_said_as_it_is_for_a_search(shops: Fleet) -> None:
+    everywhere = ["blog", "shop-1", "shop-2", "shop-3"]
+    assert names(await shops.client.run("enter", {"tx": "a"}, nodes="all")) == everywhere
+    assert names(await shops.client.run("enter", {"tx": "b"}, nodes="all", limit=4, seed=1, dry_run=True)) != []
+    one = Run(id="all-1", action="enter", params={"tx": "c"}, nodes="all")
+    outcomes = [outcome async for outcome in shops.client.submit([one])]
+    assert sorted(node.node for node in outcomes[0].nodes) == everywhere
+    spec = ScheduleSpec(name="all", every_s=3600, run={"action": "enter", "params": {"tx": "d"}, "nodes": "all"})
+    await shops.client.put_schedule(spec)
+    fired = await shops.client.fire_schedule("all")
+    assert fired.last is not None
+    job = await shops.client.wait_job(fired.last.id, 30)
+    assert names(job) == everywhere
+    with pytest.raises(InvalidInput, match="'auto' is for searches"):
+        await shops.client.run("enter", {"tx": "e"}, nodes="auto")
 
 
 async def test_a_dry_run_leaves_no_job_and_the_run_takes_the_same_nodes(shops: Fleet) -> None:

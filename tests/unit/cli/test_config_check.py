@@ -68,6 +68,23 @@ def test_the_files_of_a_fleet_with_a_place_of_its_own_are_looked_at(state: Path)
     assert len(weak(check("--json"))) == 2
 
 
+def test_a_broker_that_an_option_has_opened_to_others_is_weak(state: Path) -> None:
+    announce(RunningFleet("nats://127.0.0.1:1", os.getpid(), "up", 1.0, host="0.0.0.0"))
+    assert "listens on 0.0.0.0 without TLS" in weak(check("--json"))["the broker that runs here"]
+    announce(RunningFleet("tls://127.0.0.1:1", os.getpid(), "up", 1.0, host="0.0.0.0"))
+    assert "the broker that runs here" not in weak(check("--json"))
+
+
+def test_data_that_others_may_read_is_weak(state: Path) -> None:
+    (state / "master").mkdir()
+    (state / "master" / "master.db").write_bytes(b"")
+    for path, mode in ((state / "master" / "master.db", 0o644), (state / "master", 0o755), (state, 0o755)):
+        path.chmod(mode)
+    result = check("--json")
+    assert str(state / "master" / "master.db") in weak(result)[str(state)]
+    assert f"`chmod -R go= {state}`" in weak(result)[str(state)]
+
+
 def test_files_that_the_environment_names_are_looked_at_too(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = state / "key"
     file.write_text(SECRET)

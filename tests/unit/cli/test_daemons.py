@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.cli.serving import until_signalled
+from fleetfold.eventloop import until_signalled
 from support.commandline import run_command
 
 CHILD = ["child", "--name", "shop", "--url", "nats://127.0.0.1:1"]
@@ -85,7 +85,7 @@ def test_an_unknown_key_of_the_config_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.Signals) -> None:
     cleaned = False
-    with until_signalled():
+    with until_signalled() as told:
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
         try:
             await asyncio.Event().wait()
@@ -93,6 +93,7 @@ async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.
             await asyncio.sleep(0)  # cleaning up may await
             cleaned = True
     assert cleaned
+    assert told.exit_code == (130 if number == signal.SIGINT else 0)
 
 
 async def test_a_cancellation_that_is_no_signal_goes_on() -> None:

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold.cli.options import Access, BrokerAccess
-from fleetfold.cli.protection import keep_local_key, protection
-from fleetfold.cli.serving import guarded
+from fleetfold.cli.protection import in_the_open, keep_local_key, protection
+from fleetfold.cli.serving import guarded, warn_of_the_open
 from fleetfold.cli.terminal import Terminal
 from fleetfold.credentials import LocalKey, read_local_key
 from fleetfold_shared.config import AccessConfig, Config, TlsConfig
@@ -48,6 +48,20 @@ def test_being_insecure_is_said_loudly_however_it_came_about(config: Config, acc
 def test_identities_are_on_unless_said_otherwise_and_nothing_is_said() -> None:
     chosen, said = over(Config(), BrokerAccess())
     assert (chosen.access.insecure, chosen.tls.enabled, said) == (False, False, "")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "broker.example.org"])
+def test_listening_to_others_without_tls_is_said(host: str) -> None:
+    terminal = Terminal(StringIO(), StringIO(), StringIO())
+    warn_of_the_open(Config(), host, terminal)
+    assert isinstance(terminal.err, StringIO)
+    assert terminal.err.getvalue().startswith(f"fleetfold: the broker listens on {host} without TLS: ")
+    assert in_the_open(host, tls=True) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_listening_to_this_machine_alone_needs_no_tls(host: str) -> None:
+    assert in_the_open(host, tls=False) is None
 
 
 def test_options_come_before_settings(tmp_path: Path) -> None:

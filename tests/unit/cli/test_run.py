@@ -46,6 +46,12 @@ def test_any_needs_no_target(words: list[str], nodes: list[str], everywhere: boo
     assert (said["any"], said["nodes"], said["all"], said["action"]) == (True, nodes, everywhere, "sync")
 
 
+@pytest.mark.parametrize("words", [["all"], ["--all"]])
+def test_all_is_a_target_too(words: list[str]) -> None:
+    said = asked(*words, "sync", "x:=1")
+    assert (said["nodes"], said["all"], said["action"], said["params"]) == ([], True, "sync", {"x": 1})
+
+
 def test_the_options_say_the_pace_and_the_times() -> None:
     said = asked(
         "--all", "--batch", "25%", "--pause", "2", "--max-failures", "0", "--dry-run", "sync", "--start-within", "30",

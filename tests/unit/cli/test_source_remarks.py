@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from fleetfold.cli.child import _ready, _source
-from fleetfold.cli.sourceremarks import remarks
+from fleetfold.cli.child import _source
 from fleetfold.cli.views.nodes import detail
+from fleetfold.sourceremarks import remarks
+from fleetfold.standalone import up_line
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeRecord
 
 WELL = CollectionInfo(name="docs", documents=999)
@@ -28,7 +29,7 @@ UNREAD = replace(WELL, note="not read, the documents are those of before: docs.c
 )
 def test_the_line_that_says_that_a_child_is_up_counts_what_is_wrong(info: CollectionInfo, said: str) -> None:
     assert remarks(info) == said
-    assert _ready("shop", {"docs": info}, "nats://x") == (
+    assert up_line("shop", {"docs": info}, "nats://x") == (
         f"fleetfold child shop is up: 999 documents in docs{said}; on nats://x"
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from fleetfold.sources import Source, SourceLog
 from fleetfold_child.documents import USUAL
-from fleetfold_child.index import SourceState
+from fleetfold_child.sourcestate import SourceState
 from fleetfold_shared.config import Reading
 
 STATE = SourceState(left_out=1, note="docs.jsonl:7: not JSON")

@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.state import RunningFleet, announce, find_url, running_fleet, state_directory, withdraw
-from fleetfold_shared.errors import Unavailable
+from fleetfold.state import (
+    RunningFleet,
+    announce,
+    announce_demo,
+    find_url,
+    fleet_at,
+    running_fleet,
+    state_directory,
+    withdraw,
+)
+from fleetfold_shared.errors import InvalidInput, Unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +113,44 @@ def test_the_directory_is_where_the_environment_says(monkeypatch: pytest.MonkeyP
     assert state_directory() == Path("/xdg/fleetfold")
     monkeypatch.delenv("XDG_STATE_HOME")
     assert state_directory() == Path.home() / ".local" / "state" / "fleetfold"
+
+
+def demo(url: str = "nats://demo:1", pid: int | None = None) -> RunningFleet:
+    return RunningFleet(url=url, pid=os.getppid() if pid is None else pid, command="demo", started_at=1.0)
+
+
+def test_a_demo_is_found_where_no_other_fleet_lives() -> None:
+    announce_demo(demo())
+    assert running_fleet() == demo()
+
+
+@pytest.mark.parametrize("demo_first", [True, False])
+def test_a_demo_never_hides_a_living_fleet_nor_is_lost_by_it(demo_first: bool) -> None:
+    for say in (lambda: announce_demo(demo()), lambda: announce(fleet()))[:: 1 if demo_first else -1]:
+        say()
+    assert running_fleet() == fleet()
+    assert fleet_at(demo().url) == demo()
+    withdraw(demo().pid)
+    assert running_fleet() == fleet()
+
+
+def test_a_demo_that_outlives_a_fleet_is_found_then() -> None:
+    announce(fleet())
+    announce_demo(demo())
+    withdraw(fleet().pid)
+    assert running_fleet() == demo()
+
+
+def test_of_two_demos_the_first_is_found(dead_pid: int) -> None:
+    announce_demo(demo(pid=dead_pid))
+    announce_demo(demo())
+    announce_demo(demo("nats://second:1", os.getpid()))
+    assert running_fleet() == demo()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_fleet_that_another_user_has_announced_is_refused(place: Path) -> None:
+    announce(fleet())
+    os.chown(place / "fleet.json", 65534, 65534)
+    with pytest.raises(InvalidInput, match="another user"):
+        find_url()

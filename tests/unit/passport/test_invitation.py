@@ -44,23 +44,25 @@ def desk(monkeypatch: pytest.MonkeyPatch, key: str | None, problem: FleetfoldErr
 
 async def test_the_key_found_for_this_broker_gets_a_short_lived_token(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = desk(monkeypatch, "K")
-    assert await invitation.invite_itself("shop", URL, "fleet", None) == "T"
+    assert await invitation.LocalInvitation("shop", URL, "fleet", None)() == "T"
     assert seen.calls == [(URL, {"key": "K", "prefix": "fleet", "ca": None}), ("shop", invitation.EXPIRES_S)]
 
 
 async def test_without_a_key_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = desk(monkeypatch, None)
-    assert await invitation.invite_itself("shop", URL, "fleet", None) is None
+    assert await invitation.LocalInvitation("shop", URL, "fleet", None)() is None
     assert seen.calls == []
 
 
 @pytest.mark.parametrize("problem", [Forbidden("a reader"), Unauthenticated("revoked")])
 async def test_a_key_that_may_not_invite_is_as_none(monkeypatch: pytest.MonkeyPatch, problem: FleetfoldError) -> None:
-    desk(monkeypatch, "K", problem)
-    assert await invitation.invite_itself("shop", URL, "fleet", None) is None
+    seen = desk(monkeypatch, "K", problem)
+    invite = invitation.LocalInvitation("shop", URL, "fleet", None)
+    assert [await invite(), await invite()] == [None, None]
+    assert len(seen.calls) == 2  # one connection and one request: it is not asked for again with the same key
 
 
 async def test_a_name_that_is_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     desk(monkeypatch, "K", Conflict("taken"))
     with pytest.raises(Conflict):
-        await invitation.invite_itself("shop", URL, "fleet", None)
+        await invitation.LocalInvitation("shop", URL, "fleet", None)()

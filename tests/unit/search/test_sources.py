@@ -11,7 +11,7 @@ import pytest
 
 from fleetfold_child.documents import USUAL, Document
 from fleetfold_child.index.ingest import ingest
-from fleetfold_child.index.report import IndexReport
+from fleetfold_child.ingestreport import IndexReport
 from fleetfold_child.sources import check_reading, documents, open_source
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput

@@ -7,6 +7,7 @@ import pytest
 
 from fleetfold_child.index.upkeep import Upkeep
 from fleetfold_shared.clock import ManualClock
+from fleetfold_shared.errors import InternalError
 
 
 class Table:
@@ -84,7 +85,7 @@ async def test_what_the_last_optimize_had_to_keep_is_dropped_when_it_is_old(benc
 
 
 async def test_an_optimize_that_fails_is_tried_again_in_a_minute(bench: Bench) -> None:
-    bench.table.error = RuntimeError("commit conflict")
+    bench.table.error = InternalError("commit conflict")
     bench.upkeep.wrote(200)
     await bench.pass_time(50)
     assert bench.table.optimized == 1

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fleetfold.cli.sourceremarks import remarks
 from fleetfold.cli.views.signature import signature
 from fleetfold.cli.views.text import ago, cell, clean, grid, joined, ms, state, table
+from fleetfold.sourceremarks import remarks
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]

@@ -77,7 +77,8 @@ def _does(spec: ScheduleSpec) -> str:
     if spec.run is None:
         steps: Any = (spec.transact or {}).get("steps", ())
         return f"transaction of {len(steps)} steps"
-    where = "all" if spec.run.get("all") else ",".join(map(str, spec.run.get("nodes", ())))
+    everywhere = spec.run.get("all") or spec.run.get("nodes") == "all"
+    where = "all" if everywhere else ",".join(map(str, spec.run.get("nodes", ())))
     return " ".join(part for part in (str(spec.run.get("action", "")), where) if part)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fleetfold_child.index.report import IndexReport
+from fleetfold_child.ingestreport import IndexReport
 
 __all__ = ["MOST_NOTE_CHARS", "SourceState"]
 

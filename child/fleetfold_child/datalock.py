@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fleetfold_broker.secretfile import FILE_MODE, private_folder
 from fleetfold_shared.errors import Conflict, InvalidInput
 
 __all__ = ["DataLock"]
@@ -34,9 +36,10 @@ class DataLock:
                 f"data: {self._directory} is in use by process {holder}; stop it, or choose another directory",
                 field="data",
             ) from None
-        os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
         self._file = file
+        with contextlib.suppress(OSError):  # the lock holds on a full disk too; only who holds it is not told
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         if self._file is not None:
@@ -45,8 +48,9 @@ class DataLock:
 
     def _open(self) -> int:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            return os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            private_folder(self._directory)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            return os.open(self._directory / "lock", flags, FILE_MODE)
         except OSError as error:
             raise InvalidInput(f"data: {self._directory} cannot be used: {error.strerror}", field="data") from None
 

@@ -1,0 +1,50 @@
+"""Errors of the disk in words for people: one line with the path, whichever library has met them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sqlite3
+from pathlib import Path
+
+from fleetfold_shared.errors import Unavailable
+
+__all__ = ["disk_error", "without_sources"]
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust's libraries write an errno
+_SOURCE = re.compile(r",?\s*/\S+\.rs:\d+:\d+")  # where in Rust's libraries it was raised: says nothing to a user
+_SQLITE = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO, sqlite3.SQLITE_READONLY: errno.EROFS}
+_ADVICE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room, or have the quota raised",
+    errno.EFBIG: "raise the limit of file sizes (`ulimit -f`)",
+    errno.EROFS: "make the disk writable",
+    errno.EACCES: "give this user the right to write there",
+    errno.EPERM: "give this user the right to write there",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
+}
+
+
+def disk_error(error: BaseException, path: Path) -> Unavailable | None:
+    """What is wrong with the disk at `path`, and what to do; `None` when the error is of another kind."""
+    number = _errno(error)
+    if number is None:
+        return None
+    advice = _ADVICE.get(number, "look at the disk and the system's log")
+    return Unavailable(f"{path}: {os.strerror(number).lower()}; {advice}")
+
+
+def without_sources(error: BaseException) -> str:
+    """The first line of what the error says, without places in a library's source."""
+    said = _SOURCE.sub("", str(error)).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def _errno(error: BaseException) -> int | None:
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _OS_ERROR.search(str(error))
+    return int(found[1]) if found else None

@@ -1,0 +1,126 @@
+"""A disk that is full, under a child: one line with the path, and never a word of LanceDB's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fleetfold_child.database import open_writer
+from fleetfold_child.disk import disk_error
+from fleetfold_child.index import Collection
+from fleetfold_shared.errors import Unavailable
+
+PLACE_BYTES = 256 * 1024
+LIMITED = """
+import asyncio, pathlib, resource, sys
+from fleetfold_child.index import Collection
+from fleetfold_child.index.environment import lancedb
+from fleetfold_shared.errors import FleetfoldError
+import numpy
+
+class Embedder:
+    name, dimensions = "ones", 8
+    def embed(self, texts):
+        return numpy.ones((len(texts), 8), dtype=numpy.float32)
+
+async def fill():
+    async with await Collection.open("docs", pathlib.Path(sys.argv[1]), embedder=Embedder()) as docs:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        await docs.index({"id": str(n), "content": f"tent {n} " * 200} for n in range(100))
+
+try:
+    asyncio.run(fill())
+except FleetfoldError as error:
+    print(type(error).__name__, error.message)
+"""
+
+
+class Ones:
+    """An embedder that costs nothing."""
+
+    name, dimensions = "ones", 8
+
+    def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        return np.ones((len(texts), self.dimensions), dtype=np.float32)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for hardly anything."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={PLACE_BYTES}", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    """Leave no room at all."""
+    with (place / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(os.urandom(4096)):
+                pass
+        except OSError:
+            return
+
+
+def check(said: str, place: Path) -> None:
+    assert said == f"{place}: no space left on device; make room on the disk"
+
+
+async def test_at_the_start_it_is_named(small_disk: Path) -> None:
+    (small_disk / "shop").mkdir()
+    fill(small_disk)
+    with pytest.raises((Unavailable, OSError)) as refused:
+        await Collection.open("docs", small_disk / "shop", embedder=Ones())
+    assert str(small_disk / "shop" / "lance") in str(refused.value)
+    assert ".rs" not in str(refused.value)
+
+
+async def test_while_documents_are_written_it_is_named_and_the_others_stay(small_disk: Path) -> None:
+    async with await Collection.open("docs", small_disk, embedder=Ones()) as docs:
+        await docs.index([{"id": "kept", "content": "a tent"}])
+        fill(small_disk)
+        with pytest.raises(Unavailable) as refused:
+            await docs.index([{"id": "lost", "content": "a stove"}])
+        check(refused.value.message, small_disk / "lance")
+        assert await docs.get("kept") is not None
+        assert await docs.get("lost") is None
+        (small_disk / "filler").unlink()
+        await docs.index([{"id": "lost", "content": "a stove"}])
+        assert await docs.get("lost") is not None
+
+
+async def test_the_nodes_database_names_its_path(small_disk: Path) -> None:
+    fill(small_disk)
+    writer = open_writer(small_disk / "node.db")
+    with pytest.raises(Unavailable) as refused:
+        await writer.run(lambda connection: connection.execute("CREATE TABLE t (x)"))
+    await writer.close()
+    check(refused.value.message, small_disk / "node.db")
+
+
+def test_a_limit_of_file_sizes_is_named_too(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ended.stdout == (
+        f"Unavailable {tmp_path / 'lance'}: file too large; raise the limit of file sizes (`ulimit -f`)\n"
+    )
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_error_of_another_kind_is_not_the_disks(tmp_path: Path) -> None:
+    assert disk_error(RuntimeError("lance error: commit conflict"), tmp_path) is None
