@@ -49,6 +49,7 @@ from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeDescription
+from fleetfold_shared.values import check_value
 
 __all__ = ["Child"]
 
@@ -91,6 +92,7 @@ class Child:
         ledger_days: float = 30.0,
     ) -> None:
         self.name = check_node_name(name, "name")
+        check_value({"type": type, "labels": dict(labels or {})}, "child")
         self._url, self._prefix, self._embedder = url, prefix, embedder
         self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
         self.data = Path(data) if data else state_directory() / "children" / name

@@ -27,8 +27,8 @@ from fleetfold_shared.messages import (
     Submit,
     Submitted,
     decode,
-    encode,
 )
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["PATIENCE_S", "WINDOW", "SubmitOutcome", "Submitting"]
 
@@ -119,8 +119,8 @@ class Submitting:
 
     def _take(self, index: int, run: Run) -> None:
         """A run that the wire would not carry is refused here, so that it costs no other one its request."""
-        data = encode(run)
         try:
+            data = encode_exactly(run)
             decode(data, Run)
         except InvalidInput as error:
             self._outcomes.put_nowait(SubmitOutcome(index=index, id=run.id, error=error.body()))

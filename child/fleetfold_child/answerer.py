@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from fleetfold_shared.errors import DeadlineExceeded, InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, Passage
+from fleetfold_shared.values import check_text
 
 __all__ = ["Answerer", "answered", "check_answerer"]
 
@@ -37,4 +38,5 @@ async def answered(answerer: Answerer | None, ask: NodeQuestion, timeout_s: floa
         raise DeadlineExceeded("the node's answerer did not end in time") from None
     if not isinstance(text, str):
         raise InternalError(f"the node's answerer gives {type(text).__name__}, not text")
+    check_text(text, "the node's answer")
     return NodeAnswer(text=text)

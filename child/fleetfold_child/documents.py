@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ import msgspec
 
 from fleetfold_shared.documenttext import text_of
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import carried, check_value
 
 __all__ = ["CONTENT_FIELDS", "MAX_ID_CHARS", "TITLE_FIELDS", "Document", "from_record", "patched"]
 
@@ -106,26 +106,11 @@ def _text(value: Any, field: str) -> str:
         value = "\n".join(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InvalidInput(f"{field}: expected a text, got {type(value).__name__}", field=field)
-    if isinstance(value, str) and not _encodable(value):
-        raise InvalidInput(f"{field}: it is not valid Unicode (half of a surrogate pair)", field=field)
+    check_value(value, field)
     return str(value)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _metadata(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields as JSON gives them back, so that a restart changes nothing."""
-    for name, value in fields.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidInput(f"{name}: {value} is not a number that JSON has; leave it out", field=str(name))
-    try:
-        kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fields))
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidInput(f"metadata: it cannot be written as JSON: {error}", field="metadata") from None
+    kept: dict[str, Any] = carried(fields, "")
     return kept

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
+from fleetfold_shared.values import check_text
 
 __all__ = ["Reporter", "Reports"]
 
@@ -93,6 +94,7 @@ class Reporter:
         for name, value in (("done", done), ("total", total)):
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"progress: {name} must be a number, not {value}")
+        check_text(note, "progress.note")
         self.heard_at = time.monotonic()
         self.latest = Progress(
             done=float(done), total=None if total is None else float(total), note=note[:MOST_NOTE_CHARS],

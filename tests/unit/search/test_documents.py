@@ -58,7 +58,11 @@ def test_the_hash_changes_with_whatever_changes_and_with_nothing_else() -> None:
         ({"id": 1, "title": {}}, "^title: "),
         ({"id": 1, "text": "\ud800"}, "^text: "),
         ({"id": 1, "price": float("nan")}, "^price: "),
-        ({"id": 1, "when": object()}, "^metadata: "),
+        ({"id": 1, "when": object()}, "^when: "),
+        ({"id": 1, "title": float("nan")}, "^title: nan is not a number"),
+        ({"id": 1, "sizes": {"cm": [1.0, float("inf")]}}, r"^sizes\.cm\[1\]: inf is not a number"),
+        ({"id": 1, "by": {1: "a"}}, "^by: its key 1 is of type int"),
+        ({"id": 1, "by": ["\udc80"]}, r"^by\[0\]: it is not valid Unicode"),
         ("text", "^record: "),
     ],
 )
