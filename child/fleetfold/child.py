@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +21,7 @@ import structlog
 
 from fleetfold.holdings import Holdings
 from fleetfold.invitation import invite_itself
+from fleetfold.names import Names, listed
 from fleetfold.sources import Source
 from fleetfold.standalone import run_alone
 from fleetfold.state import find_url, state_directory
@@ -115,7 +116,7 @@ class Child:
         name: str,
         source: Source | None = None,
         *,
-        keys: Sequence[str] = (),
+        keys: Names = (),
         alpha: float | None = None,
         replica: str | None = None,
     ) -> Self:
@@ -127,7 +128,7 @@ class Child:
         `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
         a name that nodes with the same documents share: a search asks one of their collections.
         """
-        self._holdings.declare(name, source, keys, alpha, replica)
+        self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica)
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:

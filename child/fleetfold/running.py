@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from typing import Any
 
 from fleetfold.caller import ANSWER_S, Caller, wait_ms
+from fleetfold.names import Names, listed
 from fleetfold.submitting import PATIENCE_S, WINDOW, SubmitOutcome, Submitting
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Callback, Job, JobWait, RetryPolicy, Run
@@ -22,7 +23,7 @@ class RunCalls(Caller):
         action: str,
         params: Mapping[str, Any] | None = None,
         *,
-        nodes: Sequence[str] = (),
+        nodes: Names = (),
         all: bool = False,  # noqa: A002 (as in `--all`)
         sequential: bool = False,
         timeout_s: float = 60.0,
@@ -43,8 +44,8 @@ class RunCalls(Caller):
         retry: RetryPolicy | None = None,
         callback: Callback | None = None,
     ) -> Job:
-        """Run `action` on `nodes`, on all, or `where` an expression holds; the job when it has ended, or with
-        `wait=False` as it started.
+        """Run `action` on `nodes` (a name, or several), on all, or `where` an expression holds; the job when it has
+        ended, or with `wait=False` as it started.
 
         With `any` one of these is enough: the one with least to do. `limit` takes so many of them (`3`, `"10%"`), as
         `seed` has it. `batch` runs on so many at a time, with a pause between, and begins no more when over
@@ -55,7 +56,7 @@ class RunCalls(Caller):
         meanwhile is waited for.
         """
         ask = Run(
-            id=id or new_id(), action=action, params=dict(params or {}), nodes=list(nodes), all=all,
+            id=id or new_id(), action=action, params=dict(params or {}), nodes=listed(nodes, "nodes"), all=all,
             sequential=sequential, timeout_s=timeout_s, wait_ms=wait_ms(timeout_s) if wait else 0, where=where, any=any,
             limit=_share(limit), seed=seed, batch=_share(batch), pause_s=pause_s, max_failures=_share(max_failures),
             dry_run=dry_run, confirmed=confirmed, start_within_s=start_within_s, heartbeat_s=heartbeat_s,

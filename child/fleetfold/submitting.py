@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
+from fleetfold.names import listed
 from fleetfold.patientask import AWAY, Ask, PatientAsk, now, pause_s
 from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
@@ -120,6 +122,7 @@ class Submitting:
     def _take(self, index: int, run: Run) -> None:
         """A run that the wire would not carry is refused here, so that it costs no other one its request."""
         try:
+            run = replace(run, nodes=listed(run.nodes, "nodes"))
             data = encode_exactly(run)
             decode(data, Run)
         except InvalidInput as error:

@@ -181,7 +181,7 @@ def _check_other(value: Any, path: str, depth: int) -> None:
 def _check_fields(message: msgspec.Struct, start: str, depth: int) -> None:
     for name in message.__struct_fields__:
         value = getattr(message, name)
-        if value.__class__ is not bytes:  # those that a message declares have their form
+        if value.__class__ is not bytes and value is not msgspec.UNSET:  # bytes that a message declares have their form
             _check(value, start + name, depth)
 
 

@@ -36,7 +36,7 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAsk
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus, check_alpha
 
@@ -234,6 +234,10 @@ class Collection:
         add_up(totals, found.facets)
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return self._hits(found.hits, ask), how
+
+    async def kinds(self, fields: Sequence[str]) -> dict[str, set[FieldKind]]:
+        """The kinds of value that documents have in each of the fields."""
+        return await self._committer.index.kinds(fields)
 
     def _query(self, ask: SearchAsk, node: str = "") -> Query:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)

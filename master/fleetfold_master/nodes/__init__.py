@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fleetfold_master.nodes.breakers import Breakers
 from fleetfold_master.nodes.declared import DeclaredSlots
+from fleetfold_master.nodes.description_check import check_description, check_epochs
 from fleetfold_master.nodes.pace import Pace
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.registry import Registry
 
-__all__ = ["Breakers", "DeclaredSlots", "Pace", "Presence", "Registry"]
+__all__ = ["Breakers", "DeclaredSlots", "Pace", "Presence", "Registry", "check_description", "check_epochs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import structlog
 
@@ -38,6 +39,8 @@ from fleetfold_shared.messages import (
 __all__ = ["Fleet"]
 
 log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=Message)
 
 PROBE_S = 1.0
 CANCEL_S = 2.0
@@ -75,9 +78,8 @@ class Fleet:
         """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
-            if answer.error is None:
+            if (pong := _read(name, answer, Pong)) is not None:
                 self._presence.heard(name)
-                pong = decode(answer.data, Pong)
                 self.epochs.rose(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
@@ -151,10 +153,10 @@ class Fleet:
         name = self._bus.subjects.token(message.subject, 1)
         try:
             beat = decode(message.data, Heartbeat)
+            verdict = self._registry.heard(name, beat)
         except InvalidInput as error:
             log.warning("heartbeat.malformed", node=name, reason=error.message)
             return
-        verdict = self._registry.heard(name, beat)
         if verdict != "ok" and not self.alone():  # it may have joined at another master
             await self.reload(name)
             verdict = self._registry.heard(name, beat)
@@ -177,12 +179,14 @@ class Fleet:
     async def incarnation(self, name: str) -> str | None:
         """Which process answers for `name` on the bus; `None` when nobody does."""
         answer = await self._ask_one(name, "ping", NodeList(), PROBE_S)
-        return None if answer is None or answer.error else decode(answer.data, Pong).incarnation
+        pong = _read(name, answer, Pong)
+        return None if pong is None else pong.incarnation
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
         """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
-        return {} if answer is None or answer.error else decode(answer.data, Cancelled).verdicts
+        cancelled = _read(node, answer, Cancelled)
+        return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:
@@ -197,6 +201,17 @@ class Fleet:
     async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> Answer | None:
         """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""
         return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)
+
+
+def _read(node: str, answer: Answer | None, kind: type[M]) -> M | None:
+    """What the node has answered; `None` when it did not, or with what is no `kind`."""
+    if answer is None or answer.error is not None:
+        return None
+    try:
+        return decode(answer.data, kind)
+    except InvalidInput as error:
+        log.warning("answer.malformed", node=node, kind=kind.__name__, reason=error.message)
+        return None
 
 
 async def _nothing(_node: str) -> None:

@@ -187,6 +187,8 @@ from fleetfold_shared.messages.schedules import (
 from fleetfold_shared.messages.search import (
     CacheUse,
     Dedup,
+    FieldKind,
+    FieldNote,
     Hit,
     Marks,
     NodeReport,
@@ -290,6 +292,8 @@ __all__ = [
     "Facet",
     "FacetCounts",
     "FacetValue",
+    "FieldKind",
+    "FieldNote",
     "Filter",
     "Firing",
     "FiringState",

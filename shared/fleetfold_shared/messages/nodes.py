@@ -19,6 +19,7 @@ __all__ = [
 
 ActionKind = Literal["transactional", "idempotent", "once"]
 NodeState = Literal["pending", "active", "inactive", "maintenance", "error", "incompatible", "removed"]
+InFlight = Annotated[int, Meta(ge=0, le=1_000_000)]
 Labels = dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_length=255)]]
 
 
@@ -76,9 +77,9 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 class Heartbeat(Message, frozen=True, kw_only=True):
     """`fleet.hb.<node>`: the node's full state, every five seconds and at each change."""
 
-    seq: int
+    seq: Annotated[int, Meta(ge=0)]
     description: NodeDescription
-    in_flight: int = 0
+    in_flight: InFlight = 0
     leaving: bool = False
 
 
@@ -105,8 +106,8 @@ class Superseded(Message, frozen=True, kw_only=True):
 class Pong(Message, frozen=True, kw_only=True):
     """A node's answer to `ping`. `epochs` are those of its collections, by name."""
 
-    incarnation: str
-    in_flight: int = 0
+    incarnation: Annotated[str, Meta(max_length=200)]
+    in_flight: InFlight = 0
     epochs: dict[str, int] = {}
 
 
