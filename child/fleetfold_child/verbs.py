@@ -17,6 +17,8 @@ from fleetfold_shared.messages import (
     CancelAsk,
     Cancelled,
     CancelVerdict,
+    Held,
+    HoldsAsk,
     Message,
     NodeAnswer,
     NodeDescription,
@@ -67,7 +69,7 @@ class Verbs:
 
     def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
         """What is answered too, and not asked of all at once."""
-        return {"cancel": self._cancel}
+        return {"cancel": self._cancel, "holds": self._holds}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -96,6 +98,11 @@ class Verbs:
     async def _cancel(self, request: Request) -> Cancelled:
         ask = decode(request.data, CancelAsk)
         return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
+
+    async def _holds(self, request: Request) -> Held:
+        ask = decode(request.data, HoldsAsk)
+        collection = self._collections.get(ask.collection)
+        return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
 
     async def _superseded(self, request: Request) -> None:
         with contextlib.suppress(InvalidInput):

@@ -338,6 +338,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _judgement, _figures, _worst,
         m.QualityJudge(judgements=[_judgement]),
         m.QualityJudged(judgements=3, queries=1),
+        m.HoldsAsk(collection="products", ids=["p1"]),
+        m.Held(ids=["p1"]),
         m.QualityClick(query="red chair", node="shop", collection="products", id="p1", rank=2),
         m.QualityClicked(at=1_700_000_000.0),
         m.QualityForget(query="red chair"),

@@ -63,9 +63,13 @@ async def audit(
             await _follow(fleet, wanted, common, terminal)
         else:
             entries = await fleet.audit(**wanted)
-            terminal.show(common, {"entries": entries}, lambda: views.entries(entries))
+            terminal.show(
+                common,
+                {"entries": entries},
+                lambda: views.entries(entries, node=node, who=who, what=what, outcome=outcome, since=since),
+            )
 
 
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
     async for entry in fleet.follow_audit(**wanted):
-        print(line(entry) if common.json else views.entry(entry), file=terminal.out, flush=True)
+        terminal.say(line(entry) if common.json else views.entry(entry))

@@ -36,7 +36,7 @@ async def listing(
     """All nodes: type, state, health, documents, actions, when last heard, and how fast they answer."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.nodes(removed=removed, where=where)
-    terminal.show(common, {"nodes": found}, lambda: views.listing(found))
+    terminal.show(common, {"nodes": found}, lambda: views.listing(found, where=where))
 
 
 @nodes.command

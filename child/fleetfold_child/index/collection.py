@@ -181,6 +181,10 @@ class Collection:
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 
+    async def holding(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that it has."""
+        return set(await self._committer.index.hashes(ids))
+
     async def index(self, records: Records, *, id_field: str = "id") -> IndexReport:
         """Add records, or replace the documents of their ids. Records that change nothing cost no write.
 

@@ -24,6 +24,8 @@ from fleetfold_shared.messages import (
     CommandResult,
     CommandResults,
     Heartbeat,
+    Held,
+    HoldsAsk,
     Join,
     Joined,
     Message,
@@ -44,6 +46,7 @@ M = TypeVar("M", bound=Message)
 
 PROBE_S = 1.0
 CANCEL_S = 2.0
+HOLDS_S = 2.0
 STATISTICS_S = 5.0
 
 OnResult = Callable[[str, CommandResult], Awaitable[bool]]
@@ -187,6 +190,12 @@ class Fleet:
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
         cancelled = _read(node, answer, Cancelled)
         return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
+
+    async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
+        """Those of the documents that the node has; `None` when it does not say, or is of a version that cannot."""
+        answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
+        held = _read(node, answer, Held)
+        return None if held is None else set(held.ids)
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:

@@ -153,6 +153,8 @@ from fleetfold_shared.messages.nodes import (
     Superseded,
 )
 from fleetfold_shared.messages.quality import (
+    Held,
+    HoldsAsk,
     Judgement,
     QualityClick,
     QualityClicked,
@@ -298,8 +300,10 @@ __all__ = [
     "Firing",
     "FiringState",
     "Heartbeat",
+    "Held",
     "Highlight",
     "Hit",
+    "HoldsAsk",
     "Identity",
     "Inputs",
     "Job",

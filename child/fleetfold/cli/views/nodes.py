@@ -9,16 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetfold.cli.views.signature import signature
-from fleetfold.cli.views.text import ago, cell, grid, joined, ms, state, table
+from fleetfold.cli.views.text import ago, cell, grid, joined, ms, nothing, state, table
 from fleetfold_shared.messages import NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]
 
 
-def listing(nodes: Sequence[NodeRecord]) -> RenderableType:
-    """One line a node."""
+NONE_YET = "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
+
+
+def listing(nodes: Sequence[NodeRecord], **filters: object) -> RenderableType:
+    """One line a node; `filters` are what was asked for."""
     if not nodes:
-        return "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
+        return nothing("nodes", NONE_YET, filters)
     figures = frozenset({"documents", "actions", "response"})
     made = table("node", "type", "state", "healthy", "documents", "actions", "last seen", "response", right=figures)
     for node in nodes:
