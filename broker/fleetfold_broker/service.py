@@ -182,6 +182,7 @@ async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], by
     """Headers, body and error text of what `handler` says; nothing that it raises escapes."""
     try:
         message = await handler(request)
+        body = None if message is None else encode(message)
     except FleetfoldError as error:
         return *_failure(request, error), error.message
     except Exception as defect:
@@ -190,7 +191,7 @@ async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], by
             f"{type(defect).__name__} while serving {request.subject}; the log there has the details"
         )
         return *_failure(request, broken), broken.message
-    return request.reply_headers, None if message is None else encode(message), None
+    return request.reply_headers, body, None
 
 
 async def _say(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Self
 
 from fleetfold.caller import ANSWER_S, Caller
-from fleetfold.searching import which
+from fleetfold.names import Names, listed, which
 from fleetfold_broker.parts import Part, in_parts
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Answered, Ask, AskPart, WhichNodes, decode
@@ -75,9 +75,9 @@ class AskCalls(Caller):
         self,
         question: str,
         *,
-        nodes: Sequence[str] | WhichNodes = "all",
-        among: Sequence[str] = (),
-        collections: Sequence[str] = (),
+        nodes: Names | WhichNodes = "all",
+        among: Names = (),
+        collections: Names = (),
         limit: int = 6,
         budget: int | None = None,
         model: str | None = None,
@@ -94,8 +94,9 @@ class AskCalls(Caller):
         before the first part, or the answer, is awaited; the errors come then.
         """
         ask = Ask(
-            question=question, nodes=which(nodes), among=list(among), collections=list(collections), limit=limit,
-            budget=budget, model=model, by=by, timeout_ms=round(timeout_s * 1000),
+            question=question, nodes=which(nodes), among=listed(among, "among"),
+            collections=listed(collections, "collections"), limit=limit, budget=budget, model=model, by=by,
+            timeout_ms=round(timeout_s * 1000),
         )  # fmt: skip
         return Asking(self._parts(ask, timeout_s + ANSWER_S))
 

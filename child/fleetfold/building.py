@@ -20,6 +20,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.inputs import WORDS, input_schema
 from fleetfold_shared.messages import Definition, Filter, Rollback, StepSpec
 from fleetfold_shared.refusals import typed
+from fleetfold_shared.values import check_value
 
 __all__ = ["PlannedStep", "Transaction", "Undo", "step"]
 
@@ -82,6 +83,7 @@ class Transaction:
             raise InvalidInput(f"inputs.{name}: there are two inputs of this name", field=f"inputs.{name}")
         input_schema({name: schema})
         if default is not _REQUIRED:
+            check_value(default, f"inputs.{name}.default")
             schema = {**(WORDS[schema] if isinstance(schema, str) else schema), "default": default}
         self._inputs[name] = schema
         return Reference(self, f"inputs.{name}")

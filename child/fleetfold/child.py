@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,6 +22,7 @@ import structlog
 from fleetfold.holdings import Holdings
 from fleetfold.invitation import LocalInvitation
 from fleetfold.logging import configure_library
+from fleetfold.names import Names, listed
 from fleetfold.sources import Source
 from fleetfold.standalone import run_alone
 from fleetfold.state import find_url, state_directory
@@ -54,6 +55,7 @@ from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, 
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.refusals import typed
 from fleetfold_shared.urls import shown
+from fleetfold_shared.values import check_value
 
 __all__ = ["Child"]
 
@@ -97,9 +99,10 @@ class Child:
         key: str | Path | None = None,
         databases: Mapping[str, str] | None = None,
         ledger_days: float = 30.0,
-        redact: Sequence[str] = (),
+        redact: Names = (),
     ) -> None:
         self.name = check_node_name(name, "name")
+        check_value({"type": type, "labels": dict(labels or {})}, "child")
         self._url, self._prefix, self._embedder = url, prefix, embedder
         self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
         self.data = Path(data) if data else state_directory() / "children" / name
@@ -124,12 +127,12 @@ class Child:
         name: str,
         source: Source | None = None,
         *,
-        keys: Sequence[str] = (),
+        keys: Names = (),
         alpha: float | None = None,
         replica: str | None = None,
         id: str = "id",  # noqa: A002 (the field's name everywhere else)
         title: str | None = None,
-        text: Sequence[str] = (),
+        text: Names = (),
         fields: Mapping[str, FieldType] | None = None,
         format: TextFormat = "auto",  # noqa: A002 (the setting's name)
         separator: str | None = None,
@@ -151,11 +154,11 @@ class Child:
         a name that nodes with the same documents share: a search asks one of their collections.
         """
         given = {
-            "id": id, "title": title, "text": [text] if isinstance(text, str) else list(text),
-            "fields": dict(fields or {}), "format": format, "separator": separator, "encoding": encoding,
-            "strict": strict,
+            "id": id, "title": title, "text": listed(text, "text"), "fields": dict(fields or {}), "format": format,
+            "separator": separator, "encoding": encoding, "strict": strict,
         }  # fmt: skip
-        self._holdings.declare(name, source, keys, alpha, replica, typed(given, Reading, f"collection {name}"))
+        reading = typed(given, Reading, f"collection {name}")
+        self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica, reading)
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from fleetfold.caller import ANSWER_S, Caller
+from fleetfold.names import Names, listed
 from fleetfold_shared.messages import (
     Judgement,
     QualityClick,
@@ -44,8 +45,8 @@ class QualityCalls(Caller):
     async def quality(
         self,
         *,
-        nodes: Sequence[str] = (),
-        collections: Sequence[str] = (),
+        nodes: Names = (),
+        collections: Names = (),
         limit: int = 200,
         days: int = 30,
         timeout_s: float = 60.0,
@@ -56,7 +57,7 @@ class QualityCalls(Caller):
         Needs the role operator; `Overloaded` while the master makes another report.
         """
         ask = QualityReportAsk(
-            nodes=list(nodes), collections=list(collections), limit=limit, days=days,
+            nodes=listed(nodes, "nodes"), collections=listed(collections, "collections"), limit=limit, days=days,
             timeout_ms=round(timeout_s * 1000),
         )  # fmt: skip
         return await self._ask("quality.report", ask, QualityReport, timeout_s + 2 * ANSWER_S)

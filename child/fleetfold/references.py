@@ -11,6 +11,7 @@ import msgspec
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Scalar
 from fleetfold_shared.templates import quote
+from fleetfold_shared.values import check_value
 
 __all__ = ["Condition", "Reference", "Templates"]
 
@@ -147,16 +148,20 @@ class Templates:
         return f"{{{{{self._path(value, where)}}}}}" if isinstance(value, Reference) else value
 
     def _value(self, value: Any, where: str) -> Any:
-        def encode(other: Any) -> str:
-            if isinstance(other, Reference):
-                return f"{_OPEN}{self._path(other, where)}{_CLOSE}"
-            raise TypeError(f"a {type(other).__name__}")
-
         try:
-            plain = msgspec.to_builtins(value, enc_hook=encode, str_keys=True)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidInput(f"{where}: cannot be said in JSON: {error}", field=where) from None
-        return self._quoted(plain, where)
+            marked = self._marked(value, where)
+        except RecursionError:
+            raise InvalidInput(f"{where}: it is nested too deep", field=where) from None
+        check_value(marked, where)
+        return self._quoted(marked, where)
+
+    def _marked(self, value: Any, where: str) -> Any:
+        """`value` with a mark in the place of each reference."""
+        if isinstance(value, Reference):
+            return f"{_OPEN}{self._path(value, where)}{_CLOSE}"
+        if isinstance(value, dict):
+            return {key: self._marked(one, where) for key, one in value.items()}
+        return [self._marked(one, where) for one in value] if isinstance(value, list | tuple) else value
 
     def _quoted(self, value: Any, where: str) -> Any:
         if isinstance(value, str):

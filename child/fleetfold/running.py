@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from typing import Any, Literal
 
 from fleetfold.caller import ANSWER_S, Caller, wait_ms
+from fleetfold.names import Names, listed
 from fleetfold.submitting import PATIENCE_S, WINDOW, SubmitOutcome, Submitting
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
@@ -23,7 +24,7 @@ class RunCalls(Caller):
         action: str,
         params: Mapping[str, Any] | None = None,
         *,
-        nodes: Sequence[str] | Literal["all"] = (),
+        nodes: Names = (),
         all: bool = False,  # noqa: A002 (as in `--all`)
         sequential: bool = False,
         timeout_s: float = 60.0,
@@ -44,8 +45,8 @@ class RunCalls(Caller):
         retry: RetryPolicy | None = None,
         callback: Callback | None = None,
     ) -> Job:
-        """Run `action` on `nodes`, on all of them (`nodes="all"` or `all=True`), or `where` an expression holds; the
-        job when it has ended, or with `wait=False` as it started.
+        """Run `action` on `nodes` (a name, or several), on all of them (`nodes="all"` or `all=True`), or `where` an
+        expression holds; the job when it has ended, or with `wait=False` as it started.
 
         With `any` one of these is enough: the one with least to do. `limit` takes so many of them (`3`, `"10%"`), as
         `seed` has it. `batch` runs on so many at a time, with a pause between, and begins no more when over
@@ -102,13 +103,13 @@ def patience_s(run: Run, nodes: int) -> float:
     return batches * one + (batches - 1) * run.pause_s
 
 
-def _named(nodes: Sequence[str]) -> list[str] | Literal["all"]:
-    """As they travel; a name alone is a list of one."""
+def _named(nodes: Names) -> list[str] | Literal["all"]:
+    """The nodes as they travel: `all` is no name there."""
     if nodes == "all":
         return "all"
     if nodes == "auto":
         raise InvalidInput("nodes: 'auto' is for searches; name the nodes, or say 'all' or any=True", field="nodes")
-    return [nodes] if isinstance(nodes, str) else list(nodes)
+    return listed(nodes, "nodes")
 
 
 def _share(share: str | int | None) -> str | None:

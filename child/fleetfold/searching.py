@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from fleetfold.caller import ANSWER_S, Caller
-from fleetfold_shared.errors import InvalidInput
+from fleetfold.names import Names, listed, which
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial, Search, Searched, Sort, WhichNodes
 
-__all__ = ["SearchCalls", "which"]
+__all__ = ["SearchCalls"]
 
 
 class SearchCalls(Caller):
@@ -20,24 +20,28 @@ class SearchCalls(Caller):
         *,
         limit: int = 10,
         threshold: float | None = None,
-        nodes: Sequence[str] | WhichNodes = "all",
-        collections: Sequence[str] = (),
+        nodes: Names | WhichNodes = "all",
+        collections: Names = (),
         filter: Filter | None = None,  # noqa: A002 (the field's name everywhere else)
         timeout_s: float = 2.0,
         highlight: bool = False,
         explain: bool = False,
         cursor: str | None = None,
         dedup: Dedup = "off",
-        facets: Sequence[str] = (),
-        sort: Sequence[Sort] = (),
-        among: Sequence[str] = (),
-        context: Sequence[str] = (),
+        facets: Names = (),
+        sort: Sort | Sequence[Sort] = (),
+        among: Names = (),
+        context: Names = (),
         partial: Partial = "allow",
         max_parallel: int | None = None,
         alpha: float | None = None,
         cache: CacheUse = "use",
     ) -> Searched:
-        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
+        """The best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named (one or several).
+
+        There are fewer hits, and a `cursor`, where more do not fit into one answer; of a hit that is too large alone,
+        `cut` names the values that were shortened. `notes` say what is odd about a field: that no document has it, or
+        values of another kind than it is compared with. `cached` says that the answer was kept, `age_s` for how long.
 
         `highlight` marks the matched terms and gives each hit a snippet; `explain` says what each score is made of,
         and why and how each node was asked. `dedup` shows the same thing once: `exact` by content and declared keys,
@@ -51,11 +55,13 @@ class SearchCalls(Caller):
         (`fail`). `max_parallel` nodes are asked at once. `alpha` (0-1) weighs words against meaning, instead of what
         each collection declares. `cache` is `use`, `refresh` or `off`.
         """
+        keys = [sort] if isinstance(sort, Sort) else list(sort)
         ask = Search(
-            query=query, limit=limit, threshold=threshold, nodes=which(nodes), collections=list(collections),
-            filter=filter, timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
-            dedup=dedup, facets=list(facets), sort=list(sort), among=list(among), context=list(context),
-            partial=partial, max_parallel=max_parallel, alpha=alpha, cache=cache,
+            query=query, limit=limit, threshold=threshold, nodes=which(nodes),
+            collections=listed(collections, "collections"), filter=filter,
+            timeout_ms=round(timeout_s * 1000), highlight=highlight, explain=explain, cursor=cursor,
+            dedup=dedup, facets=listed(facets, "facets"), sort=keys, among=listed(among, "among"),
+            context=listed(context, "context"), partial=partial, max_parallel=max_parallel, alpha=alpha, cache=cache,
         )  # fmt: skip
         return await self._ask("search.query", ask, Searched, timeout_s + ANSWER_S)
 
@@ -65,8 +71,8 @@ class SearchCalls(Caller):
         *,
         limit: int = 10,
         threshold: float | None = None,
-        nodes: Sequence[str] | WhichNodes = "all",
-        collections: Sequence[str] = (),
+        nodes: Names | WhichNodes = "all",
+        collections: Names = (),
         filter: Filter | None = None,  # noqa: A002
         timeout_s: float = 2.0,
         cursor: str | None = None,
@@ -85,14 +91,3 @@ class SearchCalls(Caller):
             cursor = page.cursor
             if cursor is None:
                 return
-
-
-def which(nodes: Sequence[str] | WhichNodes) -> list[str] | WhichNodes:
-    """As they travel. A name in the place of a list of names is a slip, which would read as a name for each letter."""
-    if not isinstance(nodes, str):
-        return list(nodes)
-    if nodes == "all":
-        return "all"
-    if nodes == "auto":
-        return "auto"
-    raise InvalidInput(f"nodes: give a list of names, or 'all' or 'auto', not {nodes!r}", field="nodes")

@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
+from fleetfold.names import listed
 from fleetfold.patientask import AWAY, Ask, PatientAsk, now, pause_s
 from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
@@ -27,8 +29,8 @@ from fleetfold_shared.messages import (
     Submit,
     Submitted,
     decode,
-    encode,
 )
+from fleetfold_shared.values import encode_exactly
 
 __all__ = ["PATIENCE_S", "WINDOW", "SubmitOutcome", "Submitting"]
 
@@ -119,8 +121,9 @@ class Submitting:
 
     def _take(self, index: int, run: Run) -> None:
         """A run that the wire would not carry is refused here, so that it costs no other one its request."""
-        data = encode(run)
         try:
+            run = replace(run, nodes=listed(run.nodes, "nodes"))
+            data = encode_exactly(run)
             decode(data, Run)
         except InvalidInput as error:
             self._outcomes.put_nowait(SubmitOutcome(index=index, id=run.id, error=error.body()))

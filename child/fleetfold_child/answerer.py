@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from fleetfold_child.containment import contained_tasks, is_from_outside
 from fleetfold_shared.errors import DeadlineExceeded, InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, Passage
+from fleetfold_shared.values import check_text
 
 __all__ = ["Answerer", "answered", "check_answerer"]
 
@@ -44,4 +45,5 @@ async def answered(answerer: Answerer | None, ask: NodeQuestion, timeout_s: floa
         raise InternalError(f"the node's answerer raised {type(error).__name__}") from error
     if not isinstance(text, str):
         raise InternalError(f"the node's answerer gives {type(text).__name__}, not text")
+    check_text(text, "the node's answer")
     return NodeAnswer(text=text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from fleetfold_child.textfields import TextFields, text_fields
 from fleetfold_shared.config import Reading
 from fleetfold_shared.documenttext import text_of
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import carried, check_text, check_value
 
 __all__ = [
     "MAX_ID_CHARS", "USUAL", "Document", "from_record", "identity", "is_first_name", "joined_texts", "read_record",
@@ -30,7 +30,6 @@ USUAL = Reading()
 """How records are read where nothing is declared."""
 
 _FIRST_NAMES = frozenset((*TITLES, *CONTENT))
-_LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ def identity(value: Any, field: str) -> str:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InvalidInput(f"{field}: expected a text or a whole number, got {type(value).__name__}", field=field)
-    own = _checked_text(str(value), field)
+    own = str(value)
+    check_text(own, field)
     if len(own) > MAX_ID_CHARS:
         raise InvalidInput(f"{field}: it has {len(own)} characters; use at most {MAX_ID_CHARS}", field=field)
     return own
@@ -105,17 +105,13 @@ def text_value(value: Any, field: str, reading: Reading) -> str:
         value = "\n".join(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InvalidInput(f"{field}: expected a text, got {type(value).__name__}", field=field)
-    return plain_text(_checked_text(value, field), reading.format) if isinstance(value, str) else str(value)
+    check_value(value, field)
+    return plain_text(value, reading.format) if isinstance(value, str) else str(value)
 
 
 def usable_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as JSON gives them back, so that a restart changes nothing."""
-    for name, value in fields.items():
-        _check_value(value, str(name))
-    try:
-        kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fields))
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidInput(f"metadata: it cannot be written as JSON: {error}", field="metadata") from None
+    kept: dict[str, Any] = carried(dict(fields), "")
     return kept
 
 
@@ -133,27 +129,3 @@ def _is_text_only(name: Any, value: Any, chosen: TextFields) -> bool:
         or name == chosen.title
         or name in chosen.content
     )
-
-
-def _checked_text(text: str, field: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"{field}: it is not valid Unicode (half of a surrogate pair)", field=field) from None
-    return text
-
-
-def _check_value(value: Any, path: str) -> None:
-    """Refuse by name what JSON or a filter could not carry exactly."""
-    if isinstance(value, str):
-        _checked_text(value, path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"{path}: {value} is not a number that JSON has; leave it out", field=path)
-    elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
-        raise InvalidInput(f"{path}: a whole number of more than 64 bits; write it as a text", field=path)
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            _check_value(inner, f"{path}.{name}")
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            _check_value(inner, path)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import check_value
 
 __all__ = ["MOST_NOTES", "MOST_NOTE_BYTES", "TABLES", "Forward", "Note", "Notebook", "log_of", "read", "store"]
 
@@ -114,10 +115,8 @@ def log_of(notes: Sequence[Note]) -> dict[str, Any]:
 def _said(values: Mapping[str, Any]) -> str:
     if not values:
         raise InvalidInput("ctx.note: there is nothing to keep; give it values by name", field="note")
-    try:
-        said = msgspec.json.encode(values)
-    except (TypeError, ValueError, RecursionError) as reason:
-        raise InvalidInput(f"ctx.note: {', '.join(values)}: cannot be said in JSON: {reason}", field="note") from None
+    check_value(dict(values), "ctx.note")
+    said = msgspec.json.encode(values)
     if len(said) > MOST_NOTE_BYTES:
         raise InvalidInput(
             f"ctx.note: {', '.join(values)}: {len(said)} bytes of JSON; at most {MOST_NOTE_BYTES} are kept at once,"

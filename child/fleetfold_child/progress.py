@@ -12,6 +12,7 @@ from fleetfold_broker.tasks import Tasks
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
+from fleetfold_shared.values import check_text
 
 __all__ = ["Reporter", "Reports"]
 
@@ -98,6 +99,7 @@ class Reporter:
         for name, value in (("done", done), ("total", total)):
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"progress: {name} must be a number, not {value}")
+        check_text(note, "progress.note")
         self.heard_at = time.monotonic()
         self.latest = Progress(
             done=float(done), total=None if total is None else float(total), note=note[:MOST_NOTE_CHARS],

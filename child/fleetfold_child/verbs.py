@@ -17,6 +17,8 @@ from fleetfold_shared.messages import (
     CancelAsk,
     Cancelled,
     CancelVerdict,
+    Held,
+    HoldsAsk,
     Message,
     NodeAnswer,
     NodeAuditAsk,
@@ -83,7 +85,7 @@ class Verbs:
 
     def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
         """What is answered too, and not asked of all at once."""
-        return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit}
+        return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit, "holds": self._holds}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
         """What is only heard: nobody is answered, and what does not decode is dropped."""
@@ -126,6 +128,11 @@ class Verbs:
     async def _audit(self, request: Request) -> NodeAudited:
         ask = decode(request.data, NodeAuditAsk)
         return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
+
+    async def _holds(self, request: Request) -> Held:
+        ask = decode(request.data, HoldsAsk)
+        collection = self._collections.get(ask.collection)
+        return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.criteria import Scalar
+from fleetfold_shared.messages.search import FieldKind
 
-__all__ = ["BOOLEAN", "MAX_VALUE_CHARS", "NOTHING", "NUMBER", "TEXT", "check_field", "kind_of", "plain"]
+__all__ = ["BOOLEAN", "MAX_VALUE_CHARS", "NOTHING", "NUMBER", "TEXT", "check_field", "kind_name", "kind_of", "plain"]
 
 MAX_VALUE_CHARS = 100
 """A text counts and compares by so many of its first characters."""
@@ -17,12 +18,20 @@ NUMBER, TEXT, BOOLEAN, NOTHING = range(4)
 """Kinds of value, in their order."""
 
 _KINDS: Mapping[type, int] = {int: NUMBER, float: NUMBER, str: TEXT, bool: BOOLEAN}  # as JSON is read: no subclasses
+_NAMES: Mapping[type, FieldKind] = {
+    int: "number", float: "number", str: "text", bool: "boolean", list: "list", dict: "object",
+}  # fmt: skip
 _MAX_FIELD_CHARS = 200
 
 
 def kind_of(value: Any) -> int:
     """The kind of a field's value; `NOTHING` for null, lists, objects and fields that are not there."""
     return _KINDS.get(value.__class__, NOTHING)
+
+
+def kind_name(value: Any) -> FieldKind:
+    """The kind of a field's value, by its name: of lists and objects too."""
+    return _NAMES.get(value.__class__, "null")
 
 
 def plain(value: Any) -> Scalar:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.criteria import Filter
 
@@ -50,7 +52,7 @@ def _check(given: Filter, path: str, depth: int) -> int:
 def _check_combination(given: Filter, combined: dict[str, list[Filter]], path: str, depth: int) -> int:
     if not combined:
         raise _malformed(path, "give a `field` to test, or `all`, `any` or `none` with a list of filters")
-    if given.value is not None or given.op != "eq":
+    if given.value is not UNSET or given.op != "eq":
         raise _malformed(f"{path}.field", "`op` and `value` need a field to test")
     for name, parts in combined.items():
         if not parts:
@@ -64,6 +66,8 @@ def _check_combination(given: Filter, combined: dict[str, list[Filter]], path: s
 
 def _check_value(given: Filter, path: str) -> None:
     value: Any = given.value
+    if value is UNSET:
+        raise _malformed(path, f"missing; say what `{given.field}` is compared with, or null for documents without it")
     if given.op == "in":
         if not isinstance(value, list) or not 1 <= len(value) <= _MAX_VALUES:
             raise _malformed(path, f"`in` takes a list of 1 to {_MAX_VALUES} values")

@@ -1,56 +1,58 @@
-"""Hits that fit into a message: long contents are shortened, never a hit left out."""
+"""Hits that fit into a message: fewer of them where a page follows, else the largest values of each are cut."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-import msgspec
+from fleetfold_shared.cutting import cut_to, json_bytes
+from fleetfold_shared.messages.search import Hit, ScoredDocument, SearchAnswer
 
-from fleetfold_shared.highlighting import within
-from fleetfold_shared.messages.search import Hit, ScoredDocument
-
-__all__ = ["MAX_ANSWER_BYTES", "fitting", "fitting_whole"]
+__all__ = ["MAX_ANSWER_BYTES", "MAX_HIT_BYTES", "first_fitting", "fitting", "fitting_whole", "is_cut_short"]
 
 MAX_ANSWER_BYTES = 768 * 1024
-"""What the hits of one answer may take; the broker's limit is 1 MB. Long contents are shortened to fit in."""
+"""What the hits of one answer may take; the broker's limit is 1 MB."""
 
-_SHORTENED = " …"
-_LEAST_BYTES = 1024  # of a hit's share, for its content
+MAX_HIT_BYTES = MAX_ANSWER_BYTES // 2
+"""What one hit may take in a node's answer: its largest values are cut. So a node that gives fewer hits than it was
+asked for, and has more, fills half of its answer at least.
+"""
 
 H = TypeVar("H", Hit, ScoredDocument)
 
 
-def fitting(hits: list[H]) -> list[H]:
-    """The hits, in at most `MAX_ANSWER_BYTES`: contents are cut first, then metadata left out, never a hit.
-
-    What is highlighted in a content that is cut goes with it; a hit without room for more has nothing explained either.
+def first_fitting(hits: list[H], most: int = MAX_ANSWER_BYTES) -> list[H]:
+    """The first of the hits, as many as fit: those behind them are for the next page. One that takes more than `most`
+    bytes is cut, so there is at least one.
     """
-    sizes = [len(msgspec.json.encode(one)) for one in hits]
-    if sum(sizes) <= MAX_ANSWER_BYTES:
+    room = MAX_ANSWER_BYTES
+    fitted = list[H]()
+    for one in hits:
+        cut = cut_to(one, most)
+        room -= json_bytes(cut)
+        if room < 0 and fitted:
+            break
+        fitted.append(cut)
+    return fitted
+
+
+def is_cut_short(answer: SearchAnswer, k: int) -> bool:
+    """Whether a node has more of the `k` hits it was asked for than fit into its message."""
+    return answer.more and 0 < len(answer.hits) < k
+
+
+def fitting(hits: list[H]) -> list[H]:
+    """All of the hits: those over their share of the room are cut to it, and say so."""
+    if sum(map(json_bytes, hits)) <= MAX_ANSWER_BYTES:
         return hits
     share = MAX_ANSWER_BYTES // len(hits)
-    return [one if size <= share else _cut(one, share) for one, size in zip(hits, sizes, strict=True)]
+    return [cut_to(one, share) for one in hits]
 
 
 def fitting_whole(hits: list[H], least: int) -> list[H]:
-    """The first of the hits, as many as fit with their contents whole; at least so many, which `fitting` may cut."""
+    """The first of the hits, as many as fit whole; at least so many, which `fitting` may cut."""
     room = MAX_ANSWER_BYTES
     for place, one in enumerate(hits):
-        room -= len(msgspec.json.encode(one))
+        room -= json_bytes(one)
         if room < 0:
             return fitting(hits[: max(place, least)])
     return hits
-
-
-def _cut(one: H, share: int) -> H:
-    bare = msgspec.structs.replace(one, content="")
-    if len(msgspec.json.encode(bare)) > share // 2:
-        bare = msgspec.structs.replace(bare, title=one.title[:200], metadata={})
-    if len(msgspec.json.encode(bare)) > share - _LEAST_BYTES:
-        bare = msgspec.structs.replace(bare, highlight=None, explain=None)
-    room = max(0, share - len(msgspec.json.encode(bare)) - len(_SHORTENED) - 16)
-    # JSON takes up to 6 bytes for a character
-    content = one.content[:room] if len(msgspec.json.encode(one.content[:room])) <= room else one.content[: room // 6]
-    kept = content + _SHORTENED if len(content) < len(one.content) else content
-    highlight = within(bare.highlight, len(bare.title), len(content)) if bare.highlight else None
-    return msgspec.structs.replace(bare, content=kept, highlight=highlight)

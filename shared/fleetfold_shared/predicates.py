@@ -10,9 +10,11 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from msgspec import UNSET
+
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["MISSING", "ORDER", "Test", "predicate", "reach", "value_test"]
+__all__ = ["MISSING", "ORDER", "Test", "predicate", "reach", "value_test", "wanted_value"]
 
 T = TypeVar("T")
 Test = Callable[[Any], bool]
@@ -25,8 +27,13 @@ ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
+def wanted_value(given: Filter) -> Any:
+    """What a test compares with. Filters that were stored before a value had to be given have none for null."""
+    return None if given.value is UNSET else given.value
+
+
 def predicate(
-    given: Filter, reader: Callable[[str], Callable[[T], Any]], wanted: Callable[[Filter], Any] = lambda one: one.value
+    given: Filter, reader: Callable[[str], Callable[[T], Any]], wanted: Callable[[Filter], Any] = wanted_value
 ) -> Callable[[T], bool]:
     """Whether the filter holds of a thing. `reader` of a field is what a thing has there, or `MISSING`; `wanted` is the
     value that a test of a field compares with.

@@ -16,8 +16,10 @@ from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus
 
 __all__ = [
+    "MAX_CHUNKS",
     "MAX_CHUNK_BYTES",
     "MAX_DOCUMENTS",
+    "MAX_DOCUMENT_TERMS",
     "MAX_TERMS",
     "MergedCorpus",
     "StatisticsTable",
@@ -34,8 +36,16 @@ MAX_DOCUMENTS = 10**9
 MAX_LENGTH = 10**13
 """The most terms that all documents of a collection may have together."""
 
+MAX_DOCUMENT_TERMS = 10**7
+"""The most terms that the documents of a collection may have on average: a longer mean would outgrow a cursor."""
+
+MAX_CHUNKS = 10_000
+"""The most parts of one transfer. Honest ones of `MAX_TERMS` terms take a few thousand."""
+
 MAX_TERMS = 4_000_000
 """The most different terms of one collection: about 400 MB. A million web pages have half as many."""
+
+_MOST_NAME_CHARS = 200
 
 _Term = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TERM_CHARS)]
 _decoder = msgspec.json.Decoder(dict[_Term, Annotated[int, msgspec.Meta(ge=0, le=MAX_DOCUMENTS)]])
@@ -137,9 +147,13 @@ class _Transfer:
     full: bool
     dfs: dict[str, int]
     offset: int
+    chunks: int = 0
 
     def take(self, chunk: StatisticsChunk) -> None:
         """One chunk more. Each goes further than the one before, so that no node can make it endless."""
+        self.chunks += 1
+        if self.chunks > MAX_CHUNKS:
+            raise InvalidInput(f"next_offset: more than {MAX_CHUNKS} chunks of one collection", field="next_offset")
         self.dfs.update(unpack_terms(chunk.terms))
         if len(self.dfs) > MAX_TERMS:
             raise InvalidInput(f"terms: more than {MAX_TERMS} of one collection", field="terms")
@@ -156,6 +170,12 @@ def _check_counts(chunk: StatisticsChunk) -> None:
     ):  # fmt: skip
         if not 0 <= count <= most:
             raise InvalidInput(f"{field}: {count} is outside 0-{most}", field=field)
+    if chunk.length > chunk.documents * MAX_DOCUMENT_TERMS:
+        why = f"{chunk.length} terms are too many for {chunk.documents} documents"
+        raise InvalidInput(f"length: {why}", field="length")
+    for field, text in (("incarnation", chunk.incarnation), ("analyzer", chunk.analyzer), ("embedder", chunk.embedder)):
+        if len(text) > _MOST_NAME_CHARS:
+            raise InvalidInput(f"{field}: it has {len(text)} characters", field=field)
 
 
 class MergedCorpus:

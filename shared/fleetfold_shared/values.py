@@ -8,24 +8,40 @@ a set as a list, without a word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date, time
+from decimal import Decimal
 from enum import Enum
 from types import NoneType
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages.base import Message, decode, encode
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "check_text", "check_value", "encode_exactly"]
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "carried", "check_names", "check_text", "check_value", "encode_exactly"]
 
 MAX_DEPTH = 100
 """How deep lists and objects may be nested."""
 MAX_DIGITS = 4300
 """Of a whole number: Python, too, reads no longer ones (`sys.int_info.default_max_str_digits`)."""
 
+_NUL = b"\\u0000"
+_OF_DOCUMENTS = frozenset({"query", "context", "question", "filter", "facets", "sort", "when"})
+"""Fields that are compared with documents, and not kept as texts."""
 _BOUND = 10**MAX_DIGITS
 _SCALARS: frozenset[type] = frozenset({str, int, float, bool, NoneType, bytes})
+_INSTEAD: Sequence[tuple[type | tuple[type, ...], str]] = (
+    ((date, time), "its text, of `isoformat()`"),
+    ((set, frozenset), "a list"),
+    ((bytes, bytearray), "a text, of base64 perhaps"),
+    (float, "`float(value)`"),
+    (int, "`int(value)`"),
+    (str, "`str(value)`"),
+    ((Decimal, UUID), "its text, of `str()`"),
+)
+_PLAIN = "a text, a number, a list or a dict"
 _KEY_CHARS = 60  # of a key, in an error
 
 
@@ -44,6 +60,19 @@ def encode_exactly(message: Message) -> bytes:
     return encode(message)
 
 
+def carried(value: Any, path: str) -> Any:
+    """The value as JSON gives it back: equal, tuples as lists. `InvalidInput` as `check_value` has it."""
+    try:
+        data = msgspec.json.encode(value)
+        back = msgspec.json.decode(data)
+        if back == value and not _may_be_deep(value, data):
+            return back
+    except (TypeError, ValueError, RecursionError):
+        pass
+    check_value(value, path)
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def check_value(value: Any, path: str) -> None:
     """`InvalidInput` that names the first value under `path` which JSON cannot carry: `params.price`."""
     _check(value, path, MAX_DEPTH)
@@ -60,13 +89,33 @@ def check_text(text: str, path: str) -> None:
         raise _refused(path, f"it is not valid Unicode ({where} is half of a surrogate pair); mend the text") from None
 
 
-def _may_be_deep(message: Message, data: bytes) -> bool:
-    """Whether something in it is nested more than `MAX_DEPTH` deep."""
+def check_names(message: Message, data: bytes) -> None:
+    """`InvalidInput` for a NUL character in a name, an id or a remark of the message, which is `data`: PostgreSQL keeps
+    none in a text. Queries, filters and what parameters hold may have them.
+    """
+    if _NUL in data:
+        _check_names(message, "")
+
+
+def _check_names(value: Any, path: str) -> None:
+    if isinstance(value, str) and "\0" in value:
+        raise _refused(path, "it holds a NUL character, which cannot be kept; leave it out")
+    if isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check_names(inner, f"{path}[{place}]")
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            if name not in _OF_DOCUMENTS:
+                _check_names(getattr(value, name), _inside(path, name))
+
+
+def _may_be_deep(value: Any, data: bytes) -> bool:
+    """Whether something in the value, which is `data`, is nested more than `MAX_DEPTH` deep."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
-    level: list[Any] = [message]
+    level = [value]
     for _ in range(MAX_DEPTH):
-        level = [inner for value in level for inner in _members(value) if inner.__class__ not in _SCALARS]
+        level = [inner for one in level for inner in _members(one) if inner.__class__ not in _SCALARS]
         if not level:
             return False
     return True
@@ -124,23 +173,26 @@ def _check_other(value: Any, path: str, depth: int) -> None:
     elif isinstance(value, Enum) and isinstance(value, str | int):
         _check(value.value, path, depth)
     else:
-        why = f"JSON has no values of type {type(value).__name__}; give a text, a number, a list or a dict"
+        instead = next((form for kind, form in _INSTEAD if isinstance(value, kind)), _PLAIN)
+        why = f"JSON has no values of type {type(value).__name__}; give {instead}"
         raise _refused(path, why)
 
 
 def _check_fields(message: msgspec.Struct, start: str, depth: int) -> None:
     for name in message.__struct_fields__:
         value = getattr(message, name)
-        if value.__class__ is not bytes:  # those that a message declares have their form
+        if value.__class__ is not bytes and value is not msgspec.UNSET:  # bytes that a message declares have their form
             _check(value, start + name, depth)
 
 
 def _inside(path: str, key: str) -> str:
-    check_text(key, f"{path}: a key")
-    return f"{path}.{key}" if len(key) <= _KEY_CHARS else f"{path}.{key[:_KEY_CHARS]}…"
+    check_text(key, f"{path}: a key" if path else "a key")
+    shown = key if len(key) <= _KEY_CHARS else f"{key[:_KEY_CHARS]}…"
+    return f"{path}.{shown}" if path else shown
 
 
 def _refused(path: str, why: str) -> InvalidInput:
+    path = path or "value"
     return InvalidInput(f"{path}: {why}", field=path)
 
 

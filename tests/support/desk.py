@@ -204,7 +204,7 @@ class Desk:
         self.cache = Cache(store, self.clock, SearchConfig())
         self.quality = QualityApi(
             Book(store, self.clock), Counts(store, self.clock, 90),
-            Measuring(store, self.federation.search, self.clock), self.registry,
+            Measuring(store, self.federation.search, self.clock), self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         definitions = Definitions(store, self.clock, self.registry.find)
@@ -287,6 +287,10 @@ def transaction(key: str, caller: str, *nodes: str) -> TransactionView:
     return TransactionView(
         id=key, name="", state="committed", steps=steps, timeline=[], caller=caller, created_at=1.0, ended_at=2.0
     )
+
+
+async def _not_known(_node: str, _collection: str, _ids: list[str]) -> None:
+    """Whether a document is there."""
 
 
 async def _nobody(key: str) -> None:

@@ -135,6 +135,7 @@ _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
     collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
     metadata={"price": 10}, highlight=_highlight, explain=_explained, marks=_marks, sort=(10, "Fjell", True, None),
+    cut=["content"],
 )  # fmt: skip
 _hit = m.Hit(
     node="shop",
@@ -149,6 +150,7 @@ _hit = m.Hit(
     explain=_explained,
     also=[_source],
     also_left_out=1,
+    cut=["content", "metadata.notes"],
 )
 _report = m.NodeReport(
     node="shop",
@@ -162,7 +164,9 @@ _report = m.NodeReport(
     reason="likely",
     replica="blog",
     rescored=True,
+    code="deadline_exceeded",
 )
+_note = m.FieldNote(code="no_such_field", field="prize", text="sort: no document has the field 'prize'")
 _cited = m.CitedSource(
     n=1, node="shop", collection="pages", id="p1", title="Returns", score=0.875, passage="Within 30 days.", cited=True
 )
@@ -268,7 +272,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _collection, _action, _description, _record, _filter, _parts, _marks, _source, _document, _hit, _report,
         _rollback, _step, _step_view, _entry, _job_node, _job, _transaction,
         _highlight, _highlight.spans[0], _share, _explained, _searched, _node_explained,
-        _sort, _counts, _facet, m.FacetValue("Fjell", 3), m.ValueCount(0.5, 1),
+        _sort, _counts, _facet, _note, m.FacetValue("Fjell", 3), m.ValueCount(0.5, 1),
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0,
@@ -357,10 +361,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.SearchAnswer(
             status="error", hits=[_document], ms=1.5, error="the index is closed", exact=False, explain=[_searched],
             more=True, facets=[_counts], left_out=["reviews"], code="deadline_exceeded",
+            kinds={"price": ["number", "text"]},
         ),
         m.Searched(
             query="red chair", hits=[_hit], nodes=[_report], total=1, took_ms=4.5, partial=True, cursor="1lw",
             changed=True, facets=[_facet], coverage=0.5, cached=True,
+            age_s=12.5, notes=[_note],
         ),
         m.Ask(
             question="how do I return a tent?", nodes=["shop"], among=["shop"], collections=["products"], limit=3,
@@ -384,6 +390,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _judgement, _figures, _worst,
         m.QualityJudge(judgements=[_judgement]),
         m.QualityJudged(judgements=3, queries=1),
+        m.HoldsAsk(collection="products", ids=["p1"]),
+        m.Held(ids=["p1"]),
         m.QualityClick(query="red chair", node="shop", collection="products", id="p1", rank=2),
         m.QualityClicked(at=1_700_000_000.0),
         m.QualityForget(query="red chair"),

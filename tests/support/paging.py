@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from fleetfold_broker.gather import Answer
 from fleetfold_child.documents import Document
@@ -22,6 +24,7 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages import (
     CollectionExplained,
     CollectionInfo,
+    FieldKind,
     Hit,
     NodeDescription,
     ScoredDocument,
@@ -35,7 +38,7 @@ from fleetfold_shared.statistics import MergedCorpus
 from support.rounds import rounds_of
 from support.search import WordBag, statistics_of
 
-__all__ = ["Shelf", "Shelves", "placed"]
+__all__ = ["Lie", "Shelf", "Shelves", "placed"]
 
 Layout = Mapping[str, Mapping[str, Iterable[Document]]]
 
@@ -70,9 +73,16 @@ class Shelf:
         found, size = await self.search(ask, node, totals), len(self.there)
         return found[0], CollectionExplained(self.name, size, size, True, self.epoch)
 
+    async def kinds(self, fields: Sequence[str]) -> dict[str, set[FieldKind]]:
+        return await self.index.kinds(fields)
+
     @property
     def corpus(self) -> Statistics:
         return self.statistics
+
+
+Lie = Callable[[SearchAsk, Any], Any]
+"""From an ask and the honest answer to it, as plain values, what is sent."""
 
 
 class Shelves:
@@ -85,6 +95,8 @@ class Shelves:
         self.silent: set[str] = set()
         self.asks: list[SearchAsk] = []
         self.forget_place = False
+        self.lies: dict[str, Lie] = {}
+        """What nodes send in the place of their answers."""
         self.embedders: dict[str, Embedder] = {}
         self.analyzers: dict[str, str] = {}
         held: Any = self
@@ -127,7 +139,10 @@ class Shelves:
         if self.forget_place:
             ask = decode(data.replace(b'"after"', b'"unknown"'), SearchAsk)
         answers = {node: await search_collections(known[node], ask, node) for node in nodes if node not in self.silent}
-        return {node: Answer(1.0, encode(answer)) for node, answer in answers.items()}
+        sent = {node: msgspec.to_builtins(answer) for node, answer in answers.items()}
+        for node in sent.keys() & self.lies.keys():
+            sent[node] = self.lies[node](ask, sent[node])
+        return {node: Answer(1.0, msgspec.json.encode(answer)) for node, answer in sent.items()}
 
     def all(self) -> list[StoredNode]:
         return [self.get(name) for name in self.nodes]
@@ -141,6 +156,9 @@ class Shelves:
             ],
         )  # fmt: skip
         return StoredNode(name=name, state="active", description=description, registered_at=0.0)
+
+    def collections(self, name: str) -> list[str]:
+        return list(self.nodes[name])
 
     def is_up(self, _name: str) -> bool:
         return True

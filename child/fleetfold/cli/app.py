@@ -41,6 +41,7 @@ from fleetfold.extras import missing_extra
 from fleetfold.logging import configure
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import FleetfoldError, Unavailable
+from fleetfold_shared.values import check_text
 
 __all__ = ["app", "main"]
 
@@ -119,6 +120,8 @@ def main(tokens: Sequence[str] | None = None, terminal: Terminal | None = None) 
 
 
 def _run(tokens: list[str], terminal: Terminal) -> int:
+    for place, token in enumerate(tokens, 1):
+        check_text(token, f"argument {place}")
     call, bound, injected = app.parse_args(tokens, exit_on_error=False, print_error=False)
     given = dict.fromkeys(injected, terminal)
     if not inspect.iscoroutinefunction(call):

@@ -64,7 +64,11 @@ async def audit(
             await _follow(fleet, wanted, common, terminal)
         else:
             entries = await fleet.audit(**wanted)
-            terminal.show(common, {"entries": entries}, lambda: views.entries(entries))
+            terminal.show(
+                common,
+                {"entries": entries},
+                lambda: views.entries(entries, node=node, who=who, what=what, outcome=outcome, since=since),
+            )
 
 
 async def node_audit(
@@ -98,4 +102,4 @@ async def node_audit(
 
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
     async for entry in fleet.follow_audit(**wanted):
-        print(line(entry) if common.json else views.entry(entry), file=terminal.out, flush=True)
+        terminal.say(line(entry) if common.json else views.entry(entry))

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from fleetfold.cli.safetext import escaped
+
 __all__ = ["document", "line", "plain"]
 
 WIRE_ONLY = {"v"}
@@ -14,12 +16,12 @@ WIRE_ONLY = {"v"}
 
 def document(value: Any) -> str:
     """`value` as an indented JSON document."""
-    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode() + "\n"
+    return escaped(msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()) + "\n"
 
 
 def line(value: Any) -> str:
     """`value` as JSON on one line."""
-    return msgspec.json.encode(plain(value)).decode()
+    return escaped(msgspec.json.encode(plain(value)).decode())
 
 
 def plain(value: Any) -> Any:

@@ -54,7 +54,7 @@ def _problem(error: CycloptsError, tokens: Sequence[str]) -> str:
 def _say(terminal: Terminal, body: ErrorBody, code: int, *, as_json: bool) -> int:
     if as_json:
         print(line({"error": _document(body)}), file=terminal.out, flush=True)
-    print("fleetfold:", " ".join(body.message.split()), file=terminal.err, flush=True)
+    terminal.say(f"fleetfold: {' '.join(body.message.split())}", aside=True)
     return code
 
 

@@ -36,7 +36,9 @@ async def listing(
     begun = None if since is None else time.time() - duration_s(since, "since")
     async with await terminal.fleet(common) as fleet:
         found = await fleet.jobs(limit, state=state, action=action, caller=caller, since=begun)
-    terminal.show(common, {"jobs": found}, lambda: views.listing(found))
+    terminal.show(
+        common, {"jobs": found}, lambda: views.listing(found, state=state, action=action, caller=caller, since=since)
+    )
 
 
 @jobs.command

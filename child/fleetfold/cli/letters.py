@@ -66,7 +66,7 @@ async def listing(
     """The dead letters, newest first."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.letters(**filters.given(), retried=retried, limit=limit)
-    terminal.show(common, found, lambda: views.listing(found))
+    terminal.show(common, found, lambda: views.listing(found, **filters.given()))
 
 
 @letters.command

@@ -40,7 +40,7 @@ async def listing(
     """
     async with await terminal.fleet(common) as fleet:
         found = await fleet.nodes(removed=removed, where=where)
-    terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide))
+    terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide, where=where))
 
 
 @nodes.command

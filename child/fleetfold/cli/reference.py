@@ -241,7 +241,7 @@ def _words(hint: Any) -> str:
     if origin is dict:
         return f"{_words(inner[1])} by name" if inner[1] is not Any else "object"
     if inner:
-        return " or ".join(_words(one) for one in inner)
+        return " or ".join(_words(one) for one in inner if one is not msgspec.UnsetType)
     names = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null", Any: "any"}
     return names.get(hint) or f"[{hint.__name__}](#{hint.__name__.lower()})"
 
@@ -255,4 +255,6 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value is msgspec.UNSET:
+        return "absent"
     return "" if value is None else f"`{msgspec.json.encode(value).decode()}`"

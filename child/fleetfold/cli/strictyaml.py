@@ -5,6 +5,7 @@ So `no` and `on` are texts, as are dates and `1:30`. Loads nothing but plain val
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -18,9 +19,12 @@ _TYPES = {
     "null": (re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
     "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
     "int": (re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"), list("-+0123456789")),
-    "float": (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), list("-+.0123456789")),
+    "float": (
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
+        list("-+.0123456789"),
+    ),
 }
-"""The core schema of YAML 1.2, without what JSON has no word for."""
+"""The core schema of YAML 1.2. Numbers that JSON has not are refused."""
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
@@ -56,7 +60,11 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
     def fraction(self, node: Any) -> float:
         """A number with a point or an exponent."""
-        return float(self.construct_scalar(node))
+        text = self.construct_scalar(node)
+        number = math.inf if text[-1] in "fFnN" else float(text)
+        if not math.isfinite(number):
+            raise _wrong(node, f"{text} is not a number that JSON has; leave it out, or put it in quotes")
+        return number
 
 
 def load(text: str) -> Any:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from fleetfold.cli.documents import document, line
 from fleetfold.cli.options import Common, Output
+from fleetfold.cli.safetext import SafeView, flat
 from fleetfold.process import calm_collector
 from fleetfold_shared.ids import check_slug
 
@@ -56,6 +57,10 @@ class Terminal:
         else:
             self._render(view())
 
+    def say(self, text: str, *, aside: bool = False) -> None:
+        """Print one line now, cleaned of what would steer a terminal; `aside` on stderr."""
+        print(flat(text), file=self.err if aside else self.out, flush=True)
+
     def advise(self, output: Output, advice: str) -> None:
         """Say on stderr what can be done next: to a person, not to a script."""
         if not output.json and self.err.isatty():
@@ -86,10 +91,10 @@ class Terminal:
         from rich.console import Console
 
         if self.out.isatty():
-            Console(file=self.out, **PLAIN).print(view)
+            Console(file=self.out, **PLAIN).print(SafeView(view))
             return
         drawn = StringIO()
-        Console(file=drawn, width=UNBOUNDED, **PLAIN).print(view)
+        Console(file=drawn, width=UNBOUNDED, **PLAIN).print(SafeView(view))
         self.out.writelines(f"{row.rstrip()}\n" for row in drawn.getvalue().splitlines())
 
 

@@ -79,7 +79,7 @@ async def listing(
     """The latest transactions, newest first."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.transactions(limit, state)
-    terminal.show(common, {"transactions": found}, lambda: views.listing(found))
+    terminal.show(common, {"transactions": found}, lambda: views.listing(found, state=state))
 
 
 @tx.command
@@ -178,5 +178,5 @@ async def follow(
                     said = line({"transaction": one}) if common.json else shown.end(one)
                 else:
                     said = line({"entry": one}) if common.json else shown.entry(one)
-                print(said, file=terminal.out, flush=True)
+                terminal.say(said)
     return code

@@ -116,7 +116,7 @@ class _Lines:
         if now - self._begun < QUIET_S or job.state != "running":
             return
         for said in self._told.news(job, now):
-            print(said, file=self._terminal.err, flush=True)
+            self._terminal.say(said, aside=True)
 
 
 def _after_a_moment(tell: Tell) -> Tell:

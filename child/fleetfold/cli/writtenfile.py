@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import check_text
 
 __all__ = ["Form", "text_of", "values_of"]
 
@@ -17,14 +18,18 @@ Form = Literal["JSON", "TOML", "YAML"]
 
 def text_of(file: str, stdin: TextIO) -> tuple[str, str]:
     """What errors call the file, and its text; `-` is `stdin`. `InvalidInput` when it cannot be read."""
-    if file == "-":
-        return "stdin", stdin.read()
     try:
+        if file == "-":
+            text = stdin.read()
+            check_text(text, "stdin")
+            return "stdin", text
         return file, Path(file).read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"{Path(file)}: cannot be read: {error.strerror}", field="file") from None
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{Path(file)}: not UTF-8: {error.reason}", field="file") from None
+        raise InvalidInput(
+            f"{'stdin' if file == '-' else Path(file)}: not UTF-8: {error.reason}", field="file"
+        ) from None
 
 
 def values_of(text: str, where: str, form: Form) -> Any:

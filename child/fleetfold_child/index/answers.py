@@ -15,9 +15,10 @@ from fleetfold_child.index.intime import finished, search_s
 from fleetfold_child.index.strange import candidates, interleaved, of_words, own_ask
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.facets import Tally, fitting_counts
-from fleetfold_shared.fitting import fitting
+from fleetfold_shared.fieldnotes import fields_asked
+from fleetfold_shared.fitting import MAX_HIT_BYTES, first_fitting, fitting
 from fleetfold_shared.messages.explain import CollectionExplained
-from fleetfold_shared.messages.search import ScoredDocument, SearchAnswer, SearchAsk
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
 from fleetfold_shared.sorting import arranged
 
 __all__ = ["search_collections"]
@@ -53,9 +54,12 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     elif ask.highlight or ask.explain:
         alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
         top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
+    has_pages = not ask.sort and ask.dedup == "off"
+    fitted = first_fitting(top, MAX_HIT_BYTES) if has_pages else fitting(top)
     return SearchAnswer(
-        status="partial" if left_out else "ok", hits=fitting(top), exact=exact, more=more, explain=how, facets=facets,
-        ms=_ms_since(started), error=f"not searched in time: {', '.join(left_out)}" if left_out else None,
+        status="partial" if left_out else "ok", hits=fitted, exact=exact, more=more or len(fitted) < len(top),
+        explain=how, facets=facets, kinds=await _kinds(done, ask), ms=_ms_since(started),
+        error=f"not searched in time: {', '.join(left_out)}" if left_out else None,
         left_out=left_out,
     )  # fmt: skip
 
@@ -81,6 +85,17 @@ async def _search(
     left_out = [one.name for one in asked if one.name not in found]
     how.sort(key=lambda one: [*searches].index(one.collection))
     return hits, all(exact for _, exact in found.values()), left_out
+
+
+async def _kinds(searched: Sequence[Collection], ask: SearchAsk) -> dict[str, list[FieldKind]]:
+    """Of each field that the ask names, the kinds of value in these collections; nothing where it names none."""
+    if not (fields := fields_asked(ask.filter, ask.sort, ask.facets)):
+        return {}
+    found: dict[str, set[FieldKind]] = {field: set() for field in fields}
+    for collection in searched:
+        for field, kinds in (await collection.kinds(fields)).items():
+            found[field] |= kinds
+    return {field: sorted(kinds) for field, kinds in found.items()}
 
 
 async def _plain(

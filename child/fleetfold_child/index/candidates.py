@@ -16,6 +16,7 @@ from fleetfold_child.index.filters import predicate, where
 from fleetfold_child.index.port import Entry, Found, Query, Scored
 from fleetfold_child.index.scores import behind, best, matches, scored
 from fleetfold_child.index.table import Table
+from fleetfold_shared.messages.search import FieldKind
 
 __all__ = ["CandidateIndex"]
 
@@ -73,6 +74,10 @@ class CandidateIndex:
                 counted = [one.document for one in found if matches(one, query)] if query.facets else []
                 return Found(best(found, query), tallies(counted, query.facets))
             depth = min(4 * depth, _MAX_DEPTH)
+
+    async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
+        """Nobody has looked at all documents."""
+        return {field: {"unknown"} for field in fields}
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Nothing to do: what the table has is found, indexed or not."""

@@ -41,7 +41,7 @@ from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explain import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAsk
 from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.scoring import Corpus, check_alpha
 
@@ -210,6 +210,10 @@ class Collection:
         if self._on_change is not None:
             self._on_change(self.info())
 
+    async def holding(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that it has."""
+        return set(await self._committer.index.hashes(ids))
+
     async def index(self, records: Records, *, id_field: str | None = None, leave_out: bool = False) -> IndexReport:
         """Add records, or replace the documents of their ids. Records that change nothing cost no write.
 
@@ -271,6 +275,10 @@ class Collection:
         add_up(totals, found.facets)
         how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
         return self._hits(found.hits, ask), how
+
+    async def kinds(self, fields: Sequence[str]) -> dict[str, set[FieldKind]]:
+        """The kinds of value that documents have in each of the fields."""
+        return await self._committer.index.kinds(fields)
 
     def _read_by(self, id_field: str | None) -> Reading:
         return self.reading if id_field is None else msgspec.structs.replace(self.reading, id=id_field)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from fleetfold_child.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_shared.facets import Tally
-from fleetfold_shared.fieldvalues import NOTHING, NUMBER, kind_of, plain
+from fleetfold_shared.fieldvalues import NOTHING, NUMBER, kind_name, kind_of, plain
+from fleetfold_shared.messages.search import FieldKind
 from fleetfold_shared.predicates import MISSING
 
 __all__ = ["EXACT", "MAX_COLUMNS", "NOWHERE", "Column", "Columns", "Members"]
@@ -82,6 +83,17 @@ class Column:
     def ranks(self, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
         """For each of these documents its place in the order of `arranged`; equals have the same one."""
         return (self._falling if descending else self._rising)[self.codes[rows]]
+
+    def kinds(self, alive: NDArray[np.bool_]) -> set[FieldKind]:
+        """The kinds of value that those documents (n,) have which are alive."""
+        if alive.all():
+            return self._kinds
+        used = np.unique(self.codes[alive]).tolist()
+        return {kind_name(value) for value in map(self.entries.__getitem__, used) if value is not MISSING}
+
+    @cached_property
+    def _kinds(self) -> set[FieldKind]:
+        return {kind_name(value) for value in self.entries if value is not MISSING}
 
     @cached_property
     def members(self) -> Members:

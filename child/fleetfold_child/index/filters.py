@@ -23,7 +23,7 @@ def predicate(given: Filter) -> Predicate:
 
 def wanted_value(given: Filter) -> Any:
     """The filter's value; ids are texts, but who numbers documents will ask for numbers."""
-    value = given.value
+    value = predicates.wanted_value(given)
     if given.field != "id" or given.op == "exists":
         return value
     if isinstance(value, list):

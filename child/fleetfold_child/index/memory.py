@@ -17,6 +17,7 @@ from fleetfold_child.index.scores import best, matches, scored
 from fleetfold_child.index.segment import Segment
 from fleetfold_child.index.sorting import leaders, sorted_by
 from fleetfold_shared.facets import Tally
+from fleetfold_shared.messages.search import FieldKind
 
 __all__ = ["MemoryIndex"]
 
@@ -37,6 +38,12 @@ class MemoryIndex:
         if sum(map(len, segments)) > _INLINE_DOCUMENTS or not _is_ready(segments, query):
             return await asyncio.to_thread(_found, segments, query)
         return _found(segments, query)
+
+    async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
+        segments = self._segments
+        if not all(segment.columns.has(field) for field in fields for segment in segments):
+            return await asyncio.to_thread(_kinds, segments, fields)
+        return _kinds(segments, fields)
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         self._segments = await asyncio.to_thread(_applied, self._segments, entries, removed)
@@ -60,6 +67,12 @@ def _is_ready(segments: Sequence[Segment], query: Query) -> bool:
     """Whether no column has to be made for it."""
     fields = {*query.facets, *sorted_by(query.sort), *(fields_of(query.filter) if query.filter is not None else ())}
     return all(segment.columns.has(field) for field in fields for segment in segments)
+
+
+def _kinds(segments: Sequence[Segment], fields: Collection[str]) -> dict[str, set[FieldKind]]:
+    return {
+        field: set().union(*(segment.columns[field].kinds(segment.alive) for segment in segments)) for field in fields
+    }
 
 
 def _applied(segments: tuple[Segment, ...], entries: Sequence[Entry], removed: Collection[str]) -> tuple[Segment, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fleetfold_child.documents import Document
 from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
-from fleetfold_shared.messages.search import Term
+from fleetfold_shared.messages.search import FieldKind, Term
 
 __all__ = ["After", "Entry", "Examined", "Found", "Index", "Query", "Scored"]
 
@@ -111,6 +111,9 @@ class Index(Protocol):
 
         The facets are over all documents that match: with a positive score, at or over the threshold.
         """
+
+    async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
+        """The kinds of value that documents have in each of the fields; `unknown` where not all are looked at."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
         """Take in new and changed documents, and let go of those removed. The table has them already."""

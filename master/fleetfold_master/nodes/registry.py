@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.alone import tell_nobody
 from fleetfold_master.nodes.changes import changed_fields, refuse_incompatible
+from fleetfold_master.nodes.description_check import check_description
 from fleetfold_master.nodes.pending import Pending
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.records import record_of
@@ -66,10 +67,12 @@ class Registry:
     async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
         """Take `name` in. Returns its record, and whether this incarnation is new here.
 
-        `Conflict` when another incarnation answers under that name, `InvalidInput` for a version that is none.
+        `Conflict` when another incarnation answers under that name, `InvalidInput` for a description out of bounds, or
+        a version that is none.
         """
         check_node_name(name, "name")
         check_version(description.version)
+        check_description(description)
         known = self._nodes.get(name)
         fresh = known is None or known.description.incarnation != description.incarnation
         if fresh and known is not None:
@@ -83,11 +86,20 @@ class Registry:
         await self.on_change(name)
         return self.record(node), fresh
 
+    def collections(self, name: str) -> list[str]:
+        """The names of those that the node has declared; none for a node that is not known."""
+        node = self._nodes.get(name)
+        return [] if node is None else [one.name for one in node.description.collections]
+
     def heard(self, name: str, beat: Heartbeat) -> str:
-        """Take in a heartbeat. `ok`, or why it does not count: `unknown`, `removed`, `superseded`."""
+        """Take in a heartbeat. `ok`, or why it does not count: `unknown`, `removed`, `superseded`.
+
+        `InvalidInput` for a description out of bounds.
+        """
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
             return "unknown" if node is None else "removed"
+        check_description(beat.description, node.description)
         if node.description.incarnation != beat.description.incarnation:
             return "superseded"
         if beat.leaving:

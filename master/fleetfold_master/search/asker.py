@@ -63,4 +63,4 @@ class Asker:
     async def _own_answer(self, ask: SearchAsk, timeout_s: float) -> Answers:
         assert self._own is not None
         came = await self._own.answer(encode(ask), timeout_s)
-        return {MASTER: read(MASTER, came, ask.after)}
+        return {MASTER: read(MASTER, came, ask, self._own.names())}

@@ -168,7 +168,8 @@ class Cache:
         searched = decode(entry.answer, Searched)
         took_ms = wanted.took_ms()
         self._figures.hit(entry.cost_ms, took_ms)
-        return replace(searched, took_ms=took_ms, cached=True)
+        age_s = round(max(0.0, self._clock.wall() - entry.saved_at), 1)
+        return replace(searched, took_ms=took_ms, cached=True, age_s=age_s)
 
 
 def _is_complete(searched: Searched) -> bool:

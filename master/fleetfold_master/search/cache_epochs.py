@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetfold_master.nodes.description_check import MAX_COLLECTIONS, check_epochs
+from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import NodeDescription
 
 __all__ = ["Epochs"]
@@ -32,10 +34,16 @@ class Epochs:
         """
         if not incarnation:
             return False
+        try:
+            check_epochs(dict(epochs))
+        except InvalidInput:
+            return False  # of no node of ours; what it has told before stays
         known, mine = self._told.setdefault(node, (incarnation, {}))
         if known != incarnation:
             return False
         news = {name: epoch for name, epoch in epochs.items() if epoch > mine.get(name, -1)}
+        if len(mine.keys() | news.keys()) > MAX_COLLECTIONS:
+            return False
         mine.update(news)
         return bool(news)
 

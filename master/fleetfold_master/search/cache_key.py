@@ -29,7 +29,7 @@ from fleetfold_shared.messages import Search
 __all__ = ["answer_key", "question_key", "same_question"]
 
 DIGEST_BYTES = 16
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.json.Encoder()  # of whole numbers MessagePack has 64 bits only
 
 
 def same_question(search: Search) -> Search:

@@ -18,7 +18,7 @@ from fleetfold_master.search.choosing import choose
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.course import Course
 from fleetfold_master.search.coverage import documents_of
-from fleetfold_master.search.fold import fold, fold_sorted
+from fleetfold_master.search.fold import fold_page, fold_sorted
 from fleetfold_master.search.fullpage import Again, Answers, FullPage
 from fleetfold_master.search.holders import Holders
 from fleetfold_master.search.latecomers import Latecomers
@@ -53,7 +53,7 @@ class Federation:
     ) -> None:  # fmt: skip
         self._registry, self._corpora, self._embedder = registry, corpora, embedder
         self._cache, self._epochs, self._own = cache, told or Epochs(), own
-        self.scatter = Scatter(rounds, presence, max_parallel=max_parallel)
+        self.scatter = Scatter(rounds, presence, registry.collections, max_parallel=max_parallel)
         self._asker = Asker(self.scatter, own)
         self._holders = Holders(registry, corpora, presence, self.scatter)
         self._latecomers = Latecomers(cache)
@@ -156,5 +156,7 @@ class Federation:
         if search.dedup != "off":
             alike = likeness(course.corpus) if search.dedup == "near" else None
             return await FullPage(search.limit, again, alike).fill(ask, answers, course.left_s())
-        found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
-        return fold_sorted(found, search.limit, search.sort) if search.sort else fold(found, search.limit), answers
+        if search.sort:
+            found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
+            return fold_sorted(found, search.limit, search.sort), answers
+        return fold_page(answers, search.limit, ask.k), answers

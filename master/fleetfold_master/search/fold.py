@@ -5,20 +5,49 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from fleetfold_shared.messages import Hit, ScoredDocument, Sort
+from fleetfold_master.search.reading import Came
+from fleetfold_shared.fitting import is_cut_short
+from fleetfold_shared.messages import Hit, ScoredDocument, SearchAnswer, Sort
 from fleetfold_shared.sorting import arranged
 
-__all__ = ["fold", "fold_sorted"]
+__all__ = ["fold", "fold_page", "fold_sorted", "last_place"]
 
 
-def fold(answers: Mapping[str, list[ScoredDocument]], limit: int) -> list[Hit]:
-    """The best `limit` documents of all nodes: by score, ties by node, collection and id."""
+Place = tuple[float, str, str, str]
+"""Where a document stands: its score below zero, its node, its collection and its id."""
+
+
+def fold(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: Place | None = None) -> list[Hit]:
+    """The best `limit` documents of all nodes: by score, ties by node, collection and id; none behind `horizon`."""
     ranked = heapq.nsmallest(
         limit,
         ((-doc.score, node, doc.collection, doc.id, doc) for node, docs in answers.items() for doc in docs),
         key=lambda entry: entry[:4],
     )
-    return [_hit(node, doc) for _, node, _, _, doc in ranked]
+    return [
+        _hit(node, doc)
+        for *place, node, collection, identity, doc in ranked
+        if horizon is None or (*place, node, collection, identity) <= horizon
+    ]
+
+
+def fold_page(answers: Mapping[str, Came], limit: int, k: int) -> list[Hit]:
+    """The best `limit` documents of all nodes, as far down as it is known: a node that `is_cut_short` may have the next
+    best behind its last.
+
+    One whose hits were rescored is not: what it gave were candidates, in an order of its own.
+    """
+    found = {node: (report, answer) for node, (report, answer) in answers.items() if answer}
+    last = [
+        last_place(node, answer) for node, (report, answer) in found.items()
+        if not report.rescored and is_cut_short(answer, k)
+    ]  # fmt: skip
+    return fold({node: answer.hits for node, (_, answer) in found.items()}, limit, min(last, default=None))
+
+
+def last_place(node: str, answer: SearchAnswer) -> Place:
+    """Where the last hit of a node's answer stands."""
+    return max((-hit.score, node, hit.collection, hit.id) for hit in answer.hits)
 
 
 def fold_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts: Sequence[Sort]) -> list[Hit]:
@@ -37,5 +66,5 @@ def _hit(node: str, doc: ScoredDocument) -> Hit:
     return Hit(
         node=node, collection=doc.collection, id=doc.id, score=doc.score, title=doc.title, content=doc.content,
         parts={"bm25": doc.parts.bm25, "cosine": doc.parts.cosine}, metadata=doc.metadata,
-        highlight=doc.highlight, explain=doc.explain,
+        highlight=doc.highlight, explain=doc.explain, cut=doc.cut,
     )  # fmt: skip

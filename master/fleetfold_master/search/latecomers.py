@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fleetfold_broker.gather import LATE_S
 from fleetfold_master.search.cache import Cache
 from fleetfold_master.search.course import Course
-from fleetfold_master.search.fold import fold
+from fleetfold_master.search.fold import fold_page
 from fleetfold_master.search.fullpage import Answers
 from fleetfold_master.search.telling import told
 from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
@@ -53,8 +53,8 @@ class Latecomers:
     def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
         """A node has answered late."""
         waiting = self._unfinished.get(ask.request)
-        if waiting is None or node not in waiting.missing:
-            return
+        if waiting is None or node not in waiting.missing or ask.query is not None:
+            return  # what was asked with its query are candidates, which nobody scores any more
         report = NodeReport(node, answer.status, len(answer.hits), error=answer.error, exact=answer.exact)
         waiting.answers[node] = report, answer
         waiting.missing.discard(node)
@@ -71,7 +71,7 @@ class Latecomers:
 
     def _keep(self, finished: _Unfinished) -> None:
         course, answers = finished.course, finished.answers
-        hits = fold({node: answer.hits for node, (_, answer) in answers.items() if answer}, course.search.limit)
+        hits = fold_page(answers, course.search.limit, finished.ask.k)
         searched = told(course, finished.ask, hits, answers)
         assert self._cache is not None
         self._cache.complete(finished.key, searched, (time.perf_counter() - course.started) * 1000)

@@ -65,6 +65,10 @@ class Own:
             collections=own.infos(),
         )  # fmt: skip
 
+    def names(self) -> list[str]:
+        """Of the collections."""
+        return [one.name for one in self._collections.infos()]
+
     async def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """As a node would tell them."""
         return self._collections.statistics(ask)

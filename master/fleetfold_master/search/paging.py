@@ -132,7 +132,7 @@ def _question(asked: Search, embedder: str) -> bytes:
 
 
 def _epochs(versions: Sequence[Version], alphas: Alphas) -> bytes:
-    return _digest([msgspec.msgpack.encode(sorted(versions)), msgspec.msgpack.encode(sorted(alphas.items()))])
+    return _digest([msgspec.json.encode(sorted(versions)), msgspec.json.encode(sorted(alphas.items()))])
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

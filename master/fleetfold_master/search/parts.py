@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from fleetfold_master.search.fold import Place as Standing
+from fleetfold_master.search.fold import last_place
 from fleetfold_master.search.reading import Came
 from fleetfold_master.search.replicas import Holding, Key
 from fleetfold_shared.facets import Tally, fitting_counts
-from fleetfold_shared.messages import FacetCounts, NodeReport, Place, SearchAnswer, SearchAsk
+from fleetfold_shared.fieldnotes import merged_kinds
+from fleetfold_shared.fitting import is_cut_short
+from fleetfold_shared.messages import FacetCounts, FieldKind, NodeReport, Place, ScoredDocument, SearchAnswer, SearchAsk
 from fleetfold_shared.sorting import arranged
 
 __all__ = ["Part", "joined", "parts", "stand_in_parts"]
@@ -64,12 +68,25 @@ def joined(one: Came, other: Came, ask: SearchAsk) -> Came:
     hits = sorted([*answer.hits, *more.hits], key=lambda hit: (-hit.score, hit.collection, hit.id))
     if ask.sort:
         hits = arranged(hits, ask.sort, lambda hit: hit.sort)
+    elif ask.dedup == "off" and not report.rescored:
+        hits = _known(hits, [last_place("", each) for each in (answer, more) if is_cut_short(each, ask.k)])
     whole = replace(
         answer, hits=hits[: ask.k], ms=max(answer.ms, more.ms), exact=answer.exact and more.exact,
         more=answer.more or more.more or len(hits) > ask.k, explain=[*answer.explain, *more.explain],
         facets=_facets(ask.facets, (answer, more)), status=_worse(answer, more), error=answer.error or more.error,
+        kinds=_kinds(answer, more),
     )  # fmt: skip
     return NodeReport(report.node, whole.status, len(whole.hits), ms, whole.error, exact=whole.exact), whole
+
+
+def _kinds(one: SearchAnswer, other: SearchAnswer) -> dict[str, list[FieldKind]]:
+    fields = [*one.kinds, *other.kinds]
+    return {field: sorted(kinds) for field, kinds in merged_kinds(fields, (one, other)).items()}
+
+
+def _known(hits: list[ScoredDocument], last: Sequence[Standing]) -> list[ScoredDocument]:
+    """The hits as far down as it is known that nothing is between them."""
+    return [hit for hit in hits if not last or (-hit.score, "", hit.collection, hit.id) <= min(last)]
 
 
 def _worse(one: SearchAnswer, other: SearchAnswer) -> str:

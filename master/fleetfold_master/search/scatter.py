@@ -14,17 +14,19 @@ from msgspec.structs import replace
 from fleetfold_broker.gather import Answer, LinkLost, OnAnswer, OnLate
 from fleetfold_master.nodes import Breakers, Pace, Presence
 from fleetfold_master.search.fullpage import Answers
-from fleetfold_master.search.reading import Came, read
+from fleetfold_master.search.reading import Came, read, silent
 from fleetfold_master.search.waiting import Question, Waiting
 from fleetfold_shared.messages import NodeReport, Partial, SearchAnswer, SearchAsk, encode
 
-__all__ = ["Asking", "Manner", "OnLateAnswer", "Rounds", "Scatter"]
+__all__ = ["Asking", "Declared", "Manner", "OnLateAnswer", "Rounds", "Scatter"]
 
 GOOD = frozenset({"ok", "partial", "no_collection"})
 """Statuses of nodes that have answered the question."""
 BLAMED = frozenset({"unavailable", "deadline_exceeded", "internal", "overloaded"})
 """Codes of errors that are the node's own doing. One that refuses the question is well."""
 
+Declared = Callable[[str], Collection[str]]
+"""The collections that a node has declared."""
 OnLateAnswer = Callable[[SearchAsk, str, SearchAnswer], None]
 """Told of a node's good answer to a search that had not waited for it."""
 
@@ -62,9 +64,11 @@ class Scatter:
     """Asks nodes, and learns from each answer how fast they are and which of them fail."""
 
     def __init__(
-        self, rounds: Rounds, presence: Presence, *, breakers: Breakers | None = None, max_parallel: int | None = None
-    ) -> None:
+        self, rounds: Rounds, presence: Presence, declared: Declared, *,
+        breakers: Breakers | None = None, max_parallel: int | None = None,
+    ) -> None:  # fmt: skip
         self._rounds, self._presence, self._max_parallel = rounds, presence, max_parallel
+        self.declared = declared
         self.breakers = breakers or Breakers(presence.life)
         self._paces: dict[str, Pace] = {}
         self.on_late: OnLateAnswer = _ignore
@@ -151,7 +155,7 @@ class _Search:
 
     def came(self, node: str, answer: Answer) -> bool:
         """An answer, as it comes."""
-        report, _ = self._came[node] = read(node, answer, self._ask.after)
+        report, _ = self._came[node] = read(node, answer, self._ask, self._scatter.declared(node))
         good = report.status in GOOD
         self._learn(node, answer, self._came[node])
         return self._waiting.came(node, self._now(), good=good)
@@ -161,7 +165,7 @@ class _Search:
         if answer is None:
             self._scatter.breakers.failed(node, self._age_s(node), "no answer")
             return
-        came = read(node, answer, self._ask.after)
+        came = read(node, answer, self._ask, self._scatter.declared(node))
         self._learn(node, answer, came)
         report, said = came
         if said is not None and report.status in GOOD:
@@ -183,7 +187,7 @@ class _Search:
             return NodeReport(
                 node, "timeout", error=f"not waited for: most had come, and it took over {waited_ms:.0f} ms"
             )
-        return read(node, None, None)[0]
+        return silent(node)[0]
 
     def _blame_the_silent(self) -> None:
         for one in self._questions:

@@ -13,6 +13,8 @@ from fleetfold_master.search.explain import explained_reports
 from fleetfold_master.search.facets import merged_facets
 from fleetfold_master.search.fullpage import Answers
 from fleetfold_master.search.sources import fitting_sources
+from fleetfold_shared.fieldnotes import field_notes, fields_asked, merged_kinds
+from fleetfold_shared.fitting import first_fitting
 from fleetfold_shared.messages import Hit, NodeReport, SearchAnswer, SearchAsk, Searched
 
 __all__ = ["told"]
@@ -20,7 +22,8 @@ __all__ = ["told"]
 
 def told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
     """The answer; `Unavailable` where no node may be missing (`partial="fail"`) and one is."""
-    search, pages, hits = course.search, course.pages, fitting_sources(hits)
+    search, pages = course.search, course.pages
+    hits = fitting_sources(hits) if search.dedup != "off" or search.sort else first_fitting(hits)
     reports = course.reports(answers)
     missing = course.missing(reports)
     if search.partial == "fail":
@@ -28,13 +31,15 @@ def told(course: Course, ask: SearchAsk, hits: list[Hit], answers: Answers) -> S
     if search.explain:
         reports = _explained(course, reports, answers)
     came = [answer for _, answer in answers.values() if answer]
+    fields = fields_asked(search.filter, search.sort, search.facets)
+    notes = field_notes(search.filter, search.sort, search.facets, merged_kinds(fields, came)) if fields else []
     ordered = [reports[name] for name in sorted(reports)]
     return Searched(
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
         took_ms=round((time.perf_counter() - course.started) * 1000, 3), partial=bool(missing),
         cursor=_following(course, ask, hits) if hits and _has_more(course, came, hits) else None,
         changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
-        coverage=coverage(_expected(course, ordered), course.parts(answers), missing),
+        coverage=coverage(_expected(course, ordered), course.parts(answers), missing), notes=notes,
     )  # fmt: skip
 
 

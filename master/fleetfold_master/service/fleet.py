@@ -27,6 +27,8 @@ from fleetfold_shared.messages import (
     CommandResult,
     CommandResults,
     Heartbeat,
+    Held,
+    HoldsAsk,
     Join,
     Joined,
     Message,
@@ -52,6 +54,7 @@ M = TypeVar("M", bound=Message)
 
 PROBE_S = 1.0
 CANCEL_S = 2.0
+HOLDS_S = 2.0
 STATISTICS_S = 5.0
 AUDIT_S = 5.0
 
@@ -183,10 +186,10 @@ class Fleet:
         name = self._bus.subjects.token(message.subject, 1)
         try:
             beat = decode(message.data, Heartbeat)
+            verdict = self._registry.heard(name, beat)
         except InvalidInput as error:
             self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
-        verdict = self._registry.heard(name, beat)
         if verdict != "ok" and not self.alone():  # it may have joined at another master
             await self.reload(name)
             verdict = self._registry.heard(name, beat)
@@ -231,7 +234,13 @@ class Fleet:
         """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
         cancelled = self._read(node, answer, Cancelled)
-        return {} if cancelled is None else cancelled.verdicts
+        return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
+
+    async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
+        """Those of the documents that the node has; `None` when it does not say, or is of a version that cannot."""
+        answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
+        held = self._read(node, answer, Held)
+        return None if held is None else set(held.ids)
 
     async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
         """What a node has in its own ledger; `Unavailable` when it does not answer."""

@@ -19,6 +19,7 @@ from fleetfold_master.service.touched import Touched
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound, RateLimited
 from fleetfold_shared.messages import Message, decode
+from fleetfold_shared.values import check_names
 
 __all__ = ["Guard", "Verb"]
 
@@ -77,6 +78,7 @@ class Guard:
                 await self._authority.look_again()
             principal = self._let_in(name, request)
             ask = decode(request.data, verb.takes)
+            check_names(ask, request.data)
             return await self._do(name, verb, ask, principal, request.say)
 
         return handle

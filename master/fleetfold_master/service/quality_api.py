@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fleetfold_master.access.authority import Principal
@@ -25,14 +27,18 @@ from fleetfold_shared.messages import (
     Searched,
 )
 
-__all__ = ["QualityApi"]
+__all__ = ["Holds", "QualityApi"]
+
+Holds = Callable[[str, str, list[str]], Awaitable[set[str] | None]]
+"""Those of the documents that a node's collection has; `None` where that is not known."""
 
 
 class QualityApi:
     """Judging, clicks, the report; and the counting of searches, which `Api` has it do."""
 
-    def __init__(self, book: Book, counts: Counts, measuring: Measuring, registry: Registry) -> None:
+    def __init__(self, book: Book, counts: Counts, measuring: Measuring, registry: Registry, holds: Holds) -> None:
         self._book, self._counts, self._measuring, self._registry = book, counts, measuring, registry
+        self._holds = holds
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All of them, by name. Clicks are not in the audit log: there are too many, and they change no document."""
@@ -50,10 +56,12 @@ class QualityApi:
     async def _judge(self, ask: QualityJudge, who: Principal) -> QualityJudged:
         for number, one in enumerate(ask.judgements):
             self._check(one, who, f"judgements[{number}].")
+        await self._check_there({f"judgements[{number}].": one for number, one in enumerate(ask.judgements)})
         return await self._book.judge(ask.judgements, who.name)
 
     async def _click(self, ask: QualityClick, who: Principal) -> QualityClicked:
         self._check(ask, who, "")
+        await self._check_there({"": ask})
         return await self._book.click(ask, who.name)
 
     async def _forget(self, ask: QualityForget, who: Principal) -> QualityForgotten:
@@ -93,6 +101,22 @@ class QualityApi:
         if one.collection not in there:
             field, known = f"{where}collection", ", ".join(filter(who.may_collection, there)) or "none"
             raise NotFound(f"{field}: {one.node!r} has no {one.collection!r}; it has: {known}", field=field)
+
+    async def _check_there(self, said: Mapping[str, Judgement | QualityClick]) -> None:
+        """`NotFound` for the first document that is not there. What a node that is away has is not known."""
+        wanted: dict[tuple[str, str], list[str]] = {}
+        for one in said.values():
+            if self._registry.healthy(one.node):
+                wanted.setdefault((one.node, one.collection), []).append(one.id)
+        answers = await asyncio.gather(*(self._holds(*key, list(dict.fromkeys(ids))) for key, ids in wanted.items()))
+        held = dict(zip(wanted, answers, strict=True))
+        for where, one in said.items():
+            there = held.get((one.node, one.collection))
+            if there is not None and one.id not in there:
+                raise NotFound(
+                    f"{where}id: {one.node}/{one.collection} has no document {one.id[:80]!r}; search for it first",
+                    field=f"{where}id",
+                )
 
     def _need(self, name: str, field: str) -> None:
         node = self._registry.find(name)

@@ -67,8 +67,8 @@ class CommandResult(Message, frozen=True, kw_only=True):
     outcome: Outcome
     result: Any = None
     error: str | None = None
-    starts: int = 0
-    ms: float = 0.0
+    starts: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    ms: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
     tombstone: bool = False
     incarnation: str = ""
     epochs: dict[str, int] = {}

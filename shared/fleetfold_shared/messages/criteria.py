@@ -16,12 +16,13 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """Either a test of one field (`field`, `op`, `value`) or a combination (`all`, `any`, `none` of filters).
 
     `field` is `id`, `title` or a key of the metadata, dots reaching into nested objects. `in` takes a list;
-    `contains` a substring of a string or a member of a list; `exists` true or false.
+    `contains` a substring of a string or a member of a list; `exists` true or false. A test needs its `value`, if only
+    null.
     """
 
     field: str | None = None
     op: Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "contains", "exists"] = "eq"
-    value: Scalar | list[Scalar] = None
+    value: Scalar | list[Scalar] | msgspec.UnsetType = msgspec.UNSET
     all: list[Filter] | None = None
     any: list[Filter] | None = None
     none: list[Filter] | None = None

@@ -28,6 +28,7 @@ AssignedState = Literal["active", "inactive", "maintenance"]
 NodePresence = Literal["up", "stopped", "not_heard"]
 NodePart = Literal["index", "ledger"]
 LabelSource = Literal["node", "operator"]
+InFlight = Annotated[int, Meta(ge=0, le=1_000_000)]
 Labels = dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_length=255)]]
 
 
@@ -109,9 +110,9 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     `heartbeat_s` is the interval it uses, and `state` the state that a master last told it.
     """
 
-    seq: int
+    seq: Annotated[int, Meta(ge=0)]
     description: NodeDescription
-    in_flight: int = 0
+    in_flight: InFlight = 0
     leaving: bool = False
     problems: Annotated[list[Problem], Meta(max_length=16)] = []
     heartbeat_s: Annotated[float, Meta(gt=0, le=300)] | None = None
@@ -188,8 +189,8 @@ class Superseded(Message, frozen=True, kw_only=True):
 class Pong(Message, frozen=True, kw_only=True):
     """A node's answer to `ping`. `epochs` are those of its collections, by name."""
 
-    incarnation: str
-    in_flight: int = 0
+    incarnation: Annotated[str, Meta(max_length=200)]
+    in_flight: InFlight = 0
     epochs: dict[str, int] = {}
 
 

@@ -11,6 +11,8 @@ from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
+    "Held",
+    "HoldsAsk",
     "Judgement",
     "QualityClick",
     "QualityClicked",
@@ -136,3 +138,16 @@ class QualityReport(Message, frozen=True, kw_only=True, omit_defaults=False):
     incomplete: int
     since: float
     took_ms: float
+
+
+class HoldsAsk(Message, frozen=True, kw_only=True):
+    """`call.<node>.holds`: which of these documents the node's collection has."""
+
+    collection: Slug
+    ids: Annotated[list[str], Meta(max_length=1000)]
+
+
+class Held(Message, frozen=True, kw_only=True):
+    """Those of the ids that it has."""
+
+    ids: list[str] = []

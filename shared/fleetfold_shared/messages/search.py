@@ -14,6 +14,8 @@ from fleetfold_shared.messages.explain import CollectionExplained, Explained, Hi
 __all__ = [
     "CacheUse",
     "Dedup",
+    "FieldKind",
+    "FieldNote",
     "Hit",
     "Marks",
     "NodeReport",
@@ -38,6 +40,7 @@ Dedup = Literal["off", "exact", "near"]
 WhichNodes = Literal["all", "auto"]
 Partial = Literal["allow", "require", "fail"]
 CacheUse = Literal["use", "refresh", "off"]
+FieldKind = Literal["number", "text", "boolean", "list", "object", "null", "unknown"]
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
@@ -160,7 +163,10 @@ class SearchAsk(Message, frozen=True, kw_only=True):
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of a node's top k, best first, ties by collection and id. `sort` is what it has for each key of the ask."""
+    """One of a node's top k, best first, ties by collection and id. `sort` is what it has for each key of the ask.
+
+    `cut` names what was shortened or left out because the document is too large for a message, as in `Hit`.
+    """
 
     collection: str
     id: str
@@ -173,13 +179,17 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     explain: Explained | None = None
     marks: Marks | None = None
     sort: tuple[Scalar, ...] = ()
+    cut: list[str] = []
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
     """`gather.<asker>.<node>`: a node's top k. `exact` is false where an index chose candidates; `partial` when some
-    of the collections were not searched in time.
+    of the collections were not searched in time. `kinds` are by field of the ask's filter, sort and facets the kinds of
+    value that documents have there, whether they match or not: none where no document has the field, `unknown` where
+    not all were looked at.
 
-    `more` when the node has hits behind the last of these; `explain` has the collections that were searched, if that
+    `more` when the node has hits behind the last of these: they are fewer than k where more do not fit into a message.
+    `explain` has the collections that were searched, if that
     was asked for. `left_out` are those that were not searched in time; `code` is that of the error.
     """
 
@@ -193,13 +203,15 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
     facets: list[FacetCounts] = []
     left_out: list[str] = []
     code: str | None = None
+    kinds: dict[str, list[FieldKind]] = {}
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
     """One hit of the fold. `highlight` and `explain` are there if asked for and there was time and room for them.
 
     `also` is where the same thing was found besides, best first, when the search removes duplicates; `also_left_out`
-    counts those that did not fit into the answer.
+    counts those that did not fit into the answer. `cut` names the values that were shortened or left out because the
+    hit is too large for a message: `content`, `metadata.notes`.
     """
 
     node: str
@@ -214,6 +226,7 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
     explain: Explained | None = None
     also: list[Source] = []
     also_left_out: int = 0
+    cut: list[str] = []
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -224,7 +237,8 @@ class NodeReport(msgspec.Struct, frozen=True):
     A node that is `stopped` has said goodbye: the answer lacks nothing by it, unless the search names it, demands every
     node (`partial` is `require` or `fail`), or has nobody else to ask.
     `replica` names who was asked for the same documents in its stead; `rescored` that it has another analyzer or
-    embedder, so that the master scored its candidates.
+    embedder, so that the master scored its candidates. `code` is that of the `error`; with `bad_answer` the answer does
+    not fit what was asked, and none of it is used.
     """
 
     node: str
@@ -238,6 +252,17 @@ class NodeReport(msgspec.Struct, frozen=True):
     reason: str | None = None
     replica: str | None = None
     rescored: bool = False
+    code: str | None = None
+
+
+class FieldNote(msgspec.Struct, frozen=True):
+    """What is odd about a field of the question, over all documents that were searched: `no_such_field` when none has
+    it, `other_kind` when a filter compares it with a value of another kind than documents have. `text` says so.
+    """
+
+    code: Literal["no_such_field", "other_kind"]
+    field: str
+    text: str
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
@@ -247,7 +272,8 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     first page: one of those may be missing, or come twice.
     `facets` has one for each field that was asked for, in that order.
     `coverage` is the share of the expected relevance that the nodes which answered stand for, 0 to 1. `cached` when
-    the answer was kept from an equal question; `took_ms` is then what the look-up took.
+    the answer was kept from an equal question, `age_s` seconds ago; `took_ms` is then what the look-up took. `notes`
+    are on fields that no document has, or that are compared with values of another kind.
     """
 
     query: str
@@ -261,3 +287,5 @@ class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
     facets: list[Facet] = []
     coverage: float = 1.0
     cached: bool = False
+    age_s: float | None = None
+    notes: list[FieldNote] = []

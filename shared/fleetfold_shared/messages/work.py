@@ -45,8 +45,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     done: float
     total: float | None = None
     note: Annotated[str, Meta(max_length=500)] = ""
-    at: float = 0.0
-    attempt: int = 1
+    at: Annotated[float, Meta(ge=0, le=1e11)] = 0.0
+    attempt: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
 
 
 class ProgressReport(Message, frozen=True, kw_only=True):

@@ -44,8 +44,10 @@ async def test_the_report_is_what_the_definitions_give(fleet: Fleet) -> None:
     await two_shops(fleet)
     ranked = [hit.id for hit in (await fleet.client.search("tent", nodes=["shop"])).hits]
     assert set(ranked[:2]) == {"t1", "t2"}
-    second, gone = ranked[1], "not-there"
+    second, gone = ranked[1], "t4"
+    await fleet.client.run("index", {"collection": "products", "documents": [{"id": gone}]}, nodes=["shop"])
     kept = await fleet.client.judge([about("shop", second, 3), about("shop", gone, 1)])
+    await fleet.client.run("delete", {"collection": "products", "ids": [gone]}, nodes=["shop"])
     assert (kept.judgements, kept.queries) == (2, 1)
     found = await fleet.client.quality()
     expected = 7 / math.log2(3) / (7 + 1 / math.log2(3))
@@ -203,3 +205,15 @@ async def test_the_commands_judge_click_report_and_forget(fleet: Fleet, tmp_path
     assert "shop/products" in shown[3]
     assert '"ndcg"' in shown[4]
     assert shown[5] == "2 judgements and 1 click dropped\n"
+
+
+async def test_judging_or_choosing_a_document_that_is_not_there_is_refused(fleet: Fleet) -> None:
+    await two_shops(fleet)
+    with pytest.raises(NotFound, match=r"^judgements\[1\]\.id: shop/products has no document 't9'; search for it"):
+        await fleet.client.judge([about("shop", "t1", 3), about("shop", "t9", 1)])
+    with pytest.raises(NotFound, match=r"^id: blog/products has no document 't1'"):
+        await fleet.client.click("tent", "blog", "products", "t1", 1)
+    assert (await fleet.client.quality()).judged == 0
+    await fleet.client.click("tent", "shop", "products", "t1", 1)
+    await fleet.stop_child("shop")
+    assert (await fleet.client.judge([about("shop", "t9", 1)])).judgements == 1  # nobody can say

@@ -55,6 +55,14 @@ def test_each_part_of_the_question_is_in_the_key(change: dict[str, Any]) -> None
     assert key(replace(SEARCH, **change)) != key()
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**400], ids=["above", "below", "long"])
+@pytest.mark.parametrize("op", ["eq", "lt", "gte", "in"])
+def test_a_question_with_a_number_past_64_bits_has_a_key_of_its_own(number: int, op: Any) -> None:
+    asked = [replace(SEARCH, filter=Filter("n", op, [one] if op == "in" else one)) for one in (number, number + 1)]
+    assert len({key(one) for one in asked}) == 2
+    assert None not in {key(one) for one in asked}
+
+
 @pytest.mark.parametrize(
     "change", [{"timeout_ms": 10}, {"max_parallel": 1}, {"partial": "fail"}, {"cache": "refresh"}], ids=str
 )

@@ -51,13 +51,14 @@ def test_search_by_auto_narrows_to_the_nodes_named() -> None:
 def test_search_prints_exactly_the_documented_fields() -> None:
     answer = run_command("search", "tent", "--json", fleet=FakeFleet(answer=searched(partial=True))).json
     fields = ["query", "hits", "nodes", "total", "took_ms", "partial", "cursor", "changed", "facets"]
-    assert list(answer) == [*fields, "coverage", "cached"]
+    assert list(answer) == [*fields, "coverage", "cached", "age_s", "notes"]
     fields = ["node", "collection", "id", "score", "parts", "title", "content", "metadata", "highlight", "explain"]
-    fields += ["also", "also_left_out"]
+    fields += ["also", "also_left_out", "cut"]
     assert [list(hit) for hit in answer["hits"]] == [fields]
     assert answer["nodes"][1] == {
         "node": "blog", "status": "timeout", "count": 0, "ms": None, "error": "no answer within 2 s",
         "explain": None, "exact": True, "expected": 0.0, "reason": None, "replica": None, "rescored": False,
+        "code": None,
     }  # fmt: skip
 
 

@@ -52,6 +52,13 @@ def test_a_query_may_look_like_an_option_or_be_empty() -> None:
     assert [asked["query"] for _, asked in fleet.asked] == ["--limit", ""]
 
 
+def test_an_argument_of_bytes_that_are_no_utf_8_is_refused_by_its_place() -> None:
+    bad = b"\xff\xfe".decode("utf-8", "surrogateescape")
+    result = run_command("search", "a", "--node", bad)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("fleetfold: argument 4: it is not valid Unicode")
+
+
 def test_interruption_is_quiet() -> None:
     assert run_command("nodes", "list", fleet=FakeFleet(error=KeyboardInterrupt())) == Result(130, "", "")
 

@@ -18,7 +18,7 @@ from fleetfold_shared.errors import InvalidInput
     [
         ("no", "no"), ("on", "on"), ("Yes", "Yes"), ("true", True), ("False", False), ("null", None), ("~", None),
         ("", None), ("017", 17), ("0o17", 15), ("0x1f", 31), ("-3", -3), ("1_000", "1_000"), ("1:30", "1:30"),
-        ("1.5", 1.5), ("1e3", 1000.0), ("-.5", -0.5), (".inf", ".inf"), ("2026-01-02", "2026-01-02"), ("\'1\'", "1"),
+        ("1.5", 1.5), ("1e3", 1000.0), ("-.5", -0.5), ("2026-01-02", "2026-01-02"), ("\'1\'", "1"),
         ("=", "="), ("{{inputs.x}}", None),
     ],
 )  # fmt: skip
@@ -38,6 +38,9 @@ def test_a_plain_word_is_what_it_is_in_yaml_1_2(text: str, value: Any) -> None:
         ("1: a", "a key must be a text"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: [", "not YAML"),
+        ("a: .inf", ".inf is not a number that JSON has"),
+        ("a: .nan", ".nan is not a number that JSON has"),
+        ("a: 1e999", "1e999 is not a number that JSON has"),
         ("<<: {name: a}", "<<: there is no such key"),
         ("name: no\nsteps: [{name: a, node: b, action: c, pivot: on}]", "steps[0].pivot: expected `bool`"),
         ("name: a\n---\nname: b", "expected a single document"),

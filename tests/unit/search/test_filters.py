@@ -34,7 +34,7 @@ def parsed(given: dict[str, Any]) -> Filter:
         ({"field": "maker.city", "value": "Łódź"}, True),
         ({"field": "a.b", "value": 1}, True),
         ({"field": "maker.street", "op": "exists", "value": False}, True),
-        ({"field": "colour"}, True),  # missing equals null
+        ({"field": "colour", "value": None}, True),  # missing equals null
         ({"field": "colour", "op": "ne", "value": "red"}, True),
         ({"field": "tags", "op": "contains", "value": "red"}, True),
         ({"field": "tags", "op": "contains", "value": "re"}, False),
@@ -56,7 +56,9 @@ def test_a_filter_holds_or_not(given: dict[str, Any], holds: bool) -> None:
         ({"field": ""}, "filter.field"),
         ({"field": "a", "all": [{"field": "b"}]}, "do not go together"),
         ({"all": []}, "filter.all: the list is empty"),
-        ({"any": [{"field": "a"}, {"field": "p", "op": "in", "value": 3}]}, r"filter.any\[1\].value"),
+        ({"any": [{"field": "a", "value": 1}, {"field": "p", "op": "in", "value": 3}]}, r"filter.any\[1\].value"),
+        ({"field": "price"}, "filter.value: missing; say what `price` is compared with, or null"),
+        ({"none": [{"field": "a", "op": "ne"}]}, r"filter.none\[0\].value: missing"),
         ({"field": "a", "value": [1]}, "use `in`"),
         ({"field": "a", "op": "lt", "value": True}, "`lt` takes a number"),
         ({"field": "a", "op": "exists", "value": 1}, "true or false"),
@@ -70,13 +72,13 @@ def test_a_malformed_filter_is_refused_where_it_is_wrong(given: dict[str, Any], 
 
 
 def test_a_filter_nested_too_deep_or_too_large_is_refused() -> None:
-    deep = Filter(field="a")
+    deep = Filter(field="a", value=1)
     for _ in range(20):
         deep = Filter(all=[deep])
     with pytest.raises(InvalidInput, match="nested"):
         check_filter(deep)
     with pytest.raises(InvalidInput, match="tests"):
-        check_filter(Filter(any=[Filter(field="a")] * 500))
+        check_filter(Filter(any=[Filter(field="a", value=1)] * 500))
 
 
 @pytest.mark.parametrize(

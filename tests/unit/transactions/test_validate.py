@@ -63,7 +63,11 @@ def _tx(*steps: StepSpec) -> Transact:
         ),
         (_crm(depends_on=[], pivot=True), InvalidInput, "steps.crm.depends_on: shop may run at the same time"),
         (_crm(when=Filter("total", "gt", 1)), InvalidInput, "steps.crm.when: total means nothing here; write steps.N"),
-        (_crm(when=Filter("steps.crm.y")), InvalidInput, "steps.crm.when: steps.crm.y: crm has not run by then"),
+        (
+            _crm(when=Filter("steps.crm.y", "eq", None)),
+            InvalidInput,
+            "steps.crm.when: steps.crm.y: crm has not run by then",
+        ),
         (_crm(when=Filter("steps.shop.y", "in", 3)), InvalidInput, "steps.crm.when.value: `in` takes a list"),
     ],
 )

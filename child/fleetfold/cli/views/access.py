@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from fleetfold.cli.views.text import ago, cell, clean, grid, joined, moment, ms, state, table
+from fleetfold.cli.views.text import ago, cell, clean, grid, joined, moment, ms, nothing, state, table
 from fleetfold.cli.weaknesses import Finding
 from fleetfold_shared.messages import AccessStats, AuditEntry, Identity, KeyInfo, NodeAuditEntry, Scopes, SigningRotated
 
@@ -44,10 +44,10 @@ def signing(rotated: SigningRotated) -> RenderableType:
     return Group(*lines)
 
 
-def entries(found: Sequence[AuditEntry]) -> RenderableType:
-    """One line an entry."""
+def entries(found: Sequence[AuditEntry], **filters: object) -> RenderableType:
+    """One line an entry; `filters` are what was asked for."""
     if not found:
-        return "nothing in the audit log that matches"
+        return nothing("entries of the audit log", "nothing in the audit log yet", filters)
     made = table(
         "when", "who", "role", "what", "node", "target", "outcome", "took", "why", "from", right=frozenset({"took"})
     )

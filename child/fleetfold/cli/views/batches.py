@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from fleetfold.cli.documents import line
 from fleetfold.cli.exits import FAILED, OK, PARTLY
 from fleetfold.cli.options import Output
+from fleetfold.cli.safetext import flat
 from fleetfold.cli.terminal import Terminal
-from fleetfold.cli.views.text import clean
 from fleetfold_shared.errors import ErrorBody, InvalidInput
 from fleetfold_shared.messages import JobNode
 
@@ -83,7 +83,7 @@ class Tally:
             print(line(said), file=self._terminal.out)
         elif not good:
             self._clear()
-            print(f"line {number}: {outcome}: {clean(why or '')}", file=self._terminal.out)
+            print(f"line {number}: {outcome}: {flat(why or '')}", file=self._terminal.out)
         self._show_progress()
 
     def _show_progress(self) -> None:

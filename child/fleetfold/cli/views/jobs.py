@@ -8,16 +8,19 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from fleetfold.cli.views.progress import far
-from fleetfold.cli.views.text import ago, cell, ms, result, state, table
+from fleetfold.cli.views.text import ago, cell, ms, nothing, result, state, table
 from fleetfold_shared.messages import Job, JobNode
 
 __all__ = ["detail", "listing"]
 
 
-def listing(jobs: Sequence[Job]) -> RenderableType:
-    """One line a job."""
+NONE_YET = "no jobs yet: start one with `fleetfold run TARGET ACTION`"
+
+
+def listing(jobs: Sequence[Job], **filters: object) -> RenderableType:
+    """One line a job; `filters` are what was asked for."""
     if not jobs:
-        return "no jobs yet: start one with `fleetfold run TARGET ACTION`"
+        return nothing("jobs", NONE_YET, filters)
     made = table("job", "action", "state", "nodes", "started", "caller")
     for job in jobs:
         nodes = ", ".join(node.node for node in job.nodes)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 
-from fleetfold.cli.views.text import ago, cell, grid, moment, one_line, result, table
+from fleetfold.cli.views.text import ago, cell, grid, moment, nothing, one_line, result, table
 from fleetfold_shared.messages import Letter, LetterListed
 
 __all__ = ["detail", "listing", "outcomes"]
@@ -14,10 +14,10 @@ __all__ = ["detail", "listing", "outcomes"]
 ERROR_CHARS = 80
 
 
-def listing(found: LetterListed) -> RenderableType:
-    """One line a letter."""
+def listing(found: LetterListed, **filters: object) -> RenderableType:
+    """One line a letter; `filters` are what was asked for."""
     if not found.letters:
-        return "no dead letters"
+        return nothing("dead letters", "no dead letters", filters)
     made = table("letter", "reason", "node", "action", "of", "died", "error")
     for letter in found.letters:
         made.add_row(
@@ -52,7 +52,7 @@ def outcomes(found: Sequence[Mapping[str, str]], done: str) -> RenderableType:
         return "no letter matches"
     lines = [f"{one['id']}  {one['error'] or one['job'] or done}" for one in found]
     good = sum(not one["error"] for one in found)
-    return cell("\n".join([*lines, f"{good} of {len(found)} {done}"]) if len(found) > 1 else lines[0])
+    return Group(*map(cell, [*lines, f"{good} of {len(found)} {done}"] if len(found) > 1 else lines))
 
 
 def _of(letter: Letter) -> str:

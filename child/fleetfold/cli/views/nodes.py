@@ -9,17 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from fleetfold.cli.views.signature import signature
-from fleetfold.cli.views.text import ago, cell, clean, grid, joined, ms, state, table
+from fleetfold.cli.views.text import ago, cell, clean, grid, joined, ms, nothing, state, table
 from fleetfold.sourceremarks import remarks
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]
 
 
-def listing(nodes: Sequence[NodeRecord], *, wide: bool = False) -> RenderableType:
-    """One line a node, then why those that do not work are in their state; `wide` has more columns."""
+NONE_YET = "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
+
+
+def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: object) -> RenderableType:
+    """One line a node, then why those that do not work are in their state; `wide` has more columns. `filters` are what
+    was asked for.
+    """
     if not nodes:
-        return "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
+        return nothing("nodes", NONE_YET, filters)
     figures = frozenset({"documents", "actions", "response"})
     more = ("since", "version", "labels") if wide else ()
     made = table("node", "type", "state", "presence", "documents", "actions", "last seen", "response", *more,

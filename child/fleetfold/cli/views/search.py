@@ -31,7 +31,9 @@ def answer(found: Searched, *, styled: bool = False) -> RenderableType:
     hits = _hits(found.hits, styled) if found.hits else Text("nothing found")
     nodes = [_nodes(found.nodes), Text()] if found.nodes else []
     counted = facets(found.facets)
-    return Group(hits, Text(), *counted, *nodes, Text(_summary(found), "yellow" if found.partial else "dim"))
+    notes = [*(cell(f"note: {note.text}", "yellow") for note in found.notes), Text()] if found.notes else []
+    summary = Text(_summary(found), "yellow" if found.partial else "dim")
+    return Group(hits, Text(), *counted, *nodes, *notes, summary)
 
 
 def _hits(hits: Sequence[Hit], styled: bool) -> RenderableType:
@@ -43,7 +45,7 @@ def _hit(rank: int, hit: Hit, styled: bool) -> list[RenderableType]:
         (f"{rank:3}  ", "dim"), (f"{hit.score:.3f}", "bold"), "  ",
         cell(f"{hit.node}/{hit.collection}/{hit.id}", "cyan"), "  ", _title(hit, styled),
     )  # fmt: skip
-    return [head, *_snippet(hit, styled), *_also(hit), *score_lines(hit)]
+    return [head, *_snippet(hit, styled), *_also(hit), *_cut(hit), *score_lines(hit)]
 
 
 def _title(hit: Hit, styled: bool) -> Text:
@@ -67,6 +69,11 @@ def _also(hit: Hit) -> list[Text]:
     return [cell(f"     also {named}{f' and {more} more' if more > 0 else ''}", "dim")] if hit.also else []
 
 
+def _cut(hit: Hit) -> list[Text]:
+    """What of it was too large for one answer."""
+    return [cell(f"     cut, too large for one answer: {', '.join(hit.cut)}", "yellow")] if hit.cut else []
+
+
 def _nodes(reports: Sequence[NodeReport]) -> RenderableType:
     made = table("node", "status", "hits", "time", "", right=frozenset({"hits", "time"}))
     for report in reports:
@@ -83,7 +90,9 @@ def _note(report: NodeReport) -> str:
 def _summary(found: Searched) -> str:
     covered = f", {found.coverage:.0%} of what was expected is searched" if found.coverage < 1 else ""
     partial = f"; partial: a node that was asked is missing{covered}" if found.partial else ""
-    return f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}{partial}{_stopped(found)}"
+    kept = f", a kept answer, {found.age_s or 0:.0f} s old" if found.cached else ""
+    counted = f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}"
+    return f"{counted}{kept}{partial}{_stopped(found)}"
 
 
 def _stopped(found: Searched) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,13 +11,26 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from fleetfold.cli.safetext import clean, flat
+
 __all__ = [
-    "ago", "cell", "clean", "clock", "dropped", "grid", "joined", "moment", "ms", "one_line", "result", "state",
+    "ago",
+    "cell",
+    "clean",
+    "clock",
+    "dropped",
+    "grid",
+    "joined",
+    "moment",
+    "ms",
+    "nothing",
+    "one_line",
+    "result",
+    "state",
     "table",
 ]  # fmt: skip
 
 NONE = "-"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOUR = {
     "started": "cyan", "accepted": "cyan", "due": "cyan", "queued": "cyan",
     "active": "green", "ok": "green", "done": "green", "committed": "green", "yes": "green",
@@ -28,11 +41,6 @@ _COLOUR = {
 }  # fmt: skip
 
 
-def clean(text: str) -> str:
-    """`text` without control characters, escape sequences and changes of direction."""
-    return _CONTROL.sub("", text)
-
-
 def one_line(text: str, width: int) -> str:
     """The beginning of `text` on one line of at most `width` characters."""
     flat = clean(" ".join(text.split()))
@@ -40,13 +48,13 @@ def one_line(text: str, width: int) -> str:
 
 
 def cell(value: object, style: str = "") -> Text:
-    """`value` as it is, whatever brackets are in it."""
-    return Text(clean(str(value)), style=style)
+    """`value` on one line as it is, whatever brackets are in it."""
+    return Text(flat(str(value)), style=style)
 
 
 def state(value: str) -> Text:
     """A state or an outcome; in red what is none of the known good or harmless ones; `checked` is a dry run."""
-    return Text("would run" if value == "checked" else value, style=_COLOUR.get(value, "red"))
+    return Text("would run" if value == "checked" else flat(value), style=_COLOUR.get(value, "red"))
 
 
 def ms(value: float | None) -> str:
@@ -69,17 +77,31 @@ def ago(at: float | None, now: float | None = None) -> str:
 
 def clock(at: float) -> str:
     """The Unix second `at` as local time of day, to the millisecond."""
-    return time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03d}"
+    return _local("%H:%M:%S", at) + f".{int(at % 1 * 1000):03d}"
 
 
 def moment(at: float) -> str:
     """The Unix second `at` as local date and time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return _local("%Y-%m-%d %H:%M:%S", at)
+
+
+def _local(form: str, at: float) -> str:
+    """A node's clock may say anything."""
+    try:
+        return time.strftime(form, time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return NONE
 
 
 def dropped(connections: int) -> str:
     """How many connections were ended."""
     return f"{connections} connection{'' if connections == 1 else 's'} dropped"
+
+
+def nothing(what: str, none_yet: str, filters: Mapping[str, object]) -> str:
+    """What a list says that is empty: that there is none yet, or none that the filters leave, with these."""
+    given = [f"--{name} {value}" for name, value in filters.items() if value not in (None, "", ())]
+    return flat(f"no {what} match {' '.join(given)}") if given else none_yet
 
 
 def joined(values: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from fleetfold.cli.views.text import ago, cell, clean, clock, result, state, table
+from fleetfold.cli.views.text import ago, cell, clean, clock, nothing, result, state, table
 from fleetfold_shared.messages import StepView, TimelineEntry, TransactionView
 
 __all__ = ["Following", "detail", "listing"]
@@ -20,10 +20,13 @@ _STYLE = {
 }  # fmt: skip
 
 
-def listing(transactions: Sequence[TransactionView]) -> RenderableType:
-    """One line a transaction."""
+NONE_YET = "no transactions yet: start one with `fleetfold tx run FILE`"
+
+
+def listing(transactions: Sequence[TransactionView], **filters: object) -> RenderableType:
+    """One line a transaction; `filters` are what was asked for."""
     if not transactions:
-        return "no transactions yet: start one with `fleetfold tx run FILE`"
+        return nothing("transactions", NONE_YET, filters)
     made = table("transaction", "name", "state", "steps", "started", "caller")
     for one in transactions:
         steps = ", ".join(step.name for step in one.steps)

@@ -1,0 +1,78 @@
+"""Documents too large for one message: a page has fewer of them, and all pages together have each of them whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleetfold_shared.messages import Searched, Sort
+from support.paging import Shelves, placed
+from support.search import document
+
+MANUAL = "page " * 12_000  # 60 kB
+
+
+async def shelves(per_node: int = 20) -> Shelves:
+    fleet = Shelves()
+    for node in ("blog", "shop"):
+        for collection in ("a", "b"):
+            await fleet.put(
+                node, collection,
+                [document(f"{n}", f"a tent {'rain ' * (n % 7)}", price=n, manual=MANUAL) for n in range(per_node)],
+            )  # fmt: skip
+    return fleet
+
+
+def ids(pages: list[Searched]) -> list[tuple[str, str, str]]:
+    return [place[:3] for place in placed(pages)]
+
+
+async def test_a_long_page_has_fewer_hits_whole_and_a_cursor() -> None:
+    [page] = await (await shelves()).pages("tent rain", [100])
+    assert 1 < len(page.hits) < 100
+    assert page.cursor is not None
+    assert all(hit.metadata["manual"] == MANUAL and not hit.cut for hit in page.hits)
+    assert not page.partial
+
+
+@pytest.mark.parametrize("limit", [7, 30, 100])
+async def test_long_pages_together_are_the_one_order_with_each_hit_once(limit: int) -> None:
+    fleet = await shelves()
+    by_fives = ids(await fleet.pages("tent rain", [5] * 30))
+    assert len(by_fives) == len(set(by_fives)) == 80
+    assert ids(await fleet.pages("tent rain", [limit] * 30)) == by_fives
+
+
+async def test_a_node_that_gives_fewer_hides_nothing_that_ranks_higher_than_what_others_give() -> None:
+    """One node's documents fill its message with the fifth; another's small ones rank between them."""
+    fleet = Shelves()
+    await fleet.put("large", "docs", [document(f"{n:02}", "tent " * (30 - n), blob="x" * 150_000) for n in range(20)])
+    await fleet.put("small", "docs", [document(f"{n:02}", "tent " * (30 - n) + "rain") for n in range(20)])
+    whole = ids(await fleet.pages("tent", [1] * 60))
+    pages = await fleet.pages("tent", [40] * 60)
+    assert ids(pages) == whole
+    assert len(pages) > 2
+
+
+@pytest.mark.parametrize("options", [{"sort": [Sort("price")]}, {"dedup": "exact"}], ids=str)
+async def test_where_no_page_can_follow_all_are_there_and_what_is_cut_is_named(options: dict[str, Any]) -> None:
+    page = await (await shelves()).search("tent rain", limit=40, **options)
+    assert page.cursor is None
+    assert len(page.hits) == (40 if "sort" in options else 7)
+    for hit in page.hits:
+        assert hit.metadata["price"] is not None
+        assert hit.cut == ["metadata.manual"] or hit.metadata["manual"] == MANUAL
+    assert any(hit.cut for hit in page.hits) or "dedup" in options
+
+
+async def test_a_single_document_that_is_too_large_is_cut_and_says_so() -> None:
+    fleet = Shelves()
+    record = document("1", "a tent", "Tent", price=9, url="https://shop.example/1", notes="word " * 400_000)
+    await fleet.put("shop", "docs", [record, document("2", "a tent")])
+    pages = await fleet.pages("tent", [10] * 3)
+    [hit] = [one for page in pages for one in page.hits if one.id == "1"]
+    assert hit.cut == ["metadata.notes"]
+    assert (hit.metadata["price"], hit.metadata["url"]) == (9, "https://shop.example/1")
+    assert hit.metadata["notes"].endswith(" …")
+    assert [one.cut for page in pages for one in page.hits if one.id == "2"] == [[]]
