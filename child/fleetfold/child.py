@@ -115,7 +115,7 @@ class Child:
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
         self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
-        self._redact = Redactor(redact)
+        self._redact = Redactor(listed(redact, "redact"))
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
         self._node: Node | None = None
