@@ -59,6 +59,8 @@ async def test_search_prints_exactly_what_is_documented(shared_fleet: Fleet) -> 
         "facets",
         "coverage",
         "cached",
+        "age_s",
+        "notes",
     ]
     assert list(found.json) == fields
     assert (found.json["total"], found.json["partial"]) == (3, False)
