@@ -17,7 +17,9 @@ from fleetfold_broker.wire import Wire
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
 from fleetfold_shared.urls import shown
 
-__all__ = ["Connection", "NobodyChecks", "failure", "leave", "on_error", "part", "reason", "retire", "size_of"]
+__all__ = [
+    "Connection", "NobodyChecks", "all_sent", "failure", "leave", "on_error", "part", "reason", "retire", "size_of",
+]  # fmt: skip
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,8 @@ REFUSED, UNANSWERED = "Authorization Violation", "Authentication Timeout"
 PING, PONG = b"PING", b"PONG\r\n"
 BLANK = " \t\n\r\x0b\x0c"
 RETIRE_S = 30.0
+ORDERED_TRIES = 20
+"""How often `all_sent` flushes before it lets go of a connection on which there is always something new."""
 """How long a connection may take over what it has heard."""
 LEAVE_S = 1.0
 
@@ -136,6 +140,18 @@ def failure(client: Connection, error: Exception, url: str) -> FleetfoldError:
     return Unavailable(
         f"no broker answers at {where} ({why}); start one with `fleetfold up`, or name another with --url"
     )
+
+
+async def all_sent(client: Client) -> None:
+    """Return when the broker has what was published on this connection, so that what is sent on the next one does not
+    overtake it; under a steady stream of messages after so many tries.
+    """
+    with contextlib.suppress(NatsError, OSError, TimeoutError):
+        for _ in range(ORDERED_TRIES):
+            sent = client.stats["out_msgs"]
+            await client.flush()
+            if client.stats["out_msgs"] == sent:
+                return
 
 
 async def retire(client: Client) -> None:

@@ -16,7 +16,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from fleetfold_broker.connection import Connection, failure, on_error, part, reason, retire, size_of
+from fleetfold_broker.connection import Connection, all_sent, failure, on_error, part, reason, retire, size_of
 from fleetfold_broker.options import LinkOptions
 from fleetfold_broker.subscription import Callback, Subscription
 from fleetfold_broker.tasks import Tasks
@@ -151,6 +151,7 @@ class Link:
         if self._client is not old or not self.is_up:
             await part(fresh)
             return
+        await all_sent(old)
         await self._adopt(fresh)
         await retire(old)
 
