@@ -146,10 +146,10 @@ async def queued(bus: Bus, stream: str) -> int:
     return int(state["messages"])
 
 
-async def emptied(bus: Bus, stream: str) -> None:
-    """Return when a work queue's messages have all been acked or terminated."""
+async def emptied(bus: Bus, stream: str, left: int = 0) -> None:
+    """Return when a work queue's messages have been acked or terminated, all of them but so many."""
 
     async def empty() -> bool:
-        return await queued(bus, stream) == 0
+        return await queued(bus, stream) == left
 
     await eventually(empty)

@@ -13,7 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from fleetfold.cli.serving import SIGNALLED
+from fleetfold.eventloop import SIGNALLED
+from fleetfold.logging import configure
 from fleetfold_child.actions import Actions, action
 from fleetfold_child.context import Context
 from fleetfold_child.executor import Executor
@@ -21,6 +22,7 @@ from fleetfold_child.ledger import Ledger
 from fleetfold_shared.messages import Command
 
 HOW = sys.argv[2]
+configure("error")
 
 
 @action

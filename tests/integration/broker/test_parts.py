@@ -147,15 +147,15 @@ async def test_one_that_works_for_long_shows_that_it_is_there(
 
 async def test_silence_ends_at_its_own_limit(api: Service, master: Bus, cli: Bus) -> None:
     await serve(api, master, Endless())
-    heard = ask(cli, silence_s=0.05)
+    heard = ask(cli, silence_s=1.0)
     await anext(heard)
-    with pytest.raises(DeadlineExceeded, match=r"nothing came for 0\.05 s"):
+    with pytest.raises(DeadlineExceeded, match="nothing came for 1 s"):
         await anext(heard)
 
 
 async def test_the_whole_has_a_limit_too(api: Service, master: Bus, cli: Bus) -> None:
     await serve(api, master, Endless())
-    heard = ask(cli, timeout_s=0.05)
+    heard = ask(cli, timeout_s=1.0)
     await anext(heard)
     with pytest.raises(DeadlineExceeded, match="not ended in time"):
         await anext(heard)
