@@ -22,6 +22,7 @@ _TEXTS_BYTES = 1024  # of a hit's room, for its texts: else nothing is highlight
 _LEAST_BYTES = 64  # what texts get in any case
 _MOST_NAMED = 8
 _NAME_CHARS = 60
+_STEP_BYTES = 16  # more than a character takes: texts are cut in such steps
 _TRIES = 4
 
 
@@ -49,7 +50,7 @@ def cut_to(hit: H, room: int) -> H:
         over = json_bytes(made) - room
         if over <= 0:
             break
-        left -= over  # of the names in `cut`
+        left -= over + _STEP_BYTES  # of the names in `cut`
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,10 @@ def test_metadata_of_countless_keys_is_left_out_and_named() -> None:
     after = cut_to(hit, 5000)
     assert (after.title, after.metadata, after.cut) == ("a title", {}, ["metadata"])
     assert size([after]) <= 5000
+
+
+@pytest.mark.parametrize("piece", ["a", "\x00", "\U0001f600"], ids=["one byte", "six bytes", "four bytes"])
+def test_a_hit_of_any_size_fits_into_its_room(piece: str) -> None:
+    for room in range(1950, 2020):
+        hit = ScoredDocument("docs", "1", 0.5, Parts(1.0, 0.5), "a" * 10, piece * 3000, {"note": piece * 5000})
+        assert size([cut_to(hit, room)]) <= room
