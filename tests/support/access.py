@@ -21,7 +21,8 @@ from fleetfold_master.access.signing import SigningKeys
 from fleetfold_master.access.tokens import AccessTokens
 from fleetfold_master.access.turned_away import TurnedAway
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store import Store
+from fleetfold_master.store.nodes import Nodes
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import (

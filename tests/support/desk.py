@@ -39,7 +39,8 @@ from fleetfold_master.service.runs_api import RunsApi
 from fleetfold_master.service.schedule_api import ScheduleApi
 from fleetfold_master.service.starting import Starting
 from fleetfold_master.service.transaction_api import TransactionApi
-from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store import Store
+from fleetfold_master.store.nodes import Nodes
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.errors import NotFound

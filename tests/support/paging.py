@@ -17,7 +17,7 @@ from fleetfold_child.index.memory import MemoryIndex
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.statistics import Statistics
 from fleetfold_master.search.federation import Federation
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import Embedder, register_embedder
 from fleetfold_shared.facets import Tally

@@ -21,7 +21,8 @@ from fleetfold_master.masters import Membership
 from fleetfold_master.nodes import Inflow, Presence, Registry
 from fleetfold_master.search import Own
 from fleetfold_master.service import Fleet
-from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store import Store
+from fleetfold_master.store.nodes import Nodes
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import (

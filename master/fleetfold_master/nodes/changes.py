@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleetfold_master.nodes.labels import relabelled
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.compatibility import incompatibility
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import NodeDescription, NodeUpdate

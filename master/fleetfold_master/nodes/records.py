@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fleetfold_master.nodes.labels import effective_labels, label_sources
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.standing import standing
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.messages import NodeDescription, NodePresence, NodeRecord
 
 __all__ = ["presence_of", "record_of"]

@@ -15,7 +15,7 @@ from fleetfold_master.nodes.pending import Pending
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.records import record_of
 from fleetfold_master.nodes.standing import Standing, acts, judged, read_again, standing
-from fleetfold_master.store import Nodes, StoredNode
+from fleetfold_master.store.nodes import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.errors import Conflict, NotFound

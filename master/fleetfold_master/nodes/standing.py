@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.compatibility import incompatibility
 from fleetfold_shared.messages import NodePart, NodeRecord, NodeState, Problem
 

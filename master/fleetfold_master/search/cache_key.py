@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.cache_epochs import Epochs
 from fleetfold_master.search.paging import Version
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.messages import Search

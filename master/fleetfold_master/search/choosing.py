@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.question import MOST_QUERY_CHARS, Plan, query_vector
 from fleetfold_master.search.selection import Member, Wanted, expectations, fewest
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import unit_rows, unpack
 from fleetfold_shared.messages import NodeReport, Search

@@ -29,7 +29,7 @@ from fleetfold_master.search.question import Plan, candidates, check_search, pla
 from fleetfold_master.search.scatter import Rounds, Scatter
 from fleetfold_master.search.standins import Round
 from fleetfold_master.search.telling import told
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched

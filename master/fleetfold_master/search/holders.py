@@ -9,7 +9,7 @@ from fleetfold_master.search.corpora import Corpora
 from fleetfold_master.search.question import Plan
 from fleetfold_master.search.replicas import Holding, Key, Standing, groups_of, holding_of
 from fleetfold_master.search.scatter import Scatter
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 
 __all__ = ["Holders"]
 

@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from fleetfold_broker.gather import Answer
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import FleetfoldError

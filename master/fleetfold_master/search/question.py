@@ -12,7 +12,7 @@ from fleetfold_master.nodes.standing import standing
 from fleetfold_master.search.fullpage import asked_for
 from fleetfold_master.search.paging import Version
 from fleetfold_master.search.strangers import is_strange
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared import __version__
 from fleetfold_shared.analysis import ANALYZER, query_terms
 from fleetfold_shared.embedding import load_embedder, pack

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from msgspec.structs import replace
 
 from fleetfold_master.search.question import Plan
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.messages import NodeReport
 
 __all__ = ["Holding", "Key", "Standing", "groups_of", "holding_of"]

@@ -34,7 +34,7 @@ from fleetfold_master.service.scoping import (
 )
 from fleetfold_master.service.targets import those_where
 from fleetfold_master.service.touched import touches_answer, touches_node, touches_pinged, touches_search
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
     Answered,

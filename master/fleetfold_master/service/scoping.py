@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from fleetfold_master.access.authority import Principal
 from fleetfold_master.access.roles import reach
 from fleetfold_master.nodes import Registry
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import Job, Run, Search, StepSpec, Transact, TransactionView
 

@@ -11,7 +11,8 @@ from sqlalchemy import create_engine, text
 
 from fleetfold_master import store as package
 from fleetfold_master.nodes.labels import effective_labels
-from fleetfold_master.store import Nodes, Store
+from fleetfold_master.store import Store
+from fleetfold_master.store.nodes import Nodes
 
 _ROW = text(
     "INSERT INTO node (name, state, description, title, labels, registered_at)"

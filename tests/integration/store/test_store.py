@@ -12,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc, select
 
-from fleetfold_master.store import Nodes, Store, StoredNode, Write
+from fleetfold_master.store import Store, Write
 from fleetfold_master.store.engines import open_engines
+from fleetfold_master.store.nodes import Nodes, StoredNode
 from fleetfold_master.store.statements import insert_once
 from fleetfold_master.store.tables import metadata, node
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable

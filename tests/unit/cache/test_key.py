@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.cache_epochs import Epochs
 from fleetfold_master.search.cache_key import answer_key
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.messages import CollectionInfo, Filter, NodeDescription, Search, Sort
 
 SEARCH = Search(query="red chair")

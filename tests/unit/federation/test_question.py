@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleetfold_master.search.question import check_search, plan, weighted_ask
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.errors import InvalidInput, NotFound

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleetfold_master.search.question import plan
 from fleetfold_master.search.replicas import Holding, Standing, groups_of, holding_of
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeReport, Search

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_master.nodes.declared import DeclaredSlots
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import ActionInfo, NodeDescription

@@ -10,7 +10,7 @@ import pytest
 
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.service.figures import figures
-from fleetfold_master.store import StoredNode
+from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate, Problem
