@@ -29,7 +29,7 @@ from bench.chaos_work import steps_of  # noqa: E402
 from bench.havoc import Havoc  # noqa: E402
 from bench.wire import Wire  # noqa: E402
 from fleetfold.client import Client  # noqa: E402
-from fleetfold_broker.topology import ACK_WAIT_S  # noqa: E402
+from fleetfold_broker.jetstream.topology import ACK_WAIT_S  # noqa: E402
 from fleetfold_shared.errors import Conflict, DeadlineExceeded, NotFound, Overloaded, Unavailable  # noqa: E402
 from fleetfold_shared.messages import StepSpec, TransactionView  # noqa: E402
 from support.fleet import Fleet, running_fleet  # noqa: E402

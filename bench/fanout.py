@@ -18,8 +18,8 @@ from bench.processes import Processes, bare_broker, running_fleet
 from bench.rounds import Work, latencies_ms, medians
 from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.gather import Gatherer
-from fleetfold_broker.options import LinkOptions
+from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_shared.messages import NodeList, encode
 
 __all__ = ["ASKED", "SIZES", "Asking", "measure"]
@@ -32,7 +32,7 @@ WAIT_S = 5.0
 class Asking:
     """Light nodes of a fleet, and two ways to ask all of them."""
 
-    def __init__(self, client: Client, gatherer: Gatherer, crowd: Crowd) -> None:
+    def __init__(self, client: Client, gatherer: ScatterClient, crowd: Crowd) -> None:
         self._client, self._gatherer, self._crowd = client, gatherer, crowd
         self._question = encode(NodeList())
 
@@ -41,9 +41,9 @@ class Asking:
     async def open(cls, fleet: Processes, floor: str | None = None) -> AsyncIterator[Self]:
         """No nodes yet. The gatherer has a bus as a master's is; each node gets a bare one beside it at `floor`."""
         client, keys = await fleet.client(), fleet.keys()
-        options = LinkOptions(url=fleet.url, caller="bench-gather", seed=keys.fleet if keys else "")
+        options = ConnectionOptions(url=fleet.url, caller="bench-gather", seed=keys.fleet if keys else "")
         async with await Bus.open(options) as bus, Crowd(fleet, client, floor) as crowd:
-            gatherer = Gatherer(bus)
+            gatherer = ScatterClient(bus)
             await gatherer.start()
             yield cls(client, gatherer, crowd)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.one_index import ndcg, read_judgements, read_queries, recall
 from bench.reference import Key
-from fleetfold_child.documents import from_record
+from fleetfold_child.connectors.documents import from_record
 
 __all__ = ["Folder", "Question", "means", "read_folders"]
 

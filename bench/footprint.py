@@ -16,7 +16,7 @@ from bench.rounds import medians
 
 __all__ = ["measure", "memory_of"]
 
-ACTIONS = "fleetfold.demo.shop:ACTIONS"
+ACTIONS = "fleetfold_demo.shop:ACTIONS"
 DOCUMENTS = (0, 40, 10_000)
 SEARCHES = 50
 _LINE = re.compile(r"^(Rss|Pss): +(\d+) kB$", re.MULTILINE)

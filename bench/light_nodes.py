@@ -26,8 +26,8 @@ import uvloop
 from bench.bare import answer_bare
 from bench.members import enrolled
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.gathered import serve_node
-from fleetfold_broker.service import Request, Service
+from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Join, Joined, NodeDescription, Pong
@@ -119,7 +119,7 @@ class _LightNode:
         await self.bus.request(
             self.bus.subjects.api(self._name, "nodes.join"), Join(description=self._described), Joined, JOIN_S
         )
-        service = Service(self.bus, f"bench-{self._name}", version=__version__)
+        service = RequestServer(self.bus, f"bench-{self._name}", version=__version__)
         await serve_node(service, self.bus, self._name, {"ping": self._pong})
         await self.say()
         await self.bus.link.barrier()

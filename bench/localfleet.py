@@ -11,12 +11,12 @@ import msgspec
 
 from bench.one_index import DEPTH, ask_for
 from fleetfold_child.index.collection import Collection
-from fleetfold_master.search.fold import fold
-from fleetfold_master.search.selection import Member, Wanted, expectations
-from fleetfold_shared.analysis import query_terms
-from fleetfold_shared.embedding import load_embedder
+from fleetfold_master.search.merge import merge
+from fleetfold_master.search.relevance_estimate import Member, QueryTerms, expectations
 from fleetfold_shared.messages import Hit, ScoredDocument
-from fleetfold_shared.statistics import MergedCorpus, StatisticsTable
+from fleetfold_shared.text.analysis import query_terms
+from fleetfold_shared.text.embedding import load_embedder
+from fleetfold_shared.text.term_statistics import MergedCorpus, StatisticsTable
 
 __all__ = ["Answered", "LocalFleet", "Record"]
 
@@ -31,7 +31,7 @@ class Answered(msgspec.Struct, frozen=True):
 
     def hits(self, nodes: Sequence[str]) -> list[Hit]:
         """The one ranking of these nodes."""
-        return fold({node: self.answers[node] for node in nodes}, DEPTH)
+        return merge({node: self.answers[node] for node in nodes}, DEPTH)
 
 
 class LocalFleet:
@@ -57,7 +57,7 @@ class LocalFleet:
         ask = ask_for(text, self._corpus)
         answers = {name: (await node.search(ask, name))[0] for name, node in self._nodes.items()}
         vector = load_embedder().embed([text])[0]
-        wanted = Wanted(query_terms(text), vector if vector.any() else None)
+        wanted = QueryTerms(query_terms(text), vector if vector.any() else None)
         return Answered(answers, expectations(self.members, wanted))
 
 

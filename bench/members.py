@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.door import BusDoor
-from fleetfold_child.membership import Membership
-from fleetfold_child.passport import Passport
+from fleetfold_child.enrolment.credential_store import CredentialStore
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
+from fleetfold_child.enrolment.renewal import CredentialRenewal
 
 __all__ = ["enrolled"]
 
 
-async def enrolled(name: str, url: str, data: Path, token: str) -> Membership:
+async def enrolled(name: str, url: str, data: Path, token: str) -> CredentialRenewal:
     """A new member, by a join token; its folder is below `data`."""
-    membership = Membership(name, Passport.open(data / name, name), BusDoor(url, name, Subjects()))
+    membership = CredentialRenewal(
+        name, CredentialStore.open(data / name, name), BusEnrolmentClient(url, name, Subjects())
+    )
     await membership.enrol(token)
     return membership

@@ -25,14 +25,14 @@ from bench.one_index import ask_for, corpus_of
 from bench.rounds import medians, percentile
 from bench.topics import TopicLibrary
 from fleetfold_child.index import Collection, search_collections
-from fleetfold_child.index.candidates import CandidateIndex
-from fleetfold_child.index.environment import lancedb
+from fleetfold_child.index.candidate_index import CandidateIndex
+from fleetfold_child.index.lance_table import Table
+from fleetfold_child.index.lancedb_import import lancedb
 from fleetfold_child.index.preparation import prepare
-from fleetfold_child.index.table import Table
-from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import load_embedder, unpack
 from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.messages.search import SearchAsk
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.embedding import load_embedder, unpack
 
 __all__ = ["measure"]
 

@@ -17,14 +17,14 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from fleetfold_child.connectors.files import open_source
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.sources import open_source
-from fleetfold_shared.analysis import ANALYZER, query_terms
-from fleetfold_shared.embedding import load_embedder, pack
 from fleetfold_shared.messages.search import SearchAsk
-from fleetfold_shared.relevance import DEPTH, ndcg, recall
-from fleetfold_shared.scoring import Corpus, weigh
-from fleetfold_shared.statistics import StatisticsTable
+from fleetfold_shared.text.analysis import ANALYZER, query_terms
+from fleetfold_shared.text.embedding import load_embedder, pack
+from fleetfold_shared.text.ranking_metrics import DEPTH, ndcg, recall
+from fleetfold_shared.text.scoring import Corpus, weigh
+from fleetfold_shared.text.term_statistics import StatisticsTable
 
 __all__ = ["DEPTH", "QUERIES", "ask_for", "ndcg", "read_judgements", "read_queries", "recall"]
 

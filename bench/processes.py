@@ -16,9 +16,9 @@ import msgspec
 
 from fleetfold.client import Client
 from fleetfold.credentials import read_local_key
-from fleetfold.demo.processes import start_daemon
-from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_demo.processes import start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

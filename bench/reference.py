@@ -12,8 +12,8 @@ from itertools import chain
 
 import numpy as np
 
-from fleetfold_shared.analysis import query_terms, tokens
-from fleetfold_shared.embedding import load_embedder
+from fleetfold_shared.text.analysis import query_terms, tokens
+from fleetfold_shared.text.embedding import load_embedder
 
 __all__ = ["Key", "OneIndex", "Ranked"]
 

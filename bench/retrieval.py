@@ -35,8 +35,8 @@ from bench.reference import Key, OneIndex, Ranked
 from bench.selecting import SHARES, measure_split
 from bench.splits import NODES, by_topic, random_split
 from fleetfold.client import Client
-from fleetfold_shared.embedding import load_embedder
 from fleetfold_shared.messages import Searched, WhichNodes
+from fleetfold_shared.text.embedding import load_embedder
 
 __all__ = ["measure", "read_references", "verdicts"]
 

@@ -10,7 +10,7 @@ from bench.members import enrolled
 from bench.processes import Processes, running_fleet
 from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_child.membership import Membership
+from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.errors import Unauthenticated
 
 __all__ = ["measure"]
@@ -47,7 +47,7 @@ async def _revoke(fleet: Processes, client: Client, name: str) -> tuple[float, f
     return (closed_at - asked) * 1000, (answered_at - asked) * 1000
 
 
-async def _require_out(fleet: Processes, name: str, member: Membership) -> None:
+async def _require_out(fleet: Processes, name: str, member: CredentialRenewal) -> None:
     try:
         bus = await Bus.connect(fleet.url, name, credential=member)
     except Unauthenticated:

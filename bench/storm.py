@@ -22,7 +22,7 @@ from bench.processes import SERVER, Processes, running_fleet
 from bench.rounds import medians
 from fleetfold.client import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.options import LinkOptions
+from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Job
@@ -142,7 +142,7 @@ class _Storm:
     async def _server(self) -> _Server:
         keys = self._fleet.keys()
         assert keys is not None
-        options = LinkOptions(url=self._fleet.url, caller="bench", seed=keys.sys)
+        options = ConnectionOptions(url=self._fleet.url, caller="bench", seed=keys.sys)
         async with await Bus.open(options) as bus:
             answer = await bus.ask("$SYS.REQ.SERVER.PING.VARZ", b"", PING_S)
         return msgspec.json.decode(answer.data, type=_Varz).data

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from bench.documents import SYLLABLES
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 
 __all__ = ["TopicLibrary"]
 

@@ -18,7 +18,7 @@ NEWEST_EPOCH = 1_000_000
 
 def no_tombstone() -> None:
     """A compensation of a command that never came leaves no trace, so the command still runs when it comes."""
-    from fleetfold_child.ledger import Ledger
+    from fleetfold_child.ledger.ledger import Ledger
 
     seal = Ledger._seal  # noqa: SLF001 (what is broken is private)
 
@@ -31,9 +31,9 @@ def no_tombstone() -> None:
 
 def early_answer() -> None:
     """A transactional action's result is told, and its command acked, a while before the effect is committed."""
-    from fleetfold_child.database import Transaction
-    from fleetfold_child.ledger import Ledger
-    from fleetfold_child.runner import Runner
+    from fleetfold_child.commands.runner import Runner
+    from fleetfold_child.ledger.ledger import Ledger
+    from fleetfold_child.ledger.node_database import Transaction
 
     commit, finishing, run = Transaction.commit, Ledger.finishing, Runner.run
     told: dict[str, asyncio.Future[Any]] = {}
@@ -62,7 +62,7 @@ def no_fence() -> None:
     """A master that was taken for dead goes on writing when it wakes up, and nodes heed what it still says."""
     from msgspec.structs import replace
 
-    from fleetfold_child.ledger import Ledger
+    from fleetfold_child.ledger.ledger import Ledger
     from fleetfold_master.store.fence import Fence
 
     admit, begin = Ledger.admit, Fence.begin

@@ -9,12 +9,12 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from fleetfold_broker.headers import MESSAGE_ID, deadline
-from fleetfold_broker.link import Link
-from fleetfold_broker.options import CredentialSource, LinkOptions
-from fleetfold_broker.requests import Requests
+from fleetfold_broker.connection.options import ConnectionOptions, CredentialSource
+from fleetfold_broker.connection.subscription import Callback, Incoming
+from fleetfold_broker.connection.supervised import SupervisedConnection
+from fleetfold_broker.rpc.headers import MESSAGE_ID, deadline
+from fleetfold_broker.rpc.request_client import RequestClient
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.subscription import Callback, Incoming
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
 from fleetfold_shared.messages import Message, decode, encode
 
@@ -41,10 +41,10 @@ _ack_decoder = msgspec.json.Decoder(_PubAck)
 class Bus:
     """One identity on the bus: a link, its requests and its subjects. `async with Bus.connect(...)` opens and parts."""
 
-    def __init__(self, link: Link, subjects: Subjects) -> None:
+    def __init__(self, link: SupervisedConnection, subjects: Subjects) -> None:
         self.link = link
         self.subjects = subjects
-        self._requests = Requests(link)
+        self._requests = RequestClient(link)
 
     @classmethod
     async def connect(
@@ -57,14 +57,16 @@ class Bus:
         tls: ssl.SSLContext | None = None,
         patient: bool = False,
     ) -> Bus:
-        """A bus that is up as `caller`, which shows what `credential` gives; see `Link.start` for what may go wrong."""
-        options = LinkOptions(url=url, caller=caller, credential=credential, tls=tls)
+        """A bus that is up as `caller`, which shows what `credential` gives; for the errors see
+        `SupervisedConnection.start`.
+        """
+        options = ConnectionOptions(url=url, caller=caller, credential=credential, tls=tls)
         return await cls.open(options, subjects, patient=patient)
 
     @classmethod
-    async def open(cls, options: LinkOptions, subjects: Subjects | None = None, *, patient: bool = False) -> Bus:
+    async def open(cls, options: ConnectionOptions, subjects: Subjects | None = None, *, patient: bool = False) -> Bus:
         """`connect` with every option there is."""
-        bus = cls(Link(options), subjects or Subjects())
+        bus = cls(SupervisedConnection(options), subjects or Subjects())
         await bus.link.start(patient=patient)
         await bus._requests.start()
         return bus

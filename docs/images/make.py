@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fleetfold.demo.stage import Stage
-from fleetfold.demo.tour import ACTS
+from fleetfold_demo.stage import Stage
+from fleetfold_demo.tour import ACTS
 
 
 async def main() -> None:

@@ -14,60 +14,62 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from fleetfold.cli import reference as commands
-from fleetfold_broker import headers, topology
+from fleetfold_broker.jetstream import topology
+from fleetfold_broker.rpc import headers
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.verbs import Verbs
-from fleetfold_master.access import reference as who_may_what
+from fleetfold_child.node.handlers import Handlers
+from fleetfold_cli import reference as commands
+from fleetfold_master.access import access_reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.asking import Answering
-from fleetfold_master.service import (
-    AccessApi,
-    Api,
-    CacheApi,
-    DefinitionApi,
-    JobApi,
-    LetterApi,
-    MasterApi,
-    QualityApi,
-    Rooms,
-    RunsApi,
-    ScheduleApi,
-    TransactionApi,
+from fleetfold_master.answering import Answering
+from fleetfold_master.api import (
+    AccessVerbs,
+    ApiServer,
+    CacheVerbs,
+    DeadLetterVerbs,
+    DefinitionVerbs,
+    EvaluationVerbs,
+    JobVerbs,
+    MasterVerbs,
+    RunVerbs,
+    ScheduleVerbs,
+    TransactionVerbs,
+    VerbGroups,
 )
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
     Message,
-    access,
-    asking,
+    access_messages,
+    answering,
     batches,
-    cache,
+    cache_messages,
     criteria,
+    dead_letters,
     definitions,
+    evaluation,
     events,
-    explain,
-    letters,
+    execution,
+    explanation,
     masters,
     node_audit,
     nodes,
-    quality,
     schedules,
     search,
-    statistics,
+    statistics_messages,
     transactions,
-    work,
 )
 from fleetfold_shared.messages import commands as jobs
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
     "About the fields of documents": criteria,
-    "About explanations": explain, "About questions": asking, "About quality": quality, "About statistics": statistics,
-    "About kept answers": cache, "About commands and jobs": jobs, "About many runs at once": batches,
-    "About long work": work, "About transactions": transactions, "About definitions": definitions,
-    "About schedules": schedules, "About dead letters": letters, "About masters": masters, "About events": events,
-    "About access": access,
+    "About explanations": explanation, "About questions": answering, "About quality": evaluation,
+    "About statistics": statistics_messages,
+    "About kept answers": cache_messages, "About commands and jobs": jobs, "About many runs at once": batches,
+    "About long work": execution, "About transactions": transactions, "About definitions": definitions,
+    "About schedules": schedules, "About dead letters": dead_letters, "About masters": masters, "About events": events,
+    "About access": access_messages,
 }  # fmt: skip
 LIMITS = {
     "gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}", "pattern": "`{}`",
@@ -159,11 +161,14 @@ def _subjects() -> Iterator[str]:
 
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
-    api = Api.__new__(Api)
-    named = (AccessApi, TransactionApi, CacheApi, QualityApi, Answering)
-    others = tuple(room.__new__(room) for room in (RunsApi, JobApi, DefinitionApi, ScheduleApi, LetterApi, MasterApi))
+    api = ApiServer.__new__(ApiServer)
+    named = (AccessVerbs, TransactionVerbs, CacheVerbs, EvaluationVerbs, Answering)
+    others = tuple(
+        room.__new__(room)
+        for room in (RunVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
+    )
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
-    api._rooms = Rooms(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
+    api._rooms = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")
@@ -175,7 +180,7 @@ def _requests() -> Iterator[str]:
             gather=headers.GATHER, correlation=headers.CORRELATION, seal=headers.SEAL, deadline=headers.DEADLINE
         ),
     )
-    node = Verbs("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
+    node = Handlers("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
     yield from _verbs(
         {verb: (None, handler) for verb, handler in {**node.asked(), **node.asked_alone(), **node.told()}.items()}, ""
     )

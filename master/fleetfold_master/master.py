@@ -9,22 +9,22 @@ from pathlib import Path
 import structlog
 from filelock import FileLock, Timeout
 
-from fleetfold_broker.secretfile import FILE_MODE, private_folder
+from fleetfold_broker.secret_file import FILE_MODE, private_folder
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.rooms import AccessRooms
-from fleetfold_master.life import (
+from fleetfold_master.access.container import AccessContainer
+from fleetfold_master.cluster import ClusterPeers, Membership, Supervisor
+from fleetfold_master.runtime import (
     GRACE_S,
+    Lifetime,
     Setup,
-    Span,
     drive,
     keep_going,
-    open_desk,
-    open_door,
-    open_ground,
-    open_work,
+    open_api,
+    open_auth,
+    open_engines_of_work,
+    open_infrastructure,
     serve,
 )
-from fleetfold_master.masters import Lives, Membership, Together
 from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import (
@@ -59,8 +59,8 @@ class Master:
     """
 
     federation: Federation
-    _access: AccessRooms
-    _together: Together
+    _access: AccessContainer
+    _together: ClusterPeers
 
     def __init__(
         self,
@@ -92,10 +92,10 @@ class Master:
             limits=limits or LimitsConfig(),
         )  # fmt: skip
         self._keep_key = keep_key
-        self._span = Span(self._setup.clock)
+        self._span = Lifetime(self._setup.clock)
         self._claimed: FileLock | None = None
         self._membership: Membership | None = None
-        self._lives = Lives(self._start, self._end, self._setup.clock)
+        self._lives = Supervisor(self._start, self._end, self._setup.clock)
 
     @property
     def documents(self) -> dict[str, int]:
@@ -127,13 +127,13 @@ class Master:
 
     async def _start(self) -> Membership:
         """Begin a life, from the ground up: what is opened last is closed first."""
-        span = self._span = Span(self._setup.clock)
-        ground = await open_ground(self._setup, span)
+        span = self._span = Lifetime(self._setup.clock)
+        ground = await open_infrastructure(self._setup, span)
         self._membership = ground.membership
-        door = await open_door(ground, self._before_anybody)
-        work = await open_work(ground)
+        door = await open_auth(ground, self._before_anybody)
+        work = await open_engines_of_work(ground)
         together = self._together = await drive(ground, door, work)
-        desk = await open_desk(ground, door, work, together)
+        desk = await open_api(ground, door, work, together)
         self.federation = desk.federation
         await serve(ground, door, desk)
         span.at_end(work.transactions.let_go)  # before the service waits for what it is serving
@@ -141,7 +141,7 @@ class Master:
         keep_going(ground, door, work, desk, together)
         return ground.membership
 
-    async def _before_anybody(self, access: AccessRooms) -> None:
+    async def _before_anybody(self, access: AccessContainer) -> None:
         self._access = access
         if self._keep_key is not None:
             await self._keep_key(self.local_key)

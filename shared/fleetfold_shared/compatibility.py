@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.where.versions import version_of
+from fleetfold_shared.query.where.version_order import version_of
 
 __all__ = ["check_version", "incompatibility"]
 

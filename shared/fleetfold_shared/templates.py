@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_shared.digits import whole_number
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.whole_numbers import whole_number
 
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "Room", "fill", "fill_inputs", "placeholders", "quote"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fleetfold.demo.stage import COLLECTIONS
+from fleetfold_demo.stage import COLLECTIONS
 from support.fleet import Fleet, running_fleet
 from support.pages import blocks, pages
 from support.programs import Programs
@@ -30,12 +30,12 @@ def with_programs() -> list[Path]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def demo_fleet(nats_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """A broker, a master and the demo's three nodes."""
-    sample = files("fleetfold.demo") / "data"
+    sample = files("fleetfold_demo") / "data"
     async with running_fleet(tmp_path_factory.mktemp("fleet")) as fleet:
         await fleet.start_core()
         for name, kept in COLLECTIONS.items():
             words = [word for one in kept for word in ("--collection", f"{one}={sample / f'{one}.jsonl'}")]
-            actions = f"fleetfold.demo.{name}:ACTIONS"
+            actions = f"fleetfold_demo.{name}:ACTIONS"
             await fleet.start(name, "child", "--name", name, "--type", name, "--actions", actions, *words)
         yield fleet
 

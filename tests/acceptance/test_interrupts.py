@@ -22,7 +22,7 @@ WITHIN_S = 3.0
 """The first seconds: imports, joining, reading a source, and being up."""
 COMMAND = """
 import sys
-from fleetfold.cli import main
+from fleetfold_cli import main
 print("begun", flush=True)
 sys.exit(main(sys.argv[1:]))
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.extras import EXTRAS
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from support.fleet import TESTS, Said, python
 
 pytestmark = pytest.mark.dear
@@ -22,7 +22,7 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
-from fleetfold.cli import main
+from fleetfold_cli import main
 sys.exit(main(sys.argv[2:]))
 """
 MASTER = "needs the extra `master`: pip install 'fleetfold[master]'"

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAIN = """
 import json, pathlib, sys
-from fleetfold.cli import main
+from fleetfold_cli import main
 sys.exit(main(json.loads(pathlib.Path(sys.argv[1]).read_bytes())))
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.client import Client
-from fleetfold_master.masters.membership import BEAT_S
+from fleetfold_master.cluster.membership import BEAT_S
 from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
 from support.fleet import Fleet
 from support.storm import CHILDREN, Effect

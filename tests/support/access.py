@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fleetfold_broker.identity.grants import Presented
-from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.apikeys import ApiKeys
-from fleetfold_master.access.audit import Audit
-from fleetfold_master.access.doorkeeper import Doorkeeper
+from fleetfold_master.access.access_tokens import AccessTokens
+from fleetfold_master.access.api_keys import ApiKeys
+from fleetfold_master.access.audit_log import AuditLog
+from fleetfold_master.access.authenticator import Authenticator
 from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.access.invites import Invites
-from fleetfold_master.access.limits import Failures, Limits
-from fleetfold_master.access.petitions import Petitions
+from fleetfold_master.access.invitations import Invitations
+from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.rate_limits import Failures, Limits
+from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.access.tokens import AccessTokens
-from fleetfold_master.access.turned_away import TurnedAway
+from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.nodes import Presence, Registry
+from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.store import Store
-from fleetfold_master.store.nodes import Nodes
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import (
@@ -47,7 +47,7 @@ REFRESH_S = 30 * 86_400.0
 ACCESS_S = 3600
 
 
-class _Endpoints(Service):
+class _Endpoints(RequestServer):
     """Keeps the handlers it is to serve, in place of a bus."""
 
     def __init__(self, handlers: dict[str, Handler]) -> None:
@@ -62,16 +62,16 @@ class Doors:
 
     def __init__(self, store: Store, folder: Path, clock: ManualClock, *, pending: bool = True) -> None:
         self.store, self.clock, self.alive = store, clock, set[str]()
-        self.audit = Audit(store, clock)
+        self.audit = AuditLog(store, clock)
         self.tokens = AccessTokens(SigningKeys.load(folder / "keys", {}, clock), clock, "fleet", ACCESS_S)
         self.sessions = Sessions(store, clock, self.tokens, self.audit, REFRESH_S)
-        self.invites = Invites(store, clock)
-        self.registry = Registry(Nodes(store), Presence(clock, 5.0), clock, "1.0")
+        self.invites = Invitations(store, clock)
+        self.registry = Registry(NodeRows(store), Presence(clock, 5.0), clock, "1.0")
         self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None)
-        self.petitions = Petitions(store, clock, self.registry, self.sessions)
+        self.petitions = JoinRequests(store, clock, self.registry, self.sessions)
         self.failures = Failures(30, clock)
-        self.turned_away = TurnedAway(self.audit, clock)
-        self.doorkeeper = Doorkeeper(
+        self.turned_away = RejectionLog(self.audit, clock)
+        self.doorkeeper = Authenticator(
             self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.turned_away,
             clock, pending=pending,
         )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context, Refused
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context, Refused
 
 __all__ = ["ACTIONS", "Booked"]
 

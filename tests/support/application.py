@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from fleetfold_child.actions import Actions, AnyAction
-from fleetfold_child.databases import Databases
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions, AnyAction
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from support.executors import executor
 
 __all__ = ["EFFECT", "application", "look", "sync_url"]

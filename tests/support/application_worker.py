@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fleetfold_child.actions import Actions, AnyAction, action
-from fleetfold_child.appdatabase import ApplicationDatabase, Work
-from fleetfold_child.context import Context
-from fleetfold_child.databases import Databases
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions, AnyAction, action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 
 IN_FLIGHT = 8

@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context, Refused
-from fleetfold_child.database import Database
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.ledger.node_database import Database
 
 __all__ = ["ACTIONS", "Mood", "prepare"]
 

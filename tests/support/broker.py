@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.gathered import Verb, serve_node
-from fleetfold_broker.service import Handler, Service
-from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc.request_server import Handler, RequestServer
+from fleetfold_broker.rpc.scatter_responder import Verb, serve_node
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from support.wait import eventually
 
 __all__ = [
@@ -44,13 +44,13 @@ class Connect(Protocol):
 class ServeNode(Protocol):
     """`await serve(bus, node, verb=handler, ...)`: a node's service that the fixture stops."""
 
-    def __call__(self, bus: Bus, node: str, /, **verbs: Verb) -> Awaitable[Service]: ...
+    def __call__(self, bus: Bus, node: str, /, **verbs: Verb) -> Awaitable[RequestServer]: ...
 
 
 class Respond(Protocol):
     """`await respond(bus, subject, handler)`: a service for `subject` that answers to any inbox."""
 
-    def __call__(self, bus: Bus, subject: str, handler: Handler, /) -> Awaitable[Service]: ...
+    def __call__(self, bus: Bus, subject: str, handler: Handler, /) -> Awaitable[RequestServer]: ...
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ async def master(connect: Connect) -> Bus:
 @pytest.fixture
 async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
     """Serves nodes; depends on `connect` so that services stop before their buses close."""
-    services: list[Service] = []
+    services: list[RequestServer] = []
 
-    async def serve(bus: Bus, node: str, /, **verbs: Verb) -> Service:
-        services.append(Service(bus, f"fleetfold-{node}", version="1.2.3"))
+    async def serve(bus: Bus, node: str, /, **verbs: Verb) -> RequestServer:
+        services.append(RequestServer(bus, f"fleetfold-{node}", version="1.2.3"))
         await serve_node(services[-1], bus, node, verbs)
         await bus.link.barrier()
         return services[-1]
@@ -101,10 +101,10 @@ async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
 @pytest.fixture
 async def respond(connect: Connect) -> AsyncIterator[Respond]:
     """Answers requests; depends on `connect` so that services stop before their buses close."""
-    services: list[Service] = []
+    services: list[RequestServer] = []
 
-    async def respond(bus: Bus, subject: str, handler: Handler, /) -> Service:
-        services.append(Service(bus, "responder", version="1.2.3"))
+    async def respond(bus: Bus, subject: str, handler: Handler, /) -> RequestServer:
+        services.append(RequestServer(bus, "responder", version="1.2.3"))
         await services[-1].serve("respond", subject, handler, queue=bus.caller)
         await bus.link.barrier()
         return services[-1]

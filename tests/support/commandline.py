@@ -13,10 +13,10 @@ from typing import Any, Self
 import msgspec
 import structlog
 
-from fleetfold.asking import Asking
-from fleetfold.cli.app import main
-from fleetfold.cli.options import Common
-from fleetfold.cli.terminal import Terminal
+from fleetfold.calls.answering import Asking
+from fleetfold_cli.app import main
+from fleetfold_cli.parsing.common_options import Common
+from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     AccessStats,

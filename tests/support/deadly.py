@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
 
 __all__ = ["ACTIONS"]
 

@@ -13,12 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
-from fleetfold.eventloop import SIGNALLED
+from fleetfold.event_loop import SIGNALLED
 from fleetfold.logging import configure
-from fleetfold_child.actions import Actions, action
-from fleetfold_child.context import Context
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import Actions, action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 
 HOW = sys.argv[2]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fleetfold_child.actions import Action
-from fleetfold_child.context import Context
-from fleetfold_child.database import NodeDatabase, Transaction, open_writer
-from fleetfold_child.nodefile import NodeFile
+from fleetfold_child.commands.actions import Action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, open_writer
+from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import NotFound
 
 __all__ = ["DemoNode", "DictDocuments"]

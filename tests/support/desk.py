@@ -8,39 +8,39 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fleetfold_broker.gather import Answer
-from fleetfold_broker.service import Request
+from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.authority import Authority, Principal
-from fleetfold_master.access.limits import Limits
-from fleetfold_master.access.rooms import AccessRooms
-from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.actions import Bulk
-from fleetfold_master.actions.endings import Endings
-from fleetfold_master.asking import Answering
+from fleetfold_master.access.authorizer import Authorizer, Principal
+from fleetfold_master.access.container import AccessContainer
+from fleetfold_master.access.rate_limits import Limits
+from fleetfold_master.access.signing_keys import SigningKeys
+from fleetfold_master.answering import Answering
+from fleetfold_master.api.access_verbs import AccessVerbs
+from fleetfold_master.api.api_server import ApiServer
+from fleetfold_master.api.cache_verbs import CacheVerbs
+from fleetfold_master.api.dead_letter_verbs import DeadLetterVerbs
+from fleetfold_master.api.definition_verbs import DefinitionVerbs
+from fleetfold_master.api.evaluation_verbs import EvaluationVerbs
+from fleetfold_master.api.guard import Guard
+from fleetfold_master.api.job_verbs import JobVerbs
+from fleetfold_master.api.master_verbs import MasterVerbs
+from fleetfold_master.api.run_as import RunAs
+from fleetfold_master.api.run_verbs import RunVerbs
+from fleetfold_master.api.schedule_verbs import ScheduleVerbs
+from fleetfold_master.api.transaction_verbs import TransactionVerbs
+from fleetfold_master.api.verb_groups import VerbGroups
+from fleetfold_master.cluster import MemberList, Membership
+from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
-from fleetfold_master.letters import Letters
-from fleetfold_master.masters import Membership, Roll
+from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
+from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.quality import Book, Counts, Measuring
+from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
-from fleetfold_master.service.access_api import AccessApi
-from fleetfold_master.service.api import Api
-from fleetfold_master.service.cache_api import CacheApi
-from fleetfold_master.service.definition_api import DefinitionApi
-from fleetfold_master.service.guard import Guard
-from fleetfold_master.service.job_api import JobApi
-from fleetfold_master.service.letter_api import LetterApi
-from fleetfold_master.service.master_api import MasterApi
-from fleetfold_master.service.quality_api import QualityApi
-from fleetfold_master.service.rooms import Rooms
-from fleetfold_master.service.runs_api import RunsApi
-from fleetfold_master.service.schedule_api import ScheduleApi
-from fleetfold_master.service.starting import Starting
-from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Store
-from fleetfold_master.store.nodes import Nodes
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
 from fleetfold_shared.errors import NotFound
@@ -101,7 +101,7 @@ class _Federation:
 
 class _Jobs:
     def __init__(self) -> None:
-        self.endings = Endings()
+        self.endings = CompletionWaiters()
         self.all: dict[str, Job] = {}
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
@@ -173,7 +173,7 @@ class _Gatherer:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
 
-    async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, Answer]:
+    async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         self.asked.append(list(nodes))
         return {}
 
@@ -188,40 +188,44 @@ class Desk:
         self.living: set[str] = set()
         self.dropped: list[str] = []
         presence = Presence(self.clock, 5.0)
-        self.registry = Registry(Nodes(store), presence, self.clock, VERSION)
+        self.registry = Registry(NodeRows(store), presence, self.clock, VERSION)
         self.federation, self.jobs, self.transactions = _Federation(self.registry), _Jobs(), _Transactions()
         self.fleet, self.gatherer = _Fleet(self.registry), _Gatherer()
         signing = SigningKeys.load(keys, {}, self.clock)
-        self.rooms = AccessRooms(
+        self.rooms = AccessContainer(
             store, self.registry, signing, AccessConfig(pending=True), Subjects(), self.clock, self._live
         )
         self.audit = self.rooms.audit
         self.guard = Guard(
-            Authority(self.people.get), Limits(limits, self.clock), self.log, lambda name: f"host-of-{name}", self.clock
+            Authorizer(self.people.get),
+            Limits(limits, self.clock),
+            self.log,
+            lambda name: f"host-of-{name}",
+            self.clock,
         )
-        self.access = AccessApi(
+        self.access = AccessVerbs(
             self.rooms, self.registry, self.fleet, self.guard.refusals, self._drop, self._live,  # type: ignore[arg-type]
         )  # fmt: skip
         self.cache = Cache(store, self.clock, SearchConfig())
-        self.quality = QualityApi(
-            Book(store, self.clock), Counts(store, self.clock, 90),
-            Measuring(store, self.federation.search, self.clock), self.registry, _not_known,
+        self.quality = EvaluationVerbs(
+            Judgements(store, self.clock), SearchStatistics(store, self.clock, 90),
+            Evaluation(store, self.federation.search, self.clock), self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         definitions = Definitions(store, self.clock, self.registry.find)
-        transactions = TransactionApi(self.transactions, definitions)  # type: ignore[arg-type]
-        jobs = JobApi(self.jobs)  # type: ignore[arg-type]
-        runs = RunsApi(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
-        cache = CacheApi(self.cache, self.federation)  # type: ignore[arg-type]
-        starting = Starting(self.guard._authority, self.log)
+        transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
+        jobs = JobVerbs(self.jobs)  # type: ignore[arg-type]
+        runs = RunVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
+        cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
+        starting = RunAs(self.guard._authority, self.log)
         self.membership = Membership(store, self.clock, "seat")
-        self.schedules, self.letters = Schedules(store, self.clock, starting.begin), Letters(store, self.clock)
+        self.schedules, self.letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
         others = (
-            runs, jobs, DefinitionApi(definitions), ScheduleApi(self.schedules, self.guard._authority, starting),
-            LetterApi(self.letters, starting, _nobody), MasterApi(Roll(store, self.membership).call),
+            runs, jobs, DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.guard._authority, starting),
+            DeadLetterVerbs(self.letters, starting, _nobody), MasterVerbs(MemberList(store, self.membership).call),
         )  # fmt: skip
-        rooms = Rooms(self.access, transactions, cache, self.quality, answering, others)
-        self.api = Api(
+        rooms = VerbGroups(self.access, transactions, cache, self.quality, answering, others)
+        self.api = ApiServer(
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip

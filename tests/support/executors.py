@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from fleetfold_child.actions import Actions, AnyAction
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import Actions, AnyAction
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 from support.wait import eventually
 

@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 from fleetfold.client import Client
-from fleetfold.demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import Daemon, start_daemon
 from support.wait import eventually
 
 __all__ = ["Fleet", "Said", "fleetfold", "python", "running_fleet", "write_jsonl"]

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import Callout, NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
-from fleetfold_broker.identity.usertoken import Issuer
-from fleetfold_broker.options import LinkOptions
-from fleetfold_broker.service import Request, Service
+from fleetfold_broker.identity.user_jwt import Issuer
+from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.door import BusDoor
-from fleetfold_child.membership import Membership
-from fleetfold_child.passport import Passport
+from fleetfold_child.enrolment.credential_store import CredentialStore
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
+from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.messages import Enrol, Join, Joined, Message, Petition, Petitioned, Refresh, Tokens, decode
 from support.registrar import Registrar
 
@@ -45,15 +45,17 @@ class Gatehouse:
         self.joined: list[Join] = []
         self._issued: dict[str, float] = {}
 
-    def membership(self) -> Membership:
+    def membership(self) -> CredentialRenewal:
         """The node's, as after a start of its process."""
         name = self.registrar.node
-        door = BusDoor(self.broker.url, name, Subjects())
-        return Membership(name, Passport.open(self.place / name, name), door)
+        door = BusEnrolmentClient(self.broker.url, name, Subjects())
+        return CredentialRenewal(name, CredentialStore.open(self.place / name, name), door)
 
-    async def connect(self, membership: Membership) -> Bus:
+    async def connect(self, membership: CredentialRenewal) -> Bus:
         """Over a link that asks again soon: one that comes before the gate is manned would wait for half a minute."""
-        options = LinkOptions(url=self.broker.url, caller=self.registrar.node, credential=membership, answer_s=1.0)
+        options = ConnectionOptions(
+            url=self.broker.url, caller=self.registrar.node, credential=membership, answer_s=1.0
+        )
         return await Bus.open(options)
 
     async def admit(self, presented: Presented) -> Grant:
@@ -98,13 +100,13 @@ async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
     await broker.start()
     url, subjects = broker.url, Subjects()
     async with (
-        await Bus.open(LinkOptions(url=url, caller="master", seed=keys.auth)) as auth,
-        await Bus.open(LinkOptions(url=url, caller="master", seed=keys.fleet)) as fleet,
+        await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.auth)) as auth,
+        await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.fleet)) as fleet,
     ):
         house = Gatehouse(broker, place, Registrar("shop", lifetime_s=lifetime_s), fleet)
         callout = Callout(auth, Issuer(keys.issuer), subjects, house.admit)
         await callout.start()
-        service = Service(fleet, "gatehouse", version="1.0.0")
+        service = RequestServer(fleet, "gatehouse", version="1.0.0")
 
         def caller(subject: str) -> str:
             return subjects.token(subject, 1)

@@ -130,7 +130,7 @@ _master = m.MasterInfo(
     id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
     jobs=7, transactions=3,
 )  # fmt: skip
-_marks = m.Marks(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
+_marks = m.Fingerprints(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
 _document = m.ScoredDocument(
     collection="products", id="p1", score=0.875, parts=_parts, title="Chair", content="A chair.",
@@ -251,11 +251,11 @@ _schedule_view = m.ScheduleView(
     spec=_schedule, version=2, caller="till", state="waiting", created_at=1_690_000_000.0,
     changed_at=1_695_000_000.0, next_at=1_700_086_400.0, last=_firing, firings=[_firing],
 )  # fmt: skip
-_letter = m.Letter(
+_letter = m.DeadLetter(
     id="0123456789abcdef", reason="poison", command="j.job-1.shop", node="shop", at=1_700_000_000.0, action="reindex",
     params={"full": True}, whole=False, error="the node died 5 times", job="job-1", tx="tx-1", step="crm",
-    caller="till", history=[m.LetterEvent(1_700_000_000.0, "sent", "3 times since")], retried_as="l-0123456789abcdef",
-    retried_at=1_700_000_001.0, retried_by="till",
+    caller="till", history=[m.DeadLetterEvent(1_700_000_000.0, "sent", "3 times since")],
+    retried_as="l-0123456789abcdef", retried_at=1_700_000_001.0, retried_by="till",
 )  # fmt: skip
 _definition = m.Definition(
     name="order", steps=[_step], inputs={"sku": "str", "quantity": {"type": "integer", "default": 1}},
@@ -368,7 +368,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             changed=True, facets=[_facet], coverage=0.5, cached=True,
             age_s=12.5, notes=[_note],
         ),
-        m.Ask(
+        m.AnswerQuestion(
             question="how do I return a tent?", nodes=["shop"], among=["shop"], collections=["products"], limit=3,
             budget=500, model="none", by="shop", timeout_ms=5000,
         ),
@@ -478,16 +478,16 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.ScheduleResume(name="nightly"),
         m.ScheduleFire(name="nightly", id="f1"),
         _letter, _letter.history[0],
-        m.LetterList(
+        m.DeadLetterList(
             node="shop", reason="poison", action="reindex", job="job-1", tx="tx-1", since=1_700_000_000.0, retried=True,
             limit=5, before=(1_700_000_001.0, "0123456789abcdef"),
         ),
-        m.LetterListed(letters=[_letter], total=7),
-        m.LetterGet(id="0123456789abcdef"),
-        m.LetterRetry(id="0123456789abcdef"),
-        m.LetterRetried(id="0123456789abcdef", job="l-0123456789abcdef"),
-        m.LetterDrop(id="0123456789abcdef"),
-        m.LetterDropped(id="0123456789abcdef"),
+        m.DeadLetterListed(letters=[_letter], total=7),
+        m.DeadLetterGet(id="0123456789abcdef"),
+        m.DeadLetterRetry(id="0123456789abcdef"),
+        m.DeadLetterRetried(id="0123456789abcdef", job="l-0123456789abcdef"),
+        m.DeadLetterDrop(id="0123456789abcdef"),
+        m.DeadLetterDropped(id="0123456789abcdef"),
         _master,
         m.MasterList(),
         m.MasterListed(masters=[_master]),

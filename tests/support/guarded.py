@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import Admit, Callout
-from fleetfold_broker.identity.usertoken import Issuer
-from fleetfold_broker.options import LinkOptions
+from fleetfold_broker.identity.user_jwt import Issuer
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import CAPABILITIES
 
@@ -79,9 +79,11 @@ class Guarded:
         return await self.bus(name, credential=Shows(*(tokens or ("a token",))), **options)
 
     async def bus(self, caller: str = "master", *, patient: bool = False, **options: Any) -> Bus:
-        """A bus by any `LinkOptions`."""
+        """A bus by any `ConnectionOptions`."""
         options = {"answer_s": 5.0, **options}
-        self._buses.append(await Bus.open(LinkOptions(url=self.broker.url, caller=caller, **options), patient=patient))
+        self._buses.append(
+            await Bus.open(ConnectionOptions(url=self.broker.url, caller=caller, **options), patient=patient)
+        )
         return self._buses[-1]
 
     async def close(self) -> None:

@@ -14,14 +14,14 @@ import pytest
 from fleetfold.child import Child
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
-from fleetfold.own import OwnDocuments
-from fleetfold.sources import Source
+from fleetfold.master_collections import MasterDocuments
+from fleetfold.source_log import Source
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.options import LinkOptions
-from fleetfold_broker.seals import MasterSeals
-from fleetfold_child.node import Node
+from fleetfold_broker.identity.message_seals import MasterSeals
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_child.node.node import Node
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
@@ -55,7 +55,7 @@ class Fleet:
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
 
-    async def start_master(self, data: str = "master", own: OwnDocuments | None = None) -> None:
+    async def start_master(self, data: str = "master", own: MasterDocuments | None = None) -> None:
         """Start a master on the database in the folder `data`, an empty one if it is new; `own` are its collections."""
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
@@ -129,7 +129,7 @@ class Fleet:
     @asynccontextmanager
     async def masters_bus(self) -> AsyncIterator[Bus]:
         """A bus with all that a master may say and hear."""
-        options = LinkOptions(url=self.broker.url, caller="master", seed=self.keys.fleet)
+        options = ConnectionOptions(url=self.broker.url, caller="master", seed=self.keys.fleet)
         async with await Bus.open(options) as bus:
             yield bus
 
@@ -190,7 +190,7 @@ async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
 @pytest.fixture
 def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masters that look after the broker's streams ten times as often."""
-    monkeypatch.setattr("fleetfold_master.life.rounds.UPKEEP_S", UPKEEP_S)
+    monkeypatch.setattr("fleetfold_master.runtime.periodic.UPKEEP_S", UPKEEP_S)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that soon ask again for what a master has died over."""
     monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
     monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
-    monkeypatch.setattr("fleetfold.jobcalls.SILENCE_S", 2.0)
+    monkeypatch.setattr("fleetfold.calls.jobs.SILENCE_S", 2.0)
 
 
 def hang(child: Child, collection: str) -> None:

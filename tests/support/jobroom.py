@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from fleetfold_master.actions import Jobs, Withdrawals
+from fleetfold_master.jobs import Cancellations, Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
@@ -47,13 +47,13 @@ class JobRoom:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.graves: list[tuple[Store, Withdrawals]] = []
+        self.graves: list[tuple[Store, Cancellations]] = []
         self.outbox, self.doctor, self.clock, self.nodes = Outbox(), Doctor(), ManualClock(), Nodes()
         self.slots: dict[str, int] = {}
 
     async def open(self) -> None:
         self.store = await Store.open(self.url)
-        self.withdrawals = Withdrawals(self.nodes, self.nodes.ask, self.doctor, self.clock)
+        self.withdrawals = Cancellations(self.nodes, self.nodes.ask, self.doctor, self.clock)
         self.jobs = Jobs(
             self.store, self.outbox, self.clock, self.doctor, withdrawals=self.withdrawals, slots_of=self._slots_of
         )

@@ -9,10 +9,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from fleetfold_child.actions import Actions, AnyAction, action
-from fleetfold_child.context import Context
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import Actions, AnyAction, action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 
 IN_FLIGHT = 32

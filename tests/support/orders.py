@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context, Refused
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.ledger.ledger import Ledger
 from support.application import EFFECT, look
 from support.executors import undo
 

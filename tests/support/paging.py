@@ -7,20 +7,17 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_broker.gather import Answer
-from fleetfold_child.documents import Document
-from fleetfold_child.index.answers import search_collections
-from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_broker.rpc.scatter import ScatterReply
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.collection_statistics import Statistics
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.marks import marked
-from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.preparation import prepare
-from fleetfold_child.index.statistics import Statistics
+from fleetfold_child.index.shard_request import hit, read_ask
+from fleetfold_child.index.shard_search import search_collections
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.federation import Federation
-from fleetfold_master.store.nodes import StoredNode
-from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import Embedder, register_embedder
-from fleetfold_shared.facets import Tally
 from fleetfold_shared.messages import (
     CollectionExplained,
     CollectionInfo,
@@ -34,7 +31,10 @@ from fleetfold_shared.messages import (
     decode,
     encode,
 )
-from fleetfold_shared.statistics import MergedCorpus
+from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.embedding import Embedder, register_embedder
+from fleetfold_shared.text.term_statistics import MergedCorpus
 from support.rounds import rounds_of
 from support.search import WordBag, statistics_of
 
@@ -132,7 +132,9 @@ class Shelves:
                 break
         return found
 
-    async def gather(self, _verb: str, nodes: Collection[str], data: bytes, _timeout_s: float) -> dict[str, Answer]:
+    async def gather(
+        self, _verb: str, nodes: Collection[str], data: bytes, _timeout_s: float
+    ) -> dict[str, ScatterReply]:
         ask = decode(data, SearchAsk)
         self.asks.append(ask)
         known: Any = self.nodes
@@ -142,7 +144,7 @@ class Shelves:
         sent = {node: msgspec.to_builtins(answer) for node, answer in answers.items()}
         for node in sent.keys() & self.lies.keys():
             sent[node] = self.lies[node](ask, sent[node])
-        return {node: Answer(1.0, msgspec.json.encode(answer)) for node, answer in sent.items()}
+        return {node: ScatterReply(1.0, msgspec.json.encode(answer)) for node, answer in sent.items()}
 
     def all(self) -> list[StoredNode]:
         return [self.get(name) for name in self.nodes]

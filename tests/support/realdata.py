@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_child.documents import Document, from_record
+from fleetfold_child.connectors.documents import Document, from_record
 
 __all__ = ["real_documents", "real_queries"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold_broker import secretfile
-from fleetfold_child.door import Ask, BusDoor
+from fleetfold_broker import secret_file
+from fleetfold_child.enrolment.enrolment_client import Ask, BusEnrolmentClient
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Capability, Enrol, Message, Petition, Petitioned, Refresh, Tokens
@@ -41,21 +41,21 @@ class Trap:
 
     def watch_the_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let it die before and after each write of a secret."""
-        write = secretfile.replace
+        write = secret_file.replace
 
         def replace(path: Path, data: bytes) -> None:
             self.step()
             write(path, data)
             self.step()
 
-        monkeypatch.setattr(secretfile, "replace", replace)
+        monkeypatch.setattr(secret_file, "replace", replace)
 
     def watch_the_door(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let it die before and after each request that it makes at a real door."""
-        enter = BusDoor.enter
+        enter = BusEnrolmentClient.enter
 
         @asynccontextmanager
-        async def watched(door: BusDoor, credential: str) -> AsyncIterator[Ask]:
+        async def watched(door: BusEnrolmentClient, credential: str) -> AsyncIterator[Ask]:
             self.step()
             async with enter(door, credential) as ask:
 
@@ -67,7 +67,7 @@ class Trap:
 
                 yield asked
 
-        monkeypatch.setattr(BusDoor, "enter", watched)
+        monkeypatch.setattr(BusEnrolmentClient, "enter", watched)
 
 
 class Registrar:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from fleetfold_broker.gather import Answer, OnAnswer, OnLate
+from fleetfold_broker.rpc.scatter import OnAnswer, OnLate, ScatterReply
 from fleetfold_master.search.scatter import Rounds
 
 __all__ = ["Gather", "rounds_of"]
 
-Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, Answer]]]
+Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, ScatterReply]]]
 """The answers of nodes to a verb with this body, within so many seconds; the silent are absent."""
 
 

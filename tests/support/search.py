@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.port import Entry, Index, Query, Scored
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.collection_statistics import Difference, Statistics
+from fleetfold_child.index.interfaces import Entry, Index, Query, Scored
 from fleetfold_child.index.preparation import prepare
-from fleetfold_child.index.statistics import Difference, Statistics
-from fleetfold_shared.analysis import ANALYZER, query_terms, tokens
-from fleetfold_shared.embedding import pack, unit_rows
 from fleetfold_shared.messages.search import SearchAsk
-from fleetfold_shared.scoring import Corpus, weigh
+from fleetfold_shared.text.analysis import ANALYZER, query_terms, tokens
+from fleetfold_shared.text.embedding import pack, unit_rows
+from fleetfold_shared.text.scoring import Corpus, weigh
 
 
 class WordBag:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fleetfold_child.admission import Admission, Plan, admit
-from fleetfold_child.admission import Decision as Verdict
-from fleetfold_child.compensation import admit_compensation
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.ledger.admission import Admission, Plan, admit
+from fleetfold_child.ledger.admission import Decision as Verdict
+from fleetfold_child.ledger.compensation import admit_compensation
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_master.transactions import Step
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_shared.messages import Command, CommandResult, Outcome
@@ -57,7 +57,7 @@ def _executed(taken: State, command: Command, unacked: State) -> Iterator[State]
             yield _told(taken, step, rows, admission.result)
 
 
-def _admission(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Admission:
+def _admission(taken: State, command: Command, step: Step, rows: dict[str, LedgerRow]) -> Admission:
     own = rows.get(command.id)
     if command.compensates is None:
         return admit(command, own, Plan(kind=step.kind))
@@ -68,7 +68,7 @@ def _admission(taken: State, command: Command, step: Step, rows: dict[str, Row])
 
 
 def _run(
-    taken: State, unacked: State, command: Command, step: Step, rows: dict[str, Row], starts: int
+    taken: State, unacked: State, command: Command, step: Step, rows: dict[str, LedgerRow], starts: int
 ) -> Iterator[State]:
     """The handler runs to an end, or its node dies under it, before or after the effect."""
     begun = _row(command.id, step, starts, command.compensates)
@@ -93,7 +93,7 @@ def _run(
             yield _affected(_noted(died, command, step), command, step)
 
 
-def _run_without_result(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Iterator[State]:
+def _run_without_result(taken: State, command: Command, step: Step, rows: dict[str, LedgerRow]) -> Iterator[State]:
     """It takes effect, and its result cannot be carried; the ledger knows what it was, or does not."""
     if (budget := taken.budget.less("no_results")) is None:
         return
@@ -105,7 +105,7 @@ def _run_without_result(taken: State, command: Command, step: Step, rows: dict[s
         yield _told(after, step, ended, result)
 
 
-def _fail_later(taken: State, command: Command, step: Step, rows: dict[str, Row]) -> Iterator[State]:
+def _fail_later(taken: State, command: Command, step: Step, rows: dict[str, LedgerRow]) -> Iterator[State]:
     """It has noted what it is about to do, and fails or times out then: before its effect, or after."""
     noted, begun = _noted(taken, command, step), rows[command.id]
     for outcome in _LATER:
@@ -142,7 +142,7 @@ def _affected(state: State, command: Command, step: Step) -> State:
     return state._replace(effects=effects, wrong=wrong or state.wrong)
 
 
-def _told(state: State, step: Step, rows: dict[str, Row], result: CommandResult) -> State:
+def _told(state: State, step: Step, rows: dict[str, LedgerRow], result: CommandResult) -> State:
     answer = msgspec.structs.replace(result, attempt=0, ms=0.0, error=None)
     return state._replace(rows=frozenset(rows.values()), results=state.results | {Known.of(Told(step.node, answer))})
 
@@ -158,16 +158,16 @@ def _result(command: Command, outcome: Outcome, starts: int) -> CommandResult:
     return CommandResult(id=command.id, attempt=0, epoch=command.epoch, outcome=outcome, result=said, starts=starts)
 
 
-def _row(command: str, step: Step, starts: int, compensates: str | None = None) -> Row:
+def _row(command: str, step: Step, starts: int, compensates: str | None = None) -> LedgerRow:
     """As after a death: running in no process."""
-    return Row(
+    return LedgerRow(
         id=command, action="undo" if compensates else "do", kind="idempotent" if compensates else step.kind,
         state="running", starts=starts, incarnation="", epoch=0, attempt=0, compensates=compensates, params="{}",
         timeout_s=None, crashes=0, lone_crashes=0, outcome=None, refused=0, answer=None,
     )  # fmt: skip
 
 
-def _ended(row: Row, result: CommandResult, *, refused: bool = False, tombstone: bool = False) -> Row:
+def _ended(row: LedgerRow, result: CommandResult, *, refused: bool = False, tombstone: bool = False) -> LedgerRow:
     told = msgspec.structs.replace(result, attempt=0, epoch=0, ms=0.0, error=None)
     return row._replace(
         state="tombstone" if tombstone else "done", outcome=result.outcome, refused=int(refused), starts=result.starts,

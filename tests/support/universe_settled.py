@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_master.transactions import apply_result
 from fleetfold_shared.messages import Command
 from support.universe import POLICY, moves
@@ -38,7 +38,7 @@ def settled(state: State) -> State:
     return state._replace(results=results, commands=commands)
 
 
-def _idle(state: State, command: Command, rows: dict[str, Row]) -> bool:
+def _idle(state: State, command: Command, rows: dict[str, LedgerRow]) -> bool:
     row = rows.get(command.id)
     if row is None or row.answer is None:
         return False

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_master.transactions import Step, Tx
 from fleetfold_shared.messages import Command, CommandResult
 
@@ -75,7 +75,7 @@ class State(NamedTuple):
     master: Known[Master]
     commands: frozenset[Known[Command]]
     results: frozenset[Known[Told]]
-    rows: frozenset[Row]
+    rows: frozenset[LedgerRow]
     effects: tuple[Effect, ...]
     budget: Budget
     down: bool = False

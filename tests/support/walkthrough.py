@@ -6,7 +6,7 @@ import asyncio
 import shlex
 from pathlib import Path
 
-from fleetfold.demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import Daemon, start_daemon
 from support.fleet import fleetfold
 from support.pages import Block, Shown, blocks, shape
 

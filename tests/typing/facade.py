@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleetfold import Child, Client, Context, Definition, Refused, RetryPolicy, StepSpec, Transaction, action, step
-from fleetfold.building import PlannedStep
-from fleetfold.references import Condition, Reference
+from fleetfold.step_references import Condition, Reference
+from fleetfold.transaction_builder import PlannedStep
 from fleetfold_shared.messages import DefinitionStored, Job, NodeRecord, Searched, TimelineEntry, TransactionView
 
 

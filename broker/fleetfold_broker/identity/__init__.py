@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from fleetfold_broker.identity.broker_keys import BrokerKeys, PublicKeys
 from fleetfold_broker.identity.grants import Grade, Grant, NotAdmitted, Presented
-from fleetfold_broker.identity.keys import BrokerKeys, PublicKeys
 
 __all__ = ["BrokerKeys", "Grade", "Grant", "NotAdmitted", "Presented", "PublicKeys"]

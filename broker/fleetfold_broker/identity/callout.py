@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.identity.config import APP
+from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
 from fleetfold_broker.identity.permissions import permissions
-from fleetfold_broker.identity.usertoken import AuthRequest, Issuer, read_request
-from fleetfold_broker.limitedlog import LimitedLog
+from fleetfold_broker.identity.server_accounts import APP
+from fleetfold_broker.identity.user_jwt import AuthRequest, Issuer, read_request
+from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.subscription import Incoming
-from fleetfold_broker.tasks import Tasks
 
 __all__ = ["Admit", "Callout"]
 
@@ -36,7 +36,7 @@ class Callout:
 
     def __init__(self, bus: Bus, issuer: Issuer, subjects: Subjects, admit: Admit) -> None:
         self._bus, self._issuer, self._subjects, self._admit = bus, issuer, subjects, admit
-        self._tasks, self._quiet = Tasks(), LimitedLog(log)
+        self._tasks, self._quiet = BackgroundTasks(), LimitedLog(log)
         self._end: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleetfold_broker.identity.grants import Grant
+from fleetfold_broker.jetstream.topology import COMMANDS
 from fleetfold_broker.subjects import Subjects, inbox
-from fleetfold_broker.topology import COMMANDS
 from fleetfold_shared.ids import MASTER
 
 __all__ = ["permissions"]

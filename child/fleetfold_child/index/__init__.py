@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fleetfold_child.datalock import DataLock
-from fleetfold_child.index.answers import search_collections
+from fleetfold_child.connectors.ingest_report import IndexReport
+from fleetfold_child.data_lock import DataLock
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.ingestreport import IndexReport
+from fleetfold_child.index.shard_search import search_collections
 
 __all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.documents import USUAL, Document
-from fleetfold_child.patches import patched
+from fleetfold_child.connectors.documents import USUAL, Document
+from fleetfold_child.connectors.patches import patched
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, NotFound
 

@@ -12,38 +12,38 @@ from typing import Any, Self
 
 import msgspec
 
-from fleetfold_child.documents import USUAL, Document
-from fleetfold_child.index.ask import hit, read_ask
+from fleetfold_child.connectors.documents import USUAL, Document
+from fleetfold_child.connectors.files import Records
+from fleetfold_child.connectors.ingest_report import IndexReport
+from fleetfold_child.connectors.markup import READER
+from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_child.index.centroids import CollectionCentroids
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
-from fleetfold_child.index.commit import Committer
+from fleetfold_child.index.collection_statistics import Difference, Statistics
+from fleetfold_child.index.collection_writer import MAX_BATCH, Writer
+from fleetfold_child.index.committer import Committer
+from fleetfold_child.index.compaction import Compaction
 from fleetfold_child.index.facets import add_up
+from fleetfold_child.index.fingerprints import marked
 from fleetfold_child.index.ingest import ingest
-from fleetfold_child.index.landmarks import Landmarks
-from fleetfold_child.index.marks import marked
-from fleetfold_child.index.port import Examined, Index, Query, Scored
+from fleetfold_child.index.interfaces import Examined, Index, Query, Scored
+from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import READ_BY, load, renew
-from fleetfold_child.index.statistics import Difference, Statistics
-from fleetfold_child.index.table import Table
-from fleetfold_child.index.upkeep import Upkeep
-from fleetfold_child.index.writer import MAX_BATCH, Writer
-from fleetfold_child.ingestreport import IndexReport
-from fleetfold_child.markup import READER
-from fleetfold_child.sources import Records
-from fleetfold_child.sourcestate import SourceState
-from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.centroids import NO_CENTROIDS, pack_centroids
+from fleetfold_child.index.shard_request import hit, read_ask
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import Reading
-from fleetfold_shared.declaredkeys import declared_keys
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.errors import FleetfoldError, Unavailable
-from fleetfold_shared.facets import Tally
 from fleetfold_shared.ids import check_slug
-from fleetfold_shared.messages.explain import CollectionExplained
+from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
 from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAsk
-from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
-from fleetfold_shared.scoring import Corpus, check_alpha
+from fleetfold_shared.messages.statistics_messages import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.centroids import NO_CENTROIDS, pack_centroids
+from fleetfold_shared.text.declared_keys import declared_keys
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
+from fleetfold_shared.text.scoring import Corpus, check_alpha
 
 __all__ = ["MEMORY_DOCUMENTS", "Collection"]
 
@@ -97,8 +97,8 @@ class Collection:
             self._statistics.apply(counted)
         self._committer = Committer(name, table, index, self._statistics, embedder, memory_documents, self._wrote)
         self._writer = Writer(self._committer.commit)
-        self._upkeep = Upkeep(table, clock)
-        self._landmarks = Landmarks(table)
+        self._upkeep = Compaction(table, clock)
+        self._landmarks = CollectionCentroids(table)
 
     @classmethod
     async def open(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.filters import reader
-from fleetfold_shared.facets import Tally
+from fleetfold_shared.query.facets import Tally
 
 __all__ = ["add_up", "tallies"]
 

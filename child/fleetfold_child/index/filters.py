@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fleetfold_child.documents import Document
-from fleetfold_shared import predicates
+from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.query import predicates
 
 __all__ = ["Predicate", "id_in", "predicate", "reader", "wanted_value", "where"]
 

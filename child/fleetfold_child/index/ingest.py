@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.writer import MAX_BATCH
-from fleetfold_child.ingestreport import Tally
-from fleetfold_child.sources import Found, Read, Records, found_in
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.connectors.files import Found, Read, Records, found_in
+from fleetfold_child.connectors.ingest_report import Tally
+from fleetfold_child.index.collection_writer import MAX_BATCH
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_shared.embedding import unit_rows
+from fleetfold_shared.text.embedding import unit_rows
 
 __all__ = ["spherical_kmeans"]
 

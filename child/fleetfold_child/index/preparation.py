@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.candidates import CandidateIndex
-from fleetfold_child.index.memory import MemoryIndex
-from fleetfold_child.index.port import Entry, Index
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.connectors.markup import plain_text
+from fleetfold_child.index.candidate_index import CandidateIndex
+from fleetfold_child.index.collection_statistics import Difference
+from fleetfold_child.index.interfaces import Entry, Index
+from fleetfold_child.index.lance_table import Table
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.segment import Segment
-from fleetfold_child.index.statistics import Difference
-from fleetfold_child.index.table import Table
-from fleetfold_child.markup import plain_text
-from fleetfold_shared.analysis import tokens
 from fleetfold_shared.config import Reading
-from fleetfold_shared.embedding import Embedder, unit_rows
 from fleetfold_shared.errors import InternalError
+from fleetfold_shared.text.analysis import tokens
+from fleetfold_shared.text.embedding import Embedder, unit_rows
 
 __all__ = ["READ_BY", "load", "prepare", "renew"]
 

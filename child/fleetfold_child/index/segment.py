@@ -14,11 +14,11 @@ from itertools import chain, compress, count
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.columns import Columns
-from fleetfold_child.index.port import Entry, Query
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.doc_values import Columns
+from fleetfold_child.index.interfaces import Entry, Query
 from fleetfold_shared.messages.search import Term
-from fleetfold_shared.scoring import length_norm
+from fleetfold_shared.text.scoring import length_norm
 
 __all__ = ["Segment"]
 

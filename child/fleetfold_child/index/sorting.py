@@ -9,14 +9,14 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.coarse import ERROR, parts_of
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.filters import reader
-from fleetfold_child.index.port import Query, Scored
+from fleetfold_child.index.first_pass import ERROR, parts_of
+from fleetfold_child.index.interfaces import Query, Scored
 from fleetfold_child.index.segment import Segment
-from fleetfold_shared.fieldvalues import plain
 from fleetfold_shared.messages.criteria import Scalar, Sort
-from fleetfold_shared.sorting import SCORE, arranged, descending
+from fleetfold_shared.query.field_values import plain
+from fleetfold_shared.query.sorting import SCORE, arranged, descending
 
 __all__ = ["in_order", "leaders", "sorted_by"]
 

@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fleetfold_master.access.audit import audit_entry
-from fleetfold_master.store.audit_rows import added
-from fleetfold_master.store.statements import Write
+from fleetfold_master.access.audit_log import audit_entry
+from fleetfold_master.access.audit_rows import added
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_shared.messages import AuditOutcome, JobState, Outcome, TransactionState
 
-__all__ = ["EndedJob", "EndedStep", "EndedTransaction", "job_ended", "transaction_ended"]
+__all__ = ["AuditedJob", "AuditedStep", "AuditedTransaction", "job_ended", "transaction_ended"]
 
 JOB_ENDS, TRANSACTION_ENDS = "jobs.end", "tx.end"
 
 
-class EndedJob(Protocol):
+class AuditedJob(Protocol):
     """What is used of a job that ends."""
 
     @property
@@ -29,7 +29,7 @@ class EndedJob(Protocol):
     def created_at(self) -> float: ...
 
 
-class EndedTransaction(Protocol):
+class AuditedTransaction(Protocol):
     """What is used of a transaction that ends."""
 
     @property
@@ -44,7 +44,7 @@ class EndedTransaction(Protocol):
     def state(self) -> TransactionState: ...
 
 
-class EndedStep(Protocol):
+class AuditedStep(Protocol):
     """What is used of its steps."""
 
     @property
@@ -52,7 +52,7 @@ class EndedStep(Protocol):
 
 
 def job_ended(
-    job: EndedJob, state: JobState, outcomes: Mapping[str, Outcome], now: float, role: str = ""
+    job: AuditedJob, state: JobState, outcomes: Mapping[str, Outcome], now: float, role: str = ""
 ) -> Sequence[Write]:
     """That it has ended so, by the `outcomes` of its nodes. The reason counts them: an error's text may repeat what was
     sent.
@@ -66,7 +66,7 @@ def job_ended(
     return [added([entry])]
 
 
-def transaction_ended(tx: EndedTransaction, steps: Sequence[EndedStep], now: float) -> Sequence[Write]:
+def transaction_ended(tx: AuditedTransaction, steps: Sequence[AuditedStep], now: float) -> Sequence[Write]:
     """That it is committed, rolled back or parked."""
     outcome: AuditOutcome = "ok" if tx.state == "committed" else "failed"
     entry = audit_entry(

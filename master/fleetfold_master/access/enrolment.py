@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from fleetfold_broker.places import OWN, Places
-from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.rpc.admission import OWN, AdmissionControl
+from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.apikeys import ApiKeys
-from fleetfold_master.access.audit import Audit
-from fleetfold_master.access.doorkeeper import GUESSES
-from fleetfold_master.access.invites import Invites
-from fleetfold_master.access.limits import Failures, Limits
-from fleetfold_master.access.petitions import Petitions
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.api_keys import ApiKeys
+from fleetfold_master.access.audit_log import AuditLog
+from fleetfold_master.access.authenticator import GUESSES
+from fleetfold_master.access.charge import spend
+from fleetfold_master.access.invitations import Invitations
+from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.login_refusal import Refusal
+from fleetfold_master.access.rate_limits import Failures, Limits
+from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.access.spending import spend
-from fleetfold_master.access.turned_away import TurnedAway
 from fleetfold_master.nodes import Registry
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
@@ -47,8 +47,8 @@ class Enrolment:
     """Serves `enrol`, `refresh` and, if nodes may be `pending`, `petition`. `where` is the address of an identity."""
 
     def __init__(
-        self, subjects: Subjects, invites: Invites, sessions: Sessions, petitions: Petitions, keys: ApiKeys,
-        registry: Registry, limits: Limits, failures: Failures, audit: Audit, turned_away: TurnedAway,
+        self, subjects: Subjects, invites: Invitations, sessions: Sessions, petitions: JoinRequests, keys: ApiKeys,
+        registry: Registry, limits: Limits, failures: Failures, audit: AuditLog, turned_away: RejectionLog,
         *, live: Live, where: Callable[[str], str], pending: bool,
     ) -> None:  # fmt: skip
         self._subjects, self._invites, self._sessions, self._petitions = subjects, invites, sessions, petitions
@@ -56,14 +56,14 @@ class Enrolment:
         self._audit, self._turned_away = audit, turned_away
         self._live, self._where, self._pending = live, where, pending
 
-    async def start(self, service: Service) -> None:
+    async def start(self, service: RequestServer) -> None:
         """Serve from now on, in the group of all masters."""
         verbs: dict[str, Handler] = {"enrol": self._enrol, "refresh": self._refresh}
         if self._pending:
             verbs["petition"] = self._petition
         for verb, handler in verbs.items():
             # each has places of its own; who asks for approval may be anybody, under any number of names
-            places = Places(JOINING, own=0 if verb == "petition" else OWN)
+            places = AdmissionControl(JOINING, own=0 if verb == "petition" else OWN)
             await service.serve(
                 f"join-{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
                 caller=lambda subject: self._subjects.token(subject, 1), places=places,

@@ -15,13 +15,11 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NoReturn
 
-from fleetfold_broker.tasks import Undisturbed
-from fleetfold_master.access.audit import Audit
-from fleetfold_master.access.refusal import Refusal
-from fleetfold_master.access.tokens import AccessTokens
-from fleetfold_master.alone import tell_nobody
-from fleetfold_master.store import Store
-from fleetfold_master.store.session_rows import (
+from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.access.access_tokens import AccessTokens
+from fleetfold_master.access.audit_log import AuditLog
+from fleetfold_master.access.login_refusal import Refusal
+from fleetfold_master.access.session_rows import (
     StoredSession,
     ended,
     ended_for,
@@ -32,6 +30,8 @@ from fleetfold_master.store.session_rows import (
     read_session,
     rotated,
 )
+from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.credentials import Credential, digest, new_secret, same
 from fleetfold_shared.messages import Capability, Tokens
@@ -45,7 +45,7 @@ KEPT_S = 30 * 86_400
 class Sessions:
     """The sessions of all nodes; the active ones are in memory too. Secrets are stored as their SHA-256 only."""
 
-    def __init__(self, store: Store, clock: Clock, tokens: AccessTokens, audit: Audit, refresh_s: float) -> None:
+    def __init__(self, store: Store, clock: Clock, tokens: AccessTokens, audit: AuditLog, refresh_s: float) -> None:
         self._store, self._clock, self._tokens, self._audit = store, clock, tokens, audit
         self._refresh_s = refresh_s
         self._active: dict[str, StoredSession] = {}

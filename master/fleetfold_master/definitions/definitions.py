@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from fleetfold_master.definitions import rows
 from fleetfold_master.definitions.expansion import check_inputs, check_schema, expand, unused
 from fleetfold_master.store.database import Store
-from fleetfold_master.transactions.validate import Lookup, check_action, check_order, check_results
+from fleetfold_master.transactions.validation import Lookup, check_action, check_order, check_results
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, Definition, DefinitionRecord, DefinitionStored, Transact

@@ -6,10 +6,10 @@ import msgspec
 from sqlalchemy import RowMapping, bindparam, func, null, select, update
 
 from fleetfold_master.store.columns import as_json, digest
+from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.definition_tables import definition as table
-from fleetfold_master.store.statements import Write, insert_once
-from fleetfold_shared.inputs import input_schema
+from fleetfold_shared.input_schemas import input_schema
 from fleetfold_shared.messages import Definition, DefinitionRecord
 
 __all__ = ["claim", "digest_of", "newest", "newest_of_all", "one", "put_back", "record", "remove"]

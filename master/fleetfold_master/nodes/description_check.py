@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from fleetfold_shared.declaredkeys import declared_keys
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionInfo, CollectionInfo, NodeDescription
-from fleetfold_shared.statistics import MAX_DOCUMENTS
+from fleetfold_shared.text.declared_keys import declared_keys
+from fleetfold_shared.text.term_statistics import MAX_DOCUMENTS
 
 __all__ = [
     "MAX_ACTIONS", "MAX_COLLECTIONS", "MAX_EPOCH", "MAX_LABELS", "MAX_SCHEMA_BYTES", "check_description",

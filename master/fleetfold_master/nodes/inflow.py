@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fleetfold_broker.subscription import Incoming
-from fleetfold_broker.tasks import Tasks
+from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import LimitsConfig
 
@@ -80,7 +80,7 @@ class Newest:
     def __init__(self, handle: Callable[[Incoming], Coroutine[Any, Any, None]], pause_s: float) -> None:
         self._handle, self._pause_s = handle, pause_s
         self._waiting: dict[str, Incoming] = {}
-        self._tasks, self._stopped = Tasks(), False
+        self._tasks, self._stopped = BackgroundTasks(), False
 
     async def hear(self, node: str, message: Incoming, *, now: bool) -> None:
         """Handle `message` now, or, unless a newer one comes, soon."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_master.store.nodes import StoredNode
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import NodeDescription
 

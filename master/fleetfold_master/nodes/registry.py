@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_master.alone import tell_nobody
-from fleetfold_master.nodes.changes import changed_fields, refuse_incompatible
+from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.nodes.description_check import check_description
+from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
+from fleetfold_master.nodes.node_records import record_of
+from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
+from fleetfold_master.nodes.node_standing import NodeStanding, acts, judged, read_again, standing
 from fleetfold_master.nodes.pending import Pending
 from fleetfold_master.nodes.presence import Presence
-from fleetfold_master.nodes.records import record_of
-from fleetfold_master.nodes.standing import Standing, acts, judged, read_again, standing
-from fleetfold_master.store.nodes import Nodes, StoredNode
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.errors import Conflict, NotFound
@@ -38,7 +38,7 @@ class Registry:
     bring is here at once and in the store at the next `save`.
     """
 
-    def __init__(self, store: Nodes, presence: Presence, clock: Clock, version: str) -> None:
+    def __init__(self, store: NodeRows, presence: Presence, clock: Clock, version: str) -> None:
         self._store, self._presence, self._clock = store, presence, clock
         self._version = version
         self._nodes: dict[str, StoredNode] = {}
@@ -211,7 +211,7 @@ class Registry:
         node = self._nodes.get(name)
         return node is not None and self._presence.is_up(name) and acts(node, [one.part for one in node.problems])
 
-    def standing(self, name: str) -> Standing:
+    def standing(self, name: str) -> NodeStanding:
         """The node's state, why it is in it, and since when."""
         return standing(self.get(name), self._version)
 
@@ -286,5 +286,5 @@ def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
     return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
 
 
-def _log_state(now: Standing, name: str) -> None:
+def _log_state(now: NodeStanding, name: str) -> None:
     (log.info if now.state == "active" else log.warning)(f"node.{now.state}", node=name, reason=now.reason)

@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.events import EventStore
-from fleetfold_broker.tasks import Tasks
+from fleetfold_broker.jetstream.event_store import EventStore
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.destinations import Destinations
-from fleetfold_master.outbox.endings import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.model import Delivery, NotDelivered
+from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.publisher import GivenUp, Publisher
-from fleetfold_master.outbox.signing import WebhookSecret
 from fleetfold_master.outbox.telling import event_of, webhook_of
-from fleetfold_master.outbox.webhooks import Webhooks
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.statements import Write
 from fleetfold_master.transactions.model import Tx
+from fleetfold_master.webhooks.destinations import Destinations
+from fleetfold_master.webhooks.webhook_signing import WebhookSecret
+from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import NotFound
@@ -37,7 +37,7 @@ class Outbox:
         self._destinations, self._webhooks = destinations, webhooks
         self._publisher = Publisher(store, clock, self._send)
         self._events: EventStore | None = None
-        self._tasks = Tasks()
+        self._tasks = BackgroundTasks()
         self.check = destinations.check
 
     @classmethod

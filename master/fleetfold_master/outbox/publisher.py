@@ -14,11 +14,11 @@ from contextlib import suppress
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_broker.tasks import Tasks
+from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.statements import Write
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 
@@ -48,7 +48,7 @@ class Publisher:
     def __init__(self, store: Store, clock: Clock, send: Send) -> None:
         self._store, self._clock, self._send = store, clock, send
         self._stirred = asyncio.Event()
-        self._tasks = Tasks()
+        self._tasks = BackgroundTasks()
         self._busy = Counter[str]()
         self._more = False
         self.on_given_up: GivenUp = _nothing

@@ -8,14 +8,14 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from fleetfold_shared.decode_errors import typed
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Firing, FiringState, Run, ScheduleSpec, ScheduleState, ScheduleView, Transact
-from fleetfold_shared.refusals import typed
-from fleetfold_shared.timing import Rhythm
+from fleetfold_shared.recurrence import Recurrence
 
 __all__ = [
-    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "Open", "Standing", "Turn", "Work", "asked_id", "decide", "firing_id",
-    "work_of",
+    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "Open", "ScheduleStanding", "Turn", "Work", "asked_id", "decide",
+    "firing_id", "work_of",
 ]  # fmt: skip
 
 LATE_S = 60.0
@@ -31,7 +31,7 @@ _LEFT_OUT = {"v", "id", "wait_ms", "dry_run"}
 """What the firing says itself."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class ScheduleStanding(msgspec.Struct, frozen=True):
     """A schedule's row. `turn` counts its changes: whoever changes it has seen the one before. `anchor` is when the
     counting of seconds began, `next_at` the next planned time and `due_at` that with its jitter, absent when nothing
     is to come. `looked_at` is the clock at the last change.
@@ -56,21 +56,21 @@ class Standing(msgspec.Struct, frozen=True):
         return "run" if self.spec.run is not None else "transact"
 
     @property
-    def rhythm(self) -> Rhythm:
+    def rhythm(self) -> Recurrence:
         """When it is due."""
         spec = self.spec
-        return Rhythm(
+        return Recurrence(
             spec.name, spec.cron, spec.every_s, spec.timezone, int(self.anchor), spec.jitter_s, spec.not_before,
             spec.not_after,
         )  # fmt: skip
 
-    def turned(self, now: float, **changes: Any) -> Standing:
+    def turned(self, now: float, **changes: Any) -> ScheduleStanding:
         """The row of the next turn."""
         return replace(self, turn=self.turn + 1, looked_at=now, **changes)
 
-    def planned_after(self, after: float, now: float, **changes: Any) -> Standing:
+    def planned_after(self, after: float, now: float, **changes: Any) -> ScheduleStanding:
         """The row of the next turn, with the first planned time after `after`; with none while it is paused."""
-        changed: Standing = replace(self, **changes)
+        changed: ScheduleStanding = replace(self, **changes)
         rhythm = changed.rhythm
         next_at = None if changed.spec.paused else rhythm.next(after)
         due_at = None if next_at is None else rhythm.due_at(next_at)
@@ -107,12 +107,12 @@ class NewFiring(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True):
     """What changes: the schedule's row, the firing that had been queued and may begin, and new ones."""
 
-    standing: Standing
+    standing: ScheduleStanding
     promoted: str | None = None
     firings: tuple[NewFiring, ...] = ()
 
 
-def decide(standing: Standing, firings: Sequence[Open], now: float) -> Turn:
+def decide(standing: ScheduleStanding, firings: Sequence[Open], now: float) -> Turn:
     """What to do about a schedule now, given those of its firings that have not ended."""
     busy = next((one.id for one in firings if one.state in {"due", "started"}), None)
     queued = sorted((one.planned_at, one.id) for one in firings if one.state == "queued")
@@ -128,12 +128,12 @@ def decide(standing: Standing, firings: Sequence[Open], now: float) -> Turn:
     return Turn(standing.planned_after(times[-1], now), promoted, tuple(new))
 
 
-def firing_id(standing: Standing, planned: float) -> str:
+def firing_id(standing: ScheduleStanding, planned: float) -> str:
     """The id of a firing, and of its job or transaction: whoever computes it, it is the same."""
     return f"s-{standing.name}-{standing.version}-{int(planned)}"
 
 
-def asked_id(standing: Standing, asked: str) -> str:
+def asked_id(standing: ScheduleStanding, asked: str) -> str:
     """The id of a firing that somebody has asked for."""
     return f"s-{standing.name}-{standing.version}-x{asked}"
 
@@ -155,7 +155,7 @@ def _asked(given: dict[str, Any], kind: type[W], where: str, firing: str) -> W:
     return typed({**given, "id": firing}, kind, where)
 
 
-def _due_times(standing: Standing, now: float) -> tuple[list[int], bool]:
+def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]:
     """The planned times that are due, the latest `MOST_CAUGHT_UP`; and whether those are all."""
     assert standing.next_at is not None
     rhythm = standing.rhythm
@@ -165,7 +165,7 @@ def _due_times(standing: Standing, now: float) -> tuple[list[int], bool]:
     return times or [int(standing.next_at)], whole
 
 
-def _by_misfire_policy(standing: Standing, times: list[int], now: float) -> tuple[list[int], list[int]]:
+def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float) -> tuple[list[int], list[int]]:
     """Which are fired, and which are missed."""
     if standing.spec.misfire == "all":
         return times, []
@@ -176,7 +176,7 @@ def _by_misfire_policy(standing: Standing, times: list[int], now: float) -> tupl
     return times[split:], times[:split]
 
 
-def _summary(standing: Standing, missed: list[int], *, whole: bool) -> list[NewFiring]:
+def _summary(standing: ScheduleStanding, missed: list[int], *, whole: bool) -> list[NewFiring]:
     """One line in the history for all that were missed."""
     if not missed and whole:
         return []
@@ -187,7 +187,7 @@ def _summary(standing: Standing, missed: list[int], *, whole: bool) -> list[NewF
 
 
 def _by_overlap_policy(
-    standing: Standing, times: list[int], busy: str | None, queued: int, now: float
+    standing: ScheduleStanding, times: list[int], busy: str | None, queued: int, now: float
 ) -> list[NewFiring]:
     new: list[NewFiring] = []
     one_by_one = standing.spec.misfire == "all" and len(times) > 1

@@ -16,10 +16,10 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy import RowMapping
 
-from fleetfold_broker.tasks import Undisturbed
-from fleetfold_master.actions.delivery import together
+from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.jobs.dispatch import together
 from fleetfold_master.schedules import rows
-from fleetfold_master.schedules.model import Open, Standing, Turn, Work, asked_id, decide, work_of
+from fleetfold_master.schedules.model import Open, ScheduleStanding, Turn, Work, asked_id, decide, work_of
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import (
@@ -83,7 +83,7 @@ class Schedules:
             return await self.put(spec, caller)  # another has changed it meanwhile
         return await self.get(spec.name, firings=0)
 
-    async def standing(self, name: str) -> Standing:
+    async def standing(self, name: str) -> ScheduleStanding:
         """Its row; `NotFound`."""
         found = await rows.read_named(self._store, name)
         if found is None or found.removed_at is not None:
@@ -160,7 +160,7 @@ class Schedules:
         if standings or any(one.state == "due" for many in open_by_name.values() for one in many):
             await self._start_due()
 
-    async def _turn(self, standing: Standing, firings: Sequence[Open], now: float) -> None:
+    async def _turn(self, standing: ScheduleStanding, firings: Sequence[Open], now: float) -> None:
         """One schedule's turn; when another master has had it, there is nothing left to do."""
         misdated = standing.looked_at > now + 1  # the clock has gone back: what was planned by it may be far off
         turn = Turn(standing.planned_after(now, now)) if misdated else decide(standing, firings, now)
@@ -192,7 +192,7 @@ class Schedules:
     async def _set_paused(self, name: str, *, paused: bool) -> ScheduleView:
         now = self._clock.wall()
 
-        def change(standing: Standing) -> Standing:
+        def change(standing: ScheduleStanding) -> ScheduleStanding:
             if standing.spec.paused == paused:
                 return standing
             return standing.planned_after(now, now, spec=replace(standing.spec, paused=paused))
@@ -200,7 +200,9 @@ class Schedules:
         await self._change(name, change)
         return await self.get(name)
 
-    async def _change(self, name: str, changed: Callable[[Standing], Standing], *, forget: bool = False) -> None:
+    async def _change(
+        self, name: str, changed: Callable[[ScheduleStanding], ScheduleStanding], *, forget: bool = False
+    ) -> None:
         """Change a schedule by hand; what is queued of it is skipped."""
         for _ in range(TRIES):
             standing = await self.standing(name)
@@ -213,7 +215,7 @@ class Schedules:
         raise _busy(name)
 
 
-def _made(spec: ScheduleSpec, caller: str, now: float, before: Standing | None) -> Standing:
+def _made(spec: ScheduleSpec, caller: str, now: float, before: ScheduleStanding | None) -> ScheduleStanding:
     """The row, not yet planned. Seconds go on being counted from where they were while their number stays the same."""
     anchor, version, turn, created_at = float(int(now)), 1, 0, now
     if before is not None:
@@ -221,13 +223,13 @@ def _made(spec: ScheduleSpec, caller: str, now: float, before: Standing | None) 
         if before.removed_at is None:
             created_at = before.created_at
             anchor = before.anchor if before.spec.every_s == spec.every_s else anchor
-    return Standing(
+    return ScheduleStanding(
         name=spec.name, version=version, turn=turn, caller=caller, spec=spec, anchor=anchor, next_at=None, due_at=None,
         created_at=created_at, changed_at=now, looked_at=now,
     )  # fmt: skip
 
 
-def _check(standing: Standing) -> None:
+def _check(standing: ScheduleStanding) -> None:
     standing.rhythm.check()
     work_of(standing.spec, "s-check")
     if (size := len(msgspec.json.encode(standing.spec))) > MOST_BYTES:

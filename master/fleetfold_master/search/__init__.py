@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fleetfold_master.search.cache import Cache
-from fleetfold_master.search.cache_epochs import Epochs
-from fleetfold_master.search.corpora import Corpora
+from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_master.search.federation import Federation
-from fleetfold_master.search.own import Own, OwnCollections
+from fleetfold_master.search.own_collections import Own, OwnCollections
+from fleetfold_master.search.term_statistics import TermStatistics
 
-__all__ = ["Cache", "Corpora", "Epochs", "Federation", "Own", "OwnCollections"]
+__all__ = ["Cache", "CollectionVersions", "Federation", "Own", "OwnCollections", "TermStatistics"]

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from fleetfold_master.alone import tell_nobody
-from fleetfold_master.search.cache_figures import Figures
-from fleetfold_master.search.cache_flights import Flights
+from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.search.cache_memory import Entry, MemoryStore
-from fleetfold_master.search.cache_popular import Popular
 from fleetfold_master.search.cache_rows import questions, read_questions
+from fleetfold_master.search.cache_statistics import CacheStatistics
 from fleetfold_master.search.cache_table import TableStore
 from fleetfold_master.search.coverage import SETTLED
+from fleetfold_master.search.popular_queries import PopularQueries
+from fleetfold_master.search.single_flight import SingleFlight
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import SearchConfig
 from fleetfold_shared.messages import CacheStats, Search, Searched, decode, encode
 
-__all__ = ["Cache", "Wanted"]
+__all__ = ["Cache", "CacheRequest"]
 
 FULL_COVERAGE = 0.999_999
 
@@ -35,7 +35,7 @@ Ask = Callable[[], Awaitable[tuple[str | None, Searched]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CacheRequest:
     """A question under its key, which has none while too little is known. `started` is by `time.perf_counter`."""
 
     search: Search
@@ -62,9 +62,9 @@ class Cache:
         self._store, self._clock, self._config = store, clock, config
         self._memory = MemoryStore(clock, config.cache_s, config.cache_memory_bytes)
         self._table = TableStore(store, clock, config.cache_s, config.cache_bytes)
-        self._flights: Flights[_Landed] = Flights()
-        self._figures = Figures(clock.wall())
-        self.popular = Popular(clock, config.cache_queries)
+        self._flights: SingleFlight[_Landed] = SingleFlight()
+        self._figures = CacheStatistics(clock.wall())
+        self.popular = PopularQueries(clock, config.cache_queries)
         self.on_clear: Callable[[], Awaitable[None]] = tell_nobody
         """Told when there is nothing in the table any more."""
 
@@ -89,7 +89,7 @@ class Cache:
         await self._flights.close()
         await self.save()
 
-    async def answer(self, wanted: Wanted, ask: Ask) -> Searched:
+    async def answer(self, wanted: CacheRequest, ask: Ask) -> Searched:
         """The kept answer if there is one, else what `ask` says, which is kept if it is complete."""
         search, key = wanted.search, wanted.key
         if key is None or search.cache == "off" or search.explain or not self.enabled:
@@ -139,13 +139,15 @@ class Cache:
             kept_s=self._config.cache_s,
         )  # fmt: skip
 
-    async def _found(self, wanted: Wanted, key: str, ask: Ask) -> _Landed:
+    async def _found(self, wanted: CacheRequest, key: str, ask: Ask) -> _Landed:
         if (entry := await self._table.get(key)) is not None:
             self._memory.put(key, entry)
             return _Landed(self._hit(wanted, entry), complete=True)
         return await self._asked(wanted, ask)
 
-    async def _shared(self, wanted: Wanted, ask: Ask, follow: Callable[[], Awaitable[_Landed | None]]) -> Searched:
+    async def _shared(
+        self, wanted: CacheRequest, ask: Ask, follow: Callable[[], Awaitable[_Landed | None]]
+    ) -> Searched:
         """What another brings; ask oneself if that is not all that there is, for one may have more time than he had."""
         landed = await follow()
         if landed is None or not landed.complete:
@@ -153,7 +155,7 @@ class Cache:
         self._figures.shared += 1
         return replace(landed.searched, took_ms=wanted.took_ms())
 
-    async def _asked(self, wanted: Wanted, ask: Ask) -> _Landed:
+    async def _asked(self, wanted: CacheRequest, ask: Ask) -> _Landed:
         self._figures.misses += 1
         began = time.perf_counter()
         key, searched = await ask()
@@ -164,7 +166,7 @@ class Cache:
             self.complete(key, searched, cost_ms)
         return _Landed(searched, complete)
 
-    def _hit(self, wanted: Wanted, entry: Entry) -> Searched:
+    def _hit(self, wanted: CacheRequest, entry: Entry) -> Searched:
         searched = decode(entry.answer, Searched)
         took_ms = wanted.took_ms()
         self._figures.hit(entry.cost_ms, took_ms)

@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from fleetfold_master.search.cache_epochs import Epochs
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_master.search.paging import Version
-from fleetfold_master.store.nodes import StoredNode
 from fleetfold_shared import __version__
-from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.messages import Search
+from fleetfold_shared.text.analysis import ANALYZER
 
 __all__ = ["answer_key", "question_key", "same_question"]
 
@@ -51,7 +51,7 @@ def answer_key(
     asked: Search,
     nodes: Sequence[StoredNode],
     healthy: Collection[str],
-    epochs: Epochs,
+    epochs: CollectionVersions,
     versions: Sequence[Version],
     embedder: str,
 ) -> str | None:

@@ -9,12 +9,20 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 
 from fleetfold_master.search.cache_memory import Entry
+from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.search_tables import search_cache, search_question
-from fleetfold_master.store.statements import Write, insert_once
 
 __all__ = [
-    "QuestionRow", "Shelved", "cleared", "gone", "packed", "questions", "read_entry", "read_questions", "read_shelved",
+    "CachedRow",
+    "QuestionRow",
+    "cleared",
+    "gone",
+    "packed",
+    "questions",
+    "read_entry",
+    "read_questions",
+    "read_shelved",
     "written",
 ]  # fmt: skip
 
@@ -27,7 +35,7 @@ _COUNT = insert_once(search_question)
 _FORGET = delete(search_question)
 
 
-class Shelved(NamedTuple):
+class CachedRow(NamedTuple):
     """What is remembered of a row: its key, its size and its age."""
 
     key: str
@@ -79,11 +87,11 @@ def questions(rows: Sequence[QuestionRow]) -> tuple[Write, Write]:
     return Write(_FORGET, [{}]), Write(_COUNT, [row._asdict() for row in rows])
 
 
-async def read_shelved(store: Store) -> list[Shelved]:
+async def read_shelved(store: Store) -> list[CachedRow]:
     """All rows without their answers, the oldest first."""
     columns = (search_cache.c.key, search_cache.c.bytes, search_cache.c.saved_at)
     found = await store.read(select(*columns).order_by(search_cache.c.saved_at, search_cache.c.key))
-    return [Shelved(**row) for row in found]
+    return [CachedRow(**row) for row in found]
 
 
 async def read_entry(store: Store, key: str) -> Entry | None:

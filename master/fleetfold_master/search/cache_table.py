@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from fleetfold_master.search.cache_memory import Entry, is_fresh
-from fleetfold_master.search.cache_rows import Shelved, cleared, gone, packed, read_entry, read_shelved, written
+from fleetfold_master.search.cache_rows import CachedRow, cleared, gone, packed, read_entry, read_shelved, written
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 
@@ -25,7 +25,7 @@ class TableStore:
 
     def __init__(self, store: Store, clock: Clock, kept_s: float, most_bytes: int) -> None:
         self._store, self._clock, self._kept_s, self._most_bytes = store, clock, kept_s, most_bytes
-        self._there: OrderedDict[str, Shelved] = OrderedDict()
+        self._there: OrderedDict[str, CachedRow] = OrderedDict()
         self._waiting: dict[str, Entry] = {}
         self._waiting_bytes = 0
         self._writing = asyncio.Lock()
@@ -65,7 +65,7 @@ class TableStore:
         async with self._writing:
             entries, self._waiting, self._waiting_bytes = self._waiting, {}, 0
             values = await asyncio.to_thread(_packed, entries)
-            rows = [Shelved(key, len(values[key]), entry.saved_at) for key, entry in entries.items()]
+            rows = [CachedRow(key, len(values[key]), entry.saved_at) for key, entry in entries.items()]
             dropped = self._too_much(rows)
             kept = {key: entry for key, entry in entries.items() if key not in dropped}
             if kept or dropped:
@@ -87,7 +87,7 @@ class TableStore:
         self._there.clear()
         self.bytes = 0
 
-    def _too_much(self, new: Iterable[Shelved]) -> set[str]:
+    def _too_much(self, new: Iterable[CachedRow]) -> set[str]:
         """Who has to go so that `new` has room: what is too old, then what was used least lately."""
         rows = {**self._there, **{row.key: row for row in new}}
         dropped = {key for key, row in rows.items() if not self._is_fresh(row)}
@@ -100,13 +100,13 @@ class TableStore:
                 left -= row.bytes
         return dropped
 
-    def _remember(self, rows: Iterable[Shelved], dropped: Iterable[str]) -> None:
+    def _remember(self, rows: Iterable[CachedRow], dropped: Iterable[str]) -> None:
         for key in dropped:
             self._forget(key)
         for row in rows:
             self._add(row)
 
-    def _add(self, row: Shelved) -> None:
+    def _add(self, row: CachedRow) -> None:
         self._forget(row.key)
         self._there[row.key] = row
         self.bytes += row.bytes
@@ -115,7 +115,7 @@ class TableStore:
         if (row := self._there.pop(key, None)) is not None:
             self.bytes -= row.bytes
 
-    def _is_fresh(self, row: Shelved) -> bool:
+    def _is_fresh(self, row: CachedRow) -> bool:
         return is_fresh(row.saved_at, self._clock.wall(), self._kept_s)
 
 

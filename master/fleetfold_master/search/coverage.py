@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from fleetfold_master.store.nodes import StoredNode
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import NodeReport, Search
 

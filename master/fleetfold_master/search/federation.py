@@ -9,30 +9,30 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from fleetfold_master.nodes import Pace, Presence, Registry
-from fleetfold_master.search.asker import Asker
-from fleetfold_master.search.cache import Cache, Wanted
-from fleetfold_master.search.cache_epochs import Epochs
+from fleetfold_master.nodes import Presence, Registry, RoundTripEstimator
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.search.cache import Cache, CacheRequest
 from fleetfold_master.search.cache_key import answer_key
-from fleetfold_master.search.choosing import choose
-from fleetfold_master.search.corpora import Corpora
-from fleetfold_master.search.course import Course
+from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_master.search.coverage import documents_of
-from fleetfold_master.search.fold import fold_page, fold_sorted
-from fleetfold_master.search.fullpage import Again, Answers, FullPage
-from fleetfold_master.search.holders import Holders
-from fleetfold_master.search.latecomers import Latecomers
-from fleetfold_master.search.likeness import likeness
-from fleetfold_master.search.own import Own
+from fleetfold_master.search.deduplicated_page import Again, Answers, DeduplicatedPage
+from fleetfold_master.search.dispatcher import Dispatcher
+from fleetfold_master.search.failover import FailoverRound
+from fleetfold_master.search.late_answers import LateAnswers
+from fleetfold_master.search.merge import fold_page, merge_sorted
+from fleetfold_master.search.near_duplicates import likeness
+from fleetfold_master.search.own_collections import Own
 from fleetfold_master.search.paging import Pages
-from fleetfold_master.search.question import Plan, candidates, check_search, plan, weighted_ask
+from fleetfold_master.search.query_plan import QueryPlan, candidates, check_search, plan, weighted_ask
+from fleetfold_master.search.replica_selection import ReplicaSelector
+from fleetfold_master.search.response import told
 from fleetfold_master.search.scatter import Rounds, Scatter
-from fleetfold_master.search.standins import Round
-from fleetfold_master.search.telling import told
-from fleetfold_master.store.nodes import StoredNode
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_master.search.search_context import SearchContext
+from fleetfold_master.search.shard_selection import choose
+from fleetfold_master.search.term_statistics import TermStatistics
 from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 
 __all__ = ["Federation"]
 
@@ -47,18 +47,18 @@ class Federation:
     """Searches the fleet, and the master's `own` collections beside it."""
 
     def __init__(
-        self, registry: Registry, presence: Presence, corpora: Corpora, rounds: Rounds,
+        self, registry: Registry, presence: Presence, corpora: TermStatistics, rounds: Rounds,
         embedder: str = DEFAULT_EMBEDDER, *, max_parallel: int | None = None, cache: Cache | None = None,
-        told: Epochs | None = None, own: Own | None = None,
+        told: CollectionVersions | None = None, own: Own | None = None,
     ) -> None:  # fmt: skip
         self._registry, self._corpora, self._embedder = registry, corpora, embedder
-        self._cache, self._epochs, self._own = cache, told or Epochs(), own
+        self._cache, self._epochs, self._own = cache, told or CollectionVersions(), own
         self.scatter = Scatter(rounds, presence, registry.collections, max_parallel=max_parallel)
-        self._asker = Asker(self.scatter, own)
-        self._holders = Holders(registry, corpora, presence, self.scatter)
-        self._latecomers = Latecomers(cache)
+        self._asker = Dispatcher(self.scatter, own)
+        self._holders = ReplicaSelector(registry, corpora, presence, self.scatter)
+        self._latecomers = LateAnswers(cache)
         self.scatter.on_late = self._latecomers.came
-        self._folding: dict[str, Pace] = defaultdict(Pace)
+        self._folding: dict[str, RoundTripEstimator] = defaultdict(RoundTripEstimator)
         self._under_way = 0
 
     def nodes(self) -> list[StoredNode]:
@@ -80,12 +80,12 @@ class Federation:
             course = await self._course(search, pages, started, asked or search)
             if self._cache is None:
                 return await self._search(course)
-            wanted = Wanted(search, course.key, started)
+            wanted = CacheRequest(search, course.key, started)
             return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
         finally:
             self._under_way -= 1
 
-    async def _keepable(self, course: Course, asked: Search) -> tuple[str | None, Searched]:
+    async def _keepable(self, course: SearchContext, asked: Search) -> tuple[str | None, Searched]:
         """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
         if course.key is not None:
             nodes = self._candidates(course.search)
@@ -93,7 +93,9 @@ class Federation:
                 course.key = None
         return course.key, await self._search(course)
 
-    def _key(self, search: Search, asked: Search, chosen: Plan, nodes: list[StoredNode], up: set[str]) -> str | None:
+    def _key(
+        self, search: Search, asked: Search, chosen: QueryPlan, nodes: list[StoredNode], up: set[str]
+    ) -> str | None:
         if self._cache is None or not self._cache.enabled or search.cache == "off" or search.explain:
             return None
         versions = self._corpora.versions(chosen.keys)
@@ -109,7 +111,7 @@ class Federation:
     def _up(self, nodes: list[StoredNode]) -> set[str]:
         return {node.name for node in nodes if node.name == MASTER or self._registry.is_up(node.name)}
 
-    async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> Course:
+    async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> SearchContext:
         nodes = self._candidates(search)
         up = self._up(nodes)
         chosen = plan(search, nodes, up, self._embedder)
@@ -120,14 +122,14 @@ class Federation:
         choice = choose(
             search, replace(chosen, keys=holding.standing()), nodes, self._corpora, self._embedder, pages.nodes
         )
-        return Course(
+        return SearchContext(
             search, pages, choice.narrowed(chosen), holding.without(choice.left_out()), choice, started,
             self._corpora.merged(counted), self._corpora.versions(counted) + chosen.uncounted,
             self._corpora.epochs(chosen.keys) if search.explain else {}, documents_of(search, nodes), key,
             self._margin_s(search),
         )  # fmt: skip
 
-    def _awaited(self, chosen: Plan, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    def _awaited(self, chosen: QueryPlan, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Whose statistics a search waits for."""
         return [key for key in keys if key[0] in chosen.asked and not self.scatter.breakers.is_open(key[0])]
 
@@ -137,11 +139,13 @@ class Federation:
         usual_s = 2 * pace.usual if pace.known else FIRST_MARGIN_S
         return min(max(LEAST_MARGIN_S, usual_s) + EACH_S * self._under_way, MOST_MARGIN * search.timeout_ms / 1000)
 
-    async def _search(self, course: Course) -> Searched:
+    async def _search(self, course: SearchContext) -> Searched:
         began = time.perf_counter()
         ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
         ask = course.pages.continued(ask)
-        round_ = Round(course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins)
+        round_ = FailoverRound(
+            course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins
+        )
         answers = await round_.ask(ask, course.left_s())
         course.holding = round_.holding
         hits, answers = await self._hits(course, ask, answers, round_.again)
@@ -150,13 +154,15 @@ class Federation:
         self._latecomers.expect(course, ask, answers)
         return searched
 
-    async def _hits(self, course: Course, ask: SearchAsk, answers: Answers, again: Again) -> tuple[list[Hit], Answers]:
+    async def _hits(
+        self, course: SearchContext, ask: SearchAsk, answers: Answers, again: Again
+    ) -> tuple[list[Hit], Answers]:
         """The page, and the answers it is made of: to be without duplicates and full, more may have to be asked."""
         search = course.search
         if search.dedup != "off":
             alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await FullPage(search.limit, again, alike).fill(ask, answers, course.left_s())
+            return await DeduplicatedPage(search.limit, again, alike).fill(ask, answers, course.left_s())
         if search.sort:
             found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
-            return fold_sorted(found, search.limit, search.sort), answers
+            return merge_sorted(found, search.limit, search.sort), answers
         return fold_page(answers, search.limit, ask.k), answers

@@ -22,9 +22,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchAsk, Term, encode
+from fleetfold_shared.text.analysis import ANALYZER
 
 __all__ = ["Alphas", "Pages", "Version", "is_behind"]
 
@@ -39,7 +39,7 @@ Alphas = Mapping[tuple[str, str], float]
 """By node and collection, how words weigh against meaning there; a collection that is not in it has no say."""
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class PageCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests.
 
     `nodes` are those that `auto` chose for the first page, `pins` who was asked for what several nodes hold, each
@@ -101,7 +101,7 @@ class Pages:
         `nodes` are those chosen, if there was a choice; `pins` those asked for what several nodes hold.
         """
         return _written(
-            Cursor(
+            PageCursor(
                 self._question, Place(last.score, last.node, last.collection, last.id),
                 [term.idf for term in ask.terms], ask.avgdl, ask.alpha,
                 _epochs(epochs, alphas) if self._came is None else self._came.epochs,
@@ -139,17 +139,17 @@ def _digest(parts: Iterable[bytes]) -> bytes:
     return blake2b(b"\0".join(parts), digest_size=12).digest()
 
 
-def _written(cursor: Cursor) -> str:
+def _written(cursor: PageCursor) -> str:
     return VERSION + base64.urlsafe_b64encode(msgspec.msgpack.encode(cursor)).decode().rstrip("=")
 
 
-def _read(text: str) -> Cursor:
+def _read(text: str) -> PageCursor:
     if not text.startswith(VERSION):
         raise _refused("it is none that this version makes; ask for the first page again")
     try:
         body = text[len(VERSION) :]
         packed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-        return msgspec.msgpack.decode(packed, type=Cursor)
+        return msgspec.msgpack.decode(packed, type=PageCursor)
     except (binascii.Error, ValueError, msgspec.DecodeError):
         raise _refused("it is damaged; pass on the whole cursor of the page before") from None
 

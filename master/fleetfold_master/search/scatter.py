@@ -11,11 +11,11 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from fleetfold_broker.gather import Answer, LinkLost, OnAnswer, OnLate
-from fleetfold_master.nodes import Breakers, Pace, Presence
-from fleetfold_master.search.fullpage import Answers
-from fleetfold_master.search.reading import Came, read, silent
-from fleetfold_master.search.waiting import Question, Waiting
+from fleetfold_broker.rpc.scatter import LinkLost, OnAnswer, OnLate, ScatterReply
+from fleetfold_master.nodes import Breakers, Presence, RoundTripEstimator
+from fleetfold_master.search.adaptive_waiting import Question, Waiting
+from fleetfold_master.search.deduplicated_page import Answers
+from fleetfold_master.search.shard_response import Came, read, silent
 from fleetfold_shared.messages import NodeReport, Partial, SearchAnswer, SearchAsk, encode
 
 __all__ = ["Asking", "Declared", "Manner", "OnLateAnswer", "Rounds", "Scatter"]
@@ -32,7 +32,7 @@ OnLateAnswer = Callable[[SearchAsk, str, SearchAnswer], None]
 
 
 class Asking(Protocol):
-    """A question under way, as `fleetfold_broker.gather.Round` is."""
+    """A question under way, as `fleetfold_broker.rpc.scatter.ScatterRound` is."""
 
     @property
     def asked(self) -> Mapping[str, float]: ...
@@ -41,7 +41,7 @@ class Asking(Protocol):
 
 
 class Rounds(Protocol):
-    """Begins one, as `fleetfold_broker.gather.Gatherer.round` does."""
+    """Begins one, as `fleetfold_broker.rpc.scatter.ScatterClient.round` does."""
 
     def __call__(
         self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None, /
@@ -70,7 +70,7 @@ class Scatter:
         self._rounds, self._presence, self._max_parallel = rounds, presence, max_parallel
         self.declared = declared
         self.breakers = breakers or Breakers(presence.life)
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, RoundTripEstimator] = {}
         self.on_late: OnLateAnswer = _ignore
 
     async def ask(self, nodes: Collection[str], ask: SearchAsk, timeout_s: float, manner: Manner) -> Answers:
@@ -83,9 +83,9 @@ class Scatter:
             await search.run(asking)
         return {**left_out, **search.answers()}
 
-    def pace(self, node: str) -> Pace:
+    def pace(self, node: str) -> RoundTripEstimator:
         """How fast it usually answers."""
-        return self._paces.setdefault(node, Pace())
+        return self._paces.setdefault(node, RoundTripEstimator())
 
     def answered(self, node: str, ms: float) -> None:
         """It has answered a search, in time or late."""
@@ -153,14 +153,14 @@ class _Search:
         self._ended = self._now()
         self._blame_the_silent()
 
-    def came(self, node: str, answer: Answer) -> bool:
+    def came(self, node: str, answer: ScatterReply) -> bool:
         """An answer, as it comes."""
         report, _ = self._came[node] = read(node, answer, self._ask, self._scatter.declared(node))
         good = report.status in GOOD
         self._learn(node, answer, self._came[node])
         return self._waiting.came(node, self._now(), good=good)
 
-    def late(self, node: str, answer: Answer | None) -> None:
+    def late(self, node: str, answer: ScatterReply | None) -> None:
         """An answer that nobody waits for any more, or the certainty that there will be none."""
         if answer is None:
             self._scatter.breakers.failed(node, self._age_s(node), "no answer")
@@ -194,7 +194,7 @@ class _Search:
             if one.running and not one.trial:
                 self._scatter.breakers.failed(one.node, self._age_s(one.node), "no answer in time")
 
-    def _learn(self, node: str, answer: Answer, came: Came) -> None:
+    def _learn(self, node: str, answer: ScatterReply, came: Came) -> None:
         report, said = came
         if report.status in GOOD:
             self._scatter.answered(node, answer.ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.statements import Write
 
 __all__ = ["Store", "Write"]

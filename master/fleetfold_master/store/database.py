@@ -16,14 +16,14 @@ import structlog
 from sqlalchemy import Engine, Executable, RowMapping, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from fleetfold_broker.secretfile import private_file, private_folder
-from fleetfold_master.store.engines import connect_raw, is_broken, open_engines, shown
+from fleetfold_broker.secret_file import private_file, private_folder
+from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
+from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, shown
 from fleetfold_master.store.fence import Fence, Fenced
-from fleetfold_master.store.schema import migrate
-from fleetfold_master.store.statements import Compiler, Script, Write, execute
+from fleetfold_master.store.migration import migrate
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.groupcommit import GroupCommit
-from fleetfold_shared.vacuum import free_some
+from fleetfold_storage.group_commit import GroupCommit
+from fleetfold_storage.vacuum import free_some
 
 __all__ = ["Store"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import Dialect, bindparam, select
 
+from fleetfold_master.store.compiled_statements import Compiler
 from fleetfold_master.store.master_tables import master
-from fleetfold_master.store.statements import Compiler
 from fleetfold_shared.errors import DeadlineExceeded
 
 __all__ = ["Fence", "Fenced"]

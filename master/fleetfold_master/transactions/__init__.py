@@ -5,8 +5,8 @@ from __future__ import annotations
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel, redrive
 from fleetfold_master.transactions.coordinator import Transactions
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
-from fleetfold_master.transactions.operate import resolve, retry, skip
-from fleetfold_master.transactions.validate import Lookup, validate
+from fleetfold_master.transactions.operator_commands import resolve, retry, skip
+from fleetfold_master.transactions.validation import Lookup, validate
 
 __all__ = [
     "Decision", "Lookup", "Policy", "Step", "Transactions", "Tx", "advance", "apply_result", "begin", "cancel",

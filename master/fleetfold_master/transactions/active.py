@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from fleetfold_master.transactions.model import Step, Tx
-from fleetfold_master.transactions.view import view_of
+from fleetfold_master.transactions.transaction_view import view_of
 from fleetfold_shared.messages import TimelineEntry, TransactionView
 
 __all__ = ["Active"]

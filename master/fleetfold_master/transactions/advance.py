@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from fleetfold_master.transactions.backward import go_backward, take_late_undo, take_undo
-from fleetfold_master.transactions.draft import Draft
+from fleetfold_master.transactions.decision_builder import DecisionBuilder
 from fleetfold_master.transactions.forward import abandon, go_forward, take_forward
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effect_of, parse_id
 from fleetfold_shared.errors import Conflict
@@ -22,7 +22,7 @@ __all__ = ["advance", "apply_result", "begin", "cancel", "redrive"]
 
 def begin(tx: Tx, steps: Iterable[Step], now: float, *, policy: Policy | None = None) -> Decision:
     """A new transaction's first decision: it is accepted, and its first stage is sent."""
-    draft = Draft(tx, steps, now, policy=policy)
+    draft = DecisionBuilder(tx, steps, now, policy=policy)
     draft.note("accepted", why=f"asked for by {tx.caller}")
     _go_on(draft)
     return draft.decision()
@@ -35,7 +35,7 @@ def advance(
 
     `ill` are the nodes that are not healthy: they are not pressed, and what waits for them is not held against them.
     """
-    draft = Draft(tx, steps, now, ill, policy)
+    draft = DecisionBuilder(tx, steps, now, ill, policy)
     _go_on(draft)
     return draft.decision()
 
@@ -54,7 +54,7 @@ def apply_result(
 
     Answers of any epoch are taken: an old one is the stored fact of the node's ledger.
     """
-    draft = Draft(tx, steps, now, ill, policy)
+    draft = DecisionBuilder(tx, steps, now, ill, policy)
     address = parse_id(result.id)
     step = draft.step(address.step) if address is not None and address.tx == tx.id else None
     if address is None or step is None or step.node != node:
@@ -78,7 +78,7 @@ def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy
         return Decision(tx, tuple(steps))
     if takeover:
         tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
-    draft = Draft(tx, steps, now, policy=policy)
+    draft = DecisionBuilder(tx, steps, now, policy=policy)
     why = f"taken over, epoch {tx.epoch}" if takeover else "the broker lost it"
     if takeover:
         draft.note("taken over", why=f"its master is gone; epoch {tx.epoch}")
@@ -92,7 +92,7 @@ def cancel(
     tx: Tx, steps: Iterable[Step], by: str, now: float, *, why: str = "", policy: Policy | None = None
 ) -> Decision:
     """Turn back because somebody wants it. `Conflict` when it has ended, is turning back, or has gone too far."""
-    draft = Draft(tx, steps, now, policy=policy)
+    draft = DecisionBuilder(tx, steps, now, policy=policy)
     if tx.state != "running":
         raise Conflict(f"id: {tx.id!r} is {tx.state}; only one that is running can be cancelled", field="id")
     if draft.committing():
@@ -102,7 +102,7 @@ def cancel(
     return draft.decision()
 
 
-def _go_on(draft: Draft) -> None:
+def _go_on(draft: DecisionBuilder) -> None:
     if draft.tx.state == "running":
         if draft.out_of_time() and not draft.committing():
             abandon(draft, "it had not ended in the time it was given")
@@ -112,7 +112,7 @@ def _go_on(draft: Draft) -> None:
         go_backward(draft)
 
 
-def _take_forward(draft: Draft, step: Step, number: int, result: CommandResult) -> None:
+def _take_forward(draft: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
     if number > len(step.runs) or step.runs[number - 1] is not None:
         return
     asked = step.pivot and step.state == "compensating"  # the pivot's own answer is as good as what was asked for
@@ -122,7 +122,7 @@ def _take_forward(draft: Draft, step: Step, number: int, result: CommandResult) 
         _take_late(draft, step, number, result)
 
 
-def _take_late(draft: Draft, step: Step, number: int, result: CommandResult) -> None:
+def _take_late(draft: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
     """An answer to a command that was given up: noted, and used where it spares an undoing; it revives nothing."""
     runs = (*step.runs[: number - 1], effect_of(step, result), *step.runs[number:])
     step = draft.change(step, runs=runs)

@@ -8,7 +8,7 @@ that is rejected, or of which nobody knows what it did, parks it at once: anothe
 
 from __future__ import annotations
 
-from fleetfold_master.transactions.draft import Draft
+from fleetfold_master.transactions.decision_builder import DecisionBuilder
 from fleetfold_master.transactions.model import Step, forward_id, undo_id
 from fleetfold_shared.messages import CommandResult
 
@@ -17,7 +17,7 @@ __all__ = ["ask_whether_it_ran", "go_backward", "take_late_undo", "take_undo", "
 _SILENT = "no answer"
 
 
-def go_backward(draft: Draft) -> None:
+def go_backward(draft: DecisionBuilder) -> None:
     """Undo each step when those that came behind it are undone."""
     for step in reversed(draft.in_order()):
         if all(map(_is_undone, draft.behind(step))):
@@ -31,7 +31,7 @@ def go_backward(draft: Draft) -> None:
         draft.end("rolled_back")
 
 
-def take_undo(draft: Draft, step: Step, result: CommandResult) -> None:
+def take_undo(draft: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """The answer to the compensation in flight."""
     if result.outcome in {"ok", "no_result"}:
         draft.note("never ran" if result.tombstone else "undone" if step.rollback else "had run", step)
@@ -44,7 +44,7 @@ def take_undo(draft: Draft, step: Step, result: CommandResult) -> None:
         draft.note(f"undo {result.outcome}", step, f"{result.error or 'no reason given'}; next try in {wait_s:g} s")
 
 
-def take_late_undo(draft: Draft, step: Step, result: CommandResult) -> None:
+def take_late_undo(draft: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """An answer to a compensation that was given up for silence: noted once, for the operator to whom it was left."""
     if step.state == "parked" and step.error == _SILENT and result.id == undo_id(step, step.undo, step.undos):
         why = f"{result.outcome}, after it was given up"
@@ -52,7 +52,7 @@ def take_late_undo(draft: Draft, step: Step, result: CommandResult) -> None:
         draft.note("late answer", step, f"{why}: {result.error}" if result.error else why)
 
 
-def wait_for_undo(draft: Draft, step: Step) -> None:
+def wait_for_undo(draft: DecisionBuilder, step: Step) -> None:
     """Look after a compensation on its way: try again, send again, or give up."""
     if step.command is None:
         if draft.now >= (step.due_at or 0.0):
@@ -63,7 +63,7 @@ def wait_for_undo(draft: Draft, step: Step) -> None:
         draft.resend(step, "no answer yet")
 
 
-def ask_whether_it_ran(draft: Draft, step: Step, why: str) -> None:
+def ask_whether_it_ran(draft: DecisionBuilder, step: Step, why: str) -> None:
     """A pivot that did not answer: a tombstone says whether it ran, and if not, that it never will."""
     if step.undo_tries >= draft.policy.max_tries:
         _park(draft, step, why)
@@ -77,7 +77,7 @@ def _is_undone(step: Step) -> bool:
     )
 
 
-def _drive_step(draft: Draft, step: Step) -> None:
+def _drive_step(draft: DecisionBuilder, step: Step) -> None:
     if step.state == "compensating":
         wait_for_undo(draft, step)
     elif step.state == "waiting":
@@ -87,7 +87,7 @@ def _drive_step(draft: Draft, step: Step) -> None:
         _undo_next(draft, step)
 
 
-def _undo_next(draft: Draft, step: Step) -> None:
+def _undo_next(draft: DecisionBuilder, step: Step) -> None:
     """Undo the newest forward command that may have left effects; with none left the step is undone."""
     suspects = step.suspects
     if suspects and step.rollback is None and step.runs[suspects[-1] - 1] in {"ok", "no_result"}:
@@ -98,19 +98,19 @@ def _undo_next(draft: Draft, step: Step) -> None:
         draft.settle(step, state="compensated")
 
 
-def _skip(draft: Draft, step: Step) -> None:
+def _skip(draft: DecisionBuilder, step: Step) -> None:
     draft.settle(step, state="skipped")
     draft.note("skipped", step, "it ran, and has no rollback")
 
 
-def _send(draft: Draft, step: Step, number: int, what: str, why: str = "") -> None:
+def _send(draft: DecisionBuilder, step: Step, number: int, what: str, why: str = "") -> None:
     same = step.undo in {0, number}
     undos, tries = (step.undos + 1, step.undo_tries + 1) if same else (1, 1)
     command = undo_id(step, number, undos)
     draft.send(step, what, why, state="compensating", undo=number, undos=undos, undo_tries=tries, command=command)
 
 
-def _undone(draft: Draft, step: Step, result: CommandResult) -> None:
+def _undone(draft: DecisionBuilder, step: Step, result: CommandResult) -> None:
     if step.pivot:
         _pivot_answered(draft, step, result)
     elif step.rollback is None and not result.tombstone:
@@ -119,7 +119,7 @@ def _undone(draft: Draft, step: Step, result: CommandResult) -> None:
         _undo_next(draft, draft.settle(step))
 
 
-def _pivot_answered(draft: Draft, step: Step, result: CommandResult) -> None:
+def _pivot_answered(draft: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """If the pivot never ran it has failed; if it ran, its ledger gives the answer again to the same command."""
     if not result.tombstone:
         draft.send(step, "asked how it ended", state="running", undo=0, command=forward_id(step, len(step.runs)))
@@ -131,7 +131,7 @@ def _pivot_answered(draft: Draft, step: Step, result: CommandResult) -> None:
         draft.settle(withdrawn, state="failed", error="no answer in time; withdrawn before it ran")
 
 
-def _over_time(draft: Draft, step: Step) -> None:
+def _over_time(draft: DecisionBuilder, step: Step) -> None:
     deadline_at = draft.now + draft.patience(step)
     if step.node in draft.ill:
         draft.change(step, deadline_at=deadline_at)  # not its fault: the broker keeps the command
@@ -141,6 +141,6 @@ def _over_time(draft: Draft, step: Step) -> None:
         draft.resend(step, "no answer in time", undo_tries=step.undo_tries + 1, deadline_at=deadline_at)
 
 
-def _park(draft: Draft, step: Step, why: str) -> None:
+def _park(draft: DecisionBuilder, step: Step, why: str) -> None:
     draft.settle(step, state="parked", error=why)
     draft.note("parked", step, f"{why}, after {step.undo_tries} {'try' if step.undo_tries == 1 else 'tries'}")

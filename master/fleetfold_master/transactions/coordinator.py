@@ -8,21 +8,21 @@ from functools import partial
 
 import msgspec
 
-from fleetfold_broker.tasks import Undisturbed
-from fleetfold_master.actions.delivery import AtEnd, Health, Sender, nothing_more
-from fleetfold_master.actions.looking import look_until_ended
-from fleetfold_master.actions.withdrawals import Withdrawals
+from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.jobs.cancellation import Cancellations
+from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, nothing_more
+from fleetfold_master.jobs.polling import poll_until_ended
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import cancel
-from fleetfold_master.transactions.course import Audited, Course, not_audited
-from fleetfold_master.transactions.following import Tell, follow
 from fleetfold_master.transactions.model import Decision, Policy, Tx, parse_id
-from fleetfold_master.transactions.operate import resolve, retry, skip
+from fleetfold_master.transactions.operator_commands import resolve, retry, skip
 from fleetfold_master.transactions.rows import Loaded
-from fleetfold_master.transactions.validate import Lookup, validate
-from fleetfold_master.transactions.view import digest_of, view_of
+from fleetfold_master.transactions.transaction_engine import Audited, TransactionEngine, not_audited
+from fleetfold_master.transactions.transaction_view import digest_of, view_of
+from fleetfold_master.transactions.transaction_watch import Tell, follow
+from fleetfold_master.transactions.validation import Lookup, validate
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
 from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
@@ -40,20 +40,22 @@ class Transactions:
     def __init__(
         self,
         store: Store,
-        sender: Sender,
+        sender: CommandSender,
         clock: Clock,
-        health: Health,
+        health: NodeHealth,
         lookup: Lookup,
         *,
         policy: Policy | None = None,
         at_end: AtEnd = nothing_more,
         audited: Audited = not_audited,
-        withdrawals: Withdrawals | None = None,
+        withdrawals: Cancellations | None = None,
         owner: str | None = None,
     ) -> None:
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
         self._withdrawals = withdrawals
-        self._course = Course(store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited)
+        self._course = TransactionEngine(
+            store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited
+        )
         self._active = self._course.running
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
@@ -119,7 +121,7 @@ class Transactions:
         """The transaction when it has ended, or as it is after `timeout_s`."""
         active = self._active.get(key)
         if active is None:
-            return await look_until_ended(partial(self.get, key), timeout_s)
+            return await poll_until_ended(partial(self.get, key), timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 await active.ended.wait()

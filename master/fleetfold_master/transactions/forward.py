@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fleetfold_master.transactions.abandoned import GIVEN_UP
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_undo
-from fleetfold_master.transactions.draft import FAILED, Draft
-from fleetfold_master.transactions.given_up import GIVEN_UP
+from fleetfold_master.transactions.decision_builder import FAILED, DecisionBuilder
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult, StepState
-from fleetfold_shared.predicates import predicate, reach
+from fleetfold_shared.query.predicates import predicate, reach
 
 __all__ = ["abandon", "go_forward", "take_forward"]
 
 
-def go_forward(draft: Draft) -> None:
+def go_forward(draft: DecisionBuilder) -> None:
     """Begin what is ready, and look after what is under way. Once something has failed nothing new begins, and what is
     under way settles before anything follows from it.
     """
@@ -28,7 +28,7 @@ def go_forward(draft: Draft) -> None:
     _conclude(draft)
 
 
-def abandon(draft: Draft, why: str) -> None:
+def abandon(draft: DecisionBuilder, why: str) -> None:
     """Turn back now: what is under way is undone by its id, whether it has run or not."""
     for step in draft.in_order():
         if step.state == "running":
@@ -37,7 +37,7 @@ def abandon(draft: Draft, why: str) -> None:
     _turn_back(draft, why)
 
 
-def take_forward(draft: Draft, step: Step, result: CommandResult) -> None:
+def take_forward(draft: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """The answer to a forward command in flight: done, another try, or the end of this step."""
     step = draft.change(step, runs=(*step.runs[:-1], effect_of(step, result)))
     why = result.error or ""
@@ -68,7 +68,7 @@ def _failed_state(step: Step, result: CommandResult) -> StepState:
     return "unknown" if step.suspects else "failed"
 
 
-def _conclude(draft: Draft) -> None:
+def _conclude(draft: DecisionBuilder) -> None:
     """What follows when nothing is under way any more."""
     states = {step.state for step in draft.steps()}
     if states & {"running", "compensating"}:
@@ -82,12 +82,12 @@ def _conclude(draft: Draft) -> None:
         draft.end("committed")
 
 
-def _turn_back(draft: Draft, error: str) -> None:
+def _turn_back(draft: DecisionBuilder, error: str) -> None:
     draft.turn("compensating", error)
     draft.note("rolling back", why=error)
 
 
-def _drive_step(draft: Draft, step: Step) -> None:
+def _drive_step(draft: DecisionBuilder, step: Step) -> None:
     if step.state == "waiting":
         _begin_if_ready(draft, step)
     elif step.state == "compensating":  # a pivot that did not answer in time
@@ -101,7 +101,7 @@ def _drive_step(draft: Draft, step: Step) -> None:
         draft.resend(step, "no answer yet")
 
 
-def _begin_if_ready(draft: Draft, step: Step) -> None:
+def _begin_if_ready(draft: DecisionBuilder, step: Step) -> None:
     before = draft.before(step)
     if draft.failing() or any(each.state not in {"done", "skipped"} for each in before):
         return
@@ -117,7 +117,7 @@ def _field_of(path: str) -> Callable[[Mapping[str, Any]], Any]:
     return lambda values: reach(values, path)
 
 
-def _begin(draft: Draft, step: Step) -> None:
+def _begin(draft: DecisionBuilder, step: Step) -> None:
     """Send a new forward command; a step whose placeholders lead nowhere fails without being sent."""
     number = len(step.runs) + 1
     try:
@@ -134,7 +134,7 @@ def _begin(draft: Draft, step: Step) -> None:
         draft.note("failed", step, f"not sent: {error.message}")
 
 
-def _over_time(draft: Draft, step: Step) -> None:
+def _over_time(draft: DecisionBuilder, step: Step) -> None:
     """No answer in time. It may have run all the same, so the same command is sent again, never a new one."""
     why = f"no answer within {step.timeout_s:g} s"
     if draft.past_pivot(step):
@@ -148,7 +148,7 @@ def _over_time(draft: Draft, step: Step) -> None:
         draft.note("timed_out", step, why)
 
 
-def _over_time_past_pivot(draft: Draft, step: Step, why: str) -> None:
+def _over_time_past_pivot(draft: DecisionBuilder, step: Step, why: str) -> None:
     if step.node in draft.ill:
         draft.change(step, deadline_at=draft.now + step.timeout_s)  # not its fault: the broker keeps the command
     elif step.tries >= max(draft.policy.max_tries, step.retries):
@@ -158,11 +158,11 @@ def _over_time_past_pivot(draft: Draft, step: Step, why: str) -> None:
         _same_again(draft, step, why)
 
 
-def _same_again(draft: Draft, step: Step, why: str) -> None:
+def _same_again(draft: DecisionBuilder, step: Step, why: str) -> None:
     draft.resend(step, why, tries=step.tries + 1, deadline_at=draft.now + step.timeout_s)
 
 
-def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
+def _may_try_again(draft: DecisionBuilder, step: Step, result: CommandResult) -> bool:
     """Never after `unknown`, nor a `once` action that may have had its effect: twice would be worse than not at all.
     What ran and has no result would have none again.
     """
@@ -175,17 +175,17 @@ def _may_try_again(draft: Draft, step: Step, result: CommandResult) -> bool:
     return result.outcome != "rejected" and step.tries <= _retries(draft, step) and not draft.failing()
 
 
-def _retries(draft: Draft, step: Step) -> int:
+def _retries(draft: DecisionBuilder, step: Step) -> int:
     return max(draft.policy.max_tries, step.retries) if step.retriable else step.retries
 
 
-def _give_up_waiting(draft: Draft, step: Step) -> None:
+def _give_up_waiting(draft: DecisionBuilder, step: Step) -> None:
     """A step that waits for its next try has none when its stage has failed."""
     if step.state == "running" and step.command is None and not draft.past_pivot(step):
         draft.settle(step, state="unknown" if step.suspects else "failed")
         draft.note("failed", step, "no other try: its stage has failed")
 
 
-def _first_error(draft: Draft) -> str:
+def _first_error(draft: DecisionBuilder) -> str:
     bad = next(step for step in draft.in_order() if step.state in FAILED)
     return f"{bad.name}: {bad.error or bad.state}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleetfold_master.actions.delivery import Outgoing
+from fleetfold_master.jobs.dispatch import Outgoing
 from fleetfold_shared.messages import (
     ActionKind,
     Callback,

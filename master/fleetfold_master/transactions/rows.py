@@ -9,14 +9,14 @@ import msgspec
 from sqlalchemy import BindParameter, RowMapping, bindparam, insert, or_, select, update
 
 from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json
+from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.statements import Write, insert_once
 from fleetfold_master.store.tables import step as step_table
 from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
+from fleetfold_shared.batching import waves
 from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
-from fleetfold_shared.waves import waves
 
 __all__ = [
     "Loaded", "changes", "claim", "guard", "load", "load_newest", "load_unfinished", "read_digest", "read_needing",

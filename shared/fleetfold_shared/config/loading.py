@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_shared.config.settings import ChildConfig, Config
+from fleetfold_shared.decode_errors import typed
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.refusals import typed
 
 __all__ = ["load", "variables"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_shared.messages.access import (
+from fleetfold_shared.messages.access_messages import (
     CAPABILITIES,
     AccessStats,
     AccessStatsAsk,
@@ -38,10 +38,10 @@ from fleetfold_shared.messages.access import (
     Tokens,
     WhoAmI,
 )
-from fleetfold_shared.messages.asking import (
+from fleetfold_shared.messages.answering import (
     Answered,
     AnswerKind,
-    Ask,
+    AnswerQuestion,
     AskPart,
     CitedSource,
     NodeAnswer,
@@ -63,7 +63,7 @@ from fleetfold_shared.messages.batches import (
     Submit,
     Submitted,
 )
-from fleetfold_shared.messages.cache import (
+from fleetfold_shared.messages.cache_messages import (
     CacheClear,
     CacheCleared,
     CachePopular,
@@ -93,6 +93,18 @@ from fleetfold_shared.messages.commands import (
     Share,
 )
 from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
+from fleetfold_shared.messages.dead_letters import (
+    DeadLetter,
+    DeadLetterDrop,
+    DeadLetterDropped,
+    DeadLetterEvent,
+    DeadLetterGet,
+    DeadLetterList,
+    DeadLetterListed,
+    DeadLetterRetried,
+    DeadLetterRetry,
+    LetterReason,
+)
 from fleetfold_shared.messages.definitions import (
     Definition,
     DefinitionGet,
@@ -107,26 +119,39 @@ from fleetfold_shared.messages.definitions import (
     DefinitionStored,
     Inputs,
 )
+from fleetfold_shared.messages.evaluation import (
+    Held,
+    HoldsAsk,
+    Judgement,
+    QualityClick,
+    QualityClicked,
+    QualityFigures,
+    QualityForget,
+    QualityForgotten,
+    QualityJudge,
+    QualityJudged,
+    QualityReport,
+    QualityReportAsk,
+    QueryQuality,
+)
 from fleetfold_shared.messages.events import Alert, EndType, WebhookBody
-from fleetfold_shared.messages.explain import (
+from fleetfold_shared.messages.execution import (
+    Callback,
+    Caller,
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
+    Progress,
+    ProgressReport,
+    RetryPolicy,
+)
+from fleetfold_shared.messages.explanation import (
     CollectionExplained,
     Explained,
     Highlight,
     NodeExplained,
     Span,
     TermShare,
-)
-from fleetfold_shared.messages.letters import (
-    Letter,
-    LetterDrop,
-    LetterDropped,
-    LetterEvent,
-    LetterGet,
-    LetterList,
-    LetterListed,
-    LetterReason,
-    LetterRetried,
-    LetterRetry,
 )
 from fleetfold_shared.messages.masters import MasterInfo, MasterList, MasterListed, MasterState
 from fleetfold_shared.messages.node_audit import NodeAuditAsk, NodeAudited, NodeAuditEntry
@@ -162,21 +187,6 @@ from fleetfold_shared.messages.nodes import (
     Standing,
     Superseded,
 )
-from fleetfold_shared.messages.quality import (
-    Held,
-    HoldsAsk,
-    Judgement,
-    QualityClick,
-    QualityClicked,
-    QualityFigures,
-    QualityForget,
-    QualityForgotten,
-    QualityJudge,
-    QualityJudged,
-    QualityReport,
-    QualityReportAsk,
-    QueryQuality,
-)
 from fleetfold_shared.messages.schedules import (
     Firing,
     FiringState,
@@ -201,8 +211,8 @@ from fleetfold_shared.messages.search import (
     Dedup,
     FieldKind,
     FieldNote,
+    Fingerprints,
     Hit,
-    Marks,
     NodeReport,
     NodeStatus,
     Partial,
@@ -217,7 +227,7 @@ from fleetfold_shared.messages.search import (
     Term,
     WhichNodes,
 )
-from fleetfold_shared.messages.statistics import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.statistics_messages import StatisticsAsk, StatisticsChunk
 from fleetfold_shared.messages.transactions import (
     Rollback,
     StepSpec,
@@ -238,16 +248,6 @@ from fleetfold_shared.messages.transactions import (
     TransactionView,
     TransactionWait,
 )
-from fleetfold_shared.messages.work import (
-    Callback,
-    Caller,
-    CancelAsk,
-    Cancelled,
-    CancelVerdict,
-    Progress,
-    ProgressReport,
-    RetryPolicy,
-)
 
 __all__ = [
     "CAPABILITIES",
@@ -259,8 +259,8 @@ __all__ = [
     "ActionKind",
     "Alert",
     "AnswerKind",
+    "AnswerQuestion",
     "Answered",
-    "Ask",
     "AskPart",
     "AssignedState",
     "AuditEntry",
@@ -289,6 +289,15 @@ __all__ = [
     "Command",
     "CommandResult",
     "CommandResults",
+    "DeadLetter",
+    "DeadLetterDrop",
+    "DeadLetterDropped",
+    "DeadLetterEvent",
+    "DeadLetterGet",
+    "DeadLetterList",
+    "DeadLetterListed",
+    "DeadLetterRetried",
+    "DeadLetterRetry",
     "Dedup",
     "Definition",
     "DefinitionGet",
@@ -311,6 +320,7 @@ __all__ = [
     "FieldKind",
     "FieldNote",
     "Filter",
+    "Fingerprints",
     "Firing",
     "FiringState",
     "Heartbeat",
@@ -344,17 +354,7 @@ __all__ = [
     "KeyRevoked",
     "KeyRotate",
     "LabelSource",
-    "Letter",
-    "LetterDrop",
-    "LetterDropped",
-    "LetterEvent",
-    "LetterGet",
-    "LetterList",
-    "LetterListed",
     "LetterReason",
-    "LetterRetried",
-    "LetterRetry",
-    "Marks",
     "MasterInfo",
     "MasterList",
     "MasterListed",

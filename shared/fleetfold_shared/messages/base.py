@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fleetfold_shared.decode_errors import refusal
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.refusals import refusal
 
 __all__ = ["PROTOCOL", "Message", "decode", "encode"]
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.work import Callback, Caller, Progress, RetryPolicy
+from fleetfold_shared.messages.execution import Callback, Caller, Progress, RetryPolicy
 
 __all__ = [
     "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed",

@@ -9,15 +9,15 @@ from msgspec import Meta
 
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.criteria import Facet, FacetCounts, Filter, Scalar, Sort
-from fleetfold_shared.messages.explain import CollectionExplained, Explained, Highlight, NodeExplained
+from fleetfold_shared.messages.explanation import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
     "CacheUse",
     "Dedup",
     "FieldKind",
     "FieldNote",
+    "Fingerprints",
     "Hit",
-    "Marks",
     "NodeReport",
     "NodeStatus",
     "Partial",
@@ -67,7 +67,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
 
-class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fingerprints(msgspec.Struct, frozen=True, omit_defaults=True):
     """What tells whether two hits are the same thing, sent when the ask says so.
 
     `digest` is 16 bytes of BLAKE2b over the normalised title and content, absent without any; `keys` are declared
@@ -177,7 +177,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, Any] = {}
     highlight: Highlight | None = None
     explain: Explained | None = None
-    marks: Marks | None = None
+    marks: Fingerprints | None = None
     sort: tuple[Scalar, ...] = ()
     cut: list[str] = []
 

@@ -11,7 +11,7 @@ from fleetfold_shared.ids import CallerId, Identifier
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import Params
 from fleetfold_shared.messages.criteria import Filter
-from fleetfold_shared.messages.work import Callback
+from fleetfold_shared.messages.execution import Callback
 
 __all__ = [
     "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionCancel",

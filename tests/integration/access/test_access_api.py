@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.access.authority import Principal
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from fleetfold_shared.messages import (

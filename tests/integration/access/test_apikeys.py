@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import KeyCreated, KeyRotate, Scopes
@@ -41,7 +41,7 @@ async def test_one_with_another_secret_name_or_id_is_unknown(doors: Doors) -> No
 
 async def test_an_unknown_id_is_compared_as_a_known_one_is(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
-    monkeypatch.setattr("fleetfold_master.access.apikeys.same", lambda *pair: bool(compared.append(pair)))
+    monkeypatch.setattr("fleetfold_master.access.api_keys.same", lambda *pair: bool(compared.append(pair)))
     for key in ((await doors.key()).key, unknown("key", "ci")):
         assert await _who(doors, key) == "unknown"
     assert [len(digest) for pair in compared for digest in pair] == [64] * 4

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Executable, RowMapping
 
-from fleetfold_master.access.audit import Audit
-from fleetfold_master.store.statements import Write
+from fleetfold_master.access.audit_log import AuditLog
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_shared.config import RetentionConfig
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import AuditList
@@ -146,7 +146,7 @@ async def test_who_waits_for_what_does_not_come_gets_nothing(doors: Doors) -> No
 async def test_what_another_master_writes_is_seen_by_who_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.access.audit.LOOK_S", 0.02)
+    monkeypatch.setattr("fleetfold_master.access.audit_log.LOOK_S", 0.02)
     async with open_doors(tmp_path) as one, open_doors(tmp_path) as other:
         read, looked = one.store.read, asyncio.Event()
 
@@ -176,7 +176,7 @@ async def test_it_is_kept_for_ninety_days_and_never_counts_from_one_again(doors:
 
 async def test_retention_is_a_setting_and_reads_have_their_own(tmp_path: Path) -> None:
     async with open_doors(tmp_path) as doors:
-        audit = Audit(doors.store, doors.clock, RetentionConfig(audit_days=30, audit_reads_days=2))
+        audit = AuditLog(doors.store, doors.clock, RetentionConfig(audit_days=30, audit_reads_days=2))
         for what in ("search.query", "ask.question", "nodes.ping", "nodes.remove"):
             audit.note("ops", what, "ok", ms=1.5)
         await audit.write("ops", "last", "ok")
@@ -190,14 +190,14 @@ async def test_retention_is_a_setting_and_reads_have_their_own(tmp_path: Path) -
 
 async def test_reads_that_are_kept_for_no_time_are_not_written(tmp_path: Path) -> None:
     async with open_doors(tmp_path) as doors:
-        audit = Audit(doors.store, doors.clock, RetentionConfig(audit_reads_days=0))
+        audit = AuditLog(doors.store, doors.clock, RetentionConfig(audit_reads_days=0))
         audit.note("ops", "search.query", "ok")
         await audit.write("ops", "nodes.remove", "ok")
         assert [entry.what for entry in await doors.log()] == ["nodes.remove"]
 
 
 async def test_reads_leave_room_for_changes_when_the_store_fails(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.access.audit.MOST_WAITING", 4)
+    monkeypatch.setattr("fleetfold_master.access.audit_log.MOST_WAITING", 4)
     for _ in range(10):
         doors.audit.note("ops", "search.query", "ok")
     for _ in range(10):
@@ -207,7 +207,7 @@ async def test_reads_leave_room_for_changes_when_the_store_fails(doors: Doors, m
 
 async def test_a_reason_is_redacted(tmp_path: Path) -> None:
     async with open_doors(tmp_path) as doors:
-        audit = Audit(doors.store, doors.clock, redact=Redactor([r"\d{4}"]))
+        audit = AuditLog(doors.store, doors.clock, redact=Redactor([r"\d{4}"]))
         await audit.write("ops", "nodes.remove", "refused", reason="card 1234 is unknown")
         (entry,) = await doors.log()
         assert entry.reason == "card [redacted] is unknown"
@@ -224,7 +224,7 @@ async def test_what_a_stranger_sends_fits_and_is_one_line(doors: Doors) -> None:
 async def test_a_store_that_fails_for_long_does_not_fill_the_memory(
     doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.access.audit.MOST_WAITING", 3)
+    monkeypatch.setattr("fleetfold_master.access.audit_log.MOST_WAITING", 3)
     for i in range(10):
         doors.audit.note("ops", f"{i}", "ok")
     assert [entry.what for entry in await doors.log()] == ["0", "1", "2"]

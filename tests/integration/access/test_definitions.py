@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import (
     Definition,

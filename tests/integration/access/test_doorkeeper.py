@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_broker.identity.grants import Grant, narrow_inbox
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import CAPABILITIES, NodeState
 from fleetfold_shared.messages import NodeUpdate as Update
@@ -224,14 +224,14 @@ async def test_a_flood_is_a_few_entries_and_a_number(doors: Doors) -> None:
 
 
 async def test_many_addresses_at_once_are_bounded_too(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.access.turned_away.MOST_SOURCES", 5)
+    monkeypatch.setattr("fleetfold_master.access.rejections.MOST_SOURCES", 5)
     for i in range(100):
         await _why_not(doors, "shop", "nonsense", f"192.0.2.{i}")
     assert len(await doors.log(limit=1000)) == 5 + 10
 
 
 async def test_it_knows_where_an_identity_came_from(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.access.doorkeeper.MOST_HOSTS", 2)
+    monkeypatch.setattr("fleetfold_master.access.authenticator.MOST_HOSTS", 2)
     for name in ("a", "b", "a", "c"):
         await _admit(doors, name, await doors.invite(name), f"host-of-{name}")
     assert [doors.doorkeeper.where(name) for name in "abc"] == ["host-of-a", "", "host-of-c"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.service import Request
+from fleetfold_broker.rpc.request_server import Request
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import (
     Conflict,

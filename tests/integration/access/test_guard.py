@@ -11,19 +11,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_broker.headers import LIMIT, REMAINING, RETRY_AFTER
-from fleetfold_broker.service import answer
-from fleetfold_master.access.authority import Principal
+from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
+from fleetfold_broker.rpc.request_server import answer
+from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.roles import ROLES, TABLE, reach
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     AccessStatsAsk,
-    Ask,
+    AnswerQuestion,
     AuditList,
     CacheClear,
     CachePopularAsk,
     CacheStatsAsk,
     CacheWarm,
+    DeadLetterDrop,
+    DeadLetterGet,
+    DeadLetterList,
+    DeadLetterRetry,
     Definition,
     DefinitionGet,
     DefinitionList,
@@ -43,10 +47,6 @@ from fleetfold_shared.messages import (
     KeyList,
     KeyRevoke,
     KeyRotate,
-    LetterDrop,
-    LetterGet,
-    LetterList,
-    LetterRetry,
     MasterList,
     Message,
     NodeApprove,
@@ -111,7 +111,7 @@ ASKS: dict[str, Message] = {
     "quality.click": QualityClick(query="chair", node="blog", collection="posts", id="p1", rank=1),
     "quality.report": QualityReportAsk(),
     "quality.forget": QualityForget(query="chair"),
-    "ask.question": Ask(question="which chair?"),
+    "ask.question": AnswerQuestion(question="which chair?"),
     "actions.run": Run(id="j9", action="refund", nodes=["blog"]),
     "actions.submit": Submit(runs=[Run(id="j9", action="refund", nodes=["blog"])]),
     "jobs.get": JobGet(id="j1"),
@@ -136,10 +136,10 @@ ASKS: dict[str, Message] = {
     "schedules.pause": SchedulePause(name="nightly"),
     "schedules.resume": ScheduleResume(name="nightly"),
     "schedules.fire": ScheduleFire(name="nightly", id="f1"),
-    "letters.list": LetterList(),
-    "letters.get": LetterGet(id="l1"),
-    "letters.retry": LetterRetry(id="l1"),
-    "letters.drop": LetterDrop(id="l1"),
+    "letters.list": DeadLetterList(),
+    "letters.get": DeadLetterGet(id="l1"),
+    "letters.retry": DeadLetterRetry(id="l1"),
+    "letters.drop": DeadLetterDrop(id="l1"),
     "definitions.put": DefinitionPut(definition=Definition(name="pay", steps=[STEP])),
     "definitions.get": DefinitionGet(name="pay"),
     "definitions.list": DefinitionList(),

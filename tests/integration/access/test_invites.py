@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CAPABILITIES, NodeInvite

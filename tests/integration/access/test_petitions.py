@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.service.figures import figures
+from fleetfold_master.nodes.fleet_statistics import fleet_statistics
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Overloaded, Unauthenticated
 from fleetfold_shared.messages import NodeUpdate, Petition, Petitioned
@@ -41,7 +41,7 @@ async def test_while_it_waits_it_is_seen_but_neither_asked_nor_targeted_nor_heal
     assert doors.registry.all() == []
     assert not doors.registry.healthy("shop")
     assert doors.registry.find("shop") is None
-    stats = figures([doors.registry.record(node) for node in doors.registry.all(pending=True)])
+    stats = fleet_statistics([doors.registry.record(node) for node in doors.registry.all(pending=True)])
     assert (stats.total, stats.healthy, stats.by_state) == (0, 0, {"pending": 1})
     with pytest.raises(NotFound):
         await doors.registry.update(NodeUpdate(node="shop", state="active"))
@@ -89,7 +89,7 @@ async def test_a_lapsed_one_is_in_nobodys_way_before_it_is_pruned(doors: Doors) 
 
 
 async def test_so_many_may_wait_and_no_more(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.access.petitions.MOST_PENDING", 3)
+    monkeypatch.setattr("fleetfold_master.access.join_requests.MOST_PENDING", 3)
     outcomes = await asyncio.gather(*(doors.petition(f"n{i}") for i in range(5)), return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["Overloaded"] * 2 + ["Petitioned"] * 3
     with pytest.raises(Overloaded):

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.errors import Conflict, Forbidden, NotFound
 from fleetfold_shared.messages import (
-    Ask,
+    AnswerQuestion,
     AuditList,
     JobGet,
     JobList,
@@ -84,10 +84,10 @@ OUTSIDE: list[tuple[str, Message, str]] = [
     ("nodes.revoke", NodeRevoke(node="blog"), "node"),
     ("search.query", Search(query="chair", nodes=["blog"]), "nodes"),
     ("search.query", Search(query="chair", collections=["orders"]), "collections"),
-    ("ask.question", Ask(question="which chair?", nodes=["blog"]), "nodes"),
-    ("ask.question", Ask(question="which chair?", among=["blog"]), "among"),
-    ("ask.question", Ask(question="which chair?", collections=["orders"]), "collections"),
-    ("ask.question", Ask(question="which chair?", by="blog"), "by"),
+    ("ask.question", AnswerQuestion(question="which chair?", nodes=["blog"]), "nodes"),
+    ("ask.question", AnswerQuestion(question="which chair?", among=["blog"]), "among"),
+    ("ask.question", AnswerQuestion(question="which chair?", collections=["orders"]), "collections"),
+    ("ask.question", AnswerQuestion(question="which chair?", by="blog"), "by"),
     ("actions.run", Run(id="j1", action="refund", nodes=["shop-1", "blog"]), "nodes"),
     ("actions.run", Run(id="j1", action="cancel_order", nodes=["shop-1"]), "action"),
     ("actions.run", Run(id="j1", action="cancel_order", all=True), "action"),
@@ -144,7 +144,7 @@ INSIDE: list[tuple[str, Message]] = [
     ("nodes.invite", NodeInvite(node="shop-9")),
     ("nodes.revoke", NodeRevoke(node="shop-1")),
     ("search.query", Search(query="chair", nodes=["shop-1"], collections=["products"])),
-    ("ask.question", Ask(question="which chair?", nodes=["shop-1"], collections=["products"])),
+    ("ask.question", AnswerQuestion(question="which chair?", nodes=["shop-1"], collections=["products"])),
     ("actions.run", Run(id="j1", action="refund", nodes=["shop-1", "shop-2"])),
     ("actions.run", Run(id="j1", action="index", nodes=["shop-1"], params=index("products"))),
     ("tx.run", Transact(id="t1", steps=[step(rollback=Rollback("index", index("products")))])),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.access.refusal import Refusal
+from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import CAPABILITIES, Tokens
 from support.access import ACCESS_S, REFRESH_S, Doors, open_doors, unknown

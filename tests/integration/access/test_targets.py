@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, Heartbeat, Job, NodeDescription, NodeList, NodeUpdate, Run, Scopes
-from fleetfold_shared.shares import share_of
+from fleetfold_shared.quantity import share_of
 from support.desk import VERSION, Desk, open_desk
 
 SHOPS = [f"shop-{number:02}" for number in range(20)]

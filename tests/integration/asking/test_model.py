@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.asking.model import Model, ModelError, model_key
+from fleetfold_master.answering.language_model import Model, ModelError, model_key
 from fleetfold_shared.config import AskConfig
 from fleetfold_shared.errors import InvalidInput
 from support.endpoint import Endpoint, Play, endpoint, event, hang, refuse, say

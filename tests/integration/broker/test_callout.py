@@ -13,11 +13,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from structlog.testing import capture_logs
 
-from fleetfold_broker import link as supervised
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.connection.transport import NatsTransport
 from fleetfold_broker.identity import Grant, Presented
 from fleetfold_broker.identity.callout import SUBJECT, NotAdmitted
-from fleetfold_broker.subscription import Incoming
-from fleetfold_broker.wire import Wire
 from fleetfold_shared.errors import Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
@@ -36,15 +36,15 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pinged(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set when the server has pinged somebody who is not let in yet, as it does after two seconds."""
-    event, original = asyncio.Event(), Wire.readline
+    event, original = asyncio.Event(), NatsTransport.readline
 
-    async def readline(self: Wire) -> bytes:
+    async def readline(self: NatsTransport) -> bytes:
         line = await original(self)
         if line.startswith(b"PING"):
             event.set()
         return line
 
-    monkeypatch.setattr(Wire, "readline", readline)
+    monkeypatch.setattr(NatsTransport, "readline", readline)
     return event
 
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection import supervised as supervised
 from fleetfold_broker.identity import Grant, Presented
 from fleetfold_broker.identity.callout import NotAdmitted
-from fleetfold_broker.identity.connections import AGAIN_AFTER_S, Connections
+from fleetfold_broker.identity.connection_monitor import AGAIN_AFTER_S, ConnectionMonitor
 from fleetfold_shared.clock import ManualClock
 from support.guarded import Guarded, Shows, anyone
 from support.wait import eventually
@@ -48,7 +48,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-async def dropped_by(connections: Connections, clock: ManualClock, name: str) -> int:
+async def dropped_by(connections: ConnectionMonitor, clock: ManualClock, name: str) -> int:
     """Both rounds of a drop."""
     dropping = asyncio.create_task(connections.drop(name))
     await eventually(lambda: clock.sleepers == 1)
@@ -57,8 +57,8 @@ async def dropped_by(connections: Connections, clock: ManualClock, name: str) ->
 
 
 @pytest.fixture
-async def connections(guarded: Guarded, clock: ManualClock) -> Connections:
-    return Connections(await guarded.system(), clock)
+async def connections(guarded: Guarded, clock: ManualClock) -> ConnectionMonitor:
+    return ConnectionMonitor(await guarded.system(), clock)
 
 
 def _ups(buses: list[Bus]) -> list[bool]:
@@ -66,7 +66,7 @@ def _ups(buses: list[Bus]) -> list[bool]:
 
 
 async def test_the_connections_of_a_name_are_found_with_the_address_they_come_from(
-    guarded: Guarded, door: _Door, connections: Connections
+    guarded: Guarded, door: _Door, connections: ConnectionMonitor
 ) -> None:
     for name in ("shop", "shop", "shop-2", "blog"):
         await guarded.connect(name)
@@ -77,7 +77,7 @@ async def test_the_connections_of_a_name_are_found_with_the_address_they_come_fr
 
 
 async def test_a_name_is_dropped_at_once_and_no_other(
-    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
+    guarded: Guarded, door: _Door, connections: ConnectionMonitor, clock: ManualClock
 ) -> None:
     dropped = [await guarded.connect("shop") for _ in range(3)]
     others = [await guarded.connect("shop-2"), await guarded.connect("blog"), await guarded.master()]
@@ -95,7 +95,7 @@ async def test_a_name_is_dropped_at_once_and_no_other(
 
 
 async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
-    guarded: Guarded, connections: Connections, clock: ManualClock
+    guarded: Guarded, connections: ConnectionMonitor, clock: ManualClock
 ) -> None:
     entered, release, revoked = asyncio.Event(), asyncio.Event(), False
 
@@ -120,7 +120,7 @@ async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
 
 
 async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
-    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
+    guarded: Guarded, door: _Door, connections: ConnectionMonitor, clock: ManualClock
 ) -> None:
     shows = Shows("a token")
     shop = await guarded.bus("shop", credential=shows)
@@ -133,7 +133,7 @@ async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
 
 
 async def test_dropping_nobody_drops_nobody(
-    guarded: Guarded, door: _Door, connections: Connections, clock: ManualClock
+    guarded: Guarded, door: _Door, connections: ConnectionMonitor, clock: ManualClock
 ) -> None:
     shop = await guarded.connect("shop")
     assert await dropped_by(connections, clock, "nobody") == 0

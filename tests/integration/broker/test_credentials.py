@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.connection import supervised as supervised
 from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox
-from fleetfold_broker.service import Request, Service
-from fleetfold_broker.topology import Topology
+from fleetfold_broker.jetstream.topology import Topology
+from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import InternalError, Unauthenticated, Unavailable
 from fleetfold_shared.messages import Message, NodeList, Pong
 from support.broker import kill
@@ -187,7 +187,7 @@ async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Gua
 
     await guarded.callout(admit)
     master = await guarded.master()
-    service = Service(master, "masters", version="1.0.0")
+    service = RequestServer(master, "masters", version="1.0.0")
     subjects = master.subjects
     await service.serve("join", subjects.join(), enrol, queue="masters", caller=lambda s: subjects.token(s, 1))
     await master.link.barrier()

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from fleetfold_broker import bus, deliveries, topology
+from fleetfold_broker import bus
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.deliveries import Deliveries
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.topology import COMMANDS, Topology
+from fleetfold_broker.jetstream import push_consumer, topology
+from fleetfold_broker.jetstream.push_consumer import PushConsumer
+from fleetfold_broker.jetstream.topology import COMMANDS, Topology
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Overloaded, TooLarge, Unavailable
 from fleetfold_shared.messages import Command
 from support.broker import Connect, emptied, jetstream, kill, listen, queued
@@ -20,7 +21,7 @@ from support.wait import eventually
 
 SUBJECT = "fleet.cmd.shop"
 ACKS = f"$JS.ACK.{COMMANDS}.shop.>"
-Deliver = Callable[[deliveries.Handler], Awaitable[Deliveries]]
+Deliver = Callable[[push_consumer.Handler], Awaitable[PushConsumer]]
 
 
 @pytest.fixture
@@ -38,11 +39,11 @@ async def shop(connect: Connect) -> Bus:
 @pytest.fixture
 async def deliver(streams: Topology, shop: Bus) -> AsyncIterator[Deliver]:
     """Has the shop's commands handled, and stops that in the end."""
-    started: list[Deliveries] = []
+    started: list[PushConsumer] = []
 
-    async def deliver(handler: deliveries.Handler) -> Deliveries:
+    async def deliver(handler: push_consumer.Handler) -> PushConsumer:
         await streams.ensure_node("shop", 8)
-        started.append(Deliveries(shop, "shop", handler))
+        started.append(PushConsumer(shop, "shop", handler))
         await started[-1].start()
         await shop.link.barrier()
         return started[-1]
@@ -147,7 +148,7 @@ async def test_a_long_command_is_kept_from_coming_again(
     master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT_S", 1)
-    monkeypatch.setattr(deliveries, "ACK_WAIT_S", 1)
+    monkeypatch.setattr(push_consumer, "ACK_WAIT_S", 1)
     streams, release, started = Topology(master), asyncio.Event(), list[str]()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
@@ -157,7 +158,7 @@ async def test_a_long_command_is_kept_from_coming_again(
         await release.wait()
 
     acks = await listen(master, ACKS)
-    running = Deliveries(shop, "shop", handle)
+    running = PushConsumer(shop, "shop", handle)
     await running.start()
     await _send(master)
     await eventually(lambda: [ack.data for ack in acks].count(b"+WPI") == 6)  # twice as long as an ack is waited for
@@ -170,7 +171,7 @@ async def test_a_long_command_is_kept_from_coming_again(
 async def test_a_long_command_stays_in_progress_over_a_broken_connection(
     broker: EmbeddedBroker, master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "ACK_WAIT_S", 0.1)
+    monkeypatch.setattr(push_consumer, "ACK_WAIT_S", 0.1)
     streams, release = Topology(master), asyncio.Event()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
@@ -179,7 +180,7 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
         await release.wait()
 
     acks = await listen(master, ACKS)
-    running = Deliveries(shop, "shop", handle)
+    running = PushConsumer(shop, "shop", handle)
     await running.start()
     publish, failed = shop.link.publish, asyncio.Event()
 
@@ -232,7 +233,7 @@ async def test_a_long_command_that_comes_again_after_an_outage_is_handled_once(
         started.append(command.id)
         await release.wait()
 
-    running = Deliveries(shop, "shop", handle)
+    running = PushConsumer(shop, "shop", handle)
     await running.start()
     await _send(master)
     await eventually(lambda: len(delivered) >= 2)
@@ -323,7 +324,7 @@ async def test_two_nodes_do_not_get_each_others_commands(
 
     await deliver(handle)
     await streams.ensure_node("blog", 8)
-    other = Deliveries(blog, "blog", handle_at_blog)
+    other = PushConsumer(blog, "blog", handle_at_blog)
     await other.start()
     await _send(master, "to-shop")
     await master.publish_durably("fleet.cmd.blog", _command("to-blog"), "to-blog#1")

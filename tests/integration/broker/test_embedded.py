@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker import embedded
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker, find_server
-from fleetfold_broker.topology import COMMANDS, Topology
+from fleetfold_broker.jetstream.topology import COMMANDS, Topology
+from fleetfold_broker.server import embedded
+from fleetfold_broker.server.embedded import EmbeddedBroker, find_server
 from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.messages import Command
 from support.broker import Connect, jetstream, kill, queued
@@ -25,8 +25,8 @@ OWNER = """
 import asyncio, sys
 from pathlib import Path
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.topology import Topology
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_broker.jetstream.topology import Topology
 
 async def main():
     broker = EmbeddedBroker(Path(sys.argv[1]))

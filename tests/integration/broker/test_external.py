@@ -13,19 +13,19 @@ import msgspec
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.deliveries import Deliveries
-from fleetfold_broker.gather import Gatherer
-from fleetfold_broker.gathered import serve_node
+from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.callout import Callout
-from fleetfold_broker.identity.config import identity_config
-from fleetfold_broker.identity.usertoken import Issuer
-from fleetfold_broker.kept import Kept
-from fleetfold_broker.options import LinkOptions
-from fleetfold_broker.pull import StandingPull
-from fleetfold_broker.service import Request, Service
+from fleetfold_broker.identity.server_accounts import identity_config
+from fleetfold_broker.identity.user_jwt import Issuer
+from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.pull_consumer import PullConsumer
+from fleetfold_broker.jetstream.push_consumer import PushConsumer
+from fleetfold_broker.jetstream.topology import COMMANDS, MASTERS, RESULTS, Topology
+from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.scatter import ScatterClient
+from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.topology import COMMANDS, MASTERS, RESULTS, Topology
 from fleetfold_shared.messages import Command, CommandResult, Message, Pong, decode
 from support.broker import emptied
 from support.guarded import Shows, anyone
@@ -73,7 +73,7 @@ async def _admitting(url: str, keys: BrokerKeys | None) -> AsyncIterator[None]:
     if keys is None:
         yield
         return
-    async with await Bus.open(LinkOptions(url=url, caller="master", seed=keys.auth)) as auth:
+    async with await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.auth)) as auth:
         callout = Callout(auth, Issuer(keys.issuer), Subjects(), anyone)
         await callout.start()
         yield
@@ -82,16 +82,16 @@ async def _admitting(url: str, keys: BrokerKeys | None) -> AsyncIterator[None]:
 
 async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
     """Ask a node, send it a durable command, and take its result; with `keys`, each as what it is."""
-    as_master = LinkOptions(url=url, caller="master", seed=keys.fleet if keys else "")
+    as_master = ConnectionOptions(url=url, caller="master", seed=keys.fleet if keys else "")
     async with (
         _admitting(url, keys),
         await Bus.open(as_master) as master,
         await Bus.open(as_master) as asking,
         await Bus.connect(url, "shop", credential=Shows("a token") if keys else None) as shop,
     ):
-        kept = Kept(shop)
-        streams, gatherer = Topology(master), Gatherer(asking)
-        service, results = Service(shop, "fleetfold-shop", version="1.2.3"), list[str]()
+        kept = ConfirmedPublisher(shop)
+        streams, gatherer = Topology(master), ScatterClient(asking)
+        service, results = RequestServer(shop, "fleetfold-shop", version="1.2.3"), list[str]()
 
         async def ping(request: Request) -> Message:
             return Pong(incarnation="x")
@@ -107,7 +107,7 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
         await streams.ensure_node("shop", 8)
         await kept.start()
         await serve_node(service, shop, "shop", {"ping": ping})
-        deliveries, pull = Deliveries(shop, "shop", handle), StandingPull(master, RESULTS, MASTERS, take)
+        deliveries, pull = PushConsumer(shop, "shop", handle), PullConsumer(master, RESULTS, MASTERS, take)
         await deliveries.start()
         await pull.start()
         await gatherer.start()

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from fleetfold_broker import gather
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.gather import Answer, Gatherer
-from fleetfold_broker.headers import CORRELATION, ERROR_CODE, GATHER
-from fleetfold_broker.service import Request
-from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc import scatter
+from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER
+from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
 from support.broker import Connect, ServeNode, listen
@@ -26,8 +26,8 @@ def gone() -> list[str]:
 
 
 @pytest.fixture
-async def gatherer(connect: Connect, gone: list[str]) -> Gatherer:
-    gatherer = Gatherer(await connect("master"), on_gone=gone.append)
+async def gatherer(connect: Connect, gone: list[str]) -> ScatterClient:
+    gatherer = ScatterClient(await connect("master"), on_gone=gone.append)
     await gatherer.start()
     return gatherer
 
@@ -53,11 +53,11 @@ async def _nodes(connect: Connect, serve: ServeNode, *names: str) -> Bus:
     return bus
 
 
-def _said(answers: dict[str, Answer]) -> dict[str, str]:
+def _said(answers: dict[str, ScatterReply]) -> dict[str, str]:
     return {node: decode(answer.data, Pong).incarnation for node, answer in answers.items()}
 
 
-async def test_each_node_answers_for_itself(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+async def test_each_node_answers_for_itself(gatherer: ScatterClient, connect: Connect, serve: ServeNode) -> None:
     names = ["shop", "blog", "crm"]
     await _nodes(connect, serve, *names, "unasked")
     answers = await gatherer.ask("ping", names, b"{}", LONG_S)
@@ -65,12 +65,12 @@ async def test_each_node_answers_for_itself(gatherer: Gatherer, connect: Connect
     assert all(answer.error is None and answer.ms > 0 for answer in answers.values())
 
 
-async def test_asking_nobody_is_answered_by_nobody(gatherer: Gatherer) -> None:
+async def test_asking_nobody_is_answered_by_nobody(gatherer: ScatterClient) -> None:
     assert await gatherer.ask("ping", [], b"{}", LONG_S) == {}
 
 
 async def test_the_dead_cost_no_waiting(
-    gatherer: Gatherer, gone: list[str], connect: Connect, serve: ServeNode
+    gatherer: ScatterClient, gone: list[str], connect: Connect, serve: ServeNode
 ) -> None:
     await _nodes(connect, serve, "shop")
     answers = await gatherer.ask("ping", ["shop", "dead"], b"{}", LONG_S)
@@ -80,14 +80,16 @@ async def test_the_dead_cost_no_waiting(
     assert gone == ["dead"]
 
 
-async def test_the_silent_are_absent_after_the_timeout(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+async def test_the_silent_are_absent_after_the_timeout(
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode
+) -> None:
     bus = await _nodes(connect, serve, "shop")
     await serve(bus, "slow", ping=_silent)
     assert set(await gatherer.ask("ping", ["shop", "slow"], b"{}", 0.1)) == {"shop"}
     assert not gatherer._rounds
 
 
-async def test_an_error_is_told_typed_and_at_once(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
+async def test_an_error_is_told_typed_and_at_once(gatherer: ScatterClient, connect: Connect, serve: ServeNode) -> None:
     async def broken(request: Request) -> Message:
         return _pong(1 // 0 * "")
 
@@ -108,8 +110,8 @@ async def test_an_error_is_told_typed_and_at_once(gatherer: Gatherer, connect: C
     assert isinstance(answers["much"].error, TooLarge)
 
 
-async def test_a_question_to_many_is_broadcast(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
-    names = [f"n{number}" for number in range(gather.BROADCAST_FROM)]
+async def test_a_question_to_many_is_broadcast(gatherer: ScatterClient, connect: Connect, serve: ServeNode) -> None:
+    names = [f"n{number}" for number in range(scatter.BROADCAST_FROM)]
     bus = await _nodes(connect, serve, *names)
     asked, called = await listen(bus, "fleet.ask.>"), await listen(bus, "fleet.call.>")
     assert _said(await gatherer.ask("ping", names, b"{}", LONG_S)) == {name: name for name in names}
@@ -117,15 +119,15 @@ async def test_a_question_to_many_is_broadcast(gatherer: Gatherer, connect: Conn
 
 
 async def test_a_broadcast_counts_only_those_it_was_meant_for(
-    gatherer: Gatherer, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gather, "BROADCAST_FROM", 2)
+    monkeypatch.setattr(scatter, "BROADCAST_FROM", 2)
     await _nodes(connect, serve, "shop", "blog", "unasked")
     assert set(await gatherer.ask("ping", ["shop", "blog"], b"{}", LONG_S)) == {"shop", "blog"}
 
 
 async def test_rounds_at_the_same_time_keep_their_answers_apart(
-    gatherer: Gatherer, connect: Connect, serve: ServeNode
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode
 ) -> None:
     async def echo(request: Request) -> Message:
         return _pong(decode(request.data, NodeGet).node)
@@ -154,7 +156,7 @@ async def _answer(bus: Bus, question: Incoming, node: str, said: str) -> None:
     await bus.link.publish(subject, body, headers={CORRELATION: headers[CORRELATION]})
 
 
-async def test_a_late_answer_does_not_leak_into_the_next_round(gatherer: Gatherer, connect: Connect) -> None:
+async def test_a_late_answer_does_not_leak_into_the_next_round(gatherer: ScatterClient, connect: Connect) -> None:
     bus = await connect("shop")
     questions = await _puppet(bus)
     assert await gatherer.ask("ping", ["shop"], b"{}", 0.05) == {}
@@ -167,10 +169,10 @@ async def test_a_late_answer_does_not_leak_into_the_next_round(gatherer: Gathere
 
 
 async def test_a_late_answer_is_told_and_so_is_that_there_will_be_none(
-    gatherer: Gatherer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    gatherer: ScatterClient, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gather, "LATE_S", 0.5)
-    told: asyncio.Queue[tuple[str, Answer | None]] = asyncio.Queue()
+    monkeypatch.setattr(scatter, "LATE_S", 0.5)
+    told: asyncio.Queue[tuple[str, ScatterReply | None]] = asyncio.Queue()
     bus = await connect("shop")
     questions = await _puppet(bus)
     with gatherer.round("ping", lambda *_: True, lambda node, answer: told.put_nowait((node, answer))) as round_:
@@ -185,7 +187,7 @@ async def test_a_late_answer_is_told_and_so_is_that_there_will_be_none(
 
 
 async def test_the_second_answer_of_a_node_and_that_of_an_unasked_one_do_not_count(
-    gatherer: Gatherer, connect: Connect
+    gatherer: ScatterClient, connect: Connect
 ) -> None:
     bus = await connect("shop")
     questions = await _puppet(bus)
@@ -196,8 +198,8 @@ async def test_the_second_answer_of_a_node_and_that_of_an_unasked_one_do_not_cou
     assert _said(await asking) == {"shop": "first", "blog": "last"}
 
 
-async def test_a_gatherer_hears_nothing_of_another(gatherer: Gatherer, connect: Connect, serve: ServeNode) -> None:
-    other = Gatherer(await connect("master"))
+async def test_a_gatherer_hears_nothing_of_another(gatherer: ScatterClient, connect: Connect, serve: ServeNode) -> None:
+    other = ScatterClient(await connect("master"))
     await other.start()
     bus = await connect("shop")
     questions = await _puppet(bus)
@@ -210,7 +212,7 @@ async def test_a_gatherer_hears_nothing_of_another(gatherer: Gatherer, connect: 
     assert (_said(await mine), _said(await its)) == ({"shop": "mine"}, {"shop": "its"})
 
 
-async def test_without_a_link_it_is_said_at_once(gatherer: Gatherer) -> None:
+async def test_without_a_link_it_is_said_at_once(gatherer: ScatterClient) -> None:
     await gatherer._bus.close()
     with pytest.raises(Unavailable):
         await gatherer.ask("ping", ["shop"], b"{}", LONG_S)
@@ -218,7 +220,7 @@ async def test_without_a_link_it_is_said_at_once(gatherer: Gatherer) -> None:
 
 
 async def test_a_question_that_does_not_say_who_gathers_is_heard_and_not_answered(
-    master: Bus, gatherer: Gatherer, connect: Connect, serve: ServeNode
+    master: Bus, gatherer: ScatterClient, connect: Connect, serve: ServeNode
 ) -> None:
     heard = list[str]()
 
@@ -233,7 +235,7 @@ async def test_a_question_that_does_not_say_who_gathers_is_heard_and_not_answere
 
 
 async def test_what_has_no_body_is_nobodys_question(
-    master: Bus, gatherer: Gatherer, connect: Connect, serve: ServeNode
+    master: Bus, gatherer: ScatterClient, connect: Connect, serve: ServeNode
 ) -> None:
     """Such as the server's own «no responders», when somebody has named a node's subject as the reply."""
     heard = list[bytes]()
@@ -250,11 +252,11 @@ async def test_what_has_no_body_is_nobodys_question(
 
 
 async def test_what_was_not_asked_is_not_read_and_told(
-    gatherer: Gatherer, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     junk, read = list[str](), list[object]()
     gatherer.on_junk = junk.append
-    monkeypatch.setattr(gather, "error_of", lambda message: read.append(message) or NotFound("read"))
+    monkeypatch.setattr(scatter, "error_of", lambda message: read.append(message) or NotFound("read"))
     nodes = await _nodes(connect, serve, "shop")
     with gatherer.round("ping", lambda _node, _answer: True) as round_:
         await round_.ask(["shop"], b"{}", LONG_S)

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from fleetfold_broker import kept as words
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import KEPT
-from fleetfold_broker.kept import Kept
-from fleetfold_broker.subscription import Incoming
-from fleetfold_broker.topology import RESULTS, Topology
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.jetstream import publish_confirm as words
+from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.topology import RESULTS, Topology
+from fleetfold_broker.rpc.headers import KEPT
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult
@@ -25,7 +25,7 @@ from support.guarded import Guarded
 from support.wait import eventually
 
 SUBJECT = "fleet.res.shop"
-Keep = Callable[[str], Awaitable[Kept]]
+Keep = Callable[[str], Awaitable[ConfirmedPublisher]]
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,8 @@ async def streams(master: Bus) -> Topology:
 
 @pytest.fixture
 def keep(guarded: Guarded) -> Keep:
-    async def keep(name: str) -> Kept:
-        kept = Kept(await guarded.connect(name))
+    async def keep(name: str) -> ConfirmedPublisher:
+        kept = ConfirmedPublisher(await guarded.connect(name))
         await kept.start()
         await kept._bus.link.barrier()
         return kept

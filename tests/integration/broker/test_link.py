@@ -14,11 +14,11 @@ import pytest
 import uvloop
 from nats.aio.client import Client
 
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.link import Link
-from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.connection.supervised import SupervisedConnection
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import NodeList, Pong
 from support.broker import Connect, Respond, kill, listen
@@ -271,7 +271,7 @@ async def test_a_connection_lost_during_its_renewal_is_replaced_by_one_not_two(
 
 async def test_a_link_that_is_closed_stays_closed(broker: EmbeddedBroker, connect: Connect, tmp_path: Path) -> None:
     shop = await connect("shop")
-    link: Link = shop.link
+    link: SupervisedConnection = shop.link
     await link.close()
     await link.close()
     with pytest.raises(Unavailable):
@@ -286,7 +286,7 @@ async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellat
     bus = await Bus.connect(broker.url, "caller")
     connecting = asyncio.Event()
 
-    async def refused(_link: Link, _answer_s: float) -> None:
+    async def refused(_link: SupervisedConnection, _answer_s: float) -> None:
         connecting.set()
         try:
             await asyncio.Event().wait()
@@ -294,7 +294,7 @@ async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellat
             monkeypatch.undo()
             raise Unavailable("the connection was refused") from None
 
-    monkeypatch.setattr(Link, "_connect", refused)
+    monkeypatch.setattr(SupervisedConnection, "_connect", refused)
     await broker.stop()
     await connecting.wait()
     async with asyncio.timeout(5):

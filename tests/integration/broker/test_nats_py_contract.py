@@ -19,10 +19,10 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.aio.transport import Transport
 
-from fleetfold_broker import connection
-from fleetfold_broker.connection import Connection
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.wire import Wire
+from fleetfold_broker.connection import nats_connection
+from fleetfold_broker.connection.nats_connection import NatsConnection
+from fleetfold_broker.connection.transport import NatsTransport
+from fleetfold_broker.server.embedded import EmbeddedBroker
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 OVERRIDES = ["_process_connect_init", "_parse_header_lines", "_process_pong", "_close"]
@@ -38,9 +38,9 @@ async def plain(broker: EmbeddedBroker) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def ours(broker: EmbeddedBroker) -> AsyncIterator[Connection]:
+async def ours(broker: EmbeddedBroker) -> AsyncIterator[NatsConnection]:
     """The same with our overrides."""
-    client = Connection()
+    client = NatsConnection()
     await client.connect(broker.url, allow_reconnect=False)
     yield client
     await client.close()
@@ -68,7 +68,7 @@ async def settled(client: Client) -> None:
 
 
 def test_every_private_part_that_is_used_is_named_here() -> None:
-    tree = ast.parse(inspect.getsource(connection))
+    tree = ast.parse(inspect.getsource(nats_connection))
     used = {one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)} | {
         one.name for one in ast.walk(tree) if isinstance(one, ast.AsyncFunctionDef | ast.FunctionDef)
     }
@@ -91,44 +91,48 @@ def test_an_overridden_method_has_the_signature_of_ours(name: str) -> None:
         found = inspect.signature(getattr(owner, name)).parameters.values()
         return [(one.name, one.default) for one in found]
 
-    assert parameters(Connection) == parameters(Client)
-    assert inspect.iscoroutinefunction(getattr(Client, name)) == inspect.iscoroutinefunction(getattr(Connection, name))
-    kinds = [type(inspect.getattr_static(owner, name)) for owner in (Client, Connection)]
+    assert parameters(NatsConnection) == parameters(Client)
+    assert inspect.iscoroutinefunction(getattr(Client, name)) == inspect.iscoroutinefunction(
+        getattr(NatsConnection, name)
+    )
+    kinds = [type(inspect.getattr_static(owner, name)) for owner in (Client, NatsConnection)]
     assert kinds[0] is kinds[1]
 
 
 @pytest.mark.parametrize("name", sorted(Transport.__abstractmethods__))
 def test_our_transport_takes_what_nats_pys_is_given(name: str) -> None:
-    theirs, own = (inspect.signature(getattr(owner, name)).parameters for owner in (Transport, Wire))
+    theirs, own = (inspect.signature(getattr(owner, name)).parameters for owner in (Transport, NatsTransport))
     assert list(theirs) == list(own)
-    assert inspect.iscoroutinefunction(getattr(Wire, name)) == inspect.iscoroutinefunction(getattr(Transport, name))
+    assert inspect.iscoroutinefunction(getattr(NatsTransport, name)) == inspect.iscoroutinefunction(
+        getattr(Transport, name)
+    )
 
 
-async def test_a_transport_that_is_there_is_used_and_not_replaced(ours: Connection) -> None:
-    assert isinstance(ours._transport, Wire)
+async def test_a_transport_that_is_there_is_used_and_not_replaced(ours: NatsConnection) -> None:
+    assert isinstance(ours._transport, NatsTransport)
 
 
 async def test_connecting_goes_through_process_connect_init_and_reads_lines(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, lines = Calls(monkeypatch, Client, "_process_connect_init"), Calls(monkeypatch, Wire, "readline")
-    client = Connection()
+    began, lines = Calls(monkeypatch, Client, "_process_connect_init"), Calls(monkeypatch, NatsTransport, "readline")
+    client = NatsConnection()
     await client.connect(broker.url, allow_reconnect=False)
     assert (len(began.arguments), len(lines.arguments)) == (1, 2)  # INFO, and the answer to CONNECT
     await client.close()
 
 
 async def test_the_headers_of_a_message_go_through_parse_header_lines(
-    ours: Connection, monkeypatch: pytest.MonkeyPatch
+    ours: NatsConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parsed = Calls(monkeypatch, Connection, "_parse_header_lines")
+    parsed = Calls(monkeypatch, NatsConnection, "_parse_header_lines")
     subscription = await ours.subscribe("greeting")
     await ours.publish("greeting", b"", headers={"Colour": "red"})
     assert (await subscription.next_msg(timeout=30)).headers == {"Colour": "red"}
     assert len(parsed.arguments) == 1
 
 
-async def test_the_greeting_of_the_server_is_kept_in_server_info(plain: Client, ours: Connection) -> None:
+async def test_the_greeting_of_the_server_is_kept_in_server_info(plain: Client, ours: NatsConnection) -> None:
     assert plain._server_info["server_id"] == ours._server_info["server_id"]
     assert not ours.asked_for_credentials
 

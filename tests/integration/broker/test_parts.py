@@ -8,12 +8,12 @@ from contextlib import aclosing
 
 import pytest
 
-from fleetfold_broker import parts
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.headers import PART
-from fleetfold_broker.parts import Part, in_parts
-from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.rpc import streamed_reply
+from fleetfold_broker.rpc.headers import PART
+from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.streamed_reply import ReplyPart, in_parts
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Conflict, DeadlineExceeded, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, NodeRemoved, decode, encode
 from support.broker import Connect, kill
@@ -29,23 +29,23 @@ async def cli(connect: Connect) -> Bus:
 
 
 @pytest.fixture
-async def api(master: Bus) -> AsyncIterator[Service]:
-    service = Service(master, "fleetfold", version="1.2.3")
+async def api(master: Bus) -> AsyncIterator[RequestServer]:
+    service = RequestServer(master, "fleetfold", version="1.2.3")
     yield service
     await service.stop(grace_s=0)
 
 
-async def serve(api: Service, bus: Bus, handler: Handler) -> None:
+async def serve(api: RequestServer, bus: Bus, handler: Handler) -> None:
     subject = bus.subjects.api(verb="ask.question")
     await api.serve("ask", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
     await bus.link.barrier()
 
 
-def ask(cli: Bus, silence_s: float = LONG_S, timeout_s: float = LONG_S) -> AsyncGenerator[Part, None]:
+def ask(cli: Bus, silence_s: float = LONG_S, timeout_s: float = LONG_S) -> AsyncGenerator[ReplyPart, None]:
     return in_parts(cli, SUBJECT, encode(NodeGet(node="a")), timeout_s, silence_s)
 
 
-def words(part: Part) -> tuple[str, bool]:
+def words(part: ReplyPart) -> tuple[str, bool]:
     return decode(part.data, NodeRemoved).node, part.last
 
 
@@ -70,18 +70,18 @@ class Endless:
         raise AssertionError
 
 
-async def test_parts_come_in_order_and_the_answer_is_the_last(api: Service, master: Bus, cli: Bus) -> None:
+async def test_parts_come_in_order_and_the_answer_is_the_last(api: RequestServer, master: Bus, cli: Bus) -> None:
     await serve(api, master, counting)
     heard = [words(part) async for part in ask(cli)]
     assert heard == [("0", False), ("1", False), ("2", False), ("3", False), ("4", False), ("whole", True)]
 
 
-async def test_who_asks_for_one_reply_gets_the_answer_alone(api: Service, master: Bus, cli: Bus) -> None:
+async def test_who_asks_for_one_reply_gets_the_answer_alone(api: RequestServer, master: Bus, cli: Bus) -> None:
     await serve(api, master, counting)
     assert (await cli.request(SUBJECT, NodeGet(node="a"), NodeRemoved, LONG_S)).node == "whole"
 
 
-async def test_an_error_after_parts_is_raised_after_them(api: Service, master: Bus, cli: Bus) -> None:
+async def test_an_error_after_parts_is_raised_after_them(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def failing(request: Request) -> Message:
         await request.say(NodeRemoved(node="first"))
         raise Conflict("taken", field="node")
@@ -99,9 +99,9 @@ async def test_nobody_there_is_told_at_once(cli: Bus) -> None:
 
 
 async def test_a_caller_that_wants_no_more_ends_the_work(
-    api: Service, master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
+    api: RequestServer, master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "ALIVE_S", 0.02)
+    monkeypatch.setattr(streamed_reply, "ALIVE_S", 0.02)
     handler = Endless()
     await serve(api, master, handler)
     async with aclosing(ask(cli)) as heard:
@@ -112,9 +112,9 @@ async def test_a_caller_that_wants_no_more_ends_the_work(
 
 
 async def test_a_caller_that_is_gone_ends_the_work(
-    api: Service, master: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    api: RequestServer, master: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "ALIVE_S", 0.02)
+    monkeypatch.setattr(streamed_reply, "ALIVE_S", 0.02)
     handler = Endless()
     await serve(api, master, handler)
     cli = await connect("cli")
@@ -128,9 +128,9 @@ async def test_a_caller_that_is_gone_ends_the_work(
 
 
 async def test_one_that_works_for_long_shows_that_it_is_there(
-    api: Service, master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
+    api: RequestServer, master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "ALIVE_S", 0.02)
+    monkeypatch.setattr(streamed_reply, "ALIVE_S", 0.02)
     release = asyncio.Event()
 
     async def slow(request: Request) -> Message:
@@ -145,7 +145,7 @@ async def test_one_that_works_for_long_shows_that_it_is_there(
     assert words(await waiting) == ("whole", True)
 
 
-async def test_silence_ends_at_its_own_limit(api: Service, master: Bus, cli: Bus) -> None:
+async def test_silence_ends_at_its_own_limit(api: RequestServer, master: Bus, cli: Bus) -> None:
     await serve(api, master, Endless())
     heard = ask(cli, silence_s=1.0)
     await anext(heard)
@@ -153,7 +153,7 @@ async def test_silence_ends_at_its_own_limit(api: Service, master: Bus, cli: Bus
         await anext(heard)
 
 
-async def test_the_whole_has_a_limit_too(api: Service, master: Bus, cli: Bus) -> None:
+async def test_the_whole_has_a_limit_too(api: RequestServer, master: Bus, cli: Bus) -> None:
     await serve(api, master, Endless())
     heard = ask(cli, timeout_s=1.0)
     await anext(heard)
@@ -161,7 +161,7 @@ async def test_the_whole_has_a_limit_too(api: Service, master: Bus, cli: Bus) ->
         await anext(heard)
 
 
-async def said_by_hand(cli: Bus, master: Bus, *numbers: int) -> AsyncGenerator[Part, None]:
+async def said_by_hand(cli: Bus, master: Bus, *numbers: int) -> AsyncGenerator[ReplyPart, None]:
     """The parts a caller hears when these arrive."""
 
     async def receive(message: object) -> None:
@@ -187,7 +187,7 @@ async def test_a_part_that_comes_twice_is_heard_once(master: Bus, cli: Bus) -> N
 
 
 async def test_a_broken_link_ends_the_waiting_at_once(
-    api: Service, master: Bus, cli: Bus, broker: EmbeddedBroker
+    api: RequestServer, master: Bus, cli: Bus, broker: EmbeddedBroker
 ) -> None:
     handler = Endless()
     await serve(api, master, handler)
@@ -200,10 +200,10 @@ async def test_a_broken_link_ends_the_waiting_at_once(
 
 
 async def test_of_several_that_serve_one_gives_all_parts(connect: Connect, cli: Bus) -> None:
-    services = list[Service]()
+    services = list[RequestServer]()
     for name in ("m1", "m2", "m3"):
         bus = await connect("master")
-        services.append(Service(bus, "fleetfold", version="1.2.3"))
+        services.append(RequestServer(bus, "fleetfold", version="1.2.3"))
 
         async def naming(request: Request, name: str = name) -> Message:
             for _ in range(3):

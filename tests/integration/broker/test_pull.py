@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from fleetfold_broker import topology
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.kept import Kept
-from fleetfold_broker.pull import BATCH, Handler, StandingPull
-from fleetfold_broker.topology import MASTERS, RESULTS, Topology
+from fleetfold_broker.jetstream import topology
+from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.pull_consumer import BATCH, Handler, PullConsumer
+from fleetfold_broker.jetstream.topology import MASTERS, RESULTS, Topology
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult, decode
 from support.broker import Connect, emptied, jetstream, kill, queued
 from support.wait import eventually
 
-Pull = Callable[[Handler], Awaitable[StandingPull]]
+Pull = Callable[[Handler], Awaitable[PullConsumer]]
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ async def streams(master: Bus) -> Topology:
 
 @pytest.fixture
 async def pull(streams: Topology, master: Bus) -> AsyncIterator[Pull]:
-    started: list[StandingPull] = []
+    started: list[PullConsumer] = []
 
-    async def pull(handler: Handler) -> StandingPull:
-        started.append(StandingPull(master, RESULTS, MASTERS, handler))
+    async def pull(handler: Handler) -> PullConsumer:
+        started.append(PullConsumer(master, RESULTS, MASTERS, handler))
         await started[-1].start()
         await master.link.barrier()
         return started[-1]
@@ -60,14 +60,14 @@ class _Got:
 
 
 @pytest.fixture
-async def kept(connect: Connect) -> Kept:
+async def kept(connect: Connect) -> ConfirmedPublisher:
     """What the shop has to say, over a connection of its own."""
-    kept = Kept(await connect("shop"))
+    kept = ConfirmedPublisher(await connect("shop"))
     await kept.start()
     return kept
 
 
-async def _say(kept: Kept, *ids: str) -> None:
+async def _say(kept: ConfirmedPublisher, *ids: str) -> None:
     gate = asyncio.Semaphore(100)
 
     async def one(id_: str) -> None:
@@ -82,7 +82,7 @@ def _ids(first: int, last: int) -> list[str]:
     return [str(number) for number in range(first, last)]
 
 
-async def test_everything_arrives_once_and_is_acked(master: Bus, kept: Kept, pull: Pull) -> None:
+async def test_everything_arrives_once_and_is_acked(master: Bus, kept: ConfirmedPublisher, pull: Pull) -> None:
     got = _Got()
     await pull(got)
     await _say(kept, *_ids(0, 3 * BATCH))
@@ -91,10 +91,10 @@ async def test_everything_arrives_once_and_is_acked(master: Bus, kept: Kept, pul
 
 
 async def test_no_more_is_asked_for_than_can_be_handled(
-    master: Bus, kept: Kept, streams: Topology, pull: Pull, monkeypatch: pytest.MonkeyPatch
+    master: Bus, kept: ConfirmedPublisher, streams: Topology, pull: Pull, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetfold_broker.pull.BATCH", 16)
-    monkeypatch.setattr("fleetfold_broker.pull.MOST_AT_ONCE", 40)
+    monkeypatch.setattr("fleetfold_broker.jetstream.pull_consumer.BATCH", 16)
+    monkeypatch.setattr("fleetfold_broker.jetstream.pull_consumer.MOST_AT_ONCE", 40)
     await _say(kept, *_ids(0, 300))
     got, inside, most, go_on = _Got(), 0, 0, asyncio.Event()
 
@@ -114,7 +114,9 @@ async def test_no_more_is_asked_for_than_can_be_handled(
     assert most < 40 + 2 * 16
 
 
-async def test_what_was_stored_before_the_start_arrives(master: Bus, kept: Kept, streams: Topology, pull: Pull) -> None:
+async def test_what_was_stored_before_the_start_arrives(
+    master: Bus, kept: ConfirmedPublisher, streams: Topology, pull: Pull
+) -> None:
     await _say(kept, "early")
     got = _Got()
     await pull(got)
@@ -123,7 +125,7 @@ async def test_what_was_stored_before_the_start_arrives(master: Bus, kept: Kept,
 
 
 async def test_everything_arrives_across_kill_9_of_the_broker(
-    broker: EmbeddedBroker, master: Bus, kept: Kept, pull: Pull
+    broker: EmbeddedBroker, master: Bus, kept: ConfirmedPublisher, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
@@ -138,7 +140,7 @@ async def test_everything_arrives_across_kill_9_of_the_broker(
 
 
 async def test_everything_arrives_across_the_loss_of_the_stream(
-    master: Bus, kept: Kept, streams: Topology, pull: Pull
+    master: Bus, kept: ConfirmedPublisher, streams: Topology, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
@@ -152,7 +154,7 @@ async def test_everything_arrives_across_the_loss_of_the_stream(
 
 
 async def test_everything_arrives_across_the_loss_of_the_consumer(
-    master: Bus, kept: Kept, streams: Topology, pull: Pull
+    master: Bus, kept: ConfirmedPublisher, streams: Topology, pull: Pull
 ) -> None:
     got = _Got()
     await pull(got)
@@ -163,7 +165,7 @@ async def test_everything_arrives_across_the_loss_of_the_consumer(
     assert got.ids == ["meanwhile"]
 
 
-async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: Kept, pull: Pull) -> None:
+async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: ConfirmedPublisher, pull: Pull) -> None:
     got = _Got()
     await pull(got)
     saying = asyncio.create_task(_say(kept, *_ids(0, 2000)))
@@ -174,11 +176,13 @@ async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: Kept,
     assert sorted(got.ids) == sorted(_ids(0, 2000))
 
 
-async def test_what_was_not_handled_comes_again(master: Bus, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_not_handled_comes_again(
+    master: Bus, kept: ConfirmedPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT_S", 1)
     await Topology(master).ensure_streams()
     got = _Got("bad")
-    pull = StandingPull(master, RESULTS, MASTERS, got)
+    pull = PullConsumer(master, RESULTS, MASTERS, got)
     await pull.start()
     await _say(kept, "good", "bad")
     await emptied(master, RESULTS)
@@ -186,7 +190,7 @@ async def test_what_was_not_handled_comes_again(master: Bus, kept: Kept, monkeyp
     await pull.stop()
 
 
-async def test_one_slow_message_holds_up_no_other(master: Bus, kept: Kept, pull: Pull) -> None:
+async def test_one_slow_message_holds_up_no_other(master: Bus, kept: ConfirmedPublisher, pull: Pull) -> None:
     release, got = asyncio.Event(), list[str]()
 
     async def handle(subject: str, data: bytes) -> None:
@@ -202,14 +206,16 @@ async def test_one_slow_message_holds_up_no_other(master: Bus, kept: Kept, pull:
     await emptied(master, RESULTS)
 
 
-async def test_one_that_has_stopped_takes_nothing_more(master: Bus, kept: Kept, pull: Pull, connect: Connect) -> None:
+async def test_one_that_has_stopped_takes_nothing_more(
+    master: Bus, kept: ConfirmedPublisher, pull: Pull, connect: Connect
+) -> None:
     got, others = _Got(), _Got()
     stopped = await pull(got)
     await stopped.stop()
     await master.link.barrier()
     await _say(kept, "later")
     assert await queued(master, RESULTS) == 1
-    other = StandingPull(await connect("master"), RESULTS, MASTERS, others)
+    other = PullConsumer(await connect("master"), RESULTS, MASTERS, others)
     await other.start()
     await emptied(master, RESULTS)
     assert (got.ids, others.ids) == ([], ["later"])
@@ -217,7 +223,7 @@ async def test_one_that_has_stopped_takes_nothing_more(master: Bus, kept: Kept, 
 
 
 async def test_one_that_has_stopped_stays_so_over_a_reconnect(
-    broker: EmbeddedBroker, master: Bus, kept: Kept, pull: Pull
+    broker: EmbeddedBroker, master: Bus, kept: ConfirmedPublisher, pull: Pull
 ) -> None:
     got = _Got()
     await (await pull(got)).stop()
@@ -229,10 +235,10 @@ async def test_one_that_has_stopped_stays_so_over_a_reconnect(
     assert await queued(master, RESULTS) == 1
 
 
-async def test_two_masters_share_the_work(master: Bus, kept: Kept, pull: Pull, connect: Connect) -> None:
+async def test_two_masters_share_the_work(master: Bus, kept: ConfirmedPublisher, pull: Pull, connect: Connect) -> None:
     mine, its = _Got(), _Got()
     await pull(mine)
-    other = StandingPull(await connect("master"), RESULTS, MASTERS, its)
+    other = PullConsumer(await connect("master"), RESULTS, MASTERS, its)
     await other.start()
     await _say(kept, *_ids(0, 1500))
     await emptied(master, RESULTS)

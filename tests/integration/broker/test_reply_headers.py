@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import ERROR_CODE
-from fleetfold_broker.service import Handler, Request, Service
-from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc.headers import ERROR_CODE
+from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
 from fleetfold_shared.errors import RateLimited
 from fleetfold_shared.messages import Message, NodeList, encode
 from support.broker import Connect, listen
@@ -25,13 +25,13 @@ async def cli(connect: Connect) -> Bus:
 
 
 @pytest.fixture
-async def api(master: Bus) -> AsyncIterator[Service]:
-    service = Service(master, "fleetfold", version="1.2.3")
+async def api(master: Bus) -> AsyncIterator[RequestServer]:
+    service = RequestServer(master, "fleetfold", version="1.2.3")
     yield service
     await service.stop(grace_s=0)
 
 
-async def answered(api: Service, master: Bus, cli: Bus, handler: Handler, times: int = 1) -> list[Incoming]:
+async def answered(api: RequestServer, master: Bus, cli: Bus, handler: Handler, times: int = 1) -> list[Incoming]:
     """What comes back for so many requests, as it is on the wire."""
     await api.serve("list", SUBJECT, handler, queue="masters", caller=lambda subject: master.subjects.token(subject, 1))
     await master.link.barrier()
@@ -42,7 +42,7 @@ async def answered(api: Service, master: Bus, cli: Bus, handler: Handler, times:
     return replies
 
 
-async def test_headers_of_a_handler_arrive_with_its_answer(api: Service, master: Bus, cli: Bus) -> None:
+async def test_headers_of_a_handler_arrive_with_its_answer(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def handle(request: Request) -> Message:
         request.reply_headers[LEFT] = "5"
         return NodeList()
@@ -52,7 +52,7 @@ async def test_headers_of_a_handler_arrive_with_its_answer(api: Service, master:
     assert ERROR_CODE not in (reply.headers or {})
 
 
-async def test_headers_of_a_handler_arrive_with_its_error(api: Service, master: Bus, cli: Bus) -> None:
+async def test_headers_of_a_handler_arrive_with_its_error(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def handle(request: Request) -> Message:
         request.reply_headers[LEFT] = "0"
         raise RateLimited("later", retry_after_s=1.0)
@@ -62,7 +62,9 @@ async def test_headers_of_a_handler_arrive_with_its_error(api: Service, master: 
     assert (reply.headers[LEFT], reply.headers[ERROR_CODE]) == ("0", "429")
 
 
-async def test_headers_of_a_handler_arrive_with_the_report_of_its_defect(api: Service, master: Bus, cli: Bus) -> None:
+async def test_headers_of_a_handler_arrive_with_the_report_of_its_defect(
+    api: RequestServer, master: Bus, cli: Bus
+) -> None:
     async def handle(request: Request) -> Message:
         request.reply_headers[LEFT] = "0"
         raise ZeroDivisionError
@@ -72,7 +74,7 @@ async def test_headers_of_a_handler_arrive_with_the_report_of_its_defect(api: Se
     assert (reply.headers[LEFT], reply.headers[ERROR_CODE]) == ("0", "500")
 
 
-async def test_the_headers_of_one_answer_are_not_on_the_next(api: Service, master: Bus, cli: Bus) -> None:
+async def test_the_headers_of_one_answer_are_not_on_the_next(api: RequestServer, master: Bus, cli: Bus) -> None:
     seen: list[Request] = []
 
     async def handle(request: Request) -> Message:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_broker import service as dispatch
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import DEADLINE, error_of
-from fleetfold_broker.places import Places, begin_waiting
-from fleetfold_broker.service import Handler, Request, Service
+from fleetfold_broker.rpc import request_server as dispatch
+from fleetfold_broker.rpc.admission import AdmissionControl, begin_waiting
+from fleetfold_broker.rpc.headers import DEADLINE, error_of
+from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import (
     Conflict,
@@ -39,13 +39,13 @@ async def cli(connect: Connect) -> Bus:
 
 
 @pytest.fixture
-async def api(master: Bus) -> AsyncIterator[Service]:
-    service = Service(master, "fleetfold", version="1.2.3", description="the master")
+async def api(master: Bus) -> AsyncIterator[RequestServer]:
+    service = RequestServer(master, "fleetfold", version="1.2.3", description="the master")
     yield service
     await service.stop(grace_s=0)
 
 
-async def _serve(api: Service, bus: Bus, handler: Handler) -> None:
+async def _serve(api: RequestServer, bus: Bus, handler: Handler) -> None:
     subject = bus.subjects.api(verb="nodes.get")
     await api.serve("get", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
     await bus.link.barrier()
@@ -56,7 +56,7 @@ async def _ask(cli: Bus, node: str = "shop", timeout_s: float = LONG_S) -> NodeR
 
 
 async def test_a_handler_gets_the_caller_of_the_subject_and_the_time_that_remains(
-    api: Service, master: Bus, cli: Bus
+    api: RequestServer, master: Bus, cli: Bus
 ) -> None:
     async def get(request: Request) -> Message:
         remaining = request.remaining_s()
@@ -70,7 +70,7 @@ async def test_a_handler_gets_the_caller_of_the_subject_and_the_time_that_remain
 
 @pytest.mark.parametrize("kind", FleetfoldError.__subclasses__(), ids=lambda kind: kind.__name__)
 async def test_the_error_a_handler_raises_is_the_error_the_caller_gets(
-    api: Service, master: Bus, cli: Bus, kind: type[FleetfoldError]
+    api: RequestServer, master: Bus, cli: Bus, kind: type[FleetfoldError]
 ) -> None:
     async def refuse(request: Request) -> Message:
         raise kind("«naïve» names\nare refused", field="node")
@@ -81,7 +81,9 @@ async def test_the_error_a_handler_raises_is_the_error_the_caller_gets(
     assert (refused.value.message, refused.value.field) == ("«naïve» names\nare refused", "node")
 
 
-async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(api: Service, master: Bus, cli: Bus) -> None:
+async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(
+    api: RequestServer, master: Bus, cli: Bus
+) -> None:
     async def broken(request: Request) -> Message:
         if decode(request.data, NodeGet).node == "shop":
             raise ZeroDivisionError("secret detail")
@@ -94,7 +96,7 @@ async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(api: 
     assert (await _ask(cli, "blog")).node == "served"
 
 
-async def test_a_request_that_cannot_be_read_is_refused_by_its_field(api: Service, master: Bus, cli: Bus) -> None:
+async def test_a_request_that_cannot_be_read_is_refused_by_its_field(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def get(request: Request) -> Message:
         return NodeRemoved(node=decode(request.data, NodeGet).node)
 
@@ -109,7 +111,7 @@ async def test_nobody_there_is_told_at_once(cli: Bus) -> None:
         await _ask(cli)
 
 
-async def test_silence_ends_at_the_timeout(api: Service, master: Bus, cli: Bus) -> None:
+async def test_silence_ends_at_the_timeout(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def silent(request: Request) -> Message:
         await asyncio.Event().wait()
         raise NotFound("never")
@@ -119,7 +121,7 @@ async def test_silence_ends_at_the_timeout(api: Service, master: Bus, cli: Bus) 
         await _ask(cli, timeout_s=0.05)
 
 
-async def test_an_answer_that_comes_too_late_disturbs_no_other(api: Service, master: Bus, cli: Bus) -> None:
+async def test_an_answer_that_comes_too_late_disturbs_no_other(api: RequestServer, master: Bus, cli: Bus) -> None:
     release = asyncio.Event()
 
     async def get(request: Request) -> Message:
@@ -139,7 +141,7 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
     master: Bus, cli: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "MOST_AT_ONCE", 1)
-    api = Service(master, "fleetfold", version="1.2.3")
+    api = RequestServer(master, "fleetfold", version="1.2.3")
     entered, release, served = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def get(request: Request) -> Message:
@@ -162,7 +164,7 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
     await api.stop()
 
 
-async def test_a_hundred_slow_requests_are_served_at_once(api: Service, master: Bus, cli: Bus) -> None:
+async def test_a_hundred_slow_requests_are_served_at_once(api: RequestServer, master: Bus, cli: Bus) -> None:
     together = asyncio.Barrier(100)
 
     async def slow(request: Request) -> Message:
@@ -175,7 +177,7 @@ async def test_a_hundred_slow_requests_are_served_at_once(api: Service, master: 
 
 
 async def test_an_answer_goes_to_the_callers_own_inbox_only(
-    api: Service, master: Bus, cli: Bus, connect: Connect
+    api: RequestServer, master: Bus, cli: Bus, connect: Connect
 ) -> None:
     served = list[str]()
 
@@ -211,7 +213,7 @@ async def test_headers_count_in_what_is_too_large(cli: Bus, size: int) -> None:
     assert cli.link.reconnects == 0
 
 
-async def test_an_answer_that_is_too_large_becomes_an_error(api: Service, master: Bus, cli: Bus) -> None:
+async def test_an_answer_that_is_too_large_becomes_an_error(api: RequestServer, master: Bus, cli: Bus) -> None:
     async def much(request: Request) -> Message:
         return NodeRemoved(node="x" * 1_048_576)
 
@@ -221,7 +223,7 @@ async def test_an_answer_that_is_too_large_becomes_an_error(api: Service, master
 
 
 async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
-    api: Service, master: Bus, cli: Bus
+    api: RequestServer, master: Bus, cli: Bus
 ) -> None:
     entered, release = asyncio.Event(), asyncio.Event()
 
@@ -242,7 +244,7 @@ async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
     await stopping
 
 
-async def test_who_waits_for_one_that_ends_is_told_at_once(api: Service, master: Bus, cli: Bus) -> None:
+async def test_who_waits_for_one_that_ends_is_told_at_once(api: RequestServer, master: Bus, cli: Bus) -> None:
     asked = asyncio.Event()
 
     async def hang(request: Request) -> Message:
@@ -259,7 +261,7 @@ async def test_who_waits_for_one_that_ends_is_told_at_once(api: Service, master:
             await asking
 
 
-async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: Service, master: Bus, cli: Bus) -> None:
+async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: RequestServer, master: Bus, cli: Bus) -> None:
     entered = asyncio.Event()
 
     async def silent(request: Request) -> Message:
@@ -277,10 +279,10 @@ async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: Service, m
 
 
 async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli: Bus) -> None:
-    served, services = list[str](), list[Service]()
+    served, services = list[str](), list[RequestServer]()
     for name in ("m1", "m2", "m3"):
         bus = await connect("master")
-        services.append(Service(bus, "fleetfold", version="1.2.3"))
+        services.append(RequestServer(bus, "fleetfold", version="1.2.3"))
 
         async def get(request: Request, name: str = name) -> Message:
             served.append(name)
@@ -302,7 +304,7 @@ async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(co
         for _ in range(30):
             await _ask(cli, f"n{number}", 5.0)
 
-    services = [Service(await connect("master"), "fleetfold", version="1") for _ in range(3)]
+    services = [RequestServer(await connect("master"), "fleetfold", version="1") for _ in range(3)]
     for service in services:
         await _serve(service, service._bus, get)
     asking = asyncio.gather(*(keep_asking(number) for number in range(40)))
@@ -315,7 +317,7 @@ async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(co
 
 @pytest.mark.parametrize("remaining", ["²", "9" * 5000, "-1", "soon", ""])
 async def test_a_deadline_that_is_no_number_is_refused_by_its_header(
-    api: Service, master: Bus, cli: Bus, remaining: str
+    api: RequestServer, master: Bus, cli: Bus, remaining: str
 ) -> None:
     async def get(request: Request) -> Message:
         return NodeRemoved(node="served")
@@ -341,8 +343,8 @@ def _waiting(hold_on: asyncio.Event) -> Handler:
 async def test_one_that_has_too_many_under_way_is_refused_at_once_and_others_are_served(
     master: Bus, cli: Bus, connect: Connect
 ) -> None:
-    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=3, waiting_per_identity=5))
-    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    hold_on, places = asyncio.Event(), AdmissionControl(LimitsConfig(requests_per_identity=3, waiting_per_identity=5))
+    api = RequestServer(master, "fleetfold", version="1.2.3", places=places)
     await _serve(api, master, _waiting(hold_on))
     asked = [asyncio.create_task(_ask(cli)) for _ in range(3)]
     await eventually(lambda: places.working.total == 3)
@@ -360,8 +362,8 @@ async def test_one_that_has_too_many_under_way_is_refused_at_once_and_others_are
 
 
 async def test_what_waits_takes_no_place_of_what_works(master: Bus, cli: Bus) -> None:
-    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=1, waiting_per_identity=50))
-    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    hold_on, places = asyncio.Event(), AdmissionControl(LimitsConfig(requests_per_identity=1, waiting_per_identity=50))
+    api = RequestServer(master, "fleetfold", version="1.2.3", places=places)
     await _serve(api, master, _waiting(hold_on))
     waiting = []
     for number in range(50):
@@ -378,8 +380,8 @@ async def test_what_waits_takes_no_place_of_what_works(master: Bus, cli: Bus) ->
 
 
 async def test_an_endpoint_with_places_of_its_own_is_served_when_all_others_are_taken(master: Bus, cli: Bus) -> None:
-    hold_on, places = asyncio.Event(), Places(LimitsConfig(requests_per_identity=1))
-    api = Service(master, "fleetfold", version="1.2.3", places=places)
+    hold_on, places = asyncio.Event(), AdmissionControl(LimitsConfig(requests_per_identity=1))
+    api = RequestServer(master, "fleetfold", version="1.2.3", places=places)
     await _serve(api, master, _waiting(hold_on))
 
     async def join(request: Request) -> Message:
@@ -387,7 +389,7 @@ async def test_an_endpoint_with_places_of_its_own_is_served_when_all_others_are_
 
     await api.serve(
         "join", master.subjects.api(verb="nodes.join"), join, queue="masters",
-        caller=lambda subject: master.subjects.token(subject, 1), places=Places(),
+        caller=lambda subject: master.subjects.token(subject, 1), places=AdmissionControl(),
     )  # fmt: skip
     await master.link.barrier()
     working = asyncio.create_task(_ask(cli))

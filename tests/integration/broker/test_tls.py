@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.certificates import make
-from fleetfold_broker.embedded import EmbeddedBroker
-from fleetfold_broker.options import LinkOptions
-from fleetfold_broker.tls import ServerTls, TlsFiles, client_context
-from fleetfold_broker.x509 import Authority
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.connection.tls import ServerTls, TlsFiles, client_context
+from fleetfold_broker.server.certificates import make
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_broker.server.x509 import Authority
 from fleetfold_shared.errors import Untrusted
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
@@ -184,7 +184,7 @@ async def test_a_link_mends_itself_and_is_renewed_over_tls(
 ) -> None:
     monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
     broker = await run(files.server(verify=True))
-    options = LinkOptions(url=broker.url, caller="shop", tls=client_context(files.client(show="client-shop")))
+    options = ConnectionOptions(url=broker.url, caller="shop", tls=client_context(files.client(show="client-shop")))
     async with await Bus.open(options) as shop:
         heard = await listen(shop, "fleet.hb.shop")
         kill(broker)

@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.jetstream.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
-from fleetfold_broker.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import Overloaded, Unavailable
 from fleetfold_shared.messages import Command, NodeList

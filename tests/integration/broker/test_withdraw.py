@@ -8,10 +8,10 @@ import time
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.subscription import Incoming
-from fleetfold_broker.topology import COMMANDS, Topology
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.jetstream.topology import COMMANDS, Topology
+from fleetfold_shared.batching import waves
 from fleetfold_shared.messages import Command
-from fleetfold_shared.waves import waves
 from support.broker import jetstream, queued
 from support.wait import eventually
 

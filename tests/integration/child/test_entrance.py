@@ -15,7 +15,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from fleetfold import Child
-from fleetfold_child.passport import FILE, Passport
+from fleetfold_child.enrolment.credential_store import FILE, CredentialStore
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeList, Tokens
@@ -158,7 +158,7 @@ async def test_a_broker_that_asks_for_no_credentials_is_shown_none(tmp_path: Pat
         node="shop", role="child", capabilities=["search"], access="A-SECRET", refresh="R-SECRET",
         access_expires_s=100, refresh_expires_s=1000,
     )  # fmt: skip
-    await Passport.open(tmp_path / "shop", "shop").keep(secrets)
+    await CredentialStore.open(tmp_path / "shop", "shop").keep(secrets)
     async with listening(serve) as port:
         child = Child("shop", url=f"nats://127.0.0.1:{port}", data=tmp_path / "shop")
         starting = asyncio.create_task(child.start())

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fleetfold_child.database import open_writer
-from fleetfold_child.disk import disk_error
+from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.index import Collection
-from fleetfold_child.nodefile import NodeFile
+from fleetfold_child.ledger.node_database import open_writer
+from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import Unavailable
 
 PLACE_BYTES = 256 * 1024
 LIMITED = """
 import asyncio, pathlib, resource, sys
 from fleetfold_child.index import Collection
-from fleetfold_child.index.environment import lancedb
+from fleetfold_child.index.lancedb_import import lancedb
 from fleetfold_shared.errors import FleetfoldError
 import numpy
 

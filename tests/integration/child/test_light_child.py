@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig
 from support.fleet import TESTS, python

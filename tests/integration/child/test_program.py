@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fleetfold.client import Client
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig
 

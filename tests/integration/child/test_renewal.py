@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker import link as supervised
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.subscription import Incoming
-from fleetfold_child import membership as renewing
-from fleetfold_child.door import asking
-from fleetfold_child.membership import Membership
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_child.enrolment import renewal as renewing
+from fleetfold_child.enrolment.enrolment_client import asking
+from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
 from support.gatehouse import Gatehouse, gatehouse
@@ -37,7 +37,7 @@ async def house(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @contextlib.asynccontextmanager
-async def member(house: Gatehouse) -> AsyncIterator[tuple[Membership, Bus]]:
+async def member(house: Gatehouse) -> AsyncIterator[tuple[CredentialRenewal, Bus]]:
     """The node `shop`, enrolled, up, and renewing."""
     membership = house.membership()
     await membership.enrol(house.registrar.invitation)
@@ -78,7 +78,7 @@ async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none
 
 
 async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.door.ANSWER_S", 0.3)
+    monkeypatch.setattr("fleetfold_child.enrolment.enrolment_client.ANSWER_S", 0.3)
     house.lost = 1
     async with member(house) as (_, shop):
         house.lost = 2

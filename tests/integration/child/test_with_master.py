@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker import link as supervised
-from fleetfold_child import membership as renewing
-from fleetfold_child.passport import FILE
+from fleetfold_broker.connection import supervised as supervised
+from fleetfold_child.enrolment import renewal as renewing
+from fleetfold_child.enrolment.credential_store import FILE
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Conflict, FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Command, NodeUpdate

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_broker import parts as streaming
+from fleetfold_broker.rpc import streamed_reply as streaming
 from fleetfold_shared.config import AskConfig
 from fleetfold_shared.errors import Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import AuditList, Passage, Scopes

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleetfold import Context, Run, action
-from fleetfold.submitting import SubmitOutcome
+from fleetfold.submission import SubmitOutcome
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import JobEnds, JobEndsAsk, Scopes
 from support.inprocess import Fleet, fleet

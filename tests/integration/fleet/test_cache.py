@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.node import Node
+from fleetfold_child.node.node import Node
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import NodeUpdate, Scopes, Searched
 from support import inprocess

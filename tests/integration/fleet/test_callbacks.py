@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from fleetfold.calls.events import OwnEvent
 from fleetfold.client import Client
-from fleetfold.listening import OwnEvent
 from fleetfold_master.outbox import publisher
-from fleetfold_master.outbox.signing import FILE
 from fleetfold_master.transactions import coordinator
 from fleetfold_master.transactions.model import Policy
+from fleetfold_master.webhooks.webhook_signing import FILE
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Alert, Callback, Job, Rollback, Run, StepSpec

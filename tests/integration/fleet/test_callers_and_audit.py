@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold import Context, Refused, action
-from fleetfold_child.node_audit import read_node_audit
+from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_shared.errors import NotFound, Unavailable
 from fleetfold_shared.messages import (
     AuditEntry,

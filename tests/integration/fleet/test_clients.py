@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fleetfold import Client
-from fleetfold_broker.embedded import EmbeddedBroker
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from support.inprocess import Fleet, fleet
 from support.wait import eventually

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
-from fleetfold_broker import gather
+from fleetfold_broker.rpc import scatter
 from fleetfold_master.search.scatter import Manner, Scatter
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
@@ -217,12 +217,12 @@ async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet) -> None:
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_behind(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "LATE_S", 0.01)
+    monkeypatch.setattr(scatter, "LATE_S", 0.01)
     await start(fleet, "shop")
     hang(fleet.children["shop"], "docs")
-    scatter, ask = scatter_of(fleet), await _some_ask(fleet)
-    searching = asyncio.create_task(scatter.ask(["shop"], ask, 30.0, Manner()))
-    gatherer = scatter._rounds.__self__  # type: ignore[attr-defined]
+    asking, ask = scatter_of(fleet), await _some_ask(fleet)
+    searching = asyncio.create_task(asking.ask(["shop"], ask, 30.0, Manner()))
+    gatherer = asking._rounds.__self__  # type: ignore[attr-defined]
     await eventually(lambda: bool(gatherer._rounds))
     searching.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.index.candidates import CandidateIndex
+from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Facet, Filter, Scopes, Searched, Sort
 from support.inprocess import Fleet, fleet, hang, statuses

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from fleetfold import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.headers import CORRELATION
+from fleetfold_broker.rpc.headers import CORRELATION
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.nodes import Inflow
 from fleetfold_shared.config import LimitsConfig

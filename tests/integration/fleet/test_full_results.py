@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from fleetfold_broker import kept
-from fleetfold_broker.topology import RESULTS
+from fleetfold_broker.jetstream import publish_confirm
+from fleetfold_broker.jetstream.topology import RESULTS
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.messages import Job, Run
 from support.broker import jetstream, queued
@@ -24,8 +24,8 @@ RUNS, SIZE = 8, 200_000
 @pytest.fixture
 async def narrow(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """A fleet with little room for results, and a node that soon tries again."""
-    monkeypatch.setattr(kept, "STORED_WITHIN_S", 0.2)
-    monkeypatch.setattr("fleetfold_master.life.rounds.UPKEEP_S", 3600.0)  # it would end the pause of the consumer
+    monkeypatch.setattr(publish_confirm, "STORED_WITHIN_S", 0.2)
+    monkeypatch.setattr("fleetfold_master.runtime.periodic.UPKEEP_S", 3600.0)  # it would end the pause of the consumer
     monkeypatch.setattr("fleetfold_master.master.LimitsConfig", lambda: LITTLE)
     await fleet.stop_master()
     await fleet.start_master()

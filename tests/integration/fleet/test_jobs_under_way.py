@@ -9,9 +9,9 @@ from contextlib import aclosing
 import pytest
 
 from fleetfold import Context, action
-from fleetfold_broker import topology
-from fleetfold_broker.topology import COMMANDS
-from fleetfold_master.nodes import DeclaredSlots
+from fleetfold_broker.jetstream import topology
+from fleetfold_broker.jetstream.topology import COMMANDS
+from fleetfold_master.nodes import DeclaredLimits
 from fleetfold_shared.errors import Conflict, Forbidden, NotFound, Overloaded
 from fleetfold_shared.messages import Job, Progress, ProgressReport, Run, Scopes, StepSpec
 from support.broker import queued
@@ -208,7 +208,7 @@ async def test_slots_hold_for_the_whole_fleet(pair: Fleet, monkeypatch: pytest.M
         await asyncio.sleep(0.02)
         running -= 1
 
-    monkeypatch.setattr(DeclaredSlots, "__call__", lambda _self, name, _nodes: 2 if name == "heavy" else None)
+    monkeypatch.setattr(DeclaredLimits, "__call__", lambda _self, name, _nodes: 2 if name == "heavy" else None)
     for name in ("a", "b", "c"):
         await pair.start(pair.declare(name).add(heavy))
     jobs = await asyncio.gather(*(pair.client.run("heavy", all=True) for _ in range(4)))

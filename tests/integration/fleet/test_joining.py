@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_child.verbs import Verbs
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_child.node.handlers import Handlers
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Conflict, NotFound, Unauthenticated
 from fleetfold_shared.messages import Heartbeat, NodeUpdate, Pong, StepSpec, Superseded, decode
@@ -120,14 +120,14 @@ async def test_a_data_directory_belongs_to_one_process(fleet: Fleet) -> None:
 
 
 async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen, thawed, ping = fleet.declare("shop"), asyncio.Event(), Verbs._ping
+    frozen, thawed, ping = fleet.declare("shop"), asyncio.Event(), Handlers._ping
 
-    async def answer(verbs: Verbs, request: Any) -> Pong:
+    async def answer(verbs: Handlers, request: Any) -> Pong:
         if verbs._incarnation == frozen._describing.incarnation:
             await thawed.wait()
         return await ping(verbs, request)
 
-    monkeypatch.setattr(Verbs, "_ping", answer)
+    monkeypatch.setattr(Handlers, "_ping", answer)
     await frozen.start()
     successor = await fleet.start_child("shop", data="shop-2")
     async with asyncio.timeout(20):

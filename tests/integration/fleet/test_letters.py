@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fleetfold_shared.errors import Conflict, Forbidden, NotFound
-from fleetfold_shared.messages import Command, Letter, Scopes, encode
+from fleetfold_shared.messages import Command, DeadLetter, Scopes, encode
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
 
 __all__ = ["fleet"]
 
 
-async def _letters(fleet: Fleet, count: int) -> list[Letter]:
+async def _letters(fleet: Fleet, count: int) -> list[DeadLetter]:
     async def there() -> bool:
         return len((await fleet.client.letters()).letters) >= count
 

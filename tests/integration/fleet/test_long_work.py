@@ -10,9 +10,9 @@ import pytest
 
 from fleetfold import Context, RetryPolicy, action
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.gather import Answer, Gatherer
-from fleetfold_broker.seals import Seals
-from fleetfold_master.service import BusSender
+from fleetfold_broker.identity.message_seals import Seals
+from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_master.api import CommandPublisher
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import (
     CancelAsk,
@@ -55,13 +55,13 @@ class Desk:
 
     def __init__(self, bus: Bus, seals: Seals) -> None:
         self.bus = bus
-        self.gatherer, self._sender = Gatherer(bus, seals=seals), BusSender(bus, seals)
+        self.gatherer, self._sender = ScatterClient(bus, seals=seals), CommandPublisher(bus, seals)
         self.results, self.progress = list[CommandResult](), list[ProgressReport]()
 
     async def send(self, command: Command) -> None:
         await self._sender.send("shop", command)
 
-    async def cancel(self, ids: Sequence[str], node: str = "shop") -> Answer:
+    async def cancel(self, ids: Sequence[str], node: str = "shop") -> ScatterReply:
         ask = encode(CancelAsk(ids=list(ids), by="ann"))
         return (await self.gatherer.ask("cancel", [node], ask, 10.0))[node]
 

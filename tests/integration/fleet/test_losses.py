@@ -96,7 +96,7 @@ async def test_everything_in_flight_ends_though_the_streams_are_deleted(
 async def test_what_waits_for_a_node_is_sent_again_when_the_stream_is_deleted(
     pair: Fleet, operator: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.actions.task.RESEND_S", 600.0)
+    monkeypatch.setattr("fleetfold_master.jobs.task.RESEND_S", 600.0)
     await pair.stop_child("shop")
     params = {"tx": "j", "step": "waiting"}
     job = await pair.client.run("enter", params, nodes=["shop"], timeout_s=600, wait=False)

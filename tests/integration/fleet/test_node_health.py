@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_child import health
+from fleetfold_child.node import health
 from fleetfold_master.master import Master
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeUpdate

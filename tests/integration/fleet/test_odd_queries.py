@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetfold.errors import FleetfoldError
-from fleetfold_child.index.candidates import CandidateIndex
+from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_child.index.filters import where
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Sort

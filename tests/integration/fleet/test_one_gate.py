@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fleetfold import Client
-from fleetfold_broker.headers import RETRY_AFTER, error_of
-from fleetfold_broker.places import Places
+from fleetfold_broker.rpc.admission import AdmissionControl
+from fleetfold_broker.rpc.headers import RETRY_AFTER, error_of
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.door import BusDoor
-from fleetfold_master.life import desk
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
+from fleetfold_master.runtime import api_wiring
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.messages import CAPABILITIES, Job, JobFollow, JobWait, Message, Refresh, Run, Tokens, encode
 from support.broker import listen
@@ -22,18 +22,18 @@ WAITING, AT_ONCE = 3000, 200
 
 
 @pytest.fixture
-async def places(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Places:
+async def places(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AdmissionControl:
     """Those of a master that has no rate limits."""
-    made = list[Places]()
+    made = list[AdmissionControl]()
 
-    def make(*given: object, **more: object) -> Places:
-        made.append(Places(*given, **more))  # type: ignore[arg-type]
+    def make(*given: object, **more: object) -> AdmissionControl:
+        made.append(AdmissionControl(*given, **more))  # type: ignore[arg-type]
         return made[-1]
 
     await fleet.stop_master()
     fleet.access = AccessConfig(reader_per_minute=0, child_per_minute=0)
     with monkeypatch.context() as patch:
-        patch.setattr(desk, "Places", make)
+        patch.setattr(api_wiring, "Places", make)
         await fleet.start_master()
     [places] = made
     return places
@@ -52,7 +52,7 @@ async def _wait(client: Client, ask: Message, verb: str, number: int) -> None:
         await bus.link.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
 
 
-async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fleet, places: Places) -> None:
+async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fleet, places: AdmissionControl) -> None:
     job = await _running(fleet)
     reader, other = await fleet.new_client("greedy", "reader"), await fleet.new_client("ann", "reader")
     for held in range(AT_ONCE, WAITING + 1, AT_ONCE):  # as many as may be under way, until they wait
@@ -76,13 +76,13 @@ async def _healthy(client: Client, names: set[str]) -> bool:
 async def _renew(fleet: Fleet, name: str) -> None:
     assert fleet.master is not None
     tokens = await fleet.master._access.sessions.open(name, CAPABILITIES)
-    async with BusDoor(fleet.broker.url, name, Subjects()).enter(tokens.refresh) as ask:
+    async with BusEnrolmentClient(fleet.broker.url, name, Subjects()).enter(tokens.refresh) as ask:
         renewed = await ask("refresh", Refresh(token=tokens.refresh, attempt="a"), Tokens)
     assert renewed.refresh != tokens.refresh
 
 
 @pytest.mark.parametrize("verb", ["jobs.wait", "jobs.follow"])
-async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: Places, verb: str) -> None:
+async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: AdmissionControl, verb: str) -> None:
     job = await _running(fleet)
     reader = await fleet.new_client("greedy", "reader")
     bus = reader._bus
@@ -101,7 +101,7 @@ async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: Place
     await eventually(lambda: places.waiting.total == 0)
 
 
-async def test_a_run_that_may_not_wait_has_begun_all_the_same(fleet: Fleet, places: Places) -> None:
+async def test_a_run_that_may_not_wait_has_begun_all_the_same(fleet: Fleet, places: AdmissionControl) -> None:
     await _running(fleet)
     places.waiting._most_each = 0
     run = Run(id="r1", action="doze", params={"seconds": 600}, nodes=["shop"], wait_ms=60_000)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.own import OwnDocuments
+from fleetfold.master_collections import MasterDocuments
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import Scopes
@@ -19,14 +19,14 @@ NOTES = [{"id": f"n{i}", "text": f"a light tent, note {i}"} for i in range(5)]
 PRODUCTS = [{"id": f"p{i}", "text": f"a tent for {i} people"} for i in range(1, 6)]
 
 
-async def with_notes(fleet: Fleet, own: OwnDocuments) -> None:
+async def with_notes(fleet: Fleet, own: MasterDocuments) -> None:
     await fleet.stop_master()
     await fleet.start_master(own=own)
     await fleet.start_child("shop", {"products": lambda: PRODUCTS})
 
 
-def notes(fleet: Fleet) -> OwnDocuments:
-    return OwnDocuments(fleet.place / "own", {"notes": write_jsonl(fleet.place / "notes.jsonl", NOTES)})
+def notes(fleet: Fleet) -> MasterDocuments:
+    return MasterDocuments(fleet.place / "own", {"notes": write_jsonl(fleet.place / "notes.jsonl", NOTES)})
 
 
 async def test_own_collections_are_searched_beside_the_nodes(fleet: Fleet) -> None:
@@ -44,14 +44,14 @@ async def test_own_collections_are_searched_beside_the_nodes(fleet: Fleet) -> No
 
 async def test_a_bad_record_of_an_own_collection_is_told_and_the_master_starts(fleet: Fleet) -> None:
     file = write_jsonl(fleet.place / "notes.jsonl", [{"no": "n0", "text": "a tent"}, {"text": "nothing"}])
-    async with OwnDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
+    async with MasterDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
         assert (own.infos()[0].documents, own.infos()[0].left_out) == (1, 1)
     file.write_bytes(b"{")
-    async with OwnDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
+    async with MasterDocuments(fleet.place / "own", {"notes": file}, {"notes": Reading(id="no")}) as own:
         assert own.documents == {"notes": 1}
         assert own.infos()[0].note.startswith("not read, the documents are those of before: ")
     with pytest.raises(InvalidInput, match="there is no such file"):
-        OwnDocuments(fleet.place / "own", {"notes": fleet.place / "missing.jsonl"})
+        MasterDocuments(fleet.place / "own", {"notes": fleet.place / "missing.jsonl"})
 
 
 async def test_pages_facets_and_duplicates_know_own_collections(fleet: Fleet) -> None:
@@ -110,19 +110,19 @@ async def test_no_child_is_called_as_the_masters_are(fleet: Fleet) -> None:
 
 async def test_own_collections_follow_their_file_at_each_start(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "notes.jsonl", NOTES)
-    async with OwnDocuments(tmp_path / "own", {"notes": file}) as own:
+    async with MasterDocuments(tmp_path / "own", {"notes": file}) as own:
         assert own.documents == {"notes": 5}
     write_jsonl(file, NOTES[3:])
-    async with OwnDocuments(tmp_path / "own", {"notes": file}) as own:
+    async with MasterDocuments(tmp_path / "own", {"notes": file}) as own:
         assert own.documents == {"notes": 2}
-    async with OwnDocuments(tmp_path / "own", {"notes": file}) as own:
+    async with MasterDocuments(tmp_path / "own", {"notes": file}) as own:
         assert own.documents == {"notes": 2}
         assert [one.epoch for one in own.infos()] == [1]
 
 
 async def test_own_collections_need_a_file_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="'notes' needs a file"):
-        OwnDocuments(tmp_path / "own", {"notes": ""})
+        MasterDocuments(tmp_path / "own", {"notes": ""})
     with pytest.raises(InvalidInput, match="no such file"):
-        async with OwnDocuments(tmp_path / "own", {"notes": tmp_path / "none.jsonl"}):
+        async with MasterDocuments(tmp_path / "own", {"notes": tmp_path / "none.jsonl"}):
             pass

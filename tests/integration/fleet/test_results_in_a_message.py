@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_broker.pull import NotYet
+from fleetfold_broker.jetstream.pull_consumer import NotYet
 from fleetfold_shared.messages import CommandResult, CommandResults, encode
 from support.inprocess import Fleet, fleet
 

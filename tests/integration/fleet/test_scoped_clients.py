@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.subscription import Incoming
+from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Forbidden, RateLimited
 from fleetfold_shared.messages import AuditList, NodeList, Scopes, encode

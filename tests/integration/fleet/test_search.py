@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fleetfold_child.index import Collection
-from fleetfold_master.search.question import weighted_ask
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_master.search.query_plan import weighted_ask
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import Filter, NodeUpdate, ScoredDocument, Search
-from fleetfold_shared.statistics import StatisticsTable
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
+from fleetfold_shared.text.term_statistics import StatisticsTable
 from support.inprocess import Fleet, fleet, hang, scores, statuses
 from support.wait import eventually
 

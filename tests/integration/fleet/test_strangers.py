@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_shared.embedding import register_embedder
+from fleetfold_shared.text.embedding import register_embedder
 from support.inprocess import Fleet, fleet, hang, scores, statuses
 from support.search import WordBag
 
@@ -81,7 +81,7 @@ async def test_while_a_refresh_hangs_searches_use_what_is_known_and_agree(
         asked.set()
         await never.wait()
 
-    monkeypatch.setattr("fleetfold_master.service.fleet.Fleet._ask_one", hanging)
+    monkeypatch.setattr("fleetfold_master.nodes.node_gateway.NodeGateway._ask_one", hanging)
     await shop.index([{"id": "new", "text": "an unheard word"}])
     await asked.wait()
     for _ in range(3):

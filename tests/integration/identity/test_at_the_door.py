@@ -13,7 +13,7 @@ import pytest_asyncio
 from nats.errors import Error as NatsError
 
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.door import BusDoor
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
 from fleetfold_shared.credentials import Credential, new_secret
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Enrol, Refresh, Tokens
@@ -123,5 +123,5 @@ async def _refresh(fleet: Fleet, token: str) -> Tokens:
 
 async def _ask(fleet: Fleet, name: str, token: str, verb: str, ask: Enrol | Refresh) -> Tokens:
     """What a newcomer does: connect with what it has, ask once, and part."""
-    async with BusDoor(fleet.broker.url, name, Subjects()).enter(token) as request:
+    async with BusEnrolmentClient(fleet.broker.url, name, Subjects()).enter(token) as request:
         return await request(verb, ask, Tokens)

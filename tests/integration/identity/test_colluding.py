@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from support.broker import listen
 from support.guarded import Guarded
 from support.identities import IDENTITIES, TARGETS, admit, concrete, hears, may_say, says

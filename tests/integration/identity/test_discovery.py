@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_broker.embedded import EmbeddedBroker
 from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ClientRole, Scopes, ServiceFigures
@@ -156,7 +156,7 @@ async def test_nobody_joins_or_gets_a_key_under_the_masters_name(fleet: Fleet) -
 async def test_a_node_that_hangs_does_not_hold_up_what_is_said_of_the_others(
     fleet: Fleet, ops: Intruder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.service.discovery.ASKED_WITHIN_S", 600.0)
+    monkeypatch.setattr("fleetfold_master.api.service_discovery.ASKED_WITHIN_S", 600.0)
     await fleet.start_child("shop")
     async with fleet.masters_bus() as bus:
         await bus.subscribe("fleet.call.mute.>", _say_nothing)

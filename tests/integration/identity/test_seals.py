@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fleetfold_broker.gather import BROADCAST_FROM, Gatherer
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.seals import UNSEALED, MasterSeals, Seals
-from fleetfold_child.node import Node
-from fleetfold_master.service.sender import BusSender
+from fleetfold_broker.identity.message_seals import UNSEALED, MasterSeals, Seals
+from fleetfold_broker.rpc.scatter import BROADCAST_FROM, ScatterClient
+from fleetfold_child.node.node import Node
+from fleetfold_master.jobs.command_publisher import CommandPublisher
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Command, NodeList, SealKeys, Superseded, encode
 from support.broker import emptied
@@ -44,11 +44,11 @@ def _stolen(fleet: Fleet) -> Seals:
 async def test_a_call_that_no_master_has_made_is_refused_and_who_waits_is_told(fleet: Fleet, sealed: bool) -> None:
     await fleet.start_child("shop")
     async with fleet.masters_bus() as bus:
-        gatherer = Gatherer(bus, seals=_stolen(fleet) if sealed else UNSEALED)
+        gatherer = ScatterClient(bus, seals=_stolen(fleet) if sealed else UNSEALED)
         await gatherer.start()
         answers = await gatherer.ask("ping", ["shop"], PING, 10.0)
         assert isinstance(answers["shop"].error, Forbidden)
-        honest = Gatherer(bus, seals=fleet.seals)
+        honest = ScatterClient(bus, seals=fleet.seals)
         await honest.start()
         assert (await honest.ask("ping", ["shop"], PING, 10.0))["shop"].error is None
 
@@ -58,7 +58,7 @@ async def test_a_broadcast_is_taken_with_a_masters_signature_only(fleet: Fleet) 
     everybody = ["shop", *(f"n{number}" for number in range(BROADCAST_FROM))]
     async with fleet.masters_bus() as bus:
         for seals, refused in ((UNSEALED, True), (fleet.seals, False)):
-            gatherer = Gatherer(bus, seals=seals)
+            gatherer = ScatterClient(bus, seals=seals)
             await gatherer.start()
             with gatherer.round("ping", lambda _node, _answer: True) as round_:
                 await round_.ask(everybody, PING, 10.0)
@@ -100,13 +100,13 @@ async def _letters_there(fleet: Fleet) -> bool:
 async def test_a_command_sent_without_a_good_seal_is_sent_again_with_one(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, before: type[MasterSeals] | None
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.actions.delivery.RESEND_S", 0.5)
+    monkeypatch.setattr("fleetfold_master.jobs.dispatch.RESEND_S", 0.5)
     await fleet.start_child("shop")
     other = UNSEALED if before is None else before(BrokerKeys.generate().issuer)
     sent = list[str]()
-    sealed = BusSender.send
+    sealed = CommandPublisher.send
 
-    async def first_without(self: BusSender, node: str, command: Command) -> None:
+    async def first_without(self: CommandPublisher, node: str, command: Command) -> None:
         seals, self._seals = self._seals, other if command.attempt == 1 else self._seals
         try:
             sent.append(command.id)
@@ -114,7 +114,7 @@ async def test_a_command_sent_without_a_good_seal_is_sent_again_with_one(
         finally:
             self._seals = seals
 
-    monkeypatch.setattr(BusSender, "send", first_without)
+    monkeypatch.setattr(CommandPublisher, "send", first_without)
     job = await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], timeout_s=30)
     assert job.state == "ok"
     assert len(sent) >= 2

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from fleetfold_child.actions import Actions, action
-from fleetfold_child.context import Context
-from fleetfold_child.databases import Databases
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions, action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
 from support.application import application, look

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fleetfold_child.actions import Actions, action
-from fleetfold_child.context import Context
-from fleetfold_child.databases import Databases
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions, action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult
 from support.application import application

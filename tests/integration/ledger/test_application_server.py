@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_child.actions import Actions, action
-from fleetfold_child.appdatabase import ZOMBIE_S, CommitRefused
-from fleetfold_child.context import Context
-from fleetfold_child.databases import Databases
+from fleetfold_child.app_database.application_database import ZOMBIE_S, CommitRefused
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions, action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CommandResult
 from support.application import EFFECT, application, look

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_child.admission import Plan
-from fleetfold_child.ledger import Ledger, check_kept
+from fleetfold_child.ledger.admission import Plan
+from fleetfold_child.ledger.ledger import Ledger, check_kept
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
-from fleetfold_shared.vacuum import SPARE_PAGES
+from fleetfold_storage.vacuum import SPARE_PAGES
 from support.effort import effort
 from support.executors import command
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.actions import AnyAction, action
-from fleetfold_child.admission import Decision, Plan
-from fleetfold_child.context import Context, Refused
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import AnyAction, action
+from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.ledger.admission import Decision, Plan
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import ActionKind, CommandResult, RetryPolicy
 from support.executors import command, executor, let_go, undo
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_child.actions import AnyAction, action
-from fleetfold_child.context import Context, Refused
+from fleetfold_child.commands.actions import AnyAction, action
+from fleetfold_child.commands.context import Context, Refused
 from support.executors import command, executor, undo
 
 

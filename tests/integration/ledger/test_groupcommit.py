@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_shared.groupcommit import GroupCommit, Lease
+from fleetfold_storage.group_commit import GroupCommit, Lease
 
 Writer = GroupCommit[sqlite3.Connection]
 

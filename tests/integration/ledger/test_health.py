@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult
 
@@ -100,7 +100,7 @@ async def test_damage_is_found_and_gone_when_it_is_mended(ledger: Ledger, tmp_pa
 
 
 async def test_a_ledger_that_somebody_else_has_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.database.open_writer.__kwdefaults__", {"busy_timeout_s": 0.01})
+    monkeypatch.setattr("fleetfold_child.ledger.node_database.open_writer.__kwdefaults__", {"busy_timeout_s": 0.01})
     ledger = await Ledger.open(tmp_path / "node.db")
     other = sqlite3.connect(tmp_path / "node.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

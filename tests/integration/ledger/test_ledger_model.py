@@ -15,10 +15,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fleetfold_child.actions import Actions, AnyAction, action
-from fleetfold_child.context import Context
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import Actions, AnyAction, action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
 from support.effort import effort
 from support.executors import command, undo

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_child.actions import Actions, action
-from fleetfold_child.context import Context, Refused
-from fleetfold_child.executor import Executor
-from fleetfold_child.ledger import Ledger
-from fleetfold_child.progress import Reports
+from fleetfold_child.commands.actions import Actions, action
+from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, ProgressReport, RetryPolicy
 from support.executors import command, executor, let_go, undo

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.actions import AnyAction, action
-from fleetfold_child.context import Context, Refused
-from fleetfold_child.notes import MOST_NOTE_BYTES, Forward
+from fleetfold_child.commands.actions import AnyAction, action
+from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.ledger.side_effect_log import MOST_NOTE_BYTES, Forward
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
 from support.executors import command, executor, undo
 

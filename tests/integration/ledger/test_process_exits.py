@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.actions import action
-from fleetfold_child.answerer import answered
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.node.answerer import answered
 from fleetfold_shared.errors import InternalError
 from fleetfold_shared.messages import NodeQuestion
 from support.executors import command, executor, undo

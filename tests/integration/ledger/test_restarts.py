@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.actions import action
-from fleetfold_child.admission import Decision, Plan
-from fleetfold_child.context import Context
-from fleetfold_child.ledger import Ledger
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.ledger.admission import Decision, Plan
+from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, CommandResult

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.messages import ActionKind, RetryPolicy
 from support.executors import command, executor, undo
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_broker.sealcheck import NOT_SEALED
-from fleetfold_master.actions import Jobs
-from fleetfold_master.letters import Letters, undelivered
+from fleetfold_broker.identity.seal_check import NOT_SEALED
+from fleetfold_master.dead_letters import DeadLetters, undelivered
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock
@@ -21,9 +21,9 @@ from fleetfold_shared.errors import Conflict, NotFound, TooLarge
 from fleetfold_shared.messages import (
     Command,
     CommandResult,
-    Letter,
-    LetterEvent,
-    LetterList,
+    DeadLetter,
+    DeadLetterEvent,
+    DeadLetterList,
     Outcome,
     Rollback,
     Run,
@@ -32,7 +32,7 @@ from fleetfold_shared.messages import (
 )
 from support.master import Doctor, Outbox, answer, registry
 
-ALL = LetterList()
+ALL = DeadLetterList()
 RUN = Run(id="j1", action="restock", params={"sku": "a"}, timeout_s=60.0)
 
 
@@ -41,7 +41,7 @@ class Room:
 
     def __init__(self, store: Store) -> None:
         self.store, self.clock, self.outbox, self.doctor = store, ManualClock(), Outbox(), Doctor()
-        self.letters = Letters(store, self.clock, "master-1")
+        self.letters = DeadLetters(store, self.clock, "master-1")
         self.jobs = Jobs(store, self.outbox, self.clock, self.doctor, letters_for=self.letters.of_task)
         nodes = registry(("shop", "active"), ("blog", "active"))
         self.transactions = Transactions(store, self.outbox, self.clock, self.doctor, nodes.get)
@@ -51,7 +51,7 @@ class Room:
         await self.jobs.start(run, nodes or ["shop"], "ann")
         return self.outbox.take()[0][1]
 
-    async def found(self, ask: LetterList = ALL) -> list[Letter]:
+    async def found(self, ask: DeadLetterList = ALL) -> list[DeadLetter]:
         return (await self.letters.list(ask))[0]
 
     async def pass_time(self, seconds: float) -> None:
@@ -163,7 +163,7 @@ async def test_again_is_a_new_job_and_only_once(room: Room) -> None:
     with pytest.raises(Conflict, match=run.id):
         await room.letters.again(retried)
     assert await room.found() == []
-    assert len(await room.found(LetterList(retried=True))) == 1
+    assert len(await room.found(DeadLetterList(retried=True))) == 1
 
 
 STEP = StepSpec(name="a", node="shop", action="reserve", params={"sku": "x", "quantity": 1}, rollback=Rollback("undo"))
@@ -274,7 +274,7 @@ async def test_a_command_without_a_seal_that_no_master_has_under_way_is_a_letter
 
 
 async def test_a_callback_that_was_given_up_is_a_letter(room: Room) -> None:
-    history = [LetterEvent(1.0, "tried", "503")]
+    history = [DeadLetterEvent(1.0, "tried", "503")]
     write = undelivered("hook.j1", "https://example.org/hook", {"id": "j1"}, "gave up", history, 5.0, job="j1")
     await room.store.write(write)
     [letter] = await room.found()
@@ -290,17 +290,17 @@ async def test_they_are_found_by_what_they_are(room: Room) -> None:
         {"node": "shop"}, {"reason": "poison"}, {"node": "shop", "reason": "poison"}, {"job": "j1"},
         {"since": room.clock.wall() - 15}, {"action": "restock"}, {"tx": "t9"},
     ]  # fmt: skip
-    found = [len(await room.found(LetterList(**given))) for given in filters]
+    found = [len(await room.found(DeadLetterList(**given))) for given in filters]
     assert found == [2, 2, 1, 1, 2, 3, 0]
     assert [letter.job for letter in await room.found()] == ["j2", "j1", "j0"]
     assert (await room.letters.list(ALL, caller="bob")) == ([], 0)
-    first, total = await room.letters.list(LetterList(limit=1))
-    rest, left = await room.letters.list(LetterList(before=(first[0].at, first[0].id)))
+    first, total = await room.letters.list(DeadLetterList(limit=1))
+    rest, left = await room.letters.list(DeadLetterList(before=(first[0].at, first[0].id)))
     assert ([letter.job for letter in rest], total, left) == (["j1", "j0"], 3, 2)
 
 
 async def test_they_are_kept_within_bounds(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.letters.letters.MOST", 3)
+    monkeypatch.setattr("fleetfold_master.dead_letters.dead_letters.MOST", 3)
     for number in range(6):
         room.clock.advance(1)
         await room.jobs.on_result("shop", _dead(await room.run(replace(RUN, id=f"j{number}")), "poison"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.actions import Jobs
-from fleetfold_master.masters import Membership, Roll
-from fleetfold_master.masters.membership import AMISS, BEAT_S
+from fleetfold_master.cluster import MemberList, Membership
+from fleetfold_master.cluster.membership import AMISS, BEAT_S
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
 from fleetfold_master.transactions import Transactions
@@ -32,7 +32,7 @@ class Life:
 
     def __init__(self, store: Store, clock: ManualClock, seat: str) -> None:
         self.store, self.membership = store, Membership(store, clock, seat)
-        self.id, self.roll = self.membership.id, Roll(store, self.membership)
+        self.id, self.roll = self.membership.id, MemberList(store, self.membership)
         self.outbox = Outbox()
         self.jobs = Jobs(store, self.outbox, clock, Doctor(), owner=self.id)
         self.transactions = Transactions(store, Outbox(), clock, Doctor(), NODES.get, owner=self.id)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.actions import Jobs
-from fleetfold_master.masters.membership import BEAT_S, MISSED, Membership
+from fleetfold_master.cluster.master_rows import Taken
+from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
-from fleetfold_master.store.master_rows import Taken
-from fleetfold_master.transactions import Transactions, validate
+from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Command, CommandResult, Outcome, Rollback, Run, StepSpec, Transact

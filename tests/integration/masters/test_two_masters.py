@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold.client import Client
+from fleetfold_master.cluster import Membership
+from fleetfold_master.cluster.membership import BEAT_S
 from fleetfold_master.master import Master
-from fleetfold_master.masters import Membership
-from fleetfold_master.masters.membership import BEAT_S
 from fleetfold_master.nodes import Registry
 from fleetfold_shared.messages import NodeUpdate, StepSpec, TransactionView
 from support.inprocess import Fleet, fleet, quick_callers
@@ -210,7 +210,7 @@ async def test_who_was_let_in_by_one_is_known_to_the_other_though_nobody_told_it
     async def untold(*_: object) -> dict[str, object]:
         return {}
 
-    monkeypatch.setattr("fleetfold_master.masters.peers.Peers.ask_all", untold)
+    monkeypatch.setattr("fleetfold_master.cluster.peers.Peers.ask_all", untold)
     await fleet.start_child("shop")
     client = await fleet.new_client("late")
     for _ in range(8):

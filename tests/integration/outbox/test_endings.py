@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_master.outbox import Delivery, rows
-from fleetfold_master.outbox.endings import job_ended, transaction_ended
+from fleetfold_master.outbox.payloads import job_ended, transaction_ended
 from fleetfold_master.store import Store
 from fleetfold_master.transactions.model import Tx
 from fleetfold_shared.messages import Callback, TransactionState

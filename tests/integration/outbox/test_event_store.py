@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from fleetfold_broker import events
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.events import EventStore
-from fleetfold_broker.topology import EVENTS, Topology
+from fleetfold_broker.jetstream import event_store
+from fleetfold_broker.jetstream.event_store import EventStore
+from fleetfold_broker.jetstream.topology import EVENTS, Topology
 from fleetfold_shared.errors import TooLarge, Unavailable
 from support.broker import broker, connect, jetstream, listen, master, queued
 from support.wait import eventually
@@ -38,7 +38,7 @@ async def test_what_is_published_is_stored_and_told(master: Bus, store: EventSto
 async def test_an_event_whose_confirmation_went_missing_is_looked_up_and_not_stored_again(
     master: Bus, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "STORED_WITHIN_S", 0.3)
+    monkeypatch.setattr(event_store, "STORED_WITHIN_S", 0.3)
     monkeypatch.setattr(store, "_stored", _deaf)
     await store.publish("ann", "order.done", b"{}", "d1")
     await store.publish("ann", "order.done", b"{}", "d1")
@@ -48,7 +48,7 @@ async def test_an_event_whose_confirmation_went_missing_is_looked_up_and_not_sto
 async def test_what_nobody_says_is_stored_is_an_error(
     master: Bus, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "STORED_WITHIN_S", 0.3)
+    monkeypatch.setattr(event_store, "STORED_WITHIN_S", 0.3)
     await jetstream(master, f"STREAM.DELETE.{EVENTS}")
     with pytest.raises(Unavailable):
         await store.publish("ann", "order.done", b"{}", "d1")
@@ -68,7 +68,7 @@ async def test_one_that_is_too_large_is_refused(store: EventStore) -> None:
 async def test_no_more_callers_are_heard_than_there_is_room_for(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "MOST_HEARD", 2)
+    monkeypatch.setattr(event_store, "MOST_HEARD", 2)
     for name in ("a", "b", "c", "a"):
         await store.publish(name, "x", b"{}", f"{name}-{len(store._heard)}")
     assert len(store._heard) == 2
@@ -84,7 +84,7 @@ async def test_nobody_confirms_what_is_stored_under_anothers_name(
     master: Bus, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may guess the id, and have the broker repeat it: under its own name."""
-    monkeypatch.setattr(events, "STORED_WITHIN_S", 0.5)
+    monkeypatch.setattr(event_store, "STORED_WITHIN_S", 0.5)
     await store.publish("mallory", "x", b"{}", "m1")
     await jetstream(master, f"STREAM.DELETE.{EVENTS}")
     publishing = asyncio.create_task(store.publish("ann", "x", b"{}", "d1"))

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.letters import Letters
+from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.outbox import Delivery, rows
-from fleetfold_master.outbox.destinations import place_of
 from fleetfold_master.outbox.model import MOST_TRIES, NotDelivered, Undeliverable
 from fleetfold_master.outbox.publisher import CLAIM_S, MOST_AT_ONE_PLACE, Publisher
 from fleetfold_master.store import Store
+from fleetfold_master.webhooks.destinations import place_of
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import NotFound, Unavailable
-from fleetfold_shared.messages import LetterList
+from fleetfold_shared.messages import DeadLetterList
 from support.wait import eventually
 
 
@@ -209,11 +209,11 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_what_is_given_up_is_a_dead_letter_at_once(post: Post) -> None:
-    letters = Letters(post.store, post.clock)
+    letters = DeadLetters(post.store, post.clock)
     post.publisher.on_given_up = letters.of_delivery
     await post.put("a", url="https://example.org/hook")
     post.fails["a"] = Undeliverable("410")
     await post.round()
-    [letter], _ = await letters.list(LetterList())
+    [letter], _ = await letters.list(DeadLetterList())
     assert (letter.reason, letter.command, letter.job, letter.error) == ("undelivered", "a", "j1", "410")
     assert (letter.action, letter.caller) == ("https://example.org/hook", "ann")

@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from fleetfold_master.outbox import webhooks as hooks
-from fleetfold_master.outbox.destinations import Destinations
 from fleetfold_master.outbox.model import NotDelivered, Undeliverable
-from fleetfold_master.outbox.signing import WebhookSecret
-from fleetfold_master.outbox.webhooks import Webhooks
+from fleetfold_master.webhooks import webhooks as hooks
+from fleetfold_master.webhooks.destinations import Destinations
+from fleetfold_master.webhooks.webhook_signing import WebhookSecret
+from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import CallbacksConfig
 from support.receiver import receiving

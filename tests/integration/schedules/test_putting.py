@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     ActionInfo,

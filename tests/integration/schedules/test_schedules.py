@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Executable, RowMapping
 
-from fleetfold_master.actions import Jobs
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.schedules.model import Work
 from fleetfold_master.store import Store

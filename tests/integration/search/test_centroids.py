@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fleetfold_child.index.collection import Collection
-from fleetfold_shared.centroids import Centroids, unpack_centroids
 from fleetfold_shared.messages import StatisticsAsk
+from fleetfold_shared.text.centroids import Centroids, unpack_centroids
 from support.search import WordBag
 
 
@@ -54,7 +54,7 @@ async def test_they_are_remade_when_a_tenth_has_changed_and_not_before(docs: Col
 
 
 async def test_a_sample_stands_for_all(docs: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.index.landmarks._SAMPLE", 100)
+    monkeypatch.setattr("fleetfold_child.index.centroids._SAMPLE", 100)
     await docs.index([{"id": f"d{number}", "text": f"tent {number}"} for number in range(400)])
     sampled = await docs._table.sample_vectors(100, 400)
     assert 50 < len(sampled) < 170

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index import Collection, DataLock, IndexReport, search_collections
+from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import prepare
-from fleetfold_child.index.table import Table
-from fleetfold_shared.analysis import ANALYZER
 from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
-from fleetfold_shared.fitting import MAX_ANSWER_BYTES
 from fleetfold_shared.messages.base import encode
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.statistics import StatisticsTable
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.term_statistics import StatisticsTable
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES
 from support.search import WordBag, ask, document, statistics_of
 
 DOCUMENTS = [document("1", "a red shoe", "Shoe", price=30), document("2", "a blue hat"), document("3", "red wine")]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index import Collection, search_collections
 from fleetfold_shared.messages.criteria import FacetCounts, Filter, Sort
 from fleetfold_shared.messages.search import SearchAnswer
-from fleetfold_shared.statistics import StatisticsTable
+from fleetfold_shared.text.term_statistics import StatisticsTable
 from support.search import WordBag, ask, document, reference_scores
 
 WORDS = [f"word{i}" for i in range(20)]

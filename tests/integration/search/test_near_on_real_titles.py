@@ -14,14 +14,14 @@ from functools import cache
 
 import pytest
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.marks import marked
-from fleetfold_master.search.duplicates import Candidate
-from fleetfold_master.search.likeness import Likeness
-from fleetfold_shared.analysis import tokens
-from fleetfold_shared.embedding import load_embedder
-from fleetfold_shared.messages import Hit, Marks, Parts, ScoredDocument
-from fleetfold_shared.scoring import idf
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.fingerprints import marked
+from fleetfold_master.search.deduplication import Candidate
+from fleetfold_master.search.near_duplicates import NearDuplicates
+from fleetfold_shared.messages import Fingerprints, Hit, Parts, ScoredDocument
+from fleetfold_shared.text.analysis import tokens
+from fleetfold_shared.text.embedding import load_embedder
+from fleetfold_shared.text.scoring import idf
 from support.effort import effort
 from support.realdata import real_documents
 
@@ -45,7 +45,7 @@ def candidates(documents: Sequence[Document]) -> Iterator[Candidate]:
     vectors = load_embedder().embed([one.text for one in documents])
     for one, vector in zip(documents, vectors, strict=True):
         bare = ScoredDocument("c", one.id, 1.0, Parts(1.0, 0.0))
-        marks = marked(bare, one, vector, [], "near").marks or Marks()
+        marks = marked(bare, one, vector, [], "near").marks or Fingerprints()
         yield Candidate(Hit("n", "c", one.id, 1.0, {}, one.title, one.content), marks)
 
 
@@ -55,7 +55,7 @@ def share_merged(change: Change) -> float:
     assert len(pairs) > SAMPLE / 20
     befores = candidates([one for one, _ in pairs])
     afters = candidates([replace(one, title=title) for one, title in pairs])
-    judge = Likeness(lambda term: idf(count, dfs[term]))
+    judge = NearDuplicates(lambda term: idf(count, dfs[term]))
     return sum(judge(before, after) for before, after in zip(befores, afters, strict=True)) / len(pairs)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index import Collection, search_collections
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.search import Place, ScoredDocument
@@ -62,7 +62,7 @@ async def test_candidates_are_taken_from_ever_deeper_until_there_are_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the vector alone the index's order is the score's, so nothing may be missing."""
-    monkeypatch.setattr("fleetfold_child.index.candidates._DEPTH", 5)
+    monkeypatch.setattr("fleetfold_child.index.candidate_index._DEPTH", 5)
     documents = corpus(150)
     wanted: dict[int, list[ScoredDocument]] = {}
     for limit in (1000, 0):
@@ -75,7 +75,7 @@ async def test_candidates_are_taken_from_ever_deeper_until_there_are_no_more(
 
 
 async def test_no_page_of_candidates_repeats_a_hit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.index.candidates._DEPTH", 5)
+    monkeypatch.setattr("fleetfold_child.index.candidate_index._DEPTH", 5)
     documents = corpus(150)
     async with await Collection.open("docs", tmp_path, embedder=WordBag(), memory_documents=0) as collection:
         await collection.index(documents)

@@ -10,9 +10,9 @@ import random
 
 import pytest
 
-from fleetfold_child.documents import Document
-from fleetfold_shared.embedding import Embedder, load_embedder
+from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages import Searched
+from fleetfold_shared.text.embedding import Embedder, load_embedder
 from support.effort import effort
 from support.paging import Shelves
 from support.realdata import real_documents, real_queries

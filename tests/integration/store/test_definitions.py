@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.access.authority import Principal
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api.transaction_verbs import TransactionVerbs
 from fleetfold_master.definitions import Definitions
-from fleetfold_master.service.transaction_api import TransactionApi
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock
@@ -43,7 +43,7 @@ class Room:
         self.nodes = registry(("shop", "active"), ("crm", "active"))
         self.definitions = Definitions(store, self.clock, self.nodes.get)
         self.transactions = Transactions(store, self.outbox, self.clock, Doctor(), self.nodes.get)
-        self.verbs = TransactionApi(self.transactions, self.definitions).verbs()
+        self.verbs = TransactionVerbs(self.transactions, self.definitions).verbs()
 
     async def run(self, named: str, tx: str = "t1", who: Principal = ANN, **inputs: Any) -> TransactionView:
         view: TransactionView = await self.verbs["tx.run"].handle(Transact(id=tx, definition=named, inputs=inputs), who)

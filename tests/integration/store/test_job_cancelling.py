@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.actions import jobs as jobs_module
+from fleetfold_master.jobs import jobs as jobs_module
 from fleetfold_shared.errors import Conflict, NotFound, Unavailable
 from fleetfold_shared.messages import Job, Run
 from support.jobroom import JobRoom, open_room, outcomes

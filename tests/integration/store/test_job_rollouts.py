@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, update
 
-from fleetfold_master.store.statements import Write
+from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.tables import job as job_table
 from fleetfold_shared.errors import InvalidInput, Overloaded, Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport, RetryPolicy, Run

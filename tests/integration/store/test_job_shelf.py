@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.actions import job_reads
+from fleetfold_master.jobs import job_reads
 from fleetfold_master.store import Store
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, Run
@@ -20,7 +20,7 @@ MOST, ALL = 3, 12
 @pytest.fixture
 async def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[JobRoom]:
     for module in ("course", "fetching"):
-        monkeypatch.setattr(f"fleetfold_master.actions.{module}.MOST_IN_MEMORY", MOST)
+        monkeypatch.setattr(f"fleetfold_master.jobs.{module}.MOST_IN_MEMORY", MOST)
     async with open_room(f"sqlite:///{tmp_path}/master.db") as room:
         yield room
 

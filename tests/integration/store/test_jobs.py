@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from fleetfold_master.actions import Jobs
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.actions import Jobs
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from fleetfold_master.store import Store
-from fleetfold_master.transactions import Transactions, validate
+from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.messages import Command, CommandResult, Outcome, Rollback, StepSpec, Transact, TransactionView
 from support.effort import effort

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, text
 
 from fleetfold_master import store as package
 from fleetfold_master.nodes.labels import effective_labels
+from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.store import Store
-from fleetfold_master.store.nodes import Nodes
 
 _ROW = text(
     "INSERT INTO node (name, state, description, title, labels, registered_at)"
@@ -38,7 +38,7 @@ async def test_states_and_labels_that_operators_had_set_keep_their_meaning(tmp_p
     file = tmp_path / "master.db"
     _write_old(file, shop=("maintenance", {"zone": "us"}), blog=("active", None), crm=("incompatible", None))
     store = await Store.open(f"sqlite:///{file}")
-    nodes = {node.name: node for node in await Nodes(store).list()}
+    nodes = {node.name: node for node in await NodeRows(store).list()}
     await store.close()
     assert {name: node.assigned for name, node in nodes.items()} == {
         "shop": "maintenance", "blog": "active", "crm": "active",

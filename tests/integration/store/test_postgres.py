@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from fleetfold_master.store import Store, Write
-from fleetfold_master.store.engines import open_engines
+from fleetfold_master.store.database_engines import open_engines
 from fleetfold_master.store.tables import node
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from support.postgres import Cluster

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_master.quality import Book, Counts
-from fleetfold_master.quality.measuring import Asked, Measuring
+from fleetfold_master.evaluation import Judgements, SearchStatistics
+from fleetfold_master.evaluation.evaluation import Asked, Evaluation
+from fleetfold_master.evaluation.evaluation_rows import read_clicks, read_counts
 from fleetfold_master.store import Store
-from fleetfold_master.store.quality_rows import read_clicks, read_counts
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Overloaded
 from fleetfold_shared.messages import NodeReport, QualityClick, Search, Searched
@@ -29,7 +29,7 @@ def click(rank: int) -> QualityClick:
 
 
 async def test_of_too_many_clicks_the_latest_of_the_query_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    book = Book(store, ManualClock())
+    book = Judgements(store, ManualClock())
     await book.click(QualityClick(query="stove", node="shop", collection="products", id="t1", rank=9), "rita")
     for rank in range(1, 1004):
         await book.click(click(rank), "rita")
@@ -41,7 +41,7 @@ async def test_of_too_many_clicks_the_latest_of_the_query_stay(store: Store, mon
 
 async def test_counts_of_a_day_add_up_and_go_when_they_are_old(store: Store) -> None:
     clock = ManualClock()
-    counts, book = Counts(store, clock, 2), Book(store, clock)
+    counts, book = SearchStatistics(store, clock, 2), Judgements(store, clock)
     found = Searched(query="a", hits=[], nodes=[NodeReport("shop", "ok")], total=0, took_ms=1.0, partial=False)
     await book.click(click(1), "rita")
     for _ in range(2):
@@ -58,7 +58,7 @@ async def test_one_report_is_made_at_a_time(store: Store) -> None:
     async def search(ask: Search) -> Searched:
         raise AssertionError(ask)
 
-    measuring, asked = Measuring(store, search, ManualClock()), Asked({}, [], 10, 30, 1.0, whole=True)
+    measuring, asked = Evaluation(store, search, ManualClock()), Asked({}, [], 10, 30, 1.0, whole=True)
     async with measuring._busy:
         with pytest.raises(Overloaded):
             await measuring.report(asked)

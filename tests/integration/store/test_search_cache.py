@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_master.search.cache import Cache, Wanted
+from fleetfold_master.search.cache import Cache, CacheRequest
 from fleetfold_master.search.cache_memory import Entry
 from fleetfold_master.search.cache_table import TableStore
 from fleetfold_master.store import Store
@@ -103,8 +103,8 @@ class Nodes:
         return "k", Searched(query="tent", hits=[], total=0, took_ms=ASKED_MS, **given)  # type: ignore[arg-type]
 
 
-def wanted(**search: object) -> Wanted:
-    return Wanted(Search(query="tent", **search), "k", time.perf_counter())  # type: ignore[arg-type]
+def wanted(**search: object) -> CacheRequest:
+    return CacheRequest(Search(query="tent", **search), "k", time.perf_counter())  # type: ignore[arg-type]
 
 
 async def test_the_first_question_is_asked_and_the_next_is_answered_after_a_restart_too(store: Store) -> None:

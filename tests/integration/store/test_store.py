@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc, select
 
+from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
 from fleetfold_master.store import Store, Write
-from fleetfold_master.store.engines import open_engines
-from fleetfold_master.store.nodes import Nodes, StoredNode
-from fleetfold_master.store.statements import insert_once
+from fleetfold_master.store.compiled_statements import insert_once
+from fleetfold_master.store.database_engines import open_engines
 from fleetfold_master.store.tables import metadata, node
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeDescription
@@ -121,7 +121,7 @@ async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
 
 async def test_nodes_come_back_as_they_were_put(database_url: str) -> None:
     store = await Store.open(database_url)
-    nodes = Nodes(store)
+    nodes = NodeRows(store)
     shop = StoredNode(
         name="shop",
         state="active",
@@ -148,7 +148,7 @@ async def test_nodes_come_back_as_they_were_put(database_url: str) -> None:
 
 async def test_a_removed_node_is_kept_aside_and_may_return(database_url: str) -> None:
     store = await Store.open(database_url)
-    nodes = Nodes(store)
+    nodes = NodeRows(store)
     blog = StoredNode(
         name="blog", state="active", description=NodeDescription(incarnation="i", version="1"), registered_at=1.0
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from fleetfold_master.actions import Jobs
+from fleetfold_master.jobs import Jobs
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.endings import job_ended
+from fleetfold_master.outbox.payloads import job_ended
 from fleetfold_master.store import Store, Write
+from fleetfold_master.store.retention import BATCH, Retention
 from fleetfold_master.store.tables import metadata, tx
-from fleetfold_master.store.upkeep import BATCH, Upkeep
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import RetentionConfig
@@ -32,7 +32,7 @@ class Room:
         nodes = registry(("shop", "active"))
         self.jobs = Jobs(store, self.sent, self.clock, Doctor(), at_end=job_ended)
         self.transactions = Transactions(store, self.sent, self.clock, Doctor(), nodes.get)
-        self.upkeep = Upkeep(store, self.clock, RetentionConfig(jobs_days=30, transactions_days=10))
+        self.upkeep = Retention(store, self.clock, RetentionConfig(jobs_days=30, transactions_days=10))
 
     async def job(self, key: str, callback: Callback | None = None, result: object = None, *, end: bool = True) -> None:
         await self.jobs.start(Run(id=key, action="note", nodes=["shop"], callback=callback), ["shop"], "ann")
@@ -124,7 +124,7 @@ async def test_all_that_is_due_goes_in_one_round_however_much(room: Room) -> Non
 
 async def test_the_file_stays_as_small_as_what_is_kept_needs(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """A month's jobs come and go, six times over."""
-    monkeypatch.setattr("fleetfold_shared.vacuum.SPARE_PAGES", 10)
+    monkeypatch.setattr("fleetfold_storage.vacuum.SPARE_PAGES", 10)
     sizes = []
     for month in range(6):
         for number in range(150):

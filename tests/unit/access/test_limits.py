@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.access.limits import MOST_BUCKETS, Failures, Limits
+from fleetfold_master.access.rate_limits import MOST_BUCKETS, Failures, Limits
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_master.access.signing import FILE, VARIABLE, SigningKeys
+from fleetfold_master.access.signing_keys import FILE, VARIABLE, SigningKeys
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleetfold_master.access.refusal import Refusal
-from fleetfold_master.access.signing import SigningKeys
-from fleetfold_master.access.tokens import AccessTokens
+from fleetfold_master.access.access_tokens import AccessTokens
+from fleetfold_master.access.login_refusal import Refusal
+from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_shared.clock import ManualClock
 
 GONE = object()
@@ -230,7 +230,7 @@ def test_an_unencoded_payload_and_unknown_critical_headers_are_refused(office: O
 
 def test_five_kilobytes_are_refused_before_anybody_reads_them(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     long = office.signed(office.claims(padding="x" * 5000))
-    monkeypatch.setattr("fleetfold_master.access.tokens._signer", None)
+    monkeypatch.setattr("fleetfold_master.access.access_tokens._signer", None)
     assert office.reason(long) == "malformed"
 
 

@@ -12,8 +12,8 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from fleetfold_child.actions import Action, Actions, action
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import Action, Actions, action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
 
 

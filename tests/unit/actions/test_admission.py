@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_child.admission import Decision, Plan, admit
-from fleetfold_child.compensation import admit_compensation
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.ledger.admission import Decision, Plan, admit
+from fleetfold_child.ledger.compensation import admit_compensation
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
 from support.executors import command, undo
 
@@ -27,12 +27,12 @@ def row(
     lone_crashes: int = 0,
     epoch: int = 1,
     noted: bool = False,
-) -> Row:
+) -> LedgerRow:
     result = {"order_id": "O-7"} if outcome == "ok" else None
     answer = (
         CommandResult(id="f", attempt=1, epoch=epoch, outcome=outcome, result=result, noted=noted) if outcome else None
     )
-    return Row(
+    return LedgerRow(
         id="f", action="order", kind=kind, state="tombstone" if tombstone else "done" if outcome else "running",
         starts=starts, incarnation="me" if here else "", epoch=epoch, attempt=1, compensates=None, params="{}",
         timeout_s=None, crashes=0, lone_crashes=lone_crashes, outcome=outcome, refused=int(refused),
@@ -61,7 +61,7 @@ def row(
         (row(lone_crashes=5), Plan(), UNKNOWN),
     ],
 )
-def test_a_command_is_admitted_by_what_is_known_of_it(known: Row | None, plan: Plan, decided: str) -> None:
+def test_a_command_is_admitted_by_what_is_known_of_it(known: LedgerRow | None, plan: Plan, decided: str) -> None:
     admission = admit(command("f", "order", epoch=1), known, plan)
     assert " ".join([admission.decision.value, *([admission.result.outcome] if admission.result else [])]) == decided
 
@@ -87,7 +87,7 @@ def test_a_command_is_admitted_by_what_is_known_of_it(known: Row | None, plan: P
     ],
 )
 def test_a_compensation_is_admitted_by_what_its_forward_command_did(
-    forward: Row | None, filled: str, free: str, tombstone_only: str
+    forward: LedgerRow | None, filled: str, free: str, tombstone_only: str
 ) -> None:
     decided = []
     for params in (FILLED, FREE, {}):
@@ -119,7 +119,7 @@ def test_a_compensation_is_admitted_by_what_its_forward_command_did(
     ],
 )
 def test_what_the_forward_command_noted_stands_in_for_its_result(
-    forward: Row | None, noted_all: str, noted_some: str
+    forward: LedgerRow | None, noted_all: str, noted_some: str
 ) -> None:
     sent, decided = undo("f", "cancel", epoch=1, order="{{log.order}}", page="at {{log.page}}"), []
     for log in ({"order": "O-7", "page": 3}, {"order": "O-7"}):
@@ -163,7 +163,7 @@ def test_what_was_undone_under_another_id_is_not_undone_again() -> None:
         (row(lone_crashes=5), Plan(), "poison"),
     ],
 )
-def test_what_will_never_be_done_says_so_by_a_stable_code(known: Row | None, plan: Plan, code: str) -> None:
+def test_what_will_never_be_done_says_so_by_a_stable_code(known: LedgerRow | None, plan: Plan, code: str) -> None:
     result = admit(command("f", "order", epoch=1), known, plan).result
     assert result is not None
     assert result.code == code

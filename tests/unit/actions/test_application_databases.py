@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_child.admission import Decision, Plan
-from fleetfold_child.compensation import admit_compensation
-from fleetfold_child.databases import with_secrets
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.app_database.databases import with_secrets
+from fleetfold_child.ledger.admission import Decision, Plan
+from fleetfold_child.ledger.compensation import admit_compensation
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.config import ChildConfig, load
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
@@ -22,9 +22,9 @@ ASKS = Plan(asks_application=True)
 def row(
     kind: ActionKind = "transactional", outcome: Outcome | None = None, *, starts: int = 1, here: bool = False,
     tombstone: bool = False, epoch: int = 0,
-) -> Row:  # fmt: skip
+) -> LedgerRow:  # fmt: skip
     answer = CommandResult(id="f", attempt=1, epoch=epoch, outcome=outcome) if outcome else None
-    return Row(
+    return LedgerRow(
         id="f", action="order", kind=kind, state="tombstone" if tombstone else "done" if outcome else "running",
         starts=starts, incarnation="me" if here else "", epoch=epoch, attempt=1, compensates=None, params="{}",
         timeout_s=None, crashes=0, lone_crashes=0, outcome=outcome, refused=0,
@@ -44,7 +44,7 @@ def row(
         row("idempotent", "timed_out", starts=0),
     ],
 )
-def test_the_application_is_asked_before_it_is_said_that_nothing_happened(forward: Row | None) -> None:
+def test_the_application_is_asked_before_it_is_said_that_nothing_happened(forward: LedgerRow | None) -> None:
     asked = admit_compensation(undo("f", "cancel"), None, forward, None, ASKS)
     told = admit_compensation(undo("f", "cancel"), None, forward, None, Plan())
     assert asked.decision is Decision.ASK
@@ -64,7 +64,9 @@ def test_the_application_is_asked_before_it_is_said_that_nothing_happened(forwar
         (row(epoch=9), Decision.FENCED),
     ],
 )
-def test_it_is_not_asked_where_the_ledger_knows_or_somebody_else_decides(forward: Row, decision: Decision) -> None:
+def test_it_is_not_asked_where_the_ledger_knows_or_somebody_else_decides(
+    forward: LedgerRow, decision: Decision
+) -> None:
     assert admit_compensation(undo("f", "cancel"), None, forward, None, ASKS).decision is decision
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_child.admission import Decision, Plan, admit
-from fleetfold_child.cancelling import cancel
-from fleetfold_child.compensation import admit_compensation
-from fleetfold_child.ledger_schema import Row
+from fleetfold_child.commands.cancellation import cancel
+from fleetfold_child.ledger.admission import Decision, Plan, admit
+from fleetfold_child.ledger.compensation import admit_compensation
+from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
 from support.executors import command, undo
 
@@ -22,9 +22,9 @@ def row(
     here: bool = False,
     published: bool = False,
     compensates: str | None = None,
-) -> Row:
+) -> LedgerRow:
     answer = CommandResult(id="f", attempt=2, epoch=3, outcome=outcome, starts=1) if outcome else None
-    return Row(
+    return LedgerRow(
         id="f", action="order", kind=kind, state="done" if outcome else "running", starts=1,
         incarnation="me" if here else "", epoch=3, attempt=2, compensates=compensates, params="{}", timeout_s=None,
         crashes=0, lone_crashes=0, outcome=outcome, refused=0, published=int(published),
@@ -48,7 +48,7 @@ def row(
     ],
 )
 def test_what_becomes_of_a_cancelled_command(
-    known: Row | None, verdict: str | None, outcome: str | None, stored: str | None
+    known: LedgerRow | None, verdict: str | None, outcome: str | None, stored: str | None
 ) -> None:
     said = cancel("f", known, "ann")
     assert (said.verdict, said.result.outcome if said.result else None, said.stored) == (verdict, outcome, stored)
@@ -93,7 +93,7 @@ def test_there_is_nothing_to_undo_of_what_never_began() -> None:
         (row(outcome="ok"), Plan(over="too late"), "replay ok"),
     ],
 )
-def test_after_the_time_for_all_tries_nothing_is_begun(known: Row | None, plan: Plan, decided: str) -> None:
+def test_after_the_time_for_all_tries_nothing_is_begun(known: LedgerRow | None, plan: Plan, decided: str) -> None:
     admission = admit(command("f", "order", epoch=3), known, plan)
     assert admission.result is not None
     assert f"{admission.decision.value} {admission.result.outcome}" == decided

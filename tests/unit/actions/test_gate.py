@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from fleetfold_child.gate import Gate
+from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
 
 
 class Visitor:
     """Enters, and leaves when told."""
 
-    def __init__(self, gate: Gate, *, alone: bool = False) -> None:
+    def __init__(self, gate: ExclusiveSemaphore, *, alone: bool = False) -> None:
         self.inside = False
         self.leave = asyncio.Event()
         self.task = asyncio.create_task(self._visit(gate, alone))
 
-    async def _visit(self, gate: Gate, alone: bool) -> None:
+    async def _visit(self, gate: ExclusiveSemaphore, alone: bool) -> None:
         async with gate.enter(alone=alone):
             self.inside = True
             await self.leave.wait()
@@ -34,7 +34,7 @@ async def finish(*visitors: Visitor) -> None:
 
 
 async def test_no_more_than_there_is_room_for() -> None:
-    gate = Gate(2)
+    gate = ExclusiveSemaphore(2)
     visitors = [Visitor(gate) for _ in range(3)]
     await settle()
     assert [visitor.inside for visitor in visitors] == [True, True, False]
@@ -45,7 +45,7 @@ async def test_no_more_than_there_is_room_for() -> None:
 
 
 async def test_one_alone_waits_for_the_others_and_is_not_overtaken() -> None:
-    gate = Gate(2)
+    gate = ExclusiveSemaphore(2)
     first, alone, late = Visitor(gate), Visitor(gate, alone=True), Visitor(gate)
     await settle()
     assert (first.inside, alone.inside, late.inside) == (True, False, False)
@@ -59,7 +59,7 @@ async def test_one_alone_waits_for_the_others_and_is_not_overtaken() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_no_trace() -> None:
-    gate = Gate(1)
+    gate = ExclusiveSemaphore(1)
     first, second, third = Visitor(gate), Visitor(gate, alone=True), Visitor(gate)
     await settle()
     second.task.cancel()
@@ -74,7 +74,7 @@ async def test_who_gives_up_waiting_leaves_no_trace() -> None:
 
 
 async def test_one_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
-    gate = Gate(1)
+    gate = ExclusiveSemaphore(1)
     first = Visitor(gate)
     passage = gate.enter()
     said: list[bool] = []
@@ -96,7 +96,7 @@ async def test_one_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
 
 
 async def test_giving_up_is_too_late_inside_and_hides_no_real_cancellation() -> None:
-    gate = Gate(1)
+    gate = ExclusiveSemaphore(1)
     passage = gate.enter()
     async with passage as inside:
         passage.give_up()

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fleetfold_child.context import Context
-from fleetfold_child.progress import APART_S, Reporter, Reports
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.progress_reports import APART_S, Reporter, Reports
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_child.actions import Action, action
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import Action, action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import InvalidInput
 
 

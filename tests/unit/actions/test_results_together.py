@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_child.results import MOST, MOST_BYTES, ResultLine
+from fleetfold_child.commands.result_batching import MOST, MOST_BYTES, ResultBatcher
 from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult, CommandResults, Message, encode
 
@@ -38,8 +38,8 @@ def kept() -> Kept:
 
 
 @pytest.fixture
-async def line(kept: Kept) -> AsyncIterator[ResultLine]:
-    line = ResultLine(kept, "fleet.res.shop")  # type: ignore[arg-type]  # all that is used of it
+async def line(kept: Kept) -> AsyncIterator[ResultBatcher]:
+    line = ResultBatcher(kept, "fleet.res.shop")  # type: ignore[arg-type]  # all that is used of it
     yield line
     await line.stop()
 
@@ -49,14 +49,14 @@ def _result(id_: str, size: int = 0) -> CommandResult:
 
 
 async def test_what_is_ready_in_one_turn_goes_together_and_later_ones_by_themselves(
-    kept: Kept, line: ResultLine
+    kept: Kept, line: ResultBatcher
 ) -> None:
     await asyncio.gather(*(line.publish(_result(id_)) for id_ in "abc"))
     await line.publish(_result("d"))
     assert kept.said == [["a", "b", "c"], ["d"]]
 
 
-async def test_no_message_has_too_many_or_is_too_large(kept: Kept, line: ResultLine) -> None:
+async def test_no_message_has_too_many_or_is_too_large(kept: Kept, line: ResultBatcher) -> None:
     await asyncio.gather(*(line.publish(_result(str(n))) for n in range(MOST + 1)))
     assert sorted(map(len, kept.said)) == [1, MOST]
     await asyncio.gather(*(line.publish(_result(str(n), MOST_BYTES // 3)) for n in range(8)))
@@ -64,7 +64,7 @@ async def test_no_message_has_too_many_or_is_too_large(kept: Kept, line: ResultL
     assert sum(map(len, kept.said)) == MOST + 1 + 8
 
 
-async def test_a_message_that_this_broker_does_not_take_is_divided(kept: Kept, line: ResultLine) -> None:
+async def test_a_message_that_this_broker_does_not_take_is_divided(kept: Kept, line: ResultBatcher) -> None:
     kept.most_bytes = 1000
     told = await asyncio.gather(*(line.publish(_result(id_, 600)) for id_ in "abc"), return_exceptions=True)
     assert (told, sorted(kept.said)) == ([None] * 3, [["a"], ["b"], ["c"]])
@@ -72,7 +72,7 @@ async def test_a_message_that_this_broker_does_not_take_is_divided(kept: Kept, l
         await line.publish(_result("d", 2000))
 
 
-async def test_all_of_a_message_that_was_not_stored_are_told_so(kept: Kept, line: ResultLine) -> None:
+async def test_all_of_a_message_that_was_not_stored_are_told_so(kept: Kept, line: ResultBatcher) -> None:
     kept.away = True
     told = await asyncio.gather(*(line.publish(_result(id_)) for id_ in "abc"), return_exceptions=True)
     assert [type(each) for each in told] == [Unavailable] * 3
@@ -81,7 +81,7 @@ async def test_all_of_a_message_that_was_not_stored_are_told_so(kept: Kept, line
     assert kept.said == [["a"]]
 
 
-async def test_one_who_gives_up_keeps_nothing_from_the_others(kept: Kept, line: ResultLine) -> None:
+async def test_one_who_gives_up_keeps_nothing_from_the_others(kept: Kept, line: ResultBatcher) -> None:
     waiting = [asyncio.create_task(line.publish(_result(id_))) for id_ in "ab"]
     await asyncio.sleep(0)
     waiting[0].cancel()

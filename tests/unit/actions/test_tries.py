@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context
-from fleetfold_child.tries import TIMEOUT, names_of, pause_s, policy_of
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.retry_policy import TIMEOUT, names_of, pause_s, policy_of
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import RetryPolicy
 from support.executors import command, undo

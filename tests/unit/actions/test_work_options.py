@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import RetryPolicy
 

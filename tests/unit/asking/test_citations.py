@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleetfold_master.asking.citations import Citations
+from fleetfold_master.answering.citations import Citations
 
 
 def told(*words: str, sources: int = 2) -> tuple[str, Citations]:

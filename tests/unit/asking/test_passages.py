@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.asking.extract import extract
-from fleetfold_master.asking.passages import CHARS_PER_TOKEN, Reading, read_passages, tokens_of
-from fleetfold_master.asking.prompt import messages
-from fleetfold_master.asking.sentences import Interest, sentences
-from fleetfold_shared.analysis import query_terms
-from fleetfold_shared.embedding import load_embedder
+from fleetfold_master.answering.extractive import extract
+from fleetfold_master.answering.passages import CHARS_PER_TOKEN, Reading, read_passages, tokens_of
+from fleetfold_master.answering.prompt import messages
+from fleetfold_master.answering.sentences import Interest, sentences
 from fleetfold_shared.messages import Hit, Passage
+from fleetfold_shared.text.analysis import query_terms
+from fleetfold_shared.text.embedding import load_embedder
 
 QUESTION = "how do I return a tent?"
 RETURNS = "We open at nine. You can return a tent within 30 days. It must be dry. We sell boots as well."

@@ -10,7 +10,7 @@ from bench.rounds import side_by_side_ms
 from bench.storm import failed_tries
 from nats.errors import AuthorizationError, NoServersError
 
-from fleetfold_broker.connection import Connection, failure
+from fleetfold_broker.connection.nats_connection import NatsConnection, failure
 
 URL = "nats://127.0.0.1:4222"
 
@@ -20,7 +20,7 @@ def back(process: int, at: float, **failed: int) -> Back:
 
 
 def retried(tries: Tries, asked: bool, error: Exception) -> None:
-    client = Connection()
+    client = NatsConnection()
     client._server_info = {"auth_required": asked}
     event: dict[str, Any] = {"event": "link.retry", "reason": failure(client, error, URL).message}
     with pytest.raises(structlog.DropEvent):

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fleetfold_broker import greeting as first_words
-from fleetfold_broker.greeting import asks_for_credentials, greeting
+from fleetfold_broker.connection import info_probe as first_words
+from fleetfold_broker.connection.info_probe import asks_for_credentials, probe_info
 from fleetfold_shared.errors import Unavailable
 from support.listener import listening
 
@@ -40,7 +40,7 @@ def nobody() -> str:
 
 async def test_it_is_read() -> None:
     async with _saying(INFO) as address:
-        said = await greeting(f"nats://{address}")
+        said = await probe_info(f"nats://{address}")
     assert (said.auth_required, said.tls_required, said.tls_available) == (True, True, False)
 
 
@@ -53,12 +53,12 @@ async def test_whether_it_asks_for_credentials(words: bytes, asks: bool) -> None
 
 async def test_the_first_of_several_that_answers_is_believed(nobody: str) -> None:
     async with _saying(INFO) as address:
-        assert (await greeting(f"nats://{nobody}, nats://{address}")).auth_required
+        assert (await probe_info(f"nats://{nobody}, nats://{address}")).auth_required
 
 
 async def test_where_nobody_listens_it_says_so_without_the_password(nobody: str) -> None:
     with pytest.raises(Unavailable, match=r"no broker answers at .*; start one with `fleetfold up`") as told:
-        await greeting(f"nats://me:secret@{nobody}")
+        await probe_info(f"nats://me:secret@{nobody}")
     assert "secret" not in told.value.message
     assert "\n" not in told.value.message
 
@@ -69,17 +69,17 @@ async def test_where_nobody_listens_it_says_so_without_the_password(nobody: str)
 async def test_what_is_no_broker_is_told_as_that(words: bytes) -> None:
     async with _saying(words) as address:
         with pytest.raises(Unavailable, match="no broker answers at"):
-            await greeting(f"nats://{address}")
+            await probe_info(f"nats://{address}")
 
 
 async def test_one_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_words, "GREETED_WITHIN_S", 0.05)
     async with _saying(b"", stays=True) as address:
         with pytest.raises(Unavailable, match="no answer in time"):
-            await greeting(f"nats://{address}")
+            await probe_info(f"nats://{address}")
 
 
 @pytest.mark.parametrize("url", ["", "nats://127.0.0.1:notaport", "nats://[::1", "nats://127.0.0.1:99999"])
 async def test_a_url_that_is_none_is_told_as_that(url: str) -> None:
     with pytest.raises(Unavailable, match="no broker answers at"):
-        await greeting(url)
+        await probe_info(url)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
-from fleetfold_broker.connection import Connection
+from fleetfold_broker.connection.nats_connection import NatsConnection
 
 NAMES = st.sampled_from([b"a", b"Nats-Msg-Id", b"x y", b" n ", "ä".encode(), b"a\x0b", b"\x1c", b""])
 COLONS = st.sampled_from([b":", b": ", b"", b":\t", b"::"])
@@ -16,4 +16,4 @@ LINES = st.tuples(NAMES | st.binary(max_size=12), COLONS, st.binary(max_size=12)
 @given(st.lists(LINES))
 def test_headers_are_read_as_nats_py_reads_them(lines: list[bytes]) -> None:
     raw = b"".join(line + b"\r\n" for line in lines)
-    assert Connection._parse_header_lines(raw) == Client._parse_header_lines(raw)
+    assert NatsConnection._parse_header_lines(raw) == Client._parse_header_lines(raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_broker.headers import ERROR, ERROR_CODE, RETRY_AFTER, error_headers, error_of
+from fleetfold_broker.rpc.headers import ERROR, ERROR_CODE, RETRY_AFTER, error_headers, error_of
 from fleetfold_shared.errors import FleetfoldError, InternalError, InvalidInput, Overloaded
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.identity.config import identity_config
-from fleetfold_broker.identity.keys import BrokerKeys
+from fleetfold_broker.identity.broker_keys import BrokerKeys
+from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.subjects import Subjects
 
 STORE = "jetstream { store_dir: store }\n"

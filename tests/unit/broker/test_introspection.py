@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_broker.introspection import Introspection
+from fleetfold_broker.rpc.introspection import Introspection
 
 
 @pytest.fixture

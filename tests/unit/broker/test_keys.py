@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_broker.identity.keys import BROKER_KEYS, BrokerKeys
+from fleetfold_broker.identity.broker_keys import BROKER_KEYS, BrokerKeys
 from fleetfold_shared.errors import InvalidInput
 
 KINDS = {"issuer": "A", "auth": "U", "fleet": "U", "sys": "U"}

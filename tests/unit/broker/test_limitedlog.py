@@ -8,8 +8,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from fleetfold_broker import limitedlog
-from fleetfold_broker.limitedlog import LimitedLog
+from fleetfold_broker import limited_log
+from fleetfold_broker.limited_log import LimitedLog
 
 
 class Later:
@@ -47,7 +47,7 @@ def test_a_flood_is_one_line_and_a_number() -> None:
 
 
 def test_any_number_of_identities_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limitedlog, "MOST_HELD", 5)
+    monkeypatch.setattr(limited_log, "MOST_HELD", 5)
     later = Later()
     with capture_logs() as logs:
         quiet = LimitedLog(structlog.get_logger(), later)

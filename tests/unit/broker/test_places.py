@@ -7,14 +7,14 @@ import contextlib
 
 import pytest
 
-from fleetfold_broker.places import OWN, Place, Places, Turns, begin_waiting, hold, may_wait
+from fleetfold_broker.rpc.admission import OWN, AdmissionControl, Place, Turns, begin_waiting, hold, may_wait
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import Overloaded
 
 LIMITS = LimitsConfig(requests=20, requests_per_identity=12, waiting=30, waiting_per_identity=25)
 
 
-def _take_all(places: Places, identity: str) -> list[Place]:
+def _take_all(places: AdmissionControl, identity: str) -> list[Place]:
     taken: list[Place] = []
     with contextlib.suppress(Overloaded):
         for _ in range(1000):
@@ -23,27 +23,27 @@ def _take_all(places: Places, identity: str) -> list[Place]:
 
 
 def test_one_identity_cannot_take_all() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
     assert len(_take_all(places, "greedy")) == 12
     assert len(_take_all(places, "other")) == 8
 
 
 def test_each_identity_has_places_that_nobody_else_can_take() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
     for name in ("one", "two"):
         _take_all(places, name)
     assert [len(_take_all(places, f"late-{number}")) for number in range(50)] == [OWN] * 50
 
 
 def test_names_that_anybody_may_use_have_none_of_their_own() -> None:
-    places = Places(LIMITS, own=0)
+    places = AdmissionControl(LIMITS, own=0)
     for name in ("one", "two"):
         _take_all(places, name)
     assert not _take_all(places, "late")
 
 
 def test_a_refusal_says_who_has_too_many_and_when_to_try_again() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
     _take_all(places, "greedy")
     with pytest.raises(Overloaded, match=r"'greedy' has 12 requests under way.*try again in 1 s") as refused:
         places.enter("greedy")
@@ -51,7 +51,7 @@ def test_a_refusal_says_who_has_too_many_and_when_to_try_again() -> None:
 
 
 def test_a_place_that_is_left_is_free() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
     for place in _take_all(places, "shop"):
         place.leave()
         place.leave()
@@ -60,7 +60,7 @@ def test_a_place_that_is_left_is_free() -> None:
 
 
 def test_what_waits_holds_no_place_and_is_limited_too() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
     for _ in range(25):
         places.enter("reader").begin_waiting()
     assert (places.working.total, places.waiting.total) == (0, 25)
@@ -72,7 +72,7 @@ def test_what_waits_holds_no_place_and_is_limited_too() -> None:
 
 
 def test_the_memory_of_waiting_requests_is_limited() -> None:
-    places, mebibyte = Places(), 1024**2
+    places, mebibyte = AdmissionControl(), 1024**2
     for _ in range(32):
         places.enter("reader", mebibyte).begin_waiting()
     with pytest.raises(Overloaded):
@@ -81,7 +81,7 @@ def test_the_memory_of_waiting_requests_is_limited() -> None:
 
 
 async def test_the_request_of_the_task_is_the_one_that_waits() -> None:
-    places = Places(LIMITS)
+    places = AdmissionControl(LIMITS)
 
     async def serve(name: str) -> None:
         hold(places.enter(name))
@@ -94,7 +94,7 @@ async def test_the_request_of_the_task_is_the_one_that_waits() -> None:
 
 
 async def test_one_that_need_not_wait_goes_on_where_it_may_not() -> None:
-    places = Places(LimitsConfig(requests=16, waiting=16, waiting_per_identity=1))
+    places = AdmissionControl(LimitsConfig(requests=16, waiting=16, waiting_per_identity=1))
     places.enter("reader").begin_waiting()
 
     async def serve(name: str) -> bool:

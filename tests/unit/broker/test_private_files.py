@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.secretfile import (
+from fleetfold_broker.secret_file import (
     check_owner,
     keep_private,
     planted_by,

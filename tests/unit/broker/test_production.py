@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.identity.config import identity_config
+from fleetfold_broker.identity.server_accounts import identity_config
 
 ROOT = Path(__file__).parents[3]
 IDENTITY = "identity/fleet.conf"
@@ -59,10 +59,10 @@ def test_every_setting_is_explained() -> None:
 
 def test_the_containers_use_the_files_that_are_there() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    samples = {path.name for path in (ROOT / "child/fleetfold/demo/data").glob("*.jsonl")}
+    samples = {path.name for path in (ROOT / "client/fleetfold_demo/data").glob("*.jsonl")}
     assert set(re.findall(r"demo/data/(\w+\.jsonl)", compose)) <= samples
     for module in re.findall(r"--actions=([\w.]+):ACTIONS", compose):
-        assert (ROOT / "child" / Path(*module.split("."))).with_suffix(".py").exists()
+        assert (ROOT / "client" / Path(*module.split("."))).with_suffix(".py").exists()
     copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for name in " ".join(copied).split():

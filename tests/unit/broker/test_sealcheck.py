@@ -7,10 +7,9 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker import sealcheck
-from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.sealcheck import NOT_SEALED, SealCheck
-from fleetfold_broker.seals import MasterSeals
+from fleetfold_broker.identity import BrokerKeys, seal_check
+from fleetfold_broker.identity.message_seals import MasterSeals
+from fleetfold_broker.identity.seal_check import NOT_SEALED, SealCheck
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Forbidden, Unavailable
 
@@ -79,7 +78,7 @@ async def test_forgeries_do_not_make_it_ask_all_the_time(node: Node) -> None:
 
 
 async def test_it_asks_again_after_a_while(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealcheck, "ASKED_EVERY_S", 0.0)
+    monkeypatch.setattr(seal_check, "ASKED_EVERY_S", 0.0)
     assert not await node.takes(NEW)
     node.master = NEW
     assert await node.takes(NEW)
@@ -89,7 +88,7 @@ async def test_what_is_refused_is_one_line_a_minute(node: Node, monkeypatch: pyt
     with capture_logs() as lines:
         for _ in range(20):
             await node.takes(None)
-        monkeypatch.setattr(sealcheck, "LOGGED_EVERY_S", 0.0)
+        monkeypatch.setattr(seal_check, "LOGGED_EVERY_S", 0.0)
         await node.takes(None)
     assert [(line["event"], line["refused"]) for line in lines] == [("seal.refused", 1), ("seal.refused", 20)]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_broker.headers import CORRELATION, DEADLINE, GATHER, SEAL
 from fleetfold_broker.identity import BrokerKeys
-from fleetfold_broker.seals import UNSEALED, MasterSeals, is_sealed, is_sealed_for_all
+from fleetfold_broker.identity.message_seals import UNSEALED, MasterSeals, is_sealed, is_sealed_for_all
+from fleetfold_broker.rpc.headers import CORRELATION, DEADLINE, GATHER, SEAL
 from fleetfold_shared.messages import SealKeys
 
 SEED = BrokerKeys.generate().issuer

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.secretfile import from_environment, read_or_create, replace, weakness
+from fleetfold_broker.secret_file import from_environment, read_or_create, replace, weakness
 from fleetfold_shared.errors import InvalidInput
 
 MAKER = """
 import os, sys
 from pathlib import Path
-from fleetfold_broker.secretfile import read_or_create
+from fleetfold_broker.secret_file import read_or_create
 
 sys.stdin.readline()
 mine = os.urandom(200_000).hex().encode()

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker.tasks import Tasks
+from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_shared.errors import NotFound
 
 
 async def test_an_error_in_the_background_is_logged() -> None:
-    tasks = Tasks()
+    tasks = BackgroundTasks()
 
     async def fail(error: Exception) -> None:
         raise error
@@ -29,7 +29,7 @@ async def test_an_error_in_the_background_is_logged() -> None:
 
 
 async def test_draining_lets_the_quick_finish_and_ends_the_slow() -> None:
-    tasks, done = Tasks(), list[str]()
+    tasks, done = BackgroundTasks(), list[str]()
 
     async def quick() -> None:
         await asyncio.sleep(0)
@@ -50,8 +50,8 @@ async def test_draining_lets_the_quick_finish_and_ends_the_slow() -> None:
 
 @pytest.mark.timeout(10)
 async def test_a_task_that_lets_a_cancellation_go_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_broker.tasks.AGAIN_S", 0.01)
-    tasks, told = Tasks(), list[int]()
+    monkeypatch.setattr("fleetfold_broker.background_tasks.AGAIN_S", 0.01)
+    tasks, told = BackgroundTasks(), list[int]()
 
     async def deaf() -> None:
         while len(told) < 3:
@@ -68,6 +68,6 @@ async def test_a_task_that_lets_a_cancellation_go_is_told_again(monkeypatch: pyt
 
 @pytest.mark.timeout(10)
 async def test_a_task_may_end_its_own_owner() -> None:
-    tasks = Tasks()
+    tasks = BackgroundTasks()
     await tasks.spawn(tasks.cancel())
     assert len(tasks) == 0

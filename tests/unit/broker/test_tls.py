@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import DNSName, load_pem_x509_certificate
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-import fleetfold_broker
-from fleetfold.cli.certs import certs
-from fleetfold.cli.options import Output
-from fleetfold.cli.terminal import Terminal
-from fleetfold_broker.certificates import RENEW_DAYS, ensure, make
-from fleetfold_broker.tls import NotEncrypted, ServerTls, TlsFiles, client_context, explain
-from fleetfold_broker.x509 import Authority, hosts_of, still_good
+from fleetfold_broker import server
+from fleetfold_broker.connection.tls import NotEncrypted, ServerTls, TlsFiles, client_context, explain
+from fleetfold_broker.server.certificates import RENEW_DAYS, ensure, make
+from fleetfold_broker.server.x509 import Authority, hosts_of, still_good
+from fleetfold_cli.commands.certs import certs
+from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 
 URL = "tls://ann:secret@fold.example:4222"
@@ -221,8 +221,8 @@ def test_without_the_package_that_makes_them_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    monkeypatch.delitem(sys.modules, "fleetfold_broker.x509")
-    monkeypatch.delattr(fleetfold_broker, "x509")
+    monkeypatch.delitem(sys.modules, "fleetfold_broker.server.x509")
+    monkeypatch.delattr(server, "x509")
     with pytest.raises(Unavailable, match=r"fleetfold\[master\]"):
         make(tmp_path, [])
 

@@ -12,8 +12,8 @@ import nkeys
 import pytest
 from nacl.signing import VerifyKey
 
-from fleetfold_broker.identity.keys import BrokerKeys
-from fleetfold_broker.identity.usertoken import AuthRequest, Issuer, read_request
+from fleetfold_broker.identity.broker_keys import BrokerKeys
+from fleetfold_broker.identity.user_jwt import AuthRequest, Issuer, read_request
 
 USER = "UDB3OEDI2NVB5XKXHCQYN6AXH5NUP5RBKCY3TTNJYS6VZOUTHTBQI2JN"
 

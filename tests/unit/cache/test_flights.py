@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleetfold_master.search.cache_flights import Flights
+from fleetfold_master.search.single_flight import SingleFlight
 
 
 class Work:
@@ -27,7 +27,7 @@ def soon(seconds: float = 10.0) -> float:
 
 
 async def test_those_who_come_meanwhile_get_what_the_first_brings() -> None:
-    flights, work = Flights[str](), Work()
+    flights, work = SingleFlight[str](), Work()
     leading = asyncio.create_task(flights.lead("k", soon(), work))
     await asyncio.sleep(0)
     follow = flights.following("k", soon())
@@ -39,7 +39,7 @@ async def test_those_who_come_meanwhile_get_what_the_first_brings() -> None:
 
 
 async def test_a_leader_that_is_cancelled_leaves_the_others_their_answer() -> None:
-    flights, work = Flights[str](), Work()
+    flights, work = SingleFlight[str](), Work()
     leading = asyncio.create_task(flights.lead("k", soon(), work))
     await asyncio.sleep(0)
     follow = flights.following("k", soon())
@@ -52,7 +52,7 @@ async def test_a_leader_that_is_cancelled_leaves_the_others_their_answer() -> No
 
 
 async def test_a_follower_waits_no_longer_than_its_own_deadline() -> None:
-    flights, work = Flights[str](), Work()
+    flights, work = SingleFlight[str](), Work()
     leading = asyncio.create_task(flights.lead("k", soon(0.001), work))
     await asyncio.sleep(0)
     follow = flights.following("k", soon(0.002))
@@ -63,7 +63,7 @@ async def test_a_follower_waits_no_longer_than_its_own_deadline() -> None:
 
 
 async def test_nobody_follows_one_who_has_more_time() -> None:
-    flights, work = Flights[str](), Work()
+    flights, work = SingleFlight[str](), Work()
     leading = asyncio.create_task(flights.lead("k", soon(20.0), work))
     await asyncio.sleep(0)
     assert flights.following("k", soon(10.0)) is None
@@ -72,7 +72,7 @@ async def test_nobody_follows_one_who_has_more_time() -> None:
 
 
 async def test_a_failure_is_the_leaders_alone() -> None:
-    flights = Flights[str]()
+    flights = SingleFlight[str]()
 
     async def fail() -> str:
         await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_a_failure_is_the_leaders_alone() -> None:
 
 
 async def test_what_is_under_way_ends_with_the_owner() -> None:
-    flights, work = Flights[str](), Work()
+    flights, work = SingleFlight[str](), Work()
     leading = asyncio.create_task(flights.lead("k", soon(), work))
     await asyncio.sleep(0)
     await flights.close()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.search.cache_epochs import Epochs
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.cache_key import answer_key
-from fleetfold_master.store.nodes import StoredNode
+from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_shared.messages import CollectionInfo, Filter, NodeDescription, Search, Sort
 
 SEARCH = Search(query="red chair")
@@ -28,8 +28,8 @@ def node(name: str = "shop", description: NodeDescription | None = None, **more:
     return StoredNode(name=name, description=description or described(), **fields)
 
 
-def told(description: NodeDescription | None = None) -> Epochs:
-    epochs = Epochs()
+def told(description: NodeDescription | None = None) -> CollectionVersions:
+    epochs = CollectionVersions()
     epochs.described("shop", description or described())
     return epochs
 
@@ -106,9 +106,9 @@ def test_other_collections_of_a_node_do_not_matter_to_a_search_of_some() -> None
 
 
 def test_there_is_no_key_before_a_node_that_is_asked_has_said_how_new_it_is() -> None:
-    assert key(epochs=Epochs()) is None
+    assert key(epochs=CollectionVersions()) is None
     assert key(nodes=[node(description=described("i2"))]) is None
-    assert key(epochs=Epochs(), healthy=set()) is not None
+    assert key(epochs=CollectionVersions(), healthy=set()) is not None
 
 
 def test_epochs_never_fall_within_an_incarnation_and_an_unknown_one_says_nothing() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.cache_figures import Figures
 from fleetfold_master.search.cache_memory import ENTRY_BYTES, Entry, MemoryStore
-from fleetfold_master.search.cache_popular import Popular
 from fleetfold_master.search.cache_rows import packed
+from fleetfold_master.search.cache_statistics import CacheStatistics
+from fleetfold_master.search.popular_queries import PopularQueries
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.messages import Search
 
@@ -66,7 +66,7 @@ def test_an_answer_is_packed_where_that_makes_it_smaller() -> None:
 
 def test_the_questions_asked_most_often_come_first_and_the_table_is_bounded() -> None:
     clock = ManualClock()
-    popular = Popular(clock, 3)
+    popular = PopularQueries(clock, 3)
     for number in range(20):
         clock.advance(1.0)
         for query in ("tent", "stove"):
@@ -78,7 +78,7 @@ def test_the_questions_asked_most_often_come_first_and_the_table_is_bounded() ->
     rows = popular.changes()
     assert rows is not None
     assert popular.changes() is None
-    again = Popular(clock, 3)
+    again = PopularQueries(clock, 3)
     again.load(rows)
     assert [one.asked.query for one in again.best(2)] == ["tent", "stove"]
     clock.advance(8 * 86_400.0)
@@ -87,14 +87,14 @@ def test_the_questions_asked_most_often_come_first_and_the_table_is_bounded() ->
 
 
 def test_pages_and_explanations_are_not_counted() -> None:
-    popular = Popular(ManualClock(), 3)
+    popular = PopularQueries(ManualClock(), 3)
     for asked in (Search(query="tent", cursor="1x"), Search(query="tent", explain=True)):
         popular.count(asked, asked)
     assert popular.best(10) == []
 
 
 def test_figures() -> None:
-    figures = Figures(1.0)
+    figures = CacheStatistics(1.0)
     assert (figures.hit_rate, figures.mean_saved_ms) == (None, None)
     figures.misses += 1
     figures.shared += 1

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from fleetfold.cli.app import app
-from fleetfold.cli.completion import Shell
+from fleetfold_cli.app import app
+from fleetfold_cli.commands.completion import Shell
 from support.commandline import run_command
 
 COMPLETE = """\

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold.cli.weaknesses import endless_admins, in_environment, in_settings
-from fleetfold.state import RunningFleet, announce
-from fleetfold_broker.secretfile import replace
+from fleetfold.state_directory import RunningFleet, announce
+from fleetfold_broker.secret_file import replace
+from fleetfold_cli.daemons.configuration_audit import endless_admins, in_environment, in_settings
 from fleetfold_shared.config import AccessConfig, AskConfig, BrokerConfig, Config, TlsConfig
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import KeyInfo

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.eventloop import until_signalled
+from fleetfold.event_loop import until_signalled
 from support.commandline import run_command
 
 CHILD = ["child", "--name", "shop", "--url", "nats://127.0.0.1:1"]
@@ -109,8 +109,8 @@ async def test_a_cancellation_that_is_no_signal_goes_on() -> None:
 
 
 def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
-    from fleetfold.cli.options import Output
-    from fleetfold.cli.terminal import Terminal
+    from fleetfold_cli.parsing.common_options import Output
+    from fleetfold_cli.terminal import Terminal
 
     class Flushed(StringIO):
         seen = ""

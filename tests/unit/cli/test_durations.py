@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold.cli.durations import duration_s
+from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_shared.errors import InvalidInput
 
 

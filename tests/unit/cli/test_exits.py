@@ -6,8 +6,8 @@ from io import StringIO
 
 import pytest
 
-from fleetfold.cli.app import main
-from fleetfold.cli.terminal import Terminal
+from fleetfold_cli.app import main
+from fleetfold_cli.terminal import Terminal
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
 from support.commandline import FakeFleet, Result, run_command, searched

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold.exposure import exposures, tell_exposed
+from fleetfold.file_exposure import exposures, tell_exposed
 
 STRANGER = 65534
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold.cli.sortkeys import parse_sort
+from fleetfold_cli.parsing.sort_keys import parse_sort
 from fleetfold_shared.messages import Facet, FacetValue, NodeReport, Searched, Sort
 from support.commandline import FakeFleet, run_command, searched
 

@@ -8,8 +8,8 @@ import shlex
 import pytest
 from cyclopts import App, Argument
 
-from fleetfold.cli.app import app
-from fleetfold.cli.examples import EXAMPLES, commands
+from fleetfold_cli.app import app
+from fleetfold_cli.examples import EXAMPLES, commands
 from support.commandline import run_command
 
 COMMANDS = commands(app)

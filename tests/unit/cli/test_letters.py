@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from fleetfold_shared.errors import Conflict
-from fleetfold_shared.messages import Letter, LetterEvent, LetterListed
+from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterListed
 from support.commandline import FakeFleet, run_command
 
-LETTER = Letter(
+LETTER = DeadLetter(
     id="0123456789abcdef", reason="poison", command="j.j1.shop", node="shop", at=1.7e9, action="reindex",
     params={"full": True}, error="the node died 5 times\x1b[31m", job="j1", caller="till",
-    history=[LetterEvent(1.7e9, "sent", "3 times since")],
+    history=[DeadLetterEvent(1.7e9, "sent", "3 times since")],
 )  # fmt: skip
 
 
@@ -22,14 +22,14 @@ LETTER = Letter(
 class Fleet(FakeFleet):
     """Holds letters; those whose id begins with `x` cannot be tried again."""
 
-    held: list[Letter] = field(default_factory=lambda: [LETTER])
+    held: list[DeadLetter] = field(default_factory=lambda: [LETTER])
 
-    async def letters(self, *, before: Letter | None = None, limit: int = 100, **given: Any) -> LetterListed:
+    async def letters(self, *, before: DeadLetter | None = None, limit: int = 100, **given: Any) -> DeadLetterListed:
         self._said("letters", {name: value for name, value in given.items() if value}, None)
         rest = [one for one in self.held if before is None or one.id > before.id]
-        return LetterListed(letters=rest[:2], total=len(rest))
+        return DeadLetterListed(letters=rest[:2], total=len(rest))
 
-    async def letter(self, key: str) -> Letter:
+    async def letter(self, key: str) -> DeadLetter:
         return self._said("letter", key, LETTER)
 
     async def retry_letter(self, key: str) -> str:
@@ -42,7 +42,7 @@ class Fleet(FakeFleet):
 
 
 def _many(*ids: str) -> Fleet:
-    return Fleet(held=[Letter(id=key, reason="expired", command="c", node="shop", at=1.0) for key in ids])
+    return Fleet(held=[DeadLetter(id=key, reason="expired", command="c", node="shop", at=1.0) for key in ids])
 
 
 def test_they_are_listed_and_cannot_steer_the_terminal() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold.cli.outcomes import CODES, of_job, of_transaction
-from fleetfold.cli.reference import output
+from fleetfold_cli.exit_codes import CODES, of_job, of_transaction
+from fleetfold_cli.reference import output
 from fleetfold_shared.messages import JobNode, JobState, Outcome, TransactionState
 from support.commandline import FakeFleet, job, run_command, transaction
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fleetfold.cli.views import quality as views
+from fleetfold_cli.views import evaluation_view as views
 from fleetfold_shared.messages import QualityFigures, QualityReport, QueryQuality
 from support.commandline import run_command
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetfold.cli.safetext import clean, escaped, flat
-from fleetfold.cli.views import access, letters
+from fleetfold_cli.safe_text import clean, escaped, flat
+from fleetfold_cli.views import access_view, dead_letter_view
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import FieldNote, Hit, LetterListed
+from fleetfold_shared.messages import DeadLetterListed, FieldNote, Hit
 from support.commandline import FakeFleet, run_command, searched
 
 ESC, BELL, CSI, OSC = "\x1b[31m", "\x07", "\x9b31m", "\x1b]0;title\x07"
@@ -79,10 +79,10 @@ def test_none_yet_is_said_only_where_there_are_none(words: list[str], none_yet: 
 
 
 def test_the_lists_of_letters_and_of_the_audit_log_say_what_nothing_matches() -> None:
-    none = LetterListed(letters=[], total=0)
-    assert drawn(letters.listing(none)) == "no dead letters"
-    assert drawn(letters.listing(none, node="shop")) == "no dead letters match --node shop"
-    assert drawn(access.entries([], node=None, who="till")) == "no entries of the audit log match --who till"
+    none = DeadLetterListed(letters=[], total=0)
+    assert drawn(dead_letter_view.listing(none)) == "no dead letters"
+    assert drawn(dead_letter_view.listing(none, node="shop")) == "no dead letters match --node shop"
+    assert drawn(access_view.entries([], node=None, who="till")) == "no entries of the audit log match --who till"
 
 
 def drawn(view: object) -> str:

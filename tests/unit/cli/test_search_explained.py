@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from fleetfold.cli.views.highlight import marked
-from fleetfold.cli.views.search import answer
-from fleetfold_shared.explaining import explained
-from fleetfold_shared.highlighting import highlighted
+from fleetfold_cli.views.highlight_view import marked
+from fleetfold_cli.views.search_view import answer
 from fleetfold_shared.messages import CollectionExplained, NodeExplained, Searched, Span, Term
+from fleetfold_shared.text.highlighting import highlighted
+from fleetfold_shared.text.score_explanation import explained
 from support.commandline import FakeFleet, run_command, searched
 
 TITLE, CONTENT = "Gale tent", "Light.\nA tent\x1b[31m for rain."

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from fleetfold.cli.child import _source
-from fleetfold.cli.views.nodes import detail
-from fleetfold.sourceremarks import remarks
+from fleetfold.source_remarks import remarks
 from fleetfold.standalone import up_line
+from fleetfold_cli.commands.child import _source
+from fleetfold_cli.views.node_view import detail
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeRecord
 
 WELL = CollectionInfo(name="docs", documents=999)

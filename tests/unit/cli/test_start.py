@@ -8,7 +8,7 @@ import sys
 HEAVY = "lancedb", "pyarrow", "sqlalchemy", "wordllama", "numpy", "Stemmer", "jsonschema_rs"
 PROGRAM = """
 import sys
-from fleetfold.cli import main
+from fleetfold_cli import main
 main(["nodes", "list", "--url", "nats://127.0.0.1:1"])
 print(*sorted(set(sys.modules) & set(sys.argv[1:])))
 """

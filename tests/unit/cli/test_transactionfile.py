@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.cli.transactionfile import read
+from fleetfold_cli.parsing.transaction_file import read
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Rollback
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold.cli.values import assignment, labels, pair, values
+from fleetfold_cli.parsing.assignments import assignment, labels, pair, values
 from fleetfold_shared.errors import InvalidInput
 
 

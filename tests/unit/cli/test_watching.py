@@ -12,10 +12,10 @@ from io import StringIO
 import msgspec
 import pytest
 
-from fleetfold.cli import watching
-from fleetfold.cli.app import main
-from fleetfold.cli.terminal import Terminal
-from fleetfold.cli.views.progress import Told, far
+from fleetfold_cli.app import main
+from fleetfold_cli.commands import job_watch
+from fleetfold_cli.terminal import Terminal
+from fleetfold_cli.views.progress_view import Told, far
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import Job, JobNode, Progress
 from support.commandline import FakeFleet, job, logging_as_it_was, run_command
@@ -41,7 +41,7 @@ STEPS = [_running(shop=None, blog=None), HALF, job("ok")]
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "QUIET_S", 0.0)
+    monkeypatch.setattr(job_watch, "QUIET_S", 0.0)
 
 
 def test_run_follows_what_does_not_end_at_once_and_shows_its_end() -> None:
@@ -55,7 +55,7 @@ def test_run_follows_what_does_not_end_at_once_and_shows_its_end() -> None:
 
 
 def test_what_ends_soon_is_not_talked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "QUIET_S", 60.0)
+    monkeypatch.setattr(job_watch, "QUIET_S", 60.0)
     assert run_command("run", "shop", "sync", fleet=FakeFleet(answer=job("running"), changes=STEPS)).err == ""
 
 

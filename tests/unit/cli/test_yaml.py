@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold.cli import strictyaml
-from fleetfold.cli.transactionfile import read
+from fleetfold_cli.parsing import strict_yaml
+from fleetfold_cli.parsing.transaction_file import read
 from fleetfold_shared.errors import InvalidInput
 
 
@@ -24,10 +24,10 @@ from fleetfold_shared.errors import InvalidInput
 )  # fmt: skip
 def test_a_plain_word_is_what_it_is_in_yaml_1_2(text: str, value: Any) -> None:
     if "{{" in text:
-        with pytest.raises(strictyaml.YAMLError):
-            strictyaml.load(f"a: {text}")
+        with pytest.raises(strict_yaml.YAMLError):
+            strict_yaml.load(f"a: {text}")
     else:
-        assert strictyaml.load(f"a: {text}") == {"a": value}
+        assert strict_yaml.load(f"a: {text}") == {"a": value}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from fleetfold_master.nodes import Breakers, Pace
+from fleetfold_master.nodes import Breakers, RoundTripEstimator
 from fleetfold_master.nodes.breakers import FIRST_S, MOST_S, OPENS_AFTER, SPREAD, TRIAL_S
 from fleetfold_shared.clock import ManualClock
 
@@ -105,7 +105,7 @@ def test_a_node_that_has_come_anew_is_innocent(ward: Ward) -> None:
 
 
 def test_a_pace_is_unknown_before_the_first_time_and_then_follows_what_things_take() -> None:
-    pace = Pace()
+    pace = RoundTripEstimator()
     assert (pace.known, pace.usual) == (False, 1.0)
     pace.took(0.01)
     assert pace.usual == pytest.approx(0.03)

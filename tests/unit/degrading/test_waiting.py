@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from fleetfold_master.nodes import Pace
-from fleetfold_master.search.waiting import LEAST_WAIT_S, Question, Waiting
+from fleetfold_master.nodes import RoundTripEstimator
+from fleetfold_master.search.adaptive_waiting import LEAST_WAIT_S, Question, Waiting
 
 TIMEOUT_S = 2.0
 
@@ -16,7 +16,7 @@ class Story:
     """A search of nodes that usually take 10 ms, told by what happens when."""
 
     def __init__(self, *questions: Question, patient: bool = False, max_parallel: int | None = None) -> None:
-        self.paces: defaultdict[str, Pace] = defaultdict(Pace)
+        self.paces: defaultdict[str, RoundTripEstimator] = defaultdict(RoundTripEstimator)
         self.waiting = Waiting(questions, TIMEOUT_S, self.paces.__getitem__, patient=patient, max_parallel=max_parallel)
 
     def usually(self, node: str, seconds: float) -> None:

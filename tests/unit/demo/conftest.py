@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.demo import crm, shop
-from fleetfold.demo.samples import Sample, records
+from fleetfold_demo import crm, shop
+from fleetfold_demo.samples import Sample, records
 from support.demo_node import DemoNode, DictDocuments
 
 COLLECTIONS: tuple[Sample, ...] = ("products", "posts", "tickets", "orders")

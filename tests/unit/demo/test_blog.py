@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold.demo.blog import Published, Retracted, publish_post, retract_post
+from fleetfold_demo.blog import Published, Retracted, publish_post, retract_post
 from fleetfold_shared.errors import InvalidInput
 from support.demo_node import DemoNode
 

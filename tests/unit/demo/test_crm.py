@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from fleetfold.demo.accounts import Charge, charge_customer, customer, refund_customer
-from fleetfold.demo.crm import ACTIONS, prepare
-from fleetfold.demo.orders import Order, cancel_order, create_order, order_status, pack_order
-from fleetfold.demo.samples import records
-from fleetfold.demo.tickets import Ticket, close_ticket, open_ticket
-from fleetfold_child.actions import Action
-from fleetfold_child.context import Refused
+from fleetfold_child.commands.actions import Action
+from fleetfold_child.commands.context import Refused
+from fleetfold_demo.accounts import Charge, charge_customer, customer, refund_customer
+from fleetfold_demo.crm import ACTIONS, prepare
+from fleetfold_demo.orders import Order, cancel_order, create_order, order_status, pack_order
+from fleetfold_demo.samples import records
+from fleetfold_demo.tickets import Ticket, close_ticket, open_ticket
 from support.demo_node import DemoNode
 
 AISLING = "C-1001"  # 600 pounds of credit
@@ -87,7 +87,7 @@ async def test_an_order_cancelled_while_it_is_packed_stays_cancelled(
         await node.run(cancel_order, order_id="O-k1")
 
     await node.run(create_order, **ORDER)
-    monkeypatch.setattr("fleetfold.demo.orders.asyncio.sleep", cancel_meanwhile)
+    monkeypatch.setattr("fleetfold_demo.orders.asyncio.sleep", cancel_meanwhile)
     with pytest.raises(Refused, match="is cancelled"):
         await node.run(pack_order, order_id="O-k1")
     assert status_in_index(node) == "cancelled"

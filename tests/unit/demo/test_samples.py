@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 import pytest
 
-from fleetfold.demo.samples import Sample, records, source
-from fleetfold_child.documents import from_record
+from fleetfold_child.connectors.documents import from_record
+from fleetfold_demo.samples import Sample, records, source
 
 SAMPLES = get_args(Sample)
 COUNTS = {"products": 150, "posts": 60, "customers": 60, "tickets": 80, "orders": 40}

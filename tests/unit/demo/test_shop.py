@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fleetfold.demo.shop import Price, Released, Reserved, change_price, prepare, release_stock, reserve_stock, stock_of
-from fleetfold_child.actions import Action
-from fleetfold_child.context import Refused
+from fleetfold_child.commands.actions import Action
+from fleetfold_child.commands.context import Refused
+from fleetfold_demo.shop import Price, Released, Reserved, change_price, prepare, release_stock, reserve_stock, stock_of
 from fleetfold_shared.errors import InvalidInput
 from support.demo_node import DemoNode
 

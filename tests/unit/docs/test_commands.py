@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cyclopts import MissingArgumentError
 
-from fleetfold.cli.app import app
-from fleetfold.demo import blog, crm, shop
+from fleetfold_cli.app import app
+from fleetfold_demo import blog, crm, shop
 from support.pages import ROOT, blocks, commands, mentions, pages
 
 BUILT_IN = {"index", "delete", "update", "sync"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_shared.declaredkeys import MAX_KEYS, DeclaredKey, KeyKind, declared_keys
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.text.declared_keys import MAX_KEYS, DeclaredKey, KeyKind, declared_keys
 
 
 def spelled(kind: KeyKind, value: Any) -> str | None:

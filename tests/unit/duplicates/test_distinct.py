@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.duplicates import Candidate, distinct
-from fleetfold_shared.messages import Hit, Marks, Source
+from fleetfold_master.search.deduplication import Candidate, distinct
+from fleetfold_shared.messages import Fingerprints, Hit, Source
 
 
 def candidate(node: str, identity: str, score: float = 1.0, digest: str = "", **more: Any) -> Candidate:
     hit = Hit(node, more.pop("collection", "c"), identity, score, {}, more.pop("title", "t"), "")
-    return Candidate(hit, Marks(digest.encode() or None, **more))
+    return Candidate(hit, Fingerprints(digest.encode() or None, **more))
 
 
 def names(found: list[tuple[int, Hit]]) -> list[list[str]]:
@@ -27,7 +27,7 @@ def rank(one: Candidate) -> tuple[float, str, str, str]:
 
 
 marks = st.builds(
-    Marks,
+    Fingerprints,
     digest=st.none() | st.sampled_from([b"a", b"b", b"c"]),
     keys=st.lists(st.sampled_from(["gtin:g:1", "gtin:g:2", "sku:s:1", "sku:s:2", "url:u:1", "email:e:1"]), max_size=2),
     traits=st.dictionaries(st.just("colour"), st.sampled_from(["red", "blue"]), max_size=1),
@@ -78,7 +78,7 @@ def test_a_shorter_page_is_the_beginning_of_a_longer_one(ranked: list[Candidate]
 
 @given(rankings)
 def test_whoever_is_near_is_near_to_the_winner_itself(ranked: list[Candidate]) -> None:
-    bare = [Candidate(one.hit, Marks()) for one in ranked]
+    bare = [Candidate(one.hit, Fingerprints()) for one in ranked]
     titles = {(one.hit.node, one.hit.collection, one.hit.id): one.hit.title for one in ranked}
     for _, hit in distinct(bare, 100, neighbours):
         for one in hit.also:

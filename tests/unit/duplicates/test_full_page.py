@@ -9,17 +9,26 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.duplicates import Candidate, distinct
-from fleetfold_master.search.fold import fold
-from fleetfold_master.search.fullpage import FullPage, asked_for
-from fleetfold_master.search.sources import MAX_SOURCES_BYTES, fitting_sources
-from fleetfold_shared.messages import Hit, Marks, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Source
+from fleetfold_master.search.deduplicated_page import DeduplicatedPage, asked_for
+from fleetfold_master.search.deduplication import Candidate, distinct
+from fleetfold_master.search.merge import merge
+from fleetfold_master.search.provenance import MAX_SOURCES_BYTES, fitting_sources
+from fleetfold_shared.messages import (
+    Fingerprints,
+    Hit,
+    NodeReport,
+    Parts,
+    ScoredDocument,
+    SearchAnswer,
+    SearchAsk,
+    Source,
+)
 
 Shelf = dict[str, list[ScoredDocument]]
 
 
 def document(identity: str, score: float, content: str) -> ScoredDocument:
-    return ScoredDocument("c", identity, score, Parts(score, 0.0), marks=Marks(content.encode()))
+    return ScoredDocument("c", identity, score, Parts(score, 0.0), marks=Fingerprints(content.encode()))
 
 
 class Nodes:
@@ -48,7 +57,7 @@ def first_ask(limit: int) -> SearchAsk:
 async def page(nodes: Nodes, limit: int, left_s: float = 5.0) -> tuple[list[Hit], Any]:
     ask = first_ask(limit)
     answers = await nodes.answer(list(nodes.shelf), ask, left_s)
-    return await FullPage(limit, nodes.answer, None).fill(ask, answers, left_s)
+    return await DeduplicatedPage(limit, nodes.answer, None).fill(ask, answers, left_s)
 
 
 def shelf_of(contents: dict[str, list[str]]) -> Shelf:
@@ -67,8 +76,8 @@ async def test_the_page_is_what_one_ranking_of_everything_without_duplicates_beg
     stored: dict[str, list[str]], limit: int, silent: tuple[str, ...]
 ) -> None:
     shelf = shelf_of(stored)
-    whole = fold(shelf, 1000)
-    marks = {(node, one.id): one.marks or Marks() for node, hits in shelf.items() for one in hits}
+    whole = merge(shelf, 1000)
+    marks = {(node, one.id): one.marks or Fingerprints() for node, hits in shelf.items() for one in hits}
     wanted = [hit for _, hit in distinct([Candidate(hit, marks[hit.node, hit.id]) for hit in whole], limit)]
     hits, answers = await page(Nodes(shelf, silent), limit)
     shown = [(hit.node, hit.id) for hit in hits]

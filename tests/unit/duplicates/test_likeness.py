@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fleetfold_master.search.duplicates import Candidate
-from fleetfold_master.search.likeness import Likeness
-from fleetfold_shared.messages import Hit, Marks
+from fleetfold_master.search.deduplication import Candidate
+from fleetfold_master.search.near_duplicates import NearDuplicates
+from fleetfold_shared.messages import Fingerprints, Hit
 
 TITLE = "Sony WH-1000XM4 wireless headphones with microphone, noise cancelling, 30 hours, for travel"
 MOVED = "Noise cancelling, 30 hours: Sony WH-1000XM4 wireless headphones with microphone for travel"
@@ -15,11 +15,11 @@ MOVED = "Noise cancelling, 30 hours: Sony WH-1000XM4 wireless headphones with mi
 
 def listing(title: str, content: str = "Battery for 30 hours.", angle: float = 0.0) -> Candidate:
     vector = np.array([np.cos(angle), np.sin(angle)], dtype="<f2").tobytes()
-    return Candidate(Hit("a", "c", "1", 1.0, {}, title, content), Marks(vector=vector))
+    return Candidate(Hit("a", "c", "1", 1.0, {}, title, content), Fingerprints(vector=vector))
 
 
 def near(one: Candidate, other: Candidate) -> bool:
-    judge = Likeness(lambda _term: 1.0)
+    judge = NearDuplicates(lambda _term: 1.0)
     assert judge(one, other) == judge(other, one)
     return judge(one, other)
 
@@ -63,13 +63,13 @@ def test_numbers_of_a_content_count_as_often_as_they_stand() -> None:
 
 def test_without_titles_or_vectors_nothing_is_near() -> None:
     assert not near(listing(""), listing(""))
-    blind = Candidate(listing(TITLE).hit, Marks())
+    blind = Candidate(listing(TITLE).hit, Fingerprints())
     assert not near(blind, blind)
 
 
 @pytest.mark.parametrize("packed", [b"x", b"\x00\x7c" * 2, b"\xff\x7f" * 2, b"\x00\x00" * 2, b"\x00\x3c"])
 def test_a_vector_that_is_none_is_near_to_nothing(packed: bytes) -> None:
-    assert not near(listing(TITLE), Candidate(listing(TITLE).hit, Marks(vector=packed)))
+    assert not near(listing(TITLE), Candidate(listing(TITLE).hit, Fingerprints(vector=packed)))
 
 
 def test_each_hit_is_read_once() -> None:
@@ -79,6 +79,6 @@ def test_each_hit_is_read_once() -> None:
         asked.append(term)
         return 1.0
 
-    judge, one, other = Likeness(weight), listing("blue tent"), listing("blue tents")
+    judge, one, other = NearDuplicates(weight), listing("blue tent"), listing("blue tents")
     assert [judge(one, other) for _ in range(3)] == [True] * 3
     assert sorted(asked) == ["blue", "blue", "tent", "tent"]

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.marks import marked
-from fleetfold_shared.declaredkeys import declared_keys
-from fleetfold_shared.messages import Dedup, Marks, Parts, ScoredDocument
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.fingerprints import marked
+from fleetfold_shared.messages import Dedup, Fingerprints, Parts, ScoredDocument
+from fleetfold_shared.text.declared_keys import declared_keys
 
 VECTOR = np.array([0.6, 0.8], dtype=np.float32)
 
 
-def marks(title: str, content: str, dedup: Dedup = "exact", keys: list[str] | None = None, **metadata: Any) -> Marks:
+def marks(
+    title: str, content: str, dedup: Dedup = "exact", keys: list[str] | None = None, **metadata: Any
+) -> Fingerprints:
     hit = ScoredDocument("c", "1", 1.0, Parts(1.0, 0.0))
     found = marked(hit, Document("1", title, content, metadata), VECTOR, declared_keys(keys or []), dedup).marks
     assert found is not None

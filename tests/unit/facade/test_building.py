@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold import Transaction, step
-from fleetfold_master.transactions import validate
+from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Rollback, StepSpec, Transact
 from fleetfold_shared.templates import fill

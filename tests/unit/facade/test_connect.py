@@ -10,7 +10,7 @@ import pytest
 
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
-from fleetfold.state import RunningFleet, announce
+from fleetfold.state_directory import RunningFleet, announce
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated

@@ -11,7 +11,7 @@ from fleetfold import Client
 from fleetfold.child import Child
 from fleetfold.names import listed, which
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Ask, QualityReportAsk, Run, Search, Sort, Submit
+from fleetfold_shared.messages import AnswerQuestion, QualityReportAsk, Run, Search, Sort, Submit
 
 
 class Sent(Exception):
@@ -51,7 +51,7 @@ async def test_search_takes_a_name_wherever_it_takes_a_list() -> None:
 
 
 async def test_ask_run_and_quality_take_a_name_for_a_list() -> None:
-    question: Ask = await asked("ask", "why?", nodes="shop", among="blog", collections="docs")
+    question: AnswerQuestion = await asked("ask", "why?", nodes="shop", among="blog", collections="docs")
     assert (question.nodes, question.among, question.collections) == (["shop"], ["blog"], ["docs"])
     run: Run = await asked("run", "ship", nodes="shop")
     assert run.nodes == ["shop"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.sources import Source, SourceLog
-from fleetfold_child.documents import USUAL
-from fleetfold_child.sourcestate import SourceState
+from fleetfold.source_log import Source, SourceLog
+from fleetfold_child.connectors.documents import USUAL
+from fleetfold_child.connectors.source_state import SourceState
 from fleetfold_shared.config import Reading
 
 STATE = SourceState(left_out=1, note="docs.jsonl:7: not JSON")
@@ -86,7 +86,7 @@ def test_a_file_that_was_read_by_other_rules_is_not_known(
     source: Path, log_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SourceLog(log_file).remember("docs", source, USUAL, STATE)
-    monkeypatch.setattr("fleetfold.sources.READER", "of another release")
+    monkeypatch.setattr("fleetfold.source_log.READER", "of another release")
     assert SourceLog(log_file).known("docs", source, USUAL) is None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
-from fleetfold.sources import check_source, records
+from fleetfold.source_log import check_source, records
 from fleetfold_shared.errors import InvalidInput
 
 RECORD = {"id": 1}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold.state import (
+from fleetfold.state_directory import (
     RunningFleet,
     announce,
     announce_demo,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold.submitting import SubmitOutcome, Submitting
+from fleetfold.submission import Submission, SubmitOutcome
 from fleetfold_shared.errors import (
     DeadlineExceeded,
     FleetfoldError,
@@ -59,7 +59,7 @@ class Master:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold.patientask.PAUSE_S", 0.001)
+    monkeypatch.setattr("fleetfold.reconnect_policy.PAUSE_S", 0.001)
 
 
 def runs(number: int, **more: Any) -> list[Run]:
@@ -70,7 +70,7 @@ async def outcomes(
     master: Master, given: list[Run], *, window: int = 1000, patience_s: float = 5.0
 ) -> list[SubmitOutcome]:
     async with asyncio.timeout(20):
-        found = [one async for one in Submitting(master.ask, window, patience_s, wait=True).outcomes(given)]
+        found = [one async for one in Submission(master.ask, window, patience_s, wait=True).outcomes(given)]
     assert sorted(one.index for one in found) == list(range(len(given)))
     return sorted(found, key=lambda one: one.index)
 
@@ -145,7 +145,7 @@ async def test_the_same_id_twice_ends_twice() -> None:
 
 async def test_who_stops_listening_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
-    batch = Submitting(Master().ask, 5, 5.0, wait=True).outcomes(runs(50))
+    batch = Submission(Master().ask, 5, 5.0, wait=True).outcomes(runs(50))
     await anext(batch)
     await batch.aclose()
     assert asyncio.all_tasks() == before

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.scoring import check_alpha
+from fleetfold_shared.text.scoring import check_alpha
 from support.paging import Shelves, placed
 from support.search import document, reference_scores
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.search import Corpora
-from fleetfold_master.search.corpora import PATIENCE_S
+from fleetfold_master.search import TermStatistics
+from fleetfold_master.search.term_statistics import PATIENCE_S
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, StatisticsAsk, StatisticsChunk
-from fleetfold_shared.statistics import pack_terms
+from fleetfold_shared.text.term_statistics import pack_terms
 from support.wait import eventually
 
 KEY = ("shop", "docs")
@@ -55,33 +55,33 @@ def shop() -> Shop:
 
 
 @pytest.fixture
-async def corpora(shop: Shop) -> AsyncIterator[Corpora]:
-    corpora = Corpora(shop.fetch)
+async def corpora(shop: Shop) -> AsyncIterator[TermStatistics]:
+    corpora = TermStatistics(shop.fetch)
     yield corpora
     await corpora.stop()
 
 
-async def settled(corpora: Corpora) -> int:
+async def settled(corpora: TermStatistics) -> int:
     """How many documents are known when all that was begun has ended."""
     await eventually(lambda: all(task.done() for task in corpora._running.values()))
     return corpora.merged([KEY]).documents
 
 
-async def test_what_is_announced_is_fetched(corpora: Corpora, shop: Shop) -> None:
+async def test_what_is_announced_is_fetched(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     assert await settled(corpora) == 10
     assert corpora.merged([KEY]).df("tent") == 10
     assert shop.asked == [StatisticsAsk(collection="docs")]
 
 
-async def test_what_is_known_is_not_fetched_again(corpora: Corpora, shop: Shop) -> None:
+async def test_what_is_known_is_not_fetched_again(corpora: TermStatistics, shop: Shop) -> None:
     for _ in range(3):
         corpora.announced("shop", shop.describe())
         await settled(corpora)
     assert len(shop.asked) == 1
 
 
-async def test_a_new_epoch_is_asked_for_as_a_difference(corpora: Corpora, shop: Shop) -> None:
+async def test_a_new_epoch_is_asked_for_as_a_difference(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.epoch, shop.documents = 2, 11
@@ -90,7 +90,7 @@ async def test_a_new_epoch_is_asked_for_as_a_difference(corpora: Corpora, shop: 
     assert shop.asked[1:] == [StatisticsAsk(collection="docs", incarnation="i1", since=1)]
 
 
-async def test_what_changes_during_a_fetch_is_fetched_next(corpora: Corpora, shop: Shop) -> None:
+async def test_what_changes_during_a_fetch_is_fetched_next(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
@@ -100,7 +100,7 @@ async def test_what_changes_during_a_fetch_is_fetched_next(corpora: Corpora, sho
     assert await settled(corpora) == 11
 
 
-async def test_a_heartbeat_older_than_the_statistics_fetches_nothing(corpora: Corpora, shop: Shop) -> None:
+async def test_a_heartbeat_older_than_the_statistics_fetches_nothing(corpora: TermStatistics, shop: Shop) -> None:
     old = shop.describe()
     shop.epoch, shop.documents = 2, 11
     corpora.announced("shop", old)
@@ -110,7 +110,7 @@ async def test_a_heartbeat_older_than_the_statistics_fetches_nothing(corpora: Co
     assert len(shop.asked) == 1
 
 
-async def test_a_new_incarnation_replaces_all_that_was_known(corpora: Corpora, shop: Shop) -> None:
+async def test_a_new_incarnation_replaces_all_that_was_known(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
@@ -118,7 +118,7 @@ async def test_a_new_incarnation_replaces_all_that_was_known(corpora: Corpora, s
     assert await settled(corpora) == 3
 
 
-async def test_a_failed_fetch_keeps_what_is_known_and_is_tried_again(corpora: Corpora, shop: Shop) -> None:
+async def test_a_failed_fetch_keeps_what_is_known_and_is_tried_again(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.epoch, shop.documents, shop.away = 2, 11, True
@@ -129,7 +129,7 @@ async def test_a_failed_fetch_keeps_what_is_known_and_is_tried_again(corpora: Co
     assert await settled(corpora) == 11
 
 
-async def test_ready_waits_for_the_first_fetch(corpora: Corpora, shop: Shop) -> None:
+async def test_ready_waits_for_the_first_fetch(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     waiting = asyncio.create_task(corpora.ready([KEY], 10))
@@ -140,7 +140,7 @@ async def test_ready_waits_for_the_first_fetch(corpora: Corpora, shop: Shop) -> 
     assert corpora.merged([KEY]).documents == 10
 
 
-async def test_ready_waits_for_a_node_that_has_started_anew(corpora: Corpora, shop: Shop) -> None:
+async def test_ready_waits_for_a_node_that_has_started_anew(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
@@ -149,7 +149,7 @@ async def test_ready_waits_for_a_node_that_has_started_anew(corpora: Corpora, sh
     assert corpora.merged([KEY]).documents == 3
 
 
-async def test_a_process_that_died_during_a_fetch_is_not_waited_for(corpora: Corpora, shop: Shop) -> None:
+async def test_a_process_that_died_during_a_fetch_is_not_waited_for(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
@@ -162,14 +162,14 @@ async def test_a_process_that_died_during_a_fetch_is_not_waited_for(corpora: Cor
     assert corpora.merged([KEY]).documents == 3
 
 
-async def test_two_processes_announced_at_once_leave_the_second(corpora: Corpora, shop: Shop) -> None:
+async def test_two_processes_announced_at_once_leave_the_second(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     shop.incarnation, shop.epoch, shop.documents = "i2", 0, 3
     corpora.announced("shop", shop.describe())
     assert await settled(corpora) == 3
 
 
-async def test_ready_waits_no_longer_than_it_may(corpora: Corpora, shop: Shop) -> None:
+async def test_ready_waits_no_longer_than_it_may(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     async with asyncio.timeout(5):
@@ -177,7 +177,7 @@ async def test_ready_waits_no_longer_than_it_may(corpora: Corpora, shop: Shop) -
     assert corpora.merged([KEY]).documents == 0
 
 
-async def test_ready_does_not_wait_for_a_change(corpora: Corpora, shop: Shop) -> None:
+async def test_ready_does_not_wait_for_a_change(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.epoch, shop.documents = 2, 11
@@ -187,7 +187,7 @@ async def test_ready_does_not_wait_for_a_change(corpora: Corpora, shop: Shop) ->
         await corpora.ready([KEY], 60)
 
 
-async def test_a_node_that_is_out_is_forgotten(corpora: Corpora, shop: Shop) -> None:
+async def test_a_node_that_is_out_is_forgotten(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     corpora.forget("shop")
@@ -195,7 +195,9 @@ async def test_a_node_that_is_out_is_forgotten(corpora: Corpora, shop: Shop) -> 
     await corpora.ready([KEY], 60)
 
 
-async def test_a_node_forgotten_during_a_fetch_is_fetched_whole_when_it_returns(corpora: Corpora, shop: Shop) -> None:
+async def test_a_node_forgotten_during_a_fetch_is_fetched_whole_when_it_returns(
+    corpora: TermStatistics, shop: Shop
+) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
@@ -206,7 +208,7 @@ async def test_a_node_forgotten_during_a_fetch_is_fetched_whole_when_it_returns(
     assert corpora.merged([KEY]).documents == 10
 
 
-async def test_stop_ends_what_is_being_fetched(corpora: Corpora, shop: Shop) -> None:
+async def test_stop_ends_what_is_being_fetched(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
@@ -222,7 +224,7 @@ async def test_a_node_that_the_broker_says_is_gone_is_not_waited_for(shop: Shop)
         shop.away = True
         shop.open.set()
 
-    corpora = Corpora(shop.fetch, told)
+    corpora = TermStatistics(shop.fetch, told)
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await eventually(lambda: len(shop.asked) == 1)
@@ -232,7 +234,7 @@ async def test_a_node_that_the_broker_says_is_gone_is_not_waited_for(shop: Shop)
     await corpora.stop()
 
 
-async def test_a_node_that_hangs_keeps_one_search_waiting_and_not_the_next(corpora: Corpora, shop: Shop) -> None:
+async def test_a_node_that_hangs_keeps_one_search_waiting_and_not_the_next(corpora: TermStatistics, shop: Shop) -> None:
     shop.open.clear()
     corpora.announced("shop", shop.describe())
     await corpora.ready([KEY], PATIENCE_S)
@@ -246,7 +248,7 @@ async def test_a_node_that_hangs_keeps_one_search_waiting_and_not_the_next(corpo
     assert corpora.merged([KEY]).documents == 3
 
 
-async def test_a_refresh_that_hangs_leaves_what_is_known_in_use(corpora: Corpora, shop: Shop) -> None:
+async def test_a_refresh_that_hangs_leaves_what_is_known_in_use(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     shop.open.clear()
@@ -257,20 +259,20 @@ async def test_a_refresh_that_hangs_leaves_what_is_known_in_use(corpora: Corpora
     assert (known.documents, known.df("tent"), known.df("zebra")) == (10, 10, 0)
 
 
-async def test_statistics_of_another_analyzer_are_not_fetched(corpora: Corpora, shop: Shop) -> None:
+async def test_statistics_of_another_analyzer_are_not_fetched(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", replace(shop.describe(), analyzer="french-2"))
     await corpora.ready([KEY], 10)
     assert shop.asked == []
 
 
-async def test_a_node_that_changes_its_analyzer_leaves_nothing_behind(corpora: Corpora, shop: Shop) -> None:
+async def test_a_node_that_changes_its_analyzer_leaves_nothing_behind(corpora: TermStatistics, shop: Shop) -> None:
     corpora.announced("shop", shop.describe())
     await settled(corpora)
     corpora.announced("shop", replace(shop.describe(), incarnation="i2", analyzer="french-2"))
     assert corpora.merged([KEY]).documents == 0
 
 
-async def test_what_another_analyzer_has_counted_is_never_merged(corpora: Corpora, shop: Shop) -> None:
+async def test_what_another_analyzer_has_counted_is_never_merged(corpora: TermStatistics, shop: Shop) -> None:
     """Its description says one thing, the statistics that came another."""
     shop.analyzer = "french-2"
     corpora.announced("shop", shop.describe())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_master.search.explain import MOST_BYTES, explained_reports
-from fleetfold_master.search.question import Plan
+from fleetfold_master.search.explain_reports import MOST_BYTES, explained_reports
+from fleetfold_master.search.query_plan import QueryPlan
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import (
     CollectionExplained,
@@ -24,7 +24,7 @@ SEARCHED = [CollectionExplained("products", 10, 10, True, 3), CollectionExplaine
 def explain(
     report: NodeReport, asked: list[str] | None, answer: SearchAnswer | None = None, **epochs: int
 ) -> NodeExplained:
-    plan = Plan(asked={} if asked is None else {report.node: asked})
+    plan = QueryPlan(asked={} if asked is None else {report.node: asked})
     held = {(report.node, collection): epoch for collection, epoch in epochs.items()}
     made = explained_reports({report.node: report}, plan, {report.node: answer}, held)[report.node]
     assert made.explain is not None
@@ -79,7 +79,7 @@ def test_of_many_collections_a_few_are_named() -> None:
 def test_explanations_of_a_large_fleet_stay_small_and_keep_the_sums() -> None:
     answer = SearchAnswer(ms=1.0, explain=[CollectionExplained(f"c{number}", 5, 5, True, 1) for number in range(50)])
     reports = {f"n{number}": NodeReport(f"n{number}", "ok", 1, 2.0) for number in range(64)}
-    plan = Plan(asked={name: ["c0"] for name in reports})
+    plan = QueryPlan(asked={name: ["c0"] for name in reports})
     made = explained_reports(reports, plan, dict.fromkeys(reports, answer), {})
     assert sum(len(encode(report)) for report in made.values()) < MOST_BYTES
     assert {report.explain.documents for report in made.values() if report.explain} == {250}

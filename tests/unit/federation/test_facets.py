@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.facets import SHOWN, merged_facets
+from fleetfold_master.search.facet_merge import SHOWN, merged_facets
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.facets import MAX_COUNTED, MAX_FACET_BYTES, Tally, check_facets, fitting_counts
 from fleetfold_shared.messages import FacetCounts, FacetValue, SearchAnswer, ValueCount
+from fleetfold_shared.query.facets import MAX_COUNTED, MAX_FACET_BYTES, Tally, check_facets, fitting_counts
 
 values = st.sampled_from(
     ["a", "b", "", 1, 1.0, 2.5, 0, True, False, None, {"x": 1}, [], ["a", 1, "a"], [None], [1.0, 1]]

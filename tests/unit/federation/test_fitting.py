@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_shared.cutting import cut_to
-from fleetfold_shared.fitting import MAX_ANSWER_BYTES, MAX_HIT_BYTES, first_fitting, fitting
+from fleetfold_shared.hit_cutting import cut_to
 from fleetfold_shared.messages import Parts, ScoredDocument
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, first_fitting, fitting
 
 pieces = st.sampled_from(["a", "é", "\x00", '"', "\U0001f600", "漢", "tent "])
 texts = st.builds(lambda piece, times: piece * times, pieces, st.sampled_from([0, 10, 3_000, 60_000, 900_000]))

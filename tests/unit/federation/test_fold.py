@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.fold import fold
+from fleetfold_master.search.merge import merge
 from fleetfold_shared.messages import Parts, ScoredDocument
 
 
@@ -24,7 +24,7 @@ def test_the_fold_equals_sorting_all_hits_by_score_node_collection_and_id(
     came: dict[str, list[ScoredDocument]], limit: int
 ) -> None:
     everything = [(-doc.score, node, doc.collection, doc.id) for node, docs in came.items() for doc in docs]
-    folded = [(-hit.score, hit.node, hit.collection, hit.id) for hit in fold(came, limit)]
+    folded = [(-hit.score, hit.node, hit.collection, hit.id) for hit in merge(came, limit)]
     assert folded == sorted(everything)[:limit]
 
 
@@ -34,20 +34,20 @@ def test_the_order_in_which_nodes_answer_does_not_matter(
 ) -> None:
     names = list(came)
     chance.shuffle(names)  # type: ignore[attr-defined]
-    assert fold({name: came[name] for name in names}, limit) == fold(came, limit)
+    assert merge({name: came[name] for name in names}, limit) == merge(came, limit)
 
 
 def test_equals_keep_the_order_in_which_their_node_gave_them() -> None:
     twins = [ScoredDocument("a", "1", 1.0, Parts(1.0, 0.0), title) for title in ("first", "second")]
-    assert [hit.title for hit in fold({"shop": twins}, 2)] == ["first", "second"]
+    assert [hit.title for hit in merge({"shop": twins}, 2)] == ["first", "second"]
 
 
 def test_a_hit_holds_all_that_its_node_said_of_it() -> None:
-    [hit] = fold({"shop": [scored("a", "1", 1.0)]}, 10)
+    [hit] = merge({"shop": [scored("a", "1", 1.0)]}, 10)
     assert (hit.node, hit.collection, hit.id, hit.score) == ("shop", "a", "1", 1.0)
     assert hit.parts == {"bm25": 1.0, "cosine": 0.5}
     assert (hit.title, hit.content, hit.metadata) == ("title", "content", {"n": 1})
 
 
 def test_nothing_folds_into_nothing() -> None:
-    assert fold({}, 10) == []
+    assert merge({}, 10) == []

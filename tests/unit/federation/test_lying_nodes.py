@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import SearchAsk, Searched, Sort, StatisticsChunk
-from fleetfold_shared.statistics import MAX_CHUNKS, StatisticsTable, pack_terms
+from fleetfold_shared.text.term_statistics import MAX_CHUNKS, StatisticsTable, pack_terms
 from support.paging import Lie, Shelves
 from support.search import document
 

@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from fleetfold_master.search.own import Own
-from fleetfold_master.search.together import all_of
-from fleetfold_shared.analysis import ANALYZER
+from fleetfold_master.search.gather_all import gather_all
+from fleetfold_master.search.own_collections import Own
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import (
     CollectionInfo,
@@ -19,6 +18,7 @@ from fleetfold_shared.messages import (
     decode,
     encode,
 )
+from fleetfold_shared.text.analysis import ANALYZER
 
 ASK = encode(
     SearchAsk(request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=100, analyzer=ANALYZER, embedder="e")
@@ -60,7 +60,7 @@ async def test_a_link_that_breaks_leaves_no_search_behind() -> None:
     notes.open.clear()
     before = asyncio.all_tasks()
     with pytest.raises(Unavailable):
-        await all_of([Own(notes).answer(ASK, 60.0), _broken()])
+        await gather_all([Own(notes).answer(ASK, 60.0), _broken()])
     await asyncio.sleep(0)
     assert {task for task in asyncio.all_tasks() if not task.done()} <= before
 

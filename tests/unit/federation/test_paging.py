@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetfold_child.documents import Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_master.search.paging import Pages
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Hit, Search, SearchAsk, Term

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.search.question import check_search, plan, weighted_ask
-from fleetfold_master.store.nodes import StoredNode
-from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.search.query_plan import check_search, plan, weighted_ask
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import CollectionInfo, Filter, NodeDescription, NodeState, Search
-from fleetfold_shared.statistics import MergedCorpus
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
+from fleetfold_shared.text.term_statistics import MergedCorpus
 
 
 def node(name: str, *collections: str, state: NodeState = "active", **more: Any) -> StoredNode:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.question import plan
-from fleetfold_master.search.replicas import Holding, Standing, groups_of, holding_of
-from fleetfold_master.store.nodes import StoredNode
-from fleetfold_shared.analysis import ANALYZER
-from fleetfold_shared.embedding import DEFAULT_EMBEDDER
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.search.query_plan import plan
+from fleetfold_master.search.replica_assignment import ReplicaAssignment, ReplicaStanding, groups_of, holding_of
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeReport, Search
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 
 QUERIES = [f"query {number}" for number in range(400)]
 
@@ -34,14 +34,14 @@ BOTH = node("b", "posts", products="catalogue")
 
 def chosen(
     nodes: list[StoredNode], *, away: Iterable[str] = (), query: str = "tent", pins: Iterable[str] = (),
-    standings: Mapping[str, Standing] | None = None, **search: list[str],
-) -> tuple[Holding, dict[str, NodeReport]]:  # fmt: skip
+    standings: Mapping[str, ReplicaStanding] | None = None, **search: list[str],
+) -> tuple[ReplicaAssignment, dict[str, NodeReport]]:  # fmt: skip
     healthy = {one.name for one in nodes} - set(away)
     planned = plan(Search(query=query, **search), nodes, healthy, DEFAULT_EMBEDDER)  # type: ignore[arg-type]
     return holding_of(planned, groups_of(nodes, planned.keys), standings or {}, query, list(pins)), planned.reports
 
 
-def first(nodes: list[StoredNode], query: str, **standings: Standing) -> str:
+def first(nodes: list[StoredNode], query: str, **standings: ReplicaStanding) -> str:
     (name,) = chosen(nodes, query=query, standings=standings)[0].asked
     return name
 
@@ -52,7 +52,7 @@ def test_one_holder_of_each_group_is_asked_and_the_same_for_the_same_query(query
 
 
 def test_queries_are_spread_over_the_holders_by_their_weights() -> None:
-    shares = Counter(first([A, B, C], query, c=Standing(weight=2.0)) for query in QUERIES)
+    shares = Counter(first([A, B, C], query, c=ReplicaStanding(weight=2.0)) for query in QUERIES)
     assert 60 < shares["a"] < 140
     assert 60 < shares["b"] < 140
     assert 160 < shares["c"] < 240
@@ -65,22 +65,24 @@ def test_when_a_holder_leaves_only_its_queries_move() -> None:
 
 
 def test_a_holder_that_is_much_slower_is_asked_now_and_then_to_learn_of_its_recovery() -> None:
-    slow = Counter(first([A, B], query, a=Standing(1.0), b=Standing(50.0)) for query in QUERIES)
+    slow = Counter(first([A, B], query, a=ReplicaStanding(1.0), b=ReplicaStanding(50.0)) for query in QUERIES)
     assert 0 < slow["b"] < len(QUERIES) / 16
 
 
 def test_load_makes_a_holder_slow() -> None:
-    busy = Counter(first([A, B], query, a=Standing(10.0), b=Standing(10.0, in_flight=48)) for query in QUERIES)
+    busy = Counter(
+        first([A, B], query, a=ReplicaStanding(10.0), b=ReplicaStanding(10.0, in_flight=48)) for query in QUERIES
+    )
     assert 0 < busy["b"] < len(QUERIES) / 16
 
 
 def test_a_holder_whose_breaker_is_open_is_not_asked() -> None:
-    assert {first([A, B], query, b=Standing(open=True)) for query in QUERIES} == {"a"}
+    assert {first([A, B], query, b=ReplicaStanding(open=True)) for query in QUERIES} == {"a"}
 
 
 @pytest.mark.parametrize("pinned", ["a", "b", "c"])
 def test_the_next_page_is_asked_of_who_gave_the_last_one(pinned: str) -> None:
-    holding, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: Standing(900.0)})
+    holding, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: ReplicaStanding(900.0)})
     assert list(holding.asked) == [pinned]
     assert holding.pins() == [f"{pinned}/products"]
 

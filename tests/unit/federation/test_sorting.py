@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.fold import fold, fold_sorted
+from fleetfold_master.search.merge import merge, merge_sorted
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Parts, ScoredDocument, Sort, decode
 from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.messages.search import Search
-from fleetfold_shared.sorting import arranged, check_sort
+from fleetfold_shared.query.sorting import arranged, check_sort
 
 MIXED: list[Scalar] = ["b", None, True, 2, "a", False, 1.5, None, -3]
 
@@ -55,7 +55,7 @@ def test_the_fold_is_what_arranging_the_whole_ranking_would_give(
     pairs = [(node, doc) for node, docs in came.items() for doc in docs]
     pairs.sort(key=lambda pair: (-pair[1].score, pair[0], pair[1].collection, pair[1].id))
     wanted = arranged(pairs, sorts, lambda pair: values[pair[0], id(pair[1])])[:limit]
-    found = fold_sorted(came, limit, sorts)
+    found = merge_sorted(came, limit, sorts)
     assert [(hit.node, hit.id, hit.score) for hit in found] == [(node, doc.id, doc.score) for node, doc in wanted]
 
 
@@ -64,12 +64,12 @@ def test_by_the_score_alone_it_is_the_plain_fold(came: dict[str, list[ScoredDocu
     by_score = {
         node: [scored(doc.id, doc.score, doc.score) for doc in docs] for node, docs in came.items()
     }  # fmt: skip
-    assert fold_sorted(by_score, limit, [Sort("_score")]) == fold(came, limit)
+    assert merge_sorted(by_score, limit, [Sort("_score")]) == merge(came, limit)
 
 
 def test_a_node_that_gave_no_values_comes_last() -> None:
     came = {"new": [scored("1", 0.1, 5)], "old": [scored("2", 0.9)]}
-    assert [hit.id for hit in fold_sorted(came, 10, [Sort("price")])] == ["1", "2"]
+    assert [hit.id for hit in merge_sorted(came, 10, [Sort("price")])] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

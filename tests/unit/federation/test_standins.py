@@ -8,11 +8,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.search.parts import joined
-from fleetfold_master.search.reading import Came
-from fleetfold_master.search.replicas import Holding
-from fleetfold_master.search.standins import Round
-from fleetfold_shared.analysis import ANALYZER
+from fleetfold_master.search.failover import FailoverRound
+from fleetfold_master.search.replica_assignment import ReplicaAssignment
+from fleetfold_master.search.shard_requests import joined
+from fleetfold_master.search.shard_response import Came
 from fleetfold_shared.messages import (
     FacetCounts,
     NodeReport,
@@ -23,6 +22,7 @@ from fleetfold_shared.messages import (
     SearchAsk,
     ValueCount,
 )
+from fleetfold_shared.text.analysis import ANALYZER
 
 ASK = SearchAsk(
     request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=1000, analyzer=ANALYZER, embedder="e"
@@ -34,7 +34,7 @@ def document(collection: str, number: int, score: float = 0.5) -> ScoredDocument
     return ScoredDocument(collection, f"d{number}", score, Parts(score, 0.0))
 
 
-def group(*holders: str, own: dict[str, list[str]] | None = None) -> Holding:
+def group(*holders: str, own: dict[str, list[str]] | None = None) -> ReplicaAssignment:
     """`products` on each of the holders, the first of which is asked; and what else nodes have."""
     own = own or {}
     keys = [(name, "products") for name in holders]
@@ -42,7 +42,7 @@ def group(*holders: str, own: dict[str, list[str]] | None = None) -> Holding:
         name: names for name, names in own.items() if name not in holders
     }
     every = [(name, one) for name, names in asked.items() for one in names]
-    return Holding(asked, every, dict.fromkeys(keys, "g"), {"g": keys}, {"g": keys[0]})
+    return ReplicaAssignment(asked, every, dict.fromkeys(keys, "g"), {"g": keys}, {"g": keys[0]})
 
 
 class Nodes:
@@ -77,7 +77,7 @@ def found(answers: dict[str, Came]) -> dict[str, list[str]]:
 
 async def test_nobody_else_is_asked_while_the_holder_answers() -> None:
     nodes = Nodes()
-    round_ = Round(group("a", "b", own={"c": ["posts"]}), nodes.send, lambda _: FOREVER)
+    round_ = FailoverRound(group("a", "b", own={"c": ["posts"]}), nodes.send, lambda _: FOREVER)
     answers = await round_.ask(ASK, FOREVER)
     assert sorted(nodes.asked) == [("a", [], None), ("c", [], None)]
     assert found(answers) == {"a": ["whole"], "c": ["whole"]}
@@ -85,7 +85,7 @@ async def test_nobody_else_is_asked_while_the_holder_answers() -> None:
 
 @pytest.mark.parametrize("patience", [impatient, lambda _: FOREVER])
 async def test_a_holder_that_fails_at_once_is_made_up_for(patience: Callable[[str], float]) -> None:
-    round_ = Round(group("a", "b"), Nodes(ill="a").send, patience)
+    round_ = FailoverRound(group("a", "b"), Nodes(ill="a").send, patience)
     answers = await round_.ask(ASK, FOREVER)
     assert found(answers) == {"b": ["products"]}
     assert round_.holding.servers == {"g": ("b", "products")}
@@ -93,7 +93,7 @@ async def test_a_holder_that_fails_at_once_is_made_up_for(patience: Callable[[st
 
 
 async def test_a_holder_that_says_nothing_is_made_up_for_before_the_deadline() -> None:
-    round_ = Round(group("a", "b"), Nodes(dead="a").send, impatient)
+    round_ = FailoverRound(group("a", "b"), Nodes(dead="a").send, impatient)
     async with asyncio.timeout(FOREVER / 2):
         answers = await round_.ask(ASK, FOREVER)
     reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
@@ -104,13 +104,13 @@ async def test_a_holder_that_says_nothing_is_made_up_for_before_the_deadline() -
 
 @pytest.mark.parametrize("broken", [{"ill": "ab"}, {"ill": "a", "dead": "b"}, {"ill": "b", "dead": "a"}])
 async def test_one_holder_after_the_other_is_asked(broken: dict[str, str]) -> None:
-    round_ = Round(group("a", "b", "c"), Nodes(**broken).send, impatient)
+    round_ = FailoverRound(group("a", "b", "c"), Nodes(**broken).send, impatient)
     async with asyncio.timeout(FOREVER / 2):
         assert found(await round_.ask(ASK, FOREVER)) == {"c": ["products"]}
 
 
 async def test_where_no_holder_answers_nothing_hides_it() -> None:
-    round_ = Round(group("a", "b"), Nodes(ill="ab").send, impatient)
+    round_ = FailoverRound(group("a", "b"), Nodes(ill="ab").send, impatient)
     answers = await round_.ask(ASK, 1.0)
     reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
     assert {node: report.status for node, report in reports.items()} == {"a": "unreachable", "b": "unreachable"}
@@ -119,7 +119,7 @@ async def test_where_no_holder_answers_nothing_hides_it() -> None:
 
 async def test_a_node_that_stands_in_answers_for_its_own_as_well() -> None:
     nodes = Nodes(ill="a")
-    answers = await Round(group("a", "b", own={"b": ["posts"]}), nodes.send, impatient).ask(ASK, 1.0)
+    answers = await FailoverRound(group("a", "b", own={"b": ["posts"]}), nodes.send, impatient).ask(ASK, 1.0)
     assert found(answers) == {"b": ["posts", "products"]}
     assert answers["b"][0].status == "ok"
 
@@ -132,7 +132,7 @@ async def test_one_that_fails_as_a_stand_in_keeps_its_own_answer() -> None:
             return {node: (NodeReport(node, "error"), None) for node in asked}
         return await nodes.send(asked, ask, timeout_s)
 
-    answers = await Round(group("a", "b", own={"b": ["posts"]}), send, impatient).ask(ASK, 1.0)
+    answers = await FailoverRound(group("a", "b", own={"b": ["posts"]}), send, impatient).ask(ASK, 1.0)
     assert found(answers) == {"b": ["posts"]}
     assert (answers["a"][0].status, answers["b"][0].status) == ("unreachable", "ok")
 
@@ -148,7 +148,7 @@ async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
             ready.set()
         return await answered.send(asked, ask, timeout_s)
 
-    round_ = Round(holding, send, impatient)
+    round_ = FailoverRound(holding, send, impatient)
     assert found(await round_.ask(ASK, FOREVER)) == {"a": ["whole"]}
     assert round_.holding.servers == {"g": ("a", "products")}
 
@@ -164,16 +164,16 @@ async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
 async def test_who_takes_over_between_two_pages_goes_on_where_the_other_was(place: Place, behind: Place) -> None:
     nodes = Nodes(ill="b")
     asked = group("b", "a")
-    await Round(asked, nodes.send, impatient, ["b/products"]).ask(replace(ASK, after=place), 1.0)
+    await FailoverRound(asked, nodes.send, impatient, ["b/products"]).ask(replace(ASK, after=place), 1.0)
     assert nodes.asked == [("b", [], place), ("a", ["products"], behind)]
     nodes = Nodes()
-    await Round(group("a"), nodes.send, impatient, ["a/products"]).ask(replace(ASK, after=place), 1.0)
+    await FailoverRound(group("a"), nodes.send, impatient, ["a/products"]).ask(replace(ASK, after=place), 1.0)
     assert nodes.asked == [("a", [], place)]
 
 
 async def test_a_cancelled_search_leaves_nothing_running() -> None:
     before = asyncio.all_tasks()
-    search = asyncio.create_task(Round(group("a", "b"), Nodes(dead="ab").send, impatient).ask(ASK, FOREVER))
+    search = asyncio.create_task(FailoverRound(group("a", "b"), Nodes(dead="ab").send, impatient).ask(ASK, FOREVER))
     await asyncio.sleep(0.02)
     search.cancel()
     await asyncio.wait({search})

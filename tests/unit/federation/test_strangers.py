@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fleetfold_broker.gather import Answer
-from fleetfold_child.documents import Document
-from fleetfold_master.search import strangers
+from fleetfold_broker.rpc.scatter import ScatterReply
+from fleetfold_child.connectors.documents import Document
+from fleetfold_master.search import rescoring
 from fleetfold_shared.messages import Filter, SearchAsk, Searched, Sort
 from support.paging import Shelves, placed
 from support.rounds import rounds_of
@@ -138,9 +138,9 @@ async def test_a_node_without_the_fleets_vectors_is_not_asked_more_than_once() -
 
 async def test_what_is_not_scored_in_time_is_left_out_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def too_late(came: Any, ask: SearchAsk, alphas: Any, _left_s: float) -> Any:
-        return await strangers.scored_anew(came, ask, alphas, -1.0)
+        return await rescoring.scored_anew(came, ask, alphas, -1.0)
 
-    monkeypatch.setattr("fleetfold_master.search.asker.scored_anew", too_late)
+    monkeypatch.setattr("fleetfold_master.search.dispatcher.scored_anew", too_late)
     mixed, _ = await fleets()
     found = await mixed.search(QUERY, limit=10)
     blog = next(one for one in found.nodes if one.node == "blog")
@@ -154,7 +154,7 @@ async def test_an_older_node_says_that_it_cannot(monkeypatch: pytest.MonkeyPatch
     mixed, _ = await fleets()
     gather = mixed.gather
 
-    async def older(verb: str, nodes: list[str], data: bytes, timeout_s: float) -> dict[str, Answer]:
+    async def older(verb: str, nodes: list[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         return await gather(verb, nodes, data.replace(b'"query"', b'"unknown"'), timeout_s)
 
     monkeypatch.setattr(mixed.federation.scatter, "_rounds", rounds_of(older))
@@ -183,9 +183,9 @@ async def test_a_node_of_another_analyzer_weighs_in_its_own_way_and_counts_for_n
     with monkeypatch.context() as other:
         other.setattr("fleetfold_child.index.preparation.tokens", str.split)
         await fleet.put("blog", "posts", [document("b1", "tents tents in the rain"), document("b2", "one tent")])
-    monkeypatch.setattr("fleetfold_child.index.strange.ANALYZER", "plain-1")
-    monkeypatch.setattr("fleetfold_child.index.ask.ANALYZER", "plain-1")
-    monkeypatch.setattr("fleetfold_child.index.strange.query_terms", lambda text: dict(Counter(text.split())))
+    monkeypatch.setattr("fleetfold_child.index.foreign_analyzer.ANALYZER", "plain-1")
+    monkeypatch.setattr("fleetfold_child.index.shard_request.ANALYZER", "plain-1")
+    monkeypatch.setattr("fleetfold_child.index.foreign_analyzer.query_terms", lambda text: dict(Counter(text.split())))
     found = await fleet.search("tents", alpha=1.0)
     assert [hit.id for hit in found.hits] == ["b1"]
     assert report(found) == ("ok", True, False)
@@ -204,7 +204,7 @@ async def test_changes_of_another_analyzers_node_are_said_between_pages() -> Non
 
 
 async def test_a_stranger_that_tells_no_values_to_sort_by_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.index.strange._valued", lambda hit, _sorts: hit)
+    monkeypatch.setattr("fleetfold_child.index.foreign_analyzer._valued", lambda hit, _sorts: hit)
     mixed, _ = await fleets()
     found = await mixed.search(QUERY, limit=100, sort=[Sort("price")])
     nodes = [hit.node for hit in found.hits]

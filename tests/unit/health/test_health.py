@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from fleetfold_child import health as module
-from fleetfold_child.health import Health
+from fleetfold_child.node import health as module
+from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Problem
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.actions import agenda
-from fleetfold_master.actions.agenda import Agenda
+from fleetfold_master.jobs import due_queue
+from fleetfold_master.jobs.due_queue import DueQueue
 
 
 def test_the_earliest_time_counts_and_what_is_over_is_not_looked_at() -> None:
-    diary = Agenda()
+    diary = DueQueue()
     for key, at in (("a", 5.0), ("b", 3.0), ("a", 2.0), ("a", 9.0), ("c", 1.0)):
         diary.put(key, at)
     diary.forget("c")
@@ -23,7 +23,7 @@ def test_the_earliest_time_counts_and_what_is_over_is_not_looked_at() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0, 100)), max_size=60))
 def test_it_agrees_with_a_plain_dictionary(entries: list[tuple[str, float]]) -> None:
-    diary, plain = Agenda(), dict[str, float]()
+    diary, plain = DueQueue(), dict[str, float]()
     for key, at in entries:
         diary.put(key, at)
         plain[key] = min(at, plain.get(key, at))
@@ -31,8 +31,8 @@ def test_it_agrees_with_a_plain_dictionary(entries: list[tuple[str, float]]) -> 
 
 
 def test_what_is_over_does_not_pile_up() -> None:
-    diary = Agenda()
+    diary = DueQueue()
     for number in range(20_000):
         diary.put(str(number), 1e9)
         diary.forget(str(number))
-    assert len(diary._heap) <= agenda.SLACK + 1
+    assert len(diary._heap) <= due_queue.SLACK + 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.actions.job_model import digest_of
-from fleetfold_master.transactions.view import digest_of as digest_of_transaction
+from fleetfold_master.jobs.job_model import digest_of
+from fleetfold_master.transactions.transaction_view import digest_of as digest_of_transaction
 from fleetfold_shared.messages import RetryPolicy, Run, Transact, decode
 
 RUNS = [

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fleetfold_master.actions import looking
+from fleetfold_master.jobs import polling
 from support.wait import eventually
 
 
@@ -18,15 +18,15 @@ async def test_all_together_look_no_more_often_than_a_few_would(monkeypatch: pyt
         pauses.append(seconds)
         await go_on.wait()
 
-    monkeypatch.setattr(looking, "asyncio", SimpleNamespace(sleep=sleep))
-    waiting = [asyncio.ensure_future(looking.until_next_look(0.25, 60.0)) for _ in range(4000)]
-    waiting.append(asyncio.ensure_future(looking.until_next_look(0.25, 1.0)))
+    monkeypatch.setattr(polling, "asyncio", SimpleNamespace(sleep=sleep))
+    waiting = [asyncio.ensure_future(polling.until_next_look(0.25, 60.0)) for _ in range(4000)]
+    waiting.append(asyncio.ensure_future(polling.until_next_look(0.25, 1.0)))
     await eventually(lambda: len(pauses) == 4001)
     go_on.set()
     await asyncio.gather(*waiting)
     assert pauses[0] == pauses[50] == 0.25
-    assert pauses[3999] == 4000 / looking.LOOKS_PER_S
+    assert pauses[3999] == 4000 / polling.LOOKS_PER_S
     assert pauses[4000] == 1.0  # nobody waits for longer than asked
     monkeypatch.undo()
-    await looking.until_next_look(0.0, 0.0)
-    assert looking._pausing == 0
+    await polling.until_next_look(0.0, 0.0)
+    assert polling._pausing == 0

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.actions.rollout import Begin, Pause, Plan, Standing, Stop, decide, plan_of, share_of
+from fleetfold_master.jobs.rollout import Begin, Pause, RolloutPlan, RolloutStanding, Stop, decide, plan_of, share_of
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Run
 
 NOW = 1000.0
 
 
-def _play(plan: Plan, good: tuple[bool, ...], late: int | None = None) -> tuple[list[int], str]:
+def _play(plan: RolloutPlan, good: tuple[bool, ...], late: int | None = None) -> tuple[list[int], str]:
     """The sizes of the batches that began, and why no more did. Target `late` is given up, and is ok after all, when
     its batch has ended and before the next is decided.
     """
-    standing, batches, now = Standing(0, 0, 0), [], NOW
+    standing, batches, now = RolloutStanding(0, 0, 0), [], NOW
     while True:
         verdict = decide(plan, standing, now)
         if isinstance(verdict, Begin):
@@ -27,10 +27,10 @@ def _play(plan: Plan, good: tuple[bool, ...], late: int | None = None) -> tuple[
             assert begun < verdict.upto <= plan.total
             batches.append(verdict.upto - begun)
             for ended in range(begun, verdict.upto):  # while any of them runs, nothing else begins
-                running = Standing(verdict.upto, ended, standing.bad)
+                running = RolloutStanding(verdict.upto, ended, standing.bad)
                 assert decide(plan, running, now) is None or isinstance(decide(plan, running, now), Stop)
             bad = sum(not good[each] and each != late for each in range(verdict.upto))
-            standing = Standing(verdict.upto, verdict.upto, bad)
+            standing = RolloutStanding(verdict.upto, verdict.upto, bad)
         elif isinstance(verdict, Pause):
             assert verdict.until == now + plan.pause_s
             standing = standing._replace(resume_at=verdict.until)
@@ -46,7 +46,7 @@ def test_every_rollout_of_up_to_five_targets_begins_each_once_and_stops_only_aft
         for batch, pause_s, good in product(range(1, total + 1), (0.0, 30.0), product((True, False), repeat=total)):
             for most_bad, late in product((None, *range(total + 1)), (None, *range(total))):
                 seen += 1
-                batches, why = _play(Plan(total, batch, pause_s, most_bad), good, late)
+                batches, why = _play(RolloutPlan(total, batch, pause_s, most_bad), good, late)
                 ends = list(accumulate(batches))
                 bad = [sum(not good[each] and each != late for each in range(end)) for end in ends]
                 assert all(size == batch for size in batches[:-1])
@@ -63,17 +63,17 @@ def test_a_pause_is_never_longer_than_it_is_meant_to_be(
     batch: int, begun: int, ended: int, pause_s: float, skew_s: float
 ) -> None:
     begun, ended = min(begun, 50), min(ended, begun)
-    verdict = decide(Plan(50, batch, pause_s), Standing(begun, ended, 0, NOW + skew_s), NOW)
+    verdict = decide(RolloutPlan(50, batch, pause_s), RolloutStanding(begun, ended, 0, NOW + skew_s), NOW)
     if isinstance(verdict, Pause):
         assert verdict.until <= NOW + pause_s
 
 
 def test_targets_that_could_not_begin_with_their_batch_follow_it() -> None:
     """They wait for slots."""
-    plan = Plan(10, 4, 60.0)
-    assert decide(plan, Standing(5, 4, 0), NOW) == Begin(8)
-    assert decide(plan, Standing(8, 7, 0), NOW) is None
-    assert decide(plan, Standing(8, 8, 0), NOW) == Pause(NOW + 60)
+    plan = RolloutPlan(10, 4, 60.0)
+    assert decide(plan, RolloutStanding(5, 4, 0), NOW) == Begin(8)
+    assert decide(plan, RolloutStanding(8, 7, 0), NOW) is None
+    assert decide(plan, RolloutStanding(8, 8, 0), NOW) == Pause(NOW + 60)
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_a_share_is_rounded_up(text: str, total: int, share: int) -> None:
 
 def test_a_run_in_words() -> None:
     plan = plan_of(Run(id="r", action="x", batch="20%", pause_s=5.0, max_failures="10%"), 11)
-    assert plan == Plan(11, 3, 5.0, 2)
-    assert plan_of(Run(id="r", action="x", sequential=True), 4) == Plan(4, 1)
-    assert plan_of(Run(id="r", action="x"), 4) == Plan(4, 4)
+    assert plan == RolloutPlan(11, 3, 5.0, 2)
+    assert plan_of(Run(id="r", action="x", sequential=True), 4) == RolloutPlan(4, 1)
+    assert plan_of(Run(id="r", action="x"), 4) == RolloutPlan(4, 4)
 
 
 @pytest.mark.parametrize(

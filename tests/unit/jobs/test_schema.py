@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_master.actions import check_params
+from fleetfold_master.jobs import check_params
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionInfo
 

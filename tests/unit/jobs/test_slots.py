@@ -7,17 +7,17 @@ from math import inf
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fleetfold_master.actions.slots import Slots
+from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit
 
 
 def test_an_action_without_slots_is_not_held_up() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimit()
     assert slots.take("x", "j1", ["a", "b"]) == 2
     assert "x" not in slots
 
 
 def test_those_that_came_first_begin_first() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimit()
     assert slots.open("x", 2)
     assert not slots.open("x", 2)
     assert slots.take("x", "j1", ["a", "b", "c"]) == 2
@@ -34,7 +34,7 @@ def test_those_that_came_first_begin_first() -> None:
 
 
 def test_what_was_given_up_is_free_again_when_its_lease_is_over() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimit()
     slots.open("x", 1)
     slots.take("x", "j1", ["a"])
     slots.take("x", "j2", ["b"])
@@ -45,7 +45,7 @@ def test_what_was_given_up_is_free_again_when_its_lease_is_over() -> None:
 
 
 def test_slots_that_were_taken_away_are_waited_for_and_no_limit_means_none() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimit()
     slots.open("x", 3)
     slots.take("x", "j1", ["a", "b", "c"])
     slots.open("x", 1)
@@ -58,7 +58,7 @@ def test_slots_that_were_taken_away_are_waited_for_and_no_limit_means_none() -> 
 
 def test_a_share_that_grows_is_taken_by_who_waits() -> None:
     masters = 2
-    slots = Slots(lambda limit: limit // masters)
+    slots = ConcurrencyLimit(lambda limit: limit // masters)
     slots.open("x", 4)
     assert slots.take("x", "j1", ["a", "b", "c", "d", "e"]) == 2
     assert slots.expire(0.0) == []
@@ -72,7 +72,7 @@ class Governor(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slots = Slots()
+        self.slots = ConcurrencyLimit()
         self.slots.open("x", 3)
         self.waiting: dict[str, list[str]] = {}
         self.out: list[str] = []
@@ -115,7 +115,7 @@ TestGovernor = Governor.TestCase
 
 
 def test_what_is_out_already_counts_when_an_action_gets_slots() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimit()
     slots.hold("x", "a")
     slots.open("x", 1)
     slots.hold("x", "a", inf)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fleetfold_child.markup import plain_text
+from fleetfold_child.connectors.markup import plain_text
 from fleetfold_shared.config import TextFormat
 
 HTML = [

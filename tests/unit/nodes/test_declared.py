@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetfold_master.nodes.declared import DeclaredSlots
-from fleetfold_master.store.nodes import StoredNode
+from fleetfold_master.nodes.declared_limits import DeclaredLimits
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import ActionInfo, NodeDescription
@@ -25,7 +25,7 @@ class _Nodes:
 
 
 def test_the_least_of_the_fleet_counts_wherever_it_runs() -> None:
-    slots = DeclaredSlots(_Nodes(a=5, b=3, c=None), ManualClock())  # type: ignore[arg-type]
+    slots = DeclaredLimits(_Nodes(a=5, b=3, c=None), ManualClock())  # type: ignore[arg-type]
     assert slots("sync", ["a"]) == 3
     assert slots("sync", ["c", "gone"]) == 3
     assert slots("other", ["a"]) is None
@@ -33,7 +33,7 @@ def test_the_least_of_the_fleet_counts_wherever_it_runs() -> None:
 
 def test_a_node_that_says_so_just_now_is_heeded_at_once_and_one_that_no_longer_does_soon() -> None:
     nodes, clock = _Nodes(a=None), ManualClock()
-    slots = DeclaredSlots(nodes, clock)  # type: ignore[arg-type]
+    slots = DeclaredLimits(nodes, clock)  # type: ignore[arg-type]
     assert slots("sync", ["a"]) is None
     nodes.slots["a"] = 2
     assert slots("sync", ["a"]) == 2

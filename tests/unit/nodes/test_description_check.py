@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_master.nodes import check_description, check_epochs
-from fleetfold_master.search import Epochs
+from fleetfold_master.search import CollectionVersions
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionInfo, CollectionInfo, Heartbeat, NodeDescription, Pong, decode, encode
 
@@ -64,14 +64,14 @@ def test_an_honest_description_is_taken() -> None:
 def test_epochs_that_cannot_be_are_no_news(epochs: dict[str, int]) -> None:
     with pytest.raises(InvalidInput, match=r"^epochs"):
         check_epochs(epochs)
-    known = Epochs()
+    known = CollectionVersions()
     known.described("shop", HONEST)
     assert not known.rose("shop", "i1", epochs)
     assert known.of("shop") == ("i1", {"docs": 7, "more": 0})
 
 
 def test_epochs_of_ever_new_names_are_not_kept() -> None:
-    known = Epochs()
+    known = CollectionVersions()
     known.described("shop", HONEST)
     for number in range(1000):
         known.rose("shop", "i1", {f"c{number}": 1})

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from fleetfold_master.nodes import Presence, Registry
-from fleetfold_master.service.figures import figures
-from fleetfold_master.store.nodes import StoredNode
+from fleetfold_master.nodes.fleet_statistics import fleet_statistics
+from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate, Problem
@@ -401,7 +401,7 @@ async def test_the_fleet_in_figures(room: Room) -> None:
     await room.join("gone", collections=[CollectionInfo("x", 1000)])
     await room.registry.remove("gone")
     room.presence.answered("shop", 4.0)
-    stats = figures([room.registry.record(node) for node in room.registry.all()])
+    stats = fleet_statistics([room.registry.record(node) for node in room.registry.all()])
     assert (stats.total, stats.healthy, stats.documents, stats.mean_response_ms) == (3, 2, 12, 4.0)
     assert stats.by_state == {"active": 2, "incompatible": 1}
     assert stats.by_type == {"shop": 2, "blog": 1}

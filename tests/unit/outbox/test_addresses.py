@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_master.outbox.addresses import is_public, is_unicast
+from fleetfold_master.webhooks.addresses import is_public, is_unicast
 
 PUBLIC = [
     "1.1.1.1", "8.8.8.8", "93.184.216.34", "9.255.255.255", "11.0.0.1", "100.63.255.255", "100.128.0.1", "126.0.0.1",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.outbox.signing import FILE, WebhookSecret
+from fleetfold_master.webhooks.webhook_signing import FILE, WebhookSecret
 from fleetfold_shared.errors import InvalidInput
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

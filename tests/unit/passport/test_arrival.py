@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.arrival import arrive, check_join_token
-from fleetfold_child.membership import Membership
-from fleetfold_child.passport import Passport
+from fleetfold_child.enrolment.credential_store import CredentialStore
+from fleetfold_child.enrolment.login import arrive, check_join_token
+from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeDescription
@@ -29,7 +29,7 @@ class Fleet:
 
     async def arrive(self, token: str | None = None) -> Any:
         """Start the node's process: a bus, which is the access token here."""
-        membership = Membership("shop", Passport.open(self.place, "shop"), self.registrar)
+        membership = CredentialRenewal("shop", CredentialStore.open(self.place, "shop"), self.registrar)
 
         async def connect() -> Any:
             if self.away:
@@ -84,14 +84,14 @@ async def test_a_revoked_node_enrols_again_only_with_a_new_token(fleet: Fleet) -
 
 
 async def test_a_token_whose_answer_was_lost_is_asked_for_again_without_naming_it(fleet: Fleet) -> None:
-    joining = await Passport.open(fleet.place, "shop").join(fleet.registrar.invitation)
+    joining = await CredentialStore.open(fleet.place, "shop").join(fleet.registrar.invitation)
     fleet.registrar.claims.add(joining.claim)
     await fleet.arrive()
     assert fleet.registrar.asked == ["enrol"]
 
 
 async def test_a_token_that_ended_before_it_was_used_gives_way_to_an_invitation(fleet: Fleet) -> None:
-    await Passport.open(fleet.place, "shop").join(Credential.mint("join", "shop").text)
+    await CredentialStore.open(fleet.place, "shop").join(Credential.mint("join", "shop").text)
     fleet.invitations = [fleet.registrar.invitation]
     await fleet.arrive()
     assert fleet.registrar.asked == ["enrol", "enrol"]

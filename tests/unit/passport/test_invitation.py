@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pytest
 
-from fleetfold import invitation
+from fleetfold import self_invitation
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, Unauthenticated
 from fleetfold_shared.messages import NodeInvited
 
@@ -37,27 +37,27 @@ class Desk:
 
 def desk(monkeypatch: pytest.MonkeyPatch, key: str | None, problem: FleetfoldError | None = None) -> Desk:
     desk = Desk(problem)
-    monkeypatch.setattr(invitation, "Client", desk)
-    monkeypatch.setattr(invitation, "find_key", lambda _url: key)
+    monkeypatch.setattr(self_invitation, "Client", desk)
+    monkeypatch.setattr(self_invitation, "find_key", lambda _url: key)
     return desk
 
 
 async def test_the_key_found_for_this_broker_gets_a_short_lived_token(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = desk(monkeypatch, "K")
-    assert await invitation.LocalInvitation("shop", URL, "fleet", None)() == "T"
-    assert seen.calls == [(URL, {"key": "K", "prefix": "fleet", "ca": None}), ("shop", invitation.EXPIRES_S)]
+    assert await self_invitation.LocalInvitation("shop", URL, "fleet", None)() == "T"
+    assert seen.calls == [(URL, {"key": "K", "prefix": "fleet", "ca": None}), ("shop", self_invitation.EXPIRES_S)]
 
 
 async def test_without_a_key_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = desk(monkeypatch, None)
-    assert await invitation.LocalInvitation("shop", URL, "fleet", None)() is None
+    assert await self_invitation.LocalInvitation("shop", URL, "fleet", None)() is None
     assert seen.calls == []
 
 
 @pytest.mark.parametrize("problem", [Forbidden("a reader"), Unauthenticated("revoked")])
 async def test_a_key_that_may_not_invite_is_as_none(monkeypatch: pytest.MonkeyPatch, problem: FleetfoldError) -> None:
     seen = desk(monkeypatch, "K", problem)
-    invite = invitation.LocalInvitation("shop", URL, "fleet", None)
+    invite = self_invitation.LocalInvitation("shop", URL, "fleet", None)
     assert [await invite(), await invite()] == [None, None]
     assert len(seen.calls) == 2  # one connection and one request: it is not asked for again with the same key
 
@@ -65,4 +65,4 @@ async def test_a_key_that_may_not_invite_is_as_none(monkeypatch: pytest.MonkeyPa
 async def test_a_name_that_is_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     desk(monkeypatch, "K", Conflict("taken"))
     with pytest.raises(Conflict):
-        await invitation.LocalInvitation("shop", URL, "fleet", None)()
+        await self_invitation.LocalInvitation("shop", URL, "fleet", None)()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_child.membership import REFUSED_S, Membership
-from fleetfold_child.passport import Passport
+from fleetfold_child.enrolment.credential_store import CredentialStore
+from fleetfold_child.enrolment.renewal import REFUSED_S, CredentialRenewal
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import DeadlineExceeded, Forbidden, RateLimited, Unauthenticated, Unavailable
@@ -32,9 +32,9 @@ class Desk:
         self.clock, self.registrar = ManualClock(), Registrar("shop", trap)
         self.restart()
 
-    def restart(self, dies_at: int | None = None) -> Membership:
-        self.passport = Passport.open(self.place, "shop", self.clock)
-        self.membership = Membership("shop", self.passport, self.registrar, self.clock)
+    def restart(self, dies_at: int | None = None) -> CredentialRenewal:
+        self.passport = CredentialStore.open(self.place, "shop", self.clock)
+        self.membership = CredentialRenewal("shop", self.passport, self.registrar, self.clock)
         self.trap.set(dies_at)
         return self.membership
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_child.passport import FILE, Passport
+from fleetfold_child.enrolment.credential_store import FILE, CredentialStore
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import Tokens
@@ -22,12 +22,12 @@ TOKENS = Tokens(
 
 async def test_what_is_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     clock = ManualClock()
-    passport = Passport.open(tmp_path, "shop", clock)
+    passport = CredentialStore.open(tmp_path, "shop", clock)
     assert (passport.pair, passport.remaining_s) == (None, 0)
     await passport.keep(TOKENS)
     assert passport.remaining_s == 100
     clock.advance(30)
-    again = Passport.open(tmp_path, "shop", clock)
+    again = CredentialStore.open(tmp_path, "shop", clock)
     assert again.pair == passport.pair
     assert again.pair is not None
     assert (again.pair.access, again.pair.refresh, again.pair.capabilities) == ("A-SECRET", "R-SECRET", {"search"})
@@ -37,17 +37,17 @@ async def test_what_is_kept_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_clock_that_was_set_back_makes_no_token_last_longer(tmp_path: Path) -> None:
-    await Passport.open(tmp_path, "shop", ManualClock(5_000_000)).keep(TOKENS)
-    assert Passport.open(tmp_path, "shop", ManualClock(1_000_000)).remaining_s == 100
+    await CredentialStore.open(tmp_path, "shop", ManualClock(5_000_000)).keep(TOKENS)
+    assert CredentialStore.open(tmp_path, "shop", ManualClock(1_000_000)).remaining_s == 100
 
 
 async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    await Passport.open(tmp_path, "shop").keep(TOKENS)
+    await CredentialStore.open(tmp_path, "shop").keep(TOKENS)
     file = tmp_path / FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.chmod(0o644)
     with capture_logs() as logs:
-        assert Passport.open(tmp_path, "shop").pair is not None
+        assert CredentialStore.open(tmp_path, "shop").pair is not None
     assert [entry["event"] for entry in logs] == ["credentials.exposed"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -69,7 +69,7 @@ def test_a_damaged_one_is_named_and_left_as_it_is(tmp_path: Path, content: bytes
     file.write_bytes(content)
     file.chmod(0o600)
     with pytest.raises(InvalidInput, match="is damaged") as refused:
-        Passport.open(tmp_path, "shop")
+        CredentialStore.open(tmp_path, "shop")
     assert str(file) in refused.value.message
     assert "fleetfold nodes invite shop" in refused.value.message
     assert "SECRET" not in refused.value.message
@@ -77,13 +77,13 @@ def test_a_damaged_one_is_named_and_left_as_it_is(tmp_path: Path, content: bytes
 
 
 async def test_one_of_another_node_is_refused(tmp_path: Path) -> None:
-    await Passport.open(tmp_path, "shop").keep(TOKENS)
+    await CredentialStore.open(tmp_path, "shop").keep(TOKENS)
     with pytest.raises(InvalidInput, match="'shop', not 'blog'"):
-        Passport.open(tmp_path, "blog")
+        CredentialStore.open(tmp_path, "blog")
 
 
 async def test_it_does_not_show_its_secrets(tmp_path: Path) -> None:
-    passport = Passport.open(tmp_path, "shop")
+    passport = CredentialStore.open(tmp_path, "shop")
     joining = await passport.join("T-SECRET")
     assert "SECRET" not in repr(joining)
     assert joining.claim not in repr(joining)
@@ -92,32 +92,32 @@ async def test_it_does_not_show_its_secrets(tmp_path: Path) -> None:
 
 
 async def test_a_token_is_used_with_one_claim_and_another_token_with_another(tmp_path: Path) -> None:
-    first = await Passport.open(tmp_path, "shop").join("one")
-    again = Passport.open(tmp_path, "shop")
+    first = await CredentialStore.open(tmp_path, "shop").join("one")
+    again = CredentialStore.open(tmp_path, "shop")
     assert again.joining == first
     assert await again.join("one") == first
     assert (await again.join("two")).claim != first.claim
 
 
 async def test_a_petition_is_the_same_until_it_is_approved(tmp_path: Path) -> None:
-    first = await Passport.open(tmp_path, "shop").petition()
-    again = Passport.open(tmp_path, "shop")
+    first = await CredentialStore.open(tmp_path, "shop").petition()
+    again = CredentialStore.open(tmp_path, "shop")
     assert (await again.petition()).text == first.text
     await again.keep(TOKENS)
     assert set(msgspec.json.decode((tmp_path / FILE).read_bytes())) == {"node", "pair"}
 
 
 async def test_each_pair_has_an_attempt_of_its_own(tmp_path: Path) -> None:
-    passport, seen = Passport.open(tmp_path, "shop"), set()
+    passport, seen = CredentialStore.open(tmp_path, "shop"), set()
     for _ in range(3):
         await passport.keep(TOKENS)
         seen.add(await passport.attempt())
-        assert await Passport.open(tmp_path, "shop").attempt() in seen
+        assert await CredentialStore.open(tmp_path, "shop").attempt() in seen
     assert len(seen) == 3
 
 
 async def test_what_the_successors_are_asked_for_with_is_not_there_before_it_is_needed(tmp_path: Path) -> None:
-    passport = Passport.open(tmp_path, "shop")
+    passport = CredentialStore.open(tmp_path, "shop")
     await passport.keep(TOKENS)
     assert b"attempt" not in (tmp_path / FILE).read_bytes()
     attempt = await passport.attempt()
@@ -126,7 +126,7 @@ async def test_what_the_successors_are_asked_for_with_is_not_there_before_it_is_
 
 async def test_a_disk_that_takes_nothing_is_named(tmp_path: Path) -> None:
     place = tmp_path / "data"
-    passport = Passport.open(place, "shop")
+    passport = CredentialStore.open(place, "shop")
     place.write_text("in the way")
     with pytest.raises(Unavailable, match=r"credentials\.json cannot be written"):
         await passport.join("one")

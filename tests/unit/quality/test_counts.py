@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.quality import Counts
+from fleetfold_master.evaluation import SearchStatistics
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Hit, NodeReport, Search, Searched
@@ -36,8 +36,8 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def counts(rows: Rows) -> Counts:
-    return Counts(rows, ManualClock(), 90)  # type: ignore[arg-type]
+def counts(rows: Rows) -> SearchStatistics:
+    return SearchStatistics(rows, ManualClock(), 90)  # type: ignore[arg-type]
 
 
 def answer(*reports: NodeReport, partial: bool = False) -> Searched:
@@ -45,11 +45,11 @@ def answer(*reports: NodeReport, partial: bool = False) -> Searched:
     return Searched(query="tent", hits=hits, nodes=list(reports), total=len(hits), took_ms=1.0, partial=partial)
 
 
-def searched(counts: Counts, found: Searched, **asked: Any) -> None:
+def searched(counts: SearchStatistics, found: Searched, **asked: Any) -> None:
     counts.searched(Search(query="tent", **asked), found, COLLECTIONS.__getitem__)
 
 
-async def test_a_node_counts_when_it_answered_and_is_empty_without_hits(rows: Rows, counts: Counts) -> None:
+async def test_a_node_counts_when_it_answered_and_is_empty_without_hits(rows: Rows, counts: SearchStatistics) -> None:
     searched(counts, answer(NodeReport("shop", "ok", 2), NodeReport("blog", "ok", 0)))
     await counts.save()
     assert rows.counts == {("", ""): (1, 0), ("shop", ""): (1, 0), ("blog", ""): (1, 1), ("blog", "posts"): (1, 1)}
@@ -58,25 +58,27 @@ async def test_a_node_counts_when_it_answered_and_is_empty_without_hits(rows: Ro
 @pytest.mark.parametrize(
     "status", ["partial", "timeout", "open", "not_selected", "error", "no_collection", "unreachable"]
 )
-async def test_a_node_that_did_not_answer_in_full_is_not_empty(rows: Rows, counts: Counts, status: Any) -> None:
+async def test_a_node_that_did_not_answer_in_full_is_not_empty(
+    rows: Rows, counts: SearchStatistics, status: Any
+) -> None:
     searched(counts, answer(NodeReport("shop", status), partial=True))
     await counts.save()
     assert rows.counts == {}
 
 
-async def test_a_collection_counts_when_it_alone_was_asked_for(rows: Rows, counts: Counts) -> None:
+async def test_a_collection_counts_when_it_alone_was_asked_for(rows: Rows, counts: SearchStatistics) -> None:
     searched(counts, answer(NodeReport("shop", "ok", 0)), collections=["notes"])
     await counts.save()
     assert rows.counts == {("", ""): (1, 1), ("shop", ""): (1, 1), ("shop", "notes"): (1, 1)}
 
 
-async def test_the_pages_of_a_search_are_one_search(rows: Rows, counts: Counts) -> None:
+async def test_the_pages_of_a_search_are_one_search(rows: Rows, counts: SearchStatistics) -> None:
     searched(counts, answer(NodeReport("blog", "ok", 0)), cursor="1abc")
     await counts.save()
     assert rows.counts == {}
 
 
-async def test_what_cannot_be_written_is_written_the_next_time(rows: Rows, counts: Counts) -> None:
+async def test_what_cannot_be_written_is_written_the_next_time(rows: Rows, counts: SearchStatistics) -> None:
     rows.fails = True
     searched(counts, answer(NodeReport("shop", "ok", 0)))
     with pytest.raises(Unavailable):

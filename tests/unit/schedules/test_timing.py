@@ -11,24 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.timing import Rhythm
+from fleetfold_shared.recurrence import Recurrence
 
 BERLIN = "Europe/Berlin"
 
 
-def _cron(cron: str, timezone: str = BERLIN, **more: float) -> Rhythm:
-    return Rhythm("nightly", cron, None, timezone, 0, **more)
+def _cron(cron: str, timezone: str = BERLIN, **more: float) -> Recurrence:
+    return Recurrence("nightly", cron, None, timezone, 0, **more)
 
 
-def _every(seconds: int, **more: float) -> Rhythm:
-    return Rhythm("often", None, seconds, "UTC", 1000, **more)
+def _every(seconds: int, **more: float) -> Recurrence:
+    return Recurrence("often", None, seconds, "UTC", 1000, **more)
 
 
 def _at(text: str, timezone: str = BERLIN) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(timezone)).timestamp()
 
 
-def _local(rhythm: Rhythm, after: str, count: int) -> list[str]:
+def _local(rhythm: Recurrence, after: str, count: int) -> list[str]:
     times = islice(rhythm.times(_at(after, rhythm.timezone)), count)
     return [datetime.fromtimestamp(at, ZoneInfo(rhythm.timezone)).isoformat() for at in times]
 
@@ -129,14 +129,14 @@ def test_jitter_is_the_same_for_whoever_computes_it_and_stays_within_its_bound()
         (_cron("0 3 * * *", "Europe/Berln"), "timezone"),
         (_cron("0 3 * * *", "../../etc/passwd"), "timezone"),
         (_cron("0 3 * * *", "Europe"), "timezone"),
-        (Rhythm("both", "0 3 * * *", 5, "UTC", 0), "cron"),
-        (Rhythm("none", None, None, "UTC", 0), "cron"),
+        (Recurrence("both", "0 3 * * *", 5, "UTC", 0), "cron"),
+        (Recurrence("none", None, None, "UTC", 0), "cron"),
         (_every(60, jitter_s=60), "jitter_s"),
         (_every(60, not_before=float("inf")), "not_before"),
         (_every(60, not_after=-1e300), "not_after"),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_fields_name(rhythm: Rhythm, field: str | None) -> None:
+def test_what_cannot_be_is_refused_by_the_fields_name(rhythm: Recurrence, field: str | None) -> None:
     if field is None:
         rhythm.check()
         return

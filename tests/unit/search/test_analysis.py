@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_shared import analysis
-from fleetfold_shared.analysis import MAX_QUERY_CHARS, query_terms, tokens
+from fleetfold_shared.text import analysis
+from fleetfold_shared.text.analysis import MAX_QUERY_CHARS, query_terms, tokens
 
 
 def test_words_are_lower_cased_stemmed_and_freed_of_function_words() -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from fleetfold_child.index.kmeans import spherical_kmeans
-from fleetfold_shared.centroids import MAX_CENTROIDS, Centroids, pack_centroids, unpack_centroids
-from fleetfold_shared.embedding import unit_rows
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import StatisticsChunk
-from fleetfold_shared.statistics import StatisticsTable, pack_terms
+from fleetfold_shared.text.centroids import MAX_CENTROIDS, Centroids, pack_centroids, unpack_centroids
+from fleetfold_shared.text.embedding import unit_rows
+from fleetfold_shared.text.term_statistics import StatisticsTable, pack_terms
 
 
 def clouds(count: int, each: int) -> np.ndarray:

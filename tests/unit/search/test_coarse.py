@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index import coarse
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index import first_pass
+from fleetfold_child.index.exact_scores import best
 from fleetfold_child.index.filters import predicate
-from fleetfold_child.index.memory import MemoryIndex
-from fleetfold_child.index.port import Query, Scored
-from fleetfold_child.index.scores import best
+from fleetfold_child.index.interfaces import Query, Scored
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.segment import Segment
 from fleetfold_shared.messages.criteria import Filter, Sort
 from support.search import document, entries, query, search, statistics_of
@@ -55,7 +55,7 @@ def index_of(segments: tuple[Segment, ...]) -> MemoryIndex:
 
 def naive(segments: tuple[Segment, ...], asked: Query) -> list[Scored]:
     """Every document scored exactly."""
-    from fleetfold_child.index.memory import _exact
+    from fleetfold_child.index.memory_index import _exact
 
     accepts = predicate(asked.filter) if asked.filter is not None else lambda _: True
     found = [one for part in segments for one in _exact(part, np.flatnonzero(part.alive), asked)]
@@ -90,7 +90,7 @@ async def test_few_cosines_are_computed_where_terms_say_enough(
     computed = 0
     dense = Segment.dense
 
-    def counted(segment: Segment, asked: Query, rows: coarse.Places | None = None) -> coarse.Scores:
+    def counted(segment: Segment, asked: Query, rows: first_pass.Places | None = None) -> first_pass.Scores:
         nonlocal computed
         computed += len(segment) if rows is None else len(rows)
         return dense(segment, asked, rows)

@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.columns import MAX_COLUMNS, Column, Columns
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.bitmaps import mask
+from fleetfold_child.index.doc_values import MAX_COLUMNS, Column, Columns
 from fleetfold_child.index.filters import predicate, reader
-from fleetfold_child.index.masks import mask
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.facets import Tally
-from fleetfold_shared.fieldvalues import plain
-from fleetfold_shared.filters import check_filter
 from fleetfold_shared.messages.criteria import Filter, Sort
-from fleetfold_shared.sorting import arranged
+from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.field_values import plain
+from fleetfold_shared.query.filters import check_filter
+from fleetfold_shared.query.sorting import arranged
 from support.effort import effort
 from support.search import document
 

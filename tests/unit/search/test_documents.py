@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold_child.documents import from_record, read_record
-from fleetfold_child.patches import patched
+from fleetfold_child.connectors.documents import from_record, read_record
+from fleetfold_child.connectors.patches import patched
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

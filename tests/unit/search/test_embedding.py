@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from fleetfold_shared.embedding import load_embedder, pack, register_embedder, unpack
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.text.embedding import load_embedder, pack, register_embedder, unpack
 from support.search import WordBag
 
 

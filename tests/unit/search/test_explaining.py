@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_shared.analysis import query_terms, tokens
-from fleetfold_shared.explaining import MOST_TERMS, explained
 from fleetfold_shared.messages import Explained, Term
-from fleetfold_shared.scoring import weigh
+from fleetfold_shared.text.analysis import query_terms, tokens
+from fleetfold_shared.text.score_explanation import MOST_TERMS, explained
+from fleetfold_shared.text.scoring import weigh
 from support.search import document, reference_scores, statistics_of
 
 WORDS = ["tent", "gale", "rain", "light", "stove", "bag", "warm", "zebra", "the"]

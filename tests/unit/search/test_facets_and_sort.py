@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.memory import MemoryIndex
-from fleetfold_child.index.port import Scored
-from fleetfold_shared.facets import Tally
-from fleetfold_shared.fieldvalues import plain
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.interfaces import Scored
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
-from fleetfold_shared.sorting import arranged
+from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.field_values import plain
+from fleetfold_shared.query.sorting import arranged
 from support.search import document, entries, query, reference_scores, search, statistics_of
 
 PRICES = [1, 2, 2.5, 10, "1", "on request", True, False, None, ["a", "b"], {"x": 1}]

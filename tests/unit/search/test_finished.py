@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleetfold_child.index.intime import finished, search_s
+from fleetfold_child.index.deadline import finished, search_s
 from fleetfold_shared.errors import InvalidInput
 
 LONG_S = 30.0

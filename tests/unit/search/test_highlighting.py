@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetfold_shared.analysis import tokens
-from fleetfold_shared.highlighting import MOST_CHARS, SNIPPET_CHARS, highlighted, within
 from fleetfold_shared.messages import Highlight
+from fleetfold_shared.text.analysis import tokens
+from fleetfold_shared.text.highlighting import MOST_CHARS, SNIPPET_CHARS, highlighted, within
 from support.effort import effort
 
 IDFS = {"tent": 3.0, "light": 2.0, "rain": 1.0, "東京": 2.0, "京タ": 2.0}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fleetfold_shared.analysis import located, tokens
+from fleetfold_shared.text.analysis import located, tokens
 from support.effort import effort
 
 AWKWARD = "aZ é\u0301\u0327\u0307İIΣσΑ½㎏²™\u00ad\u200d\u200f\x00. _東京ﾞカ가가ㄱㅏهحमिन्\u0e33\U0001f468\U0001f3fd\ufe0f"

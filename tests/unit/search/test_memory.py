@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.memory import MemoryIndex
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter
-from fleetfold_shared.statistics import MergedCorpus
+from fleetfold_shared.text.term_statistics import MergedCorpus
 from support.search import document, entries, query, reference_scores, search, statistics_of
 
 WORDS = ["red", "blue", "shoe", "hat", "wine", "cheese", "bank", "card", "東京"]

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from fleetfold_child.documents import Document
-from fleetfold_child.index.memory import MemoryIndex
-from fleetfold_child.index.port import After, Scored
+from fleetfold_child.connectors.documents import Document
+from fleetfold_child.index.interfaces import After, Scored
+from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter
 from support.search import document, entries, query, search, statistics_of
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from fleetfold_shared.scoring import idf, score, weigh
-from fleetfold_shared.statistics import MergedCorpus
+from fleetfold_shared.text.scoring import idf, score, weigh
+from fleetfold_shared.text.term_statistics import MergedCorpus
 from support.search import document, statistics_of
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold_child.documents import USUAL, Document
+from fleetfold_child.connectors.documents import USUAL, Document
+from fleetfold_child.connectors.files import check_reading, documents, open_source
+from fleetfold_child.connectors.ingest_report import IndexReport
 from fleetfold_child.index.ingest import ingest
-from fleetfold_child.ingestreport import IndexReport
-from fleetfold_child.sources import check_reading, documents, open_source
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_child.index.statistics import Difference, Statistics
+from fleetfold_child.index.collection_statistics import Difference, Statistics
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.base import encode
-from fleetfold_shared.messages.statistics import StatisticsChunk
-from fleetfold_shared.scoring import weigh
-from fleetfold_shared.statistics import MAX_CHUNK_BYTES, MergedCorpus, StatisticsTable, pack_terms, unpack_terms
+from fleetfold_shared.messages.statistics_messages import StatisticsChunk
+from fleetfold_shared.text.scoring import weigh
+from fleetfold_shared.text.term_statistics import (
+    MAX_CHUNK_BYTES,
+    MergedCorpus,
+    StatisticsTable,
+    pack_terms,
+    unpack_terms,
+)
 from support.search import document, statistics_of
 
 WORDS = [f"w{i}" for i in range(30)]
@@ -174,7 +180,7 @@ def test_a_transfer_that_does_not_go_on_is_refused() -> None:
 
 
 def test_more_terms_than_a_collection_can_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_shared.statistics.MAX_TERMS", 1)
+    monkeypatch.setattr("fleetfold_shared.text.term_statistics.MAX_TERMS", 1)
     with pytest.raises(InvalidInput, match="terms"):
         StatisticsTable().apply(chunk(terms=pack_terms({"a": 1, "b": 1})))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleetfold_child.index.upkeep import Upkeep
+from fleetfold_child.index.compaction import Compaction
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import InternalError
 
@@ -27,7 +27,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.table = Table()
-        self.upkeep = Upkeep(self.table, self.clock)  # type: ignore[arg-type]
+        self.upkeep = Compaction(self.table, self.clock)  # type: ignore[arg-type]
 
     async def pass_time(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.25)):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fleetfold_child.index.changes import Change, Remove
-from fleetfold_child.index.writer import MAX_BATCH, Results, Writer
+from fleetfold_child.index.collection_writer import MAX_BATCH, Results, Writer
 from fleetfold_shared.errors import Unavailable
 
 

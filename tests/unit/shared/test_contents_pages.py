@@ -11,7 +11,10 @@ import pytest
 from fleetfold_shared import messages
 
 FACADE = "fleetfold"
-PACKAGES = [FACADE, "fleetfold_broker", "fleetfold_child", "fleetfold_master", "fleetfold_shared"]
+PACKAGES = [
+    FACADE, "fleetfold_broker", "fleetfold_child", "fleetfold_cli", "fleetfold_demo", "fleetfold_master",
+    "fleetfold_shared", "fleetfold_storage",
+]  # fmt: skip
 
 
 def _root(package: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_shared.digits import whole_number
+from fleetfold_shared.whole_numbers import whole_number
 
 
 @pytest.mark.parametrize(

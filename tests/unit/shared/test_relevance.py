@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_shared.relevance import ndcg, recall
+from fleetfold_shared.text.ranking_metrics import ndcg, recall
 
 GRADES = st.dictionaries(st.integers(0, 30), st.integers(0, 3), max_size=20)
 RANKINGS = st.lists(st.integers(0, 30), unique=True, max_size=20)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetfold_master.transactions.abandoned import Abandoned, given_up
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel
-from fleetfold_master.transactions.given_up import GivenUp, given_up
 from fleetfold_master.transactions.model import Decision, Step, Tx
 from fleetfold_shared.messages import CommandResult, Rollback
 
@@ -30,7 +30,7 @@ def _answer(command: str, outcome: str) -> CommandResult:
     return CommandResult(id=command, attempt=1, epoch=1, outcome=outcome)  # type: ignore[arg-type]
 
 
-A, B = GivenUp("node-a", "t.t.a.f", NOW), GivenUp("node-b", "t.t.b.f", NOW)
+A, B = Abandoned("node-a", "t.t.a.f", NOW), Abandoned("node-b", "t.t.b.f", NOW)
 
 
 def test_a_cancelled_transaction_gives_up_what_is_under_way_and_only_that() -> None:

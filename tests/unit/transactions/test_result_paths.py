@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_child.actions import action
-from fleetfold_child.context import Context
-from fleetfold_master.transactions import validate
+from fleetfold_child.commands.actions import action
+from fleetfold_child.commands.context import Context
 from fleetfold_master.transactions.result_paths import misses, rollback_misses
+from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionInfo, Filter, Rollback, StepSpec, Transact
 from support.master import registry

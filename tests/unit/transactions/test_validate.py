@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_master.transactions import validate
+from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, Unavailable
 from fleetfold_shared.messages import Filter, Rollback, StepSpec, Transact
 from support.master import registry

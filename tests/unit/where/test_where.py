@@ -10,7 +10,19 @@ from hypothesis import given
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionInfo, CollectionInfo, NodeDescription, NodeRecord
-from fleetfold_shared.where import And, Comparison, Has, Label, Not, Or, Term, choose, missing_labels, parse, text_of
+from fleetfold_shared.query.where import (
+    And,
+    Comparison,
+    Has,
+    Label,
+    Not,
+    Or,
+    Term,
+    choose,
+    missing_labels,
+    parse,
+    text_of,
+)
 
 
 def node(name: str, *, healthy: bool = True, version: str = "1.0.0", **labels: str) -> NodeRecord:

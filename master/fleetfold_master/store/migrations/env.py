@@ -1,4 +1,4 @@
-"""What alembic runs for each migration: on the connection that `fleetfold_master.store.schema` hands over."""
+"""What alembic runs for each migration: on the connection that `fleetfold_master.store.migration` hands over."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""A supervised connection to the broker: credentials, TLS, subscriptions that outlive it."""

@@ -1,0 +1,75 @@
+"""What the broker says first: whether it asks for credentials, and for TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.urls import shown
+
+__all__ = ["ServerInfo", "asks_for_credentials", "probe_info", "wait_for_greeting"]
+
+log = structlog.get_logger(__name__)
+
+GREETED_WITHIN_S = 2.0
+PORT = 4222
+PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 5.0
+"""Between two looks for a broker that is not there yet."""
+
+
+class ServerInfo(msgspec.Struct, frozen=True):
+    """What is used of a server's INFO."""
+
+    auth_required: bool = False
+    tls_required: bool = False
+    tls_available: bool = False
+
+
+async def probe_info(url: str) -> ServerInfo:
+    """The INFO of the first server in `url` that answers; `Unavailable` when none does."""
+    why = "no address in it"
+    for each in url.split(","):
+        try:
+            async with asyncio.timeout(GREETED_WITHIN_S):
+                return await _info(each.strip())
+        except (OSError, ValueError, msgspec.MsgspecError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+    raise Unavailable(
+        f"no broker answers at {shown(url)} ({why}); start one with `fleetfold up`, or name another with --url"
+    )
+
+
+async def asks_for_credentials(url: str) -> bool:
+    """Whether the broker at `url` wants to know who connects; `Unavailable` when nobody listens there."""
+    return (await probe_info(url)).auth_required
+
+
+async def wait_for_greeting(url: str, waiting: str) -> ServerInfo:
+    """The INFO of the broker at `url`, however long it takes until there is one; logs `waiting` once."""
+    pause_s, told = PAUSE_FIRST_S, False
+    while True:
+        try:
+            return await probe_info(url)
+        except Unavailable as error:
+            if not told:
+                log.warning(waiting, reason=error.message)
+            told = True
+        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
+        pause_s = min(pause_s * 1.5, PAUSE_MOST_S)
+
+
+async def _info(url: str) -> ServerInfo:
+    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or PORT)
+    try:
+        line = await reader.readline()
+    finally:
+        writer.close()
+    if not line.startswith(b"INFO "):
+        raise ValueError("what listens there is no NATS server")
+    return msgspec.json.decode(line[5:], type=ServerInfo)

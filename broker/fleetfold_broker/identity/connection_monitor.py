@@ -1,0 +1,118 @@
+"""The connections of an identity, on every server of the broker: where they come from, and how to end them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.identity.server_accounts import APP
+from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.errors import DeadlineExceeded, Unavailable
+from fleetfold_shared.ids import new_id
+
+__all__ = ["ConnectionMonitor", "MonitoredConnection"]
+
+log = structlog.get_logger(__name__)
+
+LISTED_WITHIN_S = 0.5
+"""How long all servers have to answer; one alone takes a millisecond."""
+FIRST_WITHIN_S = 2.0
+QUIET_S = 0.05
+AGAIN_AFTER_S = 0.5
+"""One that was being let in when it was refused is dropped by the second round."""
+MOST_LISTED = 10_000
+
+
+class MonitoredConnection(msgspec.Struct, frozen=True):
+    """One connection: the server's id, the connection's there, and the address it comes from."""
+
+    server: str
+    id: int
+    host: str
+
+
+class ConnectionMonitor:
+    """Asks the servers, on a bus of the account SYS."""
+
+    def __init__(self, bus: Bus, clock: Clock | None = None) -> None:
+        self._bus, self._clock = bus, clock or SystemClock()
+
+    async def of(self, name: str) -> list[MonitoredConnection]:
+        """All of `name`; an empty list when no server answers."""
+        ask = {"auth": True, "acc": APP, "user": name, "limit": MOST_LISTED}
+        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
+        return [
+            MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
+            for answer in answers
+            for each in answer.get("data", {}).get("connections") or ()
+        ]
+
+    async def names(self) -> set[str]:
+        """Who is connected, as far as the servers list them."""
+        ask = {"auth": True, "acc": APP, "limit": MOST_LISTED}
+        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
+        listed = [each for answer in answers for each in answer.get("data", {}).get("connections") or ()]
+        return {each["authorized_user"] for each in listed if each.get("authorized_user")}
+
+    async def cut_off(self, name: str) -> int:
+        """End the connections of a master, which are listed under this name in its own accounts; how many."""
+        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode({"limit": MOST_LISTED}))
+        found = [
+            MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
+            for answer in answers
+            for each in answer.get("data", {}).get("connections") or ()
+            if each.get("name") == name
+        ]
+        await self._kick(name, found)
+        return len(found)
+
+    async def drop(self, name: str) -> int:
+        """End all connections of `name`, which must be refused by now; how many there were."""
+        dropped = await self._drop_once(name)
+        await self._clock.sleep(AGAIN_AFTER_S)
+        return dropped + await self._drop_once(name)
+
+    async def _drop_once(self, name: str) -> int:
+        found = await self.of(name)
+        await self._kick(name, found)
+        return len(found)
+
+    async def _kick(self, name: str, found: list[MonitoredConnection]) -> None:
+        for each in found:
+            try:
+                await self._bus.ask(f"$SYS.REQ.SERVER.{each.server}.KICK", b'{"cid":%d}' % each.id, FIRST_WITHIN_S)
+            except (Unavailable, DeadlineExceeded) as error:
+                log.warning("connection.not_dropped", name=name, reason=error.message)
+
+    async def _ask_all(self, subject: str, data: bytes) -> list[dict[str, Any]]:
+        """What each server answers: until they have been quiet for a moment, or the time is over."""
+        answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        reply = f"{self._bus.link.options.inbox_prefix}.{new_id()}"
+
+        async def take(message: Incoming) -> None:
+            if message.data:
+                answers.put_nowait(msgspec.json.decode(message.data))
+
+        end = await self._bus.subscribe(reply, take)
+        try:
+            await self._bus.link.publish(subject, data, reply)
+            return await _until_quiet(answers)
+        finally:
+            await end()
+
+
+async def _until_quiet(answers: asyncio.Queue[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    patience_s = FIRST_WITHIN_S
+    try:
+        async with asyncio.timeout(FIRST_WITHIN_S + LISTED_WITHIN_S):
+            while True:
+                found.append(await asyncio.wait_for(answers.get(), patience_s))
+                patience_s = QUIET_S
+    except TimeoutError:
+        return found

@@ -1,0 +1,83 @@
+"""The identity part of a nats-server's config: four accounts, and who asks whom. It holds public keys only.
+
+Masters and the streams live in FLEET, everybody else in APP. Between the two pass just the subjects below, each in one
+direction. So nobody in APP can reach JetStream, publish a command, or aim the broker's own answers at a master: a reply
+subject that the server does not check ends at the account's wall.
+
+Requests of service discovery (`$SRV.>`) pass twice: as they are, and as a service import with `share`, to which the
+server adds the caller's name. Masters never answer the second copy: its reply would go where the caller has aimed it.
+"""
+
+from __future__ import annotations
+
+from fleetfold_broker.identity.broker_keys import PublicKeys
+from fleetfold_broker.identity.permissions import INTROSPECTION
+from fleetfold_broker.jetstream.topology import COMMANDS
+from fleetfold_broker.subjects import Subjects
+
+__all__ = ["APP", "AUTH", "FLEET", "SYS", "identity_config"]
+
+AUTH, FLEET, APP, SYS = "AUTH", "FLEET", "APP", "SYS"
+
+TEXT = """\
+# Who may say and hear what. Written by fleetfold; `fleetfold keys broker` writes it again.
+accounts {{
+  {AUTH} {{ users: [{{ nkey: {auth} }}] }}
+  {SYS} {{ users: [{{ nkey: {sys} }}] }}
+  {FLEET} {{
+    jetstream: enabled
+    users: [{{ nkey: {fleet} }}]
+    exports: [
+{to_app}
+      {{ service: "{acks}", accounts: [{APP}] }}
+      {{ service: "{discovery}", accounts: [{APP}], response_type: stream }}
+    ]
+    imports: [
+{from_app}
+    ]
+  }}
+  {APP} {{
+    exports: [
+{to_fleet}
+    ]
+    imports: [
+{from_fleet}
+      {{ service: {{ account: {FLEET}, subject: "{acks}" }} }}
+      {{ service: {{ account: {FLEET}, subject: "{discovery}" }}, to: "{INTROSPECTION}", share: true }}
+    ]
+  }}
+}}
+system_account: {SYS}
+authorization {{
+  timeout: 30 # seconds: after a restart everybody comes back at once
+  auth_callout {{ issuer: {issuer}, account: {AUTH}, auth_users: [{auth}, {fleet}, {sys}] }}
+}}
+"""
+
+
+def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
+    """The accounts, their exports and imports, and the auth callout."""
+    subjects = Subjects(prefix)
+    said_by_masters = [
+        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), subjects.tell("*"),
+        "_INBOX.>",
+    ]  # fmt: skip
+    said_to_masters = [
+        subjects.heartbeat(), subjects.gather("*"), subjects.api(), subjects.join(), subjects.result(),
+        subjects.progress(), subjects.event(), INTROSPECTION,
+    ]  # fmt: skip
+    return TEXT.format(
+        AUTH=AUTH, SYS=SYS, FLEET=FLEET, APP=APP, auth=public.auth, sys=public.sys, fleet=public.fleet,
+        issuer=public.issuer, acks=f"$JS.ACK.{COMMANDS}.*.>",
+        discovery=subjects.discovery(), INTROSPECTION=INTROSPECTION,
+        to_app=_exports(said_by_masters, APP), from_fleet=_imports(said_by_masters, FLEET),
+        to_fleet=_exports(said_to_masters, FLEET), from_app=_imports(said_to_masters, APP),
+    )  # fmt: skip
+
+
+def _exports(subjects: list[str], account: str) -> str:
+    return "\n".join(f'      {{ stream: "{subject}", accounts: [{account}] }}' for subject in subjects)
+
+
+def _imports(subjects: list[str], account: str) -> str:
+    return "\n".join(f'      {{ stream: {{ account: {account}, subject: "{subject}" }} }}' for subject in subjects)

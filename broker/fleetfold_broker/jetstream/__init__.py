@@ -1,0 +1,1 @@
+"""Streams and consumers: the topology, push and pull consumers, confirmed publishing."""

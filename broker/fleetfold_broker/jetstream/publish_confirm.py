@@ -1,0 +1,85 @@
+"""Publishing that the broker has to store, for those who may not speak to JetStream.
+
+JetStream's own word that a message is stored goes to whatever reply subject the publisher names, and the server does
+not check it. So the streams that nodes write to say nothing; instead they republish the headers of what they have
+stored on `kept.<node>`, with the node from the subject, which the broker has verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import count
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc.headers import KEPT
+from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Message, encode
+
+__all__ = ["ConfirmedPublisher"]
+
+STORED_WITHIN_S = 2.0
+"""How long one try waits for the broker's word."""
+RETRY_S, RETRY_MOST_S = 0.1, 2.0
+"""The first pause between two tries, and the longest: a stream that is full says nothing, and needs time."""
+
+
+class ConfirmedPublisher:
+    """One identity's durable words."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._run, self._numbers = new_id(), count(1)
+        self._open: dict[str, asyncio.Future[None]] = {}
+        bus.link.on_down(self._fail_all)
+
+    async def start(self) -> None:
+        """Hear what the broker has stored."""
+        await self._bus.subscribe(self._bus.subjects.kept(self._bus.caller), self._stored)
+
+    async def publish(self, subject: str, message: Message, timeout_s: float = 10.0) -> None:
+        """Return when the broker has stored `message`, perhaps twice; tries again while the link or the stream is away.
+
+        `Unavailable` after `timeout_s`.
+        """
+        data = encode(message)
+        until, pause_s = asyncio.get_running_loop().time() + timeout_s, RETRY_S
+        while True:
+            try:
+                return await self._store(subject, data, min(STORED_WITHIN_S, timeout_s))
+            except Unavailable:
+                remaining = until - asyncio.get_running_loop().time()
+                if remaining <= 0:
+                    raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s") from None
+                await asyncio.sleep(min(random.uniform(pause_s / 2, pause_s), remaining))  # noqa: S311 (jitter)
+                pause_s = min(2 * pause_s, RETRY_MOST_S)
+
+    async def _store(self, subject: str, data: bytes, timeout_s: float) -> None:
+        number = f"{self._run}.{next(self._numbers)}"
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self._open[number] = stored
+        timer = loop.call_later(timeout_s, _give_up, stored)
+        try:
+            await self._bus.link.publish(subject, data, headers={KEPT: number})
+            await stored
+        finally:
+            timer.cancel()
+            del self._open[number]
+
+    async def _stored(self, message: Incoming) -> None:
+        stored = self._open.get((message.headers or {}).get(KEPT, ""))
+        if stored is not None and not stored.done():
+            stored.set_result(None)
+
+    def _fail_all(self) -> None:
+        for stored in self._open.values():
+            if not stored.done():
+                stored.set_exception(Unavailable("the connection to the broker broke before it was stored"))
+
+
+def _give_up(stored: asyncio.Future[None]) -> None:
+    if not stored.done():
+        stored.set_exception(Unavailable("the broker does not say that it is stored"))

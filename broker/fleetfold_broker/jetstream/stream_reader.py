@@ -1,0 +1,97 @@
+"""Looking for messages in the queue of one subject, and taking them out before they are delivered.
+
+The stream is read in batches by direct gets, which disturb neither its consumers nor the other queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc.headers import MESSAGE_ID, STATUS
+from fleetfold_shared.errors import DeadlineExceeded, Unavailable
+from fleetfold_shared.ids import new_id
+
+__all__ = ["StreamReader", "find"]
+
+BATCH = 500
+"""So many messages, and so many bytes, are read at once: the loop breathes between, and nothing piles up."""
+BATCH_BYTES = 4_000_000
+SILENCE_S = 2.0
+SEQUENCE, LAST_SEQUENCE, PENDING = "Nats-Sequence", "Nats-Last-Sequence", "Nats-Num-Pending"
+
+
+class StreamReader(NamedTuple):
+    """A message in a queue: its number in the stream, and what its sender calls it: `<id>#<attempt>`."""
+
+    seq: int
+    message_id: str
+
+    @property
+    def command(self) -> str:
+        """The id of the command that it carries."""
+        return self.message_id.rpartition("#")[0]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first attempt: the others are behind it."""
+        return self.message_id.endswith("#1")
+
+
+async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since: float) -> list[StreamReader]:
+    """The messages in the queue that carry a command of these `ids`, of those stored after `since` (Unix seconds).
+
+    `Unavailable` when the stream does not answer, or is lost meanwhile.
+    """
+    found: list[StreamReader] = []
+    ask: dict[str, object] = {"start_time": datetime.fromtimestamp(max(since, 0.0), UTC).isoformat()}
+    while ask:
+        page = _page(bus, stream, {**ask, "next_by_subj": subject, "batch": BATCH, "max_bytes": BATCH_BYTES})
+        ask = {}
+        async with aclosing(page) as messages:
+            async for message in messages:
+                headers = message.headers or {}
+                if (name := headers.get(MESSAGE_ID, "")).rpartition("#")[0] in ids:
+                    found.append(StreamReader(int(headers[SEQUENCE]), name))
+                if headers.get(PENDING, "0") != "0":
+                    ask = {"seq": int(headers.get(SEQUENCE) or headers[LAST_SEQUENCE]) + 1}
+    return found
+
+
+async def _page(bus: Bus, stream: str, ask: dict[str, object]) -> AsyncGenerator[Incoming, None]:
+    """One batch; without its end, which has a status and no message."""
+    heard: asyncio.Queue[Incoming] = asyncio.Queue()
+
+    async def hear(message: Incoming) -> None:
+        heard.put_nowait(message)
+
+    inbox = f"{bus.link.options.inbox_prefix}.{new_id()}"
+    unsubscribe = await bus.link.subscribe(inbox, hear)
+    try:
+        await bus.link.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), inbox)
+        while STATUS not in ((message := await _next(heard, stream)).headers or {}):
+            yield message
+        _check((message.headers or {})[STATUS], stream)
+    finally:
+        await unsubscribe()
+
+
+async def _next(heard: asyncio.Queue[Incoming], stream: str) -> Incoming:
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await heard.get()
+    except TimeoutError:
+        raise DeadlineExceeded(f"the stream {stream} was not read within {SILENCE_S:g} s; ask again") from None
+
+
+def _check(status: str, stream: str) -> None:
+    """204 is the end of a batch, 404 that there is nothing."""
+    if status not in {"204", "404"}:
+        raise Unavailable(f"the broker did not read the stream {stream}: status {status}")

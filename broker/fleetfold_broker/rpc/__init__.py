@@ -1,0 +1,1 @@
+"""Request-reply over core NATS: client, server, streamed replies, scatter-gather."""

@@ -1,0 +1,69 @@
+"""Request-reply over one standing inbox. A lost connection ends every open request at once."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.connection.supervised import SupervisedConnection
+from fleetfold_broker.rpc.headers import ERROR_CODE, STATUS, error_of
+from fleetfold_shared.errors import DeadlineExceeded, Unavailable
+from fleetfold_shared.ids import new_id
+
+__all__ = ["RequestClient"]
+
+NO_RESPONDERS = "503"
+
+
+class RequestClient:
+    """The open requests of one link."""
+
+    def __init__(self, link: SupervisedConnection) -> None:
+        self._link = link
+        self._prefix = f"{link.options.inbox_prefix}.{new_id()}"
+        self._open: dict[str, asyncio.Future[Incoming]] = {}
+        self._numbers = count(1)
+        link.on_down(self._fail_all)
+
+    async def start(self) -> None:
+        """Listen at the inbox."""
+        await self._link.subscribe(f"{self._prefix}.*", self._on_reply)
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Incoming:
+        """The first reply. `Unavailable` at once when nobody listens or the link breaks, `DeadlineExceeded` after
+        `timeout_s`, or the typed error the other side answered with.
+        """
+        reply = f"{self._prefix}.{next(self._numbers)}"
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Incoming] = loop.create_future()
+        self._open[reply] = future
+        timer = loop.call_later(timeout_s, _expire, future, subject, timeout_s)
+        try:
+            await self._link.publish(subject, data, reply, headers)
+            return await future
+        finally:
+            timer.cancel()
+            self._open.pop(reply, None)
+
+    async def _on_reply(self, message: Incoming) -> None:
+        future = self._open.get(message.subject)
+        if future is None or future.done():
+            return
+        headers = message.headers or {}
+        if headers.get(STATUS) == NO_RESPONDERS and not message.data:
+            future.set_exception(Unavailable("nobody answers there: no responders on the bus"))
+        elif ERROR_CODE in headers:
+            future.set_exception(error_of(message))
+        else:
+            future.set_result(message)
+
+    def _fail_all(self) -> None:
+        for future in self._open.values():
+            if not future.done():
+                future.set_exception(Unavailable("the connection to the broker broke before the answer came"))
+
+
+def _expire(future: asyncio.Future[Incoming], subject: str, timeout_s: float) -> None:
+    if not future.done():
+        future.set_exception(DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s"))

@@ -1,0 +1,1 @@
+"""The embedded nats-server: its process, its locks, its certificates."""

@@ -1,0 +1,1 @@
+"""Exactly-once effects in a database of the application's own."""

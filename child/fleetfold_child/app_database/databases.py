@@ -1,0 +1,133 @@
+"""The application's own databases that a node's actions write to, by name.
+
+SQLAlchemy is behind them, so it is imported only where there are some.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from fleetfold_broker.secret_file import from_environment
+from fleetfold_child.commands.actions import Actions, AnyAction
+from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.ids import check_slug
+from fleetfold_shared.messages import CommandResult
+
+if TYPE_CHECKING:
+    from fleetfold_child.app_database.application_database import ApplicationDatabase
+
+__all__ = ["Databases", "with_secrets"]
+
+log = structlog.get_logger(__name__)
+
+
+def with_secrets(urls: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """The URLs by name, where `$FLEETFOLD_DATABASE_NAME` or the file in `..._FILE` comes before the one given."""
+    chosen = {
+        name: from_environment(f"FLEETFOLD_DATABASE_{name.replace('-', '_').upper()}", env) or url
+        for name, url in urls.items()
+    }
+    for name, url in chosen.items():
+        if not url:
+            variable = f"FLEETFOLD_DATABASE_{name.replace('-', '_').upper()}"
+            raise InvalidInput(f"databases.{name}: no URL; give one, or set ${variable}", field="databases")
+    return chosen
+
+
+class Databases:
+    """Those of one node, `by_name`. Closed by `close`."""
+
+    def __init__(self, by_name: Mapping[str, ApplicationDatabase], actions: Actions) -> None:
+        self._by_name, self._actions = dict(by_name), actions
+
+    @classmethod
+    async def open(cls, urls: Mapping[str, str], actions: Actions, *, node: str, concurrency: int = 16) -> Databases:
+        """Open those at `urls`, by name. One that is away now is waited for when it is needed.
+
+        `InvalidInput` for a name or a URL that will not do, a table that cannot be made, or an action whose database
+        is not declared.
+        """
+        _check_declared(urls, actions)
+        if not urls:
+            return cls({}, actions)
+        try:
+            from fleetfold_child.app_database.application_database import ApplicationDatabase
+        except ModuleNotFoundError as error:
+            raise InvalidInput(
+                f"databases: they need {error.name}; `pip install 'fleetfold[sql]'`", field="databases"
+            ) from None
+        opened = cls(
+            {
+                check_slug(name, "databases"): ApplicationDatabase.open(name, url, node=node, concurrency=concurrency)
+                for name, url in urls.items()
+            },
+            actions,
+        )
+        try:
+            await opened._look()
+        except BaseException:
+            await opened.close()
+            raise
+        return opened
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._by_name)
+
+    def of(self, action: AnyAction) -> ApplicationDatabase:
+        """The database that the action names."""
+        assert action.database is not None
+        if (database := self._by_name.get(action.database)) is None:
+            raise _undeclared(action, self._by_name)
+        return database
+
+    async def seal(self, command_id: str, action_name: str | None) -> CommandResult | None:
+        """Decide that a command of that action has not happened and never will; or how it ended, if it has.
+
+        Without its name, or when there is no such action any more, all databases are asked.
+        """
+        action = self._actions.get(action_name) if action_name else None
+        if action is not None:
+            return None if action.database is None else await self.of(action).seal(command_id)
+        answers = [await database.seal(command_id) for database in self._by_name.values()]
+        return next((answer for answer in answers if answer is not None and not answer.tombstone), None)
+
+    async def prune(self, older_than_s: float) -> None:
+        """Forget markers that are older; a database that is away is pruned another time."""
+        for name, database in self._by_name.items():
+            try:
+                if gone := await database.prune(older_than_s):
+                    log.info("child.markers_pruned", database=name, count=gone)
+            except Unavailable as error:
+                log.warning("child.markers_not_pruned", database=name, reason=error.message)
+
+    async def close(self) -> None:
+        """Let go of all of them."""
+        async with contextlib.AsyncExitStack() as closing:
+            for database in self._by_name.values():
+                closing.push_async_callback(database.close)
+
+    async def _look(self) -> None:
+        for name, database in self._by_name.items():
+            try:
+                await database.check()
+            except Unavailable as error:
+                log.warning("child.database_away", database=name, reason=error.message)
+
+
+def _check_declared(urls: Mapping[str, str], actions: Actions) -> None:
+    for action in actions:
+        if action.database is not None and action.database not in urls:
+            raise _undeclared(action, urls)
+
+
+def _undeclared(action: AnyAction, declared: Mapping[str, object]) -> InvalidInput:
+    known = ", ".join(sorted(declared)) or "none"
+    return InvalidInput(
+        f"databases: {action.info.name} writes to {action.database!r}, which is not declared; there is {known}",
+        field="databases",
+    )

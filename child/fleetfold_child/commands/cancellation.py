@@ -1,0 +1,76 @@
+"""What becomes of a command that somebody cancels, decided from the ledger's row alone.
+
+    nothing known                      tombstone: it never runs, however often it is delivered; rejected
+    its result, or its tombstone       ended: the result is published again if nobody has confirmed to have it
+    running in this process            stopping; should the process die meanwhile, it is not begun again
+    interrupted, transactional         settled as failed: nothing was committed; as unknown where actions take effect
+                                       in databases of the application's
+    interrupted, others                settled as unknown, and never run again
+    a compensation that has not ended  let alone: an undoing is not cancelled
+
+The rules of `admission` hold for what was cancelled as for anything else: a tombstone had no effect, so there is
+nothing to undo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetfold_child.ledger.ledger_schema import LedgerRow, State
+from fleetfold_shared.messages import ActionKind, CancelVerdict, CommandResult, Outcome
+
+__all__ = ["Cancellation", "by_whom", "cancel", "while_interrupted", "while_running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What the node says of a command it was asked to cancel; None of one that is let alone.
+
+    `result` is there to be published, and new in the ledger as `stored`.
+    """
+
+    verdict: CancelVerdict | None
+    result: CommandResult | None = None
+    stored: State | None = None
+
+
+def cancel(command_id: str, row: LedgerRow | None, by: str, *, elsewhere: bool = False) -> Cancellation:
+    """Decide; `row` is the command's own. One with an `incarnation` is running in this process. `elsewhere` is as in
+    `while_interrupted`.
+    """
+    if row is None:
+        return Cancellation("never", _result(command_id, "rejected", f"{by_whom(by)} before it began"), "tombstone")
+    if row.answer is not None:
+        return Cancellation("ended", None if row.published else row.result())
+    if row.compensates is not None:
+        return Cancellation(None)
+    if row.incarnation:
+        return Cancellation("stopping")
+    outcome, error = while_interrupted(row.kind, by, elsewhere=elsewhere)
+    return Cancellation("ended", _result(command_id, outcome, error, row), "done")
+
+
+def by_whom(by: str) -> str:
+    """In words."""
+    return f"cancelled by {by}" if by else "cancelled"
+
+
+def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> tuple[Outcome, str]:
+    """How a command ends that had begun when the node died, and is not begun again. `elsewhere`: its effect may be in a
+    database of the application's, of which the ledger does not know.
+    """
+    if kind == "transactional" and not elsewhere:
+        return "failed", f"{by_whom(by)}; the node had stopped while it ran, and nothing of it was committed"
+    return "unknown", f"{by_whom(by)}; the node had stopped while it ran, and what it did by then is done"
+
+
+def while_running(kind: ActionKind, by: str) -> tuple[Outcome, str]:
+    """How a command ends whose handler was ended."""
+    if kind == "transactional":
+        return "failed", f"{by_whom(by)} while it ran; nothing of it was committed"
+    return "unknown", f"{by_whom(by)} while it ran; what it did by then is done"
+
+
+def _result(command_id: str, outcome: Outcome, error: str, row: LedgerRow | None = None) -> CommandResult:
+    attempt, epoch, starts = (row.attempt, row.epoch, row.starts) if row else (0, 0, 0)
+    return CommandResult(id=command_id, attempt=attempt, epoch=epoch, outcome=outcome, error=error, starts=starts)

@@ -1,0 +1,93 @@
+"""What becomes of a handler's value: a result that travels, or an outcome that says why it cannot.
+
+A value that cannot be carried is no failure of the action: its effect stands. Only a transactional one is undone, for
+the value is looked at before the commit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fleetfold_child.commands.actions import AnyAction
+from fleetfold_child.commands.outcomes import CommandOutcome
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import CommandResult
+from fleetfold_shared.values import check_value
+
+__all__ = ["MOST_KEPT_BYTES", "returned", "without_result"]
+
+MOST_KEPT_BYTES = 16 * 1024**2
+"""A result that is too large to travel stays in the ledger, for its rollback, up to this size of JSON."""
+_STANDS = "the action ran and its effect stands; its result could not be carried"
+_UNDONE = "its result could not be carried, so nothing was committed"
+
+
+def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = False) -> CommandOutcome:
+    """The handler's value as a result of at most `max_bytes` of JSON: `ok`.
+
+    One that cannot be carried: `failed` for a transactional action, which is rolled back; else `no_result`, with what a
+    rollback may know of it. Nobody reads the result of a compensation: it is `ok` without one.
+    """
+    try:
+        plain = _plain(value)
+        size = len(msgspec.json.encode(plain))
+    except InvalidInput as reason:
+        why = reason.message
+    except Exception as reason:  # noqa: BLE001  # a value's own code may raise anything while it is encoded
+        why = f"it cannot be said in JSON: {' '.join(str(reason).split()) or type(reason).__name__}"
+    else:
+        if size <= max_bytes:
+            return CommandOutcome("ok", plain)
+        why = f"it is {size} bytes of JSON; at most {max_bytes} can travel"
+    if undoing:
+        return CommandOutcome("ok")
+    if action.info.kind == "transactional":
+        return CommandOutcome("failed", error=f"{_UNDONE}: {why}")
+    return CommandOutcome("no_result", error=f"{_STANDS}: {why}", kept=_known_parts(value))
+
+
+def without_result(result: CommandResult, why: str) -> CommandResult:
+    """A result that the broker does not take, as one that it does."""
+    if result.outcome != "ok":
+        return msgspec.structs.replace(result, result=None, error=f"{result.outcome}: {why}")
+    return msgspec.structs.replace(result, outcome="no_result", result=None, error=f"{_STANDS}: {why}")
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types; raises for what JSON cannot carry exactly."""
+    plain = msgspec.to_builtins(value, str_keys=True)
+    check_value(plain, "result")
+    return plain
+
+
+def _known_parts(value: Any) -> Any:
+    """The value, if it is only too large to travel; else those of its fields that JSON can carry, if it has any."""
+    try:
+        kept = _plain(value)
+    except Exception:  # noqa: BLE001  # as above
+        kept = _plain_fields(value)
+    return kept if kept and len(msgspec.json.encode(kept)) <= MOST_KEPT_BYTES else None
+
+
+def _plain_fields(value: Any) -> dict[str, Any]:
+    found = {}
+    for name, inner in _fields(value).items():
+        try:
+            found[str(name)] = _plain(inner)
+        except Exception:  # noqa: BLE001, S112  # as above; the outcome has told of it
+            continue
+    return found
+
+
+def _fields(value: Any) -> Mapping[Any, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, msgspec.Struct):
+        return dict(zip(value.__struct_encode_fields__, msgspec.structs.astuple(value), strict=True))
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {}

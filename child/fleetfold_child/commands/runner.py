@@ -1,0 +1,244 @@
+"""Runs one handler to its end: in the time allowed, to an outcome, stored in the ledger.
+
+A handler that is interrupted because the node stops has no outcome: its command stays open in the ledger, and is
+decided upon when it is delivered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.app_database.external_runner import run_elsewhere
+from fleetfold_child.commands.actions import AnyAction
+from fleetfold_child.commands.command_run import Again, CommandRun
+from fleetfold_child.commands.context import Context, Documents, Refused
+from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
+from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, one_line, raised, result_of, stopped
+from fleetfold_child.commands.result_encoding import returned
+from fleetfold_child.commands.retry_policy import Random, names_of, pause_s, policy_of
+from fleetfold_child.commands.time_limits import TimeLimits
+from fleetfold_child.ledger.admission import Admission
+from fleetfold_child.ledger.ledger import Ledger
+from fleetfold_child.ledger.node_database import Database
+from fleetfold_child.ledger.side_effect_log import SideEffectLog
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import Command, CommandResult
+
+if TYPE_CHECKING:
+    from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
+
+__all__ = ["Runner"]
+
+_NOT_COMMITTED = frozenset({"unavailable", "Unavailable", "CommitRefused"})
+"""What a retry policy may call a transaction that the application's database did not take."""
+
+
+class _CannotTellError(Exception):
+    """The check of a `once` action failed, so nobody knows whether it happened."""
+
+
+class Runner:
+    """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is not carried."""
+
+    def __init__(
+        self,
+        node: str,
+        ledger: Ledger,
+        collections: Mapping[str, Documents],
+        max_result_bytes: int,
+        randomly: Random = random.random,
+        databases: Databases | None = None,
+    ) -> None:
+        self._node = node
+        self._ledger = ledger
+        self._collections = collections
+        self._max_result_bytes = max_result_bytes
+        self._randomly = randomly
+        self._databases = databases
+
+    async def run(
+        self, action: AnyAction, command: Command, admission: Admission, course: CommandRun
+    ) -> CommandResult | Again:
+        """One try of an admitted command; its result, which the ledger has by then, or when to try again."""
+        try:
+            if action.database is not None and self._databases is not None:
+                return await self._run_elsewhere(action, command, admission, course, self._databases.of(action))
+            if action.info.kind == "transactional":
+                return await self._run_in_transaction(action, command, admission, course)
+            began = time.perf_counter()
+            course.notebook = self._durable_notebook(command, admission)
+            ending = await self._end(action, command, admission, course, db=self._ledger.database)
+            course.noted |= course.notebook.used
+            result = result_of(command, admission, course, ending, began)
+            return await self._conclude(action, result, ending, course)
+        except BaseException:
+            self._ledger.abandon(command.id)
+            raise
+
+    async def _run_in_transaction(
+        self, action: AnyAction, command: Command, admission: Admission, course: CommandRun
+    ) -> CommandResult | Again:
+        """The effect and the result are one commit; without a result there is no effect."""
+        began = time.perf_counter()
+        async with self._ledger.transaction() as transaction:
+            course.notebook = notebook = SideEffectLog()
+            ending = await self._end(action, command, admission, course, tx=transaction)
+            if ending.outcome == "ok":
+                result = result_of(command, admission, course, ending, began)
+                try:
+                    await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
+                except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
+                    why = f"its transaction could not be committed: {error}"
+                    ending = CommandOutcome("failed", error=why, names=names_of(error))
+                else:
+                    return result
+        result = result_of(command, admission, course, ending, began)
+        return await self._conclude(action, result, ending, course)
+
+    async def _conclude(
+        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, course: CommandRun
+    ) -> CommandResult | Again:
+        """Store the result, unless another try follows."""
+        if (again := self._again(action, result, ending, course)) is not None:
+            await self._ledger.release(result.id)
+            return again
+        await self._ledger.finish(result, refused=ending.refused, kept=ending.kept)
+        return result
+
+    def _durable_notebook(self, command: Command, admission: Admission) -> SideEffectLog:
+        return SideEffectLog(partial(self._ledger.note, command.id, admission.starts))
+
+    def _again(
+        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, course: CommandRun
+    ) -> Again | None:
+        """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
+        if not ending.names or course.over is not None:
+            return None
+        if (policy := policy_of(action, course.command)) is None:
+            return None
+        pause = pause_s(policy, course.attempt, ending.names, self._randomly)
+        if pause is None or asyncio.get_running_loop().time() + pause >= course.overall_until:
+            return None
+        clean = (ending.outcome == "failed" and not course.noted) or action.info.kind == "transactional"
+        return Again(pause, result, clean)
+
+    async def _run_elsewhere(
+        self,
+        action: AnyAction,
+        command: Command,
+        admission: Admission,
+        course: CommandRun,
+        database: ApplicationDatabase,
+    ) -> CommandResult | Again:
+        """The effect and its marker are one commit, in the application's database; the ledger follows."""
+        began, ended = time.perf_counter(), CommandOutcome("failed", names=_NOT_COMMITTED)
+        course.notebook = self._durable_notebook(command, admission)
+
+        async def handle(work: Work) -> CommandResult:
+            nonlocal ended
+            ended = await self._end(action, command, admission, course, tx=work)
+            return result_of(command, admission, course, ended, began)
+
+        limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
+        result = await run_elsewhere(database, command, admission, limit_s, handle)
+        if result.outcome != "ok":
+            ending = ended if ended.outcome != "ok" else CommandOutcome("failed", names=_NOT_COMMITTED)
+            if (again := self._again(action, result, ending, course)) is not None:
+                await self._ledger.release(command.id)
+                return again
+        await self._ledger.finish(result)
+        return result
+
+    async def _end(
+        self,
+        action: AnyAction,
+        command: Command,
+        admission: Admission,
+        course: CommandRun,
+        *,
+        tx: Database | None = None,
+        db: Database | None = None,
+    ) -> CommandOutcome:
+        if course.cancelled_by is not None:
+            return never_begun(action, admission, course.cancelled_by)
+        try:
+            params, course.params = course.params, None
+            if params is None or admission.params is not command.params:
+                params = action.parameters.decode(admission.params or {})
+        except InvalidInput as error:  # a rollback's, whose placeholders have only now been filled
+            return CommandOutcome("rejected", error=error.message)
+        limits = TimeLimits(action, command, course)
+        course.reporter.begin(course.attempt)
+        context = Context(
+            node=self._node,
+            command_id=command.id,
+            starts=admission.starts,
+            deadline=limits.until,
+            tx=tx,
+            db=db,
+            collections=self._collections,
+            action=command.action,
+            attempt=course.attempt,
+            reporter=course.reporter,
+            forward=admission.undoes,
+            notebook=course.notebook,
+            caller=command.caller,
+        )
+        try:
+            return await self._within(limits, action, context, params)
+        finally:
+            limits.end()
+            context.cancel()
+
+    async def _within(
+        self, limits: TimeLimits, action: AnyAction, context: Context, params: dict[str, Any]
+    ) -> CommandOutcome:
+        """The outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
+        task, undoing = asyncio.current_task(), context.forward is not None
+        try:
+            async with asyncio.timeout_at(limits.until) as limit:
+                limits.begin(limit, context)
+                with contained_tasks():
+                    value = await _value(action, context, params)
+                return returned(value, action, self._max_result_bytes, undoing=undoing)
+        except Refused as refusal:
+            # an earlier start may have done something before it was interrupted, which this one does not know of
+            return CommandOutcome("failed", error=str(refusal), refused=context.starts == 1)
+        except _CannotTellError as error:
+            return CommandOutcome("unknown", error=str(error))
+        except BaseException as error:  # an application's code may raise anything; what is odd is logged
+            if is_from_outside(error, task):
+                raise
+            if isinstance(error, asyncio.CancelledError):
+                return stopped(action, context) or CommandOutcome(
+                    "failed", error="CancelledError: the handler cancelled itself"
+                )
+            return raised(error, limits, action, context, ended=limit.expired())
+
+
+async def _value(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
+    """What the handler returns; after an interruption, what its check finds, if it does."""
+    if context.starts > 1 and action.check is not None:
+        happened = await _check(action, context, params)
+        if happened is not None:
+            return happened
+    return await action.run(context, params)
+
+
+async def _check(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
+    try:
+        return await action.happened(context, params)
+    except BaseException as error:  # as above
+        if is_from_outside(error, asyncio.current_task()):
+            raise
+        if action.info.kind == "once":
+            raise _CannotTellError(f"it was interrupted, and its check failed: {one_line(error)}") from error
+        context.log.warning("the check failed, so the action runs again", error=one_line(error))
+        return None

@@ -1,0 +1,22 @@
+"""Where documents come from: JSON, JSONL and CSV files, or any iterable of records."""
+
+from fleetfold_child.connectors.files.file_formats import check_file, file_rows
+from fleetfold_child.connectors.files.reading_check import check_reading
+from fleetfold_child.connectors.files.records import Records, documents, open_source
+from fleetfold_child.connectors.files.source_rows import Problem, SourceNote, SourceRow
+from fleetfold_child.connectors.files.stream import Found, Read, found_in
+
+__all__ = [
+    "Found",
+    "Problem",
+    "Read",
+    "Records",
+    "SourceNote",
+    "SourceRow",
+    "check_file",
+    "check_reading",
+    "documents",
+    "file_rows",
+    "found_in",
+    "open_source",
+]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Which columns of a CSV file are numbers or booleans: those all of whose values are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleetfold_child.connectors.field_names import IDENTIFIERS, plain_name
+from fleetfold_child.connectors.field_types import decimal, number
+
+__all__ = ["ColumnTypes"]
+
+Convert = Callable[[str], Any]
+
+_BOOLEANS = {"true": True, "false": False}
+_NEARLY = 0.9
+"""Of so many of its values a column must be numbers for the others to be worth a word."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one column: counts of values, and the first that is no number, with its line."""
+
+    values: int = 0
+    plain: int = 0
+    with_comma: int = 0
+    thousands: int = 0
+    booleans: int = 0
+    first_text: tuple[int, str] | None = None
+
+    def add(self, line: int, value: str) -> None:
+        self.values += 1
+        if number(value) is not None:
+            self.plain += 1
+            return
+        if value.lower() in _BOOLEANS:
+            self.booleans += 1
+        elif "," in value and decimal(value) is not None:
+            self.with_comma += 1
+            self.thousands += len(value.rpartition(",")[2]) == 3
+            return
+        self.first_text = self.first_text or (line, value)
+
+    def convert(self) -> Convert | None:
+        """How the column's values are read; None for texts. `1,234` alone may be one of two numbers, so it is none."""
+        if not self.values:
+            return None
+        if self.plain == self.values:
+            return number
+        if self.with_comma > self.thousands and self.plain + self.with_comma == self.values:
+            return decimal
+        return _boolean if self.booleans == self.values else None
+
+
+class ColumnTypes:
+    """Look at all rows with `add`; then `read` makes of a row the record with its values typed."""
+
+    def __init__(self, names: Sequence[str], declared: Iterable[str]) -> None:
+        fixed = set(declared)
+        self._names = names
+        self._seen = {
+            at: _Seen() for at, name in enumerate(names) if name not in fixed and plain_name(name) not in IDENTIFIERS
+        }
+        self._converts: Mapping[int, Convert] = {}
+
+    def add(self, line: int, row: Sequence[str]) -> None:
+        """Count the values of a row."""
+        for at, seen in self._seen.items():
+            if at < len(row) and row[at]:
+                seen.add(line, row[at])
+
+    def decide(self) -> None:
+        """All rows have been seen."""
+        found = {at: seen.convert() for at, seen in self._seen.items()}
+        self._converts = {at: convert for at, convert in found.items() if convert is not None}
+
+    def read(self, row: Sequence[str]) -> dict[str, Any]:
+        """The record of a row: empty values are left out."""
+        return {
+            name: self._converts[at](value) if at in self._converts else value
+            for at, (name, value) in enumerate(zip(self._names, row, strict=False))
+            if value
+        }
+
+    def notes(self) -> list[str]:
+        """A line for each column that is nearly one of numbers."""
+        return [
+            f"{self._names[at]}: {seen.plain + seen.with_comma:,} of {seen.values:,} values are numbers, "
+            f"{_short(seen.first_text[1])} in line {seen.first_text[0]} is not, so all are texts; "
+            f"mend it, or declare --field {self._names[at]}:number"
+            for at, seen in self._seen.items()
+            if seen.first_text is not None and _NEARLY * seen.values <= seen.plain + seen.with_comma < seen.values
+        ]
+
+
+def _boolean(value: str) -> bool:
+    return _BOOLEANS[value.lower()]
+
+
+def _short(value: str) -> str:
+    return repr(value if len(value) <= 30 else f"{value[:29]}…")

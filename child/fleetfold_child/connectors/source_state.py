@@ -1,0 +1,36 @@
+"""What a collection's source was like when it was read last."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fleetfold_child.connectors.ingest_report import IndexReport
+
+__all__ = ["MOST_NOTE_CHARS", "SourceState"]
+
+MOST_NOTE_CHARS = 300
+"""Of the note that travels with each heartbeat; the whole of it is in the log."""
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """Counts of records, and the first thing to know of the source, or why it could not be read."""
+
+    left_out: int = 0
+    repeated: int = 0
+    without_text: int = 0
+    note: str = ""
+
+    @classmethod
+    def of(cls, report: IndexReport) -> SourceState:
+        """The state after a source was read."""
+        first = next(iter(report.notes), "")
+        return cls(report.left_out, report.repeated, report.without_text, _cut(first))
+
+    @classmethod
+    def unreadable(cls, why: str) -> SourceState:
+        """The state after a source could not be read: the documents are those of before."""
+        return cls(note=_cut(f"not read, the documents are those of before: {why}"))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_NOTE_CHARS else f"{text[: MOST_NOTE_CHARS - 1]}…"

@@ -1,0 +1,1 @@
+"""How a node gets its credentials, keeps them and renews them."""

@@ -1,0 +1,76 @@
+"""The door to the fleet: where one that is not yet a member, or no longer, asks for credentials."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.identity.grants import narrow_inbox, salted
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import Unauthenticated
+from fleetfold_shared.messages import Message
+
+__all__ = ["Ask", "BusEnrolmentClient", "EnrolmentClient", "asking"]
+
+ANSWER_S = 5.0
+
+T = TypeVar("T", bound=Message)
+
+
+class Ask(Protocol):
+    """`await ask("refresh", Refresh(...), Tokens)`: one request of `fleet.join.<it>`; raises the master's error."""
+
+    async def __call__(self, verb: str, message: Message, kind: type[T], /) -> T: ...
+
+
+class EnrolmentClient(Protocol):
+    """Lets in as far as a join, refresh or petition token reaches: to that one request."""
+
+    def enter(self, credential: str) -> AbstractAsyncContextManager[Ask]: ...
+
+
+class BusEnrolmentClient:
+    """A connection of its own for each time somebody enters. It shows the token, salted, and so hears its own answers
+    only.
+
+    `enter` raises `Unauthenticated` when the broker refuses the token, `Unavailable` when nobody is there to check it.
+    """
+
+    def __init__(self, url: str, name: str, subjects: Subjects, tls: ssl.SSLContext | None = None) -> None:
+        self._url, self._name, self._subjects, self._tls = url, name, subjects, tls
+
+    @asynccontextmanager
+    async def enter(self, credential: str) -> AsyncIterator[Ask]:
+        shown = salted(credential)
+        options = ConnectionOptions(
+            url=self._url, caller=self._name, inbox=narrow_inbox(self._name, shown), credential=_Shown(shown),
+            tls=self._tls,
+        )  # fmt: skip
+        async with await Bus.open(options, self._subjects) as bus:
+            yield asking(bus)
+
+
+def asking(bus: Bus) -> Ask:
+    """Asks over a connection that stands."""
+
+    async def ask(verb: str, message: Message, kind: type[T], /) -> T:
+        return await bus.request(bus.subjects.join(bus.caller, verb), message, kind, ANSWER_S)
+
+    return ask
+
+
+class _Shown:
+    """A token for which there is nothing better."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def token(self) -> str:
+        return self._token
+
+    async def refused(self) -> None:
+        raise Unauthenticated("the broker says that it is unknown, spent, expired or revoked")

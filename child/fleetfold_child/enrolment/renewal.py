@@ -1,0 +1,219 @@
+"""A node's membership: it gets credentials, shows them, and renews them before they end, without dropping work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+import structlog
+
+from fleetfold_child.enrolment.credential_store import CredentialStore, Pair
+from fleetfold_child.enrolment.enrolment_client import Ask, EnrolmentClient
+from fleetfold_child.enrolment.master_retry import heed_cancellation, patiently, somewhat
+from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.errors import FleetfoldError, Forbidden, Unauthenticated
+from fleetfold_shared.messages import (
+    CAPABILITIES,
+    Capability,
+    Enrol,
+    NodeDescription,
+    Petition,
+    Petitioned,
+    Refresh,
+    Tokens,
+)  # fmt: skip
+
+__all__ = ["CredentialRenewal"]
+
+log = structlog.get_logger(__name__)
+
+Invite = Callable[[], Awaitable[str | None]]
+"""Gives a join token, if there is a way to get one now."""
+
+RENEWED_FROM, RENEWED_TO = 0.75, 0.85
+"""Where in its lifetime an access token is renewed; spread, so that many nodes do not come at once."""
+MARGIN_S = 2.0
+"""What a renewal is given at least, half of very short lifetimes aside: the broker counts in whole seconds."""
+REFUSED_S = 30.0
+"""The pause of one that is refused: an operator may let it in again."""
+
+
+class CredentialRenewal:
+    """The credentials of one node, as its link shows them.
+
+    Each request is made with a secret that the passport keeps: whatever is lost on the way is asked for again.
+    """
+
+    def __init__(self, name: str, passport: CredentialStore, door: EnrolmentClient, clock: Clock | None = None) -> None:
+        self._name, self._passport, self._door = name, passport, door
+        self._clock = clock or SystemClock()
+        self._one_at_a_time = asyncio.Lock()
+        self._shown = ""
+        self._refused = False
+        self._asks_again_at = 0.0
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the node has been granted."""
+        pair = self._passport.pair
+        return frozenset(CAPABILITIES) if pair is None else pair.capabilities
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether it has ever been let in."""
+        return self._passport.pair is not None
+
+    @property
+    def unanswered(self) -> str | None:
+        """A join token that was used, and whose answer never came."""
+        joining = self._passport.joining
+        return None if joining is None else joining.token
+
+    def token(self) -> str:
+        """What the link shows the broker: the access token."""
+        pair = self._passport.pair
+        self._shown = pair.access if pair else ""
+        return self._shown
+
+    async def refused(self) -> None:
+        """The broker does not take what was shown: get a new pair for the refresh token.
+
+        `Unauthenticated`, which says what to do, when that is refused too; it is not asked for again at once.
+        """
+        pair = self._passport.pair
+        if self._refused and self._clock.monotonic() < self._asks_again_at:
+            return
+        if pair is not None and pair.access == self._shown:
+            await self._renew(pair, self._door.enter(pair.refresh))
+
+    async def freshen(self) -> None:
+        """Renew an access token that has surely expired, to be spared the refusal. Raises as `refused` does."""
+        pair = self._passport.pair
+        if pair is not None and not self._passport.remaining_s:
+            await self._renew(pair, self._door.enter(pair.refresh))
+
+    async def enrol(self, token: str) -> None:
+        """Use a join token. Waits for a master; `Unauthenticated` when the token is not good, or not any more."""
+        joining = await self._passport.join(token)
+
+        async def attempt() -> Tokens:
+            async with self._door.enter(joining.token) as ask:
+                return await ask("enrol", Enrol(token=joining.token, claim=joining.claim), Tokens)
+
+        try:
+            tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
+        except Unauthenticated as error:
+            raise Unauthenticated(
+                f"join: this token does not let {self._name!r} in: {_why(error)}; "
+                f"`fleetfold nodes invite {self._name}` on the master's machine gives another",
+                field="join",
+            ) from None
+        await self._keep(tokens)
+        log.info("node.enrolled", capabilities=sorted(tokens.capabilities))
+
+    async def petition(self, description: NodeDescription, invite: Invite) -> str | None:
+        """Ask to be let in without a token, until an operator approves it, or until `invite` gives a join token, which
+        is looked for at each try: this is it then. Waits for a master. `Unauthenticated` where nobody is let in so.
+        """
+        asking = await self._passport.petition()
+        petition = Petition(claim=asking.secret, description=description)
+        told = False
+
+        async def attempt() -> Tokens | str:
+            nonlocal told
+            if (invited := await invite()) is not None:
+                return invited
+            async with self._door.enter(asking.text) as ask:
+                while (answer := await ask("petition", petition, Petitioned)).tokens is None:
+                    if not told:
+                        log.warning("node.waits_for_approval", node=self._name, fingerprint=fingerprint(asking.secret))
+                    told = True
+                    await self._clock.sleep(answer.retry_after_s + somewhat(answer.retry_after_s))
+                    if (invited := await invite()) is not None:
+                        return invited
+                return answer.tokens
+
+        try:
+            tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
+        except Unauthenticated:
+            if (invited := await patiently(invite, "node.waits_for_a_master", self._clock)) is not None:
+                return invited  # a master keeps its key before it answers anybody
+            raise Unauthenticated(
+                f"{self._name}: it has no credentials, and this fleet lets nobody in without; "
+                f"`fleetfold nodes invite {self._name}` on the master's machine gives a token for --join",
+                field="join",
+            ) from None
+        if isinstance(tokens, str):
+            return tokens
+        await self._keep(tokens)
+        log.info("node.approved", capabilities=sorted(tokens.capabilities))
+        return None
+
+    async def stay(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+        """Renew for ever: ask for a new pair over the present connection, then `reconnect` to show it, make before
+        break.
+
+        Whoever is away is waited for, past the token's end if need be. One that is refused says so once, and tries on.
+        """
+        while True:
+            heed_cancellation()
+            await self._clock.sleep(self._due_in_s())
+            try:
+                await self._renew_and_show(ask, reconnect)
+            except FleetfoldError as error:
+                self._tell(error)
+                await self._clock.sleep(somewhat(REFUSED_S))
+
+    def _due_in_s(self) -> float:
+        pair = self._passport.pair
+        lifetime_s = pair.lifetime_s if pair else 0.0
+        place = random.uniform(RENEWED_FROM, RENEWED_TO)  # noqa: S311 (jitter, not a secret)
+        early_s = max(lifetime_s * (1 - place), min(MARGIN_S, lifetime_s / 2))
+        return max(0.0, self._passport.remaining_s - early_s)
+
+    async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+        pair = self._passport.pair
+        assert pair is not None
+        await patiently(lambda: self._renew(pair, nullcontext(ask)), "node.waits_to_renew", self._clock)
+        await patiently(reconnect, "node.waits_to_reconnect", self._clock)
+
+    async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
+        """Exchange `pair` for its successor, unless somebody has done so meanwhile."""
+        async with self._one_at_a_time:
+            if self._passport.pair is not pair:
+                return
+            try:
+                request = Refresh(token=pair.refresh, attempt=await self._passport.attempt())
+                async with way as ask:
+                    tokens = await ask("refresh", request, Tokens)
+            except (Unauthenticated, Forbidden) as error:
+                self._asks_again_at = self._clock.monotonic() + somewhat(REFUSED_S)
+                raise self._tell(error if isinstance(error, Forbidden) else self._lost(error)) from None
+            await self._keep(tokens)
+
+    async def _keep(self, tokens: Tokens) -> None:
+        await self._passport.keep(tokens)
+        if self._refused:
+            log.info("node.accepted_again", node=self._name)
+        self._refused = False
+
+    def _lost(self, error: Unauthenticated) -> Unauthenticated:
+        return Unauthenticated(
+            f"{self._name}: its credentials do not let it in any more: {_why(error)}; unless an operator has set it "
+            f"inactive, `fleetfold nodes invite {self._name}` on the master's machine gives a token for --join"
+        )
+
+    def _tell(self, error: FleetfoldError) -> FleetfoldError:
+        """Say once that it is refused."""
+        if not self._refused:
+            log.error("node.refused", node=self._name, reason=error.message)
+        self._refused = True
+        return error
+
+
+def _why(error: Unauthenticated) -> str:
+    """The reason alone: what to do is said here, where the node's name is known."""
+    return error.message.removeprefix("token: ").partition(";")[0]

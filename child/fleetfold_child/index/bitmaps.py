@@ -1,0 +1,97 @@
+"""A filter over all documents of a segment at once. It holds for those for which `filters.predicate` does."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetfold_child.index.doc_values import EXACT, NOWHERE, Column, Columns
+from fleetfold_child.index.filters import wanted_value
+from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.query.field_values import MAX_VALUE_CHARS, kind_of, plain
+from fleetfold_shared.query.predicates import ORDER, value_test
+
+__all__ = ["fields_of", "mask"]
+
+Mask = NDArray[np.bool_]
+
+
+def mask(columns: Columns, given: Filter) -> Mask:
+    """For each document (n,) whether a checked filter holds."""
+    if given.field is not None:
+        column = columns[given.field]
+        return _entries(column, given)[column.codes]
+    every = [mask(columns, part) for part in given.all or ()]
+    some = [mask(columns, part) for part in given.any or ()]
+    every += [reduce(np.logical_or, some)] if some else []
+    every += [~mask(columns, part) for part in given.none or ()]
+    return reduce(np.logical_and, every)
+
+
+def fields_of(given: Filter) -> Iterator[str]:
+    """The fields that a filter tests, some of them more than once."""
+    if given.field is not None:
+        yield given.field
+    for part in (*(given.all or ()), *(given.any or ()), *(given.none or ())):
+        yield from fields_of(part)
+
+
+def _entries(column: Column, given: Filter) -> Mask:
+    """For each entry (e,) of the column whether the test holds."""
+    wanted = wanted_value(given)
+    match given.op:
+        case "eq":
+            return _equal(column, [wanted])
+        case "ne":
+            return ~_equal(column, [wanted])
+        case "in":
+            return _equal(column, wanted)
+        case "contains":
+            return _contains(column, given, wanted)
+        case "exists":
+            return _tried(column, given)
+    numbers = column.numbers
+    if isinstance(wanted, str) or numbers is None or abs(wanted) > EXACT:
+        return _tried(column, given)
+    # what is no number is NaN: false in any order
+    return np.asarray(ORDER[given.op](numbers, float(wanted)), dtype=np.bool_)
+
+
+def _equal(column: Column, wanted: list[Any]) -> Mask:
+    found = np.zeros(len(column.entries), dtype=np.bool_)
+    keys = [key for one in wanted for key in _keys(one)]
+    found[[code for key in keys if (code := column.code_of.get(key)) is not None]] = True
+    return found
+
+
+def _keys(wanted: Any) -> list[Hashable]:
+    """Under which keys of a column there are values equal to it."""
+    if wanted is None:
+        return [(type(None), None), NOWHERE]
+    if isinstance(wanted, bool | str):
+        return [(type(wanted), wanted)]
+    return [(int, wanted), (float, wanted)]
+
+
+def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
+    """Of texts, those that have it inside; of lists, those that have it among their members."""
+    if isinstance(wanted, str) and len(wanted) >= MAX_VALUE_CHARS:
+        return _tried(column, given)
+    members = column.members
+    code = members.code_of.get((kind_of(wanted), plain(wanted)))
+    found = np.zeros(len(column.entries), dtype=np.bool_)
+    if code is not None:
+        found[members.entry_of[members.key_of == code]] = True
+    found &= column.is_list
+    if isinstance(wanted, str):
+        found[[entry for entry, text in column.texts if wanted in text]] = True
+    return found
+
+
+def _tried(column: Column, given: Filter) -> Mask:
+    test = value_test(given.op, wanted_value(given))
+    return np.fromiter(map(test, column.entries), np.bool_, len(column.entries))

@@ -1,0 +1,36 @@
+"""LanceDB's errors as the fleet's: the boundary behind which nobody sees a message of LanceDB's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from fleetfold_child.disk_errors import disk_error, without_sources
+from fleetfold_shared.errors import FleetfoldError, InternalError
+
+__all__ = ["RAISED", "table_error", "translated"]
+
+log = structlog.get_logger(__name__)
+
+RAISED = (RuntimeError, OSError, ValueError)
+"""What LanceDB raises."""
+
+
+def table_error(error: Exception, collection: str, place: Path) -> FleetfoldError:
+    """The error for people: the disk's, by its path, or one of the table, whose reason stands in the log."""
+    if (of_disk := disk_error(error, place)) is not None:
+        return of_disk
+    log.error("table.broke", collection=collection, place=str(place), reason=without_sources(error))
+    return InternalError(f"collection {collection}: its table in {place} fails; this node's log says why")
+
+
+@contextmanager
+def translated(collection: str, place: Path) -> Iterator[None]:
+    """Raise what LanceDB raises within as `table_error` has it."""
+    try:
+        yield
+    except RAISED as error:
+        raise table_error(error, collection, place) from None

@@ -1,0 +1,116 @@
+"""Answering a master's ask from a node's collections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msgspec.structs import replace
+
+from fleetfold_child.index.collection import Collection
+from fleetfold_child.index.deadline import finished, search_s
+from fleetfold_child.index.foreign_analyzer import candidates, interleaved, of_words, own_ask
+from fleetfold_child.index.hit_explanation import in_time
+from fleetfold_child.index.shard_request import MAX_K
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
+from fleetfold_shared.messages.explanation import CollectionExplained
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
+from fleetfold_shared.query.facets import Tally, fitting_counts
+from fleetfold_shared.query.field_notes import fields_asked
+from fleetfold_shared.query.sorting import arranged
+from fleetfold_shared.truncation import MAX_HIT_BYTES, first_fitting, fitting
+
+__all__ = ["search_collections"]
+
+
+async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
+    """The top k of those of a node's collections that the ask names, or of all of them if it names none.
+
+    `node` is the node's name, and matters to an ask for what is behind a place. An ask with its `query` gets
+    candidates, found in this node's own way, for the master to score. It never raises for a bad ask or a deadline that
+    passes: the answer says so.
+    """
+    started = time.perf_counter()
+    asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
+    if not asked:
+        return SearchAnswer(status="no_collection")
+    how: list[CollectionExplained] = []
+    totals = [Tally() for _ in ask.facets]
+    try:
+        own = ask if ask.query is None else await own_ask(ask, asked)
+        hits, exact, left_out = await _search(asked, own, node, how, totals)
+        done = [one for one in asked if one.name not in left_out]
+        if ask.query is not None:
+            hits = interleaved((await _search(done, of_words(own), node, [], ()))[0], hits)
+    except FleetfoldError as error:
+        return SearchAnswer(status="error", error=error.message, ms=_ms_since(started), code=error.code)
+    facets = fitting_counts(list(zip(ask.facets, totals, strict=True)))
+    top = hits[: ask.k]
+    more = len(hits) > len(top)
+    if ask.query is not None:
+        top, exact = candidates(top, ask), False
+        more = len(hits) > len(top)
+    elif ask.highlight or ask.explain:
+        alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
+        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
+    has_pages = not ask.sort and ask.dedup == "off"
+    fitted = first_fitting(top, MAX_HIT_BYTES) if has_pages else fitting(top)
+    return SearchAnswer(
+        status="partial" if left_out else "ok", hits=fitted, exact=exact, more=more or len(fitted) < len(top),
+        explain=how, facets=facets, kinds=await _kinds(done, ask), ms=_ms_since(started),
+        error=f"not searched in time: {', '.join(left_out)}" if left_out else None,
+        left_out=left_out,
+    )  # fmt: skip
+
+
+async def _search(
+    asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained], totals: Sequence[Tally]
+) -> tuple[list[ScoredDocument], bool, list[str]]:
+    """All hits of all collections: one more than k of each, which tells whether a page will follow. Then whether every
+    document was scored, and the collections that were not searched in time. `how` is filled in if the ask wants to
+    know; `totals` of the facets are added to.
+    """
+    if 1 <= ask.k < MAX_K:
+        ask = replace(ask, k=ask.k + 1)
+    search = partial(_explained, how) if ask.explain else _plain
+    searches = {one.name: search(one, ask, node, totals) for one in asked}
+    found = await finished(searches, search_s(ask.deadline_ms / 1000))
+    if not found:
+        raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had")
+    hits = [one for hits, _ in found.values() for one in hits]
+    hits.sort(key=lambda one: (-one.score, one.collection, one.id))
+    if ask.sort:
+        hits = arranged(hits, ask.sort, lambda one: one.sort)
+    left_out = [one.name for one in asked if one.name not in found]
+    how.sort(key=lambda one: [*searches].index(one.collection))
+    return hits, all(exact for _, exact in found.values()), left_out
+
+
+async def _kinds(searched: Sequence[Collection], ask: SearchAsk) -> dict[str, list[FieldKind]]:
+    """Of each field that the ask names, the kinds of value in these collections; nothing where it names none."""
+    if not (fields := fields_asked(ask.filter, ask.sort, ask.facets)):
+        return {}
+    found: dict[str, set[FieldKind]] = {field: set() for field in fields}
+    for collection in searched:
+        for field, kinds in (await collection.kinds(fields)).items():
+            found[field] |= kinds
+    return {field: sorted(kinds) for field, kinds in found.items()}
+
+
+async def _plain(
+    collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
+) -> tuple[list[ScoredDocument], bool]:
+    return await collection.search(ask, node, totals)
+
+
+async def _explained(
+    how: list[CollectionExplained], collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
+) -> tuple[list[ScoredDocument], bool]:
+    hits, explained = await collection.search_explained(ask, node, totals)
+    how.append(explained)
+    return hits, explained.exact
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,282 @@
+"""The ledger: what this node was told to do, what it began, and how it ended. It makes commands take effect once.
+
+One SQLite file, written by one thread, many operations to a commit (see `groupcommit`). The application's own tables
+may live in the same file; the ledger's begin with `fleetfold_`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from fleetfold_child.commands import cancellation
+from fleetfold_child.commands.cancellation import Cancellation
+from fleetfold_child.ledger import admission as rules
+from fleetfold_child.ledger import cancellations, compensation, kept_results
+from fleetfold_child.ledger import ledger_results as results
+from fleetfold_child.ledger import ledger_schema as schema
+from fleetfold_child.ledger import side_effect_log as notebooks
+from fleetfold_child.ledger.admission import Admission, Decision, Plan
+from fleetfold_child.ledger.ledger_check import check_ledger
+from fleetfold_child.ledger.ledger_schema import LedgerRow
+from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer
+from fleetfold_child.ledger.node_file import NodeFile
+from fleetfold_child.ledger.side_effect_log import log_of
+from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import ActionKind, Command, CommandResult
+from fleetfold_storage.vacuum import free_some
+
+__all__ = ["Ledger", "check_kept"]
+
+log = structlog.get_logger(__name__)
+
+_SUSPECT_AFTER_CRASHES = 2
+
+
+def check_kept(days: float) -> float:
+    """How long to remember what has ended, in seconds. `InvalidInput` for less than a day: commands come again."""
+    if not 1 <= days <= 3650:
+        raise InvalidInput(f"ledger_days: from 1 to 3650 days, not {days:g}", field="ledger_days")
+    return days * 86_400.0
+
+
+class Ledger:
+    """Open it with `Ledger.open`. No two processes may have the same one open.
+
+    `elsewhere`: actions may take effect in databases of the application's too.
+    """
+
+    def __init__(self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+        self._file = file
+        self.database = NodeDatabase(writer)
+        self._writer = writer
+        self._incarnation = incarnation
+        self._clock = clock
+        self._suspects = suspects
+        self.elsewhere = False
+        self._abandoned: set[str] = set()
+
+    @classmethod
+    async def open(cls, path: Path, *, incarnation: str | None = None, clock: Clock | None = None) -> Ledger:
+        """Open or create the file, and take note of what the last process left running.
+
+        `incarnation` names this process in its rows.
+        Raises `Conflict` when the file is no database, or is a newer fleetfold's.
+        """
+        file = NodeFile(path)
+        writer = open_writer(file)
+
+        def prepare(connection: sqlite3.Connection) -> set[str]:
+            schema.create(connection)
+            schema.recover(connection)
+            return schema.find_crashed(connection, _SUSPECT_AFTER_CRASHES)
+
+        try:
+            suspects = await writer.run(prepare)
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects)
+
+    async def close(self, *, orderly: bool = True) -> None:
+        """Finish what was submitted. What is still running is left to be run again; after an `orderly` stop with no
+        crash counted. It was not orderly when the process ends because of something that ran in it.
+        """
+        try:
+            if orderly:
+                await self._writer.run(schema.leave)
+        except (sqlite3.Error, FleetfoldError) as error:  # a broken file must not keep the node from ending
+            log.warning("ledger.not_closed_in_order", reason=str(error))
+        finally:
+            await self._writer.close()
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._file.path
+
+    async def check(self, thorough: bool) -> None:
+        """`Unavailable` with the reason when the file is lost, damaged or cannot be written."""
+        await check_ledger(self._file, self._writer, thorough)
+
+    def transaction(self) -> Transaction:
+        """A transaction of the file, not begun yet."""
+        return Transaction(self._writer)
+
+    def is_suspect(self, command_id: str) -> bool:
+        """Whether the process has died repeatedly while this ran: then run it alone, to find out who is to blame."""
+        return command_id in self._suspects
+
+    async def admit(self, command: Command, plan: Plan) -> Admission:
+        """Decide what to do with the command and write that down, in one commit. The rules stand in `admission` and
+        `compensation`.
+        """
+        admission = await self._writer.run(lambda connection: self._admit(connection, command, plan))
+        if admission.decision is Decision.RUN:
+            self._abandoned.discard(command.id)
+        elif admission.decision is Decision.SETTLED:
+            self._suspects.discard(command.id)
+        return admission
+
+    def abandon(self, command_id: str) -> None:
+        """The command was interrupted, in this process: treat it as after a crash."""
+        self._abandoned.add(command_id)
+
+    async def release(self, command_id: str) -> None:
+        """A try has failed and another one follows: until `admit` nothing of the command runs."""
+        await self._writer.run(lambda connection: schema.release(connection, command_id))
+
+    async def cancel(self, ids: Iterable[str], by: str, here: Collection[str] = ()) -> dict[str, Cancellation]:
+        """Decide what becomes of these commands and write that down, in one commit. The rules stand in `cancellation`.
+
+        `here` are those that this process has begun, also if they wait for another try.
+        """
+        return await self._writer.run(
+            lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
+        )
+
+    async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
+        """Store how a running command ended. `refused`: by its own word it had no effect. `kept`: what its compensation
+        may know of a result that does not travel.
+        """
+        await self._writer.run(self.finishing(result, refused=refused, kept=kept))
+
+    def finishing(
+        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), kept: Any = None
+    ) -> Callable[[sqlite3.Connection], None]:
+        """`finish` as a part of the caller's transaction, with what the command has noted."""
+        self._suspects.discard(result.id)
+        now = self._clock.wall()
+
+        def finish(connection: sqlite3.Connection) -> None:
+            if notes:
+                notebooks.store(connection, result.id, result.starts, now, notes)
+            schema.store_result(connection, result, now, refused=refused)
+            if kept is not None:
+                kept_results.store(connection, result.id, kept)
+
+        return finish
+
+    async def note(self, command_id: str, start: int, said: str) -> None:
+        """Keep what a running command notes, in a commit of its own. `RuntimeError` when it has ended."""
+        now = self._clock.wall()
+        await self._writer.run(lambda connection: notebooks.store(connection, command_id, start, now, [said]))
+
+    async def result_of(self, command_id: str) -> CommandResult | None:
+        """The stored result, if the command has ended."""
+        row = await self._writer.run(lambda connection: schema.find(connection, command_id))
+        return row.result() if row is not None and row.answer is not None else None
+
+    async def action_of(self, command_id: str) -> str | None:
+        """The name of the command's action, if it is known."""
+        row = await self._writer.run(lambda connection: schema.find(connection, command_id))
+        return row.action or None if row is not None else None
+
+    async def learn(self, result: CommandResult) -> None:
+        """Store how a command ended, which the ledger did not know: the application's database has told."""
+        known = msgspec.structs.replace(result, starts=max(1, result.starts))
+        command = Command(id=result.id, attempt=result.attempt, action="", epoch=result.epoch)
+        now = self._clock.wall()
+        await self._writer.run(lambda connection: schema.insert_done(connection, command, "transactional", known, now))
+
+    async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
+        """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
+        return await self._writer.run(lambda connection: results.unpublished(connection, limit))
+
+    async def published(self, *command_ids: str) -> None:
+        """The broker has their results."""
+        await self._writer.run(lambda connection: results.mark_published(connection, command_ids))
+
+    async def prune(self, older_than_s: float) -> int:
+        """Forget what ended and was published longer ago than that; how many.
+
+        A command that arrives again after it was forgotten runs again, so keep them longer than any master re-sends.
+        """
+        before = self._clock.wall() - older_than_s
+        total = 0
+        while gone := await self._writer.run(lambda connection: results.prune(connection, before)):
+            total += gone
+        await self._writer.run(cancellations.forget_ended)
+        return total
+
+    async def tidy(self) -> None:
+        """Give the space of what was forgotten back to the disk, in small steps between which others write."""
+        while await self._writer.run(free_some):
+            pass
+
+    def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
+        row = self._find(connection, command.id)
+        if command.compensates is None:
+            admission = rules.admit(command, row, self._knowing_who_cancelled(connection, row, plan))
+        else:
+            if row is not None and row.state == "tombstone":  # somebody has cancelled it, and no undoing is cancelled
+                schema.forget(connection, command.id)
+                row = None
+            forward = self._find_forward(connection, command.compensates)
+            other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
+            notes = notebooks.read(connection, command.compensates)
+            admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
+            self._seal(connection, admission)
+            if admission.decision is Decision.RUN and forward is not None:
+                admission = replace(admission, undoes=compensation.undone(forward, notes))
+        self._write(connection, command, row.kind if row else plan.kind, admission)
+        return admission
+
+    def _knowing_who_cancelled(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
+        if row is None or row.answer is not None or row.incarnation:
+            return plan
+        by = cancellations.find(connection, row.id)
+        return plan if by is None else replace(plan, cancelled_by=by)
+
+    def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
+        row = self._find(connection, command_id)
+        if row is not None and row.state == "running" and here:
+            row = row._replace(incarnation=self._incarnation)
+        decided = cancellation.cancel(command_id, row, by, elsewhere=self.elsewhere)
+        if decided.stored is not None and decided.result is not None:
+            told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
+            schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)
+        elif decided.verdict == "stopping":
+            cancellations.note(connection, command_id, by)
+        return decided
+
+    def _find(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
+        return self._as_seen(schema.find(connection, command_id))
+
+    def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
+        row = self._find(connection, command_id)
+        if row is not None and row.outcome == "no_result":
+            return row._replace(kept=kept_results.find(connection, command_id))
+        return row
+
+    def _as_seen(self, row: LedgerRow | None) -> LedgerRow | None:
+        """The rules take an `incarnation` for a sign that the command is running here."""
+        if row is not None and row.id in self._abandoned:
+            return row._replace(incarnation="")
+        return row
+
+    def _write(self, connection: sqlite3.Connection, command: Command, kind: ActionKind, admission: Admission) -> None:
+        now = self._clock.wall()
+        if admission.decision is Decision.RUN:
+            assert admission.params is not None
+            filled = msgspec.structs.replace(command, params=admission.params)
+            schema.begin(connection, filled, kind, admission.starts, self._incarnation, now)
+        elif admission.decision is Decision.SETTLED:
+            assert admission.result is not None
+            schema.insert_done(connection, command, kind, admission.result, now)
+
+    def _seal(self, connection: sqlite3.Connection, admission: Admission) -> None:
+        """End the forward command: nobody waits for its result any more."""
+        if (seal := admission.seal) is None:
+            return
+        forward = Command(id=seal.id, attempt=seal.attempt, action="", epoch=seal.epoch)
+        state: schema.State = "tombstone" if seal.tombstone else "done"
+        schema.insert_done(connection, forward, "idempotent", seal, self._clock.wall(), state=state, published=True)

@@ -1,0 +1,40 @@
+"""The results in the ledger: which are still to be told, and which may be forgotten. Runs in the writer's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from fleetfold_child.ledger.ledger_schema import decode_answer
+from fleetfold_shared.messages import CommandResult
+
+__all__ = ["mark_published", "prune", "unpublished"]
+
+_PRUNED_AT_ONCE = 1000
+
+
+def unpublished(connection: sqlite3.Connection, limit: int) -> list[CommandResult]:
+    """Those that nobody has confirmed to have, oldest first."""
+    found = connection.execute(
+        "SELECT answer FROM fleetfold_command WHERE published = 0 AND finished_at IS NOT NULL"
+        " ORDER BY finished_at LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [decode_answer(answer) for (answer,) in found]
+
+
+def mark_published(connection: sqlite3.Connection, command_ids: Iterable[str]) -> None:
+    """The broker has them."""
+    connection.executemany(
+        "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0",
+        [(command_id,) for command_id in command_ids],
+    )
+
+
+def prune(connection: sqlite3.Connection, before: float) -> int:
+    """Forget commands that ended before that Unix second and were published: a thousand at most; how many."""
+    return connection.execute(
+        "DELETE FROM fleetfold_command WHERE id IN (SELECT id FROM fleetfold_command"
+        " WHERE published = 1 AND finished_at IS NOT NULL AND finished_at < ? LIMIT ?)",
+        (before, _PRUNED_AT_ONCE),
+    ).rowcount

@@ -1,0 +1,160 @@
+"""What a node answers to its master."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Collection as Several
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from fleetfold_broker.rpc.request_server import Request
+from fleetfold_child.node.answerer import Answerer, answered
+from fleetfold_shared.errors import InternalError, InvalidInput, NotFound
+from fleetfold_shared.messages import (
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
+    Held,
+    HoldsAsk,
+    Message,
+    NodeAnswer,
+    NodeAuditAsk,
+    NodeAudited,
+    NodeAuditEntry,
+    NodeDescription,
+    NodeList,
+    NodePart,
+    NodeQuestion,
+    Pong,
+    SearchAnswer,
+    SearchAsk,
+    ServiceFigures,
+    Standing,
+    StatisticsAsk,
+    StatisticsChunk,
+    Superseded,
+    decode,
+)  # fmt: skip
+
+if TYPE_CHECKING:  # NumPy is behind it
+    from fleetfold_child.index import Collection
+
+__all__ = ["Handlers"]
+
+log = structlog.get_logger(__name__)
+
+
+class Daemon(Protocol):
+    """What the verbs need of the node."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def description(self) -> NodeDescription: ...
+    @property
+    def epochs(self) -> dict[str, int]: ...
+    @property
+    def figures(self) -> ServiceFigures: ...
+    async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
+    async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
+    def supersede(self, incarnation: str) -> None: ...
+    def suspect(self, part: NodePart) -> None: ...
+    def told(self, standing: Standing) -> None: ...
+    def join_again(self) -> None: ...
+
+
+class Handlers:
+    """The handlers of `ask.<verb>` and `call.<node>.<verb>`."""
+
+    def __init__(
+        self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon, answerer: Answerer | None = None
+    ) -> None:
+        self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
+        self._answerer = answerer
+
+    def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+        """What is answered, each verb with its handler; without `of_documents` only what any node answers."""
+        if not of_documents:
+            return {"ping": self._ping}
+        return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
+
+    def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+        """What is answered too, and not asked of all at once."""
+        return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit, "holds": self._holds}
+
+    def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
+        """What is only heard: nobody is answered, and what does not decode is dropped."""
+        return {"superseded": self._superseded, "join-again": self._join_again, "standing": self._standing}
+
+    async def _ping(self, request: Request) -> Pong:
+        decode(request.data, NodeList)
+        return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
+
+    async def _search(self, request: Request) -> SearchAnswer:
+        ask = decode(request.data, SearchAsk)
+        if not self._collections:
+            return SearchAnswer(status="no_collection")
+        from fleetfold_child.index import search_collections
+
+        left_s = request.remaining_s()  # less than the ask says: it may have stood in line here
+        if left_s is not None and left_s * 1000 < ask.deadline_ms:
+            ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
+        with self._reading():
+            return await search_collections(self._collections, ask, self._daemon.name)
+
+    async def _statistics(self, request: Request) -> StatisticsChunk:
+        ask = decode(request.data, StatisticsAsk)
+        if ask.collection not in self._collections:
+            raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
+        with self._reading():
+            return await self._collections[ask.collection].summary(ask)
+
+    async def _rag(self, request: Request) -> NodeAnswer:
+        return await answered(self._answerer, decode(request.data, NodeQuestion), request.remaining_s())
+
+    async def _cancel(self, request: Request) -> Cancelled:
+        ask = decode(request.data, CancelAsk)
+        return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
+
+    async def _figures(self, request: Request) -> ServiceFigures:
+        decode(request.data, NodeList)
+        return self._daemon.figures
+
+    async def _audit(self, request: Request) -> NodeAudited:
+        ask = decode(request.data, NodeAuditAsk)
+        return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
+
+    async def _holds(self, request: Request) -> Held:
+        ask = decode(request.data, HoldsAsk)
+        collection = self._collections.get(ask.collection)
+        return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The index is read in it. What LanceDB raises is no caller's business: the node checks its index, and says."""
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except (RuntimeError, OSError) as error:
+            self._daemon.suspect("index")
+            log.exception("index.unreadable")
+            raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
+
+    async def _superseded(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            self._daemon.supersede(decode(request.data, Superseded).incarnation)
+
+    async def _standing(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            self._daemon.told(decode(request.data, Standing))
+
+    async def _join_again(self, request: Request) -> None:
+        with contextlib.suppress(InvalidInput):
+            decode(request.data, NodeList)
+            self._daemon.join_again()

@@ -1,0 +1,322 @@
+"""The daemon: one application's place on the bus. It joins, is heard, answers searches and runs commands."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Collection as Several
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.identity.seal_check import SealCheck
+from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.push_consumer import PushConsumer
+from fleetfold_broker.rpc.request_server import RequestServer
+from fleetfold_broker.rpc.scatter_responder import serve_node
+from fleetfold_child.app_database.databases import Databases
+from fleetfold_child.commands.actions import Actions
+from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.commands.result_batching import ResultBatcher
+from fleetfold_child.commands.result_encoding import without_result
+from fleetfold_child.enrolment.master_retry import patiently
+from fleetfold_child.ledger.ledger import Ledger
+from fleetfold_child.ledger.node_audit import read_node_audit
+from fleetfold_child.node.answerer import Answerer
+from fleetfold_child.node.handlers import Handlers
+from fleetfold_child.node.health import Health
+from fleetfold_child.node.heartbeats import Heartbeats, Vitals
+from fleetfold_shared.batching import waves
+from fleetfold_shared.errors import FleetfoldError, Forbidden, TooLarge, Unavailable
+from fleetfold_shared.messages import (
+    CAPABILITIES,
+    CancelVerdict,
+    Capability,
+    Command,
+    CommandResult,
+    EndpointFigures,
+    Join,
+    Joined,
+    NodeAuditEntry,
+    NodeDescription,
+    NodePart,
+    ProgressReport,
+    ServiceFigures,
+    Standing,
+)  # fmt: skip
+from fleetfold_shared.redaction import Redactor
+
+if TYPE_CHECKING:  # NumPy is behind it
+    from fleetfold_child.index import Collection
+
+__all__ = ["Node"]
+
+log = structlog.get_logger(__name__)
+
+JOIN_S = 3.0
+NOTED_EVERY_S = 0.5
+PUBLISHED_AT_ONCE = 256
+PRUNE_EVERY_S = 3600.0
+KEPT_S = 30 * 86_400.0
+"""How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
+LAST_ERROR = 200
+"""Characters of an endpoint's last error that service discovery shows."""
+
+
+class Node:
+    """One node under way. `start` returns when a master has taken it in; `stopped` is set when it has to end.
+
+    What it was not granted, it does not offer: the broker would not let it hear the questions.
+    """
+
+    def __init__(
+        self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
+        collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
+        answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
+        redact: Redactor | None = None,
+    ) -> None:  # fmt: skip
+        self._bus, self._name = bus, bus.caller
+        self._described = description
+        self._actions, self._ledger, self._collections = actions, ledger, collections
+        self._service = RequestServer(bus, f"fleetfold-node-{self._name}", version=description.version)
+        self._reports = Reports(self._report)
+        self._executor = Executor(
+            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
+            reports=self._reports,
+            databases=databases,
+        )  # fmt: skip
+        self._granted, self._answerer = granted, answerer
+        self._databases, self._kept_s = databases, kept_s
+        self._redact = redact or Redactor()
+        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
+        self._deliveries = PushConsumer(bus, self._name, self._execute, self._seals)
+        self._kept = ConfirmedPublisher(bus)
+        self._results = ResultBatcher(self._kept, bus.subjects.result(self._name))
+        self._tasks = BackgroundTasks()
+        self._joining: asyncio.Task[None] | None = None
+        self._pulse = Heartbeats(bus, self._vitals)
+        checked = [collection.check for collection in collections.values()]
+        self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
+        self._published: list[str] = []
+        self.stopped = asyncio.Event()
+        self.stop_reason = ""
+
+    async def start(self) -> None:
+        """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
+        await self._join()
+        verbs = Handlers(self._described.incarnation, self._collections, self, self._answerer)
+        asked = verbs.asked(of_documents="search" in self._granted)
+        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
+        if "actions" in self._granted:
+            await self._kept.start()
+            await self._deliveries.start()
+        await self._pulse.say()
+        await self._bus.link.barrier()
+        self._bus.link.on_up(self._back)
+        watching = self._health.watch(lambda: self._pulse.heartbeat_s)
+        for work in (self._pulse.beat(), watching, self._publish_kept(), self._note_published(), self._prune()):
+            self._tasks.spawn(work)
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Say goodbye, finish what runs within `grace_s`, and part. What is left runs again at the next start."""
+        await self._deliveries.stop(grace_s)
+        await self._service.stop(grace_s)
+        await self._tasks.cancel()
+        await self._results.stop()
+        await self._reports.stop()
+        await self._note_now()
+        try:
+            await self._pulse.say(leaving=True)
+            await self._bus.link.barrier()
+        except Unavailable:
+            log.debug("node.left_silently")
+
+    def changed(self, *_: object) -> None:
+        """Something in the description is new: tell it soon."""
+        self._pulse.changed()
+
+    def suspect(self, part: NodePart) -> None:
+        """An operation on this part has failed: check it."""
+        self._health.suspect(part)
+
+    def told(self, standing: Standing) -> None:
+        """A master says how the node stands."""
+        self._pulse.told(standing)
+
+    def supersede(self, incarnation: str) -> None:
+        """Another process holds the name now."""
+        if incarnation != self._described.incarnation:
+            self.stop_reason = f"another process has taken the name {self._name!r}"
+            self.stopped.set()
+
+    async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]:
+        """Stop these commands, for `by`. What has ended by it, or was not known to have ended, is published."""
+        if "actions" not in self._granted:
+            raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
+        stopped = await self._executor.cancel(ids, by)
+        for result in stopped.results:
+            self._tasks.spawn(self._publish(result))
+        return stopped.verdicts
+
+    async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
+        """The latest commands in the ledger, oldest first."""
+        return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
+
+    def join_again(self) -> None:
+        """The master does not know this node: it has lost its store."""
+        if self._joining is None or self._joining.done():
+            self._joining = self._tasks.spawn(self._join())
+
+    @property
+    def name(self) -> str:
+        """Its name in the fleet."""
+        return self._name
+
+    @property
+    def in_flight(self) -> int:
+        """Commands that have arrived here and have not ended."""
+        return self._executor.in_flight
+
+    @property
+    def description(self) -> NodeDescription:
+        """The node in its own words, as of now: what it was granted of what it has."""
+        searched, acting = "search" in self._granted, "actions" in self._granted
+        return msgspec.structs.replace(
+            self._described,
+            collections=[collection.info() for collection in self._collections.values()] if searched else [],
+            actions=self._actions.infos() if acting else [],
+            answers=searched and self._answerer is not None,
+            withheld=self._withheld(),
+        )
+
+    @property
+    def figures(self) -> ServiceFigures:
+        """What its endpoints have done since the start."""
+        service = self._service.introspection
+        return ServiceFigures(
+            incarnation=self._described.incarnation, version=service.version, started=service.started,
+            endpoints=[
+                EndpointFigures(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
+                for each in service.endpoints
+            ],
+        )  # fmt: skip
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """How often each collection has changed since the start, of those that it is granted to show."""
+        if "search" not in self._granted:
+            return {}
+        return {name: collection.epoch for name, collection in self._collections.items()}
+
+    def _vitals(self) -> Vitals:
+        return Vitals(self.description, self.in_flight, self._health.problems)
+
+    def _withheld(self) -> dict[Capability, int]:
+        """How much it has of what it was not granted to offer."""
+        has: dict[Capability, int] = {"search": len(self._collections), "actions": len(self._actions.infos())}
+        return {name: count for name, count in has.items() if count and name not in self._granted}
+
+    def _health_changed(self) -> None:
+        """Tell it; results that a broken ledger could not give are published when it works again."""
+        self.changed()
+        if not self._health.problems:
+            self._tasks.spawn(self._publish_kept())
+
+    async def _join(self) -> None:
+        """Take the place in the fleet. The broker vouches for the name, which stands in the subject."""
+        subject = self._bus.subjects.api(self._name, "nodes.join")
+
+        async def attempt() -> Joined:
+            return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
+
+        joined = await patiently(attempt, "node.waits_for_a_master")
+        self._seals.trust(joined.seal)
+        self._pulse.joined(joined)
+
+    async def _ask_for_keys(self) -> None:
+        """Learn the keys of the masters' seals again, with everything else that a node is told when it joins."""
+        self.join_again()
+        if self._joining is not None:
+            await asyncio.shield(self._joining)
+
+    async def _back(self) -> None:
+        """The link is up again: be heard at once, and send the results that could not be sent."""
+        self.changed()
+        await self._publish_kept()
+
+    async def _execute(self, command: Command, age_s: float) -> None:
+        self._health.need("ledger")
+        try:
+            result = await self._executor.handle(command, age_s=age_s)
+        except Unavailable:
+            self.suspect("ledger")
+            raise
+        if result is not None:
+            await self._publish(result)
+
+    async def _report(self, report: ProgressReport) -> None:
+        await self._bus.publish(self._bus.subjects.progress(self._name), report)
+
+    async def _publish(self, result: CommandResult) -> None:
+        """Return when the broker has stored the result. It has no message id: the master knows duplicates.
+
+        It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
+        """
+        told = msgspec.structs.replace(
+            result,
+            incarnation=self._described.incarnation,
+            epochs=self.epochs,
+            error=result.error and self._redact(result.error),
+        )
+        try:
+            await self._results.publish(told)
+        except TooLarge as error:  # this broker takes less than others
+            await self._results.publish(without_result(told, error.message))
+        self._published.append(result.id)
+
+    async def _note_published(self) -> None:
+        """Tell the ledger, many at once; a result that it does not know of is published again at the next start."""
+        while True:
+            await asyncio.sleep(NOTED_EVERY_S)
+            await self._note_now()
+
+    async def _note_now(self) -> None:
+        ids, self._published = self._published, []
+        if ids and not await self._on_ledger(self._ledger.published(*ids)):
+            self._published = ids + self._published
+
+    async def _publish_kept(self) -> None:
+        """Send what the broker does not have yet; while it has no room, again and again, less and less often."""
+        if "actions" in self._granted:
+            await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
+
+    async def _publish_unpublished(self) -> None:
+        for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+            await asyncio.gather(*map(self._publish, wave))
+
+    async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Do it; whether the ledger allowed it. What it did not is done once it works again."""
+        try:
+            await work
+        except (sqlite3.Error, FleetfoldError) as error:
+            log.warning("node.not_done", reason=str(error))
+            self.suspect("ledger")
+            return False
+        return True
+
+    async def _prune(self) -> None:
+        """Keep the ledger bounded, and the markers in the application's databases."""
+        while True:
+            await self._on_ledger(self._prune_once())
+            await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _prune_once(self) -> None:
+        await self._ledger.prune(self._kept_s)
+        await self._ledger.tidy()
+        if self._databases:
+            await self._databases.prune(self._kept_s)

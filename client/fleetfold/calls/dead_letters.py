@@ -1,0 +1,58 @@
+"""What a `Client` asks about dead letters."""
+
+from __future__ import annotations
+
+from fleetfold.caller import Caller
+from fleetfold_shared.messages import (
+    DeadLetter,
+    DeadLetterDrop,
+    DeadLetterDropped,
+    DeadLetterGet,
+    DeadLetterList,
+    DeadLetterListed,
+    DeadLetterRetried,
+    DeadLetterRetry,
+    LetterReason,
+)
+
+__all__ = ["DeadLetterCalls"]
+
+
+class DeadLetterCalls(Caller):
+    """Dead letters: commands that nobody will do any more."""
+
+    async def letters(
+        self,
+        *,
+        node: str | None = None,
+        reason: LetterReason | None = None,
+        action: str | None = None,
+        job: str | None = None,
+        tx: str | None = None,
+        since: float | None = None,
+        retried: bool = False,
+        limit: int = 100,
+        before: DeadLetter | None = None,
+    ) -> DeadLetterListed:
+        """Those that match all that is given, newest first, as many as fit; and how many match.
+
+        `since` is in Unix seconds; `retried` shows those as well that were tried again; `before` is the last letter of
+        the page before.
+        """
+        ask = DeadLetterList(
+            node=node, reason=reason, action=action, job=job, tx=tx, since=since, retried=retried, limit=limit,
+            before=None if before is None else (before.at, before.id),
+        )  # fmt: skip
+        return await self._ask("letters.list", ask, DeadLetterListed)
+
+    async def letter(self, id: str) -> DeadLetter:  # noqa: A002
+        """One letter, with its history."""
+        return await self._ask("letters.get", DeadLetterGet(id=id), DeadLetter)
+
+    async def retry_letter(self, id: str) -> str:  # noqa: A002
+        """Do its command again, as a new job of this identity; the job's id. `Conflict` says why that cannot be."""
+        return (await self._ask("letters.retry", DeadLetterRetry(id=id), DeadLetterRetried)).job
+
+    async def drop_letter(self, id: str) -> None:  # noqa: A002
+        """Forget it."""
+        await self._ask("letters.drop", DeadLetterDrop(id=id), DeadLetterDropped)

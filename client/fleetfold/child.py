@@ -1,0 +1,310 @@
+"""`Child`: a node in a dozen lines.
+
+child = Child("shop")
+child.collection("products", source="products.jsonl")
+child.add(reserve_stock)
+child.run()
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import structlog
+
+from fleetfold.hosted_collections import HostedCollections
+from fleetfold.logging import configure_library
+from fleetfold.names import Names, listed
+from fleetfold.self_invitation import LocalInvitation
+from fleetfold.source_log import Source
+from fleetfold.standalone import run_alone
+from fleetfold.state_directory import find_url, state_directory
+from fleetfold.tls import find_tls
+from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.info_probe import wait_for_greeting
+from fleetfold_broker.secret_file import from_environment
+from fleetfold_broker.subjects import Subjects
+from fleetfold_child.app_database.databases import Databases, with_secrets
+from fleetfold_child.commands.actions import Action, Actions
+from fleetfold_child.commands.builtin_actions import builtin_actions
+from fleetfold_child.data_lock import DataLock
+from fleetfold_child.enrolment.credential_store import CredentialStore
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, asking
+from fleetfold_child.enrolment.login import arrive, check_join_token
+from fleetfold_child.enrolment.renewal import CredentialRenewal
+from fleetfold_child.ledger.ledger import Ledger, check_kept
+from fleetfold_child.ledger.node_audit import LEDGER
+from fleetfold_child.ledger.node_database import Database
+from fleetfold_child.node.answerer import Answerer, check_answerer
+from fleetfold_child.node.node import Node
+from fleetfold_shared import __version__
+from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
+from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import check_node_name, new_id
+from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
+from fleetfold_shared.redaction import Redactor
+from fleetfold_shared.text.analysis import ANALYZER
+from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
+from fleetfold_shared.urls import shown
+from fleetfold_shared.values import check_value
+
+__all__ = ["Child"]
+
+configure_library()
+
+log = structlog.get_logger(__name__)
+
+Prepare = Callable[[Database], Awaitable[None]]
+
+
+class Child:
+    """A node of the fleet, fronting one application. Declare, then `run()`; or `await start()` and `await stop()`.
+
+    `url` is the broker's; without it the fleet that `fleetfold up` started here is found. `data` is where documents
+    and the ledger live, one process at a time; by default a folder of the child's name in the state directory. Its
+    credentials live there too: the first start gets them with `join`, a join token, or that of `$FLEETFOLD_JOIN` or
+    `$FLEETFOLD_JOIN_FILE`; where the fleet runs on this machine, none is needed. `ca` is the file of the CA to trust,
+    `cert` and `key` are what is shown to a broker that wants a certificate.
+
+    `databases` are the application's own, a URL by name, for actions with `database=`; `$FLEETFOLD_DATABASE_NAME` or
+    `$FLEETFOLD_DATABASE_NAME_FILE` comes before the URL given here, so that a password need not stand in code.
+    What one of the regular expressions in `redact` finds in an error is `[redacted]` before it leaves the node.
+    `ledger_days` is how long is remembered what has ended: longer than anybody sends a command again or undoes it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        data: str | Path | None = None,
+        type: str = "app",  # noqa: A002 (the field's name everywhere else)
+        labels: Mapping[str, str] | None = None,
+        weight: float = 1.0,
+        concurrency: int = 16,
+        embedder: str = DEFAULT_EMBEDDER,
+        prefix: str = "fleet",
+        join: str | None = None,
+        ca: str | Path | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        databases: Mapping[str, str] | None = None,
+        ledger_days: float = 30.0,
+        redact: Names = (),
+    ) -> None:
+        self.name = check_node_name(name, "name")
+        check_value({"type": type, "labels": dict(labels or {})}, "child")
+        self._url, self._prefix, self._embedder = url, prefix, embedder
+        self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
+        self.data = Path(data) if data else state_directory() / "children" / name
+        self._describing = NodeDescription(
+            incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=weight,
+            concurrency=concurrency, analyzer=ANALYZER, embedder=embedder,
+        )  # fmt: skip
+        self._holdings = HostedCollections()
+        self._actions = Actions()
+        self._prepare: list[Prepare] = []
+        self._answerer: Answerer | None = None
+        self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
+        self._redact = Redactor(listed(redact, "redact"))
+        self._open = AsyncExitStack()
+        self._collections = self._holdings.collections
+        self._node: Node | None = None
+        self._background = BackgroundTasks()
+        self._orderly = True
+
+    def collection(
+        self,
+        name: str,
+        source: Source | None = None,
+        *,
+        keys: Names = (),
+        alpha: float | None = None,
+        replica: str | None = None,
+        id: str = "id",  # noqa: A002 (the field's name everywhere else)
+        title: str | None = None,
+        text: Names = (),
+        fields: Mapping[str, FieldType] | None = None,
+        format: TextFormat = "auto",  # noqa: A002 (the setting's name)
+        separator: str | None = None,
+        encoding: str | None = None,
+        strict: bool = False,
+    ) -> Self:
+        """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
+
+        It is a file, or a function that returns or yields records, each a dict. The field `id` identifies a record,
+        `title` and those in `text` are searched; without them the usual names are. `fields` gives fields a type:
+        text, number, integer, boolean or date. `format` says what the texts are written in: html, markdown, text, or
+        what each looks like. `separator` and `encoding` are a file's, where they cannot be told from it. A bad record
+        is left out and told; `strict` refuses the whole source instead, and the documents are those of before.
+
+        `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
+        `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
+
+        `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
+        a name that nodes with the same documents share: a search asks one of their collections.
+        """
+        given = {
+            "id": id, "title": title, "text": listed(text, "text"), "fields": dict(fields or {}), "format": format,
+            "separator": separator, "encoding": encoding, "strict": strict,
+        }  # fmt: skip
+        reading = typed(given, Reading, f"collection {name}")
+        self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica, reading)
+        return self
+
+    def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
+        """Declare actions: decorated functions, lists of them, or modules."""
+        for source in actions:
+            self._actions.add(source)
+        return self
+
+    def load(self, target: str) -> Self:
+        """Declare what `module:object` names, and have the module's `prepare(db)`, if it has one, set up its tables."""
+        self._actions.load(target)
+        prepare = getattr(sys.modules[target.partition(":")[0]], "prepare", None)
+        return self if prepare is None else self.prepare(prepare)
+
+    def prepare(self, function: Prepare) -> Self:
+        """Have `function` set up the application's tables at each start, before anything runs."""
+        self._prepare.append(function)
+        return self
+
+    def answers(self, function: Answerer) -> Answerer:
+        """Have `function` answer the questions that are put to this node: `@child.answers`.
+
+        It is an async function of the question and the passages found, and returns text that cites them as `[n]`.
+        When it fails, the caller gets the best sentences of the documents instead.
+        """
+        if self._answerer is not None:
+            raise Conflict("answers: this node has an answerer already", field="answers")
+        self._answerer = check_answerer(function)
+        return function
+
+    @property
+    def url(self) -> str:
+        """Where its broker is, for people: without a password."""
+        return shown(find_url(self._url))
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """How many documents each collection holds."""
+        return {name: info.documents for name, info in self.collections.items()}
+
+    @property
+    def collections(self) -> dict[str, CollectionInfo]:
+        """The open collections: their counts, and what is to be known of their sources."""
+        return {name: collection.info() for name, collection in self._collections.items()}
+
+    async def start(self) -> None:
+        """Open the data, be let in, read the sources, join the fleet. Waits for its broker and for a master.
+
+        `Conflict` when the data or the name is in use, `Unauthenticated` when the fleet does not take the node's
+        credentials, or it has none; `Unavailable` without a `url` and without a fleet on this machine, or where the
+        disk is full. A source that is a file which is not there is refused before anything else.
+        """
+        self._holdings.check_files()
+        if self._holdings:
+            self._actions.add(builtin_actions(self._holdings.sync, lambda: self._holdings.sourced))
+        self._holdings.require(self._embedder)
+        try:
+            self._open.enter_context(DataLock(self.data))
+            bus, granted = await self._connect()
+            ledger = await self._open_data()
+            databases = await self._open_databases()
+            node = self._node = Node(
+                bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
+                databases, self._kept_s, self._redact,
+            )  # fmt: skip
+            await node.start()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        log.info("child.up", node=self.name, documents=self.documents)
+
+    async def stop(self, *, orderly: bool = True) -> None:
+        """Leave the fleet; what runs gets five seconds to end.
+
+        Not `orderly`: the process ends because of something that ran in it. That is a death, and counts for what is
+        still running.
+        """
+        self._orderly = orderly
+        if self._node is not None:
+            await self._node.stop()
+        await self._open.aclose()
+
+    async def wait(self) -> str:
+        """Return when the fleet has told this node to stop: why."""
+        assert self._node is not None
+        await self._node.stopped.wait()
+        return self._node.stop_reason
+
+    def run(self) -> None:
+        """Start, and stay until SIGINT or SIGTERM, or until another process takes the name.
+
+        For a program of its own: what goes wrong ends it with one line on stderr and the error's exit code.
+        """
+        run_alone(self)
+
+    async def _connect(self) -> tuple[Bus, AbstractSet[Capability]]:
+        """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
+        url, subjects = find_url(self._url), Subjects(self._prefix)
+        tls = find_tls(url, self._tls)
+        if not (await wait_for_greeting(url, "node.waits_for_its_broker")).auth_required:
+            bus = await Bus.connect(url, self.name, subjects, tls=tls, patient=True)
+            return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
+        membership = CredentialRenewal(
+            self.name, CredentialStore.open(self.data, self.name), BusEnrolmentClient(url, self.name, subjects, tls)
+        )
+        bus = await arrive(
+            membership,
+            lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
+            self._describing,
+            token=self._token,
+            invite=LocalInvitation(self.name, url, self._prefix, self._tls.ca),
+        )
+        await self._open.enter_async_context(bus)
+        self._open.push_async_callback(self._background.cancel)
+        self._background.spawn(membership.stay(asking(bus), bus.link.renew))
+        return bus, membership.capabilities
+
+    def _token(self) -> str | None:
+        return check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
+
+    async def _open_data(self) -> Ledger:
+        await self._holdings.open(
+            self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
+            on_change=self._changed, on_failure=self._index_failed,
+        )  # fmt: skip
+        ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
+        self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
+        for function in self._prepare:
+            await function(ledger.database)
+        await self._holdings.fill(self.data)
+        return ledger
+
+    async def _open_databases(self) -> Databases:
+        urls = with_secrets(self._database_urls, os.environ)
+        databases = await Databases.open(urls, self._actions, node=self.name, concurrency=self._describing.concurrency)
+        self._open.push_async_callback(databases.close)
+        return databases
+
+    def _index_failed(self) -> None:
+        if self._node is not None:
+            self._node.suspect("index")
+
+    def _changed(self, _info: object) -> None:
+        if self._node is not None:
+            self._node.changed()
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)

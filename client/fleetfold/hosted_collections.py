@@ -1,0 +1,131 @@
+"""What a child holds: its collections as they were declared, opened, and filled from their sources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleetfold.extras import require
+from fleetfold.source_filling import fill, told
+from fleetfold.source_log import Source, SourceLog, check_source, records
+from fleetfold_child.commands.builtin_actions import no_source
+from fleetfold_child.connectors.documents import USUAL
+from fleetfold_child.connectors.files import check_file, check_reading
+from fleetfold_shared.config import Reading
+from fleetfold_shared.errors import Conflict
+from fleetfold_shared.ids import check_slug
+from fleetfold_shared.text.declared_keys import declared_keys
+from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
+from fleetfold_shared.text.scoring import check_alpha
+
+if TYPE_CHECKING:  # LanceDB, NumPy and an embedder are behind it: a child without collections loads none of them
+    from fleetfold_child.index import Collection
+
+__all__ = ["HostedCollections"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    source: Source | None
+    keys: list[str]
+    alpha: float | None
+    replica: str | None
+    reading: Reading
+
+
+class HostedCollections:
+    """Declare collections, open them once, then fill them. `collections` are the open ones, by name."""
+
+    def __init__(self) -> None:
+        self._declared: dict[str, _Declared] = {}
+        self.collections: dict[str, Collection] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._declared)
+
+    def declare(
+        self, name: str, source: Source | None, keys: Sequence[str], alpha: float | None, replica: str | None,
+        reading: Reading = USUAL,
+    ) -> None:  # fmt: skip
+        """`InvalidInput` for what a collection cannot have, `Conflict` for a name that is declared twice."""
+        declared_keys(keys)
+        check_alpha(alpha)
+        if replica is not None:
+            check_slug(replica, "replica")
+        if check_slug(name, "collection") in self._declared:
+            raise Conflict(f"collection: {name!r} is declared twice", field="collection")
+        check_source(source, name)
+        self._declared[name] = _Declared(source, list(keys), alpha, replica, check_reading(reading, name))
+
+    def check_files(self) -> None:
+        """`InvalidInput` for a source that is a file and is not there, or cannot be one."""
+        for declared in self._declared.values():
+            if isinstance(declared.source, str | Path):
+                check_file(declared.source)
+
+    def require(self, embedder: str) -> None:
+        """`ModuleNotFoundError` when there are collections, and not the packages that keep them."""
+        if self._declared:
+            require("child", besides=() if embedder == DEFAULT_EMBEDDER else ("wordllama",))
+
+    async def open(
+        self,
+        data: Path,
+        opened: AsyncExitStack,
+        *,
+        embedder: str,
+        incarnation: str,
+        on_change: Callable[[object], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change, `on_failure` of
+        each write that failed.
+
+        What a search needs is imported here, and only if there is something to search.
+        """
+        if not self._declared:
+            return
+        from fleetfold_child.index import Collection
+        from fleetfold_shared.text.embedding import load_embedder
+
+        model = await asyncio.to_thread(load_embedder, embedder)
+        for name, declared in self._declared.items():
+            collection = await Collection.open(
+                name, data, embedder=model, incarnation=incarnation, on_change=on_change,
+                on_failure=on_failure, keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
+                reading=declared.reading,
+            )  # fmt: skip
+            self.collections[name] = await opened.enter_async_context(collection)
+
+    async def fill(self, data: Path) -> None:
+        """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
+        seen = SourceLog(data / "sources.json")
+        for name, declared in self._declared.items():
+            if declared.source is not None:
+                collection = self.collections[name]
+                await fill(collection, declared.source, seen, partial(collection.index, leave_out=True))
+
+    @property
+    def sourced(self) -> list[str]:
+        """The names of the collections that were declared with a source."""
+        return [name for name, declared in self._declared.items() if declared.source is not None]
+
+    async def sync(self, name: str, *, strict: bool = False, force: bool = False) -> object:
+        """Make a collection equal to its source; `InvalidInput` for one that has none.
+
+        A bad record is left out and told in the report; `strict` refuses the whole source instead. With `force` every
+        document is written again.
+        """
+        declared = self._declared.get(name)
+        if declared is None or declared.source is None:
+            raise no_source(name)
+        collection = self.collections[name]
+        source = await records(declared.source, name)
+        report = await collection.sync(source, leave_out=not strict, force=force)
+        told(collection, report)
+        return report

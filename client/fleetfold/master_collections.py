@@ -1,0 +1,93 @@
+"""The documents that a master holds itself: collections as a child's, in the master's process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fleetfold.source_filling import fill
+from fleetfold.source_log import Source, SourceLog, check_source
+from fleetfold_child.connectors.documents import USUAL
+from fleetfold_child.connectors.files import check_file, check_reading
+from fleetfold_child.index import Collection, DataLock, search_collections
+from fleetfold_shared.config import Reading
+from fleetfold_shared.errors import InvalidInput, NotFound
+from fleetfold_shared.ids import MASTER, check_slug, new_id
+from fleetfold_shared.messages import CollectionInfo, SearchAnswer, SearchAsk, StatisticsAsk, StatisticsChunk
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
+
+__all__ = ["MasterDocuments"]
+
+
+class MasterDocuments:
+    """Collections by name, each equal to its source: pass it to `Master(own=...)`, open as long as the master is.
+
+    `data` is theirs alone. Entering reads each source that has changed, and removes documents that it has no more.
+    What is wrong with a source is told and keeps the master from nothing.
+    """
+
+    embedder = DEFAULT_EMBEDDER
+
+    def __init__(
+        self, data: Path, sources: Mapping[str, Source], readings: Mapping[str, Reading] | None = None
+    ) -> None:
+        for name, source in sources.items():
+            if not source:
+                raise InvalidInput(
+                    f"collections: {check_slug(name, 'collections')!r} needs a file", field="collections"
+                )
+            check_source(source, name)
+            if isinstance(source, str | Path):
+                check_file(source)
+        self._data, self._sources = data, dict(sources)
+        self._readings = {name: check_reading(reading, name) for name, reading in (readings or {}).items()}
+        self.incarnation = new_id()
+        self._collections: dict[str, Collection] = {}
+        self._open = AsyncExitStack()
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """How many documents each collection holds."""
+        return {name: collection.count for name, collection in self._collections.items()}
+
+    def infos(self) -> list[CollectionInfo]:
+        """What there is."""
+        return [collection.info() for collection in self._collections.values()]
+
+    async def search(self, ask: SearchAsk) -> SearchAnswer:
+        """The top k of those that the ask names, or of all; an error is in the answer."""
+        return await search_collections(self._collections, ask, MASTER)
+
+    def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+        """What changed in the statistics of one collection, or the next part of it."""
+        if ask.collection not in self._collections:
+            raise NotFound(f"collection: the master has no {ask.collection!r}", field="collection")
+        return self._collections[ask.collection].statistics(ask)
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._open.enter_context(DataLock(self._data))
+            embedder = await asyncio.to_thread(load_embedder, self.embedder)
+            seen = SourceLog(self._data / "sources.json")
+            for name, source in self._sources.items():
+                opening = Collection.open(
+                    name, self._data, embedder=embedder, incarnation=self.incarnation,
+                    reading=self._readings.get(name, USUAL),
+                )  # fmt: skip
+                collection = await self._open.enter_async_context(await opening)
+                self._collections[name] = collection
+                await fill(collection, source, seen, partial(collection.sync, leave_out=True))
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()

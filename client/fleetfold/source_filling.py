@@ -1,0 +1,55 @@
+"""Collections filled from their sources at the start of a process: a source that is wrong is told, and ends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from fleetfold.source_log import Source, SourceLog, records
+from fleetfold_child.connectors.files import Records
+from fleetfold_child.connectors.ingest_report import IndexReport
+from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_shared.errors import InvalidInput
+
+if TYPE_CHECKING:  # LanceDB and NumPy are behind it
+    from fleetfold_child.index import Collection
+
+__all__ = ["fill", "told"]
+
+log = structlog.get_logger(__name__)
+
+Write = Callable[[Records], Awaitable[IndexReport]]
+
+
+async def fill(collection: Collection, source: Source, seen: SourceLog, write: Write) -> None:
+    """Read `source` with `write`, unless it is as it was when it was read last: what was changed since stays.
+
+    A source that cannot be read leaves the documents of before; the next start tries it again.
+    """
+    state = seen.known(collection.name, source, collection.reading)
+    if state is not None:
+        if state.note:
+            log.warning("source.note", collection=collection.name, note=state.note, since="an earlier start")
+        collection.heard_of_source(state)
+        return
+    try:
+        report = await write(await records(source, collection.name))
+    except InvalidInput as error:
+        log.error(  # noqa: TRY400 - the message says it all, and a traceback would show records
+            "source.not_read", collection=collection.name, why=error.message, documents=collection.count
+        )
+        collection.heard_of_source(SourceState.unreadable(error.message))
+        return
+    log.info("source.read", collection=collection.name, taken=report.taken, changed=report.changed)
+    seen.remember(collection.name, source, collection.reading, told(collection, report))
+
+
+def told(collection: Collection, report: IndexReport) -> SourceState:
+    """Say in the log, and from now on in the description of the collection, what is to be known of its source."""
+    for note in report.notes:
+        log.warning("source.note", collection=collection.name, note=note)
+    state = SourceState.of(report)
+    collection.heard_of_source(state)
+    return state

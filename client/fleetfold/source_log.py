@@ -1,0 +1,113 @@
+"""Where a collection's documents come from, and which of those sources have been read already."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from fleetfold_broker.secret_file import replace
+from fleetfold_child.connectors.files import Records, check_file
+from fleetfold_child.connectors.markup import READER
+from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_shared.config import Reading
+from fleetfold_shared.errors import InvalidInput
+
+__all__ = ["Source", "SourceLog", "check_source", "records"]
+
+Given = AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]
+Source = str | Path | Callable[[], Given | Awaitable[Given]]
+"""A JSON, JSONL or CSV file, or a function that gives the records, anew each time it is called."""
+
+_WRONG: tuple[tuple[Callable[[object], bool], str], ...] = (
+    (inspect.iscoroutine, "a coroutine; give the async function itself, without calling it"),
+    (inspect.isgenerator, "a generator, which can be read once; give the function itself, without calling it"),
+    (inspect.isasyncgen, "an async generator, which can be read once; give the function itself, without calling it"),
+    (lambda one: isinstance(one, bytes | bytearray), "bytes; give a path as text, or a function that returns records"),
+    (lambda one: isinstance(one, Mapping), "a dict; give a path, or a function that returns records: lambda: [record]"),
+    (lambda one: isinstance(one, Iterable), "a {kind}; give a path, or a function that returns it: lambda: records"),
+)
+
+
+def check_source(source: object, collection: str) -> None:
+    """`InvalidInput` for what is no path and no function that can be called without arguments."""
+    if source is None or isinstance(source, str | Path):
+        return
+    kind = type(source).__name__
+    for is_such, what in _WRONG:
+        if is_such(source):
+            raise _refused(collection, what.format(kind=kind))
+    if not callable(source):
+        raise _refused(collection, f"of type {kind}; give a path, or a function that returns or yields records")
+    with contextlib.suppress(ValueError):  # a built-in that does not tell its parameters
+        for one in inspect.signature(source).parameters.values():
+            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+                raise _refused(collection, f"a function that needs {one.name!r}; give one without parameters")
+
+
+async def records(source: Source, collection: str = "docs") -> Records:
+    """The records of `source`, from the beginning. `InvalidInput` for a file that is not there, and for a function that
+    raises, or returns what are no records.
+    """
+    if isinstance(source, str | Path):
+        return check_file(source)
+    try:
+        found = source()
+        given = await found if inspect.isawaitable(found) else found
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise InvalidInput(f"the source of {collection} raised {why}", field="source") from error
+    if isinstance(given, str | bytes | Mapping | Path) or not isinstance(given, AsyncIterable | Iterable):
+        what = "nothing" if given is None else f"a {type(given).__name__}"
+        why = f"the source of {collection} returned {what}; it must return or yield records, each a dict"
+        raise InvalidInput(why, field="source")
+    return cast("Records", given)
+
+
+def _refused(collection: str, what: str) -> InvalidInput:
+    return InvalidInput(f"collection {collection}: its source is {what}", field="source")
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """How a file looked when it was read, how it was read, and what was to be said of it."""
+
+    looks: list[Any]
+    state: SourceState
+
+
+class SourceLog:
+    """Which file each collection was read from, and how it looked then, in `file`.
+
+    A file that has not changed is not read again: it would undo what actions have changed in the collection since. When
+    it is to be read in another way, it is.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: dict[str, _Entry] = {}
+        with contextlib.suppress(OSError, msgspec.DecodeError):  # what cannot be read costs reading the sources again
+            self._seen = msgspec.json.decode(file.read_bytes(), type=dict[str, _Entry])
+
+    def known(self, collection: str, source: Source, reading: Reading) -> SourceState | None:
+        """What was said of this very file when the collection was read from it so; None if it was not."""
+        entry = self._seen.get(collection)
+        return entry.state if entry is not None and entry.looks == _looks(source, reading) else None
+
+    def remember(self, collection: str, source: Source, reading: Reading, state: SourceState) -> None:
+        """The collection has been read from `source`."""
+        looks = _looks(source, reading)
+        if looks is not None:
+            self._seen[collection] = _Entry(looks, state)
+            replace(self._file, msgspec.json.encode(self._seen))
+
+
+def _looks(source: Source, reading: Reading) -> list[Any] | None:
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return None
+    status = Path(source).stat()
+    how = msgspec.json.encode(reading, order="deterministic").decode()
+    return [str(Path(source).resolve()), status.st_size, status.st_mtime_ns, READER, how]

@@ -1,0 +1,129 @@
+"""The state directory: how one command finds the fleet that another has started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fleetfold_broker.secret_file import check_owner, replace
+from fleetfold_shared.errors import InvalidInput, Unavailable
+
+__all__ = [
+    "RunningFleet", "announce", "announce_demo", "find_url", "fleet_at", "running_fleet", "same_place",
+    "state_directory", "withdraw",
+]  # fmt: skip
+
+FILE, DEMO = "fleet.json", "demo.json"
+"""A demo announces itself in a file of its own, so that it never hides a fleet that lives."""
+USUAL_PORT = 4222
+
+
+class RunningFleet(msgspec.Struct, frozen=True):
+    """What a running `up`, `demo` or `broker` says of itself; `pid` is its process, `started_at` Unix seconds.
+
+    `keys` is the directory of its secrets, `ca` the file of the CA that signed its certificate: both are named alone.
+    `host` is the address that its broker listens on.
+    """
+
+    url: str
+    pid: int
+    command: str
+    started_at: float
+    keys: str | None = None
+    ca: str | None = None
+    insecure: bool = False
+    host: str = ""
+
+
+def state_directory() -> Path:
+    """`$FLEETFOLD_STATE`, else `fleetfold` under `$XDG_STATE_HOME` or `~/.local/state`."""
+    named = os.environ.get("FLEETFOLD_STATE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "fleetfold"
+
+
+def announce(fleet: RunningFleet) -> None:
+    """Let later commands find `fleet`."""
+    replace(state_directory() / FILE, msgspec.json.encode(fleet))
+
+
+def announce_demo(fleet: RunningFleet) -> None:
+    """Let later commands find a demo where no other fleet lives; of several demos, the one that was there first."""
+    if _living(DEMO) is None:
+        replace(state_directory() / DEMO, msgspec.json.encode(fleet))
+
+
+def withdraw(pid: int) -> None:
+    """Take back what the process `pid` has announced, unless another has announced itself since."""
+    for file in (FILE, DEMO):
+        with contextlib.suppress(InvalidInput):
+            fleet = _read(file)
+            if fleet is not None and fleet.pid == pid:
+                (state_directory() / file).unlink(missing_ok=True)
+
+
+def running_fleet() -> RunningFleet | None:
+    """The fleet announced last, if its process is alive; else a demo that is. `InvalidInput` for what another user has
+    announced, who could have this user's key shown to a broker of theirs.
+    """
+    return _living(FILE) or _living(DEMO)
+
+
+def find_url(url: str | None = None) -> str:
+    """`url`, else `$FLEETFOLD_URL`, else the running fleet's; `Unavailable` when there is none of them."""
+    found = url or os.environ.get("FLEETFOLD_URL")
+    if found:
+        return found
+    fleet = running_fleet()
+    if fleet is None:
+        raise Unavailable("no fleet is running here: start one with `fleetfold up`, or name its broker with --url")
+    return fleet.url
+
+
+def fleet_at(url: str) -> RunningFleet | None:
+    """The fleet that runs here, if `url` is where its broker listens."""
+    living = (_living(file) for file in (FILE, DEMO))
+    return next((fleet for fleet in living if fleet is not None and same_place(fleet.url, url)), None)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether both URLs lead to one listener, to the letter: another name of a host may be another's listener."""
+    return one == other or (_place(one) is not None and _place(one) == _place(other))
+
+
+def _place(url: str) -> tuple[str | None, int] | None:
+    """The host and the port of a URL; `None` for several URLs, or none."""
+    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    try:
+        return parts.hostname, parts.port or USUAL_PORT
+    except ValueError:
+        return None
+
+
+def _living(file: str) -> RunningFleet | None:
+    fleet = _read(file)
+    return fleet if fleet is not None and _alive(fleet.pid) else None
+
+
+def _read(file: str) -> RunningFleet | None:
+    path = state_directory() / file
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        check_owner(path)
+        return msgspec.json.decode(path.read_bytes(), type=RunningFleet)
+    return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

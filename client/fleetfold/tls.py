@@ -1,0 +1,31 @@
+"""Finding what TLS to the broker needs: the CA to trust, and the certificate to show where it wants one."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from fleetfold.state_directory import fleet_at
+from fleetfold_shared.config import TlsConfig
+
+__all__ = ["find_tls"]
+
+
+def find_tls(url: str, given: TlsConfig | None = None, env: Mapping[str, str] | None = None) -> ssl.SSLContext | None:
+    """How to speak TLS to the broker at `url`; `None` where nothing asks for it.
+
+    Each file is the one `given`, else that of `$FLEETFOLD_TLS_CA`, `_CERT` and `_KEY`; the CA is else that of the
+    fleet that runs here, else the system's. `InvalidInput` names a file that cannot be used.
+    """
+    env = os.environ if env is None else env
+    given = given or TlsConfig()
+    fleet = fleet_at(url)
+    ca = given.ca or env.get("FLEETFOLD_TLS_CA") or (fleet.ca if fleet is not None else None)
+    cert, key = given.cert or env.get("FLEETFOLD_TLS_CERT"), given.key or env.get("FLEETFOLD_TLS_KEY")
+    if not (ca or cert or urlsplit(url).scheme == "tls"):
+        return None
+    from fleetfold_broker.connection.tls import TlsFiles, client_context
+
+    return client_context(TlsFiles(ca=ca, cert=cert, key=key))

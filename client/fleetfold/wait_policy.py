@@ -1,0 +1,43 @@
+"""How long one waits for something that goes on whether anybody listens or not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fleetfold.caller import RETRY_S
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
+
+__all__ = ["WaitPolicy"]
+
+LISTEN_S = 30.0
+"""One request listens so long; then the next begins."""
+
+
+class WaitPolicy:
+    """Listens for `timeout_s` in all, or for ever: through masters that go away, once one has answered."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self._until = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
+        self._heard = False
+
+    def wait_ms(self) -> int:
+        """How long the next request may listen."""
+        left_s = LISTEN_S if self._until is None else self._until - asyncio.get_running_loop().time()
+        return round(max(0.0, min(left_s, LISTEN_S)) * 1000)
+
+    def hear(self) -> None:
+        """Somebody has answered."""
+        self._heard = True
+
+    async def bear(self, error: FleetfoldError, key: str) -> None:
+        """Wait a little before the next request; the error itself if nobody has ever answered."""
+        if not self._heard:
+            raise error
+        self.check(key)
+        await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0))
+
+    def check(self, key: str) -> None:
+        """`DeadlineExceeded` when it is over."""
+        if self._until is not None and asyncio.get_running_loop().time() >= self._until:
+            raise DeadlineExceeded(f"{key} has not ended within {self._timeout_s:g} s; it goes on")

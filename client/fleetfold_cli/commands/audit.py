@@ -1,0 +1,105 @@
+"""`fleetfold whoami`, `audit` and `node-audit`: who one is to the fleet, and who has done what."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from fleetfold_cli.json_output import line
+from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
+from fleetfold_cli.parsing.durations import duration_s
+from fleetfold_cli.terminal import Injected, Terminal
+from fleetfold_cli.views import access_view as views
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import AuditOutcome
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
+
+__all__ = ["audit", "node_audit", "whoami"]
+
+
+class Wanted(TypedDict):
+    """What entries are asked for."""
+
+    node: str | None
+    who: str | None
+    what: str | None
+    outcome: AuditOutcome | None
+    since: float | None
+    limit: int
+
+
+async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
+    """Who this command is to the fleet: name, role and scopes."""
+    async with await terminal.fleet(common) as fleet:
+        identity = await fleet.whoami()
+    terminal.show(common, identity, lambda: views.identity(identity))
+
+
+async def audit(
+    *,
+    node: Annotated[str | None, Option(help="Only what was done to this node.")] = None,
+    who: Annotated[str | None, Option(help="Only what this identity did.")] = None,
+    what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None,
+    outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None,
+    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None,
+    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
+    follow: Annotated[bool, Flag(help="Stay, and print each new entry as it comes; one JSON document a line.")] = False,
+    summary: Annotated[bool, Flag(help="Figures instead: who was let in, and what was refused and why.")] = False,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Who did what to which node, when, from where, and how it ended; oldest first."""
+    if follow and summary:
+        raise InvalidInput("--follow and --summary exclude each other", field="summary")
+    begun = time.time() - duration_s(since, "since") if since is not None else None
+    wanted = Wanted(node=node, who=who, what=what, outcome=outcome, since=begun, limit=limit)
+    async with await terminal.fleet(common) as fleet:
+        if summary:
+            figures = await fleet.access_stats()
+            terminal.show(common, figures, lambda: views.figures(figures))
+        elif follow:
+            await _follow(fleet, wanted, common, terminal)
+        else:
+            entries = await fleet.audit(**wanted)
+            terminal.show(
+                common,
+                {"entries": entries},
+                lambda: views.entries(entries, node=node, who=who, what=what, outcome=outcome, since=since),
+            )
+
+
+async def node_audit(
+    node: Annotated[str | None, Option(help="The node's name; not with `--data`.")] = None,
+    /,
+    *,
+    data: Annotated[
+        Path | None, Option(help="Read this data folder of a node instead, which may be stopped: no fleet is asked.")
+    ] = None,
+    since: Annotated[str | None, Duration(help="Only what arrived within this time")] = None,
+    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """What a node itself has written down: each command, who asked for it and how it ended; oldest first.
+
+    Compare it with `fleetfold audit --node NODE`: what is here and not there did not come from your masters.
+    """
+    if (node is None) == (data is None):
+        raise InvalidInput("node: name a node, or its data folder with --data: one of these", field="node")
+    begun = time.time() - duration_s(since, "since") if since is not None else None
+    if data is not None:
+        from fleetfold_child.ledger.node_audit import LEDGER, read_node_audit
+
+        entries = read_node_audit(data / LEDGER, begun, limit)
+    else:
+        async with await terminal.fleet(common) as fleet:
+            entries = await fleet.node_audit(str(node), since=begun, limit=limit)
+    terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
+
+
+async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
+    async for entry in fleet.follow_audit(**wanted):
+        terminal.say(line(entry) if common.json else views.entry(entry))

@@ -1,0 +1,152 @@
+"""`fleetfold run --from FILE`: thousands of runs, one a line, and what became of each.
+
+No file of progress is kept: every line's job has an id that its place in the batch gives it, and the master knows which
+of them it has. So the same command goes on where it broke off, on this machine or another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import Group, Parameter
+
+from fleetfold.batch_file import check_batch_id, read_line, survey
+from fleetfold_cli.parsing.common_options import Common, Flag, Option
+from fleetfold_cli.parsing.run_options import CHOICE, PACE
+from fleetfold_cli.parsing.typed_input import typed_lines
+from fleetfold_cli.terminal import Terminal
+from fleetfold_cli.views.batch_view import Tally
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Run
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
+
+__all__ = ["LINES", "Lines", "run_lines"]
+
+STDIN = "-"
+FOR_A_LINE = ("timeout_s", "start_within_s", "heartbeat_s", "overall_s", "retry", "callback", "confirmed")
+
+
+@Parameter(name="*", group=Group("Batches", sort_key=4))
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Runs from a file."""
+
+    source: Annotated[
+        str | None,
+        Parameter(
+            name="--from", show_default=False, allow_leading_hyphen=True,
+            help="Run what each line says: JSON with `action`, `params`, and `node`, `nodes`, `all` or `where`. "
+            "`-` is stdin.",
+        ),
+    ] = None  # fmt: skip
+    batch_id: Annotated[
+        str | None, Option(help="What the lines' ids begin with, so that it can be resumed; else made of the content.")
+    ] = None
+    strict: Annotated[bool, Flag(help="Check all lines first, and begin nothing when one is wrong.")] = False
+    window: Annotated[int, Option(help="How many lines are under way at once.", show_default=True)] = 1000
+
+
+LINES = Lines()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One pass over the lines."""
+
+    source: str
+    id: str
+    defaults: Mapping[str, Any]
+    window: int
+    tally: Tally
+    terminal: Terminal
+
+    async def run(self, fleet: Client, *, wait: bool) -> None:
+        """Submit them all, and tell how each has ended."""
+        numbers: dict[int, int] = {}
+        async with aclosing(fleet.submit(self._runs(numbers), window=self.window, wait=wait)) as outcomes:
+            async for outcome in outcomes:
+                self.tally.outcome(numbers.pop(outcome.index), outcome)
+
+    async def _runs(self, numbers: dict[int, int]) -> AsyncGenerator[Run, None]:
+        """The runs of the lines that can be read, each line's number noted by the run's place; others are told."""
+        number = index = 0
+        async with aclosing(_texts(self.source, self.terminal)) as texts:
+            async for text in texts:
+                number += 1
+                try:
+                    run = read_line(text, number, self.id, self.defaults)
+                except InvalidInput as error:
+                    self.tally.malformed(number, error)
+                    continue
+                if run is not None:
+                    numbers[index] = number
+                    index += 1
+                    yield run
+
+
+async def run_lines(
+    lines: Lines, fields: Mapping[str, Any], words: Sequence[str], common: Common, terminal: Terminal, *, detach: bool
+) -> int:
+    """Run the lines; the exit code: 0 when all went well, 3 when some did, 1 when none did, as far as they were begun.
+
+    `fields` are those of the command line, `words` what stands on it besides.
+    """
+    _check(lines, fields, words)
+    source, dry_run = lines.source or STDIN, fields["dry_run"]
+    defaults = msgspec.to_builtins({name: fields[name] for name in FOR_A_LINE if fields[name] is not None})
+    async with await terminal.fleet(common) as fleet:
+        total, batch_id = await _surveyed(lines, source, fleet.name)
+
+        async def once(*, checking: bool, quiet: bool = False) -> Tally:
+            given = {**defaults, "dry_run": True} if checking else defaults
+            with Tally(common, terminal, batch_id, total, quiet=quiet) as tally:
+                batch = _Batch(source, batch_id, given, lines.window, tally, terminal)
+                await batch.run(fleet, wait=not (detach or checking))
+            return tally
+
+        if lines.strict and not dry_run and (checked := await once(checking=True, quiet=True)).failed:
+            raise InvalidInput(f"from: nothing was begun: {checked.failed} lines are wrong", field="from")
+        return (await once(checking=dry_run)).code()
+
+
+def _check(lines: Lines, fields: Mapping[str, Any], words: Sequence[str]) -> None:
+    """What the lines say themselves may not be said beside them."""
+    if words:
+        raise InvalidInput(f"from: the lines say what runs where; leave {words[0]!r} out", field="from")
+    usual = {**CHOICE.fields(), **PACE.fields()}
+    for name, value in usual.items():
+        if name not in {"confirmed", "dry_run"} and fields[name] != value:
+            option = name.removesuffix("_s").replace("_", "-")
+            raise InvalidInput(f"{option}: the lines say it, each for itself; leave --{option} out", field=option)
+    if lines.batch_id is not None:
+        check_batch_id(lines.batch_id)
+    if lines.strict and lines.source == STDIN:
+        raise InvalidInput("strict: stdin can be read only once; write the lines to a file first", field="strict")
+
+
+async def _surveyed(lines: Lines, source: str, caller: str) -> tuple[int | None, str]:
+    """How many lines there are, if that can be known, and the batch's id."""
+    if source == STDIN:
+        return None, lines.batch_id or new_id()
+    found = await asyncio.to_thread(survey, Path(source), caller)
+    return found.lines, lines.batch_id or found.batch_id
+
+
+async def _texts(source: str, terminal: Terminal) -> AsyncGenerator[str | bytes, None]:
+    if source == STDIN:
+        async with aclosing(typed_lines(terminal.stdin)) as lines:
+            async for line in lines:
+                yield line
+        return
+    with Path(source).open("rb") as opened:  # noqa: ASYNC230 (a file that was just read through)
+        for text in opened:
+            yield text

@@ -1,0 +1,62 @@
+"""`fleetfold cache`: the answers that the master keeps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App
+
+from fleetfold_cli.error_exit import OK, PARTLY
+from fleetfold_cli.parsing.common_options import COMMON, Common, Option
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import cache_view as views
+
+__all__ = ["cache"]
+
+cache = App(name="cache", help="The answers that the master keeps.")
+
+
+@cache.command
+async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+    """How often a kept answer was given, what that saved, and what the answers take; since the master's start."""
+    async with await terminal.fleet(common) as fleet:
+        figures = await fleet.cache_stats()
+    terminal.show(common, figures, lambda: views.figures(figures))
+
+
+@cache.command
+async def popular(
+    *,
+    limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 20,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """The questions asked most often, the most frequent first."""
+    async with await terminal.fleet(common) as fleet:
+        queries = await fleet.popular_queries(limit)
+    terminal.show(common, {"queries": queries}, lambda: views.popular(queries))
+
+
+@cache.command
+async def warm(
+    *,
+    limit: Annotated[int, Option(help="How many, 1 to 100.", show_default=True)] = 20,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Ask the most popular questions again, and keep the answers.
+
+    Exit code 3 when some of them could not be answered in full.
+    """
+    async with await terminal.fleet(common) as fleet:
+        warmed = await fleet.warm_cache(limit)
+    terminal.show(common, warmed, lambda: f"{warmed.asked} asked, {warmed.kept} kept")
+    return OK if warmed.kept == warmed.asked else PARTLY
+
+
+@cache.command
+async def clear(*, common: Common = COMMON, terminal: Injected) -> None:
+    """Forget every kept answer."""
+    async with await terminal.fleet(common) as fleet:
+        entries = await fleet.clear_cache()
+    terminal.show(common, {"entries": entries}, lambda: f"{entries} forgotten")

@@ -1,0 +1,224 @@
+"""`fleetfold up`, `broker` and `master`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+from msgspec.structs import asdict, replace
+
+from fleetfold.credentials import keys_directory
+from fleetfold.event_loop import until_signalled
+from fleetfold.state_directory import find_url, state_directory
+from fleetfold_cli.daemons.serving import (
+    guarded,
+    private,
+    reachable,
+    running_broker,
+    running_child,
+    running_master,
+    settings,
+    warn_of_the_open,
+)
+from fleetfold_cli.parsing.assignments import collections
+from fleetfold_cli.parsing.common_options import (
+    ACCESS,
+    BROKER_ACCESS,
+    CONNECTION,
+    DAEMON,
+    OUTPUT,
+    Access,
+    BrokerAccess,
+    Connection,
+    Daemon,
+    Many,
+    Option,
+    Output,
+    StatePath,
+)
+from fleetfold_cli.terminal import Injected
+from fleetfold_shared.config import BrokerConfig, Config, MasterConfig
+from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.urls import shown
+
+if TYPE_CHECKING:
+    from fleetfold.child import Child
+
+__all__ = ["broker", "master", "up"]
+
+log = structlog.get_logger(__name__)
+
+Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one.", show_default="4222")]
+Own = Annotated[
+    tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
+]
+Database = Annotated[
+    str | None,
+    Option(
+        help="The URL of its database, which several masters may share.", show_default="master.db in its data directory"
+    ),
+]
+Host = Annotated[str | None, Option(help="The address the broker listens on.", show_default="127.0.0.1")]
+
+
+async def up(
+    *,
+    host: Host = None,
+    port: Port = None,
+    data: Annotated[
+        Path | None, Option(help="Where all of it keeps its data.", show_default="the state directory")
+    ] = None,
+    collection: Own = (),
+    access: BrokerAccess = BROKER_ACCESS,
+    daemon: Daemon = DAEMON,
+    output: Output = OUTPUT,
+    terminal: Injected,
+) -> int:
+    """Broker and master in one process, with the children of a config file.
+
+    Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
+    """
+    config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), collection)
+    place = data or state_directory()
+    store = _chosen(data and data / "broker", config.broker.store, "broker")
+    home = _chosen(data and data / "master", config.master.data, "master")
+    keys = _chosen(access.keys or (data and data / "keys"), config.access.keys, "keys")
+    listening = _listening(config.broker, host, port)
+    warn_of_the_open(config, listening.host, terminal)
+    private(place, store, home, keys, *(Path(child.data) for child in config.children if child.data))
+    with until_signalled() as told:
+        async with AsyncExitStack() as opened:
+            server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
+            url = reachable(server)
+            running = await opened.enter_async_context(running_master(config, url, home, keys))
+            children = [
+                await opened.enter_async_context(running_child(child, url, config, data=place))
+                for child in config.children
+            ]
+            documents = {child.name: child.documents for child in children}
+            ready = {
+                "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
+                "insecure": config.access.insecure, "documents": running.documents,
+            }  # fmt: skip
+            terminal.ready(output, ready, _welcome(server.url, place, children, config))
+            await _watch(children)
+    return told.exit_code
+
+
+async def broker(
+    *,
+    host: Host = None,
+    port: Port = None,
+    store: Annotated[Path | None, StatePath("Where it keeps its streams.", "broker")] = None,
+    access: BrokerAccess = BROKER_ACCESS,
+    daemon: Daemon = DAEMON,
+    output: Output = OUTPUT,
+    terminal: Injected,
+) -> int:
+    """An embedded broker alone.
+
+    A nats-server, started again when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
+    """
+    config = guarded(settings(daemon, output, terminal), access, terminal)
+    place = _chosen(store, config.broker.store, "broker")
+    keys = _chosen(access.keys, config.access.keys, "keys")
+    listening = _listening(config.broker, host, port)
+    warn_of_the_open(config, listening.host, terminal)
+    private(place, keys)
+    with until_signalled() as told:
+        async with running_broker(config, listening, place, keys, "broker") as server:
+            ready = {
+                "ready": "broker", "url": server.url, "store": str(place), "pid": os.getpid(),
+                "insecure": config.access.insecure,
+            }  # fmt: skip
+            text = f"fleetfold broker is up{_openly(config)}: on {server.url}, its store in {place}"
+            terminal.ready(output, ready, text)
+            await asyncio.Event().wait()
+    return told.exit_code
+
+
+async def master(
+    *,
+    data: Annotated[Path | None, StatePath("Where it keeps its database.", "master")] = None,
+    database: Database = None,
+    collection: Own = (),
+    access: Access = ACCESS,
+    daemon: Daemon = DAEMON,
+    connection: Connection = CONNECTION,
+    terminal: Injected,
+) -> int:
+    """A master alone.
+
+    Waits for its broker, and stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is
+    back.
+    """
+    config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
+    config = _with_database(config, database)
+    place = _chosen(data, config.master.data, "master")
+    config = replace(config, master=replace(config.master, database=database or config.master.database))
+    url = find_url(connection.url or config.url)
+    keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
+    private(place, keys)
+    with until_signalled() as told:
+        async with running_master(config, url, place, keys) as running:
+            ready = {
+                "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
+                "insecure": config.access.insecure, "documents": running.documents,
+            }  # fmt: skip
+            where = f"at {shown(config.master.database)}" if config.master.database else f"in {place}"
+            text = f"fleetfold master is up{_openly(config)}: its database {where}; on {shown(url)}"
+            text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
+            terminal.ready(connection, ready, text)
+            await asyncio.Event().wait()
+    return told.exit_code
+
+
+def _with_own(config: Config, words: Sequence[str]) -> Config:
+    """The collections given over those of the settings."""
+    if not words:
+        return config
+    changed = asdict(config.master) | {"collections": collections(words)}
+    return replace(config, master=typed(changed, MasterConfig, "master"))
+
+
+def _with_database(config: Config, url: str | None) -> Config:
+    return replace(config, master=replace(config.master, database=url)) if url else config
+
+
+def _openly(config: Config) -> str:
+    return " (INSECURE)" if config.access.insecure else ""
+
+
+def _chosen(option: Path | None, setting: str | None, name: str) -> Path:
+    return option or (Path(setting) if setting else state_directory() / name)
+
+
+def _listening(config: BrokerConfig, host: str | None, port: int | None) -> BrokerConfig:
+    """The options over the settings, checked as they are."""
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    return typed(asdict(config) | given, BrokerConfig, "")
+
+
+def _welcome(url: str, place: Path, children: Sequence[Child], config: Config) -> str:
+    with_children = f" with {', '.join(child.name for child in children)}" if children else ""
+    step = (
+        'fleetfold search "what you look for"' if children
+        else "fleetfold child --name shop --collection products=docs.jsonl"
+    )  # fmt: skip
+    return (
+        f"fleetfold is up{_openly(config)}{with_children}: on {url}, data in {place}\nnext, in another terminal: {step}"
+    )
+
+
+async def _watch(children: Sequence[Child]) -> None:
+    """Stay up; a child that the fleet has told to stop does not take the others with it."""
+
+    async def tell(child: Child) -> None:
+        log.error("child.stopped", node=child.name, reason=await child.wait())
+
+    await asyncio.gather(asyncio.Event().wait(), *(tell(child) for child in children))

@@ -1,0 +1,154 @@
+"""`fleetfold letters`: commands that nobody will do any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from fleetfold_cli.error_exit import FAILED, OK, PARTLY
+from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
+from fleetfold_cli.parsing.durations import duration_s
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import dead_letter_view as views
+from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.messages import LetterReason
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
+
+__all__ = ["letters"]
+
+PAGE = 1000
+
+Id = Annotated[str | None, Option(help="The letter's id; or `--all`.")]
+All = Annotated[bool, Flag(help="All that match the filters; without filters, every one.")]
+
+letters = App(name="letters", help="Dead letters: commands that nobody will do any more.")
+
+
+@Parameter(name="*", group="Filters")
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which letters."""
+
+    node: Annotated[str | None, Option(help="Only those for this node.")] = None
+    reason: Annotated[LetterReason | None, Option(help="Only those that died of this.")] = None
+    action: Annotated[str | None, Option(help="Only those of this action.")] = None
+    job: Annotated[str | None, Option(help="Only those of this job.")] = None
+    tx: Annotated[str | None, Option(help="Only those of this transaction.")] = None
+    since: Annotated[str | None, Duration(help="Only those within this time")] = None
+
+    def given(self) -> dict[str, Any]:
+        """As `Client.letters` takes them."""
+        since = None if self.since is None else time.time() - duration_s(self.since, "--since")
+        return {
+            "node": self.node, "reason": self.reason, "action": self.action, "job": self.job, "tx": self.tx,
+            "since": since,
+        }  # fmt: skip
+
+
+ANY = Filters()
+
+
+@letters.command(name="list")
+async def listing(
+    *,
+    filters: Filters = ANY,
+    retried: Annotated[bool, Flag(help="Those as well that were tried again.")] = False,
+    limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 100,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """The dead letters, newest first."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.letters(**filters.given(), retried=retried, limit=limit)
+    terminal.show(common, found, lambda: views.listing(found, **filters.given()))
+
+
+@letters.command
+async def show(
+    id: Annotated[str, Parameter(help="The letter's id.")],  # noqa: A002
+    /,
+    *,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """One letter: the command, why nobody will do it, and all that had happened to it."""
+    async with await terminal.fleet(common) as fleet:
+        letter = await fleet.letter(id)
+    terminal.show(common, letter, lambda: views.detail(letter))
+
+
+@letters.command
+async def retry(
+    id: Id = None,  # noqa: A002
+    /,
+    *,
+    all: All = False,  # noqa: A002
+    filters: Filters = ANY,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Do a letter's command again, as a new job. A transaction's step is tried again with `fleetfold tx retry`.
+
+    Exit code 3 when some could not be tried again, 1 when none could.
+    """
+
+    async def again(fleet: Client, key: str) -> str:
+        return await fleet.retry_letter(key)
+
+    return await _do(again, "retried", id, filters, common, terminal, every=all)
+
+
+@letters.command
+async def drop(
+    id: Id = None,  # noqa: A002
+    /,
+    *,
+    all: All = False,  # noqa: A002
+    filters: Filters = ANY,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Forget a letter.
+
+    Exit code 3 when some could not be dropped, 1 when none could.
+    """
+
+    async def forget(fleet: Client, key: str) -> str:
+        await fleet.drop_letter(key)
+        return ""
+
+    return await _do(forget, "dropped", id, filters, common, terminal, every=all)
+
+
+async def _do(
+    what: Callable[[Client, str], Awaitable[str]], done: str, key: str | None, filters: Filters, common: Common,
+    terminal: Injected, *, every: bool,
+) -> int:  # fmt: skip
+    """To the one that is named, or to all that match: each that cannot be is told, and holds up no other."""
+    if (key is None) != every or (key is not None and filters != ANY):
+        raise InvalidInput("id: name a letter, or say --all, with filters or without", field="id")
+    outcomes: list[dict[str, str]] = []
+    async with await terminal.fleet(common) as fleet:
+        if key is not None:
+            outcomes.append({"id": key, "job": await what(fleet, key), "error": ""})
+        else:
+            last, given = None, filters.given()
+            while page := (await fleet.letters(**given, limit=PAGE, before=last)).letters:
+                outcomes += [await _outcome(what, fleet, letter.id) for letter in page]
+                last = page[-1]
+    failed = sum(bool(outcome["error"]) for outcome in outcomes)
+    terminal.show(common, {done: outcomes}, lambda: views.outcomes(outcomes, done))
+    return OK if not failed else FAILED if failed == len(outcomes) else PARTLY
+
+
+async def _outcome(what: Callable[[Client, str], Awaitable[str]], fleet: Client, key: str) -> dict[str, str]:
+    try:
+        return {"id": key, "job": await what(fleet, key), "error": ""}
+    except FleetfoldError as error:
+        return {"id": key, "job": "", "error": error.message}

@@ -1,0 +1,73 @@
+"""`fleetfold definitions`: transactions that are kept, to be run by their name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option
+from fleetfold_cli.parsing.transaction_argument import parsed
+from fleetfold_cli.parsing.transaction_file import read
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import definition_view as views
+
+__all__ = ["definitions"]
+
+Name = Annotated[str, Parameter(help="The definition's name; `NAME@VERSION` for one version.")]
+File = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="YAML, TOML or JSON: `name`, `steps`, and if it has any `inputs`, `about`, `within_s`; `-` is stdin.",
+    ),
+]
+
+definitions = App(name="definitions", help="Transactions that are kept, to be run by their name.")
+
+
+@definitions.command
+async def put(
+    file: File,
+    /,
+    *,
+    name: Annotated[str | None, Option(help="Another name than the file gives.")] = None,
+    dry_run: Annotated[bool, Flag(help="Check it, and keep nothing.")] = False,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Keep the transaction of a file; other content than that of its newest version is a new version.
+
+    What the fleet would refuse as it is now is a warning: a transaction is checked wholly when it is run.
+    """
+    definition = read(file, terminal.stdin).definition(name)
+    async with await terminal.fleet(common) as fleet:
+        stored = await fleet.put_definition(definition, dry_run=dry_run)
+    terminal.show(common, stored, lambda: views.stored(stored, checked=dry_run))
+
+
+@definitions.command(name="list")
+async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
+    """The definitions by name, each in its newest version."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.definitions()
+    terminal.show(common, {"definitions": found}, lambda: views.listing(found))
+
+
+@definitions.command
+async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """One definition: its inputs and its steps."""
+    async with await terminal.fleet(common) as fleet:
+        record = await fleet.definition(*parsed(name))
+    terminal.show(common, record, lambda: views.detail(record))
+
+
+@definitions.command
+async def remove(
+    name: Annotated[str, Parameter(help="The definition's name.")], /, *, common: Common = COMMON, terminal: Injected
+) -> None:
+    """Take a definition away, in all its versions. Transactions that run go on."""
+    async with await terminal.fleet(common) as fleet:
+        versions = await fleet.remove_definition(name)
+    shown = f"{name} removed, {versions} version{'' if versions == 1 else 's'}"
+    terminal.show(common, {"name": name, "versions": versions}, lambda: shown)

@@ -1,0 +1,21 @@
+"""`fleetfold masters`: the masters that share the work."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from fleetfold_cli.parsing.common_options import COMMON, Common
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import master_view as views
+
+__all__ = ["masters"]
+
+masters = App(name="masters", help="The masters that share the work.")
+
+
+@masters.command(name="list")
+async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
+    """Every master that has a place in the database: where it runs, whether it lives, and how much it drives."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.masters()
+    terminal.show(common, {"masters": found}, lambda: views.listing(found))

@@ -1,0 +1,178 @@
+"""`fleetfold nodes`: who is there, and how they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from fleetfold_cli.error_exit import FAILED, OK, PARTLY
+from fleetfold_cli.parsing.assignments import labels, listed
+from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Many, Option, Seconds
+from fleetfold_cli.parsing.durations import duration_s
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import node_view as views
+from fleetfold_cli.views.text import dropped
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import CAPABILITIES, Capability, NodeUpdate
+
+__all__ = ["nodes"]
+
+Name = Annotated[str, Parameter(help="The node's name.")]
+
+nodes = App(name="nodes", help="Who is there, and how they are.")
+
+
+@nodes.command(name="list")
+async def listing(
+    *,
+    removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
+    where: Annotated[
+        str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
+    ] = None,
+    wide: Annotated[bool, Flag(help="Also versions, labels, and since when each is in its state.")] = False,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """All nodes: type, state, presence, documents, actions, when last heard, and how fast they answer.
+
+    A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
+    """
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.nodes(removed=removed, where=where)
+    terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide, where=where))
+
+
+@nodes.command
+async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """All that is known of one node, with the signatures of its actions."""
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.node(name)
+    terminal.show(common, node, lambda: views.detail(node))
+
+
+@nodes.command
+async def ping(
+    *names: Annotated[str, Parameter(help="Nodes' names; all of them without.")],
+    timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Milliseconds to the named nodes, or to all.
+
+    Exit code 3 when some did not answer, 1 when none did.
+    """
+    async with await terminal.fleet(common) as fleet:
+        ms = await fleet.ping(*names, timeout_s=timeout)
+    terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
+    silent = sum(value is None for value in ms.values())
+    return OK if not silent else FAILED if silent == len(ms) else PARTLY
+
+
+@nodes.command
+async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+    """The fleet in figures."""
+    async with await terminal.fleet(common) as fleet:
+        figures = await fleet.stats()
+    terminal.show(common, figures, lambda: views.figures(figures))
+
+
+@nodes.command
+async def update(
+    name: Name,
+    /,
+    *,
+    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
+    title: Annotated[str | None, Option(help="A name for people.")] = None,
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = (),
+    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = (),
+    labels_from_node: Annotated[
+        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
+    ] = False,
+    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Set a node's state, title, labels or weight.
+
+    An incompatible node cannot be set active: the refusal names both versions.
+    """
+    change = NodeUpdate(
+        node=name, state=state, title=title, labels=labels(label) or None, weight=weight, unlabel=list(unlabel),
+        labels_from_node=labels_from_node,
+    )  # fmt: skip
+    if change == NodeUpdate(node=name):
+        raise InvalidInput(
+            "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
+        )
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.update_node(change)
+    terminal.show(common, node, lambda: views.detail(node))
+
+
+@nodes.command
+async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Retire a node: take it out of the fleet, with its credentials and its queue. Its name may return.
+
+    Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
+    """
+    async with await terminal.fleet(common) as fleet:
+        await fleet.remove_node(name)
+    terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
+
+
+@nodes.command
+async def invite(
+    name: Name,
+    /,
+    *,
+    expires: Annotated[str, Duration(help="How long the token is good")] = "1h",
+    uses: Annotated[int, Option(help="How often it may be used.", show_default=True)] = 1,
+    only: Annotated[
+        str | None, Option(help="What the node is granted: search, actions, events, api; all of it without.")
+    ] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """A join token for a new node, alone on stdout.
+
+    It is shown this once. `fleetfold nodes invite shop > token` keeps it for `fleetfold child --join-file token`.
+    """
+    granted = _capabilities(only) if only is not None else CAPABILITIES
+    expires_s = duration_s(expires, "expires")
+    async with await terminal.fleet(common) as fleet:
+        invited = await fleet.invite(name, expires_s=expires_s, uses=uses, only=granted)
+    advice = f"next, where {name} is to run: fleetfold child --name {name} --join-file FILE --url URL"
+    terminal.secret(common, invited, invited.token, advice)
+
+
+@nodes.command
+async def approve(
+    name: Name,
+    /,
+    *,
+    fingerprint: Annotated[str | None, Option(help="Only the one that shows this, as its own log has it.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Let a pending node in, that has asked without a token."""
+    async with await terminal.fleet(common) as fleet:
+        node = await fleet.approve_node(name, fingerprint=fingerprint)
+    terminal.show(common, node, lambda: f"{name} is approved")
+
+
+@nodes.command
+async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Take a node's credentials, open invitations and connections away."""
+    async with await terminal.fleet(common) as fleet:
+        revoked = await fleet.revoke_node(name)
+    terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")
+
+
+def _capabilities(words: str) -> tuple[Capability, ...]:
+    known: dict[str, Capability] = {name: name for name in CAPABILITIES}
+    names = listed(words)
+    for name in names:
+        if name not in known:
+            raise InvalidInput(f"only: {name!r} is none of {', '.join(known)}", field="only")
+    return tuple(known[name] for name in names)

@@ -1,0 +1,135 @@
+"""`fleetfold run`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from fleetfold.calls.runs import patience_s
+from fleetfold_cli.commands.batches import LINES, Lines, run_lines
+from fleetfold_cli.commands.job_watch import run_watched
+from fleetfold_cli.parsing.assignments import assignment, values
+from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option
+from fleetfold_cli.parsing.run_options import CHOICE, PACE, TIMES, Choice, Pace, Times
+from fleetfold_cli.parsing.typed_input import agreed
+from fleetfold_cli.terminal import Injected, Terminal
+from fleetfold_shared.errors import Conflict, InvalidInput
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import Job, Run
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
+
+__all__ = ["run"]
+
+GRACE_S = 10.0
+"""How much longer than the job itself its end is waited for."""
+USAGE = (
+    "`fleetfold run TARGET ACTION [key=value]...`, or instead of TARGET `--all` or `--where EXPRESSION`, "
+    "or `--from FILE` alone"
+)
+PACED = ("sequential", "batch", "pause_s", "timeout_s", "start_within_s", "overall_s")
+SHOWN_NAMES = 5
+ALL = "all"
+"""The TARGET that is `--all`."""
+
+
+async def run(
+    target: Annotated[str | None, Option(help="A node's name, several with commas between, or `all`.")] = None,
+    action: Annotated[str | None, Option(help="The action's name.")] = None,
+    /,
+    *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
+    choice: Choice = CHOICE,
+    pace: Pace = PACE,
+    times: Times = TIMES,
+    lines: Lines = LINES,
+    detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
+    follow: Annotated[bool, Flag(help="With `--json`: a line at each change, the outcome last.")] = False,
+    id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Run an action on one node, on several, on all, or on those for which an expression holds.
+
+    `fleetfold run shop reserve_stock sku=TNT-204 quantity=2`, or `fleetfold run --all stock_of sku=TNT-204`.
+
+    A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
+
+    With `--from FILE`, run what each line of a file says, thousands of them.
+
+    While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
+
+    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 and 11 by the way it ended, when on all.
+    """
+    fields = {**choice.fields(), **pace.fields(), **times.fields()}
+    if lines.source is not None:
+        words = [word for word in (target, action, id) if word is not None]
+        return await run_lines(lines, fields, words, common, terminal, detach=detach)
+    targets, name, given_words = _read(target, action, parameters, choice)
+    fields["all"] = choice.all or not (targets or choice.where)
+    given = [assignment(word) for word in given_words]
+    async with await terminal.fleet(common) as fleet:
+        schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
+        key = id or new_id()
+        fields |= {"nodes": targets, "id": key}
+        params = values(given, schema)
+
+        async def begin(wait: bool) -> Job:
+            return await _started(fleet, name, params, fields | {"wait": wait}, common, terminal)
+
+        def patience(job: Job) -> float:
+            run = Run(id=key, action=name, **{field: fields[field] for field in PACED if field in fields})
+            return patience_s(run, len(job.nodes)) + GRACE_S
+
+        return await run_watched(fleet, begin, key, common, terminal, patience_s=patience, detach=detach, follow=follow)
+
+
+async def _started(
+    fleet: Client, action: str, params: Mapping[str, Any], fields: dict[str, Any], common: Common, terminal: Terminal
+) -> Job:
+    """The job; where the master wants a confirmation, a person at a terminal is asked for it."""
+    try:
+        return await fleet.run(action, params, **fields)
+    except InvalidInput as refused:
+        if refused.field != "confirmed" or common.json or not (terminal.stdin.isatty() and terminal.err.isatty()):
+            raise
+    checked = await fleet.run(action, params, **fields | {"dry_run": True, "id": new_id()})
+    if not await agreed(_question(checked), terminal.err, terminal.stdin):
+        raise Conflict("nothing was run: it was not confirmed", field="confirmed")
+    return await fleet.run(action, params, **fields | {"confirmed": True})
+
+
+def _question(checked: Job) -> str:
+    names = [node.node for node in checked.nodes]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{checked.action} is destructive. Run it on {len(names)} nodes ({', '.join(names[:SHOWN_NAMES])}{more})?"
+
+
+def _read(
+    target: str | None, action: str | None, parameters: tuple[str, ...], choice: Choice
+) -> tuple[list[str], str, tuple[str, ...]]:
+    """The nodes, the action and its parameters. Where the options say which nodes, or with `--any` nobody does, the
+    words stand one place further to the left.
+    """
+    without = choice.needs_no_target or (choice.any and (action is None or "=" in action))
+    if without:
+        target, action, parameters = "", target, parameters if action is None else (action, *parameters)
+    if target is None or action is None:
+        missing = "target" if target is None else "action"
+        raise InvalidInput(f"{missing.upper()} is missing: {USAGE}", field=missing)
+    if without and parameters and "=" not in parameters[0]:
+        option = "--all" if choice.all else "--where"
+        raise InvalidInput(f"TARGET and {option} exclude each other: {USAGE}", field="target")
+    return [name for name in target.split(",") if name] if target != ALL else [], action, parameters
+
+
+async def _schema(fleet: Client, targets: Collection[str], action: str) -> dict[str, Any] | None:
+    """The schema of the first target that has the action; if none does, the master will say so."""
+    for node in await fleet.nodes():
+        if not targets or node.name in targets:
+            for info in node.description.actions:
+                if info.name == action:
+                    return info.schema
+    return None

@@ -1,0 +1,135 @@
+"""`fleetfold schedules`: what is run again and again."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from fleetfold_cli.error_exit import FAILED, OK
+from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
+from fleetfold_cli.parsing.schedule_file import read
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import schedule_view as views
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import ScheduleSpec
+
+__all__ = ["schedules"]
+
+Name = Annotated[str, Parameter(help="The schedule's name.")]
+
+schedules = App(name="schedules", help="What is run again and again: by cron, or every so many seconds.")
+
+
+@schedules.command(name="list")
+async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
+    """All schedules, with the latest firing of each."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.schedules()
+    terminal.show(common, {"schedules": found}, lambda: views.listing(found))
+
+
+@schedules.command
+async def show(
+    name: Name,
+    /,
+    *,
+    firings: Annotated[int, Option(help="How many of its firings, 0 to 1000.", show_default=True)] = 20,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """One schedule, and its firings: when they were planned, what became of them, and why."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.schedule(name, firings=firings)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@schedules.command
+async def put(
+    file: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="One schedule, or several as `schedules`; `-` is stdin.")
+    ],
+    /,
+    *,
+    unchecked: Annotated[bool, Flag(help="Also what no node can do yet: then a firing tells.")] = False,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Make or change the schedules of a TOML or JSON file. What has not changed stays as it is.
+
+    Nodes, actions and parameters are checked as by `run --dry-run` and `tx run --dry-run`.
+    """
+    specs = read(file, terminal.stdin)
+    async with await terminal.fleet(common) as fleet:
+        found = [await fleet.put_schedule(spec, unchecked=unchecked) for spec in specs]
+    terminal.show(common, {"schedules": found}, lambda: views.listing(found))
+
+
+@schedules.command
+async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Remove a schedule and its history; what it has started goes on."""
+    async with await terminal.fleet(common) as fleet:
+        await fleet.remove_schedule(name)
+    terminal.show(common, {"name": name}, lambda: f"{name} removed")
+
+
+@schedules.command
+async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Fire nothing until it is resumed."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.pause_schedule(name)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@schedules.command
+async def resume(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Fire again, from now on: what would have been fired meanwhile is left out."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.resume_schedule(name)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@schedules.command
+async def fire(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> int:
+    """Fire now, whatever the clock says.
+
+    Exit code 1 when it was refused.
+    """
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.fire_schedule(name)
+    terminal.show(common, view, lambda: views.fired(view))
+    return FAILED if view.last is not None and view.last.state == "refused" else OK
+
+
+@schedules.command(name="next")
+async def coming(
+    name: Annotated[str | None, Option(help="The schedule's name; or give `--cron` or `--every`.")] = None,
+    /,
+    *,
+    cron: Annotated[str | None, Option(help="Minute, hour, day of the month, month, day of the week.")] = None,
+    every: Annotated[int | None, Seconds(help="How long from one time to the next.")] = None,
+    timezone: Annotated[str, Option(help="Whose clock: an IANA name.", show_default=True)] = "UTC",
+    count: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 10,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """The next times a schedule is due. `--cron` or `--every` asks nobody: it is computed here."""
+    from fleetfold_shared.recurrence import Recurrence  # it takes a moment, and `fleetfold --help` does not need it
+
+    if (name is None) == (cron is None and every is None):
+        raise InvalidInput("name: name a schedule, or give --cron or --every", field="name")
+    if not 1 <= count <= 1000:
+        raise InvalidInput("--count: from 1 to 1000", field="count")
+    spec, anchor = ScheduleSpec(name=name or "new", cron=cron, every_s=every, timezone=timezone), time.time()
+    if name is not None:
+        async with await terminal.fleet(common) as fleet:
+            view = await fleet.schedule(name, firings=0)
+        spec, anchor = view.spec, view.next_at or view.created_at
+    rhythm = Recurrence(
+        spec.name, spec.cron, spec.every_s, spec.timezone, int(anchor), spec.jitter_s, spec.not_before, spec.not_after
+    )
+    rhythm.check()
+    times = list(islice(rhythm.times(time.time()), count))
+    terminal.show(common, {"timezone": spec.timezone, "times": times}, lambda: views.coming(times, spec.timezone))

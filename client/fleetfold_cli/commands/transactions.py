@@ -1,0 +1,182 @@
+"""`fleetfold tx`: transactions, all steps or none."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from fleetfold_cli.error_exit import OK
+from fleetfold_cli.exit_codes import of_transaction
+from fleetfold_cli.json_output import line
+from fleetfold_cli.parsing.callbacks import callback as read_callback
+from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
+from fleetfold_cli.parsing.transaction_argument import of_definition, of_file
+from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import transaction_view as views
+from fleetfold_shared.messages import TransactionState, TransactionView
+
+__all__ = ["tx"]
+
+Id = Annotated[str, Parameter(help="The transaction's id.")]
+File = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="A YAML, TOML or JSON file of a `name`, and `steps` of name, node, action, params, rollback; `-` is stdin."
+        " Or the name of a definition, NAME or NAME@VERSION.",
+    ),
+]
+
+tx = App(name="tx", help="Transactions: all steps, or none.")
+
+
+@tx.command
+async def run(
+    file: File,
+    /,
+    *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
+    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0,
+    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
+    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
+    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None,
+    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
+    callback: Annotated[
+        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
+    ] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Run the transaction of a file, or one that is kept: `fleetfold tx run order sku=TNT-204`.
+
+    Exit code 9 when it was rolled back, 10 when it is parked.
+    """
+    order = of_file(file, inputs, terminal.stdin)
+    async with await terminal.fleet(common) as fleet:
+        if order is None:
+            order = await of_definition(file, inputs, fleet)
+        if dry_run:
+            view = await fleet.check_transaction(order.steps, name=order.name, inputs=order.inputs)
+        else:
+            within_s = order.within_s if within is None else within
+            view = await fleet.transact(
+                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within_s,
+                inputs=order.inputs, callback=read_callback(callback),
+            )  # fmt: skip
+    terminal.show(common, view, lambda: view.id if detach else views.detail(view))
+    return of_transaction(view.state)
+
+
+@tx.command(name="list")
+async def listing(
+    *,
+    limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 50,
+    state: Annotated[TransactionState | None, Option(help="Only those in this state.")] = None,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """The latest transactions, newest first."""
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.transactions(limit, state)
+    terminal.show(common, {"transactions": found}, lambda: views.listing(found, state=state))
+
+
+@tx.command
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+    """One transaction: its steps, and all that happened, and why."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.transaction(id)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def cancel(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")] = "",
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Turn a running transaction back: what was done is undone."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.cancel_transaction(id, why=why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def retry(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    step: Annotated[str | None, Option(help="Only this parked step.")] = None,
+    why: Annotated[str, Option(help="Why, for the timeline.")] = "",
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Try what is parked again."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.retry_transaction(id, step, why=why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def skip(
+    id: Id,  # noqa: A002
+    step: Annotated[str, Parameter(help="The parked step.")],
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")],
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Leave a parked step as it is, and let the others go on."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.skip_step(id, step, why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def resolve(
+    id: Id,  # noqa: A002
+    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="How it has ended.")],
+    /,
+    *,
+    why: Annotated[str, Option(help="Why, for the timeline.")],
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """End what is parked by hand: you have seen to it that this is true."""
+    async with await terminal.fleet(common) as fleet:
+        view = await fleet.resolve_transaction(id, state, why)
+    terminal.show(common, view, lambda: views.detail(view))
+
+
+@tx.command
+async def follow(
+    id: Id,  # noqa: A002
+    /,
+    *,
+    timeout: Annotated[float, Seconds(help="How long to wait for its end.")] = 300.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> int:
+    """Show what happens to a transaction as it happens, until its end.
+
+    With `--json` a document a line: `{"entry": ...}` each, and `{"transaction": ...}` at the end.
+
+    Exit code 9 when it was rolled back, 10 when it is parked.
+    """
+    code = OK
+    async with await terminal.fleet(common) as fleet:
+        shown = views.Following()
+        async with aclosing(fleet.follow_transaction(id, timeout_s=timeout)) as news:
+            async for one in news:
+                if isinstance(one, TransactionView):
+                    code = of_transaction(one.state)
+                    said = line({"transaction": one}) if common.json else shown.end(one)
+                else:
+                    said = line({"entry": one}) if common.json else shown.entry(one)
+                terminal.say(said)
+    return code

@@ -1,0 +1,14 @@
+"""`fleetfold version`."""
+
+from __future__ import annotations
+
+from fleetfold_cli.parsing.common_options import OUTPUT, Output
+from fleetfold_cli.terminal import Injected
+from fleetfold_shared import __version__
+
+__all__ = ["version"]
+
+
+def version(*, output: Output = OUTPUT, terminal: Injected) -> None:
+    """The version of this program."""
+    terminal.show(output, {"version": __version__}, lambda: __version__)

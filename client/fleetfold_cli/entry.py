@@ -1,0 +1,17 @@
+"""What the installed command calls: Ctrl-C is taken first, then the command is imported and run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetfold.interrupts import leave_at_once
+
+__all__ = ["main"]
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line `tokens` (those of this process by default); the exit code."""
+    with leave_at_once():
+        from fleetfold_cli.app import main as run  # takes longer than some commands
+
+        return run(tokens)

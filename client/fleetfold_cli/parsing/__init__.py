@@ -1,0 +1,1 @@
+"""What people type, as values: files, durations, assignments, options."""

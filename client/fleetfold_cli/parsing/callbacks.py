@@ -1,0 +1,15 @@
+"""Callbacks as people type them: a URL, or a type of event."""
+
+from __future__ import annotations
+
+from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.messages import Callback
+
+__all__ = ["callback"]
+
+
+def callback(text: str | None) -> Callback | None:
+    """What `text` stands for; `InvalidInput` names the field that is wrong."""
+    if text is None:
+        return None
+    return typed({"url" if "://" in text else "type": text}, Callback, "callback")

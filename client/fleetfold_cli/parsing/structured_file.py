@@ -1,0 +1,54 @@
+"""Files that people write by hand: their text, and the values it says in YAML, TOML or JSON."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import msgspec
+
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import check_text
+
+__all__ = ["Form", "text_of", "values_of"]
+
+Form = Literal["JSON", "TOML", "YAML"]
+
+
+def text_of(file: str, stdin: TextIO) -> tuple[str, str]:
+    """What errors call the file, and its text; `-` is `stdin`. `InvalidInput` when it cannot be read."""
+    try:
+        if file == "-":
+            text = stdin.read()
+            check_text(text, "stdin")
+            return "stdin", text
+        return file, Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{Path(file)}: cannot be read: {error.strerror}", field="file") from None
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{'stdin' if file == '-' else Path(file)}: not UTF-8: {error.reason}", field="file"
+        ) from None
+
+
+def values_of(text: str, where: str, form: Form) -> Any:
+    """What the text says in that form; `InvalidInput` names `where` and the problem."""
+    try:
+        match form:
+            case "JSON":
+                return msgspec.json.decode(text)
+            case "YAML":
+                return _yaml(text)
+        return tomllib.loads(text)
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{where}: not {form}: {error}", field="file") from None
+
+
+def _yaml(text: str) -> Any:
+    from fleetfold_cli.parsing import strict_yaml
+
+    try:
+        return strict_yaml.load(text)
+    except strict_yaml.YAMLError as error:
+        raise msgspec.DecodeError(" ".join(str(error).split())) from None

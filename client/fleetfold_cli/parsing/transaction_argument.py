@@ -1,0 +1,59 @@
+"""What `fleetfold tx run` is given: a file, or the name of a definition; and its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+from fleetfold_cli.parsing.assignments import assignment, values
+from fleetfold_cli.parsing.transaction_file import read
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.input_schemas import input_schema
+from fleetfold_shared.messages import StepSpec
+
+if TYPE_CHECKING:  # it takes long to import, and `--help` needs it not
+    from fleetfold.client import Client
+
+__all__ = ["Order", "of_definition", "of_file", "parsed"]
+
+_NAME = re.compile(r"([a-z][a-z0-9_-]{0,62})(?:@([1-9][0-9]{0,8}))?")
+
+
+class Order(NamedTuple):
+    """What to run, with which inputs."""
+
+    steps: Sequence[StepSpec] | str
+    inputs: dict[str, Any]
+    name: str = ""
+    within_s: float | None = None
+
+
+def parsed(text: str) -> tuple[str, int | None]:
+    """The name and the version of `NAME` or `NAME@VERSION`; `InvalidInput` when it is neither."""
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"name: {text[:80]!r} is no name of a definition: write NAME or NAME@VERSION", field="name")
+    return match[1], int(match[2]) if match[2] else None
+
+
+def of_file(target: str, words: Sequence[str], stdin: TextIO) -> Order | None:
+    """The transaction of a file; None for a word that could name a definition: a file of that name is `./NAME`."""
+    given = [assignment(word) for word in words]
+    if _NAME.fullmatch(target):
+        return None
+    file = read(target, stdin)
+    schema = input_schema(file.inputs)
+    inputs = values(given, schema if file.inputs else None)
+    for name in schema["required"]:
+        if name not in inputs:
+            raise InvalidInput(f"inputs.{name}: missing; write {name}=VALUE", field=f"inputs.{name}")
+    defaults = {name: one["default"] for name, one in schema["properties"].items() if "default" in one}
+    return Order(file.steps, {**defaults, **inputs}, file.name, file.within_s)
+
+
+async def of_definition(target: str, words: Sequence[str], fleet: Client) -> Order:
+    """The definition of that name, its inputs typed as it has them."""
+    given = [assignment(word) for word in words]
+    schema = (await fleet.definition(*parsed(target))).schema if any(one.untyped for one in given) else None
+    return Order(target, values(given, schema))

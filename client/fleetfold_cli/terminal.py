@@ -1,0 +1,106 @@
+"""The command's surroundings: its streams, and how it reaches the fleet. Passed in, so that tests bring their own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+from cyclopts import Parameter
+
+from fleetfold.garbage_collection import calm_collector
+from fleetfold_cli.json_output import document, line
+from fleetfold_cli.parsing.common_options import Common, Output
+from fleetfold_cli.safe_text import SafeView, flat
+from fleetfold_shared.ids import check_slug
+
+if TYPE_CHECKING:  # both take long to import, and `fleetfold --help` needs neither
+    from rich.console import RenderableType
+
+    from fleetfold.client import Client
+
+__all__ = ["Injected", "Terminal"]
+
+
+async def _connect(common: Common, prefix: str) -> Client:
+    from fleetfold.client import Client
+
+    return await Client.connect(common.url, name="cli", key=common.key_file, ca=common.ca, prefix=prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a command writes, reads and connects."""
+
+    out: TextIO
+    err: TextIO
+    stdin: TextIO
+    connect: Callable[[Common, str], Awaitable[Client]] = _connect
+    words: Sequence[str] = ()
+    """The command line, without the program's name."""
+
+    @classmethod
+    def standard(cls) -> Terminal:
+        """That of this process."""
+        return cls(sys.stdout, sys.stderr, sys.stdin)
+
+    async def fleet(self, common: Common) -> Client:
+        """A client of the fleet the options name; to be closed with `async with`."""
+        return await self.connect(common, check_slug(common.prefix or "fleet", "prefix"))
+
+    def show(self, output: Output, value: Any, view: Callable[[], RenderableType]) -> None:
+        """Print `value` as one JSON document if that is asked for, else what `view` makes of it."""
+        if output.json:
+            self.out.write(document(value))
+        else:
+            self._render(view())
+
+    def say(self, text: str, *, aside: bool = False) -> None:
+        """Print one line now, cleaned of what would steer a terminal; `aside` on stderr."""
+        print(flat(text), file=self.err if aside else self.out, flush=True)
+
+    def advise(self, output: Output, advice: str) -> None:
+        """Say on stderr what can be done next: to a person, not to a script."""
+        if not output.json and self.err.isatty():
+            self.out.flush()  # what it is about comes first
+            print(advice, file=self.err)
+
+    def secret(self, output: Output, value: Any, secret: str, advice: str) -> None:
+        """Print a secret that is the answer: `value` as JSON if asked for, else the secret alone, for `> file`.
+
+        On a terminal `advice` follows on stderr.
+        """
+        if output.json:
+            self.out.write(document(value))
+            return
+        print(secret, file=self.out, flush=True)
+        if self.err.isatty():
+            print(advice, file=self.err)
+
+    def ready(self, output: Output, value: Any, text: str) -> None:
+        """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`.
+
+        From here on its garbage is collected for throughput.
+        """
+        calm_collector()
+        print(line(value) if output.json else text, file=self.out, flush=True)
+
+    def _render(self, view: RenderableType) -> None:
+        from rich.console import Console
+
+        if self.out.isatty():
+            Console(file=self.out, **PLAIN).print(SafeView(view))
+            return
+        drawn = StringIO()
+        Console(file=drawn, width=UNBOUNDED, **PLAIN).print(SafeView(view))
+        self.out.writelines(f"{row.rstrip()}\n" for row in drawn.getvalue().splitlines())
+
+
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+UNBOUNDED = 10_000
+"""Columns where there is no terminal: a script must not find its names cut."""
+
+Injected = Annotated[Terminal, Parameter(parse=False)]
+"""A parameter that `main` fills, not the command line."""

@@ -1,0 +1,198 @@
+"""The guided tour: the main job of fleetfold, end to end, with what really came back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from rich.console import Console
+from rich.markup import escape
+
+from fleetfold.client import Client
+from fleetfold.event_loop import run_loop, until_signalled
+from fleetfold_broker.secret_file import keep_private
+from fleetfold_cli.error_exit import FAILED, OK
+from fleetfold_cli.views import job_view as job_view
+from fleetfold_cli.views import node_view as node_view
+from fleetfold_cli.views import search_view as search_view
+from fleetfold_cli.views import transaction_view as transaction_view
+from fleetfold_demo.stage import DemoFailed, Stage
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import Rollback, StepSpec, TransactionView
+
+__all__ = ["ACTS", "run"]
+
+TENT, STOVE, CUSTOMER = "TNT-204", "STV-401", "C-1001"
+PACKING_S = 2.0
+
+
+def run(stay: bool) -> int:
+    """Give the tour; 0 if all of it happened. With `stay`, the fleet stays up until SIGINT or SIGTERM."""
+    console = Console(width=None if Console().is_terminal else 120)
+    keep_private()
+    return run_loop(_run(console, stay))
+
+
+async def _run(console: Console, stay: bool) -> int:
+    code = FAILED
+    with until_signalled() as told:
+        try:
+            async with Stage(console) as stage:
+                await _give(console, stage)
+                code = OK
+                if stay:
+                    await _stay(console, stage)
+        except (DemoFailed, FleetfoldError) as error:
+            console.print(f"[bold red]The demo failed:[/] {escape(str(error))}", highlight=False)
+            code = FAILED
+    return told.exit_code or code
+
+
+async def _give(console: Console, stage: Stage) -> None:
+    started = time.monotonic()
+    for act in ACTS:
+        await act(stage)
+    console.print(f"\n[bold green]All of it happened[/], in {time.monotonic() - started:.0f} s.")
+
+
+async def _stay(console: Console, stage: Stage) -> None:
+    console.print(f"The fleet stays up on {stage.url}. In another terminal:\n")
+    stage.show_way()
+    for words in ("nodes list", 'search "tent for a gale"', f"run shop stock_of sku={TENT}", "tx list"):
+        stage.command(words)
+    console.print("\nCtrl-C ends it.")
+    await asyncio.Event().wait()
+
+
+async def show_fleet(stage: Stage) -> None:
+    stage.act("The fleet: three applications, each with a child node of its own")
+    stage.command("nodes list")
+    nodes = await stage.client.nodes()
+    stage.show(node_view.listing(nodes))
+    stage.require("three nodes are registered and healthy", len(nodes) == 3 and all(node.healthy for node in nodes))
+
+
+async def show_search(stage: Stage) -> None:
+    stage.act("One search over all of them, one ranking")
+    question = "keeping dry in a tent when it rains all night"
+    stage.command(f'search "{question}" --limit 6')
+    found = await stage.client.search(question, limit=6)
+    stage.show(search_view.answer(found))
+    stage.require("the hits come from several nodes", len({hit.node for hit in found.hits}) > 1)
+    stage.require("every node answered", not found.partial)
+
+
+async def show_action(stage: Stage) -> None:
+    stage.act("An action in one application, and the search that finds the change")
+    words = "pitching on sand at Rhossili, with buried bags for pegs"
+    before = await stage.client.search(words, limit=1)
+    stage.command(f'run blog publish_post title="..." body="We camped behind the dunes, {words} ..." author=Gethin')
+    job = await stage.client.run(
+        "publish_post",
+        {
+            "title": "Camping on sand",
+            "body": f"We camped behind the dunes, {words}: fill them, bury them sideways, and the guylines hold.",
+            "author": "Gethin Pryce",
+        },
+        nodes=["blog"],
+    )
+    stage.show(job_view.detail(job))
+    stage.command(f'search "{words}" --limit 1')
+    after = await stage.client.search(words, limit=1)
+    stage.show(search_view.answer(after))
+    stage.require("the job is done", job.state == "ok")
+    new = after.hits[0].title == "Camping on sand" and before.hits[0].id != after.hits[0].id
+    stage.require("the new post is found, and leads", new)
+
+
+async def show_commit(stage: Stage) -> None:
+    stage.act("A transaction over two applications: stock in the shop, an order in the CRM")
+    left = await _stock(stage.client, TENT)
+    stage.command("tx run order.toml")
+    view = await stage.client.transact(_order(TENT, quantity=1), name="an order")
+    stage.show(transaction_view.detail(view))
+    stage.require("it committed", view.state == "committed")
+    now = await _stock(stage.client, TENT)
+    stage.require(f"the stock of {TENT} went from {left} to {now}", now == left - 1)
+    stage.require("the CRM has the order", await _order_status(stage.client, view) == "placed")
+
+
+async def show_roll_back(stage: Stage) -> None:
+    stage.act("One that fails at its last step, and is undone in reverse order")
+    left, owed = await _stock(stage.client, STOVE), await _balance(stage.client)
+    stage.say(f"before: {left} of {STOVE} in stock; {CUSTOMER} owes {owed:.2f}")
+    too_much = StepSpec(
+        name="charge", node="crm", action="charge_customer", params={"customer_id": CUSTOMER, "amount": 9999.0},
+        rollback=Rollback("refund_customer", {"charge_id": "{{charge_id}}"}),
+    )  # fmt: skip
+    stage.command("tx run order-and-charge.toml")
+    view = await stage.client.transact([*_order(STOVE, quantity=2), too_much], name="over the credit limit")
+    stage.show(transaction_view.detail(view))
+    stage.require("it was rolled back", view.state == "rolled_back")
+    undone = [entry.step for entry in view.timeline if entry.what == "undone"]
+    stage.require("the order was cancelled before the stock was released", undone == ["order", "reserve"])
+    now, owes = await _stock(stage.client, STOVE), await _balance(stage.client)
+    stage.say(f"after: {now} of {STOVE} in stock; {CUSTOMER} owes {owes:.2f}")
+    stage.require("stock and account are as they were", (now, owes) == (left, owed))
+    stage.require("the order is cancelled", await _order_status(stage.client, view) == "cancelled")
+
+
+async def show_survive(stage: Stage) -> None:
+    stage.act("kill -9 of the master in the middle of a third")
+    left = await _stock(stage.client, TENT)
+    pack = StepSpec(
+        name="pack", node="crm", action="pack_order", timeout_s=60,
+        params={"order_id": "{{steps.order.order_id}}", "seconds": PACKING_S},
+        rollback=Rollback("cancel_order", {"order_id": "{{order_id}}"}),
+    )  # fmt: skip
+    begun = await stage.client.transact([*_order(TENT, quantity=1), pack], name="packed meanwhile", wait=False)
+    while "pack" not in {step.name for step in begun.steps if step.state == "running"}:
+        begun = await stage.client.transaction(begun.id)
+    await stage.kill_master()
+    stage.say("the order is being packed; the master is dead")
+    await asyncio.sleep(PACKING_S / 2)
+    await stage.start_master()
+    view = await stage.client.wait_transaction(begun.id, timeout_s=60)
+    stage.command(f"tx show {view.id}")
+    stage.show(transaction_view.detail(view))
+    stage.require("the transaction ended committed", view.state == "committed")
+    status, now = await _order_status(stage.client, view), await _stock(stage.client, TENT)
+    stage.require(f"the order is packed, once, and one {TENT} less in stock", (status, now) == ("packed", left - 1))
+
+
+ACTS = (show_fleet, show_search, show_action, show_commit, show_roll_back, show_survive)
+"""The tour, act by act; each raises `DemoFailed` when what it shows did not happen."""
+
+
+def _order(sku: str, quantity: int) -> list[StepSpec]:
+    """Reserve in the shop, then order in the CRM; each with what undoes it."""
+    return [
+        StepSpec(
+            name="reserve", node="shop", action="reserve_stock", params={"sku": sku, "quantity": quantity},
+            rollback=Rollback("release_stock", {"reservation_id": "{{reservation_id}}"}),
+        ),
+        StepSpec(
+            name="order", node="crm", action="create_order",
+            params={
+                "customer_id": CUSTOMER, "sku": sku, "quantity": quantity,
+                "note": "reserved as {{steps.reserve.reservation_id}}",
+            },
+            rollback=Rollback("cancel_order", {"order_id": "{{order_id}}"}),
+        ),
+    ]  # fmt: skip
+
+
+async def _stock(client: Client, sku: str) -> int:
+    job = await client.run("stock_of", {"sku": sku}, nodes=["shop"])
+    return int(job.nodes[0].result["left"])
+
+
+async def _balance(client: Client) -> float:
+    job = await client.run("balance_of", {"customer_id": CUSTOMER}, nodes=["crm"])
+    return float(job.nodes[0].result["owes"])
+
+
+async def _order_status(client: Client, view: TransactionView) -> str:
+    created = next(step for step in view.steps if step.name == "order").result
+    job = await client.run("order_status", {"order_id": created["order_id"]}, nodes=["crm"])
+    return str(job.nodes[0].result["status"])

@@ -1,0 +1,168 @@
+"""The doorkeeper: decides for the broker who is connecting, and what it is granted.
+
+What is shown is an access token, or a credential of the four kinds. All but access tokens and API keys open a narrow
+door only: to send the one request that the credential is for, and hear its answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from fleetfold_broker.identity.grants import Grade, Grant, Presented, narrow_inbox, unsalted
+from fleetfold_master.access.access_tokens import AccessTokens
+from fleetfold_master.access.api_keys import ApiKeys
+from fleetfold_master.access.invitations import RESERVED, Invitations
+from fleetfold_master.access.login_refusal import Reason, Refusal
+from fleetfold_master.access.rate_limits import Failures
+from fleetfold_master.access.rejections import RejectionLog
+from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.nodes import Registry
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.credentials import Credential
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.ids import SLUG
+
+__all__ = ["GUESSES", "Authenticator"]
+
+GRADE_S = 120.0
+"""How long one that is not yet a member may stay connected."""
+MOST_BYTES = 4096
+MOST_HOSTS = 10_000
+GUESSES: frozenset[Reason] = frozenset({
+    "malformed", "forged", "wrong_algorithm", "wrong_audience", "wrong_issuer", "wrong_name", "unknown", "reused",
+})  # fmt: skip
+"""Refusals that count against the address: something made up or stolen. A token that was good once is neither; after a
+long outage a whole machine of honest nodes comes back with those.
+"""
+
+_SLUG = re.compile(SLUG)
+
+
+class Authenticator:
+    """Answers the auth callout. `pending` says whether nodes without a token may ask to be approved."""
+
+    def __init__(
+        self, tokens: AccessTokens, sessions: Sessions, invites: Invitations, keys: ApiKeys, registry: Registry,
+        failures: Failures, turned_away: RejectionLog, clock: Clock, *, pending: bool,
+    ) -> None:  # fmt: skip
+        self._tokens, self._sessions, self._invites, self._keys = tokens, sessions, invites, keys
+        self._registry, self._failures, self._clock, self._pending = registry, failures, clock, pending
+        self._hosts: dict[str, str] = {}
+        self._shut_out: dict[str, float] = {}
+        self._turned_away = turned_away
+        self.admitted = 0
+        self.refused: Counter[Reason] = Counter()
+
+    async def admit(self, presented: Presented) -> Grant:
+        """What the party is granted; `Refusal`, which is counted and told to the audit log."""
+        try:
+            grant = await self._decide(presented)
+        except Refusal as refusal:
+            if refusal.reason in GUESSES:
+                self._failures.failed(presented.host)
+            self.refused[refusal.reason] += 1
+            self._turned_away.tell(refusal.who, "connect", f"{refusal.reason}: {refusal.detail}", presented.host)
+            raise
+        self.admitted += 1
+        self._came_from(grant.name, presented.host)
+        return grant
+
+    def shut_out(self, name: str, seconds: float) -> None:
+        """Let nobody of that name in for so long."""
+        now = self._clock.monotonic()
+        self._shut_out = {each: until for each, until in self._shut_out.items() if until > now} | {name: now + seconds}
+
+    def where(self, name: str) -> str:
+        """The address the identity was last let in from; empty if that was before this master's time."""
+        return self._hosts.get(name, "")
+
+    async def _decide(self, presented: Presented) -> Grant:
+        if not _SLUG.match(presented.name):
+            raise Refusal("malformed", "the name that was given is no name")
+        if self._shut_out.get(presented.name, 0.0) > self._clock.monotonic():
+            raise Refusal("limited", "it has flooded the bus, and is not let in for a while", presented.name)
+        if not presented.token:
+            raise Refusal("missing", "no token was shown", presented.name)
+        if len(presented.token.encode(errors="replace")) > MOST_BYTES:
+            raise Refusal("malformed", "the token is too long to be one", presented.name)
+        if presented.name == RESERVED:
+            raise Refusal("not_allowed", f"{RESERVED!r} is the masters' own name", presented.name)
+        if not presented.token.startswith("ff"):
+            return await self._by_access_token(presented)
+        shown = _credential(presented)
+        if self._failures.blocked(presented.host) and not await self._is_known(shown):
+            raise Refusal("limited", "too many failed attempts from this address", presented.name)
+        return await self._by_credential(presented, shown)
+
+    async def _is_known(self, shown: Credential) -> bool:
+        """Whether it is worth a look: it was issued by us, or asks for approval, for which there is nothing to guess.
+
+        Nobody guesses 256 random bits: however much is made up at an address, honest nodes and clients there get in.
+        """
+        match shown.kind:
+            case "key":
+                return await self._keys.knows(shown.id)
+            case "join":
+                return await self._invites.knows(shown.id)
+            case "refresh":
+                return await self._sessions.knows(shown.id)
+            case "petition":
+                return True
+
+    async def _by_access_token(self, presented: Presented) -> Grant:
+        claims = self._tokens.verify(presented.token)
+        name = _agreed(presented, claims.sub)
+        if claims.role != "child":
+            raise Refusal("not_allowed", f"an access token is a node's, not for the role {claims.role}", name)
+        if not await self._sessions.active(claims.sid, name):
+            raise Refusal("revoked", "the session of the access token has ended, or is another node's", name)
+        self._refuse_inactive(name)
+        return Grant(name=name, role="child", capabilities=claims.capabilities, expires_at=claims.exp, inbox=name)
+
+    async def _by_credential(self, presented: Presented, shown: Credential) -> Grant:
+        name = _agreed(presented, shown.name)
+        if shown.kind == "key":
+            key = await self._keys.authenticate(shown)
+            return Grant(name=name, role=key.role, expires_at=key.expires_at, inbox=name)
+        if shown.kind == "join":
+            await self._invites.check(shown)
+            return self._narrow(presented, "enrol")
+        if shown.kind == "refresh":
+            await self._sessions.check(shown, presented.host)
+            self._refuse_inactive(name)
+            return self._narrow(presented, "refresh")
+        if not self._pending:
+            raise Refusal("not_allowed", "nodes without a join token are not let in here", name)
+        return self._narrow(presented, "petition")
+
+    def _narrow(self, presented: Presented, grade: Grade) -> Grant:
+        return Grant(
+            name=presented.name, role="child", grade=grade, expires_at=self._clock.wall() + GRADE_S,
+            inbox=narrow_inbox(presented.name, presented.token),
+        )  # fmt: skip
+
+    def _refuse_inactive(self, name: str) -> None:
+        """In maintenance, in error or incompatible, a node may report; inactive it may not."""
+        node = self._registry.find(name)
+        if node is not None and node.state == "inactive":
+            raise Refusal("inactive", "an operator has set the node inactive", name)
+
+    def _came_from(self, name: str, host: str) -> None:
+        self._hosts.pop(name, None)
+        self._hosts[name] = host
+        if len(self._hosts) > MOST_HOSTS:
+            del self._hosts[next(iter(self._hosts))]
+
+
+def _agreed(presented: Presented, name: str) -> str:
+    if presented.name != name:
+        raise Refusal("wrong_name", f"{presented.name!r} has shown a credential of {name!r}", presented.name)
+    return name
+
+
+def _credential(presented: Presented) -> Credential:
+    try:
+        return Credential.parse(unsalted(presented.token))
+    except InvalidInput as error:
+        raise Refusal("malformed", error.message, presented.name) from None

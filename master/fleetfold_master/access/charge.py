@@ -1,0 +1,27 @@
+"""One request taken from a caller's bucket, and what the reply says of it."""
+
+from __future__ import annotations
+
+from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
+from fleetfold_broker.rpc.request_server import Request
+from fleetfold_master.access.rate_limits import Limits
+from fleetfold_shared.errors import RateLimited
+from fleetfold_shared.messages import Role
+
+__all__ = ["spend"]
+
+
+def spend(limits: Limits, request: Request, role: Role, bucket: str = "") -> None:
+    """Count the request in the caller's bucket, or in another, and say in the reply's headers what is left;
+    `RateLimited` if nothing was.
+    """
+    verdict = limits.take(bucket or request.caller, role)
+    if not verdict.limit:
+        return
+    request.reply_headers.update({LIMIT: str(verdict.limit), REMAINING: str(verdict.remaining)})
+    if verdict.retry_after_s is not None:
+        request.reply_headers[RETRY_AFTER] = f"{verdict.retry_after_s:.3f}"
+        raise RateLimited(
+            f"{request.caller!r} may ask {verdict.limit} times a minute; try again in {verdict.retry_after_s:.3f} s",
+            retry_after_s=verdict.retry_after_s,
+        )

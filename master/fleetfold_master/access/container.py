@@ -1,0 +1,96 @@
+"""All that decides who is let in, put together: one master's share of it, over the store that all masters share."""
+
+from __future__ import annotations
+
+import structlog
+
+from fleetfold_broker.rpc.request_server import RequestServer
+from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.access_tokens import AccessTokens
+from fleetfold_master.access.api_keys import ApiKeys
+from fleetfold_master.access.audit_log import AuditLog
+from fleetfold_master.access.authenticator import Authenticator
+from fleetfold_master.access.authorizer import Authorizer, OpenAuthorizer, Principal
+from fleetfold_master.access.enrolment import Enrolment, Live
+from fleetfold_master.access.invitations import Invitations
+from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.rate_limits import Failures, Limits
+from fleetfold_master.access.rejections import RejectionLog
+from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.access.signing_keys import SigningKeys
+from fleetfold_master.nodes import Registry
+from fleetfold_master.store import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import AccessConfig, RetentionConfig
+from fleetfold_shared.redaction import Redactor
+
+__all__ = ["AccessContainer"]
+
+log = structlog.get_logger(__name__)
+
+
+class AccessContainer:
+    """The rooms by name. `load` before use, `start` to serve joins, `close` at the end."""
+
+    def __init__(
+        self, store: Store, registry: Registry, signing: SigningKeys, config: AccessConfig, subjects: Subjects,
+        clock: Clock, live: Live, retention: RetentionConfig | None = None, redact: Redactor | None = None,
+    ) -> None:  # fmt: skip
+        failures = Failures(config.failed_joins_per_minute, clock)
+        self.signing, self._registry = signing, registry
+        self.audit = AuditLog(store, clock, retention, redact)
+        self.tokens = AccessTokens(signing, clock, subjects.prefix, config.access_s)
+        self.sessions = Sessions(store, clock, self.tokens, self.audit, config.refresh_s)
+        self.invites = Invitations(store, clock)
+        self.keys = ApiKeys(store, clock, lambda name: self.sessions.has(name) or registry.find(name) is not None)
+        self.petitions = JoinRequests(store, clock, registry, self.sessions)
+        self.limits = Limits({}, clock) if config.insecure else Limits.of(config, clock)
+        self.authority = OpenAuthorizer() if config.insecure else Authorizer(self._identity)
+        self._turned_away = RejectionLog(self.audit, clock)
+        self.doorkeeper = Authenticator(
+            self.tokens, self.sessions, self.invites, self.keys, registry, failures, self._turned_away, clock,
+            pending=config.pending,
+        )  # fmt: skip
+        self._enrolment = Enrolment(
+            subjects, self.invites, self.sessions, self.petitions, self.keys, registry, self.limits, failures,
+            self.audit, self._turned_away, live=live, where=self.doorkeeper.where, pending=config.pending,
+        )  # fmt: skip
+
+    async def load(self) -> None:
+        """Read what the store has."""
+        await self.sessions.load()
+        await self.keys.load()
+        await self.petitions.load()
+
+    async def start(self, service: RequestServer) -> None:
+        """Serve joins."""
+        await self._enrolment.start(service)
+
+    def has_lost_its_place(self, name: str) -> bool:
+        """Whether a known node of that name must not be connected: it is inactive, or its session has ended."""
+        node = self._registry.find(name)
+        if node is None or self.keys.find(name) is not None:
+            return False
+        return node.state == "inactive" or not self.sessions.has(name)
+
+    async def save(self) -> None:
+        """A chore: write what is kept back, of which it does not matter when."""
+        await self.keys.save()
+        self._turned_away.settle()
+
+    async def prune(self) -> None:
+        """A chore: forget what has long ended."""
+        for room in (self.sessions, self.invites, self.petitions, self.audit):
+            await room.prune()
+
+    async def close(self) -> None:
+        """Write what is waiting."""
+        for room in (self.sessions, self.keys, self.petitions, self.audit):
+            await room.close()
+
+    def _identity(self, name: str) -> Principal | None:
+        """The identity behind a name, as of now: one of a good API key, or a node with a session."""
+        key = self.keys.find(name)
+        if key is not None:
+            return Principal(name, key.role, key.scopes)
+        return Principal(name, "child") if self.sessions.has(name) else None

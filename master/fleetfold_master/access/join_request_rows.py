@@ -1,0 +1,103 @@
+"""Petitions as rows: one for each name that asks to be let in, until it lapses."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql
+
+from fleetfold_master.store.compiled_statements import Write
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.tables import petition
+from fleetfold_shared.messages import NodeDescription
+
+__all__ = ["StoredJoinRequest", "approved", "asked", "dropped", "granted", "lapsed", "read_petition", "read_petitions"]
+
+
+class StoredJoinRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A petition's row. Of the claim only its digest is known; `granted_at` is when it first got its tokens."""
+
+    node: str
+    claim: str
+    fingerprint: str
+    description: NodeDescription
+    asked_at: float
+    approved_at: float | None = None
+    granted_at: float | None = None
+
+
+_WAITING = petition.alias("waiting")
+_COUNT = select(func.count()).select_from(_WAITING).where(_WAITING.c.approved_at.is_(None)).scalar_subquery()
+_INSERT = (
+    postgresql.insert(petition)
+    .from_select(
+        [c.name for c in petition.c],
+        select(*(bindparam(f"new_{c.name}", type_=c.type) for c in petition.c)).where(bindparam("most") > _COUNT),
+    )
+    .on_conflict_do_nothing()
+)
+_THIS = petition.c.node == bindparam("key")
+_FITS = or_(bindparam("any_fingerprint") == 1, petition.c.fingerprint == bindparam("only_fingerprint"))
+_APPROVE = (
+    update(petition).where(_THIS, petition.c.approved_at.is_(None), _FITS).values(approved_at=bindparam("approved_at"))
+)
+_GRANT = (
+    update(petition)
+    .where(_THIS, petition.c.claim == bindparam("of_claim"))
+    .where(petition.c.approved_at.is_not(None), petition.c.granted_at.is_(None))
+    .values(granted_at=bindparam("granted_at"))
+)
+_DROP = delete(petition).where(_THIS)
+_LAPSE = delete(petition).where(
+    or_(
+        petition.c.granted_at < bindparam("granted_before"),
+        petition.c.granted_at.is_(None)
+        & (func.coalesce(petition.c.approved_at, petition.c.asked_at) < bindparam("asked_before")),
+    )
+)
+
+
+def asked(record: StoredJoinRequest, most: int) -> Write:
+    """A new petition, unless the name has one, or `most` are waiting."""
+    row = msgspec.structs.asdict(record) | {"description": msgspec.json.encode(record.description).decode()}
+    return Write(_INSERT, [{f"new_{name}": value for name, value in row.items()} | {"most": most}])
+
+
+def approved(node: str, fingerprint: str | None, now: float) -> Write:
+    """The petition is heard; with a `fingerprint`, only the one that has it."""
+    row = {"any_fingerprint": int(fingerprint is None), "only_fingerprint": fingerprint or ""}
+    return Write(_APPROVE, [row | {"key": node, "approved_at": now}])
+
+
+def granted(node: str, claim: str, now: float) -> Write:
+    """The tokens of an approved petition are handed out, for the first time."""
+    return Write(_GRANT, [{"key": node, "of_claim": claim, "granted_at": now}])
+
+
+def dropped(node: str) -> Write:
+    """The name asks no more."""
+    return Write(_DROP, [{"key": node}])
+
+
+def lapsed(asked_before: float, granted_before: float) -> Write:
+    """Forget those that have waited too long, for approval or to be fetched, and those fetched a while ago."""
+    return Write(_LAPSE, [{"asked_before": asked_before, "granted_before": granted_before}])
+
+
+async def read_petition(store: Store, node: str) -> StoredJoinRequest | None:
+    """The petition of that name."""
+    found = await _petitions(store, petition.c.node == node)
+    return found[0] if found else None
+
+
+async def read_petitions(store: Store) -> list[StoredJoinRequest]:
+    """Those that wait to be approved."""
+    return await _petitions(store, petition.c.approved_at.is_(None))
+
+
+async def _petitions(store: Store, *where: ColumnElement[bool]) -> list[StoredJoinRequest]:
+    return [_to_petition(row) for row in await store.read(select(petition).where(*where))]
+
+
+def _to_petition(row: RowMapping) -> StoredJoinRequest:
+    return StoredJoinRequest(**{**row, "description": msgspec.json.decode(row["description"], type=NodeDescription)})

@@ -1,0 +1,173 @@
+"""Petitions: a node without a token asks to be let in, and waits as `pending` until an operator approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.access.join_request_rows import (
+    StoredJoinRequest,
+    approved,
+    asked,
+    dropped,
+    granted,
+    lapsed,
+    read_petition,
+    read_petitions,
+)
+from fleetfold_master.access.login_refusal import Refusal
+from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.nodes import Registry
+from fleetfold_master.store import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.compatibility import check_version
+from fleetfold_shared.credentials import digest, fingerprint, same
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
+from fleetfold_shared.messages import CAPABILITIES, NodeDescription, NodeRecord, Petition, Petitioned, Tokens, encode
+
+__all__ = ["JoinRequests"]
+
+MOST_PENDING = 1000
+MOST_DESCRIPTION_BYTES = 4096
+LAPSES_S = 86_400.0
+AGAIN_S = 3600.0
+"""How long a node may fetch its tokens again, when the answer was lost."""
+
+
+class JoinRequests:
+    """The table of petitions; the registry shows those that wait. Of a claim only its SHA-256 is stored."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry, sessions: Sessions) -> None:
+        self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
+        self._shown: set[str] = set()
+        self._undisturbed = Undisturbed()
+        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
+        """Told when another one waits, or one less."""
+
+    async def load(self) -> None:
+        """Show those that wait, and no longer those that do not."""
+        waiting = {record.node: record for record in await read_petitions(self._store)}
+        for name in self._shown - waiting.keys():
+            self._registry.withdraw(name)
+        for record in waiting.values():
+            self._show(record)
+        self._shown = set(waiting)
+
+    async def ask(self, name: str, petition: Petition) -> Petitioned:
+        """Hear a petition, or hear it again: with tokens once it is approved.
+
+        `Conflict` when another claim is pending under that name, or the name is a member; `Overloaded` when too many
+        wait; `Refusal` ("spent") when the tokens have long been fetched.
+        """
+        return await self._undisturbed.run(self._ask(name, petition))
+
+    async def approve(self, node: str, only: str | None = None) -> NodeRecord:
+        """Let a pending node in; with the fingerprint `only`, just the one that shows it.
+
+        `NotFound` if it does not wait, `Conflict` if it has another fingerprint, or an incompatible version.
+        """
+        return await self._undisturbed.run(self._approve(node, only))
+
+    async def withdraw(self, node: str) -> None:
+        """Forget the petition of a name, if there is one."""
+        await self._undisturbed.run(self._withdraw(node))
+
+    async def prune(self) -> None:
+        """Forget the petitions of which nothing came within a day."""
+        now = self._clock.wall()
+        await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S))
+        await self.load()
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        await self._undisturbed.close()
+
+    async def _ask(self, name: str, petition: Petition) -> Petitioned:
+        claim = digest(petition.claim)
+        stored = await read_petition(self._store, name)
+        if stored is None or self._has_lapsed(stored):
+            check_version(petition.description.version)
+            self._refuse_members(name)
+            stored = await self._begin(name, petition)
+        if not same(stored.claim, claim):
+            raise Conflict(
+                f"node: another one waits to be approved as {name!r}; choose another name, or have it removed",
+                field="node",
+            )
+        if stored.approved_at is None:
+            self._show(stored)
+            return Petitioned(fingerprint=stored.fingerprint)
+        return Petitioned(fingerprint=stored.fingerprint, tokens=await self._grant(stored))
+
+    async def _begin(self, name: str, petition: Petition) -> StoredJoinRequest:
+        """The petition that stands after this one was filed: its own, or another's that was quicker."""
+        now = self._clock.wall()
+        record = StoredJoinRequest(
+            node=name, claim=digest(petition.claim), fingerprint=fingerprint(petition.claim),
+            description=_bounded(petition.description), asked_at=now,
+        )  # fmt: skip
+        await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
+        stored = await read_petition(self._store, name)
+        await self.on_change()
+        if stored is None:
+            raise Overloaded(f"node: {MOST_PENDING} nodes wait to be approved already; try again later", field="node")
+        return stored
+
+    async def _grant(self, stored: StoredJoinRequest) -> Tokens:
+        now = self._clock.wall()
+        if stored.granted_at is None:
+            await self._store.write(granted(stored.node, stored.claim, now))
+        elif stored.granted_at + AGAIN_S <= now:
+            raise Refusal("spent", "the tokens of this petition have been fetched", stored.node)
+        return await self._sessions.open(stored.node, CAPABILITIES)
+
+    async def _approve(self, node: str, only: str | None) -> NodeRecord:
+        waiting = await read_petition(self._store, node)
+        if waiting is not None and waiting.approved_at is None:
+            self._registry.check_approval(node, waiting.description)
+        if await self._store.write(approved(node, only, self._clock.wall())) != 1:
+            stored = await read_petition(self._store, node)
+            if stored is None or stored.approved_at is not None:
+                raise NotFound(f"node: no {node!r} waits to be approved; see `fleetfold nodes list`", field="node")
+            raise Conflict(
+                f"fingerprint: the node that waits as {node!r} shows {stored.fingerprint}; "
+                "compare it with what the node itself says",
+                field="fingerprint",
+            )
+        stored = await read_petition(self._store, node)
+        if stored is not None:
+            self._show(stored)  # it may have come to another master
+        self._shown.discard(node)
+        record = await self._registry.approve(node)
+        await self.on_change()
+        return record
+
+    async def _withdraw(self, node: str) -> None:
+        await self._store.write(dropped(node))
+        self._shown.discard(node)
+        self._registry.withdraw(node)
+        await self.on_change()
+
+    def _show(self, stored: StoredJoinRequest) -> None:
+        self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)
+        self._shown.add(stored.node)
+
+    def _has_lapsed(self, stored: StoredJoinRequest) -> bool:
+        waits_since = stored.approved_at or stored.asked_at
+        return stored.granted_at is None and waits_since < self._clock.wall() - LAPSES_S
+
+    def _refuse_members(self, name: str) -> None:
+        """Of those that have been let in, only one that has lost its credentials, and is silent, may ask again."""
+        if self._sessions.has(name) or self._registry.healthy(name):
+            raise Conflict(f"node: {name!r} is a member already; choose another name", field="node")
+
+
+def _bounded(description: NodeDescription) -> NodeDescription:
+    """What a stranger says of itself, as far as it helps to tell it; the rest comes when it joins."""
+    short = replace(description, actions=[], collections=[])
+    if len(encode(short)) > MOST_DESCRIPTION_BYTES:
+        raise InvalidInput("description: too long to wait for approval with; use fewer labels", field="description")
+    return short

@@ -1,0 +1,72 @@
+"""An answer without a model: the sentences that say most about the question, each with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fleetfold_master.answering.passages import Reading
+from fleetfold_master.answering.sentences import Sentence
+
+__all__ = ["extract"]
+
+MOST_SENTENCES = 4
+MOST_CHARS = 900
+LEAST_OF_BEST = 0.5
+"""A sentence that says less than this share of what the best one says is left out."""
+AGAINST_REPETITION = 0.3
+"""How much likeness to what is said already counts against relevance: 1 - lambda of maximal marginal relevance
+(Carbonell and Goldstein 1998)."""
+
+
+class _Candidate(NamedTuple):
+    n: int
+    sentence: Sentence
+    relevance: float
+
+
+def extract(readings: Sequence[Reading]) -> tuple[str, set[int]]:
+    """Up to four sentences, a line each, in the order of their sources and within them as they stand there; and the
+    numbers of the sources they are from.
+    """
+    chosen = sorted(_chosen(_candidates(readings)), key=_place)
+    return "\n".join(f"{one.sentence.text} [{one.n}]" for one in chosen), {one.n for one in chosen}
+
+
+def _candidates(readings: Sequence[Reading]) -> list[_Candidate]:
+    """Half of a sentence's relevance is its document's, relative to the best one: that is what the fleet ranked by."""
+    best = max((reading.passage.score for reading in readings), default=0.0) or 1.0
+    return [
+        _Candidate(reading.passage.n, one, one.relevance * (0.5 + 0.5 * reading.passage.score / best))
+        for reading in readings
+        for one in reading.sentences
+    ]
+
+
+def _chosen(candidates: list[_Candidate]) -> list[_Candidate]:
+    chosen: list[_Candidate] = []
+    least = LEAST_OF_BEST * max((one.relevance for one in candidates), default=0.0)
+    left, room = [one for one in candidates if one.relevance >= least], MOST_CHARS
+    while left and len(chosen) < MOST_SENTENCES:
+        best = max(left, key=lambda one: (_marginal(one, chosen), -one.n, -one.sentence.place))
+        left.remove(best)
+        if (not chosen or len(best.sentence.text) <= room) and not _said(best, chosen):
+            chosen.append(best)
+            room -= len(best.sentence.text)
+    return chosen
+
+
+def _marginal(one: _Candidate, chosen: list[_Candidate]) -> float:
+    return (1 - AGAINST_REPETITION) * one.relevance - AGAINST_REPETITION * _likeness(one, chosen)
+
+
+def _said(one: _Candidate, chosen: list[_Candidate]) -> bool:
+    return any(one.sentence.text.casefold() == other.sentence.text.casefold() for other in chosen)
+
+
+def _likeness(one: _Candidate, chosen: list[_Candidate]) -> float:
+    return max((float(one.sentence.vector @ other.sentence.vector) for other in chosen), default=0.0)
+
+
+def _place(one: _Candidate) -> tuple[int, int]:
+    return one.n, one.sentence.place

@@ -1,0 +1,78 @@
+"""Who puts an answer into words: the model of the settings, or a node that answers questions itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleetfold_broker.rpc.scatter import ScatterReply
+from fleetfold_master.answering.language_model import Model, ModelError
+from fleetfold_master.answering.prompt import messages
+from fleetfold_master.answering.session import AnswerSession, Credit
+from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.messages import NodeAnswer, NodeQuestion, decode, encode
+
+__all__ = ["Gather", "Generator", "ModelGenerator", "NodeGenerator"]
+
+MOST_CHARS = 100_000
+"""Of what a node says."""
+
+Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, ScatterReply]]]
+"""Asks nodes: verb, nodes, question, and how long to wait."""
+
+
+class Generator(Protocol):
+    """Writes answers."""
+
+    @property
+    def credit(self) -> Credit:
+        """Who it is."""
+
+    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+        """The answer as it comes; `ModelError` says why there is none, or no more of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGenerator:
+    """A model, asked for by its name."""
+
+    model: Model
+    name: str
+
+    @property
+    def credit(self) -> Credit:
+        """The model."""
+        return Credit(model=self.name)
+
+    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+        """Its words as they come."""
+        return self.model.words(self.name, messages(course.ask.question, course.passages), course.left_s())
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGenerator:
+    """A node with an answerer of its own. It gets the passages of all nodes that were asked, and no more of them."""
+
+    node: str
+    gather: Gather
+    timeout_s: float
+
+    @property
+    def credit(self) -> Credit:
+        """The node."""
+        return Credit(by=self.node)
+
+    async def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+        """Its answer, all at once."""
+        question = encode(NodeQuestion(question=course.ask.question, passages=course.passages))
+        timeout_s = min(course.left_s(), self.timeout_s)
+        came = (await self.gather("rag", [self.node], question, timeout_s)).get(self.node)
+        if came is None:
+            raise ModelError(f"{self.node} did not answer within {timeout_s:.3g} s")
+        if came.error is not None:
+            raise ModelError(f"{self.node} did not answer: {' '.join(came.error.message.split())}")
+        try:
+            yield decode(came.data, NodeAnswer).text[:MOST_CHARS]
+        except InvalidInput:
+            raise ModelError(f"{self.node} answers what cannot be read") from None

@@ -1,0 +1,73 @@
+"""One question under way: what was read for it, what has been said, and the answer it ends in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from fleetfold_broker.rpc.streamed_reply import Say
+from fleetfold_master.answering.passages import Reading, tokens_of
+from fleetfold_shared.messages import Answered, AnswerKind, AnswerQuestion, AskPart, CitedSource, Passage
+
+__all__ = ["NOT_KNOWN", "AnswerSession", "Credit"]
+
+NOT_KNOWN = "The fleet does not know: no document says enough about this."
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Who was given the passages to put an answer into words: a model, or a node; nobody without either."""
+
+    model: str | None = None
+    by: str | None = None
+
+
+@dataclass(slots=True)
+class AnswerSession:
+    """One question, from its arrival at `started`."""
+
+    ask: AnswerQuestion
+    say: Say
+    started: float = field(default_factory=time.perf_counter)
+    readings: list[Reading] = field(default_factory=list)
+    partial: bool = False
+    credit: Credit = field(default_factory=Credit)
+    spoken: bool = False
+
+    @property
+    def passages(self) -> list[Passage]:
+        """What was read."""
+        return [reading.passage for reading in self.readings]
+
+    def left_s(self) -> float:
+        """Of the caller's time; a millisecond at least."""
+        return max(0.001, self.ask.timeout_ms / 1000 - (time.perf_counter() - self.started))
+
+    async def pass_on(self, words: str) -> None:
+        """Say words of the answer as they come."""
+        if words:
+            self.spoken = True
+            await self.say(AskPart(text=words))
+
+    async def end_with(
+        self, kind: AnswerKind, text: str, cited: Collection[int] = (), reason: str | None = None
+    ) -> Answered:
+        """Say all of `text` in the place of what has been said, and end with it."""
+        await self.say(AskPart(text=text, again=self.spoken, reason=reason))
+        return self.end(kind, text, cited, reason=reason)
+
+    def end(
+        self, kind: AnswerKind, text: str, cited: Collection[int], *, invalid: int = 0, reason: str | None = None
+    ) -> Answered:
+        """The answer as it was said, whose sources are what was read."""
+        return Answered(
+            question=self.ask.question, text=text, kind=kind, sources=[_source(one, cited) for one in self.passages],
+            model=self.credit.model, by=self.credit.by, reason=reason, uncited=kind == "generated" and not cited,
+            invalid_citations=invalid, context_tokens=tokens_of(self.passages), partial=self.partial,
+            took_ms=round((time.perf_counter() - self.started) * 1000, 3),
+        )  # fmt: skip
+
+
+def _source(one: Passage, cited: Collection[int]) -> CitedSource:
+    return CitedSource(one.n, one.node, one.collection, one.id, one.title, one.score, one.text, one.n in cited)

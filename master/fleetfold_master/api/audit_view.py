@@ -1,0 +1,46 @@
+"""The audit log as a caller may read it: in its scope, and in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api.payload_budget import ROOM_BYTES
+from fleetfold_shared.errors import Forbidden
+from fleetfold_shared.messages import AuditEntry, AuditList
+
+__all__ = ["check_audit", "view_audit"]
+
+
+def check_audit(ask: AuditList, who: Principal) -> None:
+    """`Forbidden` naming `node` when it is outside of the caller's scope, or not named by one that has a scope."""
+    if ask.node is not None:
+        who.need_node(ask.node)
+    elif who.scopes.nodes:
+        raise Forbidden(f"node: {who.name!r} has a scope of nodes; name the one to read about", field="node")
+
+
+def view_audit(entries: list[AuditEntry], ask: AuditList, who: Principal) -> list[AuditEntry]:
+    """The entries, each with the nodes that the caller may see.
+
+    When they are too long together, followers get the first of them, and the others the latest.
+    """
+    if who.scopes.nodes:
+        entries = [replace(entry, node=",".join(who.narrow(entry.node.split(",")))) for entry in entries]
+    if ask.after is not None:
+        return _fitting(entries)
+    return _fitting(reversed(entries))[::-1]
+
+
+def _fitting(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """As many as there is room for; the first in any case, or its reader would never get past it."""
+    left, fitting = ROOM_BYTES, list[AuditEntry]()
+    for entry in entries:
+        left -= len(msgspec.json.encode(entry))
+        if left < 0 and fitting:
+            break
+        fitting.append(entry)
+    return fitting

@@ -1,0 +1,84 @@
+"""`fleet.api.<caller>.cache.<verb>`: what operators ask about kept answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.guard import Verb
+from fleetfold_master.search import Cache, Federation
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import (
+    CacheClear,
+    CacheCleared,
+    CachePopular,
+    CachePopularAsk,
+    CacheStats,
+    CacheStatsAsk,
+    CacheWarm,
+    CacheWarmed,
+    PopularQuery,
+    Search,
+)  # fmt: skip
+
+__all__ = ["CacheVerbs"]
+
+WARM_MS = 2000
+"""What each question that is asked again may take."""
+
+
+class CacheVerbs:
+    """Its verbs. All but the figures concern everybody's questions: who has scopes may not ask for them."""
+
+    def __init__(self, cache: Cache, federation: Federation) -> None:
+        self._cache, self._federation = cache, federation
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
+        return {
+            "cache.stats": Verb(CacheStatsAsk, self._stats),
+            "cache.popular": Verb(CachePopularAsk, self._popular),
+            "cache.warm": Verb(CacheWarm, self._warm, _touches_all),
+            "cache.clear": Verb(CacheClear, self._clear, _touches_all),
+        }
+
+    def count(self, narrowed: Search, asked: Search) -> None:
+        """A question was asked and answered."""
+        self._cache.popular.count(narrowed, asked)
+
+    async def _stats(self, _ask: CacheStatsAsk, _who: Principal) -> CacheStats:
+        return self._cache.stats()
+
+    async def _popular(self, ask: CachePopularAsk, who: Principal) -> CachePopular:
+        who.need_whole_fleet("cache.popular")
+        best = self._cache.popular.best(ask.limit)
+        return CachePopular(queries=[PopularQuery(one.asked.query[:200], one.count, one.asked_at) for one in best])
+
+    async def _warm(self, ask: CacheWarm, who: Principal) -> CacheWarmed:
+        """Each as it was asked, within the scope that it was asked with; one that cannot be asked any more is left."""
+        who.need_whole_fleet("cache.warm")
+        kept = 0
+        questions = self._cache.popular.best(ask.limit)
+        for one in questions:
+            narrowed = replace(one.narrowed, cache="refresh", timeout_ms=WARM_MS)
+            kept += await self._asked_again(narrowed, one.asked)
+        return CacheWarmed(asked=len(questions), kept=kept)
+
+    async def _asked_again(self, narrowed: Search, asked: Search) -> bool:
+        """Whether the answer is kept now."""
+        try:
+            found = await self._federation.search(narrowed, asked)
+        except FleetfoldError:
+            return False
+        return self._cache.enabled and not found.partial
+
+    async def _clear(self, _ask: CacheClear, who: Principal) -> CacheCleared:
+        who.need_whole_fleet("cache.clear")
+        return CacheCleared(entries=await self._cache.clear())
+
+
+def _touches_all(_ask: object, _answer: object) -> AuditSubject:
+    return AuditSubject()

@@ -1,0 +1,157 @@
+"""`actions.run`, `actions.submit` and `jobs.ended`: actions are run, one at a time or hundreds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+from fleetfold_broker.rpc.admission import begin_waiting, may_wait
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api.audit_subject import AuditSubject, named, of_job
+from fleetfold_master.api.callback_check import CheckCallback, anywhere
+from fleetfold_master.api.denied_requests import DeniedRequests
+from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.payload_budget import ROOM_BYTES, fit_job
+from fleetfold_master.api.scoping import check_run, visible
+from fleetfold_master.jobs import Bulk, Jobs
+from fleetfold_master.jobs.bulk import Begun
+from fleetfold_master.jobs.targeting import Target, Targeting, check_confirmed
+from fleetfold_master.nodes import Registry
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
+from fleetfold_shared.messages import (
+    Job,
+    JobEnd,
+    JobEnds,
+    JobEndsAsk,
+    JobNode,
+    Run,
+    RunAccepted,
+    Submit,
+    Submitted,
+    encode,
+)
+
+__all__ = ["RunVerbs"]
+
+
+class RunVerbs:
+    """The verbs, each with the message it takes."""
+
+    def __init__(
+        self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: DeniedRequests, clock: Clock,
+        check_callback: CheckCallback = anywhere,
+    ) -> None:  # fmt: skip
+        self._targets, self._check_callback = Targeting(registry), check_callback
+        self._jobs, self._bulk, self._refusals, self._clock = jobs, bulk, refusals, clock
+        self._looking = asyncio.Lock()
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
+        return {
+            "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
+            "actions.submit": Verb(Submit, self._submit, _touches_runs, recorded=True),
+            "jobs.ended": Verb(JobEndsAsk, self._ended),
+        }
+
+    async def _run(self, ask: Run, who: Principal) -> Job:
+        job = await self._begin(ask, who)
+        if ask.wait_ms and job.state == "running" and may_wait():
+            job = await self._jobs.wait(ask.id, ask.wait_ms / 1000)
+        return fit_job(job)
+
+    async def _begin(self, ask: Run, who: Principal) -> Job:
+        """The job of this run, which may have been begun before: then it is that one, whatever the fleet is now."""
+        check_run(ask, who)
+        self._check_callback(ask.callback)
+        try:
+            targets = self._targets.choose(ask, who)
+            if ask.dry_run:
+                return self._checked(ask, targets, who)
+            check_confirmed(ask, targets)
+        except (InvalidInput, NotFound):
+            if await self._bulk.begun([ask], who.name) == [None]:
+                raise
+            return await self._jobs.get(ask.id)
+        return await self._jobs.start(ask, [target.node for target in targets], who.name, who.role)
+
+    def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:
+        """The job as it would begin."""
+        nodes = [JobNode(target.node, would_run=True) for target in targets]
+        return Job(
+            id=ask.id, action=ask.action, params=ask.params, state="checked", nodes=nodes, caller=who.name,
+            created_at=self._clock.wall(),
+        )  # fmt: skip
+
+    async def _submit(self, ask: Submit, who: Principal) -> Submitted:
+        """Each by itself: what is wrong with one is no concern of the others. They share their commits."""
+        begun = await self._bulk.begun(ask.runs, who.name)
+        return Submitted(runs=await asyncio.gather(*map(self._accept, ask.runs, begun, repeat(who))))
+
+    async def _accept(self, run: Run, begun: Begun | None, who: Principal) -> RunAccepted:
+        if begun is not None:  # of a batch that broke off: nothing of it is looked into again
+            return RunAccepted(id=run.id, state=begun.state, nodes=begun.nodes)
+        if not run.nodes:  # it looks at every node: in between, others have their turn
+            async with self._looking:
+                await asyncio.sleep(0)
+        try:
+            job = await self._begin(run, who)
+        except FleetfoldError as error:
+            if isinstance(error, Forbidden):
+                self._refusals.count(
+                    who.name, who.role, "actions.submit", error, _touches_run(run, None) or AuditSubject()
+                )
+            return RunAccepted(id=run.id, error=error.body())
+        return RunAccepted(id=run.id, state=job.state, nodes=len(job.nodes))
+
+    async def _ended(self, ask: JobEndsAsk, who: Principal) -> JobEnds:
+        begin_waiting()
+        found = await self._bulk.ended(ask.ids, ask.wait_ms / 1000)
+        seen = [job for job in found.ended if visible(job, who, "jobs.ended")]
+        hidden = {job.id for job in found.ended}.difference(job.id for job in seen)
+        return JobEnds(ended=_fitting(seen), unknown=[*found.unknown, *sorted(hidden)])
+
+
+def _fitting(jobs: Iterable[Job]) -> list[JobEnd]:
+    """As many as find room, and at least one: the others will be asked for again."""
+    ends, left = list[JobEnd](), ROOM_BYTES
+    for job in jobs:
+        fitted = fit_job(job)
+        end = JobEnd(job.id, job.state, fitted.nodes, job.note)
+        left -= len(encode(end))
+        if ends and left < 0:
+            break
+        ends.append(end)
+    return ends
+
+
+def _touches_run(ask: Run, job: Job | None) -> AuditSubject | None:
+    """Nothing, when it was only checked."""
+    if job is not None and job.state == "checked":
+        return None
+    nodes = ask.nodes if job is None else [part.node for part in job.nodes]
+    said = () if job is None else of_job(job.state)
+    return AuditSubject(named(nodes, whole=job is not None), f"{ask.action} {ask.id}", *said)
+
+
+def _touches_runs(ask: Submit, answer: Submitted | None) -> AuditSubject | None:
+    """How many runs of which actions, and the ids from the first to the last: each is a job of its own."""
+    runs = _begun(ask.runs, answer)
+    if not runs:
+        return None
+    counted = ", ".join(f"{number} {action}" for action, number in Counter(run.action for run in runs).items())
+    nodes = (node for run in runs for node in run.nodes)
+    return AuditSubject(named(nodes, whole=False), f"{counted}: {runs[0].id} to {runs[-1].id}", "accepted")
+
+
+def _begun(runs: Sequence[Run], answer: Submitted | None) -> list[Run]:
+    if answer is None:
+        return list(runs)
+    return [
+        run
+        for run, accepted in zip(runs, answer.runs, strict=True)
+        if accepted.error is None and accepted.state != "checked"
+    ]

@@ -1,0 +1,171 @@
+"""`schedules.<verb>`: what callers and operators may ask about schedules."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from fleetfold_master.access.authorizer import Authorizer, Principal
+from fleetfold_master.access.roles import reach
+from fleetfold_master.api.audit_subject import AuditSubject, named
+from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.payload_budget import ROOM_BYTES
+from fleetfold_master.api.run_as import RunAs, verb_of
+from fleetfold_master.api.scoping import check_run, check_transact
+from fleetfold_master.schedules import Schedules, work_of
+from fleetfold_shared.errors import FleetfoldError, Forbidden, NotFound
+from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import (
+    Run,
+    ScheduleFire,
+    ScheduleGet,
+    ScheduleList,
+    ScheduleListed,
+    SchedulePause,
+    SchedulePut,
+    ScheduleRemove,
+    ScheduleRemoved,
+    ScheduleResume,
+    ScheduleSpec,
+    ScheduleView,
+    Transact,
+)
+
+__all__ = ["ScheduleVerbs"]
+
+ALL_THE_SAME = "; `--unchecked` puts it all the same"
+
+Named = SchedulePause | ScheduleResume | ScheduleRemove | ScheduleFire
+
+
+class ScheduleVerbs:
+    """The verbs, each with the message it takes. Who puts a schedule may do what it does, and is who does it."""
+
+    def __init__(self, schedules: Schedules, authority: Authorizer, starting: RunAs) -> None:
+        self._schedules, self._authority, self._starting = schedules, authority, starting
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
+        return {
+            "schedules.put": Verb(SchedulePut, self._put, _touches_put),
+            "schedules.get": Verb(ScheduleGet, self._get),
+            "schedules.list": Verb(ScheduleList, self._list),
+            "schedules.remove": Verb(ScheduleRemove, self._remove, _touches_named),
+            "schedules.pause": Verb(SchedulePause, self._pause, _touches_named),
+            "schedules.resume": Verb(ScheduleResume, self._resume, _touches_named),
+            "schedules.fire": Verb(ScheduleFire, self._fire, _touches_named),
+        }
+
+    async def _put(self, ask: SchedulePut, who: Principal) -> ScheduleView:
+        self._may_do(ask.spec, who)
+        before = None
+        with contextlib.suppress(NotFound):  # a new one
+            before = await self._seen(ask.spec.name, who, "schedules.put")
+        if not ask.unchecked and not _does_the_same(before, ask.spec, who):
+            await self._check(ask.spec, who)
+        return await self._schedules.put(ask.spec, who.name)
+
+    async def _get(self, ask: ScheduleGet, who: Principal) -> ScheduleView:
+        await self._seen(ask.name, who, "schedules.get")
+        return await self._schedules.get(ask.name, firings=ask.firings)
+
+    async def _list(self, ask: ScheduleList, who: Principal) -> ScheduleListed:
+        """As many as fit into an answer; those that the caller may not see are left out."""
+        after, found, left = ask.after, list[ScheduleView](), ROOM_BYTES
+        while page := await self._schedules.page(after, ask.limit):
+            for view in page:
+                after = view.spec.name
+                if not _visible(view, who, "schedules.list"):
+                    continue
+                left -= len(msgspec.json.encode(view))
+                if found and (left < 0 or len(found) == ask.limit):
+                    return ScheduleListed(schedules=found)
+                found.append(view)
+        return ScheduleListed(schedules=found)
+
+    async def _remove(self, ask: ScheduleRemove, who: Principal) -> ScheduleRemoved:
+        await self._seen(ask.name, who, "schedules.remove")
+        await self._schedules.remove(ask.name)
+        return ScheduleRemoved(name=ask.name)
+
+    async def _pause(self, ask: SchedulePause, who: Principal) -> ScheduleView:
+        await self._seen(ask.name, who, "schedules.pause")
+        return await self._schedules.pause(ask.name)
+
+    async def _resume(self, ask: ScheduleResume, who: Principal) -> ScheduleView:
+        await self._seen(ask.name, who, "schedules.resume")
+        return await self._schedules.resume(ask.name)
+
+    async def _fire(self, ask: ScheduleFire, who: Principal) -> ScheduleView:
+        self._may_do((await self._seen(ask.name, who, "schedules.fire")).spec, who)
+        return await self._schedules.fire(ask.name, ask.id, who.name)
+
+    def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
+        """`Forbidden` when the caller might not ask itself for what the schedule does; `InvalidInput`."""
+        work = work_of(spec, "s-check")
+        self._authority.check(who, verb_of(work))
+        with _part_of(spec):
+            if isinstance(work, Run):
+                check_run(work, who)
+            else:
+                check_transact(work, who)
+
+    async def _check(self, spec: ScheduleSpec, who: Principal) -> None:
+        """Refuse what a firing would be refused for now. The id is new: it is no work that was begun before."""
+        with _part_of(spec, remedy=ALL_THE_SAME):
+            await self._starting.check(work_of(spec, new_id()), who)
+
+    async def _seen(self, name: str, who: Principal, verb: str) -> ScheduleView:
+        """The schedule, if the caller may see it by this verb."""
+        view = (await self._schedules.standing(name)).view()
+        if not _visible(view, who, verb):
+            raise Forbidden(f"name: the schedule {name!r} is not for {who.name!r}", field="name")
+        return view
+
+
+@contextlib.contextmanager
+def _part_of(spec: ScheduleSpec, remedy: str = "") -> Iterator[None]:
+    """What is refused of its work is a field of the schedule: `nodes` is `run.nodes`. There is no remedy for scopes."""
+    try:
+        yield
+    except FleetfoldError as error:
+        if error.field is None:
+            raise
+        where = "transact" if spec.run is None else "run"
+        message = error.message if isinstance(error, Forbidden) else error.message + remedy
+        raise type(error)(f"{where}.{message}", field=f"{where}.{error.field}") from None
+
+
+def _does_the_same(before: ScheduleView | None, spec: ScheduleSpec, who: Principal) -> bool:
+    """Whether it does, in the same name, what it has done so far: a deployment that puts it again must not fail because
+    a node is in maintenance.
+    """
+    if before is None:
+        return False
+    return (before.caller, before.spec.run, before.spec.transact) == (who.name, spec.run, spec.transact)
+
+
+def _visible(view: ScheduleView, who: Principal, verb: str) -> bool:
+    """Its own; of others, if the role sees them, those whose nodes are all in scope. «All» takes one without scopes."""
+    if view.caller == who.name:
+        return True
+    if reach(who.role, verb) == "own":
+        return False
+    nodes = list(_nodes(work_of(view.spec, "s-check")))
+    return all(map(who.may_node, nodes)) if nodes else not who.scopes.nodes
+
+
+def _nodes(work: Run | Transact) -> Iterable[str]:
+    return work.nodes if isinstance(work, Run) else [step.node for step in work.steps]
+
+
+def _touches_put(ask: SchedulePut, view: ScheduleView | None) -> AuditSubject:
+    nodes = () if view is None else _nodes(work_of(view.spec, "s-check"))
+    return AuditSubject(named(nodes, whole=view is not None), ask.spec.name)
+
+
+def _touches_named(ask: Named, _answer: object | None) -> AuditSubject:
+    return AuditSubject(target=ask.name[:80])

@@ -1,0 +1,150 @@
+"""What a caller's scopes leave of what it asks for, and of what it is shown.
+
+What it names outside of its scope is refused by name; «all» means what is inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.access.roles import reach
+from fleetfold_master.nodes import Registry
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_shared.errors import Forbidden, NotFound
+from fleetfold_shared.messages import Job, Run, Search, StepSpec, Transact, TransactionView
+
+__all__ = [
+    "MOST_LOOKED_AT",
+    "asked_nodes",
+    "check_run",
+    "check_steps",
+    "check_transact",
+    "check_visible",
+    "narrow_search",
+    "no_node",
+    "node_in_scope",
+    "sees_all",
+    "visible",
+]
+
+COLLECTION_ACTIONS = frozenset({"delete", "index", "sync", "update"})
+"""The actions every node has: each works on the collection that its parameter `collection` names."""
+
+MOST_LOOKED_AT = 1000
+"""Of the newest jobs or transactions, for those that a narrowed caller may see."""
+
+V = TypeVar("V", Job, TransactionView)
+
+
+def node_in_scope(
+    registry: Registry, name: str, principal: Principal, field: str = "node", *, pending: bool = False
+) -> StoredNode:
+    """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
+    principal.need_node(name, field)
+    try:
+        return registry.get(name, pending=pending)
+    except NotFound:
+        raise no_node(name, principal.narrow(node.name for node in registry.all())) from None
+
+
+def no_node(name: str, known: Sequence[str]) -> NotFound:
+    """There is none of that name; there are those that are `known`."""
+    return NotFound(
+        f"node: there is no {name!r} in the fleet; there are: {', '.join(known) or 'none yet'}", field="node"
+    )
+
+
+def narrow_search(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> Search | None:
+    """The question within the caller's scope, of `nodes` in the fleet; `None` when nothing is left to search."""
+    for name in asked_nodes(ask):
+        principal.need_node(name, "nodes")
+    for name in ask.among:
+        principal.need_node(name, "among")
+    for name in ask.collections:
+        principal.need_collection(name)
+    if principal.scopes.nodes and not asked_nodes(ask) and not ask.among:
+        ask = replace(ask, among=principal.narrow(node.name for node in nodes))
+        if not ask.among:
+            return None
+    if principal.scopes.collections and not ask.collections:
+        ask = replace(ask, collections=_collections(ask, principal, nodes))
+        if not ask.collections:
+            return None
+    return ask
+
+
+def asked_nodes(ask: Search) -> list[str]:
+    """The nodes that the question names; none when it leaves the choice to us."""
+    return ask.nodes if isinstance(ask.nodes, list) else []
+
+
+def check_run(ask: Run, principal: Principal) -> None:
+    """`Forbidden` naming the field that is outside of the caller's scope."""
+    principal.need_action(ask.action)
+    for name in ask.nodes:
+        principal.need_node(name, "nodes")
+    _check_collection(ask.action, ask.params, principal, "params")
+
+
+def check_transact(ask: Transact, principal: Principal) -> None:
+    """`Forbidden` naming the step and the field that is outside of the caller's scope."""
+    check_steps(ask.steps, principal)
+
+
+def check_steps(steps: Iterable[StepSpec], principal: Principal) -> None:
+    """The same of steps."""
+    for step in steps:
+        where = f"steps.{step.name}"
+        principal.need_node(step.node, f"{where}.node")
+        principal.need_action(step.action, f"{where}.action")
+        _check_collection(step.action, step.params, principal, f"{where}.params")
+        if step.rollback is not None:
+            principal.need_action(step.rollback.action, f"{where}.rollback.action")
+            _check_collection(step.rollback.action, step.rollback.params, principal, f"{where}.rollback.params")
+
+
+def sees_all(principal: Principal, verb: str) -> bool:
+    """Whether `verb` shows the caller everybody's jobs or transactions, on all nodes."""
+    return not principal.scopes.nodes and reach(principal.role, verb) != "own"
+
+
+def visible(record: V, principal: Principal, verb: str) -> bool:
+    """Whether `verb` shows this to the caller: all its nodes in scope, and its own if the role sees no more."""
+    if reach(principal.role, verb) == "own" and record.caller != principal.name:
+        return False
+    return all(map(principal.may_node, _nodes(record)))
+
+
+def check_visible(record: V, principal: Principal, verb: str) -> V:
+    """The record itself; `Forbidden` when `verb` does not show it to the caller."""
+    if not visible(record, principal, verb):
+        raise Forbidden(f"id: {record.id!r} is not for {principal.name!r} to see", field="id")
+    return record
+
+
+def _nodes(record: Job | TransactionView) -> Iterable[str]:
+    return (part.node for part in (record.nodes if isinstance(record, Job) else record.steps))
+
+
+def _collections(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> list[str]:
+    names = asked_nodes(ask) or ask.among
+    asked = [node for node in nodes if not names or node.name in names]
+    there = {collection.name for node in asked for collection in node.description.collections}
+    return sorted(name for name in there if principal.may_collection(name))
+
+
+def _check_collection(action: str, params: Mapping[str, Any], principal: Principal, where: str) -> None:
+    """One that is filled in later, such as `{{steps.a.name}}`, might become any: it is outside."""
+    if action not in COLLECTION_ACTIONS or not principal.scopes.collections or "collection" not in params:
+        return
+    name = params["collection"]
+    if not isinstance(name, str) or "{{" in name:
+        raise Forbidden(
+            f"{where}.collection: {principal.name!r} must name the collection outright, for it has a scope of them",
+            field=f"{where}.collection",
+        )
+    principal.need_collection(name, f"{where}.collection")

@@ -1,0 +1,122 @@
+"""Service discovery as ADR-32 has it: masters answer `$SRV.PING`, `.INFO` and `.STATS`, for themselves and the nodes.
+
+A node neither hears `$SRV` nor answers it. A master asks it for its figures and makes its entry of them: so the name
+there is the one that the broker vouches for, and no node can have an answer of its own making sent anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Collection
+
+from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.rpc.introspection import Introspection
+from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_broker.rpc.vouched_requests import VouchedRequests
+from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.authorizer import Authorizer
+from fleetfold_master.access.rate_limits import Limits
+from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import NodeList, ServiceFigures, decode, encode
+
+__all__ = ["NODE_SERVICE", "Discovery"]
+
+NODE_SERVICE = "fleetfold-node-"
+"""Begins the service name of a node."""
+ASKED_WITHIN_S = 1.0
+LOOKS_AT_ONCE = 8
+MOST_CHARS = 200
+
+
+class Discovery:
+    """Answers for one master. `own` is its own entry, `nodes` gives the names of those in the fleet, `masters` the ids
+    of all masters that live, `me` first: one of them answers for the nodes.
+    """
+
+    def __init__(
+        self, bus: Bus, gatherer: ScatterClient, own: Introspection, authority: Authorizer, limits: Limits,
+        nodes: Callable[[], Collection[str]], masters: Callable[[], tuple[str, ...]], *, identified: bool,
+    ) -> None:  # fmt: skip
+        self._bus, self._gatherer, self._own = bus, gatherer, own
+        self._authority, self._limits, self._nodes, self._masters = authority, limits, nodes, masters
+        self._requests = VouchedRequests(bus, self._asked, identified=identified)
+        self._tasks = BackgroundTasks()
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        await self._requests.start()
+
+    async def stop(self) -> None:
+        """Leave what is not answered yet."""
+        await self._tasks.cancel()
+
+    def _asked(self, caller: str, subject: str, reply: str) -> None:
+        self._tasks.spawn(self._answer(caller, subject, reply))
+
+    async def _answer(self, caller: str, subject: str, reply: str) -> None:
+        with contextlib.suppress(FleetfoldError):  # who has no place here, or asks too often, is not answered
+            if not self._authority.knows(caller):
+                await self._authority.look_again()
+            principal = self._authority.principal(caller)
+            if self._limits.take(caller, principal.role).retry_after_s is not None:
+                return
+            await self._say(self._own, subject, reply)
+            if self._is_for_me(reply):
+                names = principal.narrow(name for name in self._nodes() if _may_mean(subject, name))
+                await self._tell_of(names, subject, reply)
+
+    async def _tell_of(self, names: Collection[str], subject: str, reply: str) -> None:
+        """Ask the nodes, and pass on each answer as it comes: who asks does not wait for long after the first one."""
+
+        def take(node: str, answer: ScatterReply) -> bool:
+            self._tasks.spawn(self._pass_on(node, answer, subject, reply))
+            return len(round_.answers) == len(round_.asked)
+
+        async with self._looks:
+            with self._gatherer.round("figures", take) as round_:
+                await round_.ask(names, encode(NodeList()), ASKED_WITHIN_S, broadcast=False)
+                if names:
+                    await round_.wait(ASKED_WITHIN_S)
+
+    async def _pass_on(self, node: str, answer: ScatterReply, subject: str, reply: str) -> None:
+        with contextlib.suppress(FleetfoldError):  # one that says nothing usable is not shown
+            if answer.error is None:
+                await self._say(_entry(node, decode(answer.data, ServiceFigures), self._bus.subjects), subject, reply)
+
+    async def _say(self, entry: Introspection, subject: str, reply: str) -> None:
+        if (body := entry.answer(subject)) is not None:
+            await self._bus.link.publish(reply, body)
+
+    def _is_for_me(self, reply: str) -> bool:
+        """Whether it is this master that answers for the nodes: all agree on the one, by the request's own inbox."""
+        me, *others = self._masters()
+        return all(_rank(me, reply) <= _rank(other, reply) for other in others)
+
+
+def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspection:
+    """A node's entry: its name, id and subjects from the name that the broker vouches for, its figures as it says."""
+    entry = Introspection(
+        f"{NODE_SERVICE}{node}", figures.version, id=f"{node}-{fingerprint(figures.incarnation)}",
+        started=figures.started,
+    )  # fmt: skip
+    for each in figures.endpoints:
+        verb = each.name.removeprefix("ask-")
+        stats = entry.add(each.name, subjects.call(node, verb) if verb == each.name else subjects.ask(verb), node)
+        stats.requests, stats.errors, stats.nanoseconds = each.requests, each.errors, each.nanoseconds
+        stats.last_error = each.last_error[:MOST_CHARS]
+    return entry
+
+
+def _may_mean(subject: str, node: str) -> bool:
+    """Whether `$SRV.<verb>`, perhaps with a service's name after it, asks for this node."""
+    named = subject.split(".")[2:3]
+    return not named or named[0] == f"{NODE_SERVICE}{node}"
+
+
+def _rank(master: str, reply: str) -> bytes:
+    return hashlib.sha256(f"{master} {reply}".encode()).digest()

@@ -1,0 +1,133 @@
+"""`tx.<verb>`: what callers and operators may ask about transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fleetfold_broker.rpc.admission import begin_waiting, may_wait
+from fleetfold_broker.rpc.streamed_reply import Say, silent
+from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api.audit_subject import AuditSubject, named, of_transaction
+from fleetfold_master.api.callback_check import CheckCallback, anywhere
+from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.payload_budget import fit_all, fit_transaction
+from fleetfold_master.api.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
+from fleetfold_master.definitions import Definitions
+from fleetfold_master.transactions import Transactions
+from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.messages import (
+    Transact,
+    TransactionCancel,
+    TransactionFollow,
+    TransactionGet,
+    TransactionList,
+    TransactionListed,
+    TransactionResolve,
+    TransactionRetry,
+    TransactionSkip,
+    TransactionView,
+    TransactionWait,
+)
+
+__all__ = ["TransactionVerbs"]
+
+
+class TransactionVerbs:
+    """The verbs, each with the message it takes."""
+
+    def __init__(
+        self, transactions: Transactions, definitions: Definitions, check_callback: CheckCallback = anywhere
+    ) -> None:
+        self._transactions, self._definitions = transactions, definitions
+        self._check_callback = check_callback
+
+    async def open_on(self, node: str) -> Sequence[str]:
+        """The ids of some transactions that still need this node, whoever drives them."""
+        return await self._transactions.open_on(node)
+
+    def verbs(self) -> dict[str, Verb[Any]]:
+        """All of them, by name."""
+        return {
+            "tx.run": Verb(Transact, self._run, _touches_transaction, recorded=True),
+            "tx.get": Verb(TransactionGet, self._get),
+            "tx.wait": Verb(TransactionWait, self._wait),
+            "tx.list": Verb(TransactionList, self._list),
+            "tx.follow": Verb(TransactionFollow, self._follow, in_parts=self._follow_in_parts),
+            "tx.cancel": Verb(TransactionCancel, self._cancel, _touches_its_nodes, recorded=True),
+            "tx.retry": Verb(TransactionRetry, self._retry, _touches_its_nodes, recorded=True),
+            "tx.skip": Verb(TransactionSkip, self._skip, _touches_its_nodes, recorded=True),
+            "tx.resolve": Verb(TransactionResolve, self._resolve, _touches_its_nodes, recorded=True),
+        }
+
+    async def _run(self, ask: Transact, who: Principal) -> TransactionView:
+        self._check_callback(ask.callback)
+        try:
+            expanded = await self._definitions.expand(ask)
+        except FleetfoldError:
+            if (view := await self._transactions.known(ask, who.name)) is None:
+                raise  # else it was accepted when its definition was still there
+        else:
+            check_transact(expanded, who)
+            view = await self._transactions.start(expanded, who.name, who.role, asked=ask)
+        if ask.wait_ms and view.ended_at is None and may_wait():
+            view = await self._transactions.wait(ask.id, ask.wait_ms / 1000)
+        return fit_transaction(view)
+
+    async def _get(self, ask: TransactionGet, who: Principal) -> TransactionView:
+        return fit_transaction(await self._seen(ask.id, who, "tx.get"))
+
+    async def _wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
+        await self._seen(ask.id, who, "tx.wait")
+        begin_waiting()
+        return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
+
+    async def _follow(self, ask: TransactionFollow, who: Principal) -> TransactionView:
+        return await self._follow_in_parts(ask, who, silent)
+
+    async def _follow_in_parts(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
+        await self._seen(ask.id, who, "tx.follow")
+        begin_waiting()
+        return fit_transaction(await self._transactions.follow(ask.id, ask.after, ask.wait_ms / 1000, say))
+
+    async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:
+        most = ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT
+        views = await self._transactions.list(most, ask.state)
+        seen = [view for view in views if visible(view, who, "tx.list")]
+        return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
+
+    async def _cancel(self, ask: TransactionCancel, who: Principal) -> TransactionView:
+        await self._seen(ask.id, who, "tx.cancel")
+        return fit_transaction(await self._transactions.cancel(ask.id, who.name, ask.why))
+
+    async def _retry(self, ask: TransactionRetry, who: Principal) -> TransactionView:
+        await self._seen(ask.id, who, "tx.retry")
+        return fit_transaction(await self._transactions.retry(ask.id, who.name, ask.step, ask.why))
+
+    async def _skip(self, ask: TransactionSkip, who: Principal) -> TransactionView:
+        await self._seen(ask.id, who, "tx.skip")
+        return fit_transaction(await self._transactions.skip(ask.id, who.name, ask.step, ask.why))
+
+    async def _resolve(self, ask: TransactionResolve, who: Principal) -> TransactionView:
+        await self._seen(ask.id, who, "tx.resolve")
+        return fit_transaction(await self._transactions.resolve(ask.id, who.name, ask.state, ask.why))
+
+    async def _seen(self, key: str, who: Principal, verb: str) -> TransactionView:
+        """The transaction, if the caller may see it by this verb."""
+        return check_visible(await self._transactions.get(key), who, verb)
+
+
+def _touches_transaction(ask: Transact, view: TransactionView | None) -> AuditSubject | None:
+    """Nothing, when it was only checked."""
+    if view is not None and view.state == "checked":
+        return None
+    nodes = [step.node for step in (ask.steps if view is None else view.steps)]
+    said = () if view is None else of_transaction(view.state)
+    return AuditSubject(named(nodes, whole=view is not None), ask.id, *said)
+
+
+def _touches_its_nodes(
+    ask: TransactionCancel | TransactionRetry | TransactionSkip | TransactionResolve, view: TransactionView | None
+) -> AuditSubject:
+    nodes = () if view is None else (step.node for step in view.steps)
+    return AuditSubject(named(nodes, whole=view is not None), ask.id)

@@ -1,0 +1,43 @@
+"""The roll of the masters: who has a place in the database, who lives as this one sees it, and what each drives."""
+
+from __future__ import annotations
+
+from fleetfold_master.cluster import master_rows
+from fleetfold_master.cluster.master_rows import StoredMaster
+from fleetfold_master.cluster.membership import Membership
+from fleetfold_master.store import Store
+from fleetfold_master.store.fence import Fenced
+from fleetfold_master.store.master_tables import LEFT
+from fleetfold_shared.messages import MasterInfo, MasterState
+
+__all__ = ["MemberList"]
+
+
+class MemberList:
+    """What `membership` knows of the others. It only reads: a master that hangs in a commit holds nobody up."""
+
+    def __init__(self, store: Store, membership: Membership) -> None:
+        self._store, self._membership = store, membership
+
+    async def call(self) -> list[MasterInfo]:
+        """All of them, the longest there first; `Fenced` when this one has lost its place: then it knows nothing."""
+        masters = await master_rows.read_all(self._store)
+        if all(each.id != self._membership.id for each in masters):
+            raise Fenced
+        jobs, transactions = await master_rows.count_driven(self._store)
+        return [self._info(each, jobs.get(each.id, 0), transactions.get(each.id, 0)) for each in masters]
+
+    def _info(self, master: StoredMaster, jobs: int, transactions: int) -> MasterInfo:
+        state = self._state(master)
+        return MasterInfo(
+            id=master.id, seat=master.seat, host=master.host, pid=master.pid, started_at=master.started_at, state=state,
+            silent_s=self._membership.silent_s(master.id) if state == "silent" else None,
+            jobs=jobs, transactions=transactions,
+        )  # fmt: skip
+
+    def _state(self, master: StoredMaster) -> MasterState:
+        if master.id == self._membership.id:
+            return "answering"
+        if master.beat == LEFT:
+            return "left"
+        return "alive" if self._membership.silent_s(master.id) is None else "silent"

@@ -1,0 +1,103 @@
+"""Which commands are dead, and what is kept of them. Each is kept once, however often its end is heard of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from fleetfold_master.dead_letters import rows
+from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.task import Ending, command_id
+from fleetfold_master.store.compiled_statements import Write
+from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, Job, LetterReason
+
+__all__ = ["MOST_BYTES", "fitting", "letter_id", "letters_for", "letters_for_step", "undelivered"]
+
+MOST_BYTES = 16 * 1024
+MOST_CHARS = 2000
+_REASONS: Mapping[str, LetterReason] = {
+    "poison": "poison", "interrupted": "interrupted", "expired": "expired", "no_action": "no_action",
+    "bad_params": "rejected", "too_large": "too_large", "invalid_input": "rejected",
+}  # fmt: skip
+"""By the code of the command's end. An end without such a code is an answer, and no letter."""
+_WORTH_TELLING: frozenset[LetterReason] = frozenset({"poison", "interrupted"})
+"""Of a transaction's forward steps: the other ends only turn it back, and its own timeline tells them."""
+
+
+def letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = "") -> Sequence[Write]:
+    """What is written with a task's end: a letter when nobody will do its command any more, else nothing.
+
+    `by` is the master that says so.
+    """
+    reason = _REASONS.get(ending.code)
+    if reason is None:
+        return ()
+    params, whole = fitting(job.params)
+    letter = DeadLetter(
+        id=letter_id(command_id(job.id, node)), reason=reason, command=command_id(job.id, node), node=node, at=now,
+        action=job.action, params=params, whole=whole, error=(ending.error or "")[:MOST_CHARS], job=job.id,
+        caller=job.caller, history=_history(job, node, ending, now, by),
+    )  # fmt: skip
+    return (rows.buried([letter]),)
+
+
+def letters_for_step(
+    tx: str, step: str, node: str, result: CommandResult, work: tuple[str, Any], now: float, *,
+    compensation: bool, caller: str = "", by: str = "",
+) -> Sequence[Write]:  # fmt: skip
+    """The same for the command of a transaction's step, or of what undoes it; `work` is its action and parameters."""
+    reason = _REASONS.get(result.code)
+    if reason is None or not (compensation or reason in _WORTH_TELLING):
+        return ()
+    (action, given), error = work, (result.error or "")[:MOST_CHARS]
+    params, whole = fitting(given)
+    ended = DeadLetterEvent(now, result.outcome, _said(error, by))
+    letter = DeadLetter(
+        id=letter_id(result.id), reason=reason, command=result.id, node=node, at=now, action=action, params=params,
+        whole=whole, error=error, tx=tx, step=step, caller=caller, history=[*_starts(result.starts, now), ended],
+    )  # fmt: skip
+    return (rows.buried([letter]),)
+
+
+def undelivered(
+    command: str, target: str, body: Any, error: str, history: Sequence[DeadLetterEvent], now: float, *,
+    job: str | None = None, tx: str | None = None, caller: str = "",
+) -> Write:  # fmt: skip
+    """What is written when a callback or a webhook is given up: `target` is where it should have gone."""
+    params, whole = fitting(body)
+    letter = DeadLetter(
+        id=letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
+        params=params, whole=whole, error=error[:MOST_CHARS], job=job, tx=tx, caller=caller, history=list(history),
+    )  # fmt: skip
+    return rows.buried([letter])
+
+
+def letter_id(command: str) -> str:
+    """The letter of a command: a duplicate of its end is the same letter."""
+    return sha256(command.encode()).hexdigest()[:16]
+
+
+def fitting(params: Any) -> tuple[Any, bool]:
+    """The parameters, or their size when they are long; and whether they are whole."""
+    size = len(msgspec.json.encode(params))
+    return (params, True) if size <= MOST_BYTES else ({"left_out_bytes": size}, False)
+
+
+def _history(job: RunningJob | Job, node: str, ending: Ending, now: float, by: str) -> list[DeadLetterEvent]:
+    events = [DeadLetterEvent(job.created_at, "accepted", f"asked for by {job.caller}")]
+    task = job.task_of(node) if isinstance(job, RunningJob) else None
+    if task is not None and task.began_at is not None:
+        events.append(DeadLetterEvent(task.began_at, "sent", f"{task.attempt} times since" if task.attempt > 1 else ""))
+    events += _starts(ending.starts, now)
+    return [*events, DeadLetterEvent(now, ending.outcome, _said((ending.error or "")[:MOST_CHARS], by))]
+
+
+def _starts(starts: int, now: float) -> list[DeadLetterEvent]:
+    return [DeadLetterEvent(now, "begun", f"{starts} times by its node")] if starts else []
+
+
+def _said(error: str, by: str) -> str:
+    return f"{error} ({by})" if by else error

@@ -1,0 +1,202 @@
+"""The dead letters of all masters: heard of in many places, kept in one, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from fleetfold_broker.identity.seal_check import NOT_SEALED
+from fleetfold_broker.limited_log import LimitedLog
+from fleetfold_master.dead_letters import rows
+from fleetfold_master.dead_letters.dead_letter_policy import (
+    fitting,
+    letter_id,
+    letters_for,
+    letters_for_step,
+    undelivered,
+)
+from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.task import Ending, command_id, parse_command_id
+from fleetfold_master.outbox.model import Delivery
+from fleetfold_master.store.compiled_statements import Write
+from fleetfold_master.store.database import Store
+from fleetfold_master.transactions.model import parse_id
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import Conflict, NotFound
+from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterList, Job, Run
+
+__all__ = ["DeadLetters"]
+
+MOST = 10_000
+KEPT_S = 90 * 86_400
+NODES_LETTERS = 1000
+"""Of the commands of a node that is removed: the latest."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Advisory(msgspec.Struct):
+    """What the broker says of a message that was given up."""
+
+    consumer: str = ""
+    stream_seq: int = 0
+    deliveries: int = 0
+    reason: str = ""
+
+
+class DeadLetters:
+    """Over a store that all masters share; `by` is this one's name. The owner calls `prune` now and then."""
+
+    def __init__(self, store: Store, clock: Clock, by: str = "") -> None:
+        self._store, self._clock, self._by = store, clock, by
+        self._quiet = LimitedLog(log)
+
+    def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
+        """What `Jobs` commits with a task's end."""
+        return letters_for(job, node, ending, now, by=self._by)
+
+    def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[Write]:
+        """What is committed when a callback or an alert is given up."""
+        of_job = delivery.type == "job.ended"
+        history = [
+            DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
+            DeadLetterEvent(now, "given_up", f"after {delivery.tries} tries"),
+        ]
+        letter = undelivered(
+            delivery.id, delivery.target, None, why, history, now, job=delivery.record if of_job else None,
+            tx=None if of_job else delivery.record, caller=delivery.name,
+        )  # fmt: skip
+        return (letter,)
+
+    async def of_removed_node(self, node: str) -> None:
+        """Keep what is queued for a node that is about to be removed, its queue with it."""
+        now = self._clock.wall()
+        letters = [
+            self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, NODES_LETTERS)
+        ]
+        if letters:
+            await self._store.write(rows.buried(letters))
+
+    async def of_advisory(self, subject: str, data: bytes) -> None:
+        """Keep what a node could not read or did not take from a master, or the broker gave up delivering.
+
+        A command under way that has a seal of before the fleet's keys were replaced, or none, is sent again with a good
+        one while it has no answer: it is not dead.
+        """
+        try:
+            advisory = msgspec.json.decode(data, type=_Advisory)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._quiet.warning("advisory.malformed", subject, reason=str(error))
+            return
+        if NOT_SEALED in advisory.reason and await self._is_under_way(advisory):
+            log.info("command.sealed_anew", node=advisory.consumer, command=advisory.reason.partition(" ")[0])
+            return
+        await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))
+
+    async def get(self, key: str) -> DeadLetter:
+        """One letter; `NotFound`."""
+        found = await rows.read_letter(self._store, key)
+        if found is None:
+            raise NotFound(f"id: there is no dead letter {key[:80]!r}; see `fleetfold letters list`", field="id")
+        return found
+
+    async def list(self, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
+        """Those that match, newest first, and how many do; with `caller` only what he had asked for."""
+        return await rows.read_letters(self._store, ask, caller=caller)
+
+    async def again(self, letter: DeadLetter) -> Run:
+        """What runs a letter's command again, as a job with an id of its own; `Conflict` says why nothing can."""
+        if letter.retried_as is not None:
+            raise Conflict(f"id: it was tried again before, as the job {letter.retried_as}", field="id")
+        if letter.tx is not None:
+            raise Conflict(
+                f"id: it is a step of the transaction {letter.tx}; if that is parked, `fleetfold tx retry {letter.tx}`",
+                field="id",
+            )
+        found = None if letter.job is None else await rows.read_job(self._store, letter.job, letter.node)
+        if found is None and (letter.job is None or not letter.whole or not letter.action):
+            raise Conflict("id: too little is known of it to do it again; look at it, and drop it", field="id")
+        if found is not None:
+            _check_still_dead(found)
+        params = letter.params if found is None else msgspec.json.decode(found["params"])
+        timeout: dict[str, Any] = {} if found is None else {"timeout_s": found["timeout_s"]}
+        return Run(id=f"l-{letter.id}", action=letter.action, params=params, nodes=[letter.node], **timeout)
+
+    async def retried(self, letter: DeadLetter, run: Run, by: str) -> None:
+        """Link a letter to the job that does it again."""
+        await self._store.write(rows.retried(letter.id, run.id, self._clock.wall(), by))
+
+    async def drop(self, key: str) -> None:
+        """Forget one."""
+        await self._store.write(rows.dropped(key))
+
+    async def prune(self) -> None:
+        """Forget those older than 90 days, and the oldest of more than 10,000."""
+        await self._store.write(rows.older(self._clock.wall() - KEPT_S), rows.over(MOST))
+
+    async def of_step(self, node: str, result: CommandResult) -> None:
+        """Keep what became of a transaction's step, if it is worth that; called before the result is acknowledged."""
+        address = parse_id(result.id)
+        if address is None or (row := await rows.read_step(self._store, address.tx, address.step)) is None:
+            return
+        compensation = not address.forward
+        work = (row["action"], msgspec.json.decode(row["params"]))
+        if compensation and row["rollback"] is not None:
+            rollback = msgspec.json.decode(row["rollback"])
+            work = (rollback["action"], rollback.get("params", {}))
+        writes = letters_for_step(
+            address.tx, address.step, node, result, work, self._clock.wall(), compensation=compensation,
+            caller=row["caller"], by=self._by,
+        )  # fmt: skip
+        if writes:
+            await self._store.write(*writes)
+
+    def _unanswered(self, row: Any, node: str, now: float) -> DeadLetter:
+        params, whole = fitting(msgspec.json.decode(row["params"]))
+        command, sent = command_id(row["id"], node), f"{row['attempt']} times since" if row["attempt"] > 1 else ""
+        history = [
+            DeadLetterEvent(row["created_at"], "accepted", f"asked for by {row['caller']}"),
+            DeadLetterEvent(row["began_at"], "sent", sent),
+            DeadLetterEvent(now, "node_removed", self._by),
+        ]
+        return DeadLetter(
+            id=letter_id(command), reason="node_removed", command=command, node=node, at=now, action=row["action"],
+            params=params, whole=whole, error=f"{node} was removed before it had answered", job=row["id"],
+            caller=row["caller"], history=history,
+        )  # fmt: skip
+
+    async def _is_under_way(self, advisory: _Advisory) -> bool:
+        """Whether its command is one that a master still sends while it has no answer."""
+        named = advisory.reason.partition(" ")[0]
+        if (step := parse_id(named)) is not None:
+            row = await rows.read_step(self._store, step.tx, step.step)
+            return row is not None and row["ended_at"] is None
+        address = parse_command_id(named)
+        found = None if address is None else await rows.read_job(self._store, address[0], advisory.consumer)
+        return found is not None and not found["answered"] and found["state"] == "running"
+
+    async def _unread(self, advisory: _Advisory, now: float) -> DeadLetter:
+        """The node says what it could make out of the command: its id, and what is wrong."""
+        named, _, reason = advisory.reason.partition(" ")
+        address = parse_command_id(named)
+        found = None if address is None else await rows.read_job(self._store, address[0], advisory.consumer)
+        params, whole = fitting(None if found is None else msgspec.json.decode(found["params"]))
+        command = named if found is not None else f"{advisory.consumer}.{advisory.stream_seq}"
+        return DeadLetter(
+            id=letter_id(command), reason="malformed", command=command, node=advisory.consumer[:63], at=now,
+            action="" if found is None else found["action"], params=params, whole=whole and found is not None,
+            error=(reason if address else advisory.reason)[:2000], job=None if found is None else found["id"],
+            caller="" if found is None else found["caller"],
+            history=[DeadLetterEvent(now, "terminated", f"after {advisory.deliveries} deliveries")],
+        )  # fmt: skip
+
+
+def _check_still_dead(found: Any) -> None:
+    """`Conflict` when its own job has done it after all, or still may: a node that was removed can come back."""
+    if found["answered"] and found["outcome"] == "ok":
+        raise Conflict("id: it has been done since; drop the letter", field="id")
+    if not found["answered"] and found["state"] == "running":
+        raise Conflict(f"id: its job {found['id']} has not ended, and sends it again; wait for its end", field="id")

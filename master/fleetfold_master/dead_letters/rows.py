@@ -1,0 +1,139 @@
+"""Dead letters as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Integer, RowMapping, Select, and_, bindparam, delete, func, or_, select, update
+
+from fleetfold_master.store.columns import as_json
+from fleetfold_master.store.compiled_statements import Write, insert_once
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.dead_letter_tables import letter
+from fleetfold_master.store.tables import job, job_node, step, tx
+from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterList
+
+__all__ = [
+    "buried", "dropped", "older", "over", "read_job", "read_letter", "read_letters", "read_step", "read_unanswered",
+    "retried",
+]  # fmt: skip
+
+_BURY = insert_once(letter)
+_RETRIED = (
+    update(letter)
+    .where(letter.c.id == bindparam("of_id"), letter.c.retried_as.is_(None))
+    .values({name: bindparam(name) for name in ("retried_as", "retried_at", "retried_by")})
+)
+_DROP = delete(letter).where(letter.c.id == bindparam("of_id"))
+_OLDER = delete(letter).where(letter.c["at"] < bindparam("before"))
+_LAST_KEPT = (
+    select(letter.c["at"])
+    .order_by(letter.c["at"].desc())
+    .limit(1)
+    .offset(bindparam("most", type_=Integer))
+    .scalar_subquery()
+)
+_OVER = delete(letter).where(letter.c["at"] <= _LAST_KEPT)
+
+
+def buried(letters: Iterable[DeadLetter]) -> Write:
+    """New letters; those that are there already stay as they are."""
+    return Write(_BURY, [_row(one) for one in letters])
+
+
+def retried(key: str, job_id: str, now: float, by: str) -> Write:
+    """It is done again by that job; it touches no row when that was said before."""
+    return Write(_RETRIED, [{"of_id": key, "retried_as": job_id, "retried_at": now, "retried_by": by}])
+
+
+def dropped(key: str) -> Write:
+    """Forget one."""
+    return Write(_DROP, [{"of_id": key}])
+
+
+def older(before: float) -> Write:
+    """Forget those from before then (Unix seconds)."""
+    return Write(_OLDER, [{"before": before}])
+
+
+def over(most: int) -> Write:
+    """Forget all but about the latest `most`."""
+    return Write(_OVER, [{"most": most}])
+
+
+async def read_letter(store: Store, key: str) -> DeadLetter | None:
+    """One letter."""
+    row = await store.read_one(select(letter).where(letter.c.id == key))
+    return None if row is None else _letter(row)
+
+
+async def read_letters(store: Store, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
+    """Those that match, newest first, and how many do; with `caller`, of those whose command he had asked for."""
+    wanted = [*_matching(ask), *([letter.c.caller == caller] if caller is not None else [])]
+    query = select(letter).where(*wanted).order_by(letter.c["at"].desc(), letter.c.id).limit(ask.limit)
+    count = await store.read_one(select(func.count().label("n")).select_from(letter).where(*wanted))
+    return [_letter(row) for row in await store.read(query)], int(count["n"]) if count else 0
+
+
+async def read_unanswered(store: Store, node: str, limit: int) -> list[RowMapping]:
+    """The latest commands of jobs that the node was told and has not answered."""
+    query: Select[Any] = (
+        select(job.c.id, job.c.action, job.c.params, job.c.caller, job.c.created_at, job_node.c.began_at,
+               job_node.c.attempt)
+        .join(job_node, job_node.c.job == job.c.id)
+        .where(job_node.c.node == node, job_node.c.answered.is_(False), job_node.c.began_at.is_not(None))
+        .order_by(job.c.created_at.desc())
+        .limit(limit)
+    )  # fmt: skip
+    return list(await store.read(query))
+
+
+async def read_job(store: Store, key: str, node: str) -> RowMapping | None:
+    """A job, and how it ended on one node: `outcome` and `answered`."""
+    query = (
+        select(job, job_node.c.outcome, job_node.c.answered)
+        .join(job_node, job_node.c.job == job.c.id)
+        .where(job.c.id == key, job_node.c.node == node)
+    )
+    return await store.read_one(query)
+
+
+async def read_step(store: Store, tx_id: str, name: str) -> RowMapping | None:
+    """`action`, `params` and `rollback` of a transaction's step, and the transaction's `caller` and `ended_at`."""
+    query = (
+        select(step.c.action, step.c.params, step.c.rollback, tx.c.caller, tx.c.ended_at)
+        .join(tx, tx.c.id == step.c.tx)
+        .where(step.c.tx == tx_id, step.c.name == name)
+    )
+    return await store.read_one(query)
+
+
+def _matching(ask: DeadLetterList) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [
+        letter.c[name] == value
+        for name in ("node", "reason", "action", "job", "tx")
+        if (value := getattr(ask, name)) is not None
+    ]
+    if ask.since is not None:
+        wanted.append(letter.c["at"] >= ask.since)
+    if not ask.retried:
+        wanted.append(letter.c.retried_as.is_(None))
+    if ask.before is not None:
+        at, key = ask.before
+        wanted.append(or_(letter.c["at"] < at, and_(letter.c["at"] == at, letter.c.id > key)))
+    return wanted
+
+
+def _row(one: DeadLetter) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in letter.c.keys()}  # noqa: SIM118 (of columns, which are no mapping)
+    return {**row, "params": as_json(one.params), "history": as_json(one.history)}
+
+
+def _letter(row: RowMapping) -> DeadLetter:
+    decoded = {
+        "params": msgspec.json.decode(row["params"]),
+        "history": msgspec.json.decode(row["history"], type=list[DeadLetterEvent]),
+    }
+    return DeadLetter(**{**row, **decoded})

@@ -1,0 +1,9 @@
+"""How good searches are: judgements, clicks, counts of empty answers, and the figures made of them."""
+
+from __future__ import annotations
+
+from fleetfold_master.evaluation.evaluation import Evaluation
+from fleetfold_master.evaluation.judgements import Judgements
+from fleetfold_master.evaluation.search_statistics import SearchStatistics
+
+__all__ = ["Evaluation", "Judgements", "SearchStatistics"]

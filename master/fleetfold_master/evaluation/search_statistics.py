@@ -1,0 +1,85 @@
+"""How many searches there were, and how many found nothing: by day, of the fleet, of each node and collection.
+
+Counted in memory and added to the store a moment later: what a master that is killed has not written is lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from fleetfold_master.evaluation.evaluation_rows import Count, counted, older
+from fleetfold_master.store import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.messages import Search, Searched
+
+__all__ = ["DAY_S", "FLEET", "SearchStatistics"]
+
+DAY_S = 86_400
+FLEET = ("", "")
+"""The place of the whole fleet among nodes and collections."""
+
+Collections = Callable[[str], Sequence[str]]
+"""The names of a node's collections."""
+_Place = tuple[int, str, str]
+
+
+class SearchStatistics:
+    """Counts searches; `save` writes them, `prune` drops those older than `kept_days`, and such clicks."""
+
+    def __init__(self, store: Store, clock: Clock, kept_days: int) -> None:
+        self._store, self._clock, self._kept_days = store, clock, kept_days
+        self._searches: Counter[_Place] = Counter()
+        self._empty: Counter[_Place] = Counter()
+
+    def searched(self, ask: Search, found: Searched, collections: Collections) -> None:
+        """Count a search's first page.
+
+        A node counts when it answered in full (`ok`), and found nothing when it returned no hit; the whole fleet when
+        no node is missing. A collection counts when it was the only one that its node was asked for: of several, an
+        answer does not tell which had nothing.
+        """
+        if ask.cursor is not None:
+            return
+        day = int(self._clock.wall() // DAY_S)
+        if not found.partial:
+            self._count(day, FLEET, empty=not found.hits)
+        for report in found.nodes:
+            if report.status == "ok":
+                self._count(day, (report.node, ""), empty=not report.count)
+                if len(asked := _asked(collections(report.node), ask.collections)) == 1:
+                    self._count(day, (report.node, asked[0]), empty=not report.count)
+
+    async def save(self) -> None:
+        """A chore: add to the store what was counted; what cannot be written is kept for the next time."""
+        searches, empty = self._searches, self._empty
+        self._searches, self._empty = Counter(), Counter()
+        try:
+            for day in sorted({day for day, _, _ in searches}):
+                places = [place for place in searches if place[0] == day]
+                counts = [Count(*place[1:], searches.pop(place), empty.pop(place, 0)) for place in places]
+                await self._write(day, counts)
+        finally:
+            self._searches.update(searches)
+            self._empty.update(empty)
+
+    async def prune(self) -> None:
+        """A chore: drop what is older than the days to keep."""
+        now = self._clock.wall()
+        await self._store.write(*older(now - self._kept_days * DAY_S, int(now // DAY_S) - self._kept_days))
+
+    async def _write(self, day: int, counts: list[Count]) -> None:
+        try:
+            await self._store.write(*counted(day, counts))
+        except BaseException:
+            self._searches.update({(day, one.node, one.collection): one.searches for one in counts})
+            self._empty.update({(day, one.node, one.collection): one.empty for one in counts})
+            raise
+
+    def _count(self, day: int, place: tuple[str, str], *, empty: bool) -> None:
+        self._searches[day, *place] += 1
+        self._empty[day, *place] += empty
+
+
+def _asked(there: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    return [name for name in there if not wanted or name in wanted]

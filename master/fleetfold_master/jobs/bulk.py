@@ -1,0 +1,78 @@
+"""Many jobs at once: which of them there are, and which have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from fleetfold_master.jobs import job_reads
+from fleetfold_master.jobs.job_model import digest_of
+from fleetfold_master.jobs.jobs import Jobs
+from fleetfold_master.jobs.waiters import Watch
+from fleetfold_master.store.database import Store
+from fleetfold_master.store.tables import job, job_node
+from fleetfold_shared.messages import Job, JobState, Run
+
+__all__ = ["Begun", "Bulk", "Ends"]
+
+LINGER_S = 0.02
+"""After the first end, for those that come together with it."""
+ELSEWHERE_S = 0.5
+"""How often a job is looked at that another master runs."""
+
+_COUNTED = select(func.count()).where(job_node.c.job == job.c.id).scalar_subquery().label("nodes")
+_BEGUN = select(job.c.id, job.c.digest, job.c.state, _COUNTED)
+
+
+class Begun(NamedTuple):
+    """A job that was begun before."""
+
+    state: JobState
+    nodes: int
+
+
+class Ends(NamedTuple):
+    """Jobs that have ended, and the ids that there are no jobs of."""
+
+    ended: list[Job]
+    unknown: list[str]
+
+
+class Bulk:
+    """Looks at the jobs of all masters, hundreds in one read."""
+
+    def __init__(self, store: Store, jobs: Jobs) -> None:
+        self._store, self._jobs = store, jobs
+
+    async def begun(self, runs: Sequence[Run], caller: str) -> list[Begun | None]:
+        """For each of the runs the job that it has begun before, if it has: another's of the same id is none."""
+        rows = await self._store.read(_BEGUN.where(job.c.id.in_({run.id for run in runs})))
+        found = {(row["id"], row["digest"]): Begun(row["state"], row["nodes"]) for row in rows}
+        return [found.get((run.id, digest_of(run, caller))) if found else None for run in runs]
+
+    async def ended(self, keys: Collection[str], timeout_s: float) -> Ends:
+        """Which of these have ended: as soon as one of them has, or is found not to exist; or after `timeout_s`."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        keys = list(dict.fromkeys(keys))
+        with self._jobs.endings.watch(keys) as watch:  # before the first look: no end falls in between
+            while True:
+                found = await self._look(keys, watch)
+                left_s = deadline - asyncio.get_running_loop().time()
+                if found.ended or found.unknown or left_s <= 0:
+                    return found
+                here = all(map(self._jobs.drives, keys))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left_s if here else min(left_s, ELSEWHERE_S)):
+                        await watch.some.wait()
+                    await asyncio.sleep(LINGER_S)
+
+    async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:
+        """Those that ended while they were watched are at hand; the others are read."""
+        gone = [key for key in keys if key not in watch.ended and not self._jobs.drives(key)]
+        read = {job.id: job for job in await job_reads.read_many(self._store, gone)} if gone else {}
+        ended = [*watch.ended.values(), *(job for job in read.values() if job.state != "running")]
+        return Ends(ended, [key for key in gone if key not in read and key not in watch.ended])

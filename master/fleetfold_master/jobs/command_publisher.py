@@ -1,0 +1,26 @@
+"""Durable commands to nodes, over JetStream."""
+
+from __future__ import annotations
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.identity.message_seals import UNSEALED, Seals
+from fleetfold_broker.rpc.headers import MESSAGE_ID
+from fleetfold_shared.messages import Command, encode
+
+__all__ = ["CommandPublisher"]
+
+STORE_S = 2.0
+"""How long one sending may take before the sweep takes over."""
+
+
+class CommandPublisher:
+    """Publishes a command to its node's queue, sealed; each deliberate re-send has a message id of its own."""
+
+    def __init__(self, bus: Bus, seals: Seals = UNSEALED) -> None:
+        self._bus, self._seals = bus, seals
+
+    async def send(self, node: str, command: Command) -> None:
+        """Return when the broker has stored it; `Overloaded` when the queue is full, `Unavailable` otherwise."""
+        subject, data = self._bus.subjects.command(node), encode(command)
+        headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
+        await self._bus.store(subject, data, headers, STORE_S)

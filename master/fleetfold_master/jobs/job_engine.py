@@ -1,0 +1,270 @@
+"""How jobs go forward: how their tasks end is committed, what follows from that begins, and its commands are sent.
+
+Each change is in the database before it is in memory, and in memory before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import inf
+
+from fleetfold_master.jobs import job_rows
+from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit, ShareOf, all_of
+from fleetfold_master.jobs.dispatch import (
+    SENT_AT_ONCE,
+    AtEnd,
+    CommandSender,
+    LettersFor,
+    is_for_good,
+    next_resend,
+    no_letters,
+    send_wave,
+)
+from fleetfold_master.jobs.due_queue import DueQueue
+from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.rollout import Begin, Pause, Stop, decide
+from fleetfold_master.jobs.spill import MOST_IN_MEMORY, JobSpill, SpilledJob
+from fleetfold_master.jobs.task import Ending, Task, command_id
+from fleetfold_master.jobs.waiters import CompletionWaiters
+from fleetfold_master.store.compiled_statements import Write
+from fleetfold_master.store.database import Store
+from fleetfold_shared.batching import waves
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import Conflict, Unavailable
+
+__all__ = ["JobEngine"]
+
+_Ends = Sequence[tuple[Task, Ending]]
+
+
+class JobEngine:
+    """The jobs that are `running`, and all that changes them. `rolling` are those with targets that have not begun,
+    but for those that stand in line for a slot; `away` has the jobs that wait for a node's return. `endings` are
+    told of each end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sender: CommandSender,
+        clock: Clock,
+        at_end: AtEnd,
+        letters_for: LettersFor = no_letters,
+        share_of: ShareOf = all_of,
+    ) -> None:
+        self._store, self._sender, self._clock = store, sender, clock
+        self._at_end, self._letters_for = at_end, letters_for
+        self.running: dict[str, RunningJob] = {}
+        self.rolling: dict[str, RunningJob] = {}
+        self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self.agenda = DueQueue()
+        self.slots = ConcurrencyLimit(share_of)
+        self.endings = CompletionWaiters()
+        self.shelf = JobSpill()
+
+    def take_up(self, job: RunningJob) -> None:
+        """The job is committed, and goes on from where it is. What it has out already holds slots."""
+        self.running[job.id] = job
+        if job.action in self.slots:
+            self.slots.hold_what_is_out(job)
+        if job.begun < len(job.tasks):
+            self.rolling[job.id] = job
+        self.plan(job)
+
+    def put_away(self, job: RunningJob) -> None:
+        """Keep only what says when to look at it again, if there are too many that only wait, as this one does."""
+        [task] = job.tasks
+        self.shelf.put(SpilledJob(task.deadline_at, job.id, task.node, task.stored))
+        self.running.pop(job.id, None)
+        self.agenda.forget(job.id)
+        self.away[task.node].pop(job.id, None)
+
+    def may_be_put_away(self, job: RunningJob) -> bool:
+        """One that waits for a single node that is away, with nobody watching, and holds no slot."""
+        if len(self.running) <= MOST_IN_MEMORY or len(job.tasks) > 1 or job.action in self.slots:
+            return False
+        [task] = job.tasks
+        watched = job.watchers or job.waiting or job.cancelling is not None
+        return task.open and task.due_at == inf and task.progress is None and not watched
+
+    def plan(self, job: RunningJob, tasks: Sequence[Task] | None = None) -> None:
+        """Look after the job when one of its tasks needs it, or of these."""
+        open_tasks = (task for task in (job.tasks if tasks is None else tasks) if task.open)
+        at = min((min(task.due_at, task.deadline_at) for task in open_tasks), default=inf)
+        if at < inf and job.id in self.running:
+            self.agenda.put(job.id, at)
+
+    def hold_all(self, action: str) -> None:
+        """The action has slots only now: all that is out already holds one."""
+        for job in (job for job in self.running.values() if job.action == action):
+            self.slots.hold_what_is_out(job)
+
+    async def settle(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
+        """Commit how tasks ended; then those have their turn for whom that makes room."""
+        await self._commit(job, endings, *more)
+        if job.begun < len(job.tasks):
+            await self.advance(job)
+        if job.action in self.slots:
+            await self.give_turns(job.action)
+
+    async def advance(self, job: RunningJob) -> None:
+        """Begin what may begin now."""
+        while tasks := await self._begin_next(job):
+            if not await self.send(job, tasks):
+                return
+
+    async def give_turns(self, action: str) -> None:
+        """Slots are free: for those that came first."""
+        while (key := self.slots.next(action)) is not None:
+            if key in self.running:
+                await self.advance(self.running[key])
+            else:
+                self.slots.leave(action, key)
+
+    async def send(self, job: RunningJob, tasks: Sequence[Task]) -> bool:
+        """Hand commands over, in waves; true when some can never be sent, and have ended. What cannot be sent for now
+        is sent by the sweep.
+        """
+        refused: list[tuple[Task, Ending]] = []
+        for wave in waves(tasks, SENT_AT_ONCE):
+            wave = [task for task in wave if task.open and job.cancelling is None]
+            errors = await send_wave(self._sender, [job.outgoing(task) for task in wave]) if wave else []
+            for task, error in zip(wave, errors, strict=True):
+                if is_for_good(error):
+                    refused.append((task, Ending("rejected", answered=True, error=error.message, code=error.code)))
+                else:
+                    task.note_sent(error)
+            if any(errors) and any(isinstance(error, Unavailable) for error in errors):
+                break  # nobody is there to take the others: the sweep tries again, and need not wait for each
+        if refused:
+            await self._commit(job, refused)
+        return bool(refused)
+
+    async def resend(self, job: RunningJob, tasks: Sequence[Task], now: float) -> None:
+        """Send unanswered commands once more, as their next attempt."""
+        if not tasks or job.cancelling is not None:
+            return
+        await self._store.write(job_rows.resend(job.id, tasks))
+        for task in tasks:
+            task.attempt += 1
+            task.due_at = next_resend(task.began_at or now, now)
+        if await self.send(job, tasks):
+            await self.advance(job)
+
+    async def cancel(self, job: RunningJob, by: str) -> None:
+        """Commit that `by` wants it stopped, and so the end of what has not begun. `Conflict` when it has ended."""
+        async with job.turn:
+            if job.id not in self.running:
+                raise Conflict(f"id: {job.id!r} has ended; there is nothing to cancel", field="id")
+            if job.cancelling is not None:
+                return
+            never = Ending("rejected", answered=True, error=f"cancelled by {by} before it began")
+            job.cancelling = by
+            try:
+                await self._commit(job, [(task, never) for task in job.unbegun()], job_rows.cancel(job.id, by))
+            except BaseException:
+                job.cancelling = None
+                raise
+            job.cancelled_by = by
+            self.rolling.pop(job.id, None)
+            self.slots.leave(job.action, job.id)
+            job.changed()
+
+    async def take_back(self, job: RunningJob) -> None:
+        """Nothing of it was begun, nor will be: it has never been."""
+        await self._store.write(*job_rows.drop(job.id))
+        never = Ending("rejected", answered=True, error="its queue was full")
+        for task in job.tasks:
+            job.end_task(task, never)
+        self.slots.settle(job, [(task, never) for task in job.tasks])
+        self._finish(job, self._clock.wall())
+        job.changed()
+
+    async def _commit(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
+        """Write and then remember how tasks ended, and the job's end if nothing is missing any more."""
+        endings = [(task, ending) for task, ending in endings if task.takes(ending)]
+        if not endings and not more:
+            return
+        now = self._clock.wall()
+        for task, ending in endings:
+            job.write(task, ending)
+        writes = [*more, job_rows.settle(job.id, endings)]
+        for task, ending in endings:
+            writes += self._letters_for(job, task.node, ending, now)
+        if job.complete:
+            writes += [job_rows.end(job.id, job.verdict(), now), *self._at_end(job, now)]
+        try:
+            await self._store.write(*writes)
+            for task, ending in endings:
+                job.end_task(task, ending)
+        finally:
+            for task, ending in endings:
+                job.unwrite(task, ending)
+        self.slots.settle(job, endings)
+        self._finish(job, now)
+        job.changed()
+
+    def _finish(self, job: RunningJob, now: float) -> None:
+        if job.ended_at is not None or job.ended < len(job.tasks):
+            return
+        job.end(now)
+        self.running.pop(job.id, None)
+        self.rolling.pop(job.id, None)
+        self.agenda.forget(job.id)
+        self.slots.leave(job.action, job.id)
+        self.endings.tell(job.id, job.view)
+        if self.away:
+            for node in [task.node for task in job.tasks if task.due_at == inf]:
+                self.away[node].pop(job.id, None)
+
+    async def _begin_next(self, job: RunningJob) -> Sequence[Task]:
+        """Commit what begins now, or why nothing does; the tasks that are to be sent."""
+        async with job.turn:
+            if job.id not in self.running or job.cancelling is not None:
+                return []
+            now = self._clock.wall()
+            verdict = decide(job.plan, job.standing(), now)
+            if isinstance(verdict, Begin):
+                return await self._begin(job, job.tasks[job.begun : verdict.upto], now)
+            self.slots.leave(job.action, job.id)
+            if isinstance(verdict, Pause):
+                await self._pause(job, verdict.until)
+            elif isinstance(verdict, Stop):
+                await self._stop(job, verdict.why)
+            return []
+
+    async def _begin(self, job: RunningJob, tasks: Sequence[Task], now: float) -> Sequence[Task]:
+        commands = [command_id(job.id, task.node) for task in tasks]
+        granted = self.slots.take(job.action, job.id, commands)
+        if tasks := tasks[:granted]:
+            try:
+                await self._store.write(job_rows.begin(job.id, tasks, now))
+            except BaseException:
+                self.slots.free(job.action, commands[:granted])
+                raise
+            job.begin(tasks, now)
+        if job.begun == len(job.tasks) or self.slots.in_line(job.action, job.id):
+            self.rolling.pop(job.id, None)
+        else:
+            self.rolling[job.id] = job
+        if tasks:
+            self.plan(job, tasks)
+            job.changed()
+        return tasks
+
+    async def _pause(self, job: RunningJob, until: float) -> None:
+        """The end of the pause is written once; it outlives this master. Only a clock that was set back moves it."""
+        if job.resume_at is None:
+            await self._store.write(job_rows.plan_pause(job.id, job.tasks[job.begun], until))
+        job.resume_at = until
+
+    async def _stop(self, job: RunningJob, why: str) -> None:
+        never = Ending("rejected", answered=True, error=f"not started: {why}")
+        job.note = why
+        try:
+            await self._commit(job, [(task, never) for task in job.unbegun()], job_rows.explain(job.id, why))
+        except BaseException:
+            job.note = None
+            raise
+        self.rolling.pop(job.id, None)

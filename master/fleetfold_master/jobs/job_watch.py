@@ -1,0 +1,52 @@
+"""A job as it changes, for whoever follows it: what happens close together is told together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.polling import until_next_look
+from fleetfold_shared.messages import Job
+
+__all__ = ["changes_of", "stored_changes"]
+
+PAUSE_S = 0.1
+"""Between one word and the next; a job of many nodes is a long word, and has a longer pause."""
+NODES_A_PAUSE = 500
+LOOK_S = 0.5
+"""How often a job is looked at that another master drives."""
+
+
+async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, None]:
+    """A job of this master, from now on, until it has ended or `timeout_s` is over."""
+    clock = asyncio.get_running_loop().time
+    until, pause_s = clock() + timeout_s, PAUSE_S * (1 + len(job.tasks) // NODES_A_PAUSE)
+    with job.watched() as news:
+        while True:
+            news.clear()
+            yield (told := job.view())
+            if told.state != "running":
+                return
+            try:
+                async with asyncio.timeout_at(until):
+                    await news.wait()
+            except TimeoutError:
+                return
+            if job.ended_at is None:
+                await asyncio.sleep(min(pause_s, max(0.0, until - clock())))
+
+
+async def stored_changes(
+    read: Callable[[str], Awaitable[Job]], key: str, timeout_s: float
+) -> AsyncGenerator[Job, None]:
+    """A job that has ended, or is another master's: as it is written down."""
+    clock = asyncio.get_running_loop().time
+    until, told = clock() + timeout_s, None
+    while True:
+        if (job := await read(key)) != told:
+            told = job
+            yield job
+        if job.state != "running" or clock() >= until:
+            return
+        await until_next_look(LOOK_S, until - clock())

@@ -1,0 +1,244 @@
+"""Jobs: an action on one node, on several, or on all, until each has answered or its time is over.
+
+Each change is committed before it is seen, sent or acknowledged, so a job goes on after any death of the master.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import partial
+from math import inf
+
+from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.jobs import job_reads, job_rows
+from fleetfold_master.jobs.cancellation import Cancellations
+from fleetfold_master.jobs.concurrency_limit import LEASE_S, ShareOf, all_of
+from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, LettersFor, NodeHealth, no_letters, nothing_more
+from fleetfold_master.jobs.job_engine import JobEngine
+from fleetfold_master.jobs.job_model import RunningJob, digest_of
+from fleetfold_master.jobs.job_watch import changes_of, stored_changes
+from fleetfold_master.jobs.loading import JobLoading
+from fleetfold_master.jobs.polling import poll_until_ended
+from fleetfold_master.jobs.sweeper import Sweeper
+from fleetfold_master.jobs.task import command_id, parse_command_id
+from fleetfold_master.jobs.task_results import TaskResults
+from fleetfold_master.jobs.waiters import CompletionWaiters
+from fleetfold_master.store.database import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
+from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
+
+__all__ = ["Jobs", "SlotsOf"]
+
+_GRACE_S = 5.0  # after a restart the answers of the meantime are read first
+
+SlotsOf = Callable[[str, Sequence[str]], int | None]
+"""How many commands of an action may be out at once, given nodes that have it; None for any number."""
+
+
+class Jobs:
+    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
+    second, and `close`.
+
+    `at_end` is given each `RunningJob` that ends, `at_late_end` each `Job` whose end a late answer has changed,
+    `letters_for` each task that ends. `owner` is the master that drives
+    them, where there may be several, and `share_of` says how many of an action's slots it has then.
+    """
+
+    def __init__(
+        self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, *, at_end: AtEnd = nothing_more,
+        withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
+        owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
+    ) -> None:  # fmt: skip
+        self._owner = owner
+        self._store = store
+        self._clock = clock
+        self._course = JobEngine(store, sender, clock, at_end, letters_for, share_of)
+        self._undisturbed = Undisturbed()
+        self._answers = TaskResults(
+            store, clock, self._course, self._undisturbed, withdrawals, letters_for, at_late_end
+        )
+        self._withdrawals = withdrawals
+        self._fetching = JobLoading(store, clock, self._course, owner, self._go_on, self._undisturbed)
+        self._sweep = Sweeper(self._course, health, withdrawals, self._fetching.all)
+        self._slots_of = slots_of or (lambda _action, _nodes: None)
+        if withdrawals is not None:
+            withdrawals.on_withdrawn = self.on_withdrawn
+
+    async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
+        """Begin a job on `targets`, once: the same id again is the same job, and with other content a `Conflict`.
+
+        Returns when the job is committed and its first commands have been handed to the sender. The action and its
+        parameters must have been checked. `Overloaded` when its only node has no room for it: then there is no job.
+        """
+        if not targets:
+            raise InvalidInput("nodes: there is no node to run on; name one, or start one", field="nodes")
+        return await self._start(run, targets, caller, role)
+
+    async def cancel(self, key: str, by: str) -> Job:
+        """Stop a job, for `by`; the job as it then stands. What has not begun never will; what was sent goes on until
+        its node has stopped it, or says that it has ended. Again, it changes nothing. `NotFound`; `Conflict` when it
+        has ended.
+        """
+        await self.fetch(key)
+        job = self._course.running.get(key)
+        if job is None:
+            if (await self.get(key)).state == "running":
+                raise Unavailable(f"id: {key!r} is in no master's hands for now; ask again")
+            raise Conflict(f"id: {key!r} has ended; there is nothing to cancel", field="id")
+        await self._undisturbed.run(self._course.cancel(job, by))
+        self._withdraw(job)
+        return job.view()
+
+    async def on_result(self, node: str, result: CommandResult) -> bool:
+        """Take what `node` answered; once this returns it is committed and may be acknowledged.
+
+        False when the result is of no job here. A duplicate changes nothing.
+        """
+        if self._course.shelf and (address := parse_command_id(result.id)) is not None:
+            await self.fetch(address[0])
+        return await self._answers.result(node, result)
+
+    def on_progress(self, node: str, report: ProgressReport) -> bool:
+        """Take how far `node` has come. False when it is of no command that is under way here."""
+        return self._answers.progress(node, report)
+
+    async def save_progress(self) -> None:
+        """Write how far those have come that have said so since the last time; an end is written with its own."""
+        await self._answers.save_progress()
+
+    async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
+        """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""
+        await self._answers.withdrawn(node, wanted)
+
+    async def get(self, key: str) -> Job:
+        """The job as it stands; `NotFound`."""
+        running = self._course.running.get(key)
+        if running is not None:
+            return running.view()
+        found = await job_reads.read_jobs(self._store, key=key)
+        if not found:
+            raise NotFound(f"id: there is no job {key!r}; list them with `jobs list`", field="id")
+        return found[0]
+
+    async def list(self, limit: int = 50, of: JobList | None = None) -> list[Job]:
+        """The newest jobs first, of those that `of` asks for."""
+        return await job_reads.read_jobs(self._store, limit=limit, of=of)
+
+    async def wait(self, key: str, timeout_s: float) -> Job:
+        """The job when it has ended, or as it is after `timeout_s`."""
+        running = self._course.running.get(key)
+        if running is None:
+            return await poll_until_ended(partial(self.get, key), timeout_s)
+        await running.until_ended(timeout_s)
+        return running.view()
+
+    @property
+    def endings(self) -> CompletionWaiters:
+        """Who waits for the ends of many jobs at once."""
+        return self._course.endings
+
+    def drives(self, key: str) -> bool:
+        """Whether the job has not ended, and this master has it in hand."""
+        return key in self._course.running
+
+    async def fetch(self, key: str) -> bool:
+        """Have a job in memory again that waited on the disk for its node. False when it did not, or has ended."""
+        return await self._fetching.one(key)
+
+    async def owner_of(self, key: str) -> str | None:
+        """The master that drives the job; None if it has ended, or there is none."""
+        return await job_reads.read_owner(self._store, key)
+
+    async def changes(self, key: str, timeout_s: float) -> AsyncGenerator[Job, None]:
+        """The job as it stands, and after each change, ten a second at most; until it has ended or `timeout_s` is over.
+        `NotFound`.
+        """
+        running = self._course.running.get(key)
+        following = stored_changes(self.get, key, timeout_s) if running is None else changes_of(running, timeout_s)
+        async for job in following:
+            yield job
+
+    async def recover(self, keys: Sequence[str] | None = None) -> None:
+        """Take up what an earlier master left, or of that what is in `keys`: everything unanswered is sent again by the
+        next sweeps, but for what was cancelled, which is asked to stop again.
+        """
+        now = self._clock.wall()
+        left = await self._fetching.left() if keys is None else keys
+        for job in await job_reads.load_running(self._store, self._owner, left):
+            if job.id not in self._course.running:
+                await self._take_up(job, now)
+
+    async def sweep(self) -> None:
+        """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
+        replaces what was given up.
+        """
+        await self._undisturbed.run(self._sweep.once(self._clock.wall()))
+
+    async def resend_all(self) -> None:
+        """Send every unanswered command again: the broker has lost them."""
+        await self._undisturbed.run(self._sweep.resend_all(self._clock.wall()))
+
+    async def close(self) -> None:
+        """Wait for what is being written. Jobs go on at the next start."""
+        await self._undisturbed.close()
+
+    async def _start(self, run: Run, targets: Sequence[str], caller: str, role: str) -> Job:
+        await self._limit(run.action, targets)
+        held = run.action in self._course.slots
+        job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held, role=role)
+        if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
+            return await self._existing(run, caller)
+        self._course.take_up(job)
+        if held or await self._course.send(job, job.tasks[: job.begun]):
+            await self._course.advance(job)
+        if len(job.tasks) == 1 and job.tasks[0].refused is not None:
+            await self._course.take_back(job)
+            raise _overloaded(job.tasks[0].node)
+        return job.view()
+
+    async def _take_up(self, job: RunningJob, now: float) -> None:
+        for task in job.open_tasks():
+            task.due_at = now
+            task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
+        await self._limit(job.action, [task.node for task in job.tasks])
+        self._go_on(job)
+
+    def _go_on(self, job: RunningJob) -> None:
+        self._course.take_up(job)
+        self._withdraw(job)
+
+    async def _existing(self, run: Run, caller: str) -> Job:
+        running = self._course.running.get(run.id)
+        digest = running.digest if running else await job_reads.read_digest(self._store, run.id)
+        if digest != digest_of(run, caller):
+            raise Conflict(f"id: {run.id!r} is another job; choose a new id", field="id")
+        return await self.get(run.id)
+
+    async def _limit(self, action: str, targets: Sequence[str]) -> None:
+        """Heed the action's slots, if it has any. Those that are out already are counted the first time."""
+        limit, slots = self._slots_of(action, targets), self._course.slots
+        if limit is None and action not in slots:
+            return
+        if slots.open(action, limit):
+            await self._undisturbed.run(self._hold_what_is_out(action))
+
+    async def _hold_what_is_out(self, action: str) -> None:
+        for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
+            self._course.slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
+        self._course.hold_all(action)
+
+    def _withdraw(self, job: RunningJob) -> None:
+        """Have what was sent of a cancelled job stopped."""
+        if self._withdrawals is None or job.cancelled_by is None:
+            return
+        for task in job.open_tasks():
+            ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
+            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
+
+
+def _overloaded(node: str) -> Overloaded:
+    return Overloaded(
+        f"nodes: the queue of {node!r} is full, and nothing was begun; wait until it has caught up "
+        f"(`fleetfold nodes show {node}`), or cancel what is queued for it"
+    )

@@ -1,0 +1,48 @@
+"""How many commands of an action may be out at once, as the nodes declare it: the least of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.nodes.registry import Registry
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.errors import NotFound
+
+__all__ = ["DeclaredLimits"]
+
+KEPT_S = 2.0
+"""For so long the whole fleet is not looked through again; a job's own nodes always are."""
+
+
+class DeclaredLimits:
+    """The slots of each action in the fleet."""
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
+        self._registry, self._clock = registry, clock
+        self._kept: dict[str, int] = {}
+        self._until = 0.0
+
+    def __call__(self, action: str, nodes: Sequence[str]) -> int | None:
+        """Those of `action`, which runs on `nodes`; None when nobody limits it."""
+        now = self._clock.monotonic()
+        if now >= self._until:
+            self._until, self._kept = now + KEPT_S, _least(self._registry.all())
+        here = (info.slots for node in self._known(nodes) for info in node.description.actions if info.name == action)
+        return min((slots for slots in (self._kept.get(action), *here) if slots is not None), default=None)
+
+    def _known(self, nodes: Iterable[str]) -> Iterable[StoredNode]:
+        for name in nodes:
+            try:
+                yield self._registry.get(name)
+            except NotFound:
+                continue
+
+
+def _least(nodes: Iterable[StoredNode]) -> dict[str, int]:
+    slots: dict[str, int] = {}
+    for node in nodes:
+        for info in node.description.actions:
+            if info.slots is not None:
+                slots[info.name] = min(info.slots, slots.get(info.name, info.slots))
+    return slots

@@ -1,0 +1,27 @@
+"""The fleet in figures, or that part of it which a caller may see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fleetfold_shared.messages import NodeRecord, NodeStats
+
+__all__ = ["fleet_statistics"]
+
+
+def fleet_statistics(nodes: Sequence[NodeRecord]) -> NodeStats:
+    """Counts and sums over `nodes`; those that wait to be approved are in `by_state` alone.
+
+    The mean is over those that have answered something.
+    """
+    members = [node for node in nodes if node.state != "pending"]
+    times = [node.response_ms for node in members if node.response_ms is not None]
+    return NodeStats(
+        total=len(members),
+        healthy=sum(node.healthy for node in members),
+        by_state=dict(Counter(node.state for node in nodes)),
+        by_type=dict(Counter(node.description.type for node in members)),
+        documents=sum(collection.documents for node in members for collection in node.description.collections),
+        mean_response_ms=sum(times) / len(times) if times else None,
+    )

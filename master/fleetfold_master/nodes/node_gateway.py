@@ -1,0 +1,281 @@
+"""The nodes' side of the master: joins, heartbeats, results, and the fleet's consumers on the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.identity.message_seals import UNSEALED, Seals
+from fleetfold_broker.jetstream.topology import Topology
+from fleetfold_broker.limited_log import LimitedLog
+from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_master.jobs.dispatch import together
+from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
+from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
+from fleetfold_shared.ids import MASTER
+from fleetfold_shared.messages import (
+    CancelAsk,
+    Cancelled,
+    CancelVerdict,
+    CommandResult,
+    CommandResults,
+    Heartbeat,
+    Held,
+    HoldsAsk,
+    Join,
+    Joined,
+    Message,
+    NodeAuditAsk,
+    NodeAudited,
+    NodeList,
+    NodeState,
+    Pong,
+    Standing,
+    StatisticsAsk,
+    StatisticsChunk,
+    Superseded,
+    decode,
+    encode,
+)  # fmt: skip
+from fleetfold_shared.redaction import Redactor
+
+__all__ = ["NodeGateway"]
+
+log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=Message)
+
+PROBE_S = 1.0
+CANCEL_S = 2.0
+HOLDS_S = 2.0
+STATISTICS_S = 5.0
+AUDIT_S = 5.0
+
+OnResult = Callable[[str, CommandResult], Awaitable[bool]]
+
+
+class NodeGateway:
+    """Hears the nodes and keeps what they need on the broker."""
+
+    def __init__(
+        self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
+        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, redact: Redactor | None = None,
+    ) -> None:  # fmt: skip
+        self._seals = seals
+        self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
+        self._topology, self._own, self._redact = topology, own, redact or Redactor()
+        self._told: dict[str, tuple[str, NodeState]] = {}
+        self._quiet = LimitedLog(log)
+        self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
+        self.corpora = TermStatistics(self._fetch_statistics, self.answers)
+        self.epochs = CollectionVersions()
+        self.before_removal: Callable[[str], Awaitable[None]] = _nothing
+        """Is given each node that is about to be removed, while its queue is still there."""
+        self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = tell_nobody
+        """Told of a result with news of its node's epochs, before anybody is told of the result."""
+        self.alone: Callable[[], bool] = lambda: True
+        """Whether there is no other master, who might know more of a node."""
+
+    async def start(self) -> None:
+        """Hear heartbeats."""
+        if self._own is not None:
+            self.corpora.announced(MASTER, self._own.description())
+        await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
+
+    async def stop(self) -> None:
+        """Read no more heartbeats."""
+        await self._beats.stop()
+
+    async def call_the_roll(self) -> None:
+        """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
+        names = [node.name for node in self._registry.all()]
+        for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
+            if (pong := self._read(name, answer, Pong)) is not None:
+                self._registry.answered(name)
+                self.epochs.rose(name, pong.incarnation, pong.epochs)
+                self.corpora.announced(name, self._registry.get(name).description)
+
+    async def ensure(self) -> bool:
+        """Make what is missing on the broker. True when queued commands are lost and must be sent again."""
+        lost = await self._topology.ensure_streams()
+        await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
+        return lost
+
+    async def redeliver_results(self) -> None:
+        """Have the results that a dead master was given come to the living."""
+        await self._topology.redeliver_results()
+
+    async def remove(self, name: str) -> None:
+        """Take a node out, with its queue and its statistics."""
+        await self.before_removal(name)
+        await self._registry.remove(name)
+        self.corpora.forget(name)
+        self.epochs.forget(name)
+        await self._topology.forget_node(name)
+
+    def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
+        """A handler for the results stream: each result goes to the first of `takers` that knows it. What comes in one
+        message is taken at once; when one of them cannot be, all come again.
+        """
+
+        async def receive(subject: str, data: bytes) -> None:
+            node = self._bus.subjects.token(subject, 1)
+            try:
+                results = list(map(self._redacted, decode(data, CommandResults).results))
+            except InvalidInput as error:
+                self._quiet.warning("result.malformed", node, node=node, reason=error.message)
+                self._inflow.junk(node)
+                return
+            await together([self._take(node, result, takers) for result in results])
+
+        return receive
+
+    def _redacted(self, result: CommandResult) -> CommandResult:
+        if not self._redact or result.error is None:
+            return result
+        return replace(result, error=self._redact(result.error))
+
+    async def _take(self, node: str, result: CommandResult, takers: Iterable[OnResult]) -> None:
+        await self.learn(node, result)  # before anybody is told of its end
+        for take in takers:
+            if await take(node, result):
+                return
+        self._quiet.warning("result.of_nothing_known", node, node=node, command=result.id)
+        self._inflow.junk(node)
+
+    async def learn(self, node: str, result: CommandResult) -> None:
+        """Take in what a result tells of its node."""
+        if self.epochs.rose(node, result.incarnation, result.epochs):
+            await self.on_rose(node, result)
+
+    async def reload(self, name: str = "") -> None:
+        """Read again what another master may have written of a node, or of all."""
+        for gone in await self._registry.reload(name):
+            self.corpora.forget(gone)
+            self.epochs.forget(gone)
+
+    async def join(self, name: str, join: Join) -> Joined:
+        """Take the node `name` in; `Conflict` when another process answers under that name."""
+        if not self.alone():
+            await self.reload(name)
+        record, fresh = await self._registry.join(name, join.description, self.incarnation)
+        await self._topology.ensure_node(name, join.description.concurrency)
+        if fresh:
+            await self._topology.redeliver(name)
+            await self._supersede(name, join.description.incarnation)  # one that hung may wake up again
+        self.corpora.expect(name, join.description)
+        self.epochs.described(name, join.description)
+        log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
+        return Joined(
+            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
+            seal=self._seals.keys(name),
+        )  # fmt: skip
+
+    async def _heartbeat(self, message: Incoming) -> None:
+        name = self._bus.subjects.token(message.subject, 1)
+        await self._beats.hear(name, message, now=self._inflow.heartbeat(name))
+
+    async def _read_heartbeat(self, message: Incoming) -> None:
+        name = self._bus.subjects.token(message.subject, 1)
+        try:
+            beat = decode(message.data, Heartbeat)
+            verdict = self._registry.heard(name, beat)
+        except InvalidInput as error:
+            self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
+            return
+        if verdict != "ok" and not self.alone():  # it may have joined at another master
+            await self.reload(name)
+            verdict = self._registry.heard(name, beat)
+        if verdict == "ok" and not beat.leaving:
+            self.epochs.described(name, beat.description)
+            self.corpora.announced(name, beat.description)
+            await self._tell_standing(name, beat)
+        elif verdict == "unknown":
+            await self._tell(name, "join-again", NodeList())
+        elif verdict == "superseded":
+            await self._supersede(name, self._registry.get(name).description.incarnation)
+
+    async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
+        """Tell the node what it does not know yet: its interval until it uses it, its state once."""
+        told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
+        paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
+        if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
+            return
+        self._told[name] = told
+        standing = Standing(heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason)
+        await self._tell(name, "standing", standing)
+
+    async def _supersede(self, name: str, incarnation: str) -> None:
+        """Tell whoever else stands for `name` that this incarnation holds it."""
+        await self._tell(name, "superseded", Superseded(incarnation=incarnation))
+
+    async def _tell(self, node: str, verb: str, message: Message) -> None:
+        """Call a node that answers nothing."""
+        subject, data = self._bus.subjects.call(node, verb), encode(message)
+        await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
+
+    async def answers(self, name: str) -> bool:
+        """Whether a node of that name is there now."""
+        return await self.incarnation(name) is not None
+
+    async def incarnation(self, name: str) -> str | None:
+        """Which process answers for `name` on the bus; `None` when nobody does."""
+        pong = self._read(name, await self._ask_one(name, "ping", NodeList(), PROBE_S), Pong)
+        return None if pong is None else pong.incarnation
+
+    async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
+        """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
+        answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
+        cancelled = self._read(node, answer, Cancelled)
+        return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
+
+    async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
+        """Those of the documents that the node has; `None` when it does not say, or is of a version that cannot."""
+        answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
+        held = self._read(node, answer, Held)
+        return None if held is None else set(held.ids)
+
+    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+        """What a node has in its own ledger; `Unavailable` when it does not answer."""
+        answer = await self._ask_one(ask.node, "audit", ask, AUDIT_S)
+        if answer is None or isinstance(answer.error, Unavailable):
+            why = f"node: {ask.node} does not answer; `fleetfold node-audit --data DIR` reads its folder"
+            raise Unavailable(why, field="node")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, NodeAudited)
+
+    async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+        if self._own is not None and node == MASTER:
+            return await self._own.statistics(ask)
+        answer = await self._ask_one(node, "statistics", ask, STATISTICS_S)
+        if answer is None:
+            raise DeadlineExceeded(f"{node} did not tell its statistics within {STATISTICS_S:g} s")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, StatisticsChunk)
+
+    def _read(self, node: str, answer: ScatterReply | None, kind: type[M]) -> M | None:
+        """What the node answered; `None` when it did not, could not, or not so that it can be read."""
+        if answer is None or answer.error is not None:
+            return None
+        try:
+            return decode(answer.data, kind)
+        except InvalidInput as error:
+            self._quiet.warning("answer.malformed", node, node=node, reason=error.message)
+            return None
+
+    async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> ScatterReply | None:
+        """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""
+        return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)
+
+
+async def _nothing(_node: str) -> None:
+    """Nothing."""

@@ -1,0 +1,46 @@
+"""A node as callers see it: its row, what operators have laid over it, and how it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from fleetfold_master.nodes.labels import effective_labels, label_sources
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.nodes.node_standing import standing
+from fleetfold_master.nodes.presence import Presence
+from fleetfold_shared.messages import NodeDescription, NodePresence, NodeRecord
+
+__all__ = ["presence_of", "record_of"]
+
+
+def record_of(
+    node: StoredNode, version: str, presence: Presence, in_flight: int, fingerprints: Mapping[str, str]
+) -> NodeRecord:
+    """The record of a node, as masters of that version see it."""
+    state, reason, since = standing(node, version)
+    up = presence.is_up(node.name)
+    return NodeRecord(
+        name=node.name, state=state, healthy=up and state == "active", description=_described(node),
+        registered_at=node.registered_at, last_seen_at=node.last_seen_at, title=node.title,
+        response_ms=presence.response_ms(node.name), in_flight=in_flight,
+        fingerprint=fingerprints.get(node.name, "") if state == "pending" else "",
+        reason=reason, since=since, presence=presence_of(node, presence),
+        failing=[one.part for one in node.problems] if state == "error" else [], heartbeat_s=node.heartbeat_s,
+        label_sources=label_sources(node.description.labels, node.labels),
+    )  # fmt: skip
+
+
+def presence_of(node: StoredNode, presence: Presence) -> NodePresence:
+    """Whether it is heard, has said goodbye, or is missing."""
+    if presence.is_up(node.name):
+        return "up"
+    return "not_heard" if node.stopped_at is None else "stopped"
+
+
+def _described(node: StoredNode) -> NodeDescription:
+    said = node.description
+    if node.labels is None and node.weight is None:
+        return said
+    return replace(said, labels=effective_labels(said.labels, node.labels), weight=node.weight or said.weight)

@@ -1,0 +1,58 @@
+"""The master's connections: one identity in each account of the broker, known there by its public key."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Literal
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.connection.info_probe import asks_for_credentials
+from fleetfold_broker.connection.nats_connection import NobodyChecks
+from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import Conflict, Unauthenticated
+from fleetfold_shared.urls import shown
+
+__all__ = ["NAME", "Account", "Connections"]
+
+NAME = "master"
+BACKOFF_MOST_S = 0.25
+"""When the broker is back, all others wait for the masters."""
+Account = Literal["auth", "fleet", "sys"]
+
+
+class Connections:
+    """Opens them. Without `keys` the broker must be one that asks nobody who they are. It lists them as `name`."""
+
+    def __init__(
+        self, url: str, subjects: Subjects, *, keys: BrokerKeys | None, tls: ssl.SSLContext | None = None,
+        name: str = NAME,
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._url, self._subjects, self._keys, self._tls = url, subjects, keys, tls
+
+    async def check(self) -> None:
+        """`Conflict` when the broker asks for credentials and we have none to enforce, or the other way round."""
+        asks = await asks_for_credentials(self._url)
+        if self._keys is not None and not asks:
+            raise Conflict(
+                f"the broker at {shown(self._url)} asks nobody who they are: give it the fleet's identity config "
+                "(`fleetfold keys broker`), or say --insecure"
+            )
+        if self._keys is None and asks:
+            raise Conflict(f"the broker at {shown(self._url)} asks for credentials: leave out --insecure")
+
+    async def open(self, account: Account) -> Bus:
+        """A bus in that account; `Unauthenticated` when the broker's config has other keys."""
+        seed = getattr(self._keys, account) if self._keys is not None else ""
+        options = ConnectionOptions(
+            url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S, name=self._name
+        )
+        try:
+            return await Bus.open(options, self._subjects)
+        except (Unauthenticated, NobodyChecks):  # the keys that it knows are let in without a question
+            raise Unauthenticated(
+                f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "
+                "the same keys (`fleetfold keys broker`)"
+            ) from None

@@ -1,0 +1,135 @@
+"""The ground that a master stands on: its database, its place among the masters, the bus, and the nodes it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetfold_broker.bus import Bus
+from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.identity.message_seals import UNSEALED, MasterSeals, Seals
+from fleetfold_broker.jetstream.topology import Topology
+from fleetfold_broker.rpc.scatter import ScatterClient
+from fleetfold_broker.secret_file import read_or_create
+from fleetfold_broker.subjects import Subjects
+from fleetfold_master.api import NodeGateway
+from fleetfold_master.cluster import Membership
+from fleetfold_master.nodes import Inflow, Presence, Registry
+from fleetfold_master.nodes.node_rows import NodeRows
+from fleetfold_master.runtime.connections import Account, Connections
+from fleetfold_master.runtime.lifetime import Lifetime
+from fleetfold_master.search import Own
+from fleetfold_master.store import Store
+from fleetfold_shared import __version__
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.config import (
+    AccessConfig,
+    AskConfig,
+    CallbacksConfig,
+    LimitsConfig,
+    RetentionConfig,
+    SearchConfig,
+)
+from fleetfold_shared.ids import MASTER, new_id
+from fleetfold_shared.redaction import Redactor
+from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
+
+__all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a master was told, and the defaults of what it was not: the same in all its lives."""
+
+    url: str
+    subjects: Subjects
+    data: Path
+    database: str
+    keys: Path
+    heartbeat_s: float
+    tls: ssl.SSLContext | None
+    clock: Clock
+    own: Own | None
+    access: AccessConfig
+    search: SearchConfig
+    ask: AskConfig
+    callbacks: CallbacksConfig
+    retention: RetentionConfig
+    redact: Redactor
+    limits: LimitsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Infrastructure:
+    """The parts by name, for one life."""
+
+    setup: Setup
+    span: Lifetime
+    store: Store
+    membership: Membership
+    keys: BrokerKeys
+    buses: Connections
+    bus: Bus
+    gatherer: ScatterClient
+    inflow: Inflow
+    presence: Presence
+    registry: Registry
+    topology: Topology
+    fleet: NodeGateway
+    seals: Seals
+
+    @property
+    def clock(self) -> Clock:
+        """The one that this master goes by."""
+        return self.setup.clock
+
+    async def another_bus(self, account: Account) -> Bus:
+        """A connection for itself, until the end."""
+        return await self.span.enter(await self.buses.open(account))
+
+
+async def open_infrastructure(setup: Setup, span: Lifetime) -> Infrastructure:
+    """`Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
+    store = await Store.open(setup.database)
+    span.at_end(store.close)
+    membership = await _take_a_place(setup, span, store)
+    keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
+    buses = Connections(
+        setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
+        name=listed_as(membership.id),
+    )  # fmt: skip
+    await buses.check()
+    bus = await span.enter(await buses.open("fleet"))
+    seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
+    gatherer = ScatterClient(await span.enter(await buses.open("fleet")), seals=seals)
+    await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
+    presence = Presence(setup.clock, setup.heartbeat_s)
+    inflow = Inflow(setup.limits, setup.clock)
+    gatherer.on_gone, gatherer.on_junk = presence.gone, inflow.junk
+    registry = Registry(NodeRows(store), presence, setup.clock, __version__)
+    await registry.load()
+    topology = Topology(bus, setup.limits)
+    fleet = NodeGateway(
+        bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact
+    )
+    return Infrastructure(
+        setup, span, store, membership, keys, buses, bus, gatherer, inflow, presence, registry, topology, fleet, seals
+    )
+
+
+async def _take_a_place(setup: Setup, span: Lifetime, store: Store) -> Membership:
+    """A place among the masters of this database, given up before the store is closed."""
+    seat = await asyncio.to_thread(read_or_create, setup.data / "seat", lambda: new_id().encode())
+    membership = Membership(store, setup.clock, seat.decode()[:32])
+    await membership.join()
+    span.at_end(membership.leave)
+    membership.start()
+    return membership
+
+
+def listed_as(master: str) -> str:
+    """What the broker calls the connections of a master."""
+    return f"{MASTER}-{master}"

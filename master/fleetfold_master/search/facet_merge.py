@@ -1,0 +1,33 @@
+"""The nodes' facets, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from fleetfold_shared.messages import Facet, FacetValue, SearchAnswer
+from fleetfold_shared.query.facets import Tally
+
+__all__ = ["SHOWN", "merged_facets"]
+
+SHOWN = 20
+"""So many values of a facet a caller is told."""
+
+
+def merged_facets(fields: Sequence[str], answers: Collection[SearchAnswer]) -> list[Facet]:
+    """For each of the fields its values in all answers, the most frequent first."""
+    return [_merged(field, answers) for field in fields]
+
+
+def _merged(field: str, answers: Collection[SearchAnswer]) -> Facet:
+    tally, approximate = Tally(), False
+    for answer in answers:
+        counts = next((one for one in answer.facets if one.field == field), None)
+        if counts is None:  # an error, no such collection, or a node that does not know of facets
+            approximate |= answer.status in {"ok", "partial"}
+            continue
+        tally.missing += counts.missing
+        for one in counts.values:
+            tally.add(one.value, one.count)
+        approximate |= counts.cut or not answer.exact or answer.status == "partial"
+    shown = [FacetValue(value, documents) for value, documents in tally.most(SHOWN)]
+    return Facet(field, shown, tally.missing, tally.distinct, approximate)

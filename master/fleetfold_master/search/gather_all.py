@@ -1,0 +1,23 @@
+"""Several askings as one: all at once, and none left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+__all__ = ["gather_all"]
+
+T = TypeVar("T")
+
+
+async def gather_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them return; the first that raises ends the others."""
+    if len(works) == 1:
+        return [await works[0]]
+    tasks = [asyncio.create_task(one) for one in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,40 @@
+"""The other sources of hits, in what room an answer has beside the hits themselves."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from fleetfold_shared.messages import Hit, Source
+from fleetfold_shared.truncation import fitting
+
+__all__ = ["MAX_SOURCES_BYTES", "fitting_sources"]
+
+MAX_SOURCES_BYTES = 128 * 1024
+"""What the other sources of all hits may take together, beside what the hits may."""
+
+
+def fitting_sources(hits: list[Hit]) -> list[Hit]:
+    """The hits as `fitting` shortens them, each with as many of its sources as fit, the best first.
+
+    Those that do not are counted in `also_left_out`. Room that one hit does not use is for those after it.
+    """
+    if not any(hit.also for hit in hits):
+        return fitting(hits)
+    left, fitted = MAX_SOURCES_BYTES, list[Hit]()
+    bare = fitting([replace(hit, also=[]) for hit in hits])
+    for place, (hit, full) in enumerate(zip(bare, hits, strict=True)):
+        kept, used = _kept(full.also, left // (len(hits) - place))
+        left -= used
+        fitted.append(replace(hit, also=kept, also_left_out=len(full.also) - len(kept)))
+    return fitted
+
+
+def _kept(sources: list[Source], room: int) -> tuple[list[Source], int]:
+    used = 0
+    for count, one in enumerate(sources):
+        size = len(msgspec.json.encode(one)) + 1
+        if used + size > room:
+            return sources[:count], used
+        used += size
+    return sources, used

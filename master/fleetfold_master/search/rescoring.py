@@ -1,0 +1,165 @@
+"""Nodes of another analyzer or embedder: they give candidates, and the master scores these as the fleet's nodes would.
+
+It has the whole text of each, so a candidate's score is what one index would give it. What may be missing is a document
+that the node did not think worth giving; so more are asked for than are wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from fleetfold_master.search.paging import is_behind
+from fleetfold_master.search.shard_response import Came
+from fleetfold_shared.messages import NodeDescription, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
+from fleetfold_shared.messages.criteria import Scalar
+from fleetfold_shared.query.sorting import SCORE, arranged
+from fleetfold_shared.text.analysis import ANALYZER, tokens
+from fleetfold_shared.text.document_text import text_of
+from fleetfold_shared.text.embedding import Embedder, load_embedder, unit_rows, unpack
+from fleetfold_shared.text.hit_enrichment import enriched
+from fleetfold_shared.text.scoring import alpha_for, length_norm, score
+
+__all__ = ["THEIR_SHARE", "candidates_ask", "is_strange", "scored_anew"]
+
+THEIR_SHARE = 0.7
+"""The part of the time that such nodes have; the rest is for scoring."""
+
+_PER_HIT = 3
+_LEAST = 50
+_DEEP = 500  # behind a cursor, or when the best by a field are wanted
+_MOST = 999  # a node gives one more at most
+_BATCH = 32  # about 10 ms: so often the clock is looked at
+
+Alphas = Mapping[str, float]
+"""What a node's collections declare, by their names."""
+
+
+def is_strange(description: NodeDescription, embedder: str) -> bool:
+    """Whether a node scores otherwise than a fleet of this embedder, and of our analyzer."""
+    return (description.analyzer, description.embedder) != (ANALYZER, embedder)
+
+
+def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
+    """What such nodes are asked instead of `ask`: its `query` itself, and more hits than it wants.
+
+    They do not cut by a threshold or a place, which are of the fleet's scores; and with a threshold they cannot tell
+    what a facet counts.
+    """
+    deep = ask.after is not None or bool(ask.sort)
+    return replace(
+        ask, query=query, k=min(max(_PER_HIT * ask.k, _DEEP if deep else _LEAST), _MOST), threshold=None, after=None,
+        deadline_ms=max(1, round(timeout_s * 1000)), highlight=False,
+        facets=ask.facets if ask.threshold is None else [],
+    )  # fmt: skip
+
+
+async def scored_anew(
+    came: Mapping[str, Came], ask: SearchAsk, alphas: Mapping[str, Alphas], left_s: float
+) -> dict[str, Came]:
+    """The answers to `candidates_ask` as answers to `ask`. What is not scored in `left_s` is left out, and reported.
+
+    `alphas` are by node what its collections declare. It is work for a thread: 0.2 ms for a text of 100 words.
+    """
+    return await asyncio.to_thread(_all_anew, came, ask, alphas, time.monotonic() + left_s)
+
+
+def _all_anew(came: Mapping[str, Came], ask: SearchAsk, alphas: Mapping[str, Alphas], until: float) -> dict[str, Came]:
+    answers: dict[str, Came] = {}
+    for node, (report, answer) in came.items():
+        given = answer is not None and answer.status in {"ok", "partial"}
+        answers[node] = (
+            _anew(report, answer, ask, alphas.get(node, {}), until) if given and answer else (report, answer)
+        )
+    return answers
+
+
+def _anew(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alphas, until: float) -> Came:
+    wanted = answer.hits[:_MOST]
+    found, scored = _scored(wanted, ask, alphas, until)
+    kept = [one for one in found if _is_kept(one, ask, report.node)]
+    kept.sort(key=lambda one: (-one.score, one.collection, one.id))
+    if ask.sort:
+        kept = arranged(kept, ask.sort, lambda one: one.sort)
+    more = len(kept) > ask.k or (answer.more and ask.after is None)
+    top = _told(kept[: ask.k], ask, alphas, until)
+    report = replace(report, count=len(top), exact=False, rescored=True)
+    if scored < len(wanted):
+        why = f"{scored} of its {len(wanted)} candidates were scored before the deadline"
+        report = replace(report, status="partial", error=why)
+    how = [replace(one, exact=False) for one in answer.explain]
+    return report, replace(answer, hits=top, more=more, exact=False, explain=how)
+
+
+def _scored(
+    hits: Sequence[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float
+) -> tuple[list[ScoredDocument], int]:
+    """The hits with the fleet's scores, and how many of them there was time for."""
+    embedder, found = load_embedder(ask.embedder), list[ScoredDocument]()
+    query = None if ask.vector is None else unpack(ask.vector).astype(np.float64)
+    for start in range(0, len(hits), _BATCH):
+        if time.monotonic() > until:
+            break
+        found += _batch_scored(hits[start : start + _BATCH], ask, alphas, embedder, query)
+    return found, len(found)
+
+
+def _batch_scored(
+    hits: Sequence[ScoredDocument], ask: SearchAsk, alphas: Alphas, embedder: Embedder,
+    query: NDArray[np.float64] | None,
+) -> list[ScoredDocument]:  # fmt: skip
+    texts = [text_of(one.title, one.content) for one in hits]
+    vectors = unit_rows(embedder.embed(texts))
+    cosines = [0.0] * len(hits)
+    if query is not None:  # as a node does it, to the last bit
+        cosines = np.maximum((vectors.astype(np.float64) * query).sum(axis=1), 0.0).tolist()
+    scored: list[ScoredDocument] = []
+    for hit, text, vector, cosine in zip(hits, texts, vectors, cosines, strict=True):
+        parts = Parts(_bm25(ask, tokens(text)), cosine)
+        total = score(parts.bm25, parts.cosine, alpha_for(ask, alphas.get(hit.collection)))
+        scored.append(replace(_marked(hit, vector), score=total, parts=parts, sort=_values(hit, ask.sort, total)))
+    return scored
+
+
+def _bm25(ask: SearchAsk, terms: Sequence[str]) -> float:
+    """Over its divisor; added up in the order in which a node adds."""
+    counts = Counter(terms)
+    constant, per_term = length_norm(ask.avgdl)
+    norm, total = constant + per_term * len(terms), 0.0
+    for term in ask.terms:
+        tf = float(counts[term.term])
+        total += term.qtf * term.idf * tf / (tf + norm)
+    return total / ask.divisor if ask.divisor > 0 else total
+
+
+def _values(hit: ScoredDocument, sorts: Sequence[Sort], total: float) -> tuple[Scalar, ...]:
+    given = hit.sort if len(hit.sort) == len(sorts) else (None,) * len(sorts)
+    return tuple(total if key.field == SCORE else value for key, value in zip(sorts, given, strict=True))
+
+
+def _marked(hit: ScoredDocument, vector: NDArray[np.float32]) -> ScoredDocument:
+    """What tells duplicates by likeness compares vectors: the node's own would be of another space."""
+    if hit.marks is None or hit.marks.vector is None:
+        return hit
+    return replace(hit, marks=replace(hit.marks, vector=np.asarray(vector, dtype="<f2").tobytes()))
+
+
+def _is_kept(hit: ScoredDocument, ask: SearchAsk, node: str) -> bool:
+    wanted = hit.score > 0 and (ask.threshold is None or hit.score >= ask.threshold)
+    return wanted and (ask.after is None or is_behind(ask.after, node, hit))
+
+
+def _told(hits: list[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float) -> list[ScoredDocument]:
+    """With highlights and explanations, if somebody asks and there is time."""
+    if not (ask.highlight or ask.explain):
+        return hits
+    try:
+        return enriched(hits, ask, until, alphas)
+    except TimeoutError:
+        return hits

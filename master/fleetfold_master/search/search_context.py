@@ -1,0 +1,69 @@
+"""One search under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from fleetfold_master.search.coverage import SETTLED, Documents, part_of
+from fleetfold_master.search.deduplicated_page import Answers
+from fleetfold_master.search.paging import Pages, Version
+from fleetfold_master.search.query_plan import QueryPlan
+from fleetfold_master.search.replica_assignment import ReplicaAssignment
+from fleetfold_master.search.shard_selection import ShardSelection
+from fleetfold_shared.messages import NodeReport, Search
+from fleetfold_shared.text.term_statistics import MergedCorpus
+
+__all__ = ["SearchContext"]
+
+
+@dataclass(slots=True)
+class SearchContext:
+    """The question, who is asked what, and the statistics that weigh it.
+
+    `choice` is what is expected of each node and whom `auto` chose, `holding` who is asked for what several nodes hold.
+    `key` is what the answer may be kept under. Of the caller's time `margin_s` is for folding; `waited_s` is what
+    waiting for nodes has taken so far.
+    """
+
+    search: Search
+    pages: Pages
+    plan: QueryPlan
+    holding: ReplicaAssignment
+    choice: ShardSelection
+    started: float
+    corpus: MergedCorpus
+    versions: list[Version]
+    epochs: dict[tuple[str, str], int]
+    documents: Documents
+    key: str | None = None
+    margin_s: float = 0.0
+    waited_s: float = 0.0
+
+    def left_s(self) -> float:
+        """Of the caller's time, but for what folding will take; a millisecond at least."""
+        left_s = self.search.timeout_ms / 1000 - (time.perf_counter() - self.started)
+        return max(0.001, left_s - self.margin_s)
+
+    def parts(self, answers: Answers) -> dict[str, float]:
+        """Of the nodes that did not search all of their collections in time, the part of their documents they did."""
+        cut = {node: one.left_out for node, (_, one) in answers.items() if one is not None and one.left_out}
+        return {node: part_of(self.documents.get(node, {}), names) for node, names in cut.items()}
+
+    def reports(self, answers: Answers) -> dict[str, NodeReport]:
+        """A report for every node that the question concerns."""
+        known = {**self.plan.reports, **{node: report for node, (report, _) in answers.items()}}
+        told = self.holding.reports(known)
+        unasked = {node: NodeReport(node, "not_selected") for node in self.documents if node not in told}
+        return self.choice.told({**told, **unasked})
+
+    def missing(self, reports: Mapping[str, NodeReport]) -> Collection[str]:
+        """The nodes of which something should be in the answer and is not: nobody else has answered in their stead."""
+        return {
+            node
+            for node, report in reports.items()
+            if report.status not in SETTLED
+            and node not in self.plan.excused
+            and not self.holding.lacks_nothing(node, reports)
+        }

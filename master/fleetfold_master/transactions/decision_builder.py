@@ -1,0 +1,148 @@
+"""A decision being made: the rows as they become, the commands and the entries gathered on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+
+from fleetfold_master.jobs.dispatch import Outgoing, next_resend
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, forward_id, undo_id
+from fleetfold_shared.messages import Caller, Command, TimelineEntry, TransactionState
+from fleetfold_shared.templates import fill
+
+__all__ = ["FAILED", "DecisionBuilder", "waits_for"]
+
+FAILED = frozenset({"failed", "unknown", "no_result", "parked"})
+"""States of a step after which a transaction that goes forward cannot succeed."""
+
+
+class DecisionBuilder:
+    """The working copy behind the pure functions; nobody keeps one. `ill` are the nodes that are not healthy."""
+
+    def __init__(
+        self, tx: Tx, steps: Iterable[Step], now: float, ill: Collection[str] = (), policy: Policy | None = None
+    ):
+        self.tx = tx
+        self.now = now
+        self.ill = ill
+        self.policy = policy or Policy()
+        self._steps = {step.name: step for step in steps}
+        self._commands: list[Outgoing] = []
+        self._entries: list[TimelineEntry] = []
+
+    def decision(self) -> Decision:
+        """What has come of it."""
+        return Decision(self.tx, tuple(self._steps.values()), tuple(self._commands), tuple(self._entries))
+
+    def step(self, name: str) -> Step | None:
+        """A step as it stands now."""
+        return self._steps.get(name)
+
+    def steps(self) -> list[Step]:
+        """All steps as they stand now."""
+        return list(self._steps.values())
+
+    def in_order(self) -> list[Step]:
+        """All steps, none before those it waits for."""
+        return sorted(self._steps.values(), key=lambda step: (step.stage, step.position))
+
+    def before(self, step: Step) -> list[Step]:
+        """The steps that this one waits for."""
+        return [each for each in self._steps.values() if waits_for(step, each)]
+
+    def behind(self, step: Step) -> list[Step]:
+        """The steps that wait for this one."""
+        return [each for each in self._steps.values() if waits_for(each, step)]
+
+    def failing(self) -> bool:
+        """Whether something has failed for good."""
+        return any(step.state in FAILED for step in self._steps.values())
+
+    def past_pivot(self, step: Step) -> bool:
+        """Whether this step comes after a point of no return that has been passed."""
+        return any(each.pivot and each.stage < step.stage and each.state == "done" for each in self._steps.values())
+
+    def committing(self) -> bool:
+        """Whether the point of no return is passed, or being passed."""
+        return any(step.pivot and step.state in {"running", "compensating", "done", "parked"} for step in self.steps())
+
+    def out_of_time(self) -> bool:
+        """Whether the transaction as a whole has had its time."""
+        return self.tx.deadline_at is not None and self.now >= self.tx.deadline_at
+
+    def change(self, step: Step, **changes: Any) -> Step:
+        """Put a changed step in the place of `step`."""
+        self._steps[step.name] = changed = msgspec.structs.replace(step, **changes)
+        return changed
+
+    def settle(self, step: Step, **changes: Any) -> Step:
+        """Change a step that has no command in flight any more."""
+        return self.change(step, command=None, began_at=None, due_at=None, deadline_at=None, **changes)
+
+    def note(self, what: str, step: Step | None = None, why: str = "") -> None:
+        """Add to the timeline."""
+        self.tx = msgspec.structs.replace(self.tx, entries=self.tx.entries + 1)
+        self._entries.append(TimelineEntry(self.now, what, step.name if step else None, why))
+
+    def turn(self, state: TransactionState, error: str | None = None) -> None:
+        """The transaction goes over to rolling back."""
+        self.tx = msgspec.structs.replace(self.tx, state=state, error=error or self.tx.error)
+
+    def end(self, state: TransactionState, error: str | None = None, why: str = "") -> None:
+        """The transaction is over."""
+        self.tx = msgspec.structs.replace(self.tx, state=state, ended_at=self.now, error=error or self.tx.error)
+        self.note(state, why=why)
+
+    def send(self, step: Step, what: str, why: str = "", **changes: Any) -> None:
+        """Send a new command for `step` as `changes` make it: its `command` and state. May raise `InvalidInput`."""
+        due_at = next_resend(self.now, self.now)
+        sent = msgspec.structs.replace(step, sends=step.sends + 1, began_at=self.now, due_at=due_at, **changes)
+        self._commands.append(self._outgoing(sent))
+        self.change(sent, deadline_at=self.now + self.patience(sent))
+        self.note(what, sent, why)
+
+    def resend(self, step: Step, why: str, **changes: Any) -> None:
+        """Send the command in flight once more, as the next attempt."""
+        due_at = next_resend(self.now if step.began_at is None else step.began_at, self.now)
+        sent = self.change(step, sends=step.sends + 1, due_at=due_at, **changes)
+        self._commands.append(self._outgoing(sent))
+        self.note("sent again", sent, why)
+
+    def patience(self, step: Step) -> float:
+        """Seconds that the command in flight has for one try."""
+        return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.undo_timeout_s)
+
+    def _outgoing(self, step: Step) -> Outgoing:
+        return Outgoing(step.node, self._compensation(step) if step.state == "compensating" else self._forward(step))
+
+    def _forward(self, step: Step) -> Command:
+        results = {each.name: each.result for each in self._steps.values() if each.state == "done"}
+        return Command(
+            id=forward_id(step, len(step.runs)),
+            attempt=step.sends,
+            action=step.action,
+            params=fill(step.params, {"steps": results}),
+            epoch=self.tx.epoch,
+            timeout_s=step.timeout_s,
+            caller=Caller(self.tx.caller, self.tx.role),
+        )
+
+    def _compensation(self, step: Step) -> Command:
+        """Its `{{fields}}` are filled by the node, from its own ledger. No action: write a tombstone, nothing else."""
+        return Command(
+            id=undo_id(step, step.undo, step.undos),
+            attempt=step.sends,
+            action=step.rollback.action if step.rollback else "",
+            params=step.rollback.params if step.rollback else {},
+            epoch=self.tx.epoch,
+            compensates=forward_id(step, step.undo),
+            timeout_s=self.patience(step),
+            caller=Caller(self.tx.caller, self.tx.role),
+        )
+
+
+def waits_for(step: Step, other: Step) -> bool:
+    """Whether `step` begins only when `other` is done, and is undone before it."""
+    return other.name in step.after if step.after else other.stage < step.stage

@@ -1,0 +1,1 @@
+"""Conditions on nodes and documents: expressions, filters, facets, sorting."""

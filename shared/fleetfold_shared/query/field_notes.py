@@ -1,0 +1,101 @@
+"""What is odd about the fields that a question names, seen from the values that documents have there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from fleetfold_shared.messages.criteria import Filter, Sort
+from fleetfold_shared.messages.search import FieldKind, FieldNote, SearchAnswer
+from fleetfold_shared.query.field_values import kind_name
+from fleetfold_shared.query.filters import fields_of
+from fleetfold_shared.query.predicates import wanted_value
+from fleetfold_shared.query.sorting import SCORE
+
+__all__ = ["field_notes", "fields_asked", "merged_kinds"]
+
+Kinds = Mapping[str, AbstractSet[FieldKind]]
+"""By field, the kinds of value that documents have there."""
+
+_NAMED: Mapping[FieldKind, str] = {
+    "number": "numbers", "text": "texts", "boolean": "true or false", "list": "lists", "object": "objects",
+}  # fmt: skip
+_OF_EACH = ("id", "title")
+"""Fields that every document has."""
+
+
+def fields_asked(given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str]) -> list[str]:
+    """The fields of documents that a question names, each once."""
+    tested = [] if given is None else fields_of(given)
+    named = [*tested, *(sort.field for sort in sorts if sort.field != SCORE), *facets]
+    return list(dict.fromkeys(named))
+
+
+def merged_kinds(fields: Iterable[str], answers: Iterable[SearchAnswer]) -> dict[str, set[FieldKind]]:
+    """The kinds of value over all documents that were searched; `unknown` among them where a node does not say."""
+    found: dict[str, set[FieldKind]] = {field: set() for field in fields}
+    for answer in answers:
+        if answer.status in {"ok", "partial"}:
+            for field, kinds in found.items():
+                kinds |= set(answer.kinds.get(field, ["unknown"]))
+    return found
+
+
+def field_notes(given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str], kinds: Kinds) -> list[FieldNote]:
+    """A note on each field that no document has, and on each comparison with a value of another kind."""
+    notes = [_absent(field, _uses(field, given, sorts, facets)) for field, found in kinds.items()
+             if not found and field not in _OF_EACH]  # fmt: skip
+    for test in _tests(given):
+        if (note := _other_kind(test, kinds.get(test.field or "", {"unknown"}))) is not None and note not in notes:
+            notes.append(note)
+    return notes
+
+
+def _uses(field: str, given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str]) -> str:
+    uses = {
+        "filter": given is not None and field in fields_of(given),
+        "sort": any(sort.field == field for sort in sorts),
+        "facets": field in facets,
+    }
+    return ", ".join(name for name, used in uses.items() if used)
+
+
+def _absent(field: str, uses: str) -> FieldNote:
+    why = f"{uses}: no document that was searched has the field {field!r}; look at a hit's metadata for the names"
+    return FieldNote("no_such_field", field, why)
+
+
+def _tests(given: Filter | None) -> Iterator[Filter]:
+    if given is None:
+        return
+    if given.field is not None:
+        yield given
+    for part in (*(given.all or ()), *(given.any or ()), *(given.none or ())):
+        yield from _tests(part)
+
+
+def _other_kind(test: Filter, kinds: AbstractSet[FieldKind]) -> FieldNote | None:
+    """A value is compared with values of its own kind; `contains` with texts, and with the members of lists."""
+    there = kinds - {"null"}
+    wanted = _wanted(test)
+    if not there or not wanted or "unknown" in there or test.op == "exists" or test.field is None:
+        return None
+    fitting = wanted | {"list"} if test.op == "contains" else wanted
+    if there <= fitting or (test.op not in _ORDERED and there & fitting):
+        return None
+    rest = " and ".join(_NAMED[kind] for kind in sorted(there - fitting))
+    compared = f"filter: {test.field!r} is compared with {' and '.join(_NAMED[kind] for kind in sorted(wanted))}"
+    if there & fitting:
+        return FieldNote("other_kind", test.field, f"{compared}, and some documents have {rest}, which never compare")
+    return FieldNote("other_kind", test.field, f"{compared}, and documents have {rest} there, which never compare")
+
+
+_ORDERED = frozenset({"lt", "lte", "gt", "gte"})
+
+
+def _wanted(test: Filter) -> set[FieldKind]:
+    value: Any = wanted_value(test)
+    values = value if isinstance(value, list) else [value]
+    named: set[FieldKind] = {kind_name(one) for one in values if one is not None}
+    return {"text" if kind == "number" else kind for kind in named} if test.field == "id" else named

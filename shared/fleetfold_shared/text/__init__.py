@@ -1,0 +1,1 @@
+"""Text analysis, embedding, term statistics, scoring and highlighting."""

@@ -1,9 +1,0 @@
-"""Expressions that choose nodes: `role=shop and region!=eu and has(actions)`. Read, printed and tried, without I/O."""
-
-from __future__ import annotations
-
-from fleetfold_shared.where.matching import choose, missing_labels
-from fleetfold_shared.where.parsing import parse
-from fleetfold_shared.where.terms import And, Comparison, Has, Label, Not, Or, Term, text_of
-
-__all__ = ["And", "Comparison", "Has", "Label", "Not", "Or", "Term", "choose", "missing_labels", "parse", "text_of"]

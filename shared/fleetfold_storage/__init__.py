@@ -1,0 +1,1 @@
+"""Durable SQLite and PostgreSQL writes: group commit, its writer thread, vacuum."""
