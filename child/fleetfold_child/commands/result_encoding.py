@@ -15,6 +15,7 @@ import msgspec
 from fleetfold_child.commands.actions import AnyAction
 from fleetfold_child.commands.outcomes import CommandOutcome
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.exception_text import exception_text
 from fleetfold_shared.messages import CommandResult
 from fleetfold_shared.values import check_value
 
@@ -38,7 +39,7 @@ def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = F
     except InvalidInput as reason:
         why = reason.message
     except Exception as reason:  # noqa: BLE001  # a value's own code may raise anything while it is encoded
-        why = f"it cannot be said in JSON: {' '.join(str(reason).split()) or type(reason).__name__}"
+        why = f"it cannot be said in JSON: {exception_text(reason) or type(reason).__name__}"
     else:
         if size <= max_bytes:
             return CommandOutcome("ok", plain)
