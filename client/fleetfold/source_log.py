@@ -16,6 +16,7 @@ from fleetfold_child.connectors.markup import READER
 from fleetfold_child.connectors.source_state import SourceState
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.exception_text import named_text
 
 __all__ = ["Source", "SourceLog", "check_source", "records"]
 
@@ -59,7 +60,7 @@ async def records(source: Source, collection: str = "docs") -> Records:
         found = source()
         given = await found if inspect.isawaitable(found) else found
     except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        why = named_text(error)[:300]
         raise InvalidInput(f"the source of {collection} raised {why}", field="source") from error
     if isinstance(given, str | bytes | Mapping | Path) or not isinstance(given, AsyncIterable | Iterable):
         what = "nothing" if given is None else f"a {type(given).__name__}"

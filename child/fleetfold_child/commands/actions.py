@@ -26,6 +26,7 @@ from fleetfold_child.commands.context import Context
 from fleetfold_child.commands.parameters import Parameters
 from fleetfold_child.commands.result_type import result_schema
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput
+from fleetfold_shared.exception_text import named_text
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import ActionInfo, ActionKind, RetryPolicy
 
@@ -217,9 +218,7 @@ def _import(module_name: str, target: str) -> ModuleType:
         missing = (
             isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}.")
         )
-        why = "there is no such module; check the name and the working directory" if missing else _one_line(error)
+        why = f"its import failed: {named_text(error)}"
+        if missing:
+            why = "there is no such module; check the name and the working directory"
         raise InvalidInput(f"actions: {target!r}: {why}", field="actions") from error
-
-
-def _one_line(error: Exception) -> str:
-    return f"its import failed: {type(error).__name__}: {' '.join(str(error).split())}"

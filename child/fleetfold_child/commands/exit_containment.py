@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from fleetfold_shared.exception_text import named_text
+
 __all__ = ["TaskExit", "contained_tasks", "is_from_outside"]
 
 _inside: ContextVar[bool] = ContextVar("fleetfold_inside_a_handler", default=False)
@@ -72,4 +74,4 @@ async def _contained(coro: Coroutine[Any, Any, Any]) -> Any:
     except (SystemExit, KeyboardInterrupt) as error:
         if is_from_outside(error, asyncio.current_task()):
             raise
-        raise TaskExit(f"a task of it raised {type(error).__name__}: {error}") from error
+        raise TaskExit(f"a task of it raised {named_text(error)}") from error

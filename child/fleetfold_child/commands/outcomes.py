@@ -14,9 +14,10 @@ from fleetfold_child.commands.retry_policy import TIMEOUT, names_of
 from fleetfold_child.commands.time_limits import TimeLimits
 from fleetfold_child.ledger.admission import Admission
 from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.exception_text import named_text
 from fleetfold_shared.messages import Command, CommandResult, Outcome
 
-__all__ = ["CommandOutcome", "never_begun", "one_line", "raised", "result_of", "stopped"]
+__all__ = ["CommandOutcome", "never_begun", "raised", "result_of", "stopped"]
 
 MOST_ERROR_CHARS = 2000
 
@@ -44,9 +45,10 @@ def raised(
     if ended and isinstance(error, TimeoutError):
         return CommandOutcome("timed_out", error=f"{limits.why}; what it did by then is done", names=TIMEOUT)
     if isinstance(error, FleetfoldError):
-        return CommandOutcome("failed", error=error.message, names=names_of(error))
+        said = error.message if isinstance(error.message, str) else named_text(error)
+        return CommandOutcome("failed", error=said, names=names_of(error))
     context.log.exception("the action raised")
-    return CommandOutcome("failed", error=one_line(error), names=names_of(error))
+    return CommandOutcome("failed", error=named_text(error), names=names_of(error))
 
 
 def stopped(action: AnyAction, context: Context) -> CommandOutcome | None:
@@ -89,9 +91,5 @@ def _told(error: str | None, tries: int) -> str | None:
     if error is None:
         return None
     cut = error if len(error) <= MOST_ERROR_CHARS else error[:MOST_ERROR_CHARS] + " …"
+    cut = cut.encode("utf-8", "replace").decode()  # an action may have put anything into it
     return cut if tries == 1 else f"{cut} (tried {tries} times)"
-
-
-def one_line(error: BaseException) -> str:
-    """Its class and what it says: the trace goes to the log, not to the caller."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -97,8 +97,9 @@ class Reporter:
     def report(self, done: float, total: float | None, note: str) -> None:
         """So far it has come. `ValueError` for what is no number."""
         for name, value in (("done", done), ("total", total)):
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"progress: {name} must be a number, not {value}")
+            if value is not None and not _is_finite(value):
+                shown = value if isinstance(value, float) else f"such a value of type {type(value).__name__}"
+                raise ValueError(f"progress: {name} must be a number up to 1e308, not {shown}")
         check_text(note, "progress.note")
         self.heard_at = time.monotonic()
         self.latest = Progress(
@@ -127,3 +128,10 @@ class Reporter:
     def _be_heard(self) -> None:
         if self._reports is not None and not self.ended:
             self._reports.heard(self)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except (OverflowError, TypeError):
+        return False

@@ -15,6 +15,7 @@ import msgspec
 from fleetfold_child.commands.actions import AnyAction
 from fleetfold_child.commands.outcomes import CommandOutcome
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.exception_text import exception_text
 from fleetfold_shared.messages import CommandResult
 from fleetfold_shared.values import check_value
 
@@ -38,7 +39,7 @@ def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = F
     except InvalidInput as reason:
         why = reason.message
     except Exception as reason:  # noqa: BLE001  # a value's own code may raise anything while it is encoded
-        why = f"it cannot be said in JSON: {' '.join(str(reason).split()) or type(reason).__name__}"
+        why = f"it cannot be said in JSON: {exception_text(reason) or type(reason).__name__}"
     else:
         if size <= max_bytes:
             return CommandOutcome("ok", plain)
@@ -61,25 +62,34 @@ def _plain(value: Any) -> Any:
     """The value in JSON's own types; raises for what JSON cannot carry exactly."""
     plain = msgspec.to_builtins(value, str_keys=True)
     check_value(plain, "result")
+    if len(msgspec.json.encode(plain)) != len(msgspec.json.encode(value)):  # which writes one of the keys twice
+        raise InvalidInput("result: two keys of an object are the same in JSON, as 1 and '1' are; rename one")
     return plain
 
 
 def _known_parts(value: Any) -> Any:
-    """The value, if it is only too large to travel; else those of its fields that JSON can carry, if it has any."""
+    """The value, if it is only too large to travel; else those of its fields that JSON can carry, if it has any.
+
+    Raises nothing: the handler has returned, so what its value does now is no failure of it.
+    """
     try:
-        kept = _plain(value)
-    except Exception:  # noqa: BLE001  # as above
-        kept = _plain_fields(value)
-    return kept if kept and len(msgspec.json.encode(kept)) <= MOST_KEPT_BYTES else None
+        kept = _plain_or_none(value) or _plain_fields(value)
+        return kept if kept and len(msgspec.json.encode(kept)) <= MOST_KEPT_BYTES else None
+    except Exception:  # noqa: BLE001  # a value's own code may raise anything
+        return None
+
+
+def _plain_or_none(value: Any) -> Any:
+    try:
+        return _plain(value)
+    except Exception:  # noqa: BLE001  # as above; the outcome has told of it
+        return None
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, inner in _fields(value).items():
-        try:
-            found[str(name)] = _plain(inner)
-        except Exception:  # noqa: BLE001, S112  # as above; the outcome has told of it
-            continue
+        found |= _plain_or_none({name: inner}) or {}
     return found
 
 

@@ -20,7 +20,7 @@ from fleetfold_child.commands.actions import AnyAction
 from fleetfold_child.commands.command_run import Again, CommandRun
 from fleetfold_child.commands.context import Context, Documents, Refused
 from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
-from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, one_line, raised, result_of, stopped
+from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, raised, result_of, stopped
 from fleetfold_child.commands.result_encoding import returned
 from fleetfold_child.commands.retry_policy import Random, names_of, pause_s, policy_of
 from fleetfold_child.commands.time_limits import TimeLimits
@@ -29,6 +29,7 @@ from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.ledger.side_effect_log import SideEffectLog
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.exception_text import exception_text, named_text
 from fleetfold_shared.messages import Command, CommandResult
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Runner:
                 return returned(value, action, self._max_result_bytes, undoing=undoing)
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
-            return CommandOutcome("failed", error=str(refusal), refused=context.starts == 1)
+            return CommandOutcome("failed", error=exception_text(refusal), refused=context.starts == 1)
         except _CannotTellError as error:
             return CommandOutcome("unknown", error=str(error))
         except BaseException as error:  # an application's code may raise anything; what is odd is logged
@@ -239,6 +240,6 @@ async def _check(action: AnyAction, context: Context, params: dict[str, Any]) ->
         if is_from_outside(error, asyncio.current_task()):
             raise
         if action.info.kind == "once":
-            raise _CannotTellError(f"it was interrupted, and its check failed: {one_line(error)}") from error
-        context.log.warning("the check failed, so the action runs again", error=one_line(error))
+            raise _CannotTellError(f"it was interrupted, and its check failed: {named_text(error)}") from error
+        context.log.warning("the check failed, so the action runs again", error=named_text(error))
         return None

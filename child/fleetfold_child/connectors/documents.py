@@ -17,7 +17,7 @@ from fleetfold_child.connectors.text_fields import TextFields, text_fields
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.document_text import text_of
-from fleetfold_shared.values import carried, check_text, check_value
+from fleetfold_shared.values import carried, check_value
 
 __all__ = [
     "MAX_ID_CHARS", "USUAL", "Document", "from_record", "identity", "is_first_name", "joined_texts", "read_record",
@@ -85,8 +85,8 @@ def identity(value: Any, field: str) -> str:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InvalidInput(f"{field}: expected a text or a whole number, got {type(value).__name__}", field=field)
+    check_value(value, field)
     own = str(value)
-    check_text(own, field)
     if len(own) > MAX_ID_CHARS:
         raise InvalidInput(f"{field}: it has {len(own)} characters; use at most {MAX_ID_CHARS}", field=field)
     return own

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["CONTENT", "IDENTIFIERS", "MORE_CONTENT", "MORE_TITLES", "TITLES", "plain_name", "usual"]
+__all__ = ["CONTENT", "IDENTIFIERS", "MORE_CONTENT", "MORE_TITLES", "TITLES", "is_identifier", "plain_name", "usual"]
 
 TITLES = ("title", "name")
 """The first of these with a text is the title; it leaves the metadata."""
@@ -14,7 +14,7 @@ MORE_TITLES = (
     "headline", "subject", "heading", "label", "caption", "displayname", "fullname", "productname", "itemname",
     "producttitle", "posttitle", "pagetitle", "titel", "bezeichnung", "betreff", "uberschrift", "titre", "nom", "sujet",
     "titulo", "nombre", "asunto", "titolo", "oggetto", "nome", "assunto", "naam", "onderwerp", "rubrik", "navn", "namn",
-    "tytul", "nazwa",
+    "tytul", "nazwa", "название", "наименование", "заголовок", "тема",
 )  # fmt: skip
 """The title where none of `TITLES` has a text. They stay in the metadata."""
 
@@ -27,14 +27,18 @@ MORE_CONTENT = (
     "beschreibung", "inhalt", "nachricht", "zusammenfassung", "anmerkung", "texte", "contenu", "resume",
     "descripcion", "contenido", "texto", "mensaje", "resumen", "descrizione", "contenuto", "testo", "messaggio",
     "descricao", "conteudo", "mensagem", "omschrijving", "inhoud", "tekst", "bericht", "beskrivning",
-    "beskrivelse", "innehall", "opis", "tresc",
+    "beskrivelse", "innehall", "opis", "tresc", "описание", "содержание", "текст", "сообщение",
 )  # fmt: skip
 """The content where none of `CONTENT` has a text, as `CONTENT` otherwise. Short ones stay in the metadata too."""
 
 IDENTIFIERS = frozenset((
     "id", "sku", "ean", "gtin", "isbn", "issn", "upc", "mpn", "asin", "barcode", "phone", "phonenumber",
-    "telephone", "tel", "telefon", "mobile", "fax", "zip", "zipcode", "postcode", "postalcode", "plz", "iban",
-    "bic", "vat", "vatid", "serial", "serialnumber",
+    "telephone", "telephonenumber", "tel", "telefon", "telefonnummer", "telefono", "telefone", "mobile", "mobil",
+    "mobilephone", "mobilenumber", "mobilnummer", "mobiltelefon", "handy", "handynummer", "cell", "cellphone", "movil",
+    "celular", "portable", "homephone", "workphone", "телефон", "fax", "faxnummer", "faxnumber", "zip", "zipcode",
+    "postcode", "postalcode", "postleitzahl", "plz", "codepostal", "codigopostal", "iban", "bic", "vat", "vatid",
+    "vatnumber", "serial", "serialnumber", "seriennummer", "articlenumber", "artikelnummer", "partnumber", "itemnumber",
+    "customernumber", "kundennummer", "ordernumber", "bestellnummer", "accountnumber", "kontonummer", "trackingnumber",
 ))  # fmt: skip
 """Columns whose digits are no quantity, as a rule: they stay texts."""
 
@@ -44,6 +48,11 @@ def plain_name(name: str) -> str:
     """A field's name without case, accents, blanks and punctuation: `Body (HTML)` is `bodyhtml`."""
     folded = unicodedata.normalize("NFKD", name.casefold())
     return re.sub(r"[\W_]+", "", "".join(letter for letter in folded if not unicodedata.combining(letter)))
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a column of this name holds identifiers, also where it is numbered: `Phone 2`, `ISBN-13`."""
+    return plain_name(name).rstrip("0123456789") in IDENTIFIERS
 
 
 def usual() -> str:

@@ -9,12 +9,16 @@ from typing import Any
 
 from fleetfold_shared.config import FieldType
 from fleetfold_shared.errors import InvalidInput
+from fleetfold_shared.values import check_value
 
-__all__ = ["INTEGER", "converted", "decimal", "number"]
+__all__ = ["INTEGER", "converted", "decimal", "number", "resembles_number", "written_number"]
 
 INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?\Z")
 _GROUPED = re.compile(r"(-?[0-9]{1,3})((?:[.,' \xa0\u202f][0-9]{3})+)?(?:([.,])([0-9]+))?\Z")
+_UNIT = r"(?:[€$£¥₽₹%‰]|EUR|USD|GBP|CHF)?"
+_WITH_UNIT = re.compile(rf"{_UNIT}[ \xa0\u202f]?([+-]?[0-9].*?)[ \xa0\u202f]?{_UNIT}\Z")
+_CODE = re.compile(r"[+-]?0[0-9]|\+")
 _LARGEST = 2**63
 _EXACT_DIGITS = 15
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
@@ -39,11 +43,20 @@ def decimal(text: str) -> int | float | None:
     return None if "." in text else number(text.replace(",", ".", 1))
 
 
+def resembles_number(text: str) -> bool:
+    """Whether it is a quantity to a reader, though not to `number`: `1.234,50`, `€ 9.90`, `12 %`."""
+    match = _WITH_UNIT.match(text)
+    if match is None or _CODE.match(match[1]):
+        return False
+    return (number(match[1]) or decimal(match[1])) is not None or _GROUPED.match(match[1]) is not None
+
+
 def converted(values: Mapping[str, Any], types: Mapping[str, FieldType]) -> dict[str, Any]:
     """`values` with those that have a declared type in it; `InvalidInput` names one that does not fit."""
     found = dict(values)
     for name, kind in types.items():
         if found.get(name) is not None and found[name] != "":
+            check_value(found[name], name)
             found[name] = _CONVERTERS[kind](found[name], name)
     return found
 
@@ -51,7 +64,7 @@ def converted(values: Mapping[str, Any], types: Mapping[str, FieldType]) -> dict
 def _number(value: Any, name: str) -> int | float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    found = _written_number(value.strip()) if isinstance(value, str) else None
+    found = written_number(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise _refused(name, value, "a number", "write 1234.5")
     return found
@@ -64,7 +77,7 @@ def _integer(value: Any, name: str) -> int:
     return int(found)
 
 
-def _written_number(text: str) -> int | float | None:
+def written_number(text: str) -> int | float | None:
     """A number as people write it, also in groups of three, if it can be read in one way only."""
     if (plain := number(text)) is not None:
         return plain

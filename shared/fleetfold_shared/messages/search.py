@@ -257,7 +257,8 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 class FieldNote(msgspec.Struct, frozen=True):
     """What is odd about a field of the question, over all documents that were searched: `no_such_field` when none has
-    it, `other_kind` when a filter compares it with a value of another kind than documents have. `text` says so.
+    it, `other_kind` when a filter compares it with a value of another kind than documents have, or a sort or facet
+    meets values of several kinds, or of one that has no order. `text` says so.
     """
 
     code: Literal["no_such_field", "other_kind"]

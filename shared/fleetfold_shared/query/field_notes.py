@@ -21,6 +21,7 @@ Kinds = Mapping[str, AbstractSet[FieldKind]]
 _NAMED: Mapping[FieldKind, str] = {
     "number": "numbers", "text": "texts", "boolean": "true or false", "list": "lists", "object": "objects",
 }  # fmt: skip
+_IN_ORDER: Sequence[FieldKind] = ("number", "text", "boolean")
 _OF_EACH = ("id", "title")
 """Fields that every document has."""
 
@@ -43,11 +44,17 @@ def merged_kinds(fields: Iterable[str], answers: Iterable[SearchAnswer]) -> dict
 
 
 def field_notes(given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str], kinds: Kinds) -> list[FieldNote]:
-    """A note on each field that no document has, and on each comparison with a value of another kind."""
+    """A note on each field that no document has, on each comparison with a value of another kind, and on each sort or
+    facet over values that cannot be told from each other by it.
+    """
     notes = [_absent(field, _uses(field, given, sorts, facets)) for field, found in kinds.items()
              if not found and field not in _OF_EACH]  # fmt: skip
     for test in _tests(given):
         if (note := _other_kind(test, kinds.get(test.field or "", {"unknown"}))) is not None and note not in notes:
+            notes.append(note)
+    for field, found in kinds.items():
+        uses = _uses(field, None, sorts, facets)
+        if uses and (note := _no_order(field, uses, found) or _mixed(field, uses, found)) is not None:
             notes.append(note)
     return notes
 
@@ -64,6 +71,23 @@ def _uses(field: str, given: Filter | None, sorts: Sequence[Sort], facets: Seque
 def _absent(field: str, uses: str) -> FieldNote:
     why = f"{uses}: no document that was searched has the field {field!r}; look at a hit's metadata for the names"
     return FieldNote("no_such_field", field, why)
+
+
+def _mixed(field: str, uses: str, kinds: AbstractSet[FieldKind]) -> FieldNote | None:
+    """Numbers, texts and booleans in one field are sorted one after the other, and counted apart."""
+    found = [_NAMED[kind] for kind in _IN_ORDER if kind in kinds]
+    if len(found) < 2:
+        return None
+    why = f"{uses}: {field!r} is {' in some documents and '.join(found)} in others; they are sorted and counted apart"
+    return FieldNote("other_kind", field, why)
+
+
+def _no_order(field: str, uses: str, kinds: AbstractSet[FieldKind]) -> FieldNote | None:
+    there = kinds - {"null"}
+    if not there or not uses.startswith("sort") or there & {"unknown", *_IN_ORDER}:
+        return None
+    rest = " and ".join(_NAMED[kind] for kind in sorted(there))
+    return FieldNote("other_kind", field, f"sort: documents have {rest} in {field!r}, which have no order")
 
 
 def _tests(given: Filter | None) -> Iterator[Filter]:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fleetfold_child.commands.actions import action
-from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.node.answerer import answered
-from fleetfold_shared.errors import InternalError
-from fleetfold_shared.messages import NodeQuestion
+from fleetfold_shared.errors import InternalError, NotFound
+from fleetfold_shared.messages import CommandResult, NodeQuestion, decode, encode
 from support.executors import command, executor, undo
 
 WORKER = Path(__file__).parents[2] / "support" / "deadly_worker.py"
@@ -86,6 +86,38 @@ async def test_a_rollback_that_would_end_the_process_has_failed(tmp_path: Path, 
         undone = await node.handle(undo("a", "end", how=how))
         assert undone is not None
         assert (undone.outcome, undone.error) == ("failed", said)
+
+
+class _Speechless(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("half \ud83d"), "ValueError: half ?"),
+        (ValueError(10**5000), "ValueError"),
+        (_Speechless(), "_Speechless"),
+        (SystemExit("\ud83d"), "SystemExit: ?"),
+        (Refused("\ud83d"), "?"),
+        (NotFound("\ud83d"), "?"),
+        (NotFound(404), "NotFound: 404"),  # type: ignore[arg-type]
+    ],
+    ids=["half", "too long", "speechless", "exit", "refused", "not found", "a number"],
+)
+async def test_an_error_that_cannot_be_said_ends_its_command_all_the_same(
+    tmp_path: Path, error: BaseException, said: str
+) -> None:
+    @action
+    async def fail(ctx: Context) -> None:
+        raise error
+
+    async with executor(tmp_path, fail) as (node, _):
+        result = await node.handle(command("a", "fail"))
+        assert result is not None
+        assert (result.outcome, result.error) == ("failed", said)
+        assert decode(encode(result), CommandResult) == result
 
 
 async def test_a_task_that_is_left_alone_does_not_stop_the_node(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ class Paper:
     receipt: Any
 
 
+class Torn(UserDict[str, Any]):
+    def items(self) -> Any:
+        raise ZeroDivisionError
+
+
 def _value(what: str) -> Any:
     return {
         "too large": {"order_id": "o-1", "receipt": "x" * LIMIT},
@@ -40,6 +46,9 @@ def _value(what: str) -> Any:
         "half a character": {"order_id": "o-1", "receipt": "\ud800"},
         "bare object": object(),
         "circle": _circle(),
+        "half a key": {"order_id": "o-1", "\ud800": 1},
+        "an odd mapping": Torn(order_id="o-1"),
+        "two keys": {"order_id": "o-1", "receipt": {1: "paid", "1": "open"}},
     }[what]
 
 
@@ -58,6 +67,8 @@ SAID = [
     ("infinite", "result.receipt: inf is not a number that JSON has"),
     ("half a character", "result.receipt: it is not valid Unicode"),
     ("circle", "it cannot be said in JSON: "),
+    ("half a key", "result: a key: it is not valid Unicode"),
+    ("two keys", "result: two keys of an object are the same in JSON"),
 ]
 
 
@@ -87,7 +98,7 @@ class Shop:
 
 
 @pytest.mark.parametrize("kind", ["idempotent", "once"])
-@pytest.mark.parametrize(("what", "said"), SAID)
+@pytest.mark.parametrize(("what", "said"), [*SAID, ("an odd mapping", "it cannot be said in JSON: ")])
 async def test_the_effect_stands_and_the_outcome_says_so(
     tmp_path: Path, kind: ActionKind, what: str, said: str
 ) -> None:

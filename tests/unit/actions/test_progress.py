@@ -135,7 +135,7 @@ async def test_after_the_node_has_stopped_nobody_is_told() -> None:
     assert masters.heard == []
 
 
-@pytest.mark.parametrize(("done", "total"), [(float("nan"), None), (1, float("inf"))])
+@pytest.mark.parametrize(("done", "total"), [(float("nan"), None), (1, float("inf")), (10**400, None), (1, 10**4000)])
 def test_what_is_no_number_is_refused(done: float, total: float | None) -> None:
     with pytest.raises(ValueError, match=r"progress: (done|total) must be a number"):
         Context(node="shop", command_id="a").progress(done, total)

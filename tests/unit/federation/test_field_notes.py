@@ -29,7 +29,11 @@ async def noted(**asked: Any) -> list[tuple[str, str]]:
     [
         ({"filter": Filter("prize", "lt", 10)}, [("no_such_field", "prize")]),
         ({"sort": [Sort("prize"), Sort("_score")]}, [("no_such_field", "prize")]),
-        ({"facets": ["prize", "price"]}, [("no_such_field", "prize")]),
+        ({"facets": ["prize", "price"]}, [("no_such_field", "prize"), ("other_kind", "price")]),
+        ({"sort": [Sort("price")]}, [("other_kind", "price")]),
+        ({"sort": [Sort("price")], "facets": ["price"]}, [("other_kind", "price")]),
+        ({"sort": [Sort("tags")]}, [("other_kind", "tags")]),
+        ({"sort": [Sort("specs")], "facets": ["tags"]}, [("other_kind", "specs")]),
         ({"filter": Filter(any=[Filter("a", "eq", 1), Filter("price", "eq", 9)])}, [("no_such_field", "a")]),
         ({"filter": Filter("prize", "exists", True)}, [("no_such_field", "prize")]),
         ({"filter": Filter("specs.g", "eq", 1)}, [("no_such_field", "specs.g")]),
@@ -70,6 +74,8 @@ async def test_a_note_says_where_the_field_was_named() -> None:
     assert note.text.startswith("filter, sort, facets: no document that was searched has the field 'x'")
     mixed = await (await shelves()).search("tent", filter=Filter("price", "lt", 10))
     assert "some documents have texts" in mixed.notes[0].text
+    both = await (await shelves()).search("tent", sort=[Sort("price")], facets=["price"])
+    assert both.notes[0].text.startswith("sort, facets: 'price' is numbers in some documents and texts in others")
 
 
 async def test_a_node_that_does_not_say_leaves_nothing_to_note() -> None:

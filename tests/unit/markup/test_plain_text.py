@@ -49,6 +49,7 @@ ENTITIES = [
     ("Kettle &amp; cup", "Kettle & cup"),
     ("Caf&eacute; &ndash; open", "Café – open"),
     ("5&nbsp;kg", "5 kg"),
+    ("&frac12; cup &times; 2 &copy; 2024", "½ cup × 2 © 2024"),
     ("&quot;quoted&quot; &#39;x&#39;", "\"quoted\" 'x'"),
 ]
 

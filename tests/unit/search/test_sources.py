@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ async def test_a_malformed_line_is_named_after_those_before_it(tmp_path: Path, l
         ('{"id": 2,}', "a comma before a closing bracket"),
         ('[{"id": 2}]', "not an object"),
         ('"text"', "not an object"),
+        ('{"id": 2, "title": "\\ud83d"}', "half of a surrogate pair"),
         ('{"id": 1.5}', "id: expected a text or a whole number"),
         ('{"id": 2, "title": {"en": "x"}}', "title: expected a text, got dict"),
         ("{" * 5000, "too many values within values|not JSON"),
@@ -109,6 +111,29 @@ async def test_many_bad_lines_are_counted_and_the_first_of_them_named(tmp_path: 
 @pytest.mark.parametrize("text", ['[{"id": 1}, {"id": 2}]', '[\n  {"id": 1},\n  {\n "id": 2}\n]\n'])
 async def test_an_array_of_objects_is_a_source_too(tmp_path: Path, name: str, text: str) -> None:
     assert list((await taken(written(tmp_path, text, name)))[0]) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ('{"id": 2, "price": NaN}', "NaN is no number of JSON"),
+        ('{"id": 2, "title": "\\ud83d"}', "half of a surrogate pair"),
+        ('{"id": 2, "price": 1e400}', "a number is larger"),
+        ('{"id": 2, "title": "a, ]}" "b"}', "not JSON"),
+        ("[1, {}]", "not an object"),
+        (f'{{"id": 2, "deep": {"[" * 5000}{"]" * 5000}}}', "too many values within values"),
+    ],
+)
+@pytest.mark.parametrize("between", [", ", ",\n"])
+async def test_one_bad_item_of_an_array_is_told_and_the_others_are_taken(
+    tmp_path: Path, item: str, said: str, between: str
+) -> None:
+    text = between.join(['{"id": 1, "title": "a [\\"b"}', item, '{"id": 3, "title": "c"}'])
+    path = written(tmp_path, f"[{text}]\n", "d.json")
+    there, report = await taken(path)
+    assert (list(there), report.left_out) == (["1", "3"], 1)
+    assert report.notes[0].startswith(f"{path}: item 2: ")
+    assert said in report.notes[0]
 
 
 async def test_a_broken_array_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -170,7 +195,7 @@ async def test_a_column_all_of_whose_values_are_numbers_is_one(tmp_path: Path, v
     assert [type(one) for one in found] == [type(one) for one in typed]
 
 
-@pytest.mark.parametrize("name", ["sku", "EAN", "Postal code", "phone", "isbn"])
+@pytest.mark.parametrize("name", ["sku", "EAN", "Postleitzahl", "Phone 2", "ISBN-13", "Телефон"])
 async def test_identifiers_of_digits_stay_texts(tmp_path: Path, name: str) -> None:
     assert await column(tmp_path, ["12345678"], name) == ["12345678"]
 
@@ -202,11 +227,44 @@ async def test_a_declared_type_holds_for_json_as_well() -> None:
     assert list(there) == ["1", "3"]
 
 
+@pytest.mark.parametrize("kind", ["number", "integer", "boolean", "date", "text"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**5000, "\ud83d"], ids=["nan", "inf", "long", "half"])
+async def test_a_value_of_no_declared_type_is_one_bad_record(kind: Any, value: Any) -> None:
+    records = [{"id": 1, "n": value}, {"id": 10**5000}, {"id": 3, "title": "c", "n": None}]
+    there, report = await taken(records, Reading(fields={"n": kind}))
+    assert (list(there), report.left_out) == (["3"], 2)
+    assert report.notes[0].startswith("record 1: n: ")
+    assert report.notes[1].startswith("record 2: id: ")
+
+
 async def test_a_column_that_is_nearly_one_of_numbers_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "id,price\n" + "".join(f"{n},{n}\n" for n in range(20)) + "20,n/a\n")
     there, report = await taken(path)
     assert there["3"].metadata == {"price": "3"}
     assert any("20 of 21 values are numbers, 'n/a' in line 22 is not" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "declarable"),
+    [
+        (["1.234,50", "9,90"], True),
+        (["1,234", "2,500"], False),
+        (["12 %", "3,5%"], False),
+        (["€ 9.90", "45"], False),
+        (["5", "NaN", "n/a"], False),
+        (["2024-12-31", "31.12.2024"], None),
+        (["007", "12"], None),
+        (["+49 30 1234"], None),
+        (["1.2.3", "1.2"], None),
+    ],
+)
+async def test_a_column_of_numbers_that_are_written_otherwise_is_told(
+    tmp_path: Path, values: list[str], declarable: bool | None
+) -> None:
+    rows = "".join(f'{number},"{value}",t\n' for number, value in enumerate(values))
+    _, report = await taken(written(tmp_path, f"id,price,title\n{rows}"))
+    assert any("is not written as 1234.5 is" in note for note in report.notes) == (declarable is not None)
+    assert any("--field price:number" in note for note in report.notes) == (declarable is True)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

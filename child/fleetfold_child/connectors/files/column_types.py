@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.connectors.field_names import IDENTIFIERS, plain_name
-from fleetfold_child.connectors.field_types import decimal, number
+from fleetfold_child.connectors.field_names import is_identifier
+from fleetfold_child.connectors.field_types import decimal, number, resembles_number, written_number
 
 __all__ = ["ColumnTypes"]
 
 Convert = Callable[[str], Any]
 
 _BOOLEANS = {"true": True, "false": False}
+_ABSENT = frozenset({"nan", "n/a", "#n/a", "na", "null", "none", "nil", "-", "--", "?", "inf", "-inf"})
+"""Words for a number that is not there."""
 _NEARLY = 0.9
 """Of so many of its values a column must be numbers for the others to be worth a word."""
 
@@ -27,7 +29,9 @@ class _Seen:
     with_comma: int = 0
     thousands: int = 0
     booleans: int = 0
+    resembling: int = 0
     first_text: tuple[int, str] | None = None
+    first_resembling: tuple[int, str] | None = None
 
     def add(self, line: int, value: str) -> None:
         self.values += 1
@@ -38,8 +42,13 @@ class _Seen:
             self.booleans += 1
         elif "," in value and decimal(value) is not None:
             self.with_comma += 1
-            self.thousands += len(value.rpartition(",")[2]) == 3
+            if len(value.rpartition(",")[2]) == 3:
+                self.thousands += 1
+                self.first_resembling = self.first_resembling or (line, value)
             return
+        if value.lower() in _ABSENT or resembles_number(value):
+            self.resembling += 1
+            self.first_resembling = self.first_resembling or (line, value)
         self.first_text = self.first_text or (line, value)
 
     def convert(self) -> Convert | None:
@@ -52,6 +61,24 @@ class _Seen:
             return decimal
         return _boolean if self.booleans == self.values else None
 
+    def nearly(self, name: str) -> str | None:
+        """What to know of the column `name` if its texts are no numbers, but a reader would take them for such."""
+        numbers = self.plain + self.with_comma
+        if self.first_text is not None and _NEARLY * self.values <= numbers:
+            line, value = self.first_text
+            return (
+                f"{name}: {numbers:,} of {self.values:,} values are numbers, {_short(value)} in line {line} is not, so "
+                f"all are texts; mend it, or declare --field {name}:number"
+            )
+        if self.first_resembling is not None and numbers + self.resembling == self.values:
+            line, value = self.first_resembling
+            declare = f", or declare --field {name}:number" if written_number(value) is not None else ""
+            return (
+                f"{name}: {_short(value)} in line {line} is not written as 1234.5 is, so all values are texts, and "
+                f"ordered as such; mend it{declare}"
+            )
+        return None
+
 
 class ColumnTypes:
     """Look at all rows with `add`; then `read` makes of a row the record with its values typed."""
@@ -59,9 +86,7 @@ class ColumnTypes:
     def __init__(self, names: Sequence[str], declared: Iterable[str]) -> None:
         fixed = set(declared)
         self._names = names
-        self._seen = {
-            at: _Seen() for at, name in enumerate(names) if name not in fixed and plain_name(name) not in IDENTIFIERS
-        }
+        self._seen = {at: _Seen() for at, name in enumerate(names) if name not in fixed and not is_identifier(name)}
         self._converts: Mapping[int, Convert] = {}
 
     def add(self, line: int, row: Sequence[str]) -> None:
@@ -84,13 +109,11 @@ class ColumnTypes:
         }
 
     def notes(self) -> list[str]:
-        """A line for each column that is nearly one of numbers."""
+        """A line for each column that is nearly one of numbers, or one of numbers that are written otherwise."""
         return [
-            f"{self._names[at]}: {seen.plain + seen.with_comma:,} of {seen.values:,} values are numbers, "
-            f"{_short(seen.first_text[1])} in line {seen.first_text[0]} is not, so all are texts; "
-            f"mend it, or declare --field {self._names[at]}:number"
+            note
             for at, seen in self._seen.items()
-            if seen.first_text is not None and _NEARLY * seen.values <= seen.plain + seen.with_comma < seen.values
+            if at not in self._converts and (note := seen.nearly(self._names[at])) is not None
         ]
 
 

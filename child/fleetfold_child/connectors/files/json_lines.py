@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,8 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _NO_NUMBER = re.compile(rb"[:\[,]\s*(-?(?:NaN|Infinity))\b", re.IGNORECASE)
 _COMMA_BEFORE_END = re.compile(rb",\s*[}\]]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?P<end>"?)|[\[{]|[\]}]|,', re.DOTALL)
 
 
 def json_rows(path: Path, reading: Reading) -> Generator[Item]:
@@ -32,7 +34,7 @@ def json_rows(path: Path, reading: Reading) -> Generator[Item]:
         text = _recoded(file, path, reading)
         head = text[:_HEAD_BYTES].lstrip() if isinstance(text, bytes) else _head(text)
         if head.startswith(b"[") and (items := _array(text, path)) is not None:
-            yield from (_item(f"{path}: item {number}", bytes(one), reading) for number, one in enumerate(items, 1))
+            yield from (_item(f"{path}: item {number}", one, reading) for number, one in enumerate(items, 1))
             return
         lines = iter(text.splitlines(keepends=True)) if isinstance(text, bytes) else iter(text)
         for number, line in enumerate(lines, 1):
@@ -56,18 +58,40 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _array(text: BinaryIO | bytes, path: Path) -> list[msgspec.Raw] | None:
+def _array(text: BinaryIO | bytes, path: Path) -> Sequence[bytes] | None:
     """The items of a file that is one array. None for one with lines that are arrays, which are no records."""
-    whole = text if isinstance(text, bytes) else text.read()
+    whole = (text if isinstance(text, bytes) else text.read()).removeprefix(_MARK)
     try:
-        return _ARRAY.decode(whole.removeprefix(_MARK))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        first = whole.removeprefix(_MARK).lstrip().partition(b"\n")[0].strip()
+        return [bytes(one) for one in _ARRAY.decode(whole)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (items := _split(whole)) is not None:
+            return items
+        first = whole.lstrip().partition(b"\n")[0].strip()
         if not first.endswith(b"]") or first == b"[]":
             raise InvalidInput(f"{path}: not one JSON array: {_reason(whole, error)}", field="records") from None
         if not isinstance(text, bytes):
             text.seek(0)
         return None
+
+
+def _split(array: bytes) -> list[bytes] | None:
+    """The items of an array some of which are no JSON, by its brackets and commas alone; None if those do not fit."""
+    depth, start, items = 0, 0, list[bytes]()
+    for token in _TOKEN.finditer(array):
+        sign = token[0]
+        if depth == 0 and items:
+            return None
+        if sign in b"[{":
+            depth += 1
+            start = token.end() if depth == 1 else start
+        elif sign in b"]}" or (sign == b"," and depth == 1):
+            if depth == 1:
+                items.append(array[start : token.start()].strip())
+            start = token.end() if depth == 1 else start
+            depth -= sign != b","
+        elif sign != b"," and not token["end"]:
+            return None
+    return items if depth == 0 and all(items) and not array[start:].strip() else None
 
 
 def _item(place: str, line: bytes, reading: Reading, next_line: Iterator[bytes] | None = None) -> Item:
@@ -93,6 +117,8 @@ def _reason(line: bytes, error: Exception) -> str:
         return "too many values within values"
     if (found := _NO_NUMBER.search(line)) is not None:
         return f"{found[1].decode()} is no number of JSON; leave the field out, or write null"
+    if _SURROGATE.search(line) and ("surrogate" in str(error) or "truncated" in str(error)):
+        return "a text holds half of a surrogate pair, which is no character; mend the text"
     if line.endswith(b","):
         return "not JSON: a comma behind the object; write one object a line and nothing between them"
     if _COMMA_BEFORE_END.search(line):

@@ -17,6 +17,7 @@ from fleetfold_child.connectors.files.source_rows import Item, Problem, SourceNo
 from fleetfold_child.connectors.text_fields import TextFields
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.exception_text import named_text
 
 __all__ = ["Found", "Read", "found_in"]
 
@@ -116,7 +117,7 @@ async def _numbered(records: Any) -> AsyncGenerator[list[Item]]:
             raise
         except Exception as error:
             yield batch
-            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            why = named_text(error)[:300]
             raise InvalidInput(f"the source raised {why}, after {number:,} records", field="source") from error
     if batch:
         yield batch

@@ -24,7 +24,8 @@ _MAY_STAY_OPEN = frozenset({"p", "li", "td", "th", "tr", "dt", "dd", "option"})
 
 _ENTITY = re.compile(
     r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|shy|hellip|[mn]dash|[lrsb]squo|[lrb]dquo|[lr]aquo"
-    r"|euro|pound|yen|reg|trade|deg|bull|middot|iexcl|iquest|szlig|[A-Za-z](?:uml|acute|grave|circ|tilde|cedil|ring|slash)"
+    r"|euro|pound|yen|cent|copy|reg|trade|deg|bull|middot|iexcl|iquest|szlig|times|divide|plusmn|micro|sect|para"
+    r"|frac(?:12|14|34)|sup[123]|[lr]arr|[lr]saquo|thinsp|e[nm]sp|zwn?j|[A-Za-z](?:uml|acute|grave|circ|tilde|cedil|ring|slash)"
     r"|(?:ae|AE|oe|OE)(?:lig)?);"
 )
 
