@@ -183,7 +183,12 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(ge=0, le=86_400, description="How long one that was disconnected for it is not let in again.")
     ] = 60.0
     commands_bytes: Annotated[
-        int, Meta(ge=1_048_576, description="What commands that wait for their nodes may take in the broker.")
+        int,
+        Meta(
+            ge=1_048_576,
+            description="What commands that wait for their nodes may take in the broker; those of one node no more than"
+            " is left free.",
+        ),
     ] = 2 * 1024**3
     results_bytes: Annotated[
         int, Meta(ge=1_048_576, description="What results that wait for a master may take in the broker.")
