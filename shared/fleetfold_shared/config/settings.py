@@ -176,7 +176,8 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=0,
             le=1_000_000,
             description="Heartbeats, progress reports and answers that nobody asked for, a second"
-            " over five seconds, from which on their sender is disconnected; 0: never.",
+            " over five seconds, from which on their sender is disconnected; a larger one counts once for every 4096"
+            " bytes. 0: never.",
         ),
     ] = 5000
     flood_shut_out_s: Annotated[
