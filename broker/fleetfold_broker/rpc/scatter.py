@@ -188,7 +188,8 @@ class ScatterClient:
         node = self._bus.subjects.token(message.subject, 2)
         number = headers.get(CORRELATION, "")
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
-            self._gone(node)
+            if not self._gone(node):
+                self.on_junk(node)  # anybody may say so of itself
         elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
             self.on_junk(node)
         else:
@@ -213,8 +214,10 @@ class ScatterClient:
                 round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # nobody is to blame
 
-    def _gone(self, node: str) -> None:
-        """Nobody stands for `node`: whatever was asked of it will not be answered."""
+    def _gone(self, node: str) -> bool:
+        """Nobody stands for `node`: whatever was asked of it will not be answered. False when nothing was."""
+        asked = [each for each in (*self._rounds.values(), *self._late.values()) if each.awaits(node)]
         self.on_gone(node)
-        for round_ in [*self._rounds.values(), *self._late.values()]:
+        for round_ in asked:
             round_.take(node, b"", Unavailable(f"node {node!r} is not connected"))
+        return bool(asked)

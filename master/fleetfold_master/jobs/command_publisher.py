@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
+from fleetfold_broker.jetstream.queue_shares import QueueShares
 from fleetfold_broker.rpc.headers import MESSAGE_ID
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.messages import Command, encode
 
 __all__ = ["CommandPublisher"]
@@ -16,11 +18,12 @@ STORE_S = 2.0
 class CommandPublisher:
     """Publishes a command to its node's queue, sealed; each deliberate re-send has a message id of its own."""
 
-    def __init__(self, bus: Bus, seals: Seals = UNSEALED) -> None:
-        self._bus, self._seals = bus, seals
+    def __init__(self, bus: Bus, seals: Seals = UNSEALED, limits: LimitsConfig | None = None) -> None:
+        self._subjects, self._seals = bus.subjects, seals
+        self._shares = QueueShares(bus, (limits or LimitsConfig()).commands_bytes)
 
     async def send(self, node: str, command: Command) -> None:
         """Return when the broker has stored it; `Overloaded` when the queue is full, `Unavailable` otherwise."""
-        subject, data = self._bus.subjects.command(node), encode(command)
+        subject, data = self._subjects.command(node), encode(command)
         headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
-        await self._bus.store(subject, data, headers, STORE_S)
+        await self._shares.store(subject, data, headers, STORE_S)

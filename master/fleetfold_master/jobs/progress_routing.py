@@ -31,7 +31,7 @@ async def hear_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
 
     async def hear(message: Incoming) -> None:
         node = bus.subjects.token(message.subject, 1)
-        if not inflow.progress(node):
+        if not inflow.progress(node, len(message.data)):
             return
         try:
             report = decode(message.data, ProgressReport)

@@ -22,6 +22,8 @@ BURST_S = 5.0
 AGAIN_S = 5.0
 """How long the door has to act before it is told again."""
 MOST_HELD = 10_000
+COUNTED_BYTES = 4096
+"""Of a large message each so many bytes count as one more: a few of a megabyte cost as much as thousands."""
 
 
 class Budget:
@@ -31,15 +33,15 @@ class Budget:
         self._per_s, self._most, self._clock = per_s, per_s * BURST_S, clock
         self._held: dict[str, tuple[float, float]] = {}
 
-    def take(self, identity: str) -> bool:
-        """Count one more; false when there are too many lately."""
+    def take(self, identity: str, cost: int = 1) -> bool:
+        """Count one more, of `cost` messages; false when there are too many lately."""
         now = self._clock.monotonic()
         tokens, at = self._held.get(identity) or (self._most, now)
         tokens = min(self._most, tokens + (now - at) * self._per_s)
-        good = tokens >= 1
+        good = tokens >= cost
         if len(self._held) >= MOST_HELD and identity not in self._held:
             self._held.clear()
-        self._held[identity] = (tokens - good, now)
+        self._held[identity] = (tokens - cost if good else tokens, now)
         return good
 
 
@@ -54,24 +56,28 @@ class Inflow:
         self._told: dict[str, float] = {}
         self.on_flood: Callable[[str], None] = lambda identity: None  # noqa: ARG005  # where nobody can be disconnected
 
-    def heartbeat(self, node: str) -> bool:
-        """Whether to read this heartbeat now."""
-        self.junk(node)
+    def heartbeat(self, node: str, size: int = 0) -> bool:
+        """Whether to read this heartbeat of `size` bytes now."""
+        self.junk(node, size)
         return self._heartbeats.take(node)
 
-    def progress(self, node: str) -> bool:
-        """Whether to read this progress report."""
-        self.junk(node)
-        return self._progress.take(node)
+    def progress(self, node: str, size: int = 0) -> bool:
+        """Whether to read this progress report of `size` bytes."""
+        self.junk(node, size)
+        return self._progress.take(node, _cost(size))
 
-    def junk(self, identity: str) -> None:
-        """Count a message that nobody has asked for, or that is of no use."""
-        if not self.limits.flood_per_s or self._all.take(identity):
+    def junk(self, identity: str, size: int = 0) -> None:
+        """Count a message of `size` bytes that nobody has asked for, or that is of no use."""
+        if not self.limits.flood_per_s or self._all.take(identity, _cost(size)):
             return
         now = self._clock.monotonic()
         if now - self._told.get(identity, -AGAIN_S) >= AGAIN_S:
             self._told = {each: at for each, at in self._told.items() if now - at < AGAIN_S} | {identity: now}
             self.on_flood(identity)
+
+
+def _cost(size: int) -> int:
+    return 1 + size // COUNTED_BYTES
 
 
 class Newest:

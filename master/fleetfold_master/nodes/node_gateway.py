@@ -131,7 +131,7 @@ class NodeGateway:
                 results = list(map(self._redacted, decode(data, CommandResults).results))
             except InvalidInput as error:
                 self._quiet.warning("result.malformed", node, node=node, reason=error.message)
-                self._inflow.junk(node)
+                self._inflow.junk(node, len(data))
                 return
             await together([self._take(node, result, takers) for result in results])
 
@@ -180,7 +180,7 @@ class NodeGateway:
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
-        await self._beats.hear(name, message, now=self._inflow.heartbeat(name))
+        await self._beats.hear(name, message, now=self._inflow.heartbeat(name, len(message.data)))
 
     async def _read_heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)

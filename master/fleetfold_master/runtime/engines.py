@@ -45,7 +45,7 @@ async def open_engines_of_work(ground: Infrastructure) -> Engines:
     setup = ground.setup
     outbox = await ground.span.enter(Outbox.open(ground.store, ground.clock, setup.callbacks, setup.keys))
     outbox.on_given_up(letters.of_delivery)
-    sender, owner = CommandPublisher(ground.bus, ground.seals), ground.membership.id
+    sender, owner = CommandPublisher(ground.bus, ground.seals, ground.setup.limits), ground.membership.id
     jobs = Jobs(
         ground.store, sender, ground.clock, health, at_end=partial(_job_ended, outbox),
         at_late_end=_job_ended_late, withdrawals=withdrawals,

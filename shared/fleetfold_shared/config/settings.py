@@ -176,14 +176,20 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=0,
             le=1_000_000,
             description="Heartbeats, progress reports and answers that nobody asked for, a second"
-            " over five seconds, from which on their sender is disconnected; 0: never.",
+            " over five seconds, from which on their sender is disconnected; a larger one counts once for every 4096"
+            " bytes. 0: never.",
         ),
     ] = 5000
     flood_shut_out_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long one that was disconnected for it is not let in again.")
     ] = 60.0
     commands_bytes: Annotated[
-        int, Meta(ge=1_048_576, description="What commands that wait for their nodes may take in the broker.")
+        int,
+        Meta(
+            ge=1_048_576,
+            description="What commands that wait for their nodes may take in the broker; those of one node no more than"
+            " is left free.",
+        ),
     ] = 2 * 1024**3
     results_bytes: Annotated[
         int, Meta(ge=1_048_576, description="What results that wait for a master may take in the broker.")

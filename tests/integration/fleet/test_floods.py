@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from fleetfold import Client
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.rpc.headers import CORRELATION
+from fleetfold_broker.rpc.headers import CORRELATION, STATUS
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.nodes import Inflow
 from fleetfold_shared.config import LimitsConfig
@@ -52,7 +52,7 @@ async def _flood(bus: Bus, subject: str, data: bytes, headers: dict[str, str] | 
     """Until it is cut off."""
     with contextlib.suppress(FleetfoldError):
         while True:
-            for _ in range(200):
+            for _ in range(20 if len(data) > 100_000 else 200):
                 await bus.link.publish(subject, data, headers=headers)
             await asyncio.sleep(0)
 
@@ -61,7 +61,7 @@ async def _audited(client: Client) -> list[AuditEntry]:
     return list(await client.audit(what="bus.flood"))
 
 
-@pytest.mark.parametrize("kind", ["heartbeats", "progress", "answers", "malformed"])
+@pytest.mark.parametrize("kind", ["heartbeats", "progress", "answers", "malformed", "large", "gone", "results"])
 async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(strict: Fleet, kind: str) -> None:
     subjects = Subjects()
     beat = encode(Heartbeat(seq=1, description=NodeDescription(incarnation="i", version="1.0")))
@@ -70,9 +70,12 @@ async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(
         "progress": (subjects.progress("crm"), b'{"id":"j.x.crm","progress":{"done":1}}', None),
         "answers": (subjects.gather("nobody", "crm"), b"{}", {CORRELATION: "1"}),
         "malformed": (subjects.heartbeat("crm"), b"{", None),
+        "large": (subjects.progress("crm"), b'{"id":"j.x.crm","note":"' + b"x" * 500_000 + b'"}', None),
+        "gone": (subjects.gather("nobody", "crm"), b"", {STATUS: "503"}),
+        "results": (subjects.result("crm"), b"{" + b" " * 500_000, None),
     }[kind]
     assert strict.master is not None
-    if kind == "answers":  # one hears only what is said to its own masters
+    if kind in {"answers", "gone"}:  # one hears only what is said to its own masters
         subject = subjects.gather(strict.master._together._fleet._gatherer._asker, "crm")
     with capture_logs() as logs:
         async with _intruder(strict, "crm") as bus:

@@ -33,7 +33,7 @@ async def places(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AdmissionCont
     await fleet.stop_master()
     fleet.access = AccessConfig(reader_per_minute=0, child_per_minute=0)
     with monkeypatch.context() as patch:
-        patch.setattr(api_wiring, "Places", make)
+        patch.setattr(api_wiring, "AdmissionControl", make)
         await fleet.start_master()
     [places] = made
     return places

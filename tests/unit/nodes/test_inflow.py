@@ -45,6 +45,16 @@ def test_who_is_far_beyond_is_told_to_the_door_once_and_again_if_it_goes_on(cloc
     assert told == ["shop", "shop"]
 
 
+def test_few_large_messages_count_as_many_small_ones(clock: ManualClock) -> None:
+    told = list[str]()
+    inflow = Inflow(LimitsConfig(progress_per_s=1000, flood_per_s=1000), clock)
+    inflow.on_flood = told.append
+    assert sum(inflow.progress("shop", 900_000) for _ in range(23)) == 22  # of 220 messages each
+    assert told == ["shop"]
+    assert sum(inflow.progress("blog", 4095) for _ in range(5000)) == 5000
+    assert told == ["shop"]
+
+
 def test_a_busy_node_is_never_taken_for_a_flood(clock: ManualClock) -> None:
     told = list[str]()
     inflow = Inflow(LimitsConfig(), clock)
