@@ -29,7 +29,10 @@ LOG = "FLEETFOLD_LOG_"
 
 def up_line(name: str, collections: Mapping[str, CollectionInfo], url: str) -> str:
     """What a child says when it is up, and what is to be known of its sources."""
-    counts = [f"{info.documents:,} documents in {one}{remarks(info)}" for one, info in collections.items()]
+    counts = [
+        f"{info.documents:,} document{'' if info.documents == 1 else 's'} in {one}{remarks(info)}"
+        for one, info in collections.items()
+    ]
     return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"
 
 
