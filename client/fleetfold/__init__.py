@@ -8,10 +8,10 @@ can take Ctrl-C from its first moment on. A `Child` with collections needs the e
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # not imported: `typing` takes longer than all the rest of this file
 if TYPE_CHECKING:
+    from typing import Any
+
     from fleetfold.child import Child
     from fleetfold.client import Client
     from fleetfold.transaction_builder import Transaction, step
@@ -71,6 +71,11 @@ _ELSEWHERE = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
-    if name == "Child":
-        importlib.import_module("fleetfold_child.node.environment").prepare_process()
-    return getattr(importlib.import_module(_ELSEWHERE.get(name, "fleetfold_shared.messages")), name)
+    from fleetfold.interrupts import ExitQuietly
+
+    with ExitQuietly():
+        import importlib
+
+        if name == "Child":
+            importlib.import_module("fleetfold_child.node.environment").prepare_process()
+        return getattr(importlib.import_module(_ELSEWHERE.get(name, "fleetfold_shared.messages")), name)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from fleetfold.interrupts import INTERRUPTED, leave, leave_at_once
+from fleetfold.interrupts import INTERRUPTED, ExitAtOnce, leave
 
 __all__ = ["SIGNALLED", "Interrupted", "Told", "run_loop", "until_signalled"]
 
@@ -38,7 +38,7 @@ class Told:
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """What `work` returns, run on an event loop of its own; `Interrupted` when Ctrl-C has ended it."""
-    with leave_at_once(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with ExitAtOnce(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_interruptible(work))
 
 

@@ -11,7 +11,7 @@ from fleetfold.event_loop import Interrupted, run_loop, until_signalled
 from fleetfold.extras import missing_extra
 from fleetfold.file_exposure import tell_exposed
 from fleetfold.garbage_collection import calm_collector
-from fleetfold.interrupts import INTERRUPTED, leave_at_once
+from fleetfold.interrupts import INTERRUPTED, ExitAtOnce
 from fleetfold.logging import configure, is_configured_by_program
 from fleetfold.source_remarks import remarks
 from fleetfold_broker.secret_file import keep_private
@@ -29,7 +29,10 @@ LOG = "FLEETFOLD_LOG_"
 
 def up_line(name: str, collections: Mapping[str, CollectionInfo], url: str) -> str:
     """What a child says when it is up, and what is to be known of its sources."""
-    counts = [f"{info.documents:,} documents in {one}{remarks(info)}" for one, info in collections.items()]
+    counts = [
+        f"{info.documents:,} document{'' if info.documents == 1 else 's'} in {one}{remarks(info)}"
+        for one, info in collections.items()
+    ]
     return f"fleetfold child {name} is up: {', '.join(counts) or 'no collections'}; on {url}"
 
 
@@ -39,7 +42,7 @@ def run_alone(child: Child) -> None:
     What goes wrong ends it with one line on stderr and the error's exit code; Ctrl-C with 130 and without a word. The
     log goes to stderr as that of `fleetfold child`, unless the program has set up its own.
     """
-    with leave_at_once():
+    with ExitAtOnce():
         code = _run(child)
     if code:
         sys.exit(code)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from fleetfold.interrupts import ExitAtOnce
 
-from fleetfold.interrupts import leave_at_once
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line `tokens` (those of this process by default); the exit code."""
-    with leave_at_once():
+    with ExitAtOnce():
         from fleetfold_cli.app import main as run  # takes longer than some commands
 
         return run(tokens)

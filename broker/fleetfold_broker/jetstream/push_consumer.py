@@ -96,7 +96,7 @@ class PushConsumer:
             await self._handler(command, _age_s(message.reply))
             await self._bus.link.publish(self._held[command.id], ACK)
         except FleetfoldError as error:  # not acked, so it comes again
-            log.warning("delivery.not_finished", command=command.id, reason=error.message)
+            self._quiet.warning("delivery.not_finished", self._node, command=command.id, reason=error.message)
         finally:
             del self._held[command.id]
 

@@ -9,6 +9,7 @@ import msgspec
 
 from fleetfold_child.connectors.field_names import usual
 from fleetfold_child.connectors.files import Found, Problem, Read, SourceNote
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["MOST_TOLD", "IndexReport", "Tally"]
@@ -37,8 +38,9 @@ class IndexReport(msgspec.Struct, frozen=True, omit_defaults=True):
 class Tally:
     """Counts what is found in a source. `ids` has those of all records, taken or not, with the places they stand at."""
 
-    def __init__(self, id_field: str) -> None:
-        self._id = id_field
+    def __init__(self, reading: Reading) -> None:
+        self._id = reading.id
+        self._awaited = dict.fromkeys((*((reading.title,) if reading.title else ()), *(reading.text or ())))
         self.taken = 0
         self.left_out = 0
         self.repeated = 0
@@ -107,8 +109,12 @@ class Tally:
             self.without_text += 1
             self._names.update(dict.fromkeys(name for name in read.names[:_NAMES_SHOWN] if name != self._id))
         self._guessed.update(dict.fromkeys(read.texts.guessed))
+        if self._awaited:
+            self._awaited = {name: None for name in self._awaited if name not in read.names}
 
     def _about_texts(self) -> Iterable[str]:
+        if self._awaited and self.taken:
+            yield f"no record has a field {', '.join(map(repr, self._awaited))}, which was named to be searched"
         if self.without_text:
             names = ", ".join(islice(self._names, _NAMES_SHOWN)) or "none"
             yield (

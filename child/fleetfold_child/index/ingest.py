@@ -27,7 +27,7 @@ async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: boo
     """
     if leave_out and not reading.strict:
         return await _streamed(records, reading, put)
-    tally, documents = Tally(reading.id), list[Document]()
+    tally, documents = Tally(reading), list[Document]()
     async with aclosing(found_in(records, reading)) as batches:
         async for batch in batches:
             documents += _counted(batch, tally)
@@ -36,7 +36,7 @@ async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: boo
 
 
 async def _streamed(records: Records, reading: Reading, put: Put) -> tuple[Tally, int]:
-    tally, changed, waiting = Tally(reading.id), 0, list[Document]()
+    tally, changed, waiting = Tally(reading), 0, list[Document]()
     try:
         async with aclosing(found_in(records, reading)) as batches:
             async for batch in batches:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
+import tempfile
+from pathlib import Path
 
 from fleetfold_child.ledger.node_database import Writer
 from fleetfold_child.ledger.node_file import NodeFile
@@ -14,6 +17,10 @@ __all__ = ["check_ledger"]
 
 SMALL_BYTES = 8 * 1024**2
 """A file up to this size is looked through at each check, which takes some 10 ms; a larger one only on suspicion."""
+ROOM_BYTES = 256 * 1024
+"""What the disk must have room for. The check's own small write fits into the log that SQLite has already, so on a full
+disk it succeeds where that of a command does not.
+"""
 
 
 async def check_ledger(file: NodeFile, writer: Writer, thorough: bool) -> None:
@@ -24,8 +31,10 @@ async def check_ledger(file: NodeFile, writer: Writer, thorough: bool) -> None:
     try:
         await writer.run(lambda connection: _write(connection, file))
         await asyncio.to_thread(_read, file, thorough)
-    except (sqlite3.Error, FleetfoldError) as error:
-        why = file.lost() or str(error.__cause__ if isinstance(error, FleetfoldError) else error)
+        if thorough:
+            await asyncio.to_thread(_find_room, file.path.parent)
+    except (sqlite3.Error, OSError, FleetfoldError) as error:
+        why = file.lost() or _why(error)
         file.stale |= isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
         raise Unavailable(
             f"ledger: {file.path.name} in the node's data does not work ({why}); look at the disk, and put the file "
@@ -42,6 +51,21 @@ def _read(file: NodeFile, thorough: bool) -> None:
             (found,) = own.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise sqlite3.DatabaseError(f"it is damaged: {found}")
+
+
+def _find_room(folder: Path) -> None:
+    """Write a file without a name, which is gone at the end: quotas count too, and free blocks do not tell of them."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        left = ROOM_BYTES
+        while left:
+            left -= file.write(bytes(left))
+        os.fsync(file.fileno())
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error.__cause__ if isinstance(error, FleetfoldError) else error)
 
 
 def _write(connection: sqlite3.Connection, file: NodeFile) -> None:

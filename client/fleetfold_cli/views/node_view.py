@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fleetfold.source_remarks import remarks
 from fleetfold_cli.views.signature_view import signature
-from fleetfold_cli.views.text import ago, cell, clean, grid, joined, ms, nothing, state, table
+from fleetfold_cli.views.text import ago, cell, clean, grid, joined, ms, nothing, only_last_folds, state, table
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeRecord, NodeStats
 
 __all__ = ["detail", "figures", "listing", "pings"]
@@ -29,6 +29,8 @@ def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: objec
     more = ("since", "version", "labels") if wide else ()
     made = table("node", "type", "state", "presence", "documents", "actions", "last seen", "response", *more,
                  right=figures)  # fmt: skip
+    if wide:
+        only_last_folds(made)
     for node in nodes:
         said = node.description
         made.add_row(

@@ -25,6 +25,7 @@ __all__ = [
     "ms",
     "nothing",
     "one_line",
+    "only_last_folds",
     "result",
     "state",
     "table",
@@ -120,6 +121,13 @@ def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left")
     return made
+
+
+def only_last_folds(wide: Table) -> None:
+    """Set the columns of a `wide` table closer, and where its lines are too long fold those of the last one alone."""
+    wide.padding = (0, 1, 0, 0)
+    for column in wide.columns[:-1]:
+        column.no_wrap = True
 
 
 def grid() -> Table:

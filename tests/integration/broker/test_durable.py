@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from fleetfold_broker import bus
 from fleetfold_broker.bus import Bus
@@ -108,6 +109,23 @@ async def test_what_was_not_finished_comes_again_when_the_node_is_back(
     await streams.redeliver("shop")
     await emptied(master, COMMANDS)
     assert tries == ["a", "a"]
+
+
+async def test_a_node_that_can_finish_nothing_says_so_in_one_line(
+    master: Bus, deliver: Deliver, streams: Topology
+) -> None:
+    tries = list[str]()
+
+    async def handle(command: Command, age_s: float) -> None:
+        tries.append(command.id)
+        raise Unavailable("no space left on device")
+
+    with capture_logs() as logs:
+        await deliver(handle)
+        await _send(master, "a")
+        await _send(master, "b")
+        await eventually(lambda: sorted(tries) == ["a", "b"])
+    assert [(log["event"], log["command"]) for log in logs] == [("delivery.not_finished", tries[0])]
 
 
 async def test_a_defect_in_the_handler_is_no_ack(master: Bus, deliver: Deliver, streams: Topology) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -31,6 +33,20 @@ async def broken(ledger: Ledger) -> str:
 
 async def test_a_sound_ledger_passes(ledger: Ledger) -> None:
     await ledger.check(False)
+    await ledger.check(True)
+
+
+async def test_a_disk_without_room_is_found_once_a_command_has_failed_though_small_writes_still_fit(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)  # SQLite does not call it
+        await ledger.check(False)
+        with pytest.raises(Unavailable, match=r"node\.db .* does not work \(no space left on device\)"):
+            await ledger.check(True)
     await ledger.check(True)
 
 

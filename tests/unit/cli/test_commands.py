@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
+from fleetfold_cli.views.node_view import listing
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import Filter, JobNode, NodeReport, NodeStats, Sort, Source, StepView
 from support.commandline import FakeFleet, job, node, run_command, searched, transaction
@@ -290,7 +294,18 @@ def test_nodes_that_do_not_work_say_why_and_stopped_ones_how_to_retire_them() ->
 def test_versions_and_labels_are_listed_on_request() -> None:
     fleet = FakeFleet(records=[node()])
     assert "0.1.0" not in run_command("nodes", "list", fleet=fleet).out
-    assert "0.1.0     zone=eu" in run_command("nodes", "list", "--wide", fleet=fleet).out
+    assert "0.1.0    zone=eu" in run_command("nodes", "list", "--wide", fleet=fleet).out
+
+
+def test_a_terminal_of_100_columns_shows_a_node_with_its_version_whole() -> None:
+    shown, now = StringIO(), time.time()
+    record = node("shop", last_seen_at=now, since=now, presence="up")
+    Console(file=shown, width=100).print(listing([record], wide=True))
+    heading, _, first = shown.getvalue().splitlines()
+    names = "node type state presence documents actions last seen response since version labels"
+    assert heading.split() == names.split()
+    row = "shop app active up 1,234 1 0 s ago 1.5 ms 0 s ago 0.1.0 zone=eu"
+    assert first.split() == row.split()
 
 
 def test_what_was_granted_and_what_is_not_is_shown() -> None:

@@ -34,6 +34,10 @@ def test_the_line_that_says_that_a_child_is_up_counts_what_is_wrong(info: Collec
     )
 
 
+def test_one_document_is_not_called_documents() -> None:
+    assert "1 document in docs" in up_line("shop", {"docs": CollectionInfo("docs", 1)}, "nats://x")
+
+
 def test_the_same_stands_in_the_json() -> None:
     assert _source(BAD) == {
         "left_out": 1200, "repeated": 2, "without_text": 3, "note": "docs.jsonl:7: not JSON",

@@ -351,6 +351,12 @@ async def test_records_without_text_are_counted_and_their_fields_named() -> None
     assert "their fields are code: name those to search with --text" in report.notes[0]
 
 
+async def test_a_named_field_that_no_record_has_is_told() -> None:
+    records = [{"id": 1, "name": "Tent", "message": "It is dry."}, {"id": 2, "name": "Stove", "message": "Hot."}]
+    _, report = await taken(records, Reading(text=["message", "subjekt"], title="headline"))
+    assert report.notes == ["no record has a field 'headline', 'subjekt', which was named to be searched"]
+
+
 async def test_fields_that_were_chosen_for_their_values_are_told() -> None:
     there, report = await taken([{"id": 1, "remark": "The zipper broke after two days.", "sku": "A-1"}])
     assert there["1"].content == "The zipper broke after two days."
