@@ -135,7 +135,7 @@ async def test_equal_questions_at_the_same_time_are_asked_once(fleet: Fleet, mon
         return follow(key, until)
 
     monkeypatch.setattr(flights, "following", followed)
-    found = await asyncio.gather(*(fleet.client.search("dry") for _ in range(20)))
+    found = await asyncio.gather(*(fleet.client.search("dry", timeout_s=30.0) for _ in range(20)))
     assert times == 1
     assert {len(one.hits) for one in found} == {3}
     assert (await fleet.client.cache_stats()).shared > 0
