@@ -107,13 +107,13 @@ async def test_a_raising_handler_answers_its_caller_at_once(at_length: int, shar
     assert "Traceback" not in said.err
 
 
-async def test_a_malformed_line_is_numbered_with_how_many_were_taken(shared_fleet: Fleet) -> None:
+async def test_a_malformed_line_is_numbered_and_the_node_is_up_with_the_others(shared_fleet: Fleet) -> None:
     source = shared_fleet.place / "bad.jsonl"
     source.write_text('{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n{"id": "3", "text": \n')
-    line = await refused("child", "--name", "bad", "--collection", f"things={source}", code=2)
-    assert f"{source}:3" in line
-    assert "2" in line.partition(f"{source}:3")[2], line
-    assert "taken" in line, line
+    await shared_fleet.start("bad", "child", "--name", "bad", "--collection", f"things={source}")
+    ready = shared_fleet.ready("bad")
+    assert (ready["documents"], ready["sources"]["things"]["left_out"]) == ({"things": 2}, 1)
+    assert ready["sources"]["things"]["note"].startswith(f"{source}:3: ")
 
 
 async def test_a_source_that_is_not_there_is_named(shared_fleet: Fleet) -> None:

@@ -190,7 +190,12 @@ async def running_fleet(place: Path) -> AsyncIterator[Fleet]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLEETFOLD_STATE", str(place))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])))
-        for name in ("FLEETFOLD_URL", *SECRETS):
+        for name in (
+            "FLEETFOLD_URL",
+            "FLEETFOLD_TEST_DATA",
+            "FLEETFOLD_EFFORT",
+            *SECRETS,
+        ):  # the tests' own are no settings
             patch.delenv(name, raising=False)
         fleet = Fleet(place)
         try:

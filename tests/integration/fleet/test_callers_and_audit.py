@@ -121,7 +121,7 @@ async def test_a_forged_caller_shows_in_the_node_s_own_audit(shop: Fleet) -> Non
     await shop.client.run("note", nodes=["shop"], id="mine")
     forged = Command(id="j.forged.shop", attempt=1, action="note", caller=Caller("ceo", "admin"))
     await shop.store_command("shop", encode(forged))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(20):
         while len(entries := await shop.client.node_audit("shop")) < 2 or entries[-1].outcome is None:
             pass
     assert [(each.command, each.caller, each.role, each.outcome) for each in entries] == [

@@ -75,9 +75,12 @@ async def test_a_body_over_the_brokers_limit_is_refused_before_it_is_sent(fleet:
         await fleet.client.run("index", {"collection": "docs", "documents": documents}, nodes=["shop"])
 
 
-async def test_hits_too_large_for_a_message_are_shortened_and_none_is_missing(fleet: Fleet) -> None:
+async def test_hits_that_do_not_fit_into_a_message_come_on_further_pages_and_none_is_missing(fleet: Fleet) -> None:
     records = [{"id": str(number), "text": f"tent {number} " + "word " * 20_000} for number in range(20)]
     await fleet.start_child("shop", {"docs": lambda: records})
-    found = await fleet.client.search("tent", limit=20)
-    assert (found.total, found.partial, len({hit.id for hit in found.hits})) == (20, False, 20)
-    assert all(hit.content.endswith("…") for hit in found.hits)
+    pages = [page async for page in fleet.client.search_pages("tent", limit=20)]
+    hits = [hit for page in pages for hit in page.hits]
+    assert len(pages) > 1
+    assert not any(page.partial for page in pages)
+    assert sorted(int(hit.id) for hit in hits) == list(range(20))
+    assert all(hit.content == records[int(hit.id)]["text"] for hit in hits)

@@ -24,11 +24,17 @@ MEMORY, CANDIDATES = "memory", "candidates"
 FIELDS = ["id", "title", "label"]
 ORDERS = ["ne", "lt", "lte", "gt", "gte"]
 EVERY: list[dict[str, Any]] = [
-    {"id": odd, "title": odd, "content": "a tent", "label": odd, "nested": {odd: {odd: odd}}}
+    {
+        "id": odd,
+        "title": odd if odd.strip() else f"{odd}blank",
+        "content": "a tent",
+        "label": odd,
+        "nested": {odd: {odd: odd}},
+    }
     | ({} if odd in {"id", "title"} else {odd: "odd key"})  # as keys of a record these are what they are called
     for odd in ODD
 ]
-"""Records that all match the query «tent»."""
+"""Records that all match the query «tent». A blank title is none, so those have a word more."""
 
 
 HOLDS: dict[Any, Any] = {
@@ -42,7 +48,7 @@ async def shops(tmp_path_factory: pytest.TempPathFactory, nats_server: str) -> A
     """One node that searches in memory and one that has LanceDB choose candidates, with the same documents."""
     async with running_fleet(tmp_path_factory.mktemp("odd")) as fleet:
         for name in (MEMORY, CANDIDATES):
-            child = await fleet.start_child(name, {"products": None})
+            child = await fleet.start(fleet.declare(name).collection("products", format="text"))
             ask = {"collection": "products", "documents": EVERY}
             assert (await fleet.client.run("index", ask, nodes=[name])).state == "ok"
             if name == CANDIDATES:
