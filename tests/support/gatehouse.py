@@ -17,9 +17,10 @@ from fleetfold_broker.rpc.request_server import Request, RequestServer
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.credential_store import CredentialStore
-from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
+from fleetfold_child.enrolment.enrolment_client import ANSWER_S, BusEnrolmentClient
 from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.messages import Enrol, Join, Joined, Message, Petition, Petitioned, Refresh, Tokens, decode
+from support.looptime import advance_loop
 from support.registrar import Registrar
 
 __all__ = ["Gatehouse", "gatehouse"]
@@ -84,6 +85,7 @@ class Gatehouse:
             self._issued[answer.access] = time.time() + answer.access_expires_s
         if self.lost:
             self.lost -= 1
+            advance_loop(ANSWER_S)  # it is not waited for any more
             return None
         return answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from fleetfold.master_collections import MasterDocuments
 from fleetfold.source_log import Source
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.message_seals import MasterSeals
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.node import Node
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
+from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
-    "BOOKS", "HEARTBEAT_S", "Fleet", "fleet", "hang", "quick_callers", "quick_upkeep",
+    "BOOKS", "HEARTBEAT_S", "Fleet", "failures", "fleet", "hang", "in_time_but", "quick_callers", "quick_upkeep",
     "running_fleet", "scores", "statuses",
 ]  # fmt: skip
 
@@ -199,6 +201,33 @@ def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
     monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
     monkeypatch.setattr("fleetfold.calls.jobs.SILENCE_S", 2.0)
+
+
+def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldError]:
+    """What the client's requests fail with from now on, whether it asks again or not."""
+    ask, failed = client._bus.ask, list[FleetfoldError]()
+
+    async def watched(subject: str, data: bytes, timeout_s: float) -> Incoming:
+        try:
+            return await ask(subject, data, timeout_s)
+        except FleetfoldError as error:
+            failed.append(error)
+            raise
+
+    monkeypatch.setattr(client._bus, "ask", watched)
+    return failed
+
+
+async def in_time_but(hung: str, search: Callable[[float], Awaitable[Searched]]) -> Searched:
+    """The answer within a deadline that all but the `hung` node can keep on this machine: a longer one, if need be.
+
+    Three deadlines, so that its breaker opens only after the last.
+    """
+    for timeout_s in (0.5, 4.0):
+        found = await search(timeout_s)
+        if all(status != "timeout" for node, status in statuses(found).items() if node != hung):
+            return found
+    return await search(20.0)
 
 
 def hang(child: Child, collection: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from typing import Any
 
@@ -15,6 +14,7 @@ from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.ledger.ledger import Ledger
 from support.application import EFFECT, look
 from support.executors import undo
+from support.looptime import outlast
 
 __all__ = ["RUNS", "Effect", "cancel", "cancelling", "effects", "finished_badly", "order", "url"]
 
@@ -41,7 +41,7 @@ async def order(ctx: Context, how: str = "") -> dict[str, str]:
     if how == "raises":
         raise ValueError("on fire")
     if how == "hangs":
-        await asyncio.sleep(3600)
+        await outlast()
     return {"order_id": ctx.key}
 
 

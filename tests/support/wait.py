@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 __all__ = ["eventually"]
 
 
-async def eventually(predicate: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:
+async def eventually(predicate: Callable[[], bool | Awaitable[bool]], timeout_s: float = 60.0) -> None:
     """Return as soon as `predicate` holds; `TimeoutError` naming it when it does not within `timeout_s`."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:

@@ -331,14 +331,18 @@ async def test_a_wait_that_is_given_up_does_not_make_the_link_deaf(connect: Conn
 
 
 async def _chatter_until_killed(broker: EmbeddedBroker, bus: Bus) -> None:
+    said = 0
+
     async def chatter() -> None:
+        nonlocal said
         with contextlib.suppress(Unavailable):
             while True:
                 for _ in range(50):
                     await bus.link.publish("x.y", bytes(300))
+                    said += 1
                 await asyncio.sleep(0)
 
     chattering = [asyncio.create_task(chatter()) for _ in range(4)]
-    await asyncio.sleep(0.02)
+    await eventually(lambda: said >= 1000)
     kill(broker)
     await asyncio.wait_for(asyncio.gather(*chattering), 5)

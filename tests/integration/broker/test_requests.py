@@ -297,7 +297,11 @@ async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli:
 
 
 async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(connect: Connect, cli: Bus) -> None:
+    answered = 0
+
     async def get(request: Request) -> Message:
+        nonlocal answered
+        answered += 1
         return NodeRemoved(node=decode(request.data, NodeGet).node)
 
     async def keep_asking(number: int) -> None:
@@ -309,7 +313,9 @@ async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(co
         await _serve(service, service._bus, get)
     asking = asyncio.gather(*(keep_asking(number) for number in range(40)))
     for service in services[1:]:
-        await asyncio.sleep(0.05)
+        enough = answered + 80
+        await eventually(lambda enough=enough: answered >= enough)  # type: ignore[misc]
+        assert not asking.done()
         await service.stop()
     await asking
     await services[0].stop()

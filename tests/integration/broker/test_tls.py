@@ -26,7 +26,6 @@ from support.broker import kill, listen
 from support.listener import listening
 from support.wait import eventually
 
-AT_ONCE_S = 2.0
 Run = Callable[[ServerTls], Awaitable[EmbeddedBroker]]
 
 
@@ -81,9 +80,8 @@ async def run(nats_server: str, tmp_path: Path) -> AsyncIterator[Run]:
 
 async def _refused(url: str, files: TlsFiles | None) -> str:
     context = client_context(files) if files else None
-    async with asyncio.timeout(AT_ONCE_S):
-        with pytest.raises(Untrusted) as refused:
-            await Bus.connect(url, "shop", tls=context)
+    with pytest.raises(Untrusted) as refused:
+        await Bus.connect(url, "shop", tls=context)
     said = refused.value.message
     assert "\n" not in said
     assert "_ssl.c" not in said

@@ -62,23 +62,20 @@ async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none
         await shop.subscribe("fleet.call.shop.count", hear, "shop")
         said_by_it = await listen(house.fleet, "fleet.hb.shop")
         await shop.link.barrier()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + LIFETIME_S * LIFETIMES
-        while loop.time() < until:
+        while house.admitted.count("full") <= LIFETIMES:
             said += 1
             await house.fleet.link.publish("fleet.call.shop.count", str(said).encode())
             await shop.link.publish("fleet.hb.shop", str(said).encode())
-            await asyncio.sleep(0.002)
+            await house.fleet.link.barrier()
         await eventually(lambda: len(heard) == said and len(said_by_it) == said)
         assert shop.link.reconnects == 0
     assert set(heard.values()) == {1}
     assert [int(each.data) for each in said_by_it] == list(range(1, said + 1))
-    assert house.admitted.count("full") >= LIFETIMES
+    assert house.admitted.count("full") > LIFETIMES
     assert "refresh" not in house.admitted  # all over the connection that stood
 
 
-async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_child.enrolment.enrolment_client.ANSWER_S", 0.3)
+async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse) -> None:
     house.lost = 1
     async with member(house) as (_, shop):
         house.lost = 2

@@ -124,7 +124,7 @@ async def test_a_revoked_node_is_out_until_it_is_invited_again(fleet: Fleet) -> 
     link = child._node._bus.link
     with capture_logs() as logs:
         await fleet.client.revoke_node("shop")
-        await eventually(lambda: not link.is_up, timeout_s=1)
+        await eventually(lambda: not link.is_up)
         await eventually(lambda: any(entry["event"] == "node.refused" for entry in logs))
     assert not link.is_up
     await fleet.stop_child("shop")
@@ -193,15 +193,16 @@ async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet:
     await again_with(fleet, access_s=4, child_per_minute=0)
     child = await fleet.start_child("shop", {"products": lambda: DOCS})
     assert child._node is not None
-    link, loop, runs = child._node._bus.link, asyncio.get_running_loop(), 0
-    first, until = link.client, loop.time() + 8.5
-    while loop.time() < until:
+    link, runs = child._node._bus.link, 0
+    clients = [link.client]
+    while len(clients) < 3:  # two tokens have ended under it
         runs += 1
         job, found = await asyncio.gather(
             fleet.client.run("enter", {"tx": "t", "step": str(runs)}, nodes=["shop"]), fleet.client.search("tent")
         )
         assert job.state == "ok", job
         assert statuses(found) == {"shop": "ok"}
-    assert link.client is not first
+        if link.client is not clients[-1]:
+            clients.append(link.client)
     assert link.reconnects == 0
     assert fleet.effects("shop") == [(str(number), "do") for number in range(1, runs + 1)]

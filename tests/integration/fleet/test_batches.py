@@ -14,7 +14,7 @@ from fleetfold import Context, Run, action
 from fleetfold.submission import SubmitOutcome
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import JobEnds, JobEndsAsk, Scopes
-from support.inprocess import Fleet, fleet
+from support.inprocess import Fleet, failures, fleet
 from support.wait import eventually
 
 __all__ = ["fleet"]
@@ -122,7 +122,9 @@ async def test_what_ends_is_told_while_the_next_line_is_waited_for(fleet: Fleet)
             await anext(outcomes)
 
 
-async def test_a_master_that_dies_in_the_middle_costs_time_and_nothing_else(fleet: Fleet) -> None:
+async def test_a_master_that_dies_in_the_middle_costs_time_and_nothing_else(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await fleet.start_child("shop")
     found: dict[int, SubmitOutcome] = {}
 
@@ -132,8 +134,9 @@ async def test_a_master_that_dies_in_the_middle_costs_time_and_nothing_else(flee
 
     working = asyncio.create_task(work())
     await eventually(lambda: len(found) > 60)
+    missed = failures(fleet.client, monkeypatch)
     await fleet.stop_master()
-    await asyncio.sleep(0.3)
+    await eventually(lambda: len(missed) >= 2)
     await fleet.start_master()
     await asyncio.wait_for(working, 60)
     assert {outcome.state for outcome in found.values()} == {"ok"}

@@ -111,20 +111,31 @@ async def test_the_next_master_gives_what_the_last_one_kept(fleet: Fleet) -> Non
     assert (await fleet.client.cache_stats()).misses == 0
 
 
-async def test_equal_questions_at_the_same_time_are_asked_once(fleet: Fleet) -> None:
+async def test_equal_questions_at_the_same_time_are_asked_once(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = await fleet.start_child("shop", {"products": tents})
     await settled(fleet)
     collection, times = shop._collections["products"], 0
+    came = 0
     search = collection.search
 
     async def counted(*given: Any) -> Any:
         nonlocal times
         times += 1
-        await asyncio.sleep(0.1)
+        await eventually(lambda: came == 20)
         return await search(*given)
 
     collection.search = counted  # type: ignore[method-assign]
-    found = await asyncio.gather(*(fleet.client.search("dry") for _ in range(20)))
+    assert fleet.master is not None
+    flights = fleet.master.federation._cache._flights  # type: ignore[union-attr]
+    follow = flights.following
+
+    def followed(key: str, until: float) -> Any:
+        nonlocal came
+        came += 1
+        return follow(key, until)
+
+    monkeypatch.setattr(flights, "following", followed)
+    found = await asyncio.gather(*(fleet.client.search("dry", timeout_s=30.0) for _ in range(20)))
     assert times == 1
     assert {len(one.hits) for one in found} == {3}
     assert (await fleet.client.cache_stats()).shared > 0

@@ -71,10 +71,11 @@ async def test_the_fleet_outlives_kills_of_the_server(
     look(postgres_url, EFFECT)
     async with running_fleet(tmp_path, postgres_url) as fleet:
         await fleet.start(declared(fleet, "shop", postgres_url))
-        done = asyncio.Event()
+        done, up, names = asyncio.Event(), asyncio.Event(), list[str]()
+        up.set()
 
-        async def transact_on(worker: int) -> list[str]:
-            names, number = [], 0
+        async def transact_on(worker: int) -> None:
+            number = 0
             while not done.is_set():
                 identity, number = f"w{worker}-{number}", number + 1
                 while True:
@@ -82,18 +83,23 @@ async def test_the_fleet_outlives_kills_of_the_server(
                         await fleet.client.transact([step("a"), step("b", refuse=number % 3 == 0)], id=identity)
                         break
                     except FleetfoldError:
-                        await asyncio.sleep(0.05)  # the same id is the same transaction
+                        await up.wait()  # the same id is the same transaction
                 names.append(identity)
-            return names
+
+        async def some_more() -> None:
+            enough = len(names) + 12
+            await eventually(lambda: len(names) >= enough or any(worker.done() for worker in workers), 60.0)
 
         workers = [asyncio.create_task(transact_on(worker)) for worker in range(4)]
         for _ in range(2):
-            await asyncio.sleep(0.7)
+            await some_more()
+            up.clear()
             await asyncio.to_thread(postgres.kill)
             await asyncio.to_thread(postgres.start)
-        await asyncio.sleep(0.3)
+            up.set()
+        await some_more()
         done.set()
-        names = [name for each in await asyncio.gather(*workers) for name in each]
+        await asyncio.gather(*workers)
         views = [await fleet.client.transaction(name) for name in names]
     effects = Counter((key, what) for key, what in look(postgres_url, "SELECT id, what FROM effect"))
     assert {view.state for view in views} <= {"committed", "rolled_back"}

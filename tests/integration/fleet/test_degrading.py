@@ -12,7 +12,7 @@ from fleetfold_broker.rpc import scatter
 from fleetfold_master.search.scatter import Manner, Scatter
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
-from support.inprocess import Fleet, fleet, hang, statuses
+from support.inprocess import Fleet, fleet, hang, in_time_but, statuses
 from support.wait import eventually
 
 __all__ = ["fleet"]
@@ -109,7 +109,10 @@ async def test_who_requires_all_waits_until_the_deadline_and_not_longer(fleet: F
     await fleet.start_child("big", {"docs": tents("big", 20)})
     await start(fleet, "small")
     hang(fleet.children["small"], "docs")
-    found = await fleet.client.search("tent", cache="off", timeout_s=SHORT_S, partial="require")
+    found = await in_time_but(
+        "small",
+        lambda timeout_s: fleet.client.search("tent", cache="off", timeout_s=timeout_s, partial="require"),
+    )
     assert statuses(found) == {"big": "ok", "small": "timeout"}
     assert "not waited for" not in (report_of(found, "small").error or "")  # but until the deadline
 

@@ -11,7 +11,7 @@ import pytest
 from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Facet, Filter, Scopes, Searched, Sort
-from support.inprocess import Fleet, fleet, hang, statuses
+from support.inprocess import Fleet, fleet, hang, in_time_but, statuses
 
 __all__ = ["fleet"]
 
@@ -124,7 +124,10 @@ async def test_a_narrow_reader_counts_and_sorts_what_is_in_its_scope(fleet: Flee
 async def test_a_node_that_is_missing_is_missing_from_the_facets_and_the_answer_says_so(fleet: Fleet) -> None:
     await two_nodes(fleet)
     hang(fleet.children["blog"], "posts")
-    found = await fleet.client.search("tent", timeout_s=0.5, facets=["brand"], sort=[Sort("price")])
+    found = await in_time_but(
+        "blog",
+        lambda timeout_s: fleet.client.search("tent", timeout_s=timeout_s, facets=["brand"], sort=[Sort("price")]),
+    )
     assert (found.partial, statuses(found)) == (True, {"shop": "ok", "blog": "timeout"})
     assert counts(found.facets[0]) == brands(SHOP, REVIEWS)
 

@@ -197,16 +197,18 @@ async def test_a_full_queue_pushes_back(pair: Fleet, monkeypatch: pytest.MonkeyP
 
 
 async def test_slots_hold_for_the_whole_fleet(pair: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    running, most = 0, 0
+    running, most, ended = 0, 0, 0
 
     @action
     async def heavy(ctx: Context) -> None:
         """Counts how many of it run at once."""
-        nonlocal running, most
+        nonlocal running, most, ended
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.02)
-        running -= 1
+        await eventually(lambda: running == 2 or ended == 11)
+        pings = await pair.client.ping("a", "b", "c", timeout_s=30.0)  # what was begun meanwhile has come by now
+        assert None not in pings.values()
+        running, ended = running - 1, ended + 1
 
     monkeypatch.setattr(DeclaredLimits, "__call__", lambda _self, name, _nodes: 2 if name == "heavy" else None)
     for name in ("a", "b", "c"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.server.embedded import EmbeddedBroker
@@ -93,8 +94,9 @@ async def test_a_restarted_master_knows_at_once_who_is_there(fleet: Fleet) -> No
 
 async def test_a_child_waits_for_a_master(fleet: Fleet) -> None:
     await fleet.stop_master()
-    starting = asyncio.create_task(fleet.start_child("shop"))
-    await asyncio.sleep(0.2)
+    with capture_logs() as logs:
+        starting = asyncio.create_task(fleet.start_child("shop"))
+        await eventually(lambda: any(entry["event"] == "node.waits_for_a_master" for entry in logs))
     assert not starting.done()
     await fleet.start_master()
     await starting

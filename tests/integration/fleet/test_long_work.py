@@ -37,7 +37,7 @@ async def crawl(ctx: Context, pages: int) -> str:
         ctx.progress(page, pages, f"page {page}")
         if ctx.cancelled:
             return f"stopped by {ctx.cancelled_by}"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
     return "done"
 
 

@@ -15,7 +15,7 @@ from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import Filter, NodeUpdate, ScoredDocument, Search
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.text.term_statistics import StatisticsTable
-from support.inprocess import Fleet, fleet, hang, scores, statuses
+from support.inprocess import Fleet, fleet, hang, in_time_but, scores, statuses
 from support.wait import eventually
 
 __all__ = ["fleet"]
@@ -125,7 +125,7 @@ async def test_a_node_that_vanishes_is_unreachable_at_once(fleet: Fleet) -> None
 async def test_a_node_that_hangs_costs_the_deadline_and_its_own_hits(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: [{"id": "1", "text": "tent"}]})
     hang(await fleet.start_child("blog", {"posts": lambda: [{"id": "2", "text": "tent"}]}), "posts")
-    found = await fleet.client.search("tent", timeout_s=0.5)  # it would hang for ever
+    found = await in_time_but("blog", lambda timeout_s: fleet.client.search("tent", timeout_s=timeout_s))
     assert statuses(found) == {"shop": "ok", "blog": "timeout"}
     assert (found.partial, [hit.id for hit in found.hits]) == (True, ["1"])
 

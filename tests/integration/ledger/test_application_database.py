@@ -38,7 +38,7 @@ async def test_an_effect_and_its_marker_are_one_commit(tmp_path: Path, url: str)
 @pytest.mark.parametrize(("how", "outcome"), [("refuses", "failed"), ("raises", "failed"), ("hangs", "timed_out")])
 async def test_what_does_not_end_well_leaves_nothing(tmp_path: Path, url: str, how: str, outcome: str) -> None:
     async with application(tmp_path, url, order) as (node, _, _):
-        asked = msgspec.structs.replace(command("a", "order", how=how), timeout_s=0.5)
+        asked = msgspec.structs.replace(command("a", "order", how=how), timeout_s=20.0)
         result = await node.handle(asked)
         assert result is not None
         assert result.outcome == outcome

@@ -147,7 +147,8 @@ async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_to
 ) -> None:
     look(postgres_url, EFFECT)
     told: dict[str, str] = {}
-    done = asyncio.Event()
+    done, up = asyncio.Event(), asyncio.Event()
+    up.set()
 
     async with application(tmp_path, postgres_url, order, concurrency=8) as (node, _, _):
 
@@ -156,7 +157,7 @@ async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_to
                 try:
                     result = await node.handle(command(name, "order", attempt=attempt))
                 except Unavailable:
-                    await asyncio.sleep(0.02)
+                    await up.wait()
                     continue
                 assert result is not None
                 told[name] = result.outcome
@@ -172,8 +173,10 @@ async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_to
         for _ in range(3):
             enough = len(told) + 60
             await eventually(lambda enough=enough: len(told) >= enough)  # type: ignore[misc]
+            up.clear()
             await asyncio.to_thread(postgres.kill)
             await asyncio.to_thread(postgres.start)
+            up.set()
         done.set()
         await asyncio.gather(*workers)
     counts = Counter(key for key, _ in look(postgres_url, "SELECT id, what FROM effect"))

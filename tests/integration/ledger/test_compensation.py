@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from fleetfold_child.commands.actions import AnyAction, action
 from fleetfold_child.commands.context import Context, Refused
@@ -69,13 +70,20 @@ async def test_a_compensation_takes_the_order_id_from_the_stored_result(tmp_path
         assert shop.log == ["ordered f", "cancelled O-f"]
 
 
-async def test_a_compensation_waits_for_the_running_command(tmp_path: Path) -> None:
-    shop = Shop()
+async def test_a_compensation_waits_for_the_running_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, waits = Shop(), asyncio.Event()
     async with executor(tmp_path, *shop.actions()) as (node, _):
+        end_of = node._end_of
+
+        async def watched(command_id: str) -> None:
+            waits.set()
+            await end_of(command_id)
+
+        monkeypatch.setattr(node, "_end_of", watched)
         forward = asyncio.create_task(node.handle(command("f", "order")))
         await shop.begun.wait()
         compensation = asyncio.create_task(node.handle(undo("f", "cancel", order_id="{{order_id}}")))
-        await asyncio.sleep(0.02)
+        await waits.wait()
         assert shop.log == []
         shop.go.set()
         await asyncio.gather(forward, compensation)

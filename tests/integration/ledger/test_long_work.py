@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
+from fleetfold_child.commands import progress_reports, time_limits
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.commands.executor import Executor
@@ -16,6 +19,7 @@ from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, ProgressReport, RetryPolicy
 from support.executors import command, executor, let_go, undo
+from support.looptime import advance_loop, outlast
 from support.wait import eventually
 
 AT_ONCE = RetryPolicy(attempts=3, backoff_s=0.0)
@@ -51,7 +55,7 @@ async def test_what_fails_is_tried_again_each_time_in_a_new_transaction(tmp_path
         assert await ledger.result_of("a") == result
 
 
-@action(retry=RetryPolicy(attempts=3, backoff_s=0.0, on=["OSError", "unavailable", "timeout"]), timeout=0.05)
+@action(retry=RetryPolicy(attempts=3, backoff_s=0.0, on=["OSError", "unavailable", "timeout"]), timeout=60)
 async def fickle(ctx: Context, how: str) -> None:
     """Fails in many ways."""
     match how:
@@ -64,7 +68,7 @@ async def fickle(ctx: Context, how: str) -> None:
         case "is unavailable":
             raise Unavailable("the broker is away")
         case _:
-            await asyncio.sleep(60)
+            await outlast()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ async def fickle(ctx: Context, how: str) -> None:
         ("breaks", "failed", "ZeroDivisionError: nought"),
         ("is away", "failed", "ConnectionResetError: gone (tried 3 times)"),
         ("is unavailable", "failed", "the broker is away (tried 3 times)"),
-        ("hangs", "timed_out", "it took longer than 0.05 s; what it did by then is done (tried 3 times)"),
+        ("hangs", "timed_out", "it took longer than 60 s; what it did by then is done (tried 3 times)"),
     ],
 )
 async def test_what_is_worth_it_is_tried_again_and_the_end_says_how_often(
@@ -90,12 +94,12 @@ async def test_a_try_that_may_have_done_something_counts_as_a_start(tmp_path: Pa
     async def placed(ctx: Context) -> str | None:
         return "O-1" if ctx.attempt == 3 else None
 
-    @action(retry=AT_ONCE, timeout=0.05, check=placed)
+    @action(retry=AT_ONCE, timeout=60, check=placed)
     async def order(ctx: Context) -> str:
         seen.append((ctx.attempt, ctx.starts))
         if ctx.attempt == 1:
             raise ConnectionError("away")  # by contract it has left nothing behind
-        return await asyncio.sleep(60, "O-2")
+        await outlast()
 
     async with executor(tmp_path, order) as (node, _):
         result = await node.handle(command("a", "order"))
@@ -224,18 +228,18 @@ async def test_the_policy_of_the_call_replaces_the_actions(tmp_path: Path) -> No
 async def test_no_try_begins_after_the_time_for_all_of_them(tmp_path: Path) -> None:
     tries: list[int] = []
 
-    @action(retry=LATER)
+    @action(retry=LATER, timeout=600)
     async def work(ctx: Context) -> None:
         tries.append(ctx.attempt)
         if ctx.command_id == "hangs":
-            await asyncio.sleep(60)
+            await outlast()
         raise ConnectionError("away")
 
     async with executor(tmp_path, work) as (node, _):
         fails = await node.handle(asked(command("fails", "work"), overall_s=100.0), age_s=10.0)
         assert told(fails) == ("failed", "ConnectionError: away")
-        hangs = await node.handle(asked(command("hangs", "work"), overall_s=10.1), age_s=10.0)
-        error = "it was not done 10.1 s after it was sent; what it did by then is done"
+        hangs = await node.handle(asked(command("hangs", "work"), overall_s=60.0), age_s=10.0)
+        error = "it was not done 60 s after it was sent; what it did by then is done"
         assert told(hangs) == ("timed_out", error)
         late = await node.handle(asked(command("late", "work"), overall_s=5.0), age_s=10.0)
         assert told(late) == ("timed_out", "not done 5 s after it was sent, and not begun any more")
@@ -243,21 +247,29 @@ async def test_no_try_begins_after_the_time_for_all_of_them(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["idempotent", "transactional"])
-async def test_silence_for_too_long_is_a_timeout_and_progress_a_sign_of_life(tmp_path: Path, kind: ActionKind) -> None:
+async def test_silence_for_too_long_is_a_timeout_and_progress_a_sign_of_life(
+    tmp_path: Path, kind: ActionKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop_time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time(), time=time.time)
+    for module in (time_limits, progress_reports):
+        monkeypatch.setattr(module, "time", loop_time)
+
     async def work(ctx: Context, steps: int) -> str:
         for step in range(steps):
             ctx.progress(step, steps)
-            await asyncio.sleep(0.03)
+            advance_loop(20.0)
+            for _ in range(3):  # whoever listens has had his turn
+                await asyncio.sleep(0)
         if steps < 10:
-            await asyncio.sleep(60)
+            await outlast()
         return "done"
 
-    async with executor(tmp_path, action(kind=kind, heartbeat=0.15)(work)) as (node, _):
+    async with executor(tmp_path, action(kind=kind, heartbeat=30, timeout=7200)(work)) as (node, _):
         assert told(await node.handle(command("alive", "work", steps=10))) == ("ok", None)
-        error = "no progress for 0.15 s; what it did by then is done"
+        error = "no progress for 30 s; what it did by then is done"
         assert told(await node.handle(command("silent", "work", steps=0))) == ("timed_out", error)
-        shorter = asked(command("called", "work", steps=1), heartbeat_s=0.05)
-        assert told(await node.handle(shorter)) == ("timed_out", error.replace("0.15", "0.05"))
+        shorter = asked(command("called", "work", steps=1), heartbeat_s=25.0)
+        assert told(await node.handle(shorter)) == ("timed_out", error.replace("30", "25"))
 
 
 async def test_progress_names_its_try_and_the_last_word_comes_before_the_result(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.ledger.side_effect_log import MOST_NOTE_BYTES, Forward
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
 from support.executors import command, executor, undo
+from support.looptime import outlast
 
 
 class Shop:
@@ -25,13 +26,15 @@ class Shop:
         self.noted = asyncio.Event()
 
     def actions(self) -> list[AnyAction]:
-        @action(kind=self.kind, timeout=0.2 if self.ending == "timed_out" else 30)
+        @action(kind=self.kind, timeout=60)
         async def order(ctx: Context) -> dict[str, str]:
             await ctx.note(order_id=f"draft-{ctx.starts}", wanted=1)
             await ctx.note(order_id=f"O-{ctx.starts}")
             self.placed.append(f"O-{ctx.starts}")
             self.noted.set()
-            if self.ending in {"timed_out", "interrupted"}:
+            if self.ending == "timed_out":
+                await outlast()
+            if self.ending == "interrupted":
                 await asyncio.Event().wait()
             if self.ending == "failed":
                 raise ValueError("the lights went out")

@@ -132,18 +132,21 @@ async def test_poison_is_found_and_parked_as_unknown_and_its_neighbours_run(tmp_
 async def test_suspects_run_alone(tmp_path: Path) -> None:
     together: set[str] = set()
     most: dict[str, int] = {}
+    both = asyncio.Barrier(2)
 
     @action
     async def order(ctx: Context) -> None:
         together.add(ctx.key)
-        await asyncio.sleep(0.001)
+        await ledger.result_of("who is let in meanwhile is admitted before this is answered")
+        if ctx.key in {"z", "w"}:
+            await both.wait()
         for key in together:
             most[key] = max(most.get(key, 0), len(together))
         together.discard(ctx.key)
 
     for _ in range(2):
         await die_while_running(tmp_path / "node.db", "a", "b")
-    async with executor(tmp_path, order) as (node, _):
+    async with executor(tmp_path, order) as (node, ledger):
         await asyncio.gather(*(node.handle(command(one, "order")) for one in ("x", "a", "y", "b", "z", "w")))
         assert (most["a"], most["b"]) == (1, 1)
         assert max(most.values()) > 1

@@ -56,7 +56,8 @@ async def test_what_was_acknowledged_survives_kills_of_the_server(postgres: Clus
     store = await Store.open(postgres_url)
     acknowledged: set[str] = set()
     refused: list[str] = []
-    done = asyncio.Event()
+    done, up = asyncio.Event(), asyncio.Event()
+    up.set()
 
     async def write_on(worker: int) -> None:
         number = 0
@@ -67,14 +68,16 @@ async def test_what_was_acknowledged_survives_kills_of_the_server(postgres: Clus
                 acknowledged.add(name)
             except Unavailable:
                 refused.append(name)
-                await asyncio.sleep(0.01)
+                await up.wait()
 
     workers = [asyncio.create_task(write_on(worker)) for worker in range(8)]
     for _ in range(4):
         enough = len(acknowledged) + 200
         await eventually(lambda enough=enough: len(acknowledged) >= enough)  # type: ignore[misc]
+        up.clear()
         await asyncio.to_thread(postgres.kill)
         await asyncio.to_thread(postgres.start)
+        up.set()
     done.set()
     await asyncio.gather(*workers)
     assert acknowledged <= await _names(store)

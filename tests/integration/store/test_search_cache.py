@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,14 +149,16 @@ async def test_refresh_asks_and_keeps_off_does_neither_and_explanations_are_not_
     await cache.close()
 
 
-async def test_an_answer_that_was_short_of_time_is_not_kept(store: Store) -> None:
+async def test_an_answer_that_was_short_of_time_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes, cache = Nodes(), Cache(store, ManualClock(), SearchConfig())
 
     async def slow() -> tuple[str | None, Searched]:
-        await asyncio.sleep(0.02)
+        now = time.perf_counter() + 20.0
+        monkeypatch.setattr("fleetfold_master.search.cache.time", SimpleNamespace(perf_counter=lambda: now))
         return await nodes()
 
-    await cache.answer(wanted(timeout_ms=30), slow)
+    await cache.answer(wanted(timeout_ms=30_000), slow)
+    monkeypatch.undo()
     assert not (await cache.answer(wanted(), nodes)).cached
     await cache.close()
 

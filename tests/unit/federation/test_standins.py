@@ -23,6 +23,7 @@ from fleetfold_shared.messages import (
     ValueCount,
 )
 from fleetfold_shared.text.analysis import ANALYZER
+from support.wait import eventually
 
 ASK = SearchAsk(
     request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=1000, analyzer=ANALYZER, embedder="e"
@@ -173,8 +174,9 @@ async def test_who_takes_over_between_two_pages_goes_on_where_the_other_was(plac
 
 async def test_a_cancelled_search_leaves_nothing_running() -> None:
     before = asyncio.all_tasks()
-    search = asyncio.create_task(FailoverRound(group("a", "b"), Nodes(dead="ab").send, impatient).ask(ASK, FOREVER))
-    await asyncio.sleep(0.02)
+    nodes = Nodes(dead="ab")
+    search = asyncio.create_task(FailoverRound(group("a", "b"), nodes.send, impatient).ask(ASK, FOREVER))
+    await eventually(lambda: len(nodes.asked) == 2)
     search.cancel()
     await asyncio.wait({search})
     await asyncio.sleep(0)
