@@ -1,4 +1,4 @@
-"""What an action's function is given: who it runs for, the databases it may write, the node's collections."""
+"""Context of an action's run: its command, the databases it may write, and the node's collections."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Context:
 
         The masters hear of it a few times a second. It is a sign of life too, where one is asked for by `heartbeat`.
         """
-        if not (self._cancelled and self._cancelled_by is None):  # a thread that outlives its try
+        if not (self._cancelled and self._cancelled_by is None):  # not from a thread that outlives its try
             self._reporter.report(done, total, note)
 
     @property
@@ -174,7 +174,7 @@ class Context:
             await self._cancelling.wait()
 
     def cancel(self, by: str | None = None) -> None:
-        """Say so to the handler and its threads; called by the executor."""
+        """Report the cancellation to the handler and its threads; called by the executor."""
         self._cancelled = True
         self._cancelled_by = by if self._cancelled_by is None else self._cancelled_by
         if self._cancelling is not None:

@@ -1,7 +1,7 @@
-"""What becomes of a handler's value: a result that travels, or an outcome that says why it cannot.
+"""Encoding of a handler's value: a result that can be sent, or an outcome that says why not.
 
-A value that cannot be carried is no failure of the action: its effect stands. Only a transactional one is undone, for
-the value is looked at before the commit.
+A value that cannot be sent is no failure of the action, whose effect stands. Only a transactional action is rolled
+back, because the value is checked before the commit.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from fleetfold_shared.values import check_value
 __all__ = ["MOST_KEPT_BYTES", "returned", "without_result"]
 
 MOST_KEPT_BYTES = 16 * 1024**2
-"""A result that is too large to travel stays in the ledger, for its rollback, up to this size of JSON."""
+"""Most bytes of JSON of a result that is too large to send, but is stored in the ledger for its rollback."""
 _STANDS = "the action ran and its effect stands; its result could not be carried"
 _UNDONE = "its result could not be carried, so nothing was committed"
 
 
 def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = False) -> CommandOutcome:
-    """The handler's value as a result of at most `max_bytes` of JSON: `ok`.
+    """Convert the handler's value to a result of at most `max_bytes` of JSON: `ok`.
 
-    One that cannot be carried: `failed` for a transactional action, which is rolled back; else `no_result`, with what a
-    rollback may know of it. Nobody reads the result of a compensation: it is `ok` without one.
+    A value that cannot be sent is `failed` for a transactional action, which is rolled back; otherwise `no_result`,
+    with the part of it that a rollback may use. The result of a compensation is not read: it is `ok` without one.
     """
     try:
         plain = _plain(value)
@@ -51,21 +51,21 @@ def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = F
 
 
 def without_result(result: CommandResult, why: str) -> CommandResult:
-    """A result that the broker does not take, as one that it does."""
+    """Return the result without its value, which the broker does not accept."""
     if result.outcome != "ok":
         return msgspec.structs.replace(result, result=None, error=f"{result.outcome}: {why}")
     return msgspec.structs.replace(result, outcome="no_result", result=None, error=f"{_STANDS}: {why}")
 
 
 def _plain(value: Any) -> Any:
-    """The value in JSON's own types; raises for what JSON cannot carry exactly."""
+    """Convert the value to JSON's types. Raises for values that JSON cannot represent exactly."""
     plain = msgspec.to_builtins(value, str_keys=True)
     check_value(plain, "result")
     return plain
 
 
 def _known_parts(value: Any) -> Any:
-    """The value, if it is only too large to travel; else those of its fields that JSON can carry, if it has any."""
+    """Return the value, if it is only too large; otherwise those of its fields that JSON can represent, if any."""
     try:
         kept = _plain(value)
     except Exception:  # noqa: BLE001  # as above
@@ -78,7 +78,7 @@ def _plain_fields(value: Any) -> dict[str, Any]:
     for name, inner in _fields(value).items():
         try:
             found[str(name)] = _plain(inner)
-        except Exception:  # noqa: BLE001, S112  # as above; the outcome has told of it
+        except Exception:  # noqa: BLE001, S112  # as above; the outcome reports it
             continue
     return found
 

@@ -1,4 +1,4 @@
-"""Which columns of a CSV file are numbers or booleans: those all of whose values are."""
+"""Detection of a CSV file's numeric and boolean columns: those whose values all are."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Convert = Callable[[str], Any]
 
 _BOOLEANS = {"true": True, "false": False}
 _NEARLY = 0.9
-"""Of so many of its values a column must be numbers for the others to be worth a word."""
+"""Share of numbers from which a column's other values are reported."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is known of one column: counts of values, and the first that is no number, with its line."""
+class _ColumnStatistics:
+    """Statistics of one column: counts of values, and the first that is not a number, with its line."""
 
     values: int = 0
     plain: int = 0
@@ -43,7 +43,9 @@ class _Seen:
         self.first_text = self.first_text or (line, value)
 
     def convert(self) -> Convert | None:
-        """How the column's values are read; None for texts. `1,234` alone may be one of two numbers, so it is none."""
+        """Return the converter of the column's values; `None` for texts. `1,234` alone is ambiguous, so it is a
+        text.
+        """
         if not self.values:
             return None
         if self.plain == self.values:
@@ -54,13 +56,15 @@ class _Seen:
 
 
 class ColumnTypes:
-    """Look at all rows with `add`; then `read` makes of a row the record with its values typed."""
+    """Column types: pass all rows to `add`, then `read` converts a row to a record with typed values."""
 
     def __init__(self, names: Sequence[str], declared: Iterable[str]) -> None:
         fixed = set(declared)
         self._names = names
         self._seen = {
-            at: _Seen() for at, name in enumerate(names) if name not in fixed and plain_name(name) not in IDENTIFIERS
+            at: _ColumnStatistics()
+            for at, name in enumerate(names)
+            if name not in fixed and plain_name(name) not in IDENTIFIERS
         }
         self._converts: Mapping[int, Convert] = {}
 
@@ -71,12 +75,12 @@ class ColumnTypes:
                 seen.add(line, row[at])
 
     def decide(self) -> None:
-        """All rows have been seen."""
+        """Decide on the types after all rows."""
         found = {at: seen.convert() for at, seen in self._seen.items()}
         self._converts = {at: convert for at, convert in found.items() if convert is not None}
 
     def read(self, row: Sequence[str]) -> dict[str, Any]:
-        """The record of a row: empty values are left out."""
+        """Convert a row to a record, without empty values."""
         return {
             name: self._converts[at](value) if at in self._converts else value
             for at, (name, value) in enumerate(zip(self._names, row, strict=False))
@@ -84,7 +88,7 @@ class ColumnTypes:
         }
 
     def notes(self) -> list[str]:
-        """A line for each column that is nearly one of numbers."""
+        """Return a remark on each column that is nearly numeric."""
         return [
             f"{self._names[at]}: {seen.plain + seen.with_comma:,} of {seen.values:,} values are numbers, "
             f"{_short(seen.first_text[1])} in line {seen.first_text[0]} is not, so all are texts; "
