@@ -1,4 +1,4 @@
-"""A set of background tasks: none is forgotten by the garbage collector, none dies without a word."""
+"""Background tasks with one owner: each is referenced until it ends, and its error is logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 AGAIN_S = 5.0
-"""How long a task may take to end before it is told again."""
+"""Seconds after which a task that has not ended is cancelled again."""
 
 
 class BackgroundTasks:
@@ -30,22 +30,23 @@ class BackgroundTasks:
         return len(self._running)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run `work` beside; an error it ends with is logged."""
+        """Start `work` as a task and return it; an error it raises is logged, not propagated."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait for what runs, `timeout_s` at most, then cancel the rest."""
+        """Wait up to `timeout_s` seconds for the running tasks, then cancel those that are left."""
         if self._running:
             await asyncio.wait(self._running, timeout=timeout_s)
         await self.cancel()
 
     async def cancel(self) -> None:
-        """End what runs and wait until it has ended.
+        """Cancel all running tasks, except the current one, and wait until they have ended.
 
-        Python 3.11's `wait_for` lets a cancellation go when what it waits for comes just then, so it is told again.
+        Python 3.11's `wait_for` loses a cancellation that arrives together with the awaited result, so tasks that have
+        not ended within `AGAIN_S` are cancelled again.
         """
         mine = asyncio.current_task()
         running = {task for task in self._running if task is not mine}
@@ -65,24 +66,26 @@ class BackgroundTasks:
 
 
 class Undisturbed:
-    """Work that is finished even when whoever asked for it is cancelled: memory must not fall behind the database."""
+    """Coroutines that run to their end even if the caller is cancelled, so that memory never lags behind the
+    database.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns or raises; a cancellation of the caller does not reach it."""
+        """Run `work` and return its result, or raise its error; cancellation of the caller does not cancel it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait until all started coroutines have ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone: do not let the loop complain of an error nobody fetched
+            task.exception()  # retrieve the error: the caller may be cancelled, and asyncio logs errors never retrieved

@@ -1,4 +1,4 @@
-"""The bus as the rooms see it: publish, request, subscribe, and publish durably."""
+"""The message bus, seen by one identity: publish, request, subscribe, and publish to a stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUEUE_FULL = {10047, 10048, 10054, 10077}
 """JetStream's err_codes for «insufficient storage», «maximum messages», «bytes» and «per subject» exceeded."""
 RETRY_S = 0.1
 STORED_WITHIN_S = 5.0
-"""How long one try waits for JetStream's word."""
+"""Seconds that one attempt waits for JetStream's acknowledgement."""
 
 
 class _PubAck(msgspec.Struct):
@@ -39,7 +39,10 @@ _ack_decoder = msgspec.json.Decoder(_PubAck)
 
 
 class Bus:
-    """One identity on the bus: a link, its requests and its subjects. `async with Bus.connect(...)` opens and parts."""
+    """One identity's access to the bus: its connection, its open requests and the fleet's subjects.
+
+    `async with await Bus.connect(...)` closes it at the end.
+    """
 
     def __init__(self, link: SupervisedConnection, subjects: Subjects) -> None:
         self.link = link
@@ -57,15 +60,15 @@ class Bus:
         tls: ssl.SSLContext | None = None,
         patient: bool = False,
     ) -> Bus:
-        """A bus that is up as `caller`, which shows what `credential` gives; for the errors see
-        `SupervisedConnection.start`.
+        """Connect as `caller`, with the token that `credential` supplies. Raises what `SupervisedConnection.start`
+        raises.
         """
         options = ConnectionOptions(url=url, caller=caller, credential=credential, tls=tls)
         return await cls.open(options, subjects, patient=patient)
 
     @classmethod
     async def open(cls, options: ConnectionOptions, subjects: Subjects | None = None, *, patient: bool = False) -> Bus:
-        """`connect` with every option there is."""
+        """Connect with a full set of `options`; otherwise like `connect`."""
         bus = cls(SupervisedConnection(options), subjects or Subjects())
         await bus.link.start(patient=patient)
         await bus._requests.start()
@@ -73,7 +76,7 @@ class Bus:
 
     @property
     def caller(self) -> str:
-        """The identity this side speaks as."""
+        """Name of the identity that this connection belongs to."""
         return self.link.options.caller
 
     async def __aenter__(self) -> Self:
@@ -83,37 +86,45 @@ class Bus:
         await self.close()
 
     async def close(self) -> None:
-        """Part from the broker."""
+        """Send what is pending and close the connection."""
         await self.link.close()
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
-        """Hear `subject`, one message at a time, so `callback` must return quickly. Returns what ends it."""
+        """Subscribe `callback` to `subject`; returns an async function that unsubscribes.
+
+        Messages are passed one at a time, so `callback` must return quickly. With `queue`, one member of that queue
+        group receives each message.
+        """
         return await self.link.subscribe(subject, callback, queue)
 
     async def publish(self, subject: str, message: Message, reply: str = "") -> None:
-        """Say `message`, to whoever listens."""
+        """Publish `message` over core NATS: no acknowledgement, no storage."""
         await self.link.publish(subject, encode(message), reply)
 
     async def request(self, subject: str, message: Message, kind: type[T], timeout_s: float) -> T:
-        """Ask and decode the answer as `kind`; raises the typed error the other side answered with."""
+        """Send a request and decode the reply as `kind`. Raises the typed error of the reply, `Unavailable` or
+        `DeadlineExceeded`.
+        """
         return decode((await self.ask(subject, encode(message), timeout_s)).data, kind)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
-        """`request` in bytes. The remaining time travels along."""
+        """Send a request in bytes and return the raw reply. The remaining time is sent in the deadline header."""
         return await self._requests.ask(subject, data, timeout_s, deadline(timeout_s))
 
     async def publish_durably(
         self, subject: str, message: Message, message_id: str | None = None, timeout_s: float = 10.0
     ) -> None:
-        """Return when JetStream has stored `message`. Tries again while the link or the stream is away, with the same
-        id, so that it is stored once; without an id perhaps twice. `Overloaded` when the queue is full, `Unavailable`
-        after `timeout_s`.
+        """Publish `message` to a stream; return when JetStream has stored it.
+
+        Retries with the same `message_id` while the connection or the stream is unavailable, so the message is stored
+        once; without an id it may be stored twice. Raises `Overloaded` when the queue is full, `Unavailable` after
+        `timeout_s`.
         """
         headers = None if message_id is None else {MESSAGE_ID: message_id}
         await self.store(subject, encode(message), headers, timeout_s)
 
     async def store(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float) -> None:
-        """`publish_durably` in bytes, with headers of one's own."""
+        """Do the same as `publish_durably` for encoded `data` with the caller's own headers."""
         until = asyncio.get_running_loop().time() + timeout_s
         while True:
             try:

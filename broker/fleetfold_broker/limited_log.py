@@ -1,4 +1,6 @@
-"""Warnings that others can cause: one line for each event and identity in a minute, and how many more there were."""
+"""Rate-limited log of warnings that other identities can cause: one line per event and identity in a minute, and a
+count of the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +12,23 @@ __all__ = ["LimitedLog"]
 
 WINDOW_S = 60.0
 MOST_HELD = 10_000
-"""Pairs of event and identity in one minute; all beyond are counted together."""
+"""Most pairs of event and identity in one minute; all others are counted together."""
 OTHERS = "others"
 
 
 class _Window:
-    """What was said first in this minute, and how often since."""
+    """The fields of the first warning in this minute, and the number of later ones."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields, self.more = fields, 0
 
 
 class LimitedLog:
-    """Says warnings to `log`, a structlog logger. `later` calls something after so many seconds; the loop's by default.
+    """Logs warnings to `log`, a structlog logger.
 
-    The first of an event and identity is logged at once. At the end of its minute the others are, as one line with
-    their number as `more`, and the fields of the first.
+    The first of an event and identity is logged at once. At the end of its minute the others follow as one line with
+    their number as `more` and the fields of the first. `later` calls a function after so many seconds; by default the
+    event loop's `call_later`.
     """
 
     def __init__(self, log: Any, later: Callable[..., object] | None = None) -> None:
@@ -33,7 +36,7 @@ class LimitedLog:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def warning(self, event: str, by: str, **fields: Any) -> None:
-        """`event` was caused by the identity `by`."""
+        """Log `event`, caused by the identity `by`."""
         key = event, by
         if key not in self._windows and len(self._windows) >= MOST_HELD:
             key = event, OTHERS

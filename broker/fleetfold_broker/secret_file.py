@@ -1,5 +1,6 @@
-"""Files and folders that are their owner's alone. Those with secrets are made once and replaced as a whole, and one
-that another user has put there is refused.
+"""Private files and folders, readable by their owner alone.
+
+Files with secrets are created once and replaced as a whole; one that another user has put there is refused.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ OTHERS = 0o077
 
 
 def keep_private() -> None:
-    """Have this process, and those it starts, make files and folders for their owner alone.
+    """Set the umask so that this process and its children create files and folders for their owner alone.
 
-    For a process of our own: in somebody else's program, folders of mode 0700 keep what is in them.
+    Only for processes of our own; in a program of the user's, folders of mode 0700 protect what is in them.
     """
     os.umask(OTHERS)
 
 
 def private_folder(path: Path) -> None:
-    """Make `path` and each level above it that is missing, mode 0700. A folder that is there is left as it is."""
+    """Create `path` and its missing parents with mode 0700. An existing folder is left as it is."""
     missing = []
     while not path.exists():
         missing.append(path)
@@ -40,29 +41,30 @@ def private_folder(path: Path) -> None:
 
 
 def private_file(path: Path) -> None:
-    """Make an empty file of mode 0600, for a library that would make it readable to others. One that is there stays."""
+    """Create an empty file of mode 0600 for a library that would make it readable to others; keeps an existing one."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
 
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What `path` holds; if it is not there, what `make` gives, written once whoever else tries at the same time.
+    """Return the contents of `path`; if it is missing, write the result of `make` first, once even under concurrent
+    calls.
 
-    `InvalidInput` for a file that another user has put there: it would be that user's secret, not ours.
+    Raises `InvalidInput` for a file that another user has put there: it would be that user's secret.
     """
     with contextlib.suppress(FileNotFoundError):
         check_owner(path)
         return path.read_bytes()
     private_folder(path.parent)
     with _draft(path, make()) as draft, contextlib.suppress(FileExistsError):
-        os.link(draft, path)  # fails if it is there: the first one wins, and nobody reads half of it
+        os.link(draft, path)  # fails if it exists: the first one wins, and no reader sees half a file
     _sync(path.parent)
     check_owner(path)
     return path.read_bytes()
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write `data` beside, and move it into place."""
+    """Replace `path` atomically by a file that holds `data`."""
     private_folder(path.parent)
     with _draft(path, data) as draft:
         draft.replace(path)
@@ -70,7 +72,9 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def from_environment(name: str, env: Mapping[str, str]) -> str | None:
-    """`$NAME`, or what the file in `$NAME_FILE` holds, without white space around it; `None` without both."""
+    """Return `$NAME`, or the contents of the file named by `$NAME_FILE`, stripped; `None` without both. Raises
+    `InvalidInput` for a file that cannot be read.
+    """
     if value := env.get(name):
         return value.strip()
     file = env.get(f"{name}_FILE")
@@ -84,8 +88,8 @@ def from_environment(name: str, env: Mapping[str, str]) -> str | None:
 
 
 def weakness(path: Path) -> str | None:
-    """Why the file is not safe: others may read it, or another user has put it there. `None` if it is safe, or not
-    there.
+    """Explain why the file is not safe: readable by others, or put there by another user. `None` if it is safe or
+    missing.
     """
     try:
         owner, mode = planted_by(path), stat.S_IMODE(path.stat().st_mode)
@@ -99,8 +103,8 @@ def weakness(path: Path) -> str | None:
 
 
 def planted_by(path: Path) -> int | None:
-    """The uid of who has put the file there, or what its symbolic link leads to; `None` if that is this user, root, or
-    whom the folder belongs to. `FileNotFoundError` when it is not there.
+    """Return the uid of the file's owner, or of its symbolic link's target, if that is neither this user, root, nor the
+    folder's owner; otherwise `None`. Raises `FileNotFoundError`.
     """
     trusted = {os.geteuid(), 0, path.parent.stat().st_uid}
     owners = [path.lstat().st_uid, path.stat().st_uid]
@@ -108,7 +112,7 @@ def planted_by(path: Path) -> int | None:
 
 
 def check_owner(path: Path) -> None:
-    """`InvalidInput` for a file that another user has put there; `FileNotFoundError` when it is not there."""
+    """Raise `InvalidInput` for a file that another user has put there, `FileNotFoundError` for a missing one."""
     owner = planted_by(path)
     if owner is not None:
         raise InvalidInput(
@@ -119,7 +123,7 @@ def check_owner(path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Make sure that the new name is on the disk too."""
+    """Sync the folder, so that the new name is on the disk too."""
     file = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -129,7 +133,7 @@ def _sync(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _draft(path: Path, data: bytes) -> Iterator[Path]:
-    """A file beside `path` that holds `data`; it is gone afterwards, whatever happens."""
+    """Write `data` to a temporary file beside `path`, and remove it at the end of the block."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
@@ -139,7 +143,7 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
             os.fsync(out.fileno())
         yield draft
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk tells no name
+        error.filename = error.filename or str(path)  # the error of a full disk has no file name
         raise
     finally:
         draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One process for each data directory."""
+"""Lock of a data directory: one process for each."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["DataLock"]
 
 
 class DataLock:
-    """Holds `<directory>/lock` for this process; the kernel lets go of it however the process ends, kill -9 included.
+    """Lock on `<directory>/lock` for this process; the kernel releases it however the process ends, kill -9 included.
 
-    Entering makes the directory if need be and raises `Conflict` when another process holds it.
+    Entering creates the directory if it is missing, and raises `Conflict` when another process holds the lock.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -37,7 +37,7 @@ class DataLock:
                 field="data",
             ) from None
         self._file = file
-        with contextlib.suppress(OSError):  # the lock holds on a full disk too; only who holds it is not told
+        with contextlib.suppress(OSError):  # the lock holds on a full disk too; only the holder's pid is not stored
             os.ftruncate(file, 0)
             os.pwrite(file, str(os.getpid()).encode(), 0)
 

@@ -1,4 +1,4 @@
-"""Errors of the disk in words for people: one line with the path, whichever library has met them."""
+"""Disk errors as one readable line with the path, from any library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ADVICE = {
 
 
 def disk_error(error: BaseException, path: Path) -> Unavailable | None:
-    """What is wrong with the disk at `path`, and what to do; `None` when the error is of another kind."""
+    """Return the error of the disk at `path` with advice; `None` when the error is of another kind."""
     number = _errno(error)
     if number is None:
         return None
@@ -36,7 +36,7 @@ def disk_error(error: BaseException, path: Path) -> Unavailable | None:
 
 
 def without_sources(error: BaseException) -> str:
-    """The first line of what the error says, without places in a library's source."""
+    """Return the first line of the error's text, without places in a library's source."""
     said = _SOURCE.sub("", str(error)).strip()
     return said.splitlines()[0] if said else type(error).__name__
 

@@ -1,4 +1,4 @@
-"""The ground floor: messages, errors, configuration, scoring. No I/O."""
+"""Code shared by all packages: messages, errors, configuration, text analysis and scoring. No I/O."""
 
 from __future__ import annotations
 

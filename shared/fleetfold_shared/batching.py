@@ -1,4 +1,4 @@
-"""Much work in waves, so that nothing else has to wait for all of it."""
+"""Batching of long work, so that other work runs between the batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def waves(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in their order, `size` at a time; the last wave may be smaller, none is empty."""
+    """Yield the items in order, in lists of `size`; the last list may be shorter, none is empty."""
     rest = iter(items)
-    while wave := list(islice(rest, size)):
-        yield wave
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,4 +1,4 @@
-"""Time as a thing that is passed in, so that tests turn the hands themselves."""
+"""Clocks that are passed in, so that tests control time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Clock", "ManualClock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What a room may know of time: the wall for records, the monotonic for intervals, both in seconds."""
+    """A clock: wall time for records, monotonic time for intervals, both in seconds."""
 
     def wall(self) -> float:
-        """Seconds since the Unix epoch; may jump."""
+        """Return the seconds since the Unix epoch; may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since some start; never goes back."""
+        """Return the seconds since an arbitrary start; never decreases."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of this clock."""
@@ -50,7 +50,7 @@ class ManualClock:
 
     @property
     def sleepers(self) -> int:
-        """How many sleep now."""
+        """Number of open `sleep` calls."""
         return sum(not woken.done() for _, woken in self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
@@ -59,7 +59,7 @@ class ManualClock:
         await woken
 
     def advance(self, seconds: float) -> None:
-        """Move on by `seconds` and wake whoever slept until then."""
+        """Advance the clock by `seconds` and wake the sleepers that are due."""
         self._now += seconds
         due = sorted((item for item in self._sleepers if item[0] <= self._now), key=lambda item: item[0])
         self._sleepers = [item for item in self._sleepers if item[0] > self._now]

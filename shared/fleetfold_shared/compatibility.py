@@ -1,4 +1,6 @@
-"""Which versions of fleetfold work together: those of the same major version, and of the same minor one before 1.0."""
+"""Version compatibility: nodes and masters work together within one major version, before 1.0 within one minor
+version.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ MOST_CHARS = 64
 
 
 def check_version(text: str) -> None:
-    """`InvalidInput` for a text that is no version."""
+    """Raise `InvalidInput` for a text that is not a version."""
     if len(text) > MOST_CHARS or version_of(text) is None:
         raise InvalidInput(
             f"version: {text[:MOST_CHARS]!r} is no version, such as 1.4.2; install a released fleetfold on the node",
@@ -20,8 +22,8 @@ def check_version(text: str) -> None:
 
 
 def incompatibility(node: str, masters: str) -> str:
-    """Why a node of the version `node` cannot work with masters of the version `masters`, and which side to upgrade;
-    empty when it can. Pre-releases and local versions count as the release that they belong to.
+    """Explain why a node of version `node` cannot work with masters of version `masters`, and which side to upgrade;
+    empty when it can. Pre-releases and local versions count as their release.
     """
     series, wanted = _series(node), _series(masters)
     if series == wanted:
@@ -32,7 +34,7 @@ def incompatibility(node: str, masters: str) -> str:
 
 
 def _series(text: str) -> tuple[int, ...]:
-    """`(1,)` for 1.4.2, `(0, 3)` for 0.3.1, and `(-1,)` for what is no version."""
+    """Return the compatible series: `(1,)` for 1.4.2, `(0, 3)` for 0.3.1, `(-1,)` for a text that is not a version."""
     found = version_of(text)
     if found is None:
         return (-1,)

@@ -1,9 +1,9 @@
-"""Secrets that are shown to the fleet, in one line of text: what they are, whose, which one, and the secret itself.
+"""Credentials as one line of text: the kind, the identity's name, the credential's id, and the secret.
 
     ffk_cli.01k9x3m2c4d5.Zm9vYmFyYmF6...    kind k (API key), of `cli`, id 01k9x3m2c4d5, 32 random bytes
 
-The name and the id are no secrets: the name says which inbox to listen at before anybody has been asked, the id is what
-lists and logs show. Only the SHA-256 of the secret is stored.
+The name and the id are not secret: the name gives the inbox to subscribe to before the login, and the id identifies the
+credential in lists and logs. Only the SHA-256 of the secret is stored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECRET_BYTES = 32
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """One of them. `str(credential)` hides the secret; `text` is all of it."""
+    """A credential. `str(credential)` hides the secret; `text` contains it."""
 
     kind: CredentialKind
     name: str
@@ -39,12 +39,12 @@ class Credential(msgspec.Struct, frozen=True):
 
     @classmethod
     def mint(cls, kind: CredentialKind, name: str, id: str | None = None) -> Credential:  # noqa: A002
-        """A new one, of 32 random bytes."""
+        """Create a credential with a secret of 32 random bytes."""
         return cls(kind, name, id or new_id(), new_secret())
 
     @classmethod
     def parse(cls, text: str, field: str = "token") -> Credential:
-        """Read one; `InvalidInput` naming `field`, which never repeats what was given."""
+        """Parse a credential. Raises `InvalidInput` for `field`, without repeating the input."""
         found = _FORM.match(text.strip())
         if found is None:
             raise InvalidInput(f"{field}: this is no token of fleetfold, or only a part of one", field=field)
@@ -53,12 +53,12 @@ class Credential(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """As it is handed over. Never log it."""
+        """The full text, with the secret. Never log it."""
         return f"ff{_LETTERS[self.kind]}_{self.name}.{self.id}.{self.secret}"
 
     @property
     def digest(self) -> str:
-        """What is stored: the SHA-256 of the secret, in hex."""
+        """The SHA-256 of the secret in hex, which is stored."""
         return digest(self.secret)
 
     def __str__(self) -> str:
@@ -68,20 +68,20 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 def new_secret() -> str:
-    """32 random bytes in base64url, 43 characters."""
+    """Return 32 random bytes in base64url, 43 characters."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def digest(secret: str) -> str:
-    """The SHA-256 in hex. Enough for 256 random bits: there is nothing to guess that a slow hash would protect."""
+    """Return the SHA-256 in hex. A slow hash adds nothing for 256 random bits, which cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def same(a: str, b: str) -> bool:
-    """Whether two digests are the same, in constant time."""
+    """Compare two digests in constant time."""
     return hmac.compare_digest(a, b)
 
 
 def fingerprint(secret: str) -> str:
-    """The first 16 hexadecimal digits of its SHA-256: for people to compare, and to name an inbox by."""
+    """Return the first 16 hex digits of the SHA-256: for people to compare, and as part of an inbox's name."""
     return digest(secret)[:16]

@@ -1,4 +1,6 @@
-"""msgspec's complaint about a value, told field first: «steps[1].timeout_s: expected `float`, got `str`»."""
+"""Conversion of msgspec's validation errors, with the field first: «steps[1].timeout_s: expected `float`, got
+`str`».
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _UNKNOWN = re.compile(r"^Object contains unknown field `(.+)`$")
 
 
 def typed(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
-    """`value` as a `kind`; `InvalidInput` names `where` it came from (if not empty), the field and the problem."""
+    """Convert `value` to `kind`. Raises `InvalidInput` with the origin `where` (if not empty), the field and the
+    problem.
+    """
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -28,7 +32,7 @@ def typed(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
 
 
 def refusal(error: msgspec.ValidationError, where: str) -> InvalidInput:
-    """The `InvalidInput` that says the same, for input from `where` (a file, an option)."""
+    """Convert `error` to `InvalidInput`, for input from `where` (a file, an option)."""
     field, problem = _field_and_problem(error)
     subject = ": ".join(part for part in (where, field) if part)
     return InvalidInput(f"{subject}: {problem}" if subject else problem, field=field or where or None)
@@ -41,7 +45,7 @@ def _field_and_problem(error: msgspec.ValidationError) -> tuple[str, str]:
         return _join(parent, missing[1]), "missing; it is required"
     if unknown := _UNKNOWN.match(what):
         return _join(parent, unknown[1]), "there is no such key"
-    if SLUG.partition("$")[0] in what:  # the rest of it is quoted otherwise there
+    if SLUG.partition("$")[0] in what:  # the rest of the pattern is escaped differently there
         return parent, "not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'"
     return parent, what[:1].lower() + what[1:]
 

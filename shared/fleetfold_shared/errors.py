@@ -1,4 +1,4 @@
-"""Every error a user can meet, drawn once.
+"""Error classes, with all that a user can meet:
 
     FleetfoldError
     ├── InvalidInput          the caller's input is wrong; names the field            exit 2
@@ -14,7 +14,7 @@
     ├── DeadlineExceeded      no answer within the time allowed                       exit 1
     └── InternalError         a defect on the other side; its log has the details     exit 1
 
-`code` is stable and travels on the wire; `status` is the number ADR-32 asks for (HTTP's meanings);
+`code` is stable and part of the wire format; `status` is the number ADR-32 asks for (HTTP's meanings);
 `message` says what happened and what to do, in one line.
 """
 
@@ -44,9 +44,9 @@ __all__ = [
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error on the wire: `code` picks the class again, `field` names the offending input if one does.
+    """An error on the wire: `code` selects the class, `field` names the offending input, if any.
 
-    `retry_after_s` says, for what is only refused for now, when to try again.
+    `retry_after_s` is the time in seconds to wait before retrying a request that was refused for now.
     """
 
     code: str
@@ -56,7 +56,7 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FleetfoldError(Exception):
-    """Something went wrong in the fleet."""
+    """Base of all errors of the fleet."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -69,24 +69,24 @@ class FleetfoldError(Exception):
         self.retry_after_s = retry_after_s
 
     def body(self) -> ErrorBody:
-        """The error as it travels."""
+        """Return the error's wire format."""
         return ErrorBody(self.code, self.message, self.field, self.retry_after_s)
 
 
 class InvalidInput(FleetfoldError):
-    """The input is wrong: mend the named field and call again."""
+    """The input is wrong: correct the named field and call again."""
 
     code, status, exit_code = "invalid_input", 400, 2
 
 
 class NotFound(FleetfoldError):
-    """There is nothing of that name: list what there is."""
+    """Nothing has that name: list what there is."""
 
     code, status, exit_code = "not_found", 404, 2
 
 
 class Conflict(FleetfoldError):
-    """Somebody else holds it: choose another, or stop the holder."""
+    """The name or resource is taken: choose another, or stop its holder."""
 
     code, status = "conflict", 409
 
@@ -104,7 +104,7 @@ class Forbidden(FleetfoldError):
 
 
 class Untrusted(FleetfoldError):
-    """TLS to the broker fails for its certificate, or for ours: give the right files."""
+    """A certificate of one side is not accepted in TLS: give the right files."""
 
     code, status = "untrusted", 495
 
@@ -122,25 +122,25 @@ class TooLarge(FleetfoldError):
 
 
 class Overloaded(FleetfoldError):
-    """A queue or a limit is full: wait, if it says so for `retry_after_s`, then try again."""
+    """A queue or a limit is full: wait, for `retry_after_s` if given, then try again."""
 
     code, status = "overloaded", 507
 
 
 class Unavailable(FleetfoldError):
-    """Nobody is there to answer: start it, or check the address."""
+    """The broker, the master or the node cannot be reached: start it, or check the address."""
 
     code, status = "unavailable", 503
 
 
 class DeadlineExceeded(FleetfoldError):
-    """No answer came in time: allow more, or look at the node."""
+    """No reply came in time: allow more time, or look at the node."""
 
     code, status = "deadline_exceeded", 504
 
 
 class InternalError(FleetfoldError):
-    """The other side failed in a way it did not expect: its log has the details."""
+    """The other side failed unexpectedly: its log has the details."""
 
     code = "internal"
 
@@ -155,6 +155,6 @@ _BY_CODE: dict[str, type[FleetfoldError]] = {
 
 
 def from_body(body: ErrorBody) -> FleetfoldError:
-    """The exception an `ErrorBody` stands for; an unknown code (a newer peer's) becomes `InternalError`."""
+    """Return the exception for an `ErrorBody`; an unknown code (of a newer peer) becomes `InternalError`."""
     kind = _BY_CODE.get(body.code, InternalError)
     return kind(body.message, field=body.field, retry_after_s=body.retry_after_s)

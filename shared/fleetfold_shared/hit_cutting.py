@@ -1,4 +1,4 @@
-"""A hit that is too large for its room: its largest values are cut, and `cut` names them."""
+"""Shortening of a hit that is too large for its byte budget: its largest values are cut, and `cut` names them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["cut_to", "json_bytes"]
 H = TypeVar("H", Hit, ScoredDocument)
 
 SHORTENED = " …"
-"""Ends a text that was cut."""
-_MARK_BYTES = 16  # of the shortened text: the mark, and quotes
+"""Suffix of a text that was cut."""
+_SUFFIX_BYTES = 16  # of a shortened text: the suffix and quotes
 _TEXTS_BYTES = 1024  # of a hit's room, for its texts: else nothing is highlighted or explained
 _LEAST_BYTES = 64  # what texts get in any case
 _MOST_NAMED = 8
@@ -27,16 +27,16 @@ _TRIES = 4
 
 
 def json_bytes(value: Any) -> int:
-    """What a value takes in a message."""
+    """Return the size of a value in JSON, in bytes."""
     return len(msgspec.json.encode(value))
 
 
 def cut_to(hit: H, room: int) -> H:
-    """The hit in at most `room` bytes of JSON, if that is enough for what is never cut.
+    """Cut the hit to at most `room` bytes of JSON, if the fields that are never cut fit.
 
-    The largest of title, content and metadata are cut to one size, so the small ones stay whole: texts to their
-    beginning, lists to their first members; what cannot be shortened is left out. Where even they have no room,
-    highlight and explanation are left out first. Each of these is named in `cut`: `content`, `metadata.notes`.
+    The largest of title, content and metadata are cut to one size, so small ones stay whole: texts to their beginning,
+    lists to their first members; values that cannot be shortened are removed. When even these have no room, highlight
+    and explanation are removed first. Each is named in `cut`: `content`, `metadata.notes`.
     """
     if json_bytes(hit) <= room:
         return hit
@@ -66,7 +66,7 @@ def _with_texts(bare: H, hit: H, room: int, cut: list[str]) -> H:
 
 
 def _cut_object(given: Mapping[str, Any], room: int, path: str, cut: list[str]) -> dict[str, Any]:
-    """The object in `room` bytes: all values up to one size are whole."""
+    """Cut an object to `room` bytes: values up to one common size stay whole."""
     sizes = {key: json_bytes(value) for key, value in given.items()}
     room -= sum(json_bytes(key) + 2 for key in given) + 2
     if room < 2 * len(given):
@@ -83,8 +83,8 @@ def _cut_object(given: Mapping[str, Any], room: int, path: str, cut: list[str]) 
 
 
 def _cut_value(value: Any, room: int, path: str, cut: list[str]) -> Any:
-    """What of the value fits; `None` when nothing does. Too large values are texts, lists and objects, but for numbers
-    of hundreds of digits.
+    """Return the part of the value that fits, `None` when none does. Too large values are texts, lists and objects, or
+    numbers of hundreds of digits.
     """
     if isinstance(value, Mapping):
         return _cut_object(value, room, f"{path}.", cut)
@@ -95,8 +95,8 @@ def _cut_value(value: Any, room: int, path: str, cut: list[str]) -> Any:
 
 
 def _beginning(text: str, room: int) -> str:
-    """JSON takes one to six bytes for a character."""
-    room = max(0, room - _MARK_BYTES)
+    """Return the beginning of `text` in `room` bytes. JSON takes one to six bytes for a character."""
+    room = max(0, room - _SUFFIX_BYTES)
     start = text[:room]
     while json_bytes(start) > room + 2:
         start = start[: len(start) * room // json_bytes(start)]
@@ -113,7 +113,9 @@ def _first(members: list[Any], room: int) -> list[Any]:
 
 
 def _level(sizes: Iterable[int], room: int) -> int:
-    """The size to which the largest are cut so that all fit: what smaller ones do not use is for the larger."""
+    """Return the size to which the largest values are cut so that all fit; the part that smaller ones do not use goes
+    to larger ones.
+    """
     ordered = sorted(sizes)
     for place, size in enumerate(ordered):
         share = room // (len(ordered) - place)
@@ -124,6 +126,6 @@ def _level(sizes: Iterable[int], room: int) -> int:
 
 
 def _named(cut: list[str]) -> list[str]:
-    """The first of them, each at most as long as a name should be."""
+    """Return the first names, each shortened to `_NAME_CHARS`."""
     names = [path if len(path) <= _NAME_CHARS else f"{path[: _NAME_CHARS - 1]}…" for path in dict.fromkeys(cut)]
     return names if len(names) <= _MOST_NAMED else [*names[: _MOST_NAMED - 1], f"{len(names) - _MOST_NAMED + 1} more"]

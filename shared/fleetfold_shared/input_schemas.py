@@ -1,4 +1,4 @@
-"""What a definition's inputs may be: as a JSON Schema, whether they were written as words or as schemas."""
+"""JSON Schema of a definition's inputs, given as type names or as schemas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def input_schema(inputs: Inputs) -> dict[str, Any]:
-    """The JSON Schema of the inputs together; `InvalidInput` for a word that is no type."""
+    """Return the JSON Schema of all inputs. Raises `InvalidInput` for an unknown type name."""
     properties = {name: _schema(name, given) for name, given in inputs.items()}
     return {
         "type": "object",

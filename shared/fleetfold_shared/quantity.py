@@ -1,4 +1,4 @@
-"""So many of a number, or a share of it: `3`, `25%`."""
+"""Quantities given as a number or a percentage: `3`, `25%`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["share_of"]
 
 
 def share_of(share: str, whole: int) -> int:
-    """How many of `whole` a `Share` is: at most all of them, a percentage rounded up."""
+    """Return the quantity that `share` means of `whole`: at most all, percentages rounded up."""
     if share.endswith("%"):
         return -(-whole * int(share[:-1]) // 100)
     return min(int(share), whole)

@@ -1,4 +1,4 @@
-"""When a schedule is due: at the times of a cron expression in a time zone, or every so many seconds.
+"""Recurrence of schedules: the times of a cron expression in a time zone, or a fixed interval in seconds.
 
 A planned time is a whole Unix second. Where clocks are put forward or back, a cron expression behaves as Debian's cron
 does: a time that does not exist that day is made up for at the first moment after the gap, and one that exists twice
@@ -24,11 +24,11 @@ __all__ = ["Recurrence", "zone"]
 
 FIELDS = 5
 FIRST, LAST = datetime(1971, 1, 1, tzinfo=UTC).timestamp(), datetime(9000, 1, 1, tzinfo=UTC).timestamp()
-"""Between these every time zone can say what time it is."""
+"""Range of Unix seconds within which every time zone can convert a time."""
 
 
 def zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name; `InvalidInput` naming the field `timezone` when there is none."""
+    """Return the time zone of an IANA name. Raises `InvalidInput` for the field `timezone`."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -39,10 +39,11 @@ def zone(name: str) -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """`cron` in `timezone`, or `every_s` seconds from `anchor` on; within `not_before` and `not_after`, both included.
+    """Times of `cron` in `timezone`, or every `every_s` seconds from `anchor`; within `not_before` and `not_after`,
+    both included.
 
-    Each time is put off by up to `jitter_s`: by the same amount whoever computes it, for it is drawn from `name` and
-    the time itself. `Recurrence.check` says whether that can be.
+    Each time is delayed by up to `jitter_s`, drawn from `name` and the time itself, so every master computes the same
+    delay. Call `Recurrence.check` before use.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Recurrence:
     not_after: float | None = None
 
     def check(self) -> None:
-        """`InvalidInput` naming the field that cannot be."""
+        """Raise `InvalidInput` for a field with an invalid value."""
         zone(self.timezone)
         if (self.cron is None) == (self.every_s is None):
             raise InvalidInput("cron: give a cron expression or every_s, one of them", field="cron")
@@ -68,11 +69,11 @@ class Recurrence:
             self._check_cron(self.cron)
 
     def next(self, after: float) -> int | None:
-        """The first planned time after then; `None` when there is none any more."""
+        """Return the first planned time after `after` (Unix seconds); `None` when there is none."""
         return next(self.times(after), None)
 
     def times(self, after: float) -> Iterator[int]:
-        """The planned times after then, in order."""
+        """Yield the planned times after `after`, in order."""
         if self.not_before is not None:
             after = max(after, math.ceil(self.not_before) - 1)
         for at in self._every(after) if self.cron is None else self._cron(after):
@@ -81,9 +82,9 @@ class Recurrence:
             yield at
 
     def latest(self, after: float, until: float, most: int) -> tuple[list[int], bool]:
-        """The last `most` planned times after `after` up to `until`, in order, and whether those are all.
+        """Return the last `most` planned times after `after` up to `until`, in order, and whether those are all.
 
-        The effort is that of a few times `most` steps, however long ago `after` was.
+        Takes a few times `most` steps, however long ago `after` was.
         """
         found = self._until(after, until, most + 1)
         if len(found) <= most:
@@ -92,7 +93,7 @@ class Recurrence:
         return self._until(start, until)[-most:], False
 
     def due_at(self, planned: int) -> float:
-        """When it is to be fired: at the planned time, put off by its share of the jitter."""
+        """Return the time to fire: the planned time plus its jitter."""
         if not self.jitter_s:
             return float(planned)
         drawn = int.from_bytes(sha256(f"{self.name} {planned}".encode()).digest()[:8])
@@ -110,7 +111,9 @@ class Recurrence:
             count += 1
 
     def _cron(self, after: float) -> Iterator[int]:
-        """After a jump of the clock the library gives a time twice, or one that is over: both are left out."""
+        """Yield the times of the cron expression. After a clock change the library repeats a time or returns a past
+        one: both are skipped.
+        """
         assert self.cron is not None
         for moment in CronSim(self.cron, datetime.fromtimestamp(after, zone(self.timezone))):
             if (at := int(moment.timestamp())) > after:
@@ -118,7 +121,7 @@ class Recurrence:
                 after = at
 
     def _steps_back(self, until: float, steps: int) -> float:
-        """A time with at least about so many planned ones between it and `until`."""
+        """Return a time with at least about `steps` planned ones between it and `until`."""
         if self.cron is None:
             assert self.every_s is not None
             return until - steps * self.every_s

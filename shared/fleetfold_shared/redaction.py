@@ -1,4 +1,4 @@
-"""What must not leave in a text of an error: found by regular expressions, and replaced by `[redacted]`."""
+"""Redaction of texts: matches of regular expressions are replaced by `[redacted]`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REDACTED = "[redacted]"
 
 
 class Redactor:
-    """The rules of one setting. Without any, texts stay as they are.
+    """Redaction by the rules of one setting; without rules, texts stay as they are.
 
-    `InvalidInput` names the setting `field` when one is no regular expression.
+    Raises `InvalidInput` for the setting `field` when a rule is not a regular expression.
     """
 
     def __init__(self, rules: Iterable[str] = (), field: str = "redact") -> None:
@@ -26,13 +26,13 @@ class Redactor:
         return bool(self._rules)
 
     def __call__(self, text: str) -> str:
-        """The text without what a rule finds in it."""
+        """Return the text with all matches replaced."""
         for rule in self._rules:
             text = rule.sub(REDACTED, text)
         return text
 
     def in_log(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """The same for every text of a log entry, as a processor of structlog."""
+        """Redact every text of a log entry; a structlog processor."""
         for key, value in event.items():
             if isinstance(value, str):
                 event[key] = self(value)

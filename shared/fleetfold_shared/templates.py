@@ -1,11 +1,11 @@
-r"""`{{path}}` in parameters, filled from what earlier commands returned.
+r"""Templates in parameters: `{{path}}` is replaced by a value that earlier commands returned.
 
 A path is names and list indexes joined by dots: `steps.crm.order_id`, `items.0.sku`. A string that is exactly one
 placeholder takes the value with its type; inside a longer string a string goes in as it is and anything else as
 JSON. Keys are never filled. Nothing is evaluated, and what was filled in is not scanned again: a result that
 holds `{{` is data. `\{{` stands for a literal `{{`, and `\\{{path}}` for a backslash before a placeholder.
 
-What is filled in is counted before it is made: see `Room`.
+The size of inserted values is limited before they are copied: see `Room`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from fleetfold_shared.whole_numbers import whole_number
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "Room", "fill", "fill_inputs", "placeholders", "quote"]
 
 MOST_BYTES = 1024 * 1024
-"""What one message may hold: the `max_payload` of the broker."""
+"""Most bytes of one message: the broker's `max_payload`."""
 MOST_DEPTH = 100
-"""How deep lists and objects may lie in each other."""
+"""Deepest nesting of lists and objects."""
 
 _OPENING = re.compile(r"(\\*)\{\{(?:\s*([\w-]+(?:\.[\w-]+)*)\s*\}\})?")
 _WHOLE = re.compile(r"\{\{\s*([\w-]+(?:\.[\w-]+)*)\s*\}\}")
@@ -33,9 +33,9 @@ _BRACES = re.compile(r"(\\*)\{\{")
 
 
 class Room:
-    """The bytes that are left for what is filled into one message: so a few placeholders cannot ask for gigabytes.
+    """Byte budget of the values inserted into one message, so that a few placeholders cannot produce gigabytes.
 
-    Each value is measured once, however often it is filled in, and taken off before it is copied.
+    Each value is measured once, however often it is inserted, and subtracted before it is copied.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -43,7 +43,9 @@ class Room:
         self._measured: dict[str, tuple[int, int]] = {}
 
     def take(self, path: str, value: Any, depth: int, *, as_text: bool = False) -> None:
-        """Count `value`, filled in for `path` at `depth`; `InvalidInput` naming the path when there is no room."""
+        """Subtract the size of `value`, inserted for `path` at `depth`. Raises `InvalidInput` for the path when the
+        budget is exceeded.
+        """
         size, deep = self._measure(path, value, as_text=as_text)
         self._left -= size
         if self._left < 0:
@@ -65,10 +67,10 @@ class Room:
 
 
 def fill(params: Mapping[str, Any], scope: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
-    """A copy of `params` with each placeholder replaced by its value in `scope`.
+    """Return a copy of `params` with each placeholder replaced by its value in `scope`.
 
-    Raises `InvalidInput` naming the placeholder that leads nowhere and what is known there, that is malformed, or with
-    which there is more than `room` for, of one message if that is not given.
+    Raises `InvalidInput` for a placeholder that is unknown (with the names known there), malformed, or exceeds `room`,
+    by default that of one message.
     """
     room = room or Room()
 
@@ -79,10 +81,10 @@ def fill(params: Mapping[str, Any], scope: Mapping[str, Any], room: Room | None 
 
 
 def fill_inputs(params: Mapping[str, Any], inputs: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
-    """A copy of `params` with each `{{inputs.name}}` replaced by its value. Other placeholders stay as they are.
+    """Return a copy of `params` with each `{{inputs.name}}` replaced by its value; other placeholders stay.
 
-    When those are filled later, an input is data, whatever braces it holds. Raises `InvalidInput` as `fill` and `quote`
-    do.
+    Inputs are quoted, so braces in them are data when the other placeholders are filled later. Raises `InvalidInput` as
+    `fill` and `quote` do.
     """
     scope, room = {"inputs": inputs}, room or Room()
 
@@ -93,9 +95,9 @@ def fill_inputs(params: Mapping[str, Any], inputs: Mapping[str, Any], room: Room
 
 
 def quote(text: str, path: str = "") -> str:
-    """A template that `fill` turns into `text`, followed by the value of `path` if one is given.
+    """Return a template that `fill` turns into `text`, followed by the value of `path` if one is given.
 
-    `InvalidInput` for a text that ends with an odd number of braces before a placeholder: that cannot be said.
+    Raises `InvalidInput` for a text that ends with an odd number of braces before a placeholder, which has no template.
     """
     quoted = _BRACES.sub(lambda match: match[1] * 2 + "\\{{", text)
     if not path:
@@ -106,7 +108,7 @@ def quote(text: str, path: str = "") -> str:
 
 
 def placeholders(params: Mapping[str, Any]) -> set[str]:
-    """The paths that `params` refers to; `InvalidInput` for a `{{` that opens no path."""
+    """Return the paths that `params` refers to. Raises `InvalidInput` for a `{{` that opens no path."""
     found: set[str] = set()
     for text in _strings(params):
         _fill_text(text, lambda path: found.add(path))
@@ -114,7 +116,7 @@ def placeholders(params: Mapping[str, Any]) -> set[str]:
 
 
 def _walk(value: Any, change: Callable[[str, int], Any], depth: int = 1) -> Any:
-    """A copy with each text that holds braces changed, which is told how deep it lies."""
+    """Copy a value; `change(text, depth)` replaces each text that contains `{{`."""
     if isinstance(value, str):
         return change(value, depth) if "{{" in value else value
     if not isinstance(value, Mapping | list | tuple):
@@ -132,7 +134,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _level_by_level(value: Any) -> Iterator[list[Any]]:
-    """What lies in `value`, at each depth from itself on."""
+    """Yield the values nested in `value` level by level, from itself on."""
     level = [value]
     while level:
         yield level
@@ -143,7 +145,7 @@ def _level_by_level(value: Any) -> Iterator[list[Any]]:
 def _json_size(path: str, value: Any) -> int:
     try:
         return len(msgspec.json.encode(value))
-    except UnicodeEncodeError as error:  # half a character
+    except UnicodeEncodeError as error:  # half of a surrogate pair
         raise InvalidInput(f"{{{{{path}}}}}: it cannot be said in JSON ({error})", field=path) from None
 
 
@@ -152,7 +154,7 @@ def _holds_others(value: Any) -> bool:
 
 
 def _depth(value: Any) -> int:
-    """How many lists and objects lie in each other; 0 for a plain value."""
+    """Return the nesting depth of lists and objects; 0 for a plain value."""
     return sum(1 for level in _level_by_level(value) if any(map(_holds_others, level)))
 
 
@@ -235,12 +237,12 @@ def _look_up(path: str, scope: Mapping[str, Any]) -> Any:
         elif isinstance(here, list | tuple) and (place := whole_number(name)) is not None and place < len(here):
             here = here[place]
         else:
-            raise InvalidInput(_nowhere(path, name, walked, here), field=path)
+            raise InvalidInput(_unknown_name(path, name, walked, here), field=path)
         walked.append(name)
     return here
 
 
-def _nowhere(path: str, name: str, walked: list[str], here: Any) -> str:
+def _unknown_name(path: str, name: str, walked: list[str], here: Any) -> str:
     where = f"{'.'.join(walked)} " if walked else ""
     if isinstance(here, Mapping):
         known = ", ".join(sorted(map(str, here))[:_NAMES_SHOWN]) or "nothing"

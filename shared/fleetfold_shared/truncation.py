@@ -1,4 +1,6 @@
-"""Hits that fit into a message: fewer of them where a page follows, else the largest values of each are cut."""
+"""Truncation of hits to a message's size: fewer of them where a page follows, otherwise the largest values of each are
+cut.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,19 @@ from fleetfold_shared.messages.search import Hit, ScoredDocument, SearchAnswer
 __all__ = ["MAX_ANSWER_BYTES", "MAX_HIT_BYTES", "first_fitting", "fitting", "fitting_whole", "is_cut_short"]
 
 MAX_ANSWER_BYTES = 768 * 1024
-"""What the hits of one answer may take; the broker's limit is 1 MB."""
+"""Most bytes of the hits in one answer; the broker's limit is 1 MB."""
 
 MAX_HIT_BYTES = MAX_ANSWER_BYTES // 2
-"""What one hit may take in a node's answer: its largest values are cut. So a node that gives fewer hits than it was
-asked for, and has more, fills half of its answer at least.
+"""Most bytes of one hit in a node's answer; its largest values are cut. So a node that has more hits than it sends
+fills at least half of its answer.
 """
 
 H = TypeVar("H", Hit, ScoredDocument)
 
 
 def first_fitting(hits: list[H], most: int = MAX_ANSWER_BYTES) -> list[H]:
-    """The first of the hits, as many as fit: those behind them are for the next page. One that takes more than `most`
-    bytes is cut, so there is at least one.
+    """Return the first hits that fit; the rest is for the next page. A hit over `most` bytes is cut, so there is at
+    least one.
     """
     room = MAX_ANSWER_BYTES
     fitted = list[H]()
@@ -36,12 +38,12 @@ def first_fitting(hits: list[H], most: int = MAX_ANSWER_BYTES) -> list[H]:
 
 
 def is_cut_short(answer: SearchAnswer, k: int) -> bool:
-    """Whether a node has more of the `k` hits it was asked for than fit into its message."""
+    """Tell whether a node has more of the `k` requested hits than fit into its message."""
     return answer.more and 0 < len(answer.hits) < k
 
 
 def fitting(hits: list[H]) -> list[H]:
-    """All of the hits: those over their share of the room are cut to it, and say so."""
+    """Return all hits, with those over their equal share of the message cut to it and marked."""
     if sum(map(json_bytes, hits)) <= MAX_ANSWER_BYTES:
         return hits
     share = MAX_ANSWER_BYTES // len(hits)
@@ -49,7 +51,7 @@ def fitting(hits: list[H]) -> list[H]:
 
 
 def fitting_whole(hits: list[H], least: int) -> list[H]:
-    """The first of the hits, as many as fit whole; at least so many, which `fitting` may cut."""
+    """Return the first hits that fit whole; at least `least`, which `fitting` may cut."""
     room = MAX_ANSWER_BYTES
     for place, one in enumerate(hits):
         room -= json_bytes(one)

@@ -1,7 +1,7 @@
-"""A future that is not cancelled with the task that waits for it.
+"""Uncancellable future: it is not cancelled with the task that awaits it.
 
-`asyncio.shield` does as much for the work, but not for its owner: he is cancelled at once, and does not learn what has
-become of it. Here he learns it first, with no task of its own for the work.
+`asyncio.shield` protects the work, but its caller is cancelled at once and does not learn the result. Here the caller
+gets the result first, and the work needs no task of its own.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ T = TypeVar("T")
 
 
 class UncancellableFuture(asyncio.Future[T]):
-    """It ends only with what comes of the work. Who waits for it is cancelled then, and not before."""
+    """Future that only its result or error ends. A task that awaits it is cancelled after that, not before."""
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002  # as its base has it
-        """It cannot be."""
+        """Refuse to be cancelled."""
         return False
 
 
 async def await_uncancelled(future: UncancellableFuture[T]) -> T:
-    """What has come of it. A cancellation of the caller meanwhile reaches him at what he waits for next."""
+    """Wait for `future` even if the current task is cancelled; the cancellation is delivered at the task's next await.
+    Returns the future's result.
+    """
     try:
         return await future
     except asyncio.CancelledError:
@@ -34,7 +36,7 @@ async def await_uncancelled(future: UncancellableFuture[T]) -> T:
 
 
 def _cancel_later() -> None:
-    """What has just been caught comes again, and counts once."""
+    """Deliver the caught cancellation again at the next await; it counts once."""
     if task := asyncio.current_task():
         task.uncancel()
         task.cancel()

@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""URLs without credentials, for logs and messages."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _SECRET = re.compile(r"^(\w+://)?.*@", re.DOTALL)
 
 
 def shown(url: str) -> str:
-    """`url` without the name and the password it may hold; whatever it is, nothing before its last `@` is shown."""
+    """Return `url` without user name and password; nothing before its last `@` remains, whatever the text is."""
     return _SECRET.sub(lambda found: found[1] or "", url)

@@ -1,8 +1,8 @@
-"""Values as JSON carries them: exactly, or refused by the path of the first one that it cannot.
+"""JSON-safe values: each is encoded exactly, or refused by the path of the first one that JSON cannot represent.
 
 JSON has null, true and false, whole numbers, finite fractions, texts of Unicode characters, lists, and objects whose
-keys are texts. A tuple travels as a list. The encoder alone is not enough: it writes NaN as null, 1 as the key "1" and
-a set as a list, without a word.
+keys are texts. A tuple becomes a list. The encoder alone is not enough: it silently writes NaN as null, 1 as the key
+"1" and a set as a list.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fleetfold_shared.messages.base import Message, decode, encode
 __all__ = ["MAX_DEPTH", "MAX_DIGITS", "carried", "check_names", "check_text", "check_value", "encode_exactly"]
 
 MAX_DEPTH = 100
-"""How deep lists and objects may be nested."""
+"""Deepest nesting of lists and objects."""
 MAX_DIGITS = 4300
-"""Of a whole number: Python, too, reads no longer ones (`sys.int_info.default_max_str_digits`)."""
+"""Most digits of a whole number, which is Python's own limit too (`sys.int_info.default_max_str_digits`)."""
 
 _NUL = b"\\u0000"
 _OF_DOCUMENTS = frozenset({"query", "context", "question", "filter", "facets", "sort", "when"})
-"""Fields that are compared with documents, and not kept as texts."""
+"""Fields that are compared with documents, and not stored as texts."""
 _BOUND = 10**MAX_DIGITS
 _SCALARS: frozenset[type] = frozenset({str, int, float, bool, NoneType, bytes})
 _INSTEAD: Sequence[tuple[type | tuple[type, ...], str]] = (
@@ -46,22 +46,24 @@ _KEY_CHARS = 60  # of a key, in an error
 
 
 def encode_exactly(message: Message) -> bytes:
-    """The message's bytes; `InvalidInput` names the field whose value would not arrive as it is.
+    """Encode a message. Raises `InvalidInput` for the field whose value would change on the way.
 
-    Reading the bytes back is ten times as fast as looking at each value, so that is only done to find the culprit.
+    Decoding the bytes again is ten times as fast as examining each value, which is only done to find the field.
     """
     try:
         data = encode(message)
         if decode(data, type(message)) == message and not _may_be_deep(message, data):
             return data
     except (FleetfoldError, TypeError, ValueError, RecursionError):
-        pass  # what is out of bounds is for the receiver to refuse
+        pass  # values out of bounds are refused by the receiver
     _check_fields(message, "", MAX_DEPTH)
     return encode(message)
 
 
 def carried(value: Any, path: str) -> Any:
-    """The value as JSON gives it back: equal, tuples as lists. `InvalidInput` as `check_value` has it."""
+    """Return the value after a JSON round trip: equal, with tuples as lists. Raises `InvalidInput` as `check_value`
+    does.
+    """
     try:
         data = msgspec.json.encode(value)
         back = msgspec.json.decode(data)
@@ -74,12 +76,12 @@ def carried(value: Any, path: str) -> Any:
 
 
 def check_value(value: Any, path: str) -> None:
-    """`InvalidInput` that names the first value under `path` which JSON cannot carry: `params.price`."""
+    """Raise `InvalidInput` for the first value under `path` that JSON cannot represent: `params.price`."""
     _check(value, path, MAX_DEPTH)
 
 
 def check_text(text: str, path: str) -> None:
-    """`InvalidInput` for a text that is no Unicode: half of a surrogate pair, as undecodable bytes leave it."""
+    """Raise `InvalidInput` for a text with half of a surrogate pair, as undecodable bytes produce it."""
     if text.isascii():
         return
     try:
@@ -90,8 +92,8 @@ def check_text(text: str, path: str) -> None:
 
 
 def check_names(message: Message, data: bytes) -> None:
-    """`InvalidInput` for a NUL character in a name, an id or a remark of the message, which is `data`: PostgreSQL keeps
-    none in a text. Queries, filters and what parameters hold may have them.
+    """Raise `InvalidInput` for a NUL character in a name, an id or a remark of the message, encoded as `data`:
+    PostgreSQL cannot store it. Queries, filters and values of parameters may contain it.
     """
     if _NUL in data:
         _check_names(message, "")
@@ -110,7 +112,7 @@ def _check_names(value: Any, path: str) -> None:
 
 
 def _may_be_deep(value: Any, data: bytes) -> bool:
-    """Whether something in the value, which is `data`, is nested more than `MAX_DEPTH` deep."""
+    """Tell whether a value, encoded as `data`, is nested more than `MAX_DEPTH` deep."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
     level = [value]
@@ -163,7 +165,7 @@ def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
 
 
 def _check_other(value: Any, path: str, depth: int) -> None:
-    """Subclasses that JSON carries, and messages; all else has no form of its own there."""
+    """Check subclasses that JSON can represent, and messages; refuse all others."""
     if isinstance(value, msgspec.Struct):
         _check_fields(value, f"{path}.", depth)
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The version of fleetfold, as installed."""
+"""Version of the installed fleetfold."""
 
 from __future__ import annotations
 

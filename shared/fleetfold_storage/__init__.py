@@ -1,1 +1,1 @@
-"""Durable SQLite and PostgreSQL writes: group commit, its writer thread, vacuum."""
+"""Durable writes to SQLite and PostgreSQL: group commit, its writer thread, vacuum."""

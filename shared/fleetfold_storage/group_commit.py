@@ -1,9 +1,9 @@
-"""Many small writes, one commit: a thread that owns a database connection and lets concurrent callers share fsyncs.
+"""Group commit: a thread that owns a database connection and lets concurrent callers share commits and their fsyncs.
 
 Callers on the event loop submit functions of the connection. While the thread works on one batch, the next one
-gathers; so the busier it is the more operations share a commit, and one alone waits for nobody. All bookkeeping is
-on the event loop's side and needs no locks: the thread sees one queue of finished batches, and answers each with
-one wake-up of the loop.
+collects; so under load more operations share a commit, and a single one does not wait. All bookkeeping is on the event
+loop's side and needs no locks: the thread sees one queue of complete batches, and reports each with one wake-up of the
+loop.
 
 A `lease` holds one transaction open over several awaits, for one caller. Leases and batches take turns,
 a few leases to a batch.
@@ -26,13 +26,13 @@ __all__ = ["Connection", "GroupCommit", "Lease"]
 T = TypeVar("T")
 
 _LEASES_IN_A_ROW = 4
-"""So many leases go before a batch that waits: meanwhile it grows, so that fewer commits are needed."""
+"""Most leases granted before a waiting batch, which grows meanwhile, so that fewer commits are needed."""
 
 _held: ContextVar[Lease[Any] | None] = ContextVar("lease", default=None)
 
 
 class Lease(Generic[C]):
-    """An open transaction of one caller. Ended by `commit` or `roll_back`; everybody else waits until then."""
+    """An open transaction of one caller, ended by `commit` or `roll_back`; all other operations wait until then."""
 
     def __init__(self, writer: WriterThread[C], begin: Callable[[C], object], release: Callable[[], None]) -> None:
         self._writer = writer
@@ -48,7 +48,7 @@ class Lease(Generic[C]):
     async def commit(self, last: Callable[[C], object] = lambda connection: None) -> None:  # noqa: ARG005  # nothing
         """Run `last` in the transaction, commit and end it; if either fails, roll back and raise.
 
-        A caller cancelled here does not know whether it was committed.
+        A caller that is cancelled here does not know whether it was committed.
         """
 
         def finish(connection: C) -> None:
@@ -62,15 +62,15 @@ class Lease(Generic[C]):
         await self._end(finish)
 
     def roll_back(self) -> None:
-        """End it with nothing done, if it has not ended yet.
+        """Roll back and end the transaction, if it has not ended.
 
-        Returns at once: the thread works in order, so nobody can overtake the rollback.
+        Returns at once: the thread works in order, so no later operation overtakes the rollback.
         """
         if self.open:
             self._end(self._writer.roll_back)
 
     def _in_transaction(self, connection: C) -> C:
-        """Begin with the first statement: it saves a trip to the thread."""
+        """Begin the transaction with its first statement, which saves a round trip to the thread."""
         if not self._begun:
             self._begin(connection)
             self._begun = True
@@ -91,11 +91,11 @@ class Lease(Generic[C]):
 
 
 class GroupCommit(Generic[C]):
-    """The single writer of a database. Belongs to the event loop that uses it first.
+    """The single writer of a database, bound to the event loop of its first use.
 
-    `connect` is called in the writer's thread, at the first operation and again after a connection broke; `begin`,
-    if given, opens each transaction. `batch` is how many operations share a commit at most. `broken` says of a
-    connection that failed whether its server is out of reach; what was not committed is then redone on a new one.
+    `connect` is called in the writer's thread, at the first operation and again after a connection broke; `begin`, if
+    given, opens each transaction. `batch` is the largest number of operations per commit. `broken` tells whether a
+    failed connection's server is out of reach; uncommitted operations are then repeated on a new connection.
     """
 
     def __init__(
@@ -120,19 +120,18 @@ class GroupCommit(Generic[C]):
         self._closed: asyncio.Future[None] | None = None
 
     async def run(self, function: Callable[[C], T]) -> T:
-        """What `function(connection)` returned, once it is committed.
+        """Run `function(connection)` in the next batch and return its result once it is committed.
 
-        `function` runs in the writer's thread, and may run twice (when a neighbour in its batch fails, the batch is
-        rolled back and redone without it), so it must do nothing but use the connection. It must not commit. What
-        it raises, or what the commit raises, is raised here. A caller that is cancelled does not know whether its
-        operation was committed.
+        `function` runs in the writer's thread, and may run twice (when another of its batch fails, the batch is rolled
+        back and repeated without that one), so it must only use the connection, and must not commit. Raises its error,
+        or that of the commit. A caller that is cancelled does not know whether its operation was committed.
         """
         loop = self._usable_loop()
         return await self._submit(loop, function, loop.create_future())
 
     async def run_surely(self, function: Callable[[C], T]) -> T:
-        """The same, for who must know what has become of it: a caller that is cancelled meanwhile is so at what it
-        waits for next.
+        """Do the same, without cancellation: the cancellation of the caller takes effect at its next await, after the
+        commit.
         """
         loop = self._usable_loop()
         future = UncancellableFuture[T](loop=loop)
@@ -140,17 +139,16 @@ class GroupCommit(Generic[C]):
         return await await_uncancelled(future)
 
     async def lease(self) -> Lease[C]:
-        """A transaction of one caller over several awaits: `commit` or `roll_back` must follow, whatever happens.
+        """Begin a transaction over several awaits; the caller must end it by `commit` or `roll_back` in every case.
 
-        All other operations wait meanwhile, so keep it short. `run` would wait for the lease it is called under,
-        and raises instead.
+        All other operations wait meanwhile, so keep it short. `run` inside a lease would deadlock, and raises instead.
         """
         lease = await self._acquire()
         _held.set(lease)
         return lease
 
     async def close(self) -> None:
-        """Finish what was submitted, leases too, then close the connection and end the thread."""
+        """Finish all submitted operations and leases, then close the connection and end the thread."""
         if self._loop is None:
             return
         self._refuse_inside_a_lease()
@@ -182,13 +180,13 @@ class GroupCommit(Generic[C]):
             raise RuntimeError("this would wait for itself: under a lease, use the lease's own run")
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Dispatch in the loop's next turn, so that all that is submitted in this one goes together."""
+        """Dispatch in the loop's next iteration, so that all operations of this one go together."""
         if not self._woken and not self._busy:
             self._woken = True
             loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
-        """Give the thread its next work if it is free: a batch, a lease, or the end."""
+        """Give the free thread its next work: a batch, a lease, or the end."""
         self._woken = False
         if self._busy or self._lease is not None:
             return
@@ -206,7 +204,7 @@ class GroupCommit(Generic[C]):
             self._writer.queue.put(None)
 
     def _settle(self, outcomes: list[Outcome], *, batch: bool) -> None:
-        """Called on the loop with what the thread has done."""
+        """Deliver results to their callers; called on the event loop."""
         if batch:
             self._busy = False
             self._dispatch()  # first: the thread works while the callers wake up

@@ -1,4 +1,4 @@
-"""How PostgreSQL is asked to keep its word, and how we notice that it is gone. Connecting is others' work."""
+"""PostgreSQL connection settings: durable commits, and detection of a lost server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
-"""libpq's: seconds, but for the last, which is in milliseconds. TCP by itself would wait for hours."""
+"""libpq parameters, in seconds, but `tcp_user_timeout` in milliseconds. TCP alone would wait for hours."""
 
 _COMMIT_ON_DISK = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
-"""Where the server would say "committed" before it is on disk, ask it not to; what is stricter stays."""
+"""Turn `synchronous_commit` on where it is off, so that a commit is on disk when it returns; stricter settings stay."""
 
 
 def keep_commits(connection: Any, _record: object) -> None:
-    """What is committed on this driver's connection is on disk; called by SQLAlchemy for each new one."""
+    """Make commits on this driver's connection durable; called by SQLAlchemy for each new one."""
     cursor = connection.cursor()
     try:
         cursor.execute(_COMMIT_ON_DISK)

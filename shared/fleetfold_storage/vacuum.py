@@ -1,6 +1,6 @@
-"""Giving back the space of deleted rows in an SQLite file, a little at a time, so that nobody waits long.
+"""Incremental vacuum of an SQLite file, in small steps, so that writers wait only briefly.
 
-A file does so only if it was made with `auto_vacuum=INCREMENTAL`, or vacuumed once since that was set.
+Works only for a file created with `auto_vacuum=INCREMENTAL`, or vacuumed once since that was set.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from typing import Any, Protocol
 __all__ = ["SMALL_BYTES", "STEP_PAGES", "Executes", "free_some", "make_incremental"]
 
 STEP_PAGES = 500
-"""How much is given back at once: 2 MB."""
+"""Most pages freed at once: 2 MB."""
 SPARE_PAGES = 1000
-"""So much is left for rows to come: a file that shrinks and grows all day gains nothing."""
+"""Free pages that are kept for new rows: shrinking and growing all day gains nothing."""
 SMALL_BYTES = 64 * 1024**2
-"""A file up to this size is vacuumed whole, once, at the start: it takes less than a second."""
+"""Largest file that is vacuumed whole, once, at the start: less than a second."""
 _INCREMENTAL = 2
 
 
 class Executes(Protocol):
-    """What is needed of an SQLite connection."""
+    """The part of an SQLite connection that is used here."""
 
     def execute(self, sql: str, /) -> Any: ...
 
 
 def make_incremental(connection: Executes) -> None:
-    """Have the file give back its space; called at each start, before anything else, outside of a transaction.
+    """Turn on incremental vacuum; call at each start, before anything else, outside of a transaction.
 
-    A new file takes it at once. An older one is rewritten once if it is small; a large one stays as it is, and its
-    space is used again but not given back.
+    A new file takes the setting at once. An older one is rewritten once if it is small; in a large one, space is reused
+    but not freed.
     """
     if _number(connection, "auto_vacuum") == _INCREMENTAL:
         return
@@ -39,7 +39,7 @@ def make_incremental(connection: Executes) -> None:
 
 
 def free_some(connection: Executes, pages: int = STEP_PAGES) -> bool:
-    """Give back at most so many unused pages; whether there is more to give back."""
+    """Free at most `pages` unused pages; return whether there are more."""
     if _number(connection, "auto_vacuum") != _INCREMENTAL:
         return False
     spare = _number(connection, "freelist_count") - SPARE_PAGES

@@ -1,4 +1,4 @@
-"""The thread behind `groupcommit`: it owns the connection, runs operations on it, and knows nothing of who waits."""
+"""Writer thread of a group commit: it owns the connection and runs operations on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Batch", "C", "Connection", "Operation", "Outcome", "Work", "WriterTh
 
 
 class Connection(Protocol):
-    """What the writer needs of a connection; sqlite3's and SQLAlchemy's both have it."""
+    """The part of a connection that the writer uses; those of sqlite3 and of SQLAlchemy have it."""
 
     def commit(self) -> object: ...
     def rollback(self) -> object: ...
@@ -24,14 +24,14 @@ C = TypeVar("C", bound=Connection)
 
 
 class Operation(NamedTuple):
-    """What to run, and whom to tell."""
+    """A function to run, and the future of its result."""
 
     run: Callable[[Any], Any]
     future: asyncio.Future[Any]
 
 
 class Outcome(NamedTuple):
-    """What came of an operation: `value`, unless there is an `error`."""
+    """Outcome of an operation: `value`, unless there is an `error`."""
 
     future: asyncio.Future[Any]
     value: Any
@@ -48,7 +48,7 @@ Work = Batch | Operation | None  # None: close the connection and end
 
 
 class WriterThread(Generic[C]):
-    """The thread's side: it knows the connection, and nothing of who waits."""
+    """The thread's side of a group commit; callers are known to the event loop's side only."""
 
     def __init__(
         self, connect: Callable[[], C], begin: Callable[[C], object], settle: Callable[..., None], name: str,
@@ -64,7 +64,7 @@ class WriterThread(Generic[C]):
         self._connection: C | None = None
 
     def start(self, event_loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to take work, and to report to `event_loop`, on which `settle` is called."""
+        """Start the thread; it reports to `event_loop`, on which `settle` is called."""
         self._event_loop = event_loop
         self._thread.start()
 
@@ -73,13 +73,13 @@ class WriterThread(Generic[C]):
         self._thread.join()
 
     def _work(self) -> None:
-        """Take work until told to end, or until the event loop is closed and nobody is left to hear of it."""
-        heard = True
-        while heard and (work := self.queue.get()) is not None:
+        """Process work until `None` arrives or the event loop is closed."""
+        reported = True
+        while reported and (work := self.queue.get()) is not None:
             if isinstance(work, Batch):
-                heard = self._report(self._commit_together(work.operations), batch=True)
+                reported = self._report(self._commit_together(work.operations), batch=True)
             else:
-                heard = self._report([self._alone(work)], batch=False)
+                reported = self._report([self._alone(work)], batch=False)
         self._drop_connection()
         self._report([], batch=False)
 
@@ -92,7 +92,7 @@ class WriterThread(Generic[C]):
         return True
 
     def _alone(self, operation: Operation) -> Outcome:
-        """A statement of a lease: neither begun nor committed here."""
+        """Run a statement of a lease, without beginning or committing."""
         try:
             return Outcome(operation.future, operation.run(self._opened()), None)
         except BaseException as error:  # noqa: BLE001  # the caller gets it: if the thread died, all would hang
@@ -105,9 +105,10 @@ class WriterThread(Generic[C]):
         return outcomes
 
     def _attempt(self, operations: list[Operation], *, again: bool = True) -> list[Outcome]:
-        """Run in order and commit. When one fails: redo and commit those before it, and answer up to and with it.
+        """Run operations in order and commit. When one fails, repeat and commit those before it, and return the
+        outcomes up to and with it.
 
-        When the connection broke before the commit, nothing has happened: all of it is redone once on a new one.
+        When the connection broke before the commit, nothing has been stored: all are repeated once on a new connection.
         """
         values: list[Any] = []
         try:
@@ -136,7 +137,7 @@ class WriterThread(Generic[C]):
         return [Outcome(operation.future, None, error) for operation in operations]
 
     def commit(self, connection: C) -> None:
-        """Commit; what cannot be committed is rolled back, and the error raised."""
+        """Commit; on failure roll back and raise."""
         try:
             connection.commit()
         except BaseException:
@@ -144,7 +145,7 @@ class WriterThread(Generic[C]):
             raise
 
     def roll_back(self, _: C | None = None) -> None:
-        """Roll back; a connection that cannot even do that is dropped, and the next operation opens another."""
+        """Roll back; a connection that fails to is dropped, and the next operation opens another."""
         try:
             if self._connection is not None:
                 self._connection.rollback()
@@ -152,7 +153,7 @@ class WriterThread(Generic[C]):
             self._drop_connection()
 
     def _dropped_broken(self) -> bool:
-        """Let go of the connection if it is out of reach for good; whether it was."""
+        """Drop the connection if its server is out of reach; return whether it was."""
         if self._connection is None or not self._broken(self._connection):
             return False
         self._drop_connection()

@@ -1,1 +1,1 @@
-"""A supervised connection to the broker: credentials, TLS, subscriptions that outlive it."""
+"""Supervised connection to the broker: credentials, TLS, and subscriptions restored on each new connection."""

@@ -1,4 +1,4 @@
-"""What the broker says first: whether it asks for credentials, and for TLS."""
+"""Probe of a server's INFO line: whether the broker requires credentials, and whether it requires TLS."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["ServerInfo", "asks_for_credentials", "probe_info", "wait_for_greetin
 
 log = structlog.get_logger(__name__)
 
-GREETED_WITHIN_S = 2.0
+INFO_TIMEOUT_S = 2.0
 PORT = 4222
 PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 5.0
-"""Between two looks for a broker that is not there yet."""
+"""First and longest pause in seconds between two probes of a broker that does not answer yet."""
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """What is used of a server's INFO."""
+    """The fields of a server's INFO that are used here."""
 
     auth_required: bool = False
     tls_required: bool = False
@@ -31,11 +31,11 @@ class ServerInfo(msgspec.Struct, frozen=True):
 
 
 async def probe_info(url: str) -> ServerInfo:
-    """The INFO of the first server in `url` that answers; `Unavailable` when none does."""
+    """Return the INFO of the first server in the comma-separated `url` that answers. Raises `Unavailable`."""
     why = "no address in it"
     for each in url.split(","):
         try:
-            async with asyncio.timeout(GREETED_WITHIN_S):
+            async with asyncio.timeout(INFO_TIMEOUT_S):
                 return await _info(each.strip())
         except (OSError, ValueError, msgspec.MsgspecError, TimeoutError) as error:
             why = str(error) or "no answer in time"
@@ -45,20 +45,20 @@ async def probe_info(url: str) -> ServerInfo:
 
 
 async def asks_for_credentials(url: str) -> bool:
-    """Whether the broker at `url` wants to know who connects; `Unavailable` when nobody listens there."""
+    """Tell whether the broker at `url` requires credentials. Raises `Unavailable` when nothing listens there."""
     return (await probe_info(url)).auth_required
 
 
 async def wait_for_greeting(url: str, waiting: str) -> ServerInfo:
-    """The INFO of the broker at `url`, however long it takes until there is one; logs `waiting` once."""
-    pause_s, told = PAUSE_FIRST_S, False
+    """Return the broker's INFO, retrying without a limit until it answers; logs the event `waiting` once."""
+    pause_s, logged = PAUSE_FIRST_S, False
     while True:
         try:
             return await probe_info(url)
         except Unavailable as error:
-            if not told:
+            if not logged:
                 log.warning(waiting, reason=error.message)
-            told = True
+            logged = True
         await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
         pause_s = min(pause_s * 1.5, PAUSE_MOST_S)
 

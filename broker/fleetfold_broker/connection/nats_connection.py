@@ -1,4 +1,4 @@
-"""One connection of nats-py: its faults told in one line, its end without loss."""
+"""A single nats-py connection: work-arounds for defects of nats-py, readable errors, and closing without loss."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ __all__ = [
 log = structlog.get_logger(__name__)
 
 REFUSED, UNANSWERED = "Authorization Violation", "Authentication Timeout"
-"""What the server says to those it does not let in."""
+"""Texts of the server's `-ERR` for a connection that is not admitted."""
 PING, PONG = b"PING", b"PONG\r\n"
 BLANK = " \t\n\r\x0b\x0c"
 RETIRE_S = 30.0
+"""Seconds that a replaced connection has to handle the messages it has received."""
 ORDERED_TRIES = 20
-"""How often `all_sent` flushes before it lets go of a connection on which there is always something new."""
-"""How long a connection may take over what it has heard."""
+"""Most flushes of `all_sent`, for a connection on which messages are published all the time."""
 LEAVE_S = 1.0
 
 
 class NobodyChecks(Unavailable):
-    """The broker has asked who we are, and no master has answered it."""
+    """The broker requires credentials, and no master has answered its auth callout."""
 
 
 class NatsConnection(Client):
-    """nats-py's client, which tells of its end in every case, also when it breaks with much left to send."""
+    """nats-py's client, which reports its end in every case, also when it breaks with data still to send."""
 
     def __init__(self, *, encrypted_only: bool = False) -> None:
         super().__init__()
@@ -47,8 +47,9 @@ class NatsConnection(Client):
         self._ended = asyncio.Event()
 
     async def settle(self, timeout_s: float) -> None:
-        """Return when the server has processed all that was sent; raises why not when the connection ends before that,
-        which nats-py tells nobody who waits for a flush.
+        """Wait until the server has processed everything sent.
+
+        Raises the connection's error when it closes before that; nats-py's own `flush` would leave its caller waiting.
         """
         flushing = asyncio.create_task(self._flush_twice(timeout_s))
         ending = asyncio.create_task(self._ended.wait())
@@ -63,8 +64,8 @@ class NatsConnection(Client):
             await asyncio.gather(flushing, ending, return_exceptions=True)
 
     async def _process_connect_init(self) -> None:
-        """Connect. nats-py takes the first line for the answer to its CONNECT: a ping of the server's own, which comes
-        while the masters take their time to decide, would leave it neither connected nor refused.
+        """Send CONNECT and read the reply. nats-py takes the first line for the reply; a PING of the server, which may
+        come while the masters decide on the login, would leave the client neither connected nor refused.
         """
         transport: Any = self._transport
         read = transport.readline
@@ -80,7 +81,9 @@ class NatsConnection(Client):
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        """The headers of a message. nats-py's own tries each letter of each name, which costs more than the rest."""
+        """Parse a message's headers. nats-py's parser examines every letter of every name, which costs more than the
+        rest of the delivery.
+        """
         found = dict[str, str]()
         for line in raw.decode("utf-8", "replace").split("\r\n"):
             name, colon, value = line.partition(":")
@@ -89,19 +92,23 @@ class NatsConnection(Client):
         return found
 
     async def _process_pong(self) -> None:
-        """Wake who waits for it. Where nobody does any more, nats-py's own raises, and hears nothing from then on."""
+        """Wake the flush that waits for this PONG. When that flush was cancelled, nats-py's own method raises, and its
+        read loop ends.
+        """
         if self._pongs and self._pongs[0].done():
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
 
     async def _flush_twice(self, timeout_s: float) -> None:
-        """One is not a barrier: a pong of the connecting may answer it."""
+        """Flush twice: the first PONG may be the answer to the PING of the handshake."""
         await self.flush(max(1, round(timeout_s)))
         await self.flush(max(1, round(timeout_s)))
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
-        """Close. nats-py's own raises half-way when what is left cannot be sent, and then calls nobody: the second time
-        there is nothing left. Nor does it wake those who wait until there is room to send.
+        """Close the connection, call the callbacks and wake blocked publishers.
+
+        nats-py's method raises half-way when pending data cannot be sent, and then calls no callback; a second call has
+        nothing left to send.
         """
         try:
             await super()._close(status, do_cbs)
@@ -114,7 +121,7 @@ class NatsConnection(Client):
 
     @property
     def asked_for_credentials(self) -> bool:
-        """Whether the server has greeted, and wants to know who connects."""
+        """Whether the server's INFO has arrived and requires credentials."""
         return bool(self._server_info.get("auth_required"))
 
     def _wake_senders(self) -> None:
@@ -125,14 +132,16 @@ class NatsConnection(Client):
 
 
 def failure(client: NatsConnection, error: Exception, url: str) -> FleetfoldError:
-    """Why there is no connection, for people: refused, nobody to check that, a matter of TLS, or nobody there."""
+    """Turn a failed connection attempt into a typed error: `Unauthenticated`, `NobodyChecks` (no master answers the
+    auth callout), `Untrusted` (TLS), or `Unavailable`.
+    """
     where, why = shown(url), reason(error)
     if REFUSED in why or isinstance(error, AuthorizationError):
         return Unauthenticated(
             f"the broker at {where} refuses the credentials: they are missing, unknown, expired or revoked"
         )
-    if (told := explain(error, url)) is not None:
-        return Untrusted(told)
+    if (tls_failure := explain(error, url)) is not None:
+        return Untrusted(tls_failure)
     if client.asked_for_credentials and (isinstance(error, TimeoutError | NatsTimeout) or UNANSWERED in why):
         return NobodyChecks(
             f"the broker at {where} is there, but nobody checks credentials: is a master running? (`fleetfold master`)"
@@ -143,8 +152,8 @@ def failure(client: NatsConnection, error: Exception, url: str) -> FleetfoldErro
 
 
 async def all_sent(client: Client) -> None:
-    """Return when the broker has what was published on this connection, so that what is sent on the next one does not
-    overtake it; under a steady stream of messages after so many tries.
+    """Wait until the broker has received what was published on this connection, so that messages sent on the next
+    connection do not overtake it. Gives up after `ORDERED_TRIES` flushes under a steady stream of messages.
     """
     with contextlib.suppress(NatsError, OSError, TimeoutError):
         for _ in range(ORDERED_TRIES):
@@ -155,10 +164,10 @@ async def all_sent(client: Client) -> None:
 
 
 async def retire(client: Client) -> None:
-    """Part from a connection that another has replaced, when what was on its way to it has been handled.
+    """Close a connection that was replaced, after the messages already routed to it are handled.
 
-    nats-py's own `drain()` drops a subscription after one flush, and with it what the server had just routed there:
-    one message in a thousand was lost under load. Hence its private parts.
+    nats-py's `drain()` drops a subscription after one flush, and with it what the server had just routed there: under
+    load, one message in a thousand was lost. Hence the use of private attributes.
     """
     subscriptions = list(client._subs.values())  # noqa: SLF001 (see above)
     with contextlib.suppress(NatsError, OSError, TimeoutError):
@@ -172,8 +181,8 @@ async def retire(client: Client) -> None:
 
 
 async def leave(client: Client, subscription: Any) -> None:
-    """End a subscription when what the server has routed to it until it knew of the end has been heard: what is asked
-    of a group is asked of nobody else.
+    """Unsubscribe after handling what the server routed here before it processed the UNSUB: a message to a queue group
+    goes to no other member.
     """
     with contextlib.suppress(NatsError, OSError, TimeoutError):
         async with asyncio.timeout(LEAVE_S):
@@ -186,7 +195,7 @@ async def leave(client: Client, subscription: Any) -> None:
 
 
 async def part(client: Client | None) -> None:
-    """Send what is pending and close, whatever state it is in."""
+    """Send what is pending and close, whatever the state of the connection."""
     if client is not None and not client.is_closed:
         if client.is_connected:
             with contextlib.suppress(NatsError, OSError, TimeoutError):
@@ -196,18 +205,18 @@ async def part(client: Client | None) -> None:
 
 
 def size_of(headers: dict[str, str] | None) -> int:
-    """What they add to the bytes that the broker counts against its limit, at most."""
+    """Upper bound of the bytes that `headers` add to a message, as the broker counts them against `max_payload`."""
     if not headers:
         return 0
     return len("NATS/1.0\r\n\r\n") + sum(len(key.encode()) + len(value.encode()) + 4 for key, value in headers.items())
 
 
 async def on_error(error: Exception) -> None:
-    """Log what nats-py has to say."""
-    quiet = isinstance(error, OSError) or REFUSED in str(error)  # the supervisor, or the caller, tells of those, once
+    """Log an error reported by nats-py."""
+    quiet = isinstance(error, OSError) or REFUSED in str(error)  # the supervisor or the caller reports these, once
     (log.debug if quiet else log.warning)("link.error", reason=reason(error), kind=type(error).__name__)
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, or its name when it says nothing."""
+    """Return the error's text, or its class name when the text is empty."""
     return str(error) or type(error).__name__

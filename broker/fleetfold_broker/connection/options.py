@@ -1,4 +1,4 @@
-"""How an identity connects: where, as whom, and what it shows."""
+"""Connection options of an identity: URL, name, credentials, TLS and time limits."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["ConnectionOptions", "CredentialSource"]
 
 
 class CredentialSource(Protocol):
-    """What an identity shows to the broker."""
+    """Source of the token that an identity presents to the broker."""
 
     def token(self) -> str:
-        """What to show now; asked for at each connection."""
+        """Return the token to present; called for each connection attempt."""
         ...
 
     async def refused(self) -> None:
-        """The broker has refused it: get something better, if there is a way."""
+        """Handle a refused token: obtain a better one if possible."""
         ...
 
 
 class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect and as whom; times are in seconds.
+    """Connection options; times are in seconds.
 
-    `caller` names the inbox, unless `inbox` (what follows `_INBOX.`) does. It shows the token of `credential`, or signs
-    with the nkey of `seed`. `answer_s` is how long the broker may take to let it in: it asks the masters.
-    `backoff_most_s` is the longest pause between two tries, if not the usual one. `name` is what the broker lists the
-    connection as, if not the caller.
+    The inbox is `_INBOX.<inbox>`, with `caller` in place of an empty `inbox`. The connection presents the token of
+    `credential`, or signs with the nkey of `seed`. `answer_s` limits the login, during which the broker asks the
+    masters; `first_answer_s` is the same for the first connection. `backoff_most_s` is the longest pause between two
+    attempts, if not the default. `name` is the connection's name in the broker's lists, if not `caller`.
     """
 
     url: str
@@ -49,16 +49,16 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def inbox_prefix(self) -> str:
-        """Below which the answers come."""
+        """Subject prefix of the replies to this identity."""
         return inbox(self.inbox or self.caller)
 
     @property
     def shown(self) -> str:
-        """The URL as it may stand in a log or a message."""
+        """The URL without its password, for logs and messages."""
         return shown(self.url)
 
     def for_client(self, token: str, answer_s: float) -> dict[str, Any]:
-        """nats-py's options for one connection that shows `token`."""
+        """Build nats-py's options for one connection that presents `token` and may log in for `answer_s` seconds."""
         how: dict[str, Any] = {
             "servers": [each.strip() for each in self.url.split(",")],
             "name": self.name or self.caller,

@@ -1,4 +1,4 @@
-"""What is heard: a message as it came, and a subscription that outlives its connection."""
+"""Subscriptions that outlive their connection, and the shape of a received message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Callback", "Incoming", "Subscription"]
 
 
 class Incoming(Protocol):
-    """A message as it came."""
+    """A received message."""
 
     subject: str
     reply: str
@@ -27,7 +27,7 @@ Callback = Callable[[Any], Awaitable[None]]
 
 
 class Subscription:
-    """One subject to be heard, whatever connection is up."""
+    """A subscription to one subject, attached to the current connection."""
 
     def __init__(self, subject: str, queue: str, callback: Callback) -> None:
         self.subject, self.queue, self.callback = subject, queue, callback
@@ -35,16 +35,16 @@ class Subscription:
         self.current: Any = None
 
     async def attach(self, client: Client) -> Any:
-        """Hear it on `client` from now on."""
+        """Subscribe on `client` and return nats-py's subscription."""
         self.client = client
-        # No pending limits: a full queue would drop messages without a word.
+        # No pending limits: nats-py silently drops messages when its queue is full.
         self.current = await client.subscribe(
             self.subject, queue=self.queue, cb=self.callback, pending_msgs_limit=0, pending_bytes_limit=0
         )
         return self.current
 
     async def detach(self) -> None:
-        """Hear no more of it. Of a group, what has been given to this member is still heard."""
+        """Unsubscribe. In a queue group, messages already routed to this member are still handled."""
         if self.client is None or self.current is None:
             return
         if self.queue and self.client.is_connected:

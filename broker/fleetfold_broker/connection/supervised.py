@@ -1,7 +1,9 @@
-"""A supervised connection: nats-py's own reconnect is off, because it gives up for good when a token expires.
+"""A supervised connection to the broker: it reconnects without a limit, and can be renewed without a gap.
 
-A `SupervisedConnection` keeps trying for ever with full jitter, subscribes everything again on each new connection, and
-can be renewed make-before-break: the second connection hears everything before the first one stops.
+nats-py's own reconnect is off, because it gives up for good when a token expires. A `SupervisedConnection` retries with
+full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), restores all subscriptions on
+each new connection, and is renewed make-before-break: the new connection has every subscription before the old one
+stops.
 """
 
 from __future__ import annotations
@@ -38,20 +40,22 @@ log = structlog.get_logger(__name__)
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MOST_S = 5.0
 PATIENCE_FIRST_S, PATIENCE_GROWS = 1.0, 1.5
-"""How long the first try waits to be let in, and how much longer each after it: the broker asks the masters once. If
-none was back yet when it asked, nobody will ever answer; if they have thousands to let in, it only takes longer.
+"""Seconds that the first login attempt may take, and the factor for each further one.
+
+The broker asks the masters once per login. If no master was back when it asked, no reply will ever come, so an attempt
+must end; if masters have thousands of logins to decide, only more time helps.
 """
 REFUSED_MOST_S = 30.0
-"""The longest pause of one that is refused: an operator may let it in again."""
+"""Longest pause in seconds after refused credentials: an operator may admit the identity again."""
 
 
 class SupervisedConnection:
-    """One identity's way to the broker. `await start()`, then use it; it mends itself until `close()`."""
+    """One identity's connection to the broker. Call `start()` once; it reconnects by itself until `close()`."""
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options
         self._client: Client | None = None
-        self._shown = ""
+        self._presented = ""
         self._subscriptions: list[Subscription] = []
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -64,18 +68,18 @@ class SupervisedConnection:
 
     @property
     def is_up(self) -> bool:
-        """Whether a connection stands right now."""
+        """Whether the connection is established now."""
         return self._up.is_set()
 
     @property
     def client(self) -> Client:
-        """The connection that stands; `Unavailable` when none does."""
+        """The established connection. Raises `Unavailable` when there is none."""
         if self._client is None or not self._up.is_set():
             raise Unavailable(f"the broker at {self.options.shown} is out of reach; the link keeps trying")
         return self._client
 
     def on_up(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run `callback` after each connection but the first."""
+        """Run `callback` after every connection but the first."""
         self._on_up.append(callback)
 
     def on_down(self, callback: Callable[[], None]) -> None:
@@ -83,19 +87,21 @@ class SupervisedConnection:
         self._on_down.append(callback)
 
     def not_on_down(self, callback: Callable[[], None]) -> None:
-        """Do not call `callback` any more."""
+        """Remove a callback that `on_down` registered."""
         self._on_down.remove(callback)
 
     async def start(self, *, patient: bool = False) -> None:
-        """Connect; from then on the link mends itself. `Unavailable` when nobody listens or nobody checks credentials,
-        `Unauthenticated` when they are refused; one that is `patient` waits for the broker instead.
+        """Connect, and start to supervise the connection.
+
+        With `patient`, waits for the broker without a limit. Otherwise raises `Unavailable` when nothing listens or no
+        master checks credentials, and `Unauthenticated` when they are refused.
         """
         self._client = await (self._connect_for_ever() if patient else self._connect_first())
         self._up.set()
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def close(self) -> None:
-        """Send what is pending and part; safe to call twice."""
+        """Send what is pending and close; safe to call twice."""
         self._closing = True
         if self._supervisor:
             self._supervisor.cancel()
@@ -105,18 +111,20 @@ class SupervisedConnection:
         self._down()
 
     async def wait_up(self, timeout_s: float) -> bool:
-        """Whether a connection stood within `timeout_s`."""
+        """Wait up to `timeout_s` for a connection; return whether it is established."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._up.wait()
         return self.is_up
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
-        """Hear `subject` from now on, over all connections to come; returns what ends it."""
+        """Subscribe `callback` to `subject` on this and all later connections; returns an async function that
+        unsubscribes.
+        """
         entry = Subscription(subject, queue, callback)
         self._subscriptions.append(entry)
         if self._client is not None and self.is_up:
-            with contextlib.suppress(NatsError, OSError):  # a link that breaks here attaches it when it is up again
+            with contextlib.suppress(NatsError, OSError):  # if the connection breaks here, the next one attaches it
                 await entry.attach(self._client)
 
         async def unsubscribe() -> None:
@@ -127,7 +135,7 @@ class SupervisedConnection:
         return unsubscribe
 
     async def publish(self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
-        """Hand `data` to the broker; `TooLarge` before it is sent, `Unavailable` when no connection stands."""
+        """Publish `data`. Raises `TooLarge` before sending, `Unavailable` when no connection is established."""
         client = self.client
         size = len(data) + size_of(headers)
         if size > client.max_payload:
@@ -141,7 +149,7 @@ class SupervisedConnection:
             raise Unavailable(f"the connection to {self.options.shown} broke while sending ({reason(error)})") from None
 
     async def barrier(self) -> None:
-        """Return when the broker has surely processed what was sent before: one flush is not a barrier, two are."""
+        """Wait until the broker has processed everything sent before. Takes two flushes; one is not a barrier."""
         client = self.client
         try:
             await client.flush()
@@ -150,10 +158,10 @@ class SupervisedConnection:
             raise Unavailable(f"the connection to {self.options.shown} broke ({reason(error)})") from None
 
     async def renew(self) -> None:
-        """Make before break: connect anew, subscribe everything there, then drain the old connection.
+        """Replace the connection: connect anew, attach all subscriptions there, then drain the old connection.
 
-        `Unavailable` when no connection stands or none can be made, `Unauthenticated` when it is refused. One that is
-        lost meanwhile is the supervisor's to replace: then the fresh one is let go.
+        Raises `Unavailable` when there is no connection or none can be made, `Unauthenticated` when credentials are
+        refused. If the old connection is lost meanwhile, the supervisor replaces it and the new one is closed.
         """
         old = self.client
         fresh = await self._connect(self.options.answer_s)
@@ -165,7 +173,7 @@ class SupervisedConnection:
         await retire(old)
 
     async def _connect_first(self) -> Client:
-        """Once, and once more when what was shown is refused and something better may be had."""
+        """Connect; try a second time if the credentials were refused and the source has others."""
         try:
             return await self._connect(self.options.first_answer_s)
         except Unauthenticated:
@@ -180,8 +188,8 @@ class SupervisedConnection:
             self._on_closed(client)
 
         try:
-            async with asyncio.timeout(answer_s):  # nats-py's own holds for each of its steps
-                await client.connect(**self._how(answer_s), error_cb=on_error, closed_cb=closed)
+            async with asyncio.timeout(answer_s):  # nats-py's own time limit applies to each of its steps
+                await client.connect(**self._client_options(answer_s), error_cb=on_error, closed_cb=closed)
                 await self._attach(client)
                 await client.settle(answer_s)
         except (OSError, NatsError, TimeoutError) as error:
@@ -192,10 +200,10 @@ class SupervisedConnection:
             raise
         return client
 
-    def _how(self, answer_s: float) -> dict[str, Any]:
+    def _client_options(self, answer_s: float) -> dict[str, Any]:
         credential = self.options.credential
-        self._shown = credential.token() if credential else ""
-        return self.options.for_client(self._shown, answer_s)
+        self._presented = credential.token() if credential else ""
+        return self.options.for_client(self._presented, answer_s)
 
     async def _attach(self, client: Client) -> None:
         for entry in list(self._subscriptions):
@@ -203,7 +211,7 @@ class SupervisedConnection:
                 await entry.attach(client)
 
     async def _adopt(self, client: Client) -> None:
-        """Make `client` the connection that stands, and hear on it what was subscribed while it was made."""
+        """Make `client` the current connection, and attach subscriptions made while it was being set up."""
         self._client = client
         self._up.set()
         with contextlib.suppress(NatsError, OSError):  # a connection that breaks here is replaced like any other
@@ -235,34 +243,34 @@ class SupervisedConnection:
                 self._tasks.spawn(callback())
 
     async def _connect_for_ever(self) -> Client:
-        pause, told, patience_s = BACKOFF_FIRST_S, False, PATIENCE_FIRST_S
+        pause_s, logged, patience_s = BACKOFF_FIRST_S, False, PATIENCE_FIRST_S
         clock = asyncio.get_running_loop().time
         while True:
-            most, until = self.options.backoff_most_s or BACKOFF_MOST_S, clock() + patience_s
+            longest_s, until = self.options.backoff_most_s or BACKOFF_MOST_S, clock() + patience_s
             try:
                 return await self._connect(min(patience_s, self.options.answer_s))
             except FleetfoldError as error:
-                (log.debug if told else log.warning)("link.retry", url=self.options.shown, reason=error.message)
-                told = True
-                if clock() >= until:  # used up; one that finds no broker says nothing of the masters
+                (log.debug if logged else log.warning)("link.retry", url=self.options.shown, reason=error.message)
+                logged = True
+                if clock() >= until:  # timed out in the login: a broker that is not found says nothing of the masters
                     patience_s *= PATIENCE_GROWS
                 if isinstance(error, Unauthenticated):
-                    most = REFUSED_MOST_S
+                    longest_s = REFUSED_MOST_S
                     await self._refused()
-            if self._closing:  # Python 3.11's wait_for lets a cancellation go when what it waits for fails just then
+            if self._closing:  # Python 3.11's wait_for loses a cancellation that arrives together with a failure
                 raise asyncio.CancelledError
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 (full jitter, not a secret)
-            pause = min(pause * 2, most)
+            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 (full jitter, not a secret)
+            pause_s = min(pause_s * 2, longest_s)
 
     async def _may_try_again(self) -> bool:
-        """Whether there is something else to show than what was refused."""
+        """Let the source react to refused credentials; return whether its token has changed."""
         credential = self.options.credential
         if credential is None:
             return False
         await credential.refused()
-        return credential.token() != self._shown
+        return credential.token() != self._presented
 
     async def _refused(self) -> None:
         if self.options.credential is not None:
-            with contextlib.suppress(FleetfoldError):  # the next try shows what there is
+            with contextlib.suppress(FleetfoldError):  # the next attempt presents the token there is
                 await self.options.credential.refused()

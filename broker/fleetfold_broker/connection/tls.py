@@ -1,4 +1,4 @@
-"""TLS to the broker: what a client checks and shows, what a server is told, and each failure in one sentence."""
+"""TLS to the broker: a client's `SSLContext`, a server's `tls` block, and one sentence for each failure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ __all__ = ["CutOff", "NotEncrypted", "ServerTls", "TlsFiles", "client_context", 
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
-    """Paths of PEM files. `ca` signs the broker's certificate, the system's CAs do when it is `None`; `cert` and `key`
-    are what this side shows of itself to a broker that asks. `key` may stand in the file of `cert`.
+    """Paths of a client's PEM files.
+
+    `ca` verifies the broker's certificate (`None`: the system's CAs). `cert` and `key` are presented to a broker that
+    asks for a client certificate; `key` may be in the file of `cert`.
     """
 
     ca: str | None = None
@@ -26,7 +28,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
-    """Paths of a server's PEM files. With `verify` it demands of every client a certificate that `ca` has signed."""
+    """Paths of a server's PEM files. With `verify`, clients must present a certificate signed by `ca`."""
 
     cert: str
     key: str
@@ -34,12 +36,14 @@ class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool = False
 
     def __post_init__(self) -> None:
-        """Without a CA of its own a server would take certificates of all the world's."""
+        """Raise `InvalidInput` for `verify` without `ca`: the server would accept certificates of every public CA."""
         if self.verify and self.ca is None:
             raise InvalidInput("tls.ca: name the CA that signs the clients' certificates", field="tls.ca")
 
     def config(self) -> str:
-        """The `tls` block of a nats-server's configuration. Paths are made absolute: the server is elsewhere."""
+        """Return the `tls` block of a nats-server's configuration. Paths are made absolute, because the server's
+        working folder differs.
+        """
         lines = [f"cert_file: {_quoted(self.cert)}", f"key_file: {_quoted(self.key)}"]
         if self.ca is not None:
             lines.append(f"ca_file: {_quoted(self.ca)}")
@@ -50,9 +54,10 @@ class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """How to connect: by TLS 1.3, or 1.2 where it must be; the broker's certificate and its host are checked.
+    """Build a context that verifies the broker's certificate and host; TLS 1.3, at least 1.2.
 
-    Reads the files. `InvalidInput` names `tls.ca`, `tls.cert` or `tls.key`, and the path that is missing or damaged.
+    Reads the files. Raises `InvalidInput` for `tls.ca`, `tls.cert` or `tls.key`, with the path that is missing or
+    damaged.
     """
     context = _trusting(files.ca, "tls.ca")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -77,13 +82,13 @@ def _show(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     if key is not None:
         _readable(key, "tls.key")
 
-    def password() -> NoReturn:  # without it OpenSSL would ask on the terminal
+    def password() -> NoReturn:  # without a callback, OpenSSL prompts on the terminal
         raise InvalidInput(f"tls.key: {key or cert} is locked by a password; give one that is not", field="tls.key")
 
     try:
         context.load_cert_chain(cert, key, password)
     except ssl.SSLError as error:
-        _trusting(cert, "tls.cert")  # the certificate's fault, or else the key's
+        _trusting(cert, "tls.cert")  # raises if the certificate is at fault; otherwise the key is
         what = f"is not the key of {cert}" if error.reason == "KEY_VALUES_MISMATCH" else "holds no private key in PEM"
         raise InvalidInput(f"tls.key: {key or cert} {what}", field="tls.key") from None
 
@@ -102,15 +107,15 @@ def _quoted(path: str) -> str:
 
 
 class NotEncrypted(ConnectionError):
-    """The broker did not offer the TLS that was wanted, and has been sent nothing."""
+    """The broker did not offer the required TLS; nothing was sent to it."""
 
 
 class CutOff(ConnectionError):
-    """The broker closed the connection after the handshake, without a word."""
+    """The broker closed the connection after the TLS handshake, without an error message."""
 
 
 def explain(error: BaseException, url: str) -> str | None:
-    """What went wrong with TLS on the way to `url` and what to do, in one sentence; `None` if it was not TLS."""
+    """Explain in one sentence what failed in TLS at `url` and what to do; `None` if the error is not of TLS."""
     reason = _reason(error)
     return reason and f"the broker at {shown(url)} {reason.replace('{host}', urlsplit(url).hostname or url)}"
 
@@ -152,7 +157,7 @@ _VERIFY = {
     62: _WRONG_HOST,
     64: _WRONG_HOST,  # an IP address
 }
-"""By OpenSSL's X509_V_ERR_* codes: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
+"""Texts by OpenSSL's X509_V_ERR_* code: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
 
 _ALERTS = {
     "CERTIFICATE_REQUIRED": _NO_CERTIFICATE,
@@ -167,6 +172,7 @@ _ALERTS = {
     "UNSUPPORTED_PROTOCOL": _VERSION,
     "WRONG_VERSION_NUMBER": _NO_TLS,
 }
-"""By the last part of OpenSSL's names: `TLSV13_ALERT_CERTIFICATE_REQUIRED`. Alerts come from the other side."""
+"""Texts by the last part of OpenSSL's reason: `TLSV13_ALERT_CERTIFICATE_REQUIRED`. Alerts are sent by the other side.
+"""
 
 _OURS: dict[type[BaseException], str] = {NotEncrypted: _NO_TLS, CutOff: _CUT_OFF}

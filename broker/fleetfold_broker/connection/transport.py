@@ -1,4 +1,6 @@
-"""The bytes under nats-py's client: a transport that encrypts before it speaks, and ends when a handshake fails."""
+"""TCP transport of a nats-py client: it sends nothing in plain text when TLS is required, and closes when a handshake
+fails.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NatsTransport"]
 
-GOODBYE_S = 1.0
+CLOSE_S = 1.0
 
 
 class NatsTransport(Transport):
     """One connection's TCP transport, in place of nats-py's.
 
-    With `encrypted_only` nothing leaves before it is encrypted. nats-py's own would send the credentials in plain text
-    to whoever greets it without TLS, whatever the URL says.
+    With `encrypted_only` nothing is sent before TLS is established. nats-py's own transport would send the credentials
+    in plain text to a server whose INFO does not offer TLS, whatever the URL's scheme.
     """
 
     def __init__(self, *, encrypted_only: bool = False) -> None:
@@ -32,11 +34,11 @@ class NatsTransport(Transport):
         self._encrypted = self._heard = self._failed = False
 
     def __bool__(self) -> bool:
-        """nats-py puts its own in the place of what is false."""
+        """Return true: nats-py replaces a transport that is false."""
         return True
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        """Connect, within `connect_timeout` seconds."""
+        """Open the TCP connection within `connect_timeout` seconds."""
         async with asyncio.timeout(connect_timeout):
             self._reader, self._writer = await asyncio.open_connection(uri.hostname, uri.port, limit=buffer_size)
 
@@ -47,7 +49,9 @@ class NatsTransport(Transport):
         buffer_size: int,  # noqa: ARG002 (nats-py gives it; the reader has it already)
         connect_timeout: int,
     ) -> None:
-        """Encrypt what is connected. nats-py's own leaves a failed one half open, and waits for its end for ever."""
+        """Start TLS on the open connection. Aborts it when the handshake fails; nats-py's own transport leaves it half
+        open and then waits for its end without a limit.
+        """
         host = uri if isinstance(uri, str) else uri.hostname
         try:
             async with asyncio.timeout(connect_timeout):
@@ -59,7 +63,9 @@ class NatsTransport(Transport):
         self._encrypted = True
 
     def write(self, payload: bytes) -> None:
-        """Send, or `NotEncrypted`; `ConnectionResetError` when it is closed, where uvloop raises no `OSError`."""
+        """Send `payload`. Raises `NotEncrypted`, or `ConnectionResetError` when closed, where uvloop raises no
+        `OSError`.
+        """
         if self._encrypted_only and not self._encrypted:
             raise NotEncrypted("the broker does not speak TLS")
         if self._out.transport.is_closing():
@@ -67,50 +73,50 @@ class NatsTransport(Transport):
         self._out.write(payload)
 
     def writelines(self, payload: list[bytes]) -> None:
-        """Send all, or `NotEncrypted`."""
+        """Send all of `payload`. Raises like `write`."""
         self.write(b"".join(payload))
 
     async def drain(self) -> None:
-        """Wait until there is room to send."""
+        """Wait until the send buffer has room."""
         try:
             await self._out.drain()
         except ConnectionError as error:
-            raise self._told(error) from None
+            raise self._classified(error) from None
 
     async def read(self, buffer_size: int) -> bytes:
-        """What has come, at most `buffer_size` bytes; nothing at the end."""
+        """Return received data, at most `buffer_size` bytes; empty at the end of the stream."""
         return await self._in.read(buffer_size)
 
     async def readline(self) -> bytes:
-        """One line of the greeting. The end of the stream is an error here: nats-py would take it for an answer."""
+        """Return one line of the handshake. Raises at the end of the stream, which nats-py would take for a reply."""
         try:
             line = await self._in.readline()
         except ConnectionError as error:
-            raise self._told(error) from None
+            raise self._classified(error) from None
         if not line:
-            raise self._told(ConnectionResetError("the broker closed the connection before it answered"))
+            raise self._classified(ConnectionResetError("the broker closed the connection before it answered"))
         self._heard = self._encrypted
         return line
 
     def at_eof(self) -> bool:
-        """Whether all has been read that will ever come."""
+        """Whether the stream has ended and everything was read."""
         return self._reader is None or self._reader.at_eof()
 
     def close(self) -> None:
-        """Begin to end."""
+        """Start to close the connection."""
         if self._writer is not None:
             self._writer.close()
 
     async def wait_closed(self) -> None:
-        """Wait for the end, unless it has come already.
+        """Wait until the connection is closed.
 
-        TLS ends with a word of the other side's, for which asyncio waits half a minute. A server that is asking the
-        masters about this very connection does not say it.
+        asyncio waits half a minute for the other side's TLS close_notify; a server that is asking the masters about
+        this very connection does not send it. So an encrypted connection is aborted after `CLOSE_S`.
         """
         if self._writer is None or self._failed:
             return
         try:
-            async with asyncio.timeout(GOODBYE_S if self._encrypted else None):
+            async with asyncio.timeout(CLOSE_S if self._encrypted else None):
                 await self._writer.wait_closed()
         except TimeoutError:
             self._writer.transport.abort()
@@ -127,8 +133,10 @@ class NatsTransport(Transport):
             raise ConnectionError("not connected")
         return self._writer
 
-    def _told(self, error: ConnectionError) -> ConnectionError:
-        """With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may get lost."""
+    def _classified(self, error: ConnectionError) -> ConnectionError:
+        """Return `CutOff` for an error right after the handshake: with TLS 1.3 a server refuses a client certificate
+        only then, and its alert may get lost.
+        """
         if self._encrypted and not self._heard:
             return CutOff("the broker closed the connection after the TLS handshake")
         return error

@@ -1,4 +1,4 @@
-"""Identity as the broker enforces it: its keys, its accounts, and what each identity may say and hear."""
+"""Identity as the broker enforces it: keys, accounts, the auth callout, and each identity's permissions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The fleet's keys at the broker: nkeys (ed25519) of the masters. The broker's own config has their public halves only.
+"""Nkeys (ed25519) of the masters at the broker; the broker's configuration contains the public halves only.
 
-`issuer` signs what connecting parties are granted; `auth`, `fleet` and `sys` are the masters' users in the accounts of
-those names.
+`issuer` signs the user JWTs that the auth callout grants; `auth`, `fleet` and `sys` are the masters' users in the
+accounts of those names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BROKER_KEYS = "FLEETFOLD_BROKER_KEYS"
 
 
 class PublicKeys(msgspec.Struct, frozen=True):
-    """What the broker has to know. No secrets."""
+    """The public keys in the broker's configuration. No secrets."""
 
     issuer: str
     auth: str
@@ -32,7 +32,7 @@ class PublicKeys(msgspec.Struct, frozen=True):
 
 
 class BrokerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The seeds, in the form that `nk` and every NATS client read."""
+    """The seeds, encoded as `nk` and every NATS client read them."""
 
     issuer: str
     auth: str
@@ -41,14 +41,14 @@ class BrokerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def generate(cls) -> BrokerKeys:
-        """New ones."""
+        """Generate new keys."""
         issuer = _seed(nkeys.PREFIX_BYTE_ACCOUNT)
         return cls(issuer, *(_seed(nkeys.PREFIX_BYTE_USER) for _ in ("auth", "fleet", "sys")))
 
     @classmethod
     def load(cls, directory: Path, env: Mapping[str, str]) -> BrokerKeys:
-        """Those of `$FLEETFOLD_BROKER_KEYS` (or of the file `$FLEETFOLD_BROKER_KEYS_FILE` names), else those in
-        `directory`, which are made when they are not there. `InvalidInput` for what is no such document.
+        """Load the keys from `$FLEETFOLD_BROKER_KEYS` (or the file named by `$FLEETFOLD_BROKER_KEYS_FILE`), else from
+        `directory`, where they are created if missing. Raises `InvalidInput` for anything else than such a document.
         """
         given = from_environment(BROKER_KEYS, env)
         if given is not None:
@@ -58,7 +58,7 @@ class BrokerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def public(self) -> PublicKeys:
-        """Their public halves."""
+        """The public halves of the keys."""
         return PublicKeys(*(_public(seed) for seed in (self.issuer, self.auth, self.fleet, self.sys)))
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ def _public(seed: str) -> str:
 
 
 def _check(seed: str, kind: int) -> None:
-    """`ValueError` unless it is a seed of that kind, letter for letter: nkeys itself does not look at the checksum."""
+    """Raise `ValueError` unless `seed` is a valid seed of that `kind`; nkeys itself does not verify the checksum."""
     if nkeys.encode_seed(nkeys.decode_seed(seed.encode())[1], kind).decode() != seed:
         raise ValueError
 

@@ -1,6 +1,7 @@
-"""The auth callout: the broker asks the masters who is connecting, one of them answers, signed.
+"""NATS auth callout: the broker asks the masters about each login, and one of them answers with a signed user JWT.
 
-All masters listen in one queue group, so any that lives will do. With none, the broker waits, and refuses in the end.
+All masters subscribe in one queue group, so any live one answers. Without any, the broker waits until its
+`authorization.timeout` and refuses.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ QUEUE = "masters"
 
 
 Admit = Callable[[Presented], Awaitable[Grant]]
-"""Decides; raises `NotAdmitted`, or what is derived from it."""
+"""Decides on a login: returns a grant, or raises `NotAdmitted` or a subclass."""
 
 
 class Callout:
-    """Answers the broker's questions, on a bus of the account AUTH."""
+    """Answers the broker's authorization requests, on a bus of the account AUTH."""
 
     def __init__(self, bus: Bus, issuer: Issuer, subjects: Subjects, admit: Admit) -> None:
         self._bus, self._issuer, self._subjects, self._admit = bus, issuer, subjects, admit
@@ -40,12 +41,12 @@ class Callout:
         self._end: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Subscribe to authorization requests."""
         self._end = await self._bus.subscribe(SUBJECT, self._receive, QUEUE)
         await self._bus.link.barrier()
 
     async def stop(self) -> None:
-        """Leave the questions to the other masters, if there are any."""
+        """Unsubscribe, so that other masters get the requests, and finish those under way within a second."""
         if self._end:
             await self._end()
             self._end = None
@@ -67,7 +68,7 @@ class Callout:
             grant = await self._admit(request.presented)
         except NotAdmitted as error:
             return self._issuer.response(request, error=str(error))
-        except Exception:  # a defect must refuse, and at once: the party waits
+        except Exception:  # a defect must refuse at once: the client waits for the reply
             log.exception("callout.broke", name=request.presented.name)
             return self._issuer.response(request, error="the master failed; its log has the details")
         allowed = permissions(grant, self._subjects)

@@ -1,4 +1,4 @@
-"""The connections of an identity, on every server of the broker: where they come from, and how to end them."""
+"""Monitor of the connections on all servers of the broker: list them by identity, and close them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["ConnectionMonitor", "MonitoredConnection"]
 log = structlog.get_logger(__name__)
 
 LISTED_WITHIN_S = 0.5
-"""How long all servers have to answer; one alone takes a millisecond."""
+"""Seconds for all servers to answer after the first; one alone takes a millisecond."""
 FIRST_WITHIN_S = 2.0
 QUIET_S = 0.05
 AGAIN_AFTER_S = 0.5
-"""One that was being let in when it was refused is dropped by the second round."""
+"""Seconds before the second round of a drop, which finds connections whose login was under way in the first."""
 MOST_LISTED = 10_000
 
 
 class MonitoredConnection(msgspec.Struct, frozen=True):
-    """One connection: the server's id, the connection's there, and the address it comes from."""
+    """One connection: the server's id, the connection's id on that server, and the address it comes from."""
 
     server: str
     id: int
@@ -37,13 +37,13 @@ class MonitoredConnection(msgspec.Struct, frozen=True):
 
 
 class ConnectionMonitor:
-    """Asks the servers, on a bus of the account SYS."""
+    """Sends monitoring requests to the servers, on a bus of the account SYS."""
 
     def __init__(self, bus: Bus, clock: Clock | None = None) -> None:
         self._bus, self._clock = bus, clock or SystemClock()
 
     async def of(self, name: str) -> list[MonitoredConnection]:
-        """All of `name`; an empty list when no server answers."""
+        """List the connections of the identity `name`; empty when no server answers."""
         ask = {"auth": True, "acc": APP, "user": name, "limit": MOST_LISTED}
         answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
         return [
@@ -53,14 +53,16 @@ class ConnectionMonitor:
         ]
 
     async def names(self) -> set[str]:
-        """Who is connected, as far as the servers list them."""
+        """Return the names of connected identities, as far as the servers list them (`MOST_LISTED` each)."""
         ask = {"auth": True, "acc": APP, "limit": MOST_LISTED}
         answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
         listed = [each for answer in answers for each in answer.get("data", {}).get("connections") or ()]
         return {each["authorized_user"] for each in listed if each.get("authorized_user")}
 
     async def cut_off(self, name: str) -> int:
-        """End the connections of a master, which are listed under this name in its own accounts; how many."""
+        """Close a master's connections, which are listed under the connection name `name` in its own accounts; returns
+        their number.
+        """
         answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode({"limit": MOST_LISTED}))
         found = [
             MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
@@ -72,7 +74,9 @@ class ConnectionMonitor:
         return len(found)
 
     async def drop(self, name: str) -> int:
-        """End all connections of `name`, which must be refused by now; how many there were."""
+        """Close all connections of the identity `name`, which must already be refused at login; returns their
+        number.
+        """
         dropped = await self._drop_once(name)
         await self._clock.sleep(AGAIN_AFTER_S)
         return dropped + await self._drop_once(name)
@@ -90,7 +94,7 @@ class ConnectionMonitor:
                 log.warning("connection.not_dropped", name=name, reason=error.message)
 
     async def _ask_all(self, subject: str, data: bytes) -> list[dict[str, Any]]:
-        """What each server answers: until they have been quiet for a moment, or the time is over."""
+        """Return each server's reply; ends `QUIET_S` after the last one, or when the time is over."""
         answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         reply = f"{self._bus.link.options.inbox_prefix}.{new_id()}"
 
@@ -108,11 +112,11 @@ class ConnectionMonitor:
 
 async def _until_quiet(answers: asyncio.Queue[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    patience_s = FIRST_WITHIN_S
+    timeout_s = FIRST_WITHIN_S
     try:
         async with asyncio.timeout(FIRST_WITHIN_S + LISTED_WITHIN_S):
             while True:
-                found.append(await asyncio.wait_for(answers.get(), patience_s))
-                patience_s = QUIET_S
+                found.append(await asyncio.wait_for(answers.get(), timeout_s))
+                timeout_s = QUIET_S
     except TimeoutError:
         return found

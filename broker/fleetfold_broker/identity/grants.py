@@ -1,4 +1,4 @@
-"""What connects to the broker, and what it is granted."""
+"""Login data of a connecting client, and the grant it receives."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from fleetfold_shared.messages import Capability, Role
 __all__ = ["Grade", "Grant", "NotAdmitted", "Presented", "narrow_inbox", "salted", "unsalted"]
 
 Grade = Literal["full", "enrol", "refresh", "petition"]
-"""`full` is all that the role has; the others may send that one request of `fleet.join.<name>` and hear its answer."""
+"""Extent of a grant: `full` gives all that the role has; the others allow one request, `fleet.join.<name>.<grade>`, and
+its reply.
+"""
 
 
 SALT = "~"
 
 
 class Presented(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connecting party shows: the name and the token of its CONNECT, and where it comes from."""
+    """Login data: the name and token of the client's CONNECT, and where the connection comes from."""
 
     name: str
     token: str
@@ -29,7 +31,9 @@ class Presented(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """Who it is from now on. `expires_at` in Unix seconds, `None` for never; `inbox` follows `_INBOX.`."""
+    """The identity that a connection receives. `expires_at` is in Unix seconds, `None` for never; `inbox` is what
+    follows `_INBOX.`.
+    """
 
     name: str
     role: Role
@@ -40,21 +44,21 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotAdmitted(Exception):
-    """Somebody is not let in; the message is for the server's log."""
+    """A login is refused; the message goes to the server's log."""
 
 
 def salted(token: str) -> str:
-    """What one shows that is not yet a member: its token, and a salt that only it knows."""
+    """Return the login token of a client that is not yet a member: `token` with a random secret salt."""
     return f"{token}{SALT}{new_secret()}"
 
 
-def unsalted(shown: str) -> str:
-    """The token in what was shown."""
-    return shown.partition(SALT)[0]
+def unsalted(presented: str) -> str:
+    """Return the token without its salt."""
+    return presented.partition(SALT)[0]
 
 
-def narrow_inbox(name: str, shown: str) -> str:
-    """Where one that is not yet a member listens: by what it has shown, so that nobody else of that name does, nor
-    anybody who has come by the same token.
+def narrow_inbox(name: str, presented: str) -> str:
+    """Return the inbox (after `_INBOX.`) of a client that is not yet a member. It depends on the salted token, so
+    neither another client of that name nor another holder of the token can subscribe to it.
     """
-    return f"{name}.{fingerprint(shown)}"
+    return f"{name}.{fingerprint(presented)}"

@@ -1,16 +1,16 @@
-"""Seals: the proof in a message's header that a master has sent it, whoever else may reach the node's subjects.
+"""Message seals: a header that proves that a master sent the message, whoever else can publish on the node's subjects.
 
-The broker lets nobody but masters say anything to a node. A seal is the second wall behind that: a node refuses a
-command, a call or a broadcast without one.
+The broker lets only masters publish to a node. A seal is the second line of defence: a node refuses a command, a call
+or a broadcast without one.
 
-- A command or a call has an HMAC-SHA-256 under a key that the masters share with that node alone. A stolen credential
-  of one node seals nothing for another.
-- A broadcast has an ed25519 signature: every node can check it, and none can make it.
+- A command or a call has an HMAC-SHA-256 under a key that the masters share with that node alone. Keys stolen from
+  one node seal nothing for another.
+- A broadcast has an ed25519 signature: every node can verify it, and none can make it.
 
-Both cover the subject and the headers that say where the answer goes. The keys are derived from the masters' own key at
+Both cover the subject, the body and the headers of the reply. The keys are derived from the masters' own key at
 the broker: all masters of a fleet have the same, also after a restart or a rotation of the keys that sign access
-tokens. So a seal is good for as long as a command may wait in the stream. A node is told its keys when it takes its
-place in the fleet; the ledger, and not the seal, is what refuses a command that comes twice.
+tokens. So a seal stays valid for as long as a command may wait in the stream. A node receives its keys when it
+registers; the ledger, and not the seal, detects a command that is delivered twice.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ Headers = Mapping[str, str]
 
 
 class Seals(Protocol):
-    """Seals what a master says to nodes."""
+    """Signer of the messages that a master sends to nodes."""
 
     def keys(self, node: str) -> SealKeys | None:
-        """What the node checks seals with."""
+        """Return the keys with which the node verifies seals; `None` without identities."""
 
     def sealed(self, node: str, subject: str, data: bytes, headers: Headers) -> dict[str, str]:
-        """The headers of a message to one node, with its seal."""
+        """Return `headers` with a seal for a message to one node."""
 
     def sealed_for_all(self, subject: str, data: bytes, headers: Headers) -> dict[str, str]:
-        """The headers of a broadcast, with its seal."""
+        """Return `headers` with a seal for a broadcast."""
 
 
 class MasterSeals:
-    """The seals of a fleet with identities. `seed` is the masters' issuer key, an nkey."""
+    """Signer of a fleet with identities. `seed` is the masters' issuer key, an nkey."""
 
     def __init__(self, seed: str) -> None:
         self._root = _derived(nkeys.decode_seed(seed.encode())[1], "fleetfold seals")
@@ -75,7 +75,7 @@ class MasterSeals:
 
 
 class _Unsealed:
-    """A fleet without identities: whoever reaches its broker may say everything, and nothing is proved."""
+    """Signer of a fleet without identities: any client of the broker may publish anything, and nothing is proved."""
 
     def keys(self, node: str) -> None:
         del node
@@ -93,13 +93,13 @@ UNSEALED: Seals = _Unsealed()
 
 
 def is_sealed(keys: SealKeys, subject: str, data: bytes, headers: Headers) -> bool:
-    """Whether a master has sent this to the node of these keys."""
-    shown, expected = headers.get(SEAL, ""), _mac(keys.own, _covered(subject, data, headers))
-    return shown.isascii() and hmac.compare_digest(shown, expected)
+    """Verify the seal of a message to the node that has these keys."""
+    presented, expected = headers.get(SEAL, ""), _mac(keys.own, _covered(subject, data, headers))
+    return presented.isascii() and hmac.compare_digest(presented, expected)
 
 
 def is_sealed_for_all(keys: SealKeys, subject: str, data: bytes, headers: Headers) -> bool:
-    """Whether a master has broadcast this."""
+    """Verify the seal of a broadcast."""
     try:
         signature = base64.urlsafe_b64decode(headers.get(SEAL, ""))
         VerifyKey(keys.broadcast).verify(_covered(subject, data, headers), signature)
@@ -109,7 +109,7 @@ def is_sealed_for_all(keys: SealKeys, subject: str, data: bytes, headers: Header
 
 
 def _covered(subject: str, data: bytes, headers: Headers) -> bytes:
-    """What a seal is over. No header and no subject has a newline, so it can be read in one way only."""
+    """Return the bytes that a seal covers. Headers and subjects contain no newline, so the encoding is unambiguous."""
     get = headers.get
     return (
         f"{subject}\n{get(GATHER, '')}\n{get(CORRELATION, '')}\n{get(DEADLINE, '')}\n".encode(errors="replace") + data

@@ -1,12 +1,12 @@
-"""What each grant may say and hear, as the broker enforces it. Nothing that is not named here.
+"""Publish and subscribe permissions of each grant, as the broker enforces them; everything not listed is denied.
 
-A queue group after a subject is part of the permission: without it a node could take a share of another's requests by
-joining its group. The children's account has no JetStream: the acks of its own deliveries are all that a child can say
-to it, by their full name.
+A queue group after a subject is part of the permission: without it a node could receive a share of another node's
+requests by joining its group. The children's account has no JetStream: all that a child may publish to it are acks of
+its own deliveries, by their full subject.
 
-Nobody has `allow_responses`. The server does not check which reply subject a request names, so who may answer whatever
-it has received may say anything that somebody else has named for it. And nobody in the account may publish what another
-in it may hear: only masters reach an identity. A test walks all pairs.
+No identity has `allow_responses`. The server does not check which reply subject a request names, so an identity that
+may reply to anything it received could publish to any subject that another one named. And within the account no
+identity may publish what another may receive: only masters reach an identity. A test checks all pairs.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from fleetfold_shared.ids import MASTER
 __all__ = ["permissions"]
 
 INTROSPECTION = "$SRV.>"
-"""Service discovery, ADR-32. Masters alone hear and answer it, for the nodes as well."""
+"""Service discovery, ADR-32. Only masters receive and answer it, on behalf of the nodes as well."""
 
 
 def permissions(grant: Grant, subjects: Subjects) -> dict[str, Any]:
-    """The `pub` and `sub` of a NATS user JWT."""
+    """Return the `pub` and `sub` fields of a NATS user JWT for `grant`."""
     if grant.grade != "full":
         return _limited([subjects.join(grant.name, grant.grade)], [f"{inbox(grant.inbox)}.>"])
     return _child(grant, subjects) if grant.role == "child" else _client(grant, subjects)
 
 
 def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
-    it, may = grant.name, grant.capabilities
-    say = [subjects.heartbeat(it), subjects.gather("*", it)]
-    say += [subjects.join(it, "refresh"), subjects.api(it, "nodes.join")]
-    asked = subjects.ask(">" if "search" in may else "ping")
-    hear = [f"{inbox(it)}.>", f"{asked} {it}", f"{subjects.call(it, '>')} {it}"]
+    name, may = grant.name, grant.capabilities
+    publish = [subjects.heartbeat(name), subjects.gather("*", name)]
+    publish += [subjects.join(name, "refresh"), subjects.api(name, "nodes.join")]
+    broadcasts = subjects.ask(">" if "search" in may else "ping")
+    subscribe = [f"{inbox(name)}.>", f"{broadcasts} {name}", f"{subjects.call(name, '>')} {name}"]
     if "actions" in may:
-        say += [subjects.result(it), subjects.progress(it), f"$JS.ACK.{COMMANDS}.{it}.>"]
-        hear += [f"{subjects.deliver(it)} {it}", subjects.kept(it)]
+        publish += [subjects.result(name), subjects.progress(name), f"$JS.ACK.{COMMANDS}.{name}.>"]
+        subscribe += [f"{subjects.deliver(name)} {name}", subjects.kept(name)]
     if "events" in may:
-        say.append(subjects.event(it))
-        hear.append(f"{subjects.kept(it)}.>")
+        publish.append(subjects.event(name))
+        subscribe.append(f"{subjects.kept(name)}.>")
     if "api" in may:
-        say.append(subjects.api(it))
-    return _limited(say, hear)
+        publish.append(subjects.api(name))
+    return _limited(publish, subscribe)
 
 
 def _client(grant: Grant, subjects: Subjects) -> dict[str, Any]:
-    it = grant.name
-    say, hear = [subjects.api(it)], [f"{inbox(it)}.>"]
+    name = grant.name
+    publish, subscribe = [subjects.api(name)], [f"{inbox(name)}.>"]
     if grant.role in {"admin", "operator"}:
-        say.append(INTROSPECTION)
-        hear.append(subjects.tell(MASTER))
+        publish.append(INTROSPECTION)
+        subscribe.append(subjects.tell(MASTER))
     if grant.role in {"admin", "operator", "publisher"}:
-        say.append(subjects.event(it))
-        hear += [f"{subjects.kept(it)}.>", subjects.tell(it)]
-    return _limited(say, hear)
+        publish.append(subjects.event(name))
+        subscribe += [f"{subjects.kept(name)}.>", subjects.tell(name)]
+    return _limited(publish, subscribe)
 
 
-def _limited(say: list[str], hear: list[str]) -> dict[str, Any]:
-    return {"pub": {"allow": say}, "sub": {"allow": hear}}
+def _limited(publish: list[str], subscribe: list[str]) -> dict[str, Any]:
+    return {"pub": {"allow": publish}, "sub": {"allow": subscribe}}

@@ -1,11 +1,12 @@
-"""The identity part of a nats-server's config: four accounts, and who asks whom. It holds public keys only.
+"""Account configuration of a nats-server: four accounts, their exports and imports, and the auth callout. Public keys
+only.
 
-Masters and the streams live in FLEET, everybody else in APP. Between the two pass just the subjects below, each in one
-direction. So nobody in APP can reach JetStream, publish a command, or aim the broker's own answers at a master: a reply
-subject that the server does not check ends at the account's wall.
+Masters and the streams are in FLEET, all other identities in APP. Only the subjects below pass between the two, each in
+one direction. So no identity in APP can reach JetStream, publish a command, or direct the broker's own replies at a
+master: a reply subject that the server does not check stays within the account.
 
-Requests of service discovery (`$SRV.>`) pass twice: as they are, and as a service import with `share`, to which the
-server adds the caller's name. Masters never answer the second copy: its reply would go where the caller has aimed it.
+Requests of service discovery (`$SRV.>`) pass twice: unchanged, and as a service import with `share`, to which the
+server adds the caller's name. Masters never reply to the second copy: its reply subject is chosen by the caller.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ authorization {{
 
 
 def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
-    """The accounts, their exports and imports, and the auth callout."""
+    """Return the configuration text: accounts, exports and imports, and the auth callout."""
     subjects = Subjects(prefix)
     said_by_masters = [
         subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), subjects.tell("*"),

@@ -1,7 +1,7 @@
-"""NATS's own JWTs: read what the server asks the callout, sign what it is answered.
+"""NATS JWTs of the auth callout: read the server's authorization request, sign the response.
 
-The format is that of ADR-26 and of github.com/nats-io/jwt v2; the algorithm, `ed25519-nkey`, is EdDSA under another
-name, which PyJWT is taught here.
+The format is that of ADR-26 and of github.com/nats-io/jwt v2. The algorithm `ed25519-nkey` is EdDSA under another name,
+registered here with PyJWT.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _jws.register_algorithm(ALGORITHM, _Ed25519Nkey())
 
 
 class AuthRequest(msgspec.Struct, frozen=True):
-    """What the server asks: whom it has before it, and whom to answer."""
+    """An authorization request of a server: the login data, the key of the connection, and the server to answer."""
 
     presented: Presented
     user_nkey: str
@@ -94,14 +94,16 @@ _claims_decoder = msgspec.json.Decoder(_Claims)
 
 
 class Issuer:
-    """Signs in the name of the fleet."""
+    """Signer of user JWTs and authorization responses. `seed` is the issuer's nkey."""
 
     def __init__(self, seed: str) -> None:
         self._pair = nkeys.from_seed(seed.encode())
         self.public: str = self._pair.public_key.decode()
 
     def user(self, nkey: str, name: str, account: str, permissions: dict[str, Any], expires_at: float | None) -> str:
-        """A user JWT for the connection's `nkey`: `name` in `account`, with these permissions, until `expires_at`."""
+        """Return a user JWT for the connection's key `nkey`: `name` in `account`, valid until `expires_at` (Unix
+        seconds).
+        """
         limits = {"subs": -1, "data": -1, "payload": -1}
         user = {**permissions, **limits, **_kind("user")}
         claims: dict[str, Any] = {"sub": nkey, "aud": account, "name": name, "nats": user}
@@ -110,7 +112,9 @@ class Issuer:
         return self._sign(claims)
 
     def response(self, request: AuthRequest, *, user: str = "", error: str = "") -> bytes:
-        """The answer to `request`: a user JWT, or why not (which the server logs and tells nobody)."""
+        """Return the signed response to `request`: a user JWT, or an error text, which the server logs and sends to no
+        client.
+        """
         content = {"jwt": user} if user else {"error": error or "refused"}
         answer = {**content, **_kind("authorization_response")}
         return self._sign({"sub": request.user_nkey, "aud": request.server, "nats": answer}).encode()
@@ -121,7 +125,7 @@ class Issuer:
 
 
 def read_request(data: bytes) -> AuthRequest:
-    """What a server asks; `ValueError` when it is not signed by the server that it names."""
+    """Decode and verify an authorization request. Raises `ValueError` unless the server it names has signed it."""
     try:
         claims = _claims_decoder.decode(_payload(data))
         server = claims.nats.server_id.id
@@ -139,7 +143,7 @@ def _payload(data: bytes) -> bytes:
 
 
 def _verify_key(public: str) -> Any:
-    """The ed25519 key in an nkey's public form: base 32 of one byte of kind, 32 of key, two of checksum."""
+    """Return the ed25519 key of a public nkey: base 32 of one byte of kind, 32 of key, two of checksum."""
     raw = base64.b32decode(public + "=" * (-len(public) % 8))
     if raw[:1] != bytes([nkeys.PREFIX_BYTE_SERVER]):
         raise ValueError("not the key of a server")

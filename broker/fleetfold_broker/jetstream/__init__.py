@@ -1,1 +1,1 @@
-"""Streams and consumers: the topology, push and pull consumers, confirmed publishing."""
+"""JetStream: the fleet's streams and consumers, push and pull consumers, confirmed publishing."""

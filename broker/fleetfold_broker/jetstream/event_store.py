@@ -1,8 +1,8 @@
-"""Events that the masters store: under their own name, and under a caller's what that caller asked to be told.
+"""Event store of the masters: publishes events to the stream and confirms that they are stored.
 
-The stream of events says nothing to who writes to it: it repeats the headers of what it has stored on `kept.<name>`,
-see `Kept`. A word that goes missing there is looked up in the stream. The event's id is the message's: the broker drops
-what it has stored under it within the last minutes.
+The stream of events sends no acknowledgement to the publisher: it republishes the headers of stored messages on
+`kept.<name>`, see `ConfirmedPublisher`. When that message is lost, the stream itself is read. The event's id is the
+message id, so the broker drops duplicates within its deduplication window.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from fleetfold_shared.errors import Unavailable
 __all__ = ["EventStore"]
 
 STORED_WITHIN_S = 2.0
-MOST_HEARD = 1000
-"""Callers whose confirmations are heard at once; the first one gives way."""
+MOST_SUBSCRIBED = 1000
+"""Most callers whose confirmations are subscribed to at once; the oldest is dropped for a new one."""
 
 
 class _Stored(msgspec.Struct):
@@ -38,21 +38,21 @@ _found = msgspec.json.Decoder(_Found)
 
 
 class EventStore:
-    """Stores events durably, and tells them to who listens. `close` ends the listening."""
+    """Publishes events to the stream, and then to live subscribers. `close` ends its subscriptions."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._open: dict[str, asyncio.Future[None]] = {}
-        self._heard: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._hearing = asyncio.Lock()
+        self._subscriptions: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._subscribing = asyncio.Lock()
 
     async def publish(self, name: str, kind: str, data: bytes, event_id: str) -> None:
-        """Return when the broker has stored the event `kind` under `name`, perhaps twice; then who listens has it too.
+        """Store the event `kind` under `name`, then send it to live subscribers; it may be stored twice.
 
-        `Unavailable` when the broker does not say so in time: it may be stored all the same. `TooLarge` when it never
-        can be.
+        Raises `Unavailable` when the broker does not confirm in time (the event may be stored all the same), `TooLarge`
+        when it can never be stored.
         """
-        await self._hear(name)
+        await self._subscribe(name)
         subject = self._bus.subjects.event(name, kind)
         key = f"{name} {event_id}"
         stored = self._open[key] = asyncio.get_running_loop().create_future()
@@ -68,27 +68,27 @@ class EventStore:
         await self._bus.link.publish(self._bus.subjects.tell(name, kind), data, headers={MESSAGE_ID: event_id})
 
     async def close(self) -> None:
-        """Hear no more."""
-        while self._heard:
-            await self._heard.pop(next(iter(self._heard)))()
+        """Unsubscribe from all confirmations."""
+        while self._subscriptions:
+            await self._subscriptions.pop(next(iter(self._subscriptions)))()
 
-    async def _hear(self, name: str) -> None:
-        """What is stored under `name`, from now on: in a cluster the word of the first event may pass us by."""
-        async with self._hearing:
-            if name in self._heard:
+    async def _subscribe(self, name: str) -> None:
+        """Subscribe to confirmations for `name`. In a cluster, the confirmation of the first event may be missed."""
+        async with self._subscribing:
+            if name in self._subscriptions:
                 return
-            if len(self._heard) >= MOST_HEARD:
-                await self._heard.pop(next(iter(self._heard)))()
-            self._heard[name] = await self._bus.subscribe(f"{self._bus.subjects.kept(name)}.>", self._stored)
+            if len(self._subscriptions) >= MOST_SUBSCRIBED:
+                await self._subscriptions.pop(next(iter(self._subscriptions)))()
+            self._subscriptions[name] = await self._bus.subscribe(f"{self._bus.subjects.kept(name)}.>", self._stored)
 
     async def _stored(self, message: Incoming) -> None:
-        name = self._bus.subjects.token(message.subject, 1)  # as the broker has it: nobody confirms for another
+        name = self._bus.subjects.token(message.subject, 1)  # the name from the subject, which the broker has verified
         stored = self._open.get(f"{name} {(message.headers or {}).get(KEPT, '')}")
         if stored is not None and not stored.done():
             stored.set_result(None)
 
     async def _is_last(self, subject: str, event_id: str) -> bool:
-        """Whether the last event stored there is this one."""
+        """Tell whether the last event stored on `subject` is this one."""
         ask = msgspec.json.encode({"last_by_subj": subject})
         answer = await self._bus.ask(f"$JS.API.STREAM.MSG.GET.{EVENTS}", ask, STORED_WITHIN_S)
         found = _found.decode(answer.data).message

@@ -1,8 +1,8 @@
-"""Publishing that the broker has to store, for those who may not speak to JetStream.
+"""Confirmed publishing to a stream, for identities without JetStream permissions.
 
-JetStream's own word that a message is stored goes to whatever reply subject the publisher names, and the server does
-not check it. So the streams that nodes write to say nothing; instead they republish the headers of what they have
-stored on `kept.<node>`, with the node from the subject, which the broker has verified.
+JetStream's own acknowledgement goes to whatever reply subject the publisher names, and the server does not check it. So
+the streams that nodes write to acknowledge nothing; instead they republish the headers of stored messages on
+`kept.<node>`, with the node's name from the subject, which the broker has verified.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fleetfold_shared.messages import Message, encode
 __all__ = ["ConfirmedPublisher"]
 
 STORED_WITHIN_S = 2.0
-"""How long one try waits for the broker's word."""
+"""Seconds that one attempt waits for the broker's confirmation."""
 RETRY_S, RETRY_MOST_S = 0.1, 2.0
-"""The first pause between two tries, and the longest: a stream that is full says nothing, and needs time."""
+"""First and longest pause in seconds between two attempts: a full stream confirms nothing, and needs time."""
 
 
 class ConfirmedPublisher:
-    """One identity's durable words."""
+    """Publisher that returns when the broker has stored the message. Uses only the identity's own subjects."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -36,13 +36,13 @@ class ConfirmedPublisher:
         bus.link.on_down(self._fail_all)
 
     async def start(self) -> None:
-        """Hear what the broker has stored."""
+        """Subscribe to confirmations."""
         await self._bus.subscribe(self._bus.subjects.kept(self._bus.caller), self._stored)
 
     async def publish(self, subject: str, message: Message, timeout_s: float = 10.0) -> None:
-        """Return when the broker has stored `message`, perhaps twice; tries again while the link or the stream is away.
+        """Publish `message` and return when it is stored; it may be stored twice.
 
-        `Unavailable` after `timeout_s`.
+        Retries while the connection or the stream is unavailable; raises `Unavailable` after `timeout_s`.
         """
         data = encode(message)
         until, pause_s = asyncio.get_running_loop().time() + timeout_s, RETRY_S

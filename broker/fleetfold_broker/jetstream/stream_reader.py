@@ -1,6 +1,6 @@
-"""Looking for messages in the queue of one subject, and taking them out before they are delivered.
+"""Search of one subject's queue in a stream, to remove messages before they are delivered.
 
-The stream is read in batches by direct gets, which disturb neither its consumers nor the other queues.
+The stream is read in batches by direct get (ADR-31), which affects neither its consumers nor the other queues.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ from fleetfold_shared.ids import new_id
 __all__ = ["StreamReader", "find"]
 
 BATCH = 500
-"""So many messages, and so many bytes, are read at once: the loop breathes between, and nothing piles up."""
+"""Most messages, and most bytes, read at once: the event loop runs other work between batches, and memory stays
+bounded.
+"""
 BATCH_BYTES = 4_000_000
 SILENCE_S = 2.0
 SEQUENCE, LAST_SEQUENCE, PENDING = "Nats-Sequence", "Nats-Last-Sequence", "Nats-Num-Pending"
 
 
 class StreamReader(NamedTuple):
-    """A message in a queue: its number in the stream, and what its sender calls it: `<id>#<attempt>`."""
+    """A message in a queue: its sequence in the stream, and its message id `<command id>#<attempt>`."""
 
     seq: int
     message_id: str
 
     @property
     def command(self) -> str:
-        """The id of the command that it carries."""
+        """Id of the command in the message."""
         return self.message_id.rpartition("#")[0]
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the first attempt: the others are behind it."""
+        """Whether it is the first attempt; later attempts stand behind it."""
         return self.message_id.endswith("#1")
 
 
 async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since: float) -> list[StreamReader]:
-    """The messages in the queue that carry a command of these `ids`, of those stored after `since` (Unix seconds).
+    """Return the messages that carry one of the commands `ids`, of those stored after `since` (Unix seconds).
 
-    `Unavailable` when the stream does not answer, or is lost meanwhile.
+    Raises `Unavailable` when the stream does not answer or is lost meanwhile, `DeadlineExceeded` when it is silent.
     """
     found: list[StreamReader] = []
     ask: dict[str, object] = {"start_time": datetime.fromtimestamp(max(since, 0.0), UTC).isoformat()}
@@ -66,32 +68,32 @@ async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since:
 
 
 async def _page(bus: Bus, stream: str, ask: dict[str, object]) -> AsyncGenerator[Incoming, None]:
-    """One batch; without its end, which has a status and no message."""
-    heard: asyncio.Queue[Incoming] = asyncio.Queue()
+    """Yield the messages of one batch, without the status message that ends it."""
+    received: asyncio.Queue[Incoming] = asyncio.Queue()
 
     async def hear(message: Incoming) -> None:
-        heard.put_nowait(message)
+        received.put_nowait(message)
 
     inbox = f"{bus.link.options.inbox_prefix}.{new_id()}"
     unsubscribe = await bus.link.subscribe(inbox, hear)
     try:
         await bus.link.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), inbox)
-        while STATUS not in ((message := await _next(heard, stream)).headers or {}):
+        while STATUS not in ((message := await _next(received, stream)).headers or {}):
             yield message
         _check((message.headers or {})[STATUS], stream)
     finally:
         await unsubscribe()
 
 
-async def _next(heard: asyncio.Queue[Incoming], stream: str) -> Incoming:
+async def _next(received: asyncio.Queue[Incoming], stream: str) -> Incoming:
     try:
         async with asyncio.timeout(SILENCE_S):
-            return await heard.get()
+            return await received.get()
     except TimeoutError:
         raise DeadlineExceeded(f"the stream {stream} was not read within {SILENCE_S:g} s; ask again") from None
 
 
 def _check(status: str, stream: str) -> None:
-    """204 is the end of a batch, 404 that there is nothing."""
+    """Raise `Unavailable` unless `status` is 204 (end of the batch) or 404 (no message)."""
     if status not in {"204", "404"}:
         raise Unavailable(f"the broker did not read the stream {stream}: status {status}")

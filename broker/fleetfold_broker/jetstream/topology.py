@@ -1,6 +1,7 @@
-"""The streams and consumers of a fleet, in one place: made when missing, made again when lost.
+"""Topology of a fleet in JetStream: its streams and consumers, created when missing and re-created when lost.
 
-The broker's store is a conveyor, never the truth: what it loses, the masters send again from theirs.
+The broker's store only carries messages and is never the source of truth: what it loses, masters send again from their
+own.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ log = structlog.get_logger(__name__)
 
 COMMANDS, RESULTS, EVENTS = "FLEET_CMD", "FLEET_RES", "FLEET_EVT"
 GIVEN_UP = "FLEET_DEAD"
-"""What the broker says of commands that nobody will be given again."""
+"""Stream of the broker's advisories on commands that will not be delivered again."""
 MASTERS = "masters"
-"""The durable consumer that all masters share on the results."""
+"""Durable consumer that all masters share on the results."""
 
 ACK_WAIT_S = 10
 MOST_QUEUED_PER_NODE = 250_000
-"""A hundred thousand commands for a dead node, and what was sent again before it was known to be dead."""
+"""Room for a hundred thousand commands to a dead node, and for copies sent before it was known to be dead."""
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
 MOST_GIVEN_UP = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
 NO_ROOM = {10023, 10028, 10047}
-"""JetStream's err_codes where it cannot set so many bytes aside, in the server or in the account."""
+"""JetStream's err_codes for «insufficient storage» in the server or in the account."""
 UNLIMITED = -1
 MENDED = ("no_ack", "republish", "allow_direct", "discard")
-"""What is set again in a stream that is there already."""
+"""Settings that are corrected in an existing stream."""
 SET_AT_START = (*MENDED, "max_bytes")
-"""What is set by a master that starts: of several with unlike settings, those of the last one hold."""
+"""Settings that a starting master applies; with different settings, the last one to start decides."""
 DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
 
@@ -61,26 +62,28 @@ _reply_decoder = msgspec.json.Decoder(_ApiReply)
 
 
 class Topology:
-    """Makes and watches over the streams, and over one push consumer for each node."""
+    """Creates and repairs the streams, and one push consumer for each node."""
 
     def __init__(self, bus: Bus, limits: LimitsConfig | None = None) -> None:
         self._bus, self._limits = bus, limits or LimitsConfig()
-        self._born: dict[str, str] = {}
+        self._created: dict[str, str] = {}
         self._unlimited: set[str] = set()
 
     async def ensure_streams(self) -> bool:
-        """Make what is missing. True when a stream is not the one that was here before: its messages are lost."""
-        lost = False
+        """Create the missing streams. Returns True when a stream was re-created since the last call: its messages are
+        lost.
+        """
+        recreated = False
         for name, config in self._streams().items():
-            born = await self._ensure_stream(name, config)
-            lost |= self._born.get(name, born) != born
-            self._born[name] = born
+            created = await self._ensure_stream(name, config)
+            recreated |= self._created.get(name, created) != created
+            self._created[name] = created
         await self._call(f"CONSUMER.CREATE.{RESULTS}.{MASTERS}", _consumer(RESULTS, MASTERS, max_ack_pending=20_000))
         await self._call(f"CONSUMER.CREATE.{GIVEN_UP}.{MASTERS}", _consumer(GIVEN_UP, MASTERS, max_ack_pending=1000))
-        return lost
+        return recreated
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
-        """Make the node's push consumer, or set it to this `concurrency`."""
+        """Create the node's push consumer, or set its `concurrency`."""
         body = _consumer(
             COMMANDS,
             node,
@@ -92,13 +95,13 @@ class Topology:
         await self._call(f"CONSUMER.CREATE.{COMMANDS}.{node}.{self._bus.subjects.command(node)}", body)
 
     async def ensure_nodes(self, concurrency: Mapping[str, int]) -> None:
-        """Make the consumers that are missing, given each node's concurrency."""
+        """Create the missing consumers, given each node's concurrency."""
         for node in concurrency.keys() - await self._consumers():
             log.warning("topology.consumer_missing", node=node)
             await self.ensure_node(node, concurrency[node])
 
     async def _consumers(self) -> set[str]:
-        """The names of all consumers on the commands; the broker gives them in pages."""
+        """Return the names of all consumers of commands; the broker lists them in pages."""
         names: set[str] = set()
         while True:
             page = await self._call(f"CONSUMER.NAMES.{COMMANDS}", {"offset": len(names)})
@@ -107,45 +110,48 @@ class Topology:
                 return names
 
     async def redeliver(self, node: str) -> None:
-        """Deliver at once what the node took and did not ack: called when it has come back."""
+        """Redeliver at once what the node received and did not ack; called when it is back."""
         await self._call(f"CONSUMER.RESET.{COMMANDS}.{node}", {})
 
     async def withdraw(
         self, node: str, ids: Collection[str], since: float = 0.0, *, delivered_too: bool = False
     ) -> set[str]:
-        """Take these commands, stored after `since` (Unix seconds), out of the node's queue. What was delivered and is
-        not acked stays, for the node's own word; `delivered_too` is for a node that is away, which will then not be
-        given it again.
+        """Remove commands, stored after `since` (Unix seconds), from the node's queue.
 
-        Returns the ids of those that surely never reached the node: not those that were looked for in vain.
+        Delivered commands without an ack stay, because the node will report on them. `delivered_too` removes them as
+        well: for a node that is away, which then does not receive them again.
+
+        Returns the ids of commands that certainly never reached the node; an id that was not found is not among them.
         """
         queued = await find(self._bus, COMMANDS, self._bus.subjects.command(node), ids, since)
         if not queued:
             return set()
         if not delivered_too:
-            mark = await self._delivered(node)
-            queued = [each for each in queued if each.seq > mark]
+            newest = await self._delivered(node)
+            queued = [each for each in queued if each.seq > newest]
         await self._delete(queued)
-        mark = await self._delivered(node)  # now that it cannot be delivered any more
-        return {each.command for each in queued if each.is_first and each.seq > mark}
+        newest = await self._delivered(node)  # read again: after the deletion they can no longer be delivered
+        return {each.command for each in queued if each.is_first and each.seq > newest}
 
     async def _delete(self, queued: Iterable[StreamReader]) -> None:
-        """In waves: one after another they would take the broker's round trip each."""
+        """Delete messages in batches of concurrent requests: one by one, each would take a round trip to the broker."""
         api = f"STREAM.MSG.DELETE.{COMMANDS}"
-        for wave in waves(queued, DELETED_AT_ONCE):
-            await asyncio.gather(*(self._ask(api, {"seq": each.seq, "no_erase": True}) for each in wave))
+        for batch in waves(queued, DELETED_AT_ONCE):
+            await asyncio.gather(*(self._ask(api, {"seq": each.seq, "no_erase": True}) for each in batch))
 
     async def _delivered(self, node: str) -> int:
-        """The number of the newest message that the node was given; where nobody knows, it may be any."""
+        """Return the stream sequence of the newest message delivered to the node; `sys.maxsize` without a consumer."""
         info = await self._call(f"CONSUMER.INFO.{COMMANDS}.{node}", {}, missing_ok=True)
         return sys.maxsize if info.error is not None else int(info.delivered.get("stream_seq", 0))
 
     async def redeliver_results(self) -> None:
-        """Deliver at once to the other masters what one of them took and did not ack: called when it has died."""
+        """Redeliver at once, to the other masters, results that a master received and did not ack; called when it has
+        died.
+        """
         await self._call(f"CONSUMER.RESET.{RESULTS}.{MASTERS}", {})
 
     async def forget_node(self, node: str) -> None:
-        """Drop the node's consumer and what is queued for it; nothing happens where there is none."""
+        """Delete the node's consumer and its queue; missing ones are ignored."""
         for call, body in (
             (f"CONSUMER.DELETE.{COMMANDS}.{node}", {}),
             (f"STREAM.PURGE.{COMMANDS}", {"filter": self._bus.subjects.command(node)}),
@@ -159,14 +165,16 @@ class Topology:
         if reply.error is not None and reply.error.get("code") == NOT_FOUND:
             log.info("topology.stream_made", stream=name)
             reply = await self._make(f"STREAM.CREATE.{name}", {"name": name, "storage": "file", **config})
-        elif _is_otherwise(reply.config, config, SET_AT_START if name not in self._born else MENDED):
+        elif _differs(reply.config, config, SET_AT_START if name not in self._created else MENDED):
             log.info("topology.stream_changed", stream=name)
             reply = await self._make(f"STREAM.UPDATE.{name}", {**reply.config, **config})
         _check(name, reply)
         return reply.created
 
     async def _make(self, api: str, config: dict[str, Any]) -> _ApiReply:
-        """Create or update a stream. The broker sets the bytes of a limit aside; a disk without so many has none."""
+        """Create or update a stream. The broker reserves the bytes of `max_bytes`; when the disk lacks them, the stream
+        has no limit.
+        """
         reply = await self._ask(api, config)
         if reply.error is not None and reply.error.get("err_code") in NO_ROOM and "max_bytes" in config:
             remedy = "lower it in [limits], or give the broker more disk; until then it has no limit"
@@ -192,8 +200,8 @@ class Topology:
 
     def _streams(self) -> dict[str, dict[str, Any]]:
         subjects = self._bus.subjects
-        # A full queue refuses what is new: its sender keeps that, and tries again. Events are a history, of which the
-        # newest are wanted: there the oldest give way.
+        # A full queue refuses new messages: their sender keeps them and retries. Events are a history, whose
+        # newest entries matter: there the oldest are dropped.
         queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
         return {
             COMMANDS: {
@@ -228,12 +236,14 @@ class Topology:
 
 
 def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
-    """Say that a message is stored on a subject made of its own, not on whatever reply its sender names: see `Kept`."""
+    """Return settings that confirm storage on a subject made from the message's own, not on the reply subject that its
+    sender names: see `ConfirmedPublisher`.
+    """
     return {"no_ack": True, "republish": {"src": source, "dest": confirmation, "headers_only": True}}
 
 
-def _is_otherwise(there: dict[str, Any], wanted: dict[str, Any], keys: Iterable[str]) -> bool:
-    """Whether a stream is an earlier release's, or was made by other settings."""
+def _differs(there: dict[str, Any], wanted: dict[str, Any], keys: Iterable[str]) -> bool:
+    """Tell whether an existing stream has other settings: those of an earlier release, or of another master."""
     return any(there.get(key) != wanted[key] for key in keys if key in wanted)
 
 

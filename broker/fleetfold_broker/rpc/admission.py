@@ -1,10 +1,10 @@
-"""Places: how many requests are served at once, and how many of them may be one identity's.
+"""Admission control: limits on concurrent requests, in total and per identity.
 
-A request holds a place while it works. One that only waits (for the end of a job, for news, for a model) says so with
-`begin_waiting`: it gives its place up, and counts as a waiter instead, of which there may be many more. When there is
-no place, a request is refused at once with `Overloaded`, which says when to try again; nothing is queued.
+A request holds a place while it works. A request that only waits (for the end of a job, for news, for a model) calls
+`begin_waiting`: it gives its place up and counts as a waiter instead, of which many more are allowed. Without a free
+place a request is refused at once with `Overloaded`, which says when to retry; nothing is queued.
 
-Each identity has `OWN` places that nobody else can take, so no number of others shuts it out.
+Each identity has `OWN` places of its own, so that other identities cannot shut it out.
 """
 
 from __future__ import annotations
@@ -21,38 +21,39 @@ from fleetfold_shared.errors import Overloaded
 __all__ = ["OWN", "AdmissionControl", "Place", "Share", "Turns", "begin_waiting", "hold", "may_wait"]
 
 OWN = 4
-"""Places that an identity has beyond the total, unless it could be anybody."""
+"""Places that each identity has beyond the total, unless its name is not verified."""
 RETRY_AFTER_S = 1.0
 MOST_WAITING_BYTES = 32 * 1024**2
-"""What the waiting requests of one identity may hold in memory; those of all, eight times as much."""
+"""Most bytes that the waiting requests of one identity may hold in memory; those of all may hold eight times as much.
+"""
 
 
 class Place(Protocol):
-    """What one request holds."""
+    """The place that one request holds."""
 
     def begin_waiting(self) -> None:
-        """Give the place up: the request only waits from now on. `Overloaded` when too many do."""
+        """Give the place up and count as a waiter. Raises `Overloaded` when there are too many waiters."""
 
     def leave(self) -> None:
-        """The request has ended."""
+        """Release the place at the end of the request."""
 
 
 _held: ContextVar[Place | None] = ContextVar("fleetfold_place", default=None)
 
 
 def hold(place: Place) -> None:
-    """Make `place` that of the request which the current task serves."""
+    """Set the place of the request that the current task serves."""
     _held.set(place)
 
 
 def begin_waiting() -> None:
-    """The request that is being served here only waits from now on, or `Overloaded`; outside of one, nothing."""
+    """Turn the current task's request into a waiter, or raise `Overloaded`; does nothing outside of a request."""
     if (place := _held.get()) is not None:
         place.begin_waiting()
 
 
 def may_wait() -> bool:
-    """`begin_waiting`, for a request that has done its work and need not wait: false where it may not."""
+    """Call `begin_waiting` for a request that need not wait; returns False instead of raising."""
     try:
         begin_waiting()
     except Overloaded:
@@ -61,7 +62,7 @@ def may_wait() -> bool:
 
 
 class AdmissionControl:
-    """The places of one service, working and waiting. Not for several threads."""
+    """The places of one service, for working and for waiting requests. Not thread-safe."""
 
     def __init__(self, limits: LimitsConfig | None = None, *, own: int = OWN) -> None:
         limits = limits or LimitsConfig()
@@ -69,13 +70,15 @@ class AdmissionControl:
         self.waiting = Share("waiting", limits.waiting, limits.waiting_per_identity, own, MOST_WAITING_BYTES)
 
     def enter(self, identity: str, size: int = 0) -> Place:
-        """A place for a request of `size` bytes; `Overloaded` when the identity, or all together, have too many."""
+        """Return a place for a request of `size` bytes. Raises `Overloaded` when the identity, or all together, hold
+        too many.
+        """
         self.working.take(identity, size)
         return _Held(self, identity, size)
 
 
 class Share:
-    """One kind of places: how many there are, and how many each identity holds, with the bytes of its requests."""
+    """One kind of place: its limits, and how many places and bytes each identity holds."""
 
     def __init__(self, what: str, most: int, most_each: int, own: int, most_bytes: float = math.inf) -> None:
         self._what, self._most, self._most_each, self._own, self._most_bytes = what, most, most_each, own, most_bytes
@@ -84,7 +87,7 @@ class Share:
         self.total = self.total_bytes = 0
 
     def take(self, identity: str, size: int) -> None:
-        """One more of `identity`; `Overloaded` when it is too many."""
+        """Take a place for `identity`. Raises `Overloaded` when a limit is reached."""
         mine = self.held[identity]
         if mine >= self._most_each or (mine and self._bytes[identity] + size > self._most_bytes):
             raise self._full(f"{identity!r} has {mine:,} requests {self._what}, the most of one identity")
@@ -93,7 +96,7 @@ class Share:
         self._count(identity, 1, size)
 
     def give_back(self, identity: str, size: int) -> None:
-        """One less."""
+        """Give back one place of `identity`, with its bytes."""
         self._count(identity, -1, -size)
         if not self.held[identity]:
             del self.held[identity], self._bytes[identity]
@@ -109,7 +112,7 @@ class Share:
 
 
 class _Held:
-    """One request's place among those of its identity."""
+    """One request's place, working or waiting."""
 
     def __init__(self, places: AdmissionControl, identity: str, size: int) -> None:
         self._identity, self._size, self._waiting = identity, size, places.waiting
@@ -128,27 +131,27 @@ class _Held:
 
 
 class Turns:
-    """Places for requests of masters, which are trusted: they wait for their turn, whatever their number."""
+    """Places for requests of masters, which are trusted: without a limit on waiting, they queue for a place."""
 
     def __init__(self, most: int) -> None:
-        self._gate = asyncio.Semaphore(most)
+        self._semaphore = asyncio.Semaphore(most)
 
     async def enter(self) -> Place:
-        """A place, as soon as there is one."""
-        await self._gate.acquire()
-        return _Turn(self._gate)
+        """Wait for a place and return it."""
+        await self._semaphore.acquire()
+        return _Turn(self._semaphore)
 
 
 class _Turn:
-    """One request's turn."""
+    """A place taken from `Turns`."""
 
-    def __init__(self, gate: asyncio.Semaphore) -> None:
-        self._gate: asyncio.Semaphore | None = gate
+    def __init__(self, semaphore: asyncio.Semaphore) -> None:
+        self._semaphore: asyncio.Semaphore | None = semaphore
 
     def begin_waiting(self) -> None:
         self.leave()
 
     def leave(self) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.release()
+        semaphore, self._semaphore = self._semaphore, None
+        if semaphore is not None:
+            semaphore.release()

@@ -1,4 +1,4 @@
-"""The headers that travel, and errors in them as ADR-32 has it."""
+"""Message headers of the fleet, and errors in headers as ADR-32 defines them."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ __all__ = [
 ]
 
 DEADLINE = "Fleetfold-Deadline-Ms"
-"""Milliseconds that remained when the message was sent: clocks differ, intervals do not."""
+"""Milliseconds that remained when the message was sent; an interval, because clocks differ between machines."""
 GATHER = "Fleetfold-Gather"
-"""Who gathers: the answer goes to `gather.<this>.<node>`."""
+"""Id of the asker: the reply goes to `gather.<asker>.<node>`."""
 CORRELATION = "Fleetfold-Request"
-"""Which of the gatherer's questions an answer belongs to."""
+"""Number of the asker's round that a reply belongs to."""
 SEAL = "Fleetfold-Seal"
-"""Proof that a master has sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
+"""Proof that a master sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
 KEPT = "Fleetfold-Kept"
-"""What the broker is to repeat once it has stored the message."""
+"""Value that the broker republishes once it has stored the message."""
 PARTS = "Fleetfold-Parts"
-"""The caller takes the reply in parts, as it comes; without it, it gets the whole answer at the end."""
+"""Set when the caller accepts the reply in parts; without it, the whole reply comes at the end."""
 PART = "Fleetfold-Part"
-"""The number of a part, from 0. It may be empty: it says that the other side is at work."""
+"""Number of a part, from 0. The part may be empty: it shows that the server is still working."""
 LAST_PART = "Fleetfold-Last-Part"
-"""The number of the last part, which is the answer itself."""
+"""Number of the last part, which is the reply itself."""
 LIMIT = "RateLimit-Limit"
-"""How many requests a minute the caller may make."""
+"""Requests per minute that the caller may make."""
 REMAINING = "RateLimit-Remaining"
-"""How many of them it may make at once."""
+"""Requests that the caller may make right now."""
 RETRY_AFTER = "Retry-After"
-"""In how many seconds to ask again, when a request is only refused for now."""
+"""Seconds to wait before retrying a request that was refused for now."""
 MESSAGE_ID = "Nats-Msg-Id"
 STATUS = "Status"
 ERROR = "Nats-Service-Error"
@@ -59,12 +59,14 @@ ERROR_CODE = "Nats-Service-Error-Code"
 
 
 def deadline(timeout_s: float) -> dict[str, str]:
-    """The header that says how long the answer is waited for."""
+    """Return the header with the time in which the reply is awaited."""
     return {DEADLINE: str(max(1, int(timeout_s * 1000)))}
 
 
 def remaining_s(headers: dict[str, str]) -> float | None:
-    """The seconds that the deadline header leaves; `None` without one. `InvalidInput` for anything but a number."""
+    """Return the seconds that the deadline header leaves, `None` without one. Raises `InvalidInput` for anything but a
+    number.
+    """
     text = headers.get(DEADLINE)
     if text is None:
         return None
@@ -81,14 +83,14 @@ _decoder = msgspec.json.Decoder(ErrorBody)
 
 
 def error_headers(error: FleetfoldError) -> tuple[dict[str, str], bytes]:
-    """The headers and the body that carry `error`."""
+    """Return the headers and the body that carry `error`."""
     text = error.message.replace("\r", " ").replace("\n", " ")
     later = {} if error.retry_after_s is None else {RETRY_AFTER: f"{error.retry_after_s:.3f}"}
     return {ERROR: text, ERROR_CODE: str(error.status), **later}, _encoder.encode(error.body())
 
 
 def error_of(message: Incoming) -> FleetfoldError:
-    """The error a reply carries; one from a foreign service, which has no body of ours, is an `InternalError`."""
+    """Return the error in a reply; `InternalError` for one of a foreign service, which has no body of ours."""
     try:
         return from_body(_decoder.decode(message.data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,5 +1,6 @@
-"""What one service instance says of itself in service discovery: the bodies of `$SRV.PING`, `.INFO` and `.STATS`, as
-ADR-32 has them. Masters give them, for themselves and for the nodes.
+"""Service discovery data of one instance: the bodies of `$SRV.PING`, `.INFO` and `.STATS`, as ADR-32 defines them.
+
+Masters answer with them for themselves and for the nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TYPE = "io.nats.micro.v1.{}_response"
 
 
 class EndpointStats:
-    """What one endpoint has done since the start; durations in nanoseconds, as the specification asks."""
+    """Counters of one endpoint since the start; durations in nanoseconds, as ADR-32 requires."""
 
     def __init__(self, name: str, subject: str, queue: str) -> None:
         self.name, self.subject, self.queue = name, subject, queue
@@ -50,7 +51,7 @@ class EndpointStats:
 
 
 class Introspection:
-    """One service instance. `id` is new at each start of it; `started` is an ISO 8601 time."""
+    """One service instance. `id` is new at each start; `started` is an ISO 8601 time."""
 
     def __init__(
         self,
@@ -66,13 +67,13 @@ class Introspection:
         self.endpoints: list[EndpointStats] = []
 
     def add(self, name: str, subject: str, queue: str) -> EndpointStats:
-        """A new endpoint's counters."""
+        """Add an endpoint and return its counters."""
         self.endpoints.append(EndpointStats(name, subject, queue))
         return self.endpoints[-1]
 
     def answer(self, subject: str) -> bytes | None:
-        """The body for a request on `$SRV.<verb>`, `$SRV.<verb>.<name>` or `$SRV.<verb>.<name>.<id>`; None when it is
-        not for this instance.
+        """Return the body for a request on `$SRV.<verb>`, `$SRV.<verb>.<name>` or `$SRV.<verb>.<name>.<id>`; `None`
+        when it is not for this instance.
         """
         verb, *who = subject.split(".")[1:]
         body = self._bodies().get(verb)
@@ -92,5 +93,5 @@ class Introspection:
 
 
 def utc_now() -> str:
-    """The time in ISO 8601, as the specification writes it."""
+    """Return the current time in ISO 8601, as ADR-32 writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")

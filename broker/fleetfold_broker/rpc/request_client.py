@@ -1,4 +1,4 @@
-"""Request-reply over one standing inbox. A lost connection ends every open request at once."""
+"""Client side of request-reply over one permanent inbox. A lost connection fails every open request at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_RESPONDERS = "503"
 
 
 class RequestClient:
-    """The open requests of one link."""
+    """The open requests of one connection."""
 
     def __init__(self, link: SupervisedConnection) -> None:
         self._link = link
@@ -27,12 +27,14 @@ class RequestClient:
         link.on_down(self._fail_all)
 
     async def start(self) -> None:
-        """Listen at the inbox."""
+        """Subscribe to the inbox."""
         await self._link.subscribe(f"{self._prefix}.*", self._on_reply)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Incoming:
-        """The first reply. `Unavailable` at once when nobody listens or the link breaks, `DeadlineExceeded` after
-        `timeout_s`, or the typed error the other side answered with.
+        """Send a request and return the first reply.
+
+        Raises `Unavailable` at once when there is no responder or the connection breaks, `DeadlineExceeded` after
+        `timeout_s`, or the typed error in the reply.
         """
         reply = f"{self._prefix}.{next(self._numbers)}"
         loop = asyncio.get_running_loop()

@@ -1,8 +1,8 @@
-"""The dispatcher: serves requests concurrently, so many at once, with typed errors and deadlines, and counts them.
+"""Server side of request-reply: serves requests concurrently within limits, with typed errors, deadlines and counters.
 
-nats-py awaits one callback at a time per subscription, so each request becomes a task of its own. An answer goes only
-to the inbox of the identity that stands in the subject: the server never checks a reply subject, so a caller could
-otherwise aim the answer at somebody else.
+nats-py awaits one callback at a time per subscription, so each request becomes a task of its own. A reply goes only to
+the inbox of the identity in the subject: the server never checks a reply subject, so a caller could otherwise direct
+the reply at another identity.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ __all__ = ["Handler", "Request", "RequestServer", "Whereto", "answer"]
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 1024
-"""Requests of masters, which nobody else can send."""
-LAST_WORD_S = 1.0
+"""Most concurrent requests of masters; no other identity can send these."""
+RECONNECT_S = 1.0
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request to serve. `caller` is the identity in its subject; `deadline` is on the loop's clock.
+    """A request to serve. `caller` is the identity in its subject; `deadline` is on the event loop's clock, in seconds.
 
-    A handler may put headers into `reply_headers`: the answer carries them, and the error as well. What it gives to
-    `say` goes to the caller before the answer, if that takes parts; then the handler is cancelled when it goes away.
+    A handler may put headers into `reply_headers`, which the reply or the error carries. Messages given to `say` are
+    sent before the reply, if the caller accepts parts; the handler is then cancelled when the caller goes away.
     """
 
     subject: str
@@ -61,19 +61,19 @@ class Request(msgspec.Struct, frozen=True):
     say: Say = silent
 
     def remaining_s(self) -> float | None:
-        """Seconds until nobody waits any more; `None` when the caller set no deadline."""
+        """Return the seconds until the caller stops waiting; `None` when it set no deadline."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
 
 
 Handler = Callable[[Request], Awaitable[Message | None]]
-"""Answers with a message, or with `None` for no answer; may raise any error of the tree."""
+"""Returns a message, or `None` for no reply; may raise any error."""
 
 Whereto = Callable[[Request], tuple[str, dict[str, str]]]
-"""The subject that an answer goes to, empty for none, and the headers it carries there."""
+"""Returns the subject that the reply goes to (empty for none), and the headers it carries there."""
 
 
 class RequestServer:
-    """The endpoints one identity serves. `places` are for requests of those who stand in their subjects."""
+    """The endpoints that one identity serves. `places` limits requests whose subject names their caller."""
 
     def __init__(
         self, bus: Bus, name: str, *, version: str, description: str = "", places: AdmissionControl | None = None
@@ -84,7 +84,7 @@ class RequestServer:
         self._parts = StreamedReplies(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self.introspection = Introspection(name, version, description)
-        """What it says of itself in service discovery."""
+        """Service discovery data of this service."""
 
     async def serve(
         self,
@@ -97,9 +97,11 @@ class RequestServer:
         whereto: Whereto | None = None,
         places: AdmissionControl | None = None,
     ) -> None:
-        """Serve `subject` in the group `queue`. `caller` reads the identity from the subject; without it any inbox is
-        answered, for subjects that only masters may publish. With `whereto`, answers go there and to no inbox. `places`
-        are this endpoint's own: whatever else is asked takes none of them.
+        """Serve `subject` in the queue group `queue`.
+
+        `caller` reads the identity from the subject; without it replies go to any inbox, for subjects that only masters
+        may publish. With `whereto`, replies go to that subject and to no inbox. `places` limits this endpoint
+        separately from all others.
         """
         stats = self.introspection.add(name, subject, queue)
         shared = places or self._places
@@ -119,14 +121,14 @@ class RequestServer:
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
 
     async def stop(self, grace_s: float = 5.0) -> None:
-        """Hear nothing more, finish what runs within `grace_s`."""
+        """Unsubscribe everything, and finish running requests within `grace_s` seconds."""
         ends, self._ends = self._ends, []
         await asyncio.gather(*(end() for end in ends))
         await self._tasks.drain(grace_s)
         await self._parts.stop()
 
     async def _refuse(self, reply: str, full: Overloaded, stats: EndpointStats) -> None:
-        """Say at once that there is no place."""
+        """Reply at once that there is no free place."""
         headers, body = error_headers(full)
         stats.count(0.0, full.message)
         with contextlib.suppress(Unavailable):
@@ -141,7 +143,7 @@ class RequestServer:
         hold(place)
         try:
             if (left_s := request.remaining_s()) is not None and left_s < 0:
-                return  # nobody waits for it any more
+                return  # the caller no longer waits
             started = time.perf_counter()
             try:
                 headers, body, error = await self._answer(handler, request, message.reply)
@@ -149,20 +151,22 @@ class RequestServer:
                 headers, body, error = {}, None, "the caller went away"
             except asyncio.CancelledError:
                 if whereto is None and PARTS not in request.headers:
-                    await self._break_off(message.reply)
+                    await self._reply_cancelled(message.reply)
                 raise
         finally:
             place.leave()
         stats.count(time.perf_counter() - started, error)
-        subject, also = whereto(request) if whereto else (message.reply, {})
+        subject, extra = whereto(request) if whereto else (message.reply, {})
         if subject and body is not None:
-            await _say(self._bus, subject, body, {**headers, **also})
+            await _publish_reply(self._bus, subject, body, {**headers, **extra})
 
-    async def _break_off(self, reply: str) -> None:
-        """Say that there will be no answer, or who asked would wait for it. A lost connection may be back in time."""
+    async def _reply_cancelled(self, reply: str) -> None:
+        """Reply that the work was cancelled, so that the caller does not wait until its deadline. A lost connection has
+        `RECONNECT_S` to come back.
+        """
         headers, body = error_headers(DeadlineExceeded("who was asked has ended before it could answer; ask again"))
         with contextlib.suppress(Unavailable):
-            if await self._bus.link.wait_up(LAST_WORD_S):
+            if await self._bus.link.wait_up(RECONNECT_S):
                 await self._bus.link.publish(reply, body, headers=headers)
 
     async def _answer(
@@ -179,7 +183,9 @@ class RequestServer:
 
 
 async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], bytes | None, str | None]:
-    """Headers, body and error text of what `handler` says; nothing that it raises escapes."""
+    """Run `handler` and return the reply's headers, body and error text. Raises nothing but cancellation and
+    `CallerGone`.
+    """
     try:
         message = await handler(request)
         body = None if message is None else encode(message)
@@ -194,8 +200,8 @@ async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], by
     return request.reply_headers, body, None
 
 
-async def _say(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
-    """Publish an answer; one that is too large for the broker is replaced by the error, so that nobody waits for it."""
+async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
+    """Publish a reply; one too large for the broker is replaced by an error, so that the caller does not wait."""
     try:
         await bus.link.publish(subject, body, headers=headers or None)
     except TooLarge as error:
@@ -209,7 +215,7 @@ def _failure(request: Request, error: FleetfoldError) -> tuple[dict[str, str], b
 
 
 def _request(message: Incoming, caller: str, handler: Handler) -> tuple[Request, Handler]:
-    """The request and who handles it: for one whose headers cannot be read, what refuses it."""
+    """Return the request and its handler; when its headers cannot be read, a handler that refuses it."""
     headers: dict[str, Any] = message.headers or {}
     try:
         left_s = remaining_s(headers)

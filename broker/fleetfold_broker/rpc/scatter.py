@@ -1,8 +1,8 @@
-"""Scatter-gather: one question to many nodes, their answers as they come, each from a sender the broker vouches for.
+"""Scatter-gather client: one request to many nodes, with their replies as they arrive, each from a verified sender.
 
-Answers arrive on `gather.<asker>.<node>`, heard by one standing subscription. A node that nobody stands for answers
-through the server («no responders»), so a dead node costs no waiting. Broadcasting costs the asker a third of asking
-each node, but does not tell the dead, so it is for large fleets.
+Replies arrive on `gather.<asker>.<node>`, received by one permanent subscription. For a node that is not connected the
+server replies («no responders»), so a dead node costs no waiting. A broadcast costs the asker a third of single
+requests, but does not detect dead nodes; it is used for large fleets.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ __all__ = [
 ]
 
 BROADCAST_FROM = 64
-"""From how many nodes on the question is broadcast."""
+"""Number of nodes from which a request is broadcast."""
 LATE_S = 5.0
-"""For how long answers are heard that nobody waits for any more."""
+"""Seconds for which replies are received after the end of their round."""
 MOST_LATE = 2000
-"""Of so many rounds at once; the oldest is forgotten for a new one."""
+"""Most ended rounds that still receive replies; the oldest is dropped for a new one."""
 
 
 class LinkLost(Unavailable):
-    """The asker has lost the broker: what it asked will not be answered, which is no node's fault."""
+    """The asker's connection broke: its requests will not be answered, which is no node's fault."""
 
 
 class ScatterReply(msgspec.Struct, frozen=True):
-    """What one node said: its bytes, or the error instead; `ms` from the question to it."""
+    """One node's reply: its bytes or its error, and the milliseconds from request to reply."""
 
     ms: float
     data: bytes = b""
@@ -55,13 +55,15 @@ class ScatterReply(msgspec.Struct, frozen=True):
 
 
 OnAnswer = Callable[[str, ScatterReply], bool]
-"""Told of each answer as it comes; whether to wake up who waits."""
+"""Called with each node and reply; returns whether to wake up `ScatterRound.wait`."""
 OnLate = Callable[[str, ScatterReply | None], None]
-"""Told of an answer after the round's end, and with `None` of a node that kept silent for `LATE_S` more."""
+"""Called with each reply after the round's end, and with `None` for a node that stayed silent for `LATE_S` more."""
 
 
 class ScatterRound:
-    """One question under way, which may be put to more nodes as it goes. `asked` has when, by `time.perf_counter`."""
+    """One open request, which may be sent to further nodes as it goes. `asked` has the time of each request, by
+    `time.perf_counter`.
+    """
 
     def __init__(
         self, gatherer: ScatterClient, number: str, verb: str, on_answer: OnAnswer, on_late: OnLate | None
@@ -74,12 +76,12 @@ class ScatterRound:
         self.answers: dict[str, ScatterReply] = {}
 
     async def ask(self, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool = True) -> None:
-        """Put the question to `nodes`, which are told how long they have. `Unavailable` when the link is down."""
+        """Send the request to `nodes` with its time limit. Raises `Unavailable` without a connection."""
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
         await self._gatherer.scatter(self._verb, self._number, nodes, data, timeout_s, broadcast=broadcast)
 
     async def wait(self, timeout_s: float) -> bool:
-        """Until an answer is worth waking up for, by `on_answer`; false when none was within `timeout_s`."""
+        """Wait for a reply for which `on_answer` returned True; returns False when none came within `timeout_s`."""
         if not self._news.is_set():
             try:
                 async with asyncio.timeout(timeout_s):
@@ -90,11 +92,11 @@ class ScatterRound:
         return True
 
     def awaits(self, node: str) -> bool:
-        """Whether the node was asked, and has not answered."""
+        """Tell whether the node was asked and has not replied."""
         return node in self.asked and node not in self.answers
 
     def take(self, node: str, data: bytes, error: FleetfoldError | None = None) -> None:
-        """An answer has come. The second one of a node does not count, nor that of one that was not asked."""
+        """Record a reply. Ignores a node's second reply, and nodes that were not asked."""
         if not self.awaits(node):
             return
         answer = self.answers[node] = ScatterReply((time.perf_counter() - self.asked[node]) * 1000, data, error)
@@ -104,12 +106,12 @@ class ScatterRound:
             self._news.set()
 
     def end(self) -> bool:
-        """Nobody waits any more; whether anything may come that somebody wants to hear of."""
+        """Stop waiting. Returns True if late replies are still expected and a listener wants them."""
         self._is_over = True
         return self._on_late is not None and len(self.answers) < len(self.asked)
 
     def forget(self) -> None:
-        """What has not come by now does not count."""
+        """Stop receiving late replies, and report the nodes without one to the listener."""
         for node in self.asked.keys() - self.answers.keys():
             self._tell_late(node, None)
 
@@ -119,7 +121,7 @@ class ScatterRound:
 
 
 class ScatterClient:
-    """Asks many nodes at once. Has a bus of its own, so that a flood of answers holds up nothing else."""
+    """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else."""
 
     def __init__(
         self,
@@ -133,19 +135,18 @@ class ScatterClient:
         self._late: dict[str, ScatterRound] = {}
         self._numbers = count(1)
         self.on_gone = on_gone
-        """Told of a node that nobody stands for."""
+        """Called with the name of a node that is not connected."""
         self.on_junk: Callable[[str], None] = lambda node: None  # noqa: ARG005 (a default)
-        """Told of a node that has said what it was not asked, which is not read."""
+        """Called with the name of a node that sent an unexpected reply, which is discarded."""
 
     async def start(self) -> None:
-        """Listen for answers."""
+        """Subscribe to replies."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
         self._bus.link.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
-        """The answers of `nodes` that came within `timeout_s`, by node; who is missing did not answer in time.
-
-        `Unavailable` when the link is down.
+        """Send a request and return the replies that arrived within `timeout_s`, by node; nodes without a reply in time
+        are missing. Raises `Unavailable` without a connection.
         """
         if not nodes:
             return {}
@@ -156,8 +157,8 @@ class ScatterClient:
 
     @contextmanager
     def round(self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None) -> Iterator[ScatterRound]:
-        """A question that nobody has been asked yet. However it is left, it is forgotten: at once, or with an `on_late`
-        when all have answered, `LATE_S` later at most.
+        """Open a round that no node has been asked yet, and close it at the end of the block. With `on_late`, it
+        receives late replies for at most `LATE_S`.
         """
         number = str(next(self._numbers))
         round_ = self._rounds[number] = ScatterRound(self, number, verb, on_answer, on_late)
@@ -166,12 +167,12 @@ class ScatterClient:
         finally:
             del self._rounds[number]
             if round_.end():
-                self._keep(number, round_)
+                self._await_late(number, round_)
 
     async def scatter(
         self, verb: str, number: str, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool
     ) -> None:
-        """Put the question of the round `number` to `nodes`."""
+        """Publish the request of the round `number` to `nodes`: as a broadcast or one by one."""
         subjects, link = self._bus.subjects, self._bus.link
         headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
@@ -196,8 +197,8 @@ class ScatterClient:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
 
-    def _keep(self, number: str, round_: ScatterRound) -> None:
-        """Hear what comes late, for a while."""
+    def _await_late(self, number: str, round_: ScatterRound) -> None:
+        """Receive late replies of the round for `LATE_S`."""
         if len(self._late) >= MOST_LATE:
             self._forget(next(iter(self._late)))
         self._late[number] = round_
@@ -208,14 +209,14 @@ class ScatterClient:
             round_.forget()
 
     def _broken(self) -> None:
-        """The link is down: what was asked will not be answered here."""
+        """Fail all open rounds: the connection is lost."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
                 round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
-        self._late.clear()  # nobody is to blame
+        self._late.clear()  # no node is at fault
 
     def _gone(self, node: str) -> bool:
-        """Nobody stands for `node`: whatever was asked of it will not be answered. False when nothing was."""
+        """Fail all open requests to a node that is not connected. False when there were none."""
         asked = [each for each in (*self._rounds.values(), *self._late.values()) if each.awaits(node)]
         self.on_gone(node)
         for round_ in asked:

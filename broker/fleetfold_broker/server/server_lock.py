@@ -1,4 +1,4 @@
-"""What an embedded server has to itself on this machine before it runs: its store, and its port."""
+"""Exclusive claims of an embedded server on this machine: its store and its port."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from fleetfold_shared.errors import Conflict
 __all__ = ["claim_port", "hold_store"]
 
 TAKE_OVER_S = 60.0
-"""A server takes 10 ms for each consumer to stop."""
+"""Seconds to wait for a former server to stop: it takes 10 ms for each consumer."""
 
 
 async def hold_store(directory: Path) -> int:
-    """A lock on the store that the server inherits, so that it lasts as long as its owner or it lives.
+    """Lock the store and return the file descriptor. The server inherits it, so the lock lasts as long as its owner or
+    it lives.
 
-    Waits for the server of an owner that was killed: two on one store would spoil it.
+    Waits up to `TAKE_OVER_S` for the server of a killed owner, because two on one store would corrupt it; then raises
+    `Conflict`.
     """
-    held = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+    file = os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
     try:
         async with asyncio.timeout(TAKE_OVER_S):
-            while not _locked(held):  # noqa: ASYNC110 (a file lock tells nobody when it is free)
+            while not _locked(file):  # noqa: ASYNC110 (a file lock does not notify)
                 await asyncio.sleep(0.02)
     except BaseException as error:
-        os.close(held)
+        os.close(file)
         if not isinstance(error, TimeoutError):
             raise
         raise Conflict(f"a former server still runs in {directory}: end it, or name another directory") from None
-    return held
+    return file
 
 
 def _locked(file: int) -> bool:
@@ -44,7 +46,7 @@ def _locked(file: int) -> bool:
 
 
 def claim_port(host: str, port: int) -> int:
-    """`port`, or a free one for 0; `Conflict` when somebody listens there already."""
+    """Return `port`, or a free one for 0. Raises `Conflict` when the port is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

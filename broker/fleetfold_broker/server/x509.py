@@ -1,7 +1,7 @@
-"""A certificate authority of one's own: X.509 certificates for a fleet's brokers and for those that connect to them.
+"""Private certificate authority: X.509 certificates for a fleet's brokers and clients.
 
-The profile is that of RFC 5280, strictly, as Python 3.13 demands it. A server's certificate cannot pass for a
-client's, nor the other way round. `cryptography` makes them; trustme, built on it, makes CAs that never expire.
+The profile is RFC 5280, strictly, as Python 3.13 requires. A server's certificate is not valid for a client, nor the
+other way round. Made with `cryptography`; trustme, built on it, makes CAs that never expire.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Authority", "Pem", "checked", "hosts_of", "still_good"]
 
 CA_DAYS = 3650
 SKEW = timedelta(hours=1)
-"""Clocks may differ: a certificate holds from a little before it was made."""
+"""Allowed clock difference: certificates are valid from this long before their creation."""
 SIGNS_CERTIFICATES, SIGNS = {"key_cert_sign", "crl_sign"}, {"digital_signature"}
 _USES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
@@ -41,14 +41,14 @@ _DNS = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([
 
 
 class Pem(msgspec.Struct, frozen=True):
-    """A certificate and its private key in PEM, and the Unix second it ends at."""
+    """A certificate and its private key in PEM, and its end in Unix seconds."""
 
     cert: bytes
     key: bytes
     until: float
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """Return a text without the key."""
         return f"Pem(until={self.until:.0f})"
 
 
@@ -60,7 +60,7 @@ class Authority:
 
     @classmethod
     def create(cls) -> Authority:
-        """A new one, for ten years. Its name is its own: one CA is not to be taken for another."""
+        """Create a CA for ten years, with a random name, so that CAs cannot be confused."""
         key = generate_private_key(SECP256R1())
         name = _name(f"fleetfold CA {secrets.token_hex(4)}")
         builder = _builder(name, name, key, SIGNS_CERTIFICATES, _until(CA_DAYS))
@@ -69,7 +69,7 @@ class Authority:
 
     @classmethod
     def load(cls, cert: bytes, key: bytes) -> Authority:
-        """The one that `pem` has given; `InvalidInput` when they are damaged, or of two CAs."""
+        """Load a CA from PEM. Raises `InvalidInput` when the files are damaged or do not belong together."""
         try:
             certificate, private = x509.load_pem_x509_certificate(cert), load_pem_private_key(key, None)
         except (ValueError, TypeError):
@@ -80,16 +80,16 @@ class Authority:
 
     @property
     def pem(self) -> Pem:
-        """What to keep of it."""
+        """The CA's certificate and key in PEM."""
         return _pem(self._certificate, self._key)
 
     def server(self, hosts: Sequence[str], days: int) -> Pem:
-        """A broker's certificate for the names and addresses of `hosts`; it ends no later than the CA."""
+        """Issue a broker's certificate for the names and addresses `hosts`; it ends no later than the CA."""
         alternative = [_alternative(checked(host)) for host in hosts]
         return self._issue(_name("fleetfold broker"), ExtendedKeyUsageOID.SERVER_AUTH, alternative, days)
 
     def client(self, name: str, days: int) -> Pem:
-        """A certificate that one who connects shows; `name` is a slug."""
+        """Issue a client's certificate; `name` is a slug."""
         return self._issue(_name(name), ExtendedKeyUsageOID.CLIENT_AUTH, [x509.DNSName(name)], days)
 
     def _issue(
@@ -113,7 +113,7 @@ class Authority:
 
 
 def checked(host: str) -> str:
-    """`host` as a certificate spells it; `InvalidInput` for what is neither a DNS name nor an IP address."""
+    """Return `host` as a certificate spells it. Raises `InvalidInput` for anything but a DNS name or an IP address."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -128,7 +128,7 @@ def checked(host: str) -> str:
 
 
 def hosts_of(cert: bytes) -> list[str]:
-    """The names and addresses a certificate is for; `ValueError` when it is none."""
+    """Return the names and addresses a certificate is for. Raises `ValueError` for anything else than a certificate."""
     extensions = x509.load_pem_x509_certificate(cert).extensions
     alternative = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     addresses = alternative.get_values_for_type(x509.IPAddress)
@@ -136,7 +136,7 @@ def hosts_of(cert: bytes) -> list[str]:
 
 
 def still_good(cert: bytes, key: bytes, ca: bytes, days: int) -> bool:
-    """Whether `cert` and `key` belong together, `ca` has signed them, and they will hold for `days` more."""
+    """Tell whether `cert` and `key` belong together, `ca` has signed them, and they are valid for `days` more."""
     try:
         certificate, private = x509.load_pem_x509_certificate(cert), load_pem_private_key(key, None)
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(ca))
@@ -146,7 +146,7 @@ def still_good(cert: bytes, key: bytes, ca: bytes, days: int) -> bool:
 
 
 def _alternative(host: str) -> x509.GeneralName:
-    """One of those that are `checked`."""
+    """Return the general name of a host that passed `checked`."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

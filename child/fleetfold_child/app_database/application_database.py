@@ -1,7 +1,7 @@
-"""A database of the application's own in which actions take effect exactly once.
+"""Database of the application's own in which actions take effect exactly once.
 
-The effect and its marker are one commit there; the ledger learns of it after. Whatever happens between the two, the
-marker answers when the command comes again, and the handler does not run a second time.
+The effect and its idempotency row are one commit there; the ledger is updated after it. Whatever fails between the two,
+the row answers when the command is delivered again, and the handler does not run twice.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ __all__ = ["ApplicationDatabase", "CommitRefused", "Work"]
 T = TypeVar("T")
 
 CLAIM_S = 30.0
-"""How long another transaction of the same command is waited for, and the database altogether."""
+"""Seconds to wait for another transaction of the same command, and for the database altogether."""
 ZOMBIE_S = 10.0
-"""How much longer than its action a transaction may stay open when its process is frozen or cut off."""
+"""Seconds that a transaction may stay open beyond its action's time, when its process is frozen or cut off."""
 _MAKING = 7_302_665_292
 
 
 class CommitRefused(Exception):
-    """The database would not commit, and has rolled back: nothing has happened."""
+    """The database refused to commit and has rolled back: there is no effect."""
 
 
 class Work:
-    """One open transaction: the effect's, and its marker's. `answer` is there when the command was decided before."""
+    """One open transaction with the effect and its idempotency row. `answer` is set when the command was decided
+    before.
+    """
 
     def __init__(
         self, connection: AsyncConnection, claimed: tuple[str, str], clock: Clock, answer: CommandResult | None
@@ -49,7 +51,9 @@ class Work:
 
     @property
     def session(self) -> AsyncSession:
-        """A session in the transaction. Its `commit` flushes, its `rollback` undoes what it did; neither ends ours."""
+        """SQLAlchemy session in the transaction. Its `commit` flushes and its `rollback` undoes its own changes;
+        neither ends the transaction.
+        """
         if self._session is None:
             self._session = AsyncSession(
                 self._connection, join_transaction_mode="create_savepoint", expire_on_commit=False
@@ -57,9 +61,9 @@ class Work:
         return self._session
 
     async def execute(self, sql: str, params: Params = (), /) -> list[dict[str, Any]]:
-        """Run one statement; its rows as dicts by column name.
+        """Run one statement and return its rows as dicts by column name.
 
-        With a mapping, parameters are written `:name`; with a tuple, as the driver has them: `?` or `%s`.
+        Parameters are written `:name` for a mapping, and as the driver has them (`?` or `%s`) for a tuple.
         """
         if isinstance(params, Mapping):
             done = await self._connection.execute(text(sql), dict(params))
@@ -68,9 +72,10 @@ class Work:
         return [dict(row) for row in done.mappings()] if done.returns_rows else []
 
     async def commit(self, result: CommandResult) -> None:
-        """Commit the effect and its marker.
+        """Commit the effect and its idempotency row.
 
-        `CommitRefused` when it was rolled back instead, `Unavailable` when nobody knows: then the marker will tell.
+        Raises `CommitRefused` when it was rolled back instead, `Unavailable` when the result is unknown; the row then
+        tells it later.
         """
         try:
             if self._session is not None:
@@ -86,41 +91,43 @@ class Work:
             raise CommitRefused(reason(error)) from error
 
     async def close(self) -> None:
-        """Let go of the session; what was not committed is rolled back with the connection."""
+        """Close the session; uncommitted changes are rolled back with the connection."""
         if self._session is not None:
             await self._session.close()
 
 
 class ApplicationDatabase:
-    """The database `name` of the node `node`. Use `open`, and `close` it."""
+    """The database `name` of the node `node`. Create it with `open`, and `close` it."""
 
     def __init__(self, name: str, engine: AsyncEngine, node: str, clock: Clock) -> None:
         self.name = name
         self._engine, self._node, self._clock = engine, node, clock
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._turn: contextlib.AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if self._is_sqlite else contextlib.nullcontext()  # SQLite has one writer: stand in line
+            asyncio.Lock() if self._is_sqlite else contextlib.nullcontext()  # SQLite has one writer: take turns
         )
-        self._making = asyncio.Lock()
-        self._made = False
+        self._creating = asyncio.Lock()
+        self._created = False
 
     @classmethod
     def open(
         cls, name: str, url: str, *, node: str, concurrency: int = 16, clock: Clock | None = None
     ) -> ApplicationDatabase:
-        """Nothing is connected yet: a database that is away may come back. `InvalidInput` for an unusable URL."""
+        """Create the engine without connecting: a database that is away may come back. Raises `InvalidInput` for an
+        unusable URL.
+        """
         return cls(name, open_engine(name, url, concurrency=concurrency), node, clock or SystemClock())
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._engine.dispose()
 
     @contextlib.asynccontextmanager
     async def transaction(self, command_id: str, limit_s: float) -> AsyncIterator[Work]:
-        """Claim the command and run its effect. Left without `commit`, nothing has happened.
+        """Claim the command in a transaction; without `commit` it is rolled back.
 
-        `Unavailable` when the database cannot be reached, or another process is still at the command. `limit_s` is the
-        time that the effect may take.
+        Raises `Unavailable` when the database cannot be reached, or another process is still running the command.
+        `limit_s` is the time allowed for the effect.
         """
         async with self._turn, contextlib.AsyncExitStack() as opened:
             work = await self._reach(lambda: self._claim(opened, command_id, limit_s))
@@ -131,7 +138,9 @@ class ApplicationDatabase:
                     await work.close()
 
     async def seal(self, command_id: str) -> CommandResult | None:
-        """Decide that the command has not happened and never will; or, if it has been decided before, how it ended."""
+        """Decide for good that the command has had no effect and never will; if it was decided before, return its
+        result.
+        """
         async with self._turn, contextlib.AsyncExitStack() as opened:
 
             async def decide() -> CommandResult | None:
@@ -143,11 +152,11 @@ class ApplicationDatabase:
             return await self._reach(decide)
 
     async def prune(self, older_than_s: float) -> int:
-        """Forget the markers of this node that are older; how many. `Unavailable` as above."""
+        """Delete this node's older idempotency rows; return their number. Raises `Unavailable`."""
         before, total = self._clock.wall() - older_than_s, 0
 
         async def some() -> int:
-            await self._make()
+            await self._ensure_table()
             async with self._engine.begin() as connection:
                 return await idempotency_row.prune(connection, self._node, before)
 
@@ -156,11 +165,11 @@ class ApplicationDatabase:
         return total
 
     async def check(self) -> None:
-        """Reach it, and make the marker's table if it is not there."""
-        await self._reach(self._make)
+        """Connect, and create the idempotency table if it is missing."""
+        await self._reach(self._ensure_table)
 
     async def _claim(self, opened: contextlib.AsyncExitStack, command_id: str, limit_s: float) -> Work:
-        await self._make()
+        await self._ensure_table()
         connection = await opened.enter_async_context(self._engine.connect())
         if not self._is_sqlite:
             await connection.execute(_END_ZOMBIES, {"ms": str(int((limit_s + ZOMBIE_S) * 1000))})
@@ -176,17 +185,17 @@ class ApplicationDatabase:
             why = "it does not answer" if isinstance(error, TimeoutError) else reason(error)
             raise Unavailable(f"databases.{self.name}: it cannot be used now: {why}") from error
 
-    async def _make(self) -> None:
-        """The table, once; beside other nodes that share the database."""
-        async with self._making:
-            if self._made:
+    async def _ensure_table(self) -> None:
+        """Create the table once, also if nodes that share the database do so at the same time."""
+        async with self._creating:
+            if self._created:
                 return
             async with self._engine.begin() as connection:
                 if not self._is_sqlite:
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MAKING})"))
                 if not await connection.run_sync(lambda one: inspect(one).has_table(idempotency_row.TABLE)):
                     await self._create(connection)
-            self._made = True
+            self._created = True
 
     async def _create(self, connection: AsyncConnection) -> None:
         try:

@@ -1,6 +1,6 @@
-"""The application's own databases that a node's actions write to, by name.
+"""Registry of the application's databases that a node's actions write to, by name.
 
-SQLAlchemy is behind them, so it is imported only where there are some.
+SQLAlchemy is imported only where there are any.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def with_secrets(urls: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """The URLs by name, where `$FLEETFOLD_DATABASE_NAME` or the file in `..._FILE` comes before the one given."""
+    """Return the URLs by name; `$FLEETFOLD_DATABASE_NAME`, or the file in `..._FILE`, overrides the given one."""
     chosen = {
         name: from_environment(f"FLEETFOLD_DATABASE_{name.replace('-', '_').upper()}", env) or url
         for name, url in urls.items()
@@ -39,16 +39,16 @@ def with_secrets(urls: Mapping[str, str], env: Mapping[str, str]) -> dict[str, s
 
 
 class Databases:
-    """Those of one node, `by_name`. Closed by `close`."""
+    """The databases of one node, by name. Ended by `close`."""
 
     def __init__(self, by_name: Mapping[str, ApplicationDatabase], actions: Actions) -> None:
         self._by_name, self._actions = dict(by_name), actions
 
     @classmethod
     async def open(cls, urls: Mapping[str, str], actions: Actions, *, node: str, concurrency: int = 16) -> Databases:
-        """Open those at `urls`, by name. One that is away now is waited for when it is needed.
+        """Open the databases at `urls`, by name; one that is away is connected when it is needed.
 
-        `InvalidInput` for a name or a URL that will not do, a table that cannot be made, or an action whose database
+        Raises `InvalidInput` for an unusable name or URL, a table that cannot be created, or an action whose database
         is not declared.
         """
         _check_declared(urls, actions)
@@ -68,27 +68,27 @@ class Databases:
             actions,
         )
         try:
-            await opened._look()
+            await opened._check_all()
         except BaseException:
             await opened.close()
             raise
         return opened
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Tell whether there are any databases."""
         return bool(self._by_name)
 
     def of(self, action: AnyAction) -> ApplicationDatabase:
-        """The database that the action names."""
+        """Return the database that the action names."""
         assert action.database is not None
         if (database := self._by_name.get(action.database)) is None:
             raise _undeclared(action, self._by_name)
         return database
 
     async def seal(self, command_id: str, action_name: str | None) -> CommandResult | None:
-        """Decide that a command of that action has not happened and never will; or how it ended, if it has.
+        """Decide for good that a command of that action has had no effect, or return its result if it had one.
 
-        Without its name, or when there is no such action any more, all databases are asked.
+        Without an action's name, or when it no longer exists, all databases are asked.
         """
         action = self._actions.get(action_name) if action_name else None
         if action is not None:
@@ -97,7 +97,7 @@ class Databases:
         return next((answer for answer in answers if answer is not None and not answer.tombstone), None)
 
     async def prune(self, older_than_s: float) -> None:
-        """Forget markers that are older; a database that is away is pruned another time."""
+        """Delete older idempotency rows; a database that is away is pruned another time."""
         for name, database in self._by_name.items():
             try:
                 if gone := await database.prune(older_than_s):
@@ -106,12 +106,12 @@ class Databases:
                 log.warning("child.markers_not_pruned", database=name, reason=error.message)
 
     async def close(self) -> None:
-        """Let go of all of them."""
+        """Close all databases."""
         async with contextlib.AsyncExitStack() as closing:
             for database in self._by_name.values():
                 closing.push_async_callback(database.close)
 
-    async def _look(self) -> None:
+    async def _check_all(self) -> None:
         for name, database in self._by_name.items():
             try:
                 await database.check()

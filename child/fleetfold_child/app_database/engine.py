@@ -1,4 +1,4 @@
-"""How the application's own database is opened: SQLite or PostgreSQL, with transactions that are ours to end."""
+"""SQLAlchemy engine of an application's database: SQLite or PostgreSQL, with transactions that only the node ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENDS = re.compile(
 
 
 def open_engine(name: str, text: str, *, concurrency: int) -> AsyncEngine:
-    """An engine for the database `name`. `InvalidInput` for a URL that will not do; it never repeats the URL."""
+    """Create an engine for the database `name`. Raises `InvalidInput` for an unusable URL, without repeating it."""
     url = _checked(f"databases.{name}", text)
     try:
         if url.get_backend_name() == "sqlite":
@@ -42,7 +42,7 @@ def open_engine(name: str, text: str, *, concurrency: int) -> AsyncEngine:
 
 
 def reason(error: BaseException) -> str:
-    """What the driver says, in one line. Drivers do not repeat a password."""
+    """Return the driver's error in one line. Drivers do not repeat a password."""
     said = " ".join(str(getattr(error, "orig", None) or error).split())
     return said or type(error).__name__
 
@@ -65,7 +65,7 @@ def _checked(field: str, text: str) -> URL:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Its driver must begin nothing by itself. How the file keeps its journal is the application's choice."""
+    """Stop the driver from beginning transactions by itself. The journal mode is the application's choice."""
     connection.isolation_level = None
     cursor = connection.cursor()
     try:
@@ -76,12 +76,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """As a writer at once: one who reads first and writes later may be refused in between."""
+    """Begin as a writer: a transaction that reads first may be refused when it writes."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _refuse_ends(_connection: Any, _cursor: Any, statement: str, *_: object) -> None:
-    """The effect and its marker are one commit, so nobody but us may make it."""
+    """Refuse statements that end the transaction: the effect and its idempotency row are one commit."""
     if match := _ENDS.match(statement):
         said = " ".join(match[1].split()).upper()
         raise InvalidInput(f"sql: {said} is the node's business; an action only reads and writes")

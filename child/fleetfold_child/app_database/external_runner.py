@@ -1,5 +1,5 @@
-"""Runs an action whose effect is in a database of the application's: effect and marker in one commit there, the ledger
-after it.
+"""Runner of actions whose effect is in a database of the application's: effect and idempotency row in one commit there,
+the ledger after it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ async def run_elsewhere(
     limit_s: float,
     run: Callable[[Work], Awaitable[CommandResult]],
 ) -> CommandResult:
-    """The command's result: what its marker says, or what `run` gives in a transaction that is committed if it is ok.
+    """Return the command's result: the stored one, or that of `run`, whose transaction is committed if it is ok.
 
-    `Unavailable` when nobody knows yet: it may have been committed, now or at an earlier start, and the database does
-    not answer. The command must come again.
+    Raises `Unavailable` when the result is unknown: it may have been committed, now or at an earlier start, and the
+    database does not answer. The command must then be delivered again.
     """
     claimed = False
     try:
-        async with database.transaction(_marked(command), limit_s) as work:
+        async with database.transaction(_row_key(command), limit_s) as work:
             claimed = True
             if work.answer is not None:
-                return _again(work.answer, command, admission)
+                return _replayed(work.answer, command, admission)
             result = await run(work)
             return await _committed(work, result) if result.outcome == "ok" else result
     except FleetfoldError as error:  # out of reach, or without its table
@@ -47,8 +47,10 @@ async def run_elsewhere(
                                      outcome="failed", starts=admission.starts), error.message)  # fmt: skip
 
 
-def _marked(command: Command) -> str:
-    """What it is marked as. All that undo one step share a marker: it is undone once, though the ledger be lost."""
+def _row_key(command: Command) -> str:
+    """Return the key of the idempotency row. All compensations of one step share a row, so that it is compensated once
+    even if the ledger is lost.
+    """
     return command.id if command.compensates is None else key_of(command.id)
 
 
@@ -62,8 +64,8 @@ async def _committed(work: Work, result: CommandResult) -> CommandResult:
     return result
 
 
-def _again(answer: CommandResult, command: Command, admission: Admission) -> CommandResult:
-    """The stored answer, as one to this attempt."""
+def _replayed(answer: CommandResult, command: Command, admission: Admission) -> CommandResult:
+    """Return the stored result with the ids of this attempt."""
     return msgspec.structs.replace(
         answer, id=command.id, attempt=command.attempt, epoch=command.epoch, starts=admission.starts
     )

@@ -1,8 +1,8 @@
-"""The marker: a row in the application's database that says which command has taken effect there, and with what result.
+"""Idempotency row: a row in the application's database that says which command has taken effect there, and its result.
 
 It is written in the transaction of the effect, so there is one where the effect is, and none where it is not. It is
-claimed first and filled last: who claims a command that another transaction is still at waits for that one's end. A
-compensation claims it too, and leaves a tombstone. Whoever commits first decides, and for good.
+claimed first and filled last: a claim of a command that another transaction is running waits for that one's end. A
+compensation claims it too, and leaves a tombstone. The first commit decides for good.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ _answers = msgspec.json.Decoder(CommandResult)
 
 
 async def claim(connection: AsyncConnection, node: str, command_id: str, now: float) -> CommandResult | None:
-    """Take the command for this transaction; or, if it has been decided, its end: a result or a tombstone."""
+    """Claim the command for this transaction; if it was decided before, return its result or tombstone."""
     row = {"node": node, "command": command_id, "answer": UNFILLED, "at": now}
     if (await connection.execute(_CLAIM[connection.dialect.name], row)).first() is not None:
         return None
     found = await connection.execute(_FIND, {"of_node": node, "of_command": command_id})
     answer: str = found.scalar_one()
-    return _answers.decode(answer) if answer != UNFILLED else _cut_in_half(command_id)
+    return _answers.decode(answer) if answer != UNFILLED else _unfilled(command_id)
 
 
 async def fill(connection: AsyncConnection, node: str, command_id: str, result: CommandResult, now: float) -> None:
-    """Say how the claimed command ended. To be committed with its effect."""
+    """Store the result of the claimed command, to be committed with its effect."""
     answer = msgspec.json.encode(result).decode()
     given = {"of_node": node, "of_command": command_id, "filled": answer, "now": now}
     touched = await connection.execute(_FILL, given)
@@ -81,19 +81,19 @@ async def fill(connection: AsyncConnection, node: str, command_id: str, result: 
 
 
 async def prune(connection: AsyncConnection, node: str, before: float) -> int:
-    """Forget some of what was decided before then; how many."""
+    """Delete up to `PRUNED_AT_ONCE` rows older than `before` (Unix seconds); return their number."""
     return (await connection.execute(_PRUNE, {"of_node": node, "before": before})).rowcount
 
 
 def tombstone(command_id: str) -> CommandResult:
-    """What is said of a command that was compensated before it took effect."""
+    """Return the result of a command that was compensated before it took effect."""
     return CommandResult(
         id=command_id, attempt=0, epoch=0, outcome="rejected", tombstone=True,
         error="it was compensated before it took effect, and is not run any more",
     )  # fmt: skip
 
 
-def _cut_in_half(command_id: str) -> CommandResult:
+def _unfilled(command_id: str) -> CommandResult:
     return CommandResult(
         id=command_id, attempt=0, epoch=0, outcome="unknown",
         error="its transaction was committed by the handler, and the node stopped after that",

@@ -1,1 +1,1 @@
-"""Actions and how their commands run: admission to a handler, time limits, retries, outcomes."""
+"""Actions and the execution of their commands: semaphore, time limits, retries, outcomes."""

@@ -1,4 +1,4 @@
-"""What an action says of itself to `@action` besides its parameters, checked at its declaration."""
+"""Options of `@action` besides the parameters, checked at its declaration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ActionOptions"]
 
 @dataclass(frozen=True, slots=True)
 class ActionOptions:
-    """The options by the names they have in `@action`. Times are in seconds."""
+    """Options of an action, by their names in `@action`. Times are in seconds."""
 
     kind: ActionKind = "idempotent"
     timeout: float = 30.0
@@ -27,7 +27,7 @@ class ActionOptions:
     cancel_grace: float = 5.0
 
     def check(self, name: str) -> None:
-        """`InvalidInput`, with the action's `name`, when one will not do."""
+        """Raise `InvalidInput`, with the action's `name`, for an unusable option."""
         if self.kind not in get_args(ActionKind):
             raise InvalidInput(f"{name}: there is no kind {self.kind!r}; use {', '.join(get_args(ActionKind))}")
         if not 0 < self.timeout < math.inf:

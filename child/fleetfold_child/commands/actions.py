@@ -1,4 +1,4 @@
-"""What a node can do: typed async functions, their registry, and what the node says of them.
+"""Actions of a node: typed async functions, and their registry.
 
     @action(kind="transactional", timeout=30)
     async def reserve_stock(ctx: Context, sku: str, quantity: int = 1) -> Reserved: ...
@@ -41,7 +41,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Action(Generic[P, R]):
-    """A decorated function; calling it calls the function."""
+    """An action: a decorated function. Calling it calls the function."""
 
     info: ActionInfo
     function: Handler[P, R]
@@ -55,11 +55,11 @@ class Action(Generic[P, R]):
         return self.function(ctx, *args, **kwargs)
 
     def run(self, ctx: Context, params: Mapping[str, Any]) -> Awaitable[R]:
-        """Call it with the decoded `params`."""
+        """Call the function with the decoded `params`."""
         return self.function(ctx, **params)  # type: ignore[call-arg]  # Parameters has checked what mypy cannot see
 
     async def happened(self, ctx: Context, params: Mapping[str, Any]) -> Any:
-        """What `check` says of this key: the result, or None when it did not happen (or there is no check)."""
+        """Return the result that `check` finds for this key; `None` when there was no effect, or there is no check."""
         if self.check is None:
             return None
         return await self.check(ctx, **{name: params[name] for name in self.check_takes})
@@ -155,7 +155,7 @@ AnyAction = Action[Any, Any]
 
 
 class Actions:
-    """A node's actions by name."""
+    """Registry of a node's actions, by name."""
 
     def __init__(self, *sources: AnyAction | ModuleType | Iterable[AnyAction]) -> None:
         self._by_name: dict[str, AnyAction] = {}
@@ -163,13 +163,15 @@ class Actions:
             self.add(source)
 
     def add(self, source: AnyAction | ModuleType | Iterable[AnyAction]) -> None:
-        """One action, a module's actions, or several. `Conflict` when two have one name."""
+        """Add one action, a module's actions, or several. Raises `Conflict` when two have one name."""
         for one in _found_in(source):
             if self._by_name.setdefault(one.info.name, one) is not one:
                 raise Conflict(f"{one.info.name}: there are two actions of that name; give one another with name=")
 
     def load(self, target: str) -> None:
-        """Add what `module:object` names: an action, a list of them, or a module; `module` alone is all of it."""
+        """Add the actions that `module:object` names: an action, a list of them, or a module; `module` alone means all
+        of its actions.
+        """
         module_name, _, path = target.partition(":")
         found: Any = _import(module_name, target)
         for name in filter(None, path.split(".")):
@@ -182,11 +184,11 @@ class Actions:
             raise InvalidInput(f"actions: {target!r}: no actions in it; decorate them with @action", field="actions")
 
     def get(self, name: str) -> AnyAction | None:
-        """The action of that name, if there is one."""
+        """Return the action of that name, if there is one."""
         return self._by_name.get(name)
 
     def infos(self) -> list[ActionInfo]:
-        """What the node says of them, by name."""
+        """Return the descriptions of all actions, sorted by name."""
         return [self._by_name[name].info for name in sorted(self._by_name)]
 
     def __iter__(self) -> Iterator[AnyAction]:

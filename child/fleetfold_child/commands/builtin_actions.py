@@ -1,4 +1,4 @@
-"""The actions every node with collections has: `index`, `delete`, `update` and `sync`.
+"""Built-in actions of every node with collections: `index`, `delete`, `update` and `sync`.
 
 All are idempotent: run twice with the same parameters, they leave the collection the same.
 """
@@ -74,7 +74,9 @@ async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any])
 
 
 def builtin_actions(sync_collection: Sync, sourced: Callable[[], Sequence[str]]) -> list[Action[Any, Any]]:
-    """The four of them; `sync_collection` knows the sources, `sourced` which collections have one."""
+    """Return the four built-in actions; `sync_collection` syncs one collection, `sourced` lists those that have a
+    source.
+    """
 
     @action(timeout=LONG_S)
     async def sync(ctx: Context, collection: str | None = None, strict: bool = False, force: bool = False) -> Any:
@@ -94,5 +96,5 @@ def builtin_actions(sync_collection: Sync, sourced: Callable[[], Sequence[str]])
 
 
 def no_source(collection: str) -> InvalidInput:
-    """The refusal for a collection that was declared without a source."""
+    """Return the error for a collection that was declared without a source."""
     return InvalidInput(f"collection: {collection!r} has no source to sync with; declare one", field="collection")

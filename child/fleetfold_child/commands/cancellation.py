@@ -1,4 +1,4 @@
-"""What becomes of a command that somebody cancels, decided from the ledger's row alone.
+"""Rules of cancellation: the result of cancelling a command, decided from the ledger's row alone.
 
     nothing known                      tombstone: it never runs, however often it is delivered; rejected
     its result, or its tombstone       ended: the result is published again if nobody has confirmed to have it
@@ -24,9 +24,9 @@ __all__ = ["Cancellation", "by_whom", "cancel", "while_interrupted", "while_runn
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """What the node says of a command it was asked to cancel; None of one that is let alone.
+    """Decision on a command to cancel; the verdict is `None` for a compensation, which is not cancelled.
 
-    `result` is there to be published, and new in the ledger as `stored`.
+    `result` is to be published, and is new in the ledger in the state `stored`.
     """
 
     verdict: CancelVerdict | None
@@ -35,8 +35,8 @@ class Cancellation:
 
 
 def cancel(command_id: str, row: LedgerRow | None, by: str, *, elsewhere: bool = False) -> Cancellation:
-    """Decide; `row` is the command's own. One with an `incarnation` is running in this process. `elsewhere` is as in
-    `while_interrupted`.
+    """Decide on a cancellation; `row` is the command's own. One with an `incarnation` is running in this process.
+    `elsewhere` is as in `while_interrupted`.
     """
     if row is None:
         return Cancellation("never", _result(command_id, "rejected", f"{by_whom(by)} before it began"), "tombstone")
@@ -51,13 +51,14 @@ def cancel(command_id: str, row: LedgerRow | None, by: str, *, elsewhere: bool =
 
 
 def by_whom(by: str) -> str:
-    """In words."""
+    """Return the reason in words."""
     return f"cancelled by {by}" if by else "cancelled"
 
 
 def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> tuple[Outcome, str]:
-    """How a command ends that had begun when the node died, and is not begun again. `elsewhere`: its effect may be in a
-    database of the application's, of which the ledger does not know.
+    """Return the outcome of a command that was interrupted by the node's death and is not started again.
+
+    `elsewhere`: its effect may be in a database of the application's, of which the ledger does not know.
     """
     if kind == "transactional" and not elsewhere:
         return "failed", f"{by_whom(by)}; the node had stopped while it ran, and nothing of it was committed"
@@ -65,7 +66,7 @@ def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> 
 
 
 def while_running(kind: ActionKind, by: str) -> tuple[Outcome, str]:
-    """How a command ends whose handler was ended."""
+    """Return the outcome of a command whose handler was cancelled."""
     if kind == "transactional":
         return "failed", f"{by_whom(by)} while it ran; nothing of it was committed"
     return "unknown", f"{by_whom(by)} while it ran; what it did by then is done"

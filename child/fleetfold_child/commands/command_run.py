@@ -1,4 +1,4 @@
-"""One command on its way through the node, from its arrival to its end: where it stands, and how it is stopped."""
+"""Execution of one command in the node, from its arrival to its end: its state, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Again", "CommandRun"]
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A try has failed, and another one follows after `pause_s`.
+    """A failed try, with another one to follow after `pause_s` seconds.
 
-    `result` is the command's if none does. `clean`: the try has left nothing behind.
+    `result` is the command's if none follows. `clean`: the try has left no effect.
     """
 
     pause_s: float
@@ -29,11 +29,12 @@ class Again:
 
 
 class CommandRun:
-    """A command that has arrived and not ended. `sent_at` is when the broker stored it, on the loop's clock.
+    """A command that has arrived and not ended.
 
-    `begun`: the ledger has admitted it, here. `attempt` counts its tries from 1, `last` is how the last one ended.
-    `params` are its decoded ones, for the first try. `stop` is what stops its handler. `undone`: its undoing is here,
-    so it is not tried again. `notebook` is that of its present try; `noted`: one of its tries has used it.
+    `sent_at` is the time of its storage in the broker, on the event loop's clock. `begun`: the ledger has admitted it
+    in this process. `attempt` counts its tries from 1, `last` is the result of the previous one. `params` are decoded,
+    for the first try. `stop` cancels its handler. `undone`: its compensation has arrived, so it is not tried again.
+    `notebook` is the side-effect log of its present try; `noted`: one of its tries has written to it.
     """
 
     __slots__ = (
@@ -55,33 +56,35 @@ class CommandRun:
 
     @property
     def overall_until(self) -> float:
-        """When the time for all tries is over, on the loop's clock."""
+        """End of the time for all tries, on the event loop's clock."""
         return float("inf") if self.command.overall_s is None else self.sent_at + self.command.overall_s
 
     @property
     def over(self) -> str | None:
-        """Why it is not tried again, if so."""
+        """Reason for which it is not tried again, if any."""
         if self.cancelled_by is not None:
             return f"{by_whom(self.cancelled_by)} before it was tried again"
         return "it was to be undone before it was tried again" if self.undone else None
 
     def cancel(self, by: str, *, decided: bool = False) -> None:
-        """Stop it, for `by`. One that waits at the gate goes on waiting until the ledger has `decided`."""
+        """Stop the command, on behalf of `by`. One that waits for the semaphore keeps waiting until the ledger has
+        `decided`.
+        """
         if self.cancelled_by is None:
             self.cancelled_by = by
         if self.stop is not None:
             self.stop()
         elif self.waiting is not None or decided:
-            self._wait_no_longer()
+            self._stop_waiting()
 
     def undo(self) -> None:
-        """Its undoing waits for it: a try that runs goes on to its end, and no other one follows."""
+        """Register its compensation, which waits for it: a running try ends, and no other one follows."""
         self.undone = True
         if self.last is not None:
-            self._wait_no_longer()
+            self._stop_waiting()
 
     async def pause(self, seconds: float) -> None:
-        """Wait for another try; no longer than until it is over."""
+        """Wait for the next try, until it is called off."""
         if self.over is not None:
             return
         self.waiting = asyncio.get_running_loop().create_future()
@@ -93,7 +96,7 @@ class CommandRun:
         finally:
             self.waiting = None
 
-    def _wait_no_longer(self) -> None:
+    def _stop_waiting(self) -> None:
         if self.waiting is None:
             if self.passage is not None:
                 self.passage.give_up()

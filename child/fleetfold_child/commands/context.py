@@ -1,4 +1,4 @@
-"""What an action's function is given: who it runs for, the databases it may write, the node's collections."""
+"""Context of an action's run: its command, the databases it may write, and the node's collections."""
 
 from __future__ import annotations
 
@@ -138,43 +138,43 @@ class Context:
         await self._notebook.note(values)
 
     def collection(self, name: str) -> Documents:
-        """The node's collection of that name; `NotFound` names those there are."""
+        """Return the node's collection of that name. Raises `NotFound` with the names there are."""
         if name not in self._collections:
             known = ", ".join(sorted(self._collections)) or "none"
             raise NotFound(f"{name}: this node has no such collection; it has {known}", field="collection")
         return self._collections[name]
 
     def remaining_s(self) -> float:
-        """Seconds until the action is timed out, never below 0."""
+        """Return the seconds until the action is timed out, never below 0."""
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """So far it has come: `done` of `total`, in a unit of your own, and in words. Cheap, and safe in threads.
+        """Report progress: `done` of `total`, in a unit of your own, with a note. Cheap, and thread-safe.
 
-        The masters hear of it a few times a second. It is a sign of life too, where one is asked for by `heartbeat`.
+        The masters receive it a few times a second. It is also a sign of life, where `heartbeat` requires one.
         """
-        if not (self._cancelled and self._cancelled_by is None):  # a thread that outlives its try
+        if not (self._cancelled and self._cancelled_by is None):  # not from a thread that outlives its try
             self._reporter.report(done, total, note)
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody has cancelled it, or it was timed out or stopped: stop soon, and leave nothing half done."""
+        """Whether it was cancelled, timed out or stopped: then end soon, and leave nothing half done."""
         return self._cancelled
 
     @property
     def cancelled_by(self) -> str | None:
-        """Who has cancelled it, if somebody has."""
+        """Name of the identity that cancelled it, if any."""
         return self._cancelled_by
 
     async def wait_cancelled(self) -> None:
-        """Return when `cancelled` becomes true."""
+        """Wait until `cancelled` becomes true."""
         if self._cancelling is None:
             self._cancelling = asyncio.Event()
         if not self._cancelled:
             await self._cancelling.wait()
 
     def cancel(self, by: str | None = None) -> None:
-        """Say so to the handler and its threads; called by the executor."""
+        """Report the cancellation to the handler and its threads; called by the executor."""
         self._cancelled = True
         self._cancelled_by = by if self._cancelled_by is None else self._cancelled_by
         if self._cancelling is not None:

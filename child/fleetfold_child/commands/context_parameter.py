@@ -1,4 +1,4 @@
-"""Whether the first parameter of a function is the context."""
+"""Check that the first parameter of a function is the context."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = frozenset({"ctx", "context", "c", ""})
 
 
 def check_context(function: Callable[..., Any], parameters: Sequence[inspect.Parameter], name: str) -> None:
-    """`InvalidInput` for a function that would get the context for something else.
+    """Raise `InvalidInput` for a function that would get the context for something else.
 
     A first parameter with a type must have the context's; one without must be called `ctx` or `context`.
     """
@@ -35,7 +35,7 @@ def check_context(function: Callable[..., Any], parameters: Sequence[inspect.Par
 
 
 def _type(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The parameter's type; its name where that is not known at run time."""
+    """Return the parameter's type, or its name where the type is not known at run time."""
     try:
         return typing.get_type_hints(function)[parameter.name]
     except Exception:  # noqa: BLE001 - an annotation may be any expression, also one that cannot be evaluated

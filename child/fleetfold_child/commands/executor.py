@@ -1,4 +1,4 @@
-"""Takes commands in: admitted by the ledger, run when there is room, each ended once."""
+"""Executor of commands: admits them by the ledger, runs them within the concurrency limit, and ends each once."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ __all__ = ["Executor", "Stopped"]
 
 
 class Stopped(NamedTuple):
-    """What was said of commands that somebody cancels, and the results of those that ended by it or before."""
+    """Verdicts on cancelled commands, and the results of those that ended by it or before."""
 
     verdicts: dict[str, CancelVerdict]
     results: list[CommandResult]
 
 
 class Executor:
-    """The node's commands, at most `concurrency` of them at once.
+    """The node's commands, of which at most `concurrency` run at once.
 
-    `collections` are those that `ctx.collection` gives out. A result over `max_result_bytes` of JSON is not carried.
-    A command during which the process died `max_lone_crashes` times while nothing else was running is `unknown`.
-    `reports` tells how far commands have come; `randomly` shortens the waits between their tries.
+    `collections` are those of `ctx.collection`. A result over `max_result_bytes` of JSON is not sent. A command during
+    which the process died `max_lone_crashes` times while nothing else was running is `unknown`. `reports` sends
+    progress; `randomly` is the source of jitter for retries.
     """
 
     def __init__(
@@ -62,60 +62,59 @@ class Executor:
         self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly, databases)
         self._databases = databases or None
         ledger.elsewhere = bool(databases)
-        self._gate = ExclusiveSemaphore(concurrency)
+        self._semaphore = ExclusiveSemaphore(concurrency)
         self._max_lone_crashes = max_lone_crashes
         self._reports = reports
         self._running: dict[str, CommandRun] = {}
 
     @property
     def in_flight(self) -> int:
-        """Commands that have arrived and have not ended."""
+        """Number of commands that have arrived and not ended."""
         return len(self._running)
 
     async def handle(self, command: Command, *, age_s: float = 0.0) -> CommandResult | None:
-        """Do what the command asks, once; its result to publish, or None when there is nothing to say.
+        """Execute the command once; return its result to publish, or `None` when there is none.
 
-        `age_s` is how long the broker has held it. A duplicate of a running command waits for the same end. Raises
-        `Unavailable` when the ledger cannot be written: the command is then not finished, and wants to be delivered
-        again.
+        `age_s` is the time it waited in the broker. A duplicate of a running command waits for the same result. Raises
+        `Unavailable` when the ledger cannot be written: the command has then not finished, and must be delivered again.
         """
         if (running := self._running.get(command.id)) is not None:
             result = await asyncio.shield(running.ended)
             return result and msgspec.structs.replace(result, attempt=command.attempt, epoch=command.epoch)
         sent_at = asyncio.get_running_loop().time() - age_s
-        course = self._running[command.id] = CommandRun(command, sent_at, Reporter(command.id, self._reports))
+        run = self._running[command.id] = CommandRun(command, sent_at, Reporter(command.id, self._reports))
         result = None
         try:
-            said = await self._try(course, self._actions.get(command.action))
-            result = await self._try_on(course, said) if isinstance(said, Again) else said
-            if course.reporter.latest is not None:
-                await course.reporter.close()
+            said = await self._try(run, self._actions.get(command.action))
+            result = await self._retry(run, said) if isinstance(said, Again) else said
+            if run.reporter.latest is not None:
+                await run.reporter.close()
         except sqlite3.Error as error:
             raise self._broken(error) from error
         finally:
             del self._running[command.id]
-            course.reporter.ended = True
-            course.ended.set_result(result)
+            run.reporter.ended = True
+            run.ended.set_result(result)
         return result
 
     async def cancel(self, ids: Collection[str], by: str) -> Stopped:
-        """Stop these commands, for `by`: those that run are told so at once, those not begun never will be.
+        """Stop these commands, on behalf of `by`: running ones are told at once, those not started never will be.
 
-        When this returns it is in the ledger: they are not begun again after a death either. A compensation is not
-        cancelled, and has no verdict. Raises `Unavailable` when the ledger cannot be written.
+        On return this is in the ledger, so they are not started after a crash either. A compensation is not cancelled,
+        and has no verdict. Raises `Unavailable` when the ledger cannot be written.
         """
-        courses = {each: self._running[each] for each in ids if each in self._running}
-        asked = {each for each in ids if each not in courses or courses[each].command.compensates is None}
-        for each in courses.keys() & asked:
-            courses[each].cancel(by)
-        here = {each for each, course in courses.items() if course.begun}
+        runs = {each: self._running[each] for each in ids if each in self._running}
+        asked = {each for each in ids if each not in runs or runs[each].command.compensates is None}
+        for each in runs.keys() & asked:
+            runs[each].cancel(by)
+        here = {each for each, run in runs.items() if run.begun}
         try:
             decided = await self._ledger.cancel(asked, by, here)
         except sqlite3.Error as error:
             raise self._broken(error) from error
-        for each, course in self._running.items():
-            if each in decided and course.command.compensates is None:
-                course.cancel(by, decided=True)
+        for each, run in self._running.items():
+            if each in decided and run.command.compensates is None:
+                run.cancel(by, decided=True)
         return Stopped(
             {each: said.verdict for each, said in decided.items() if said.verdict is not None},
             [said.result for each, said in decided.items() if said.result is not None and each not in self._running],
@@ -126,34 +125,34 @@ class Executor:
         why = of_disk.message if of_disk is not None else f"{self._ledger.path}: {error}; look at its disk"
         return Unavailable(f"{self._node}: its ledger cannot be written: {why}")
 
-    async def _try_on(self, course: CommandRun, said: Again) -> CommandResult | None:
-        """Try it until it has ended. The gate is left while it waits for another try."""
-        action = self._actions.get(course.command.action)
+    async def _retry(self, run: CommandRun, said: Again) -> CommandResult | None:
+        """Retry the command until it has ended; the semaphore is released between tries."""
+        action = self._actions.get(run.command.action)
         while True:
-            course.last = said
-            await course.pause(said.pause_s)
-            if course.over is not None:
-                return await self._give_up(course, said)
-            outcome = await self._try(course, action)
+            run.last = said
+            await run.pause(said.pause_s)
+            if run.over is not None:
+                return await self._give_up(run, said)
+            outcome = await self._try(run, action)
             if not isinstance(outcome, Again):
                 return outcome
             said = outcome
 
-    async def _try(self, course: CommandRun, action: AnyAction | None) -> CommandResult | Again | None:
-        command, asked = course.command, False
+    async def _try(self, run: CommandRun, action: AnyAction | None) -> CommandResult | Again | None:
+        command, asked = run.command, False
         while True:
-            course.passage = self._gate.enter(alone=self._ledger.is_suspect(command.id))
-            async with course.passage as inside:
-                if not inside and course.last is not None:
-                    return await self._give_up(course, course.last)
-                admission = await self._ledger.admit(command, self._plan(course, action, asked=asked))
+            run.passage = self._semaphore.enter(alone=self._ledger.is_suspect(command.id))
+            async with run.passage as inside:
+                if not inside and run.last is not None:
+                    return await self._give_up(run, run.last)
+                admission = await self._ledger.admit(command, self._plan(run, action, asked=asked))
                 if command.compensates is not None and admission.decision is not Decision.FENCED:
-                    self._undo(command.compensates)
+                    self._mark_undone(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
-                    course.begun = True
-                    return await self._runner.run(action, command, admission, course)
+                    run.begun = True
+                    return await self._runner.run(action, command, admission, run)
             if admission.awaited is not None:
-                await self._end_of(admission.awaited)
+                await self._wait_for_end(admission.awaited)
             elif admission.forward is not None:
                 await self.handle(admission.forward)
             elif admission.decision is Decision.ASK:
@@ -162,48 +161,48 @@ class Executor:
             else:
                 return admission.result
 
-    async def _give_up(self, course: CommandRun, last: Again) -> CommandResult | None:
-        """It is not tried again: as the last try ended, so does the command, unless its undoing has sealed it."""
-        why = f"{last.result.error}; {course.over}"
+    async def _give_up(self, run: CommandRun, last: Again) -> CommandResult | None:
+        """End the command with the result of its last try, unless its compensation has sealed it."""
+        why = f"{last.result.error}; {run.over}"
         await self._ledger.finish(msgspec.structs.replace(last.result, error=why))
-        return await self._ledger.result_of(course.command.id)
+        return await self._ledger.result_of(run.command.id)
 
-    def _undo(self, command_id: str) -> None:
+    def _mark_undone(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
             running.undo()
 
     async def _ask_the_application(self, command: Command) -> None:
-        """Whether what is to be undone was committed in its database; from then on it never will be, if it was not."""
+        """Ask the application's database whether the command to compensate was committed; if not, it never will be."""
         assert command.compensates is not None
         assert self._databases is not None
         name = await self._ledger.action_of(command.compensates)
         if (answer := await self._databases.seal(command.compensates, name)) is not None:
             await self._ledger.learn(answer)
 
-    async def _end_of(self, command_id: str) -> None:
+    async def _wait_for_end(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
             await asyncio.shield(running.ended)
-        else:  # it has just ended, or was interrupted: what nobody runs is not running
+        else:  # it has just ended, or was interrupted
             self._ledger.abandon(command_id)
 
-    def _plan(self, course: CommandRun, action: AnyAction | None, *, asked: bool) -> Plan:
-        command, age_s = course.command, asyncio.get_running_loop().time() - course.sent_at
+    def _plan(self, run: CommandRun, action: AnyAction | None, *, asked: bool) -> Plan:
+        command, age_s = run.command, asyncio.get_running_loop().time() - run.sent_at
         limit_s, overall_s = command.start_within_s, command.overall_s
         late, over = limit_s is not None and age_s > limit_s, overall_s is not None and age_s > overall_s
         return Plan(
             kind=action.info.kind if action else "idempotent",
             checked=action is not None and action.check is not None,
-            rejected=self._reject(course, action),
+            rejected=self._reject(run, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
             max_lone_crashes=self._max_lone_crashes,
             over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
-            clean=course.last is not None and course.last.clean,
+            clean=run.last is not None and run.last.clean,
             asks_application=self._databases is not None and not asked,
             kind_known=action is not None,
         )
 
-    def _reject(self, course: CommandRun, action: AnyAction | None) -> str | None:
-        command = course.command
+    def _reject(self, run: CommandRun, action: AnyAction | None) -> str | None:
+        command = run.command
         if action is None:
             known = ", ".join(info.name for info in self._actions.infos()) or "none"
             return f"{command.action}: {self._node} has no such action; it has {known}"
@@ -212,7 +211,7 @@ class Executor:
         if action.info.kind == "once" and command.retry is not None and command.retry.attempts > 1:
             return f"retry: {command.action} is a 'once' action, which is never tried again; call it without retry"
         try:
-            course.params = action.parameters.decode(command.params)
+            run.params = action.parameters.decode(command.params)
         except InvalidInput as error:
             return error.message
         return None

@@ -1,7 +1,7 @@
-"""Keeps inside one command what would end the process: SystemExit, KeyboardInterrupt and GeneratorExit of a handler.
+"""Containment of exits: SystemExit, KeyboardInterrupt and GeneratorExit of a handler end its command, not the process.
 
-Left alone, asyncio stops its event loop for SystemExit and KeyboardInterrupt, and the whole node with it: also when a
-task raises them that a handler has created.
+asyncio stops its event loop for SystemExit and KeyboardInterrupt, and the whole node with it, also when a task that a
+handler created raises them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _inside: ContextVar[bool] = ContextVar("fleetfold_inside_a_handler", default=Fal
 
 
 class TaskExit(Exception):
-    """A task that a handler created has raised SystemExit or KeyboardInterrupt."""
+    """A task that a handler created raised SystemExit or KeyboardInterrupt."""
 
 
 @contextmanager
 def contained_tasks() -> Iterator[None]:
-    """Tasks created inside raise `TaskExit` where they would stop the event loop."""
+    """Make tasks that are created in this block raise `TaskExit` where they would stop the event loop."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop.get_task_factory(), _ContainingFactory):
         loop.set_task_factory(_ContainingFactory(loop.get_task_factory()))
@@ -39,7 +39,7 @@ def contained_tasks() -> Iterator[None]:
 
 
 def is_from_outside(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
-    """Whether `error` ends the run of the handler in `task` from outside, and is not the application's own."""
+    """Tell whether `error` comes from outside of the handler in `task`, and not from the application."""
     if isinstance(error, asyncio.CancelledError):
         return task is None or task.cancelling() > 0
     if isinstance(error, GeneratorExit):  # the coroutine is closed: nobody runs it any more
@@ -57,7 +57,7 @@ def _current_task() -> asyncio.Task[Any] | None:
 
 
 class _ContainingFactory:
-    """A task factory in front of the loop's `previous` one."""
+    """Task factory that wraps coroutines of handlers, in front of the loop's `previous` one."""
 
     def __init__(self, previous: Any) -> None:
         self._previous = previous

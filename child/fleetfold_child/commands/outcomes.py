@@ -1,4 +1,4 @@
-"""How a handler ends: whatever it does, in one of the outcomes, with an error for a person to read."""
+"""Outcomes of handlers: every result or error becomes an outcome, with an error text for people."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MOST_ERROR_CHARS = 2000
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """How a handler ended. `refused`: by its own word nothing has happened. `names`: what a retry policy may call it,
-    if another try could help. `kept` is what a rollback may know of a result that could not be carried.
+    """Outcome of a handler. `refused`: it says that it had no effect. `names` are its error's names for a retry policy,
+    if another try could help. `kept` is stored for a rollback when the result could not be sent.
     """
 
     outcome: Outcome
@@ -39,9 +39,9 @@ class CommandOutcome:
 def raised(
     error: BaseException, limits: TimeLimits, action: AnyAction, context: Context, *, ended: bool
 ) -> CommandOutcome:
-    """What the handler raised, or was made to by the limits that `ended` it."""
-    if ended and (told := stopped(action, context)) is not None:
-        return told
+    """Return the outcome for an error of the handler, or for the time limits that `ended` it."""
+    if ended and (cancelled := stopped(action, context)) is not None:
+        return cancelled
     if ended and isinstance(error, TimeoutError):
         return CommandOutcome("timed_out", error=f"{limits.why}; what it did by then is done", names=TIMEOUT)
     if isinstance(error, FleetfoldError):
@@ -52,7 +52,7 @@ def raised(
 
 
 def stopped(action: AnyAction, context: Context) -> CommandOutcome | None:
-    """How it ends when it was cancelled, if it was."""
+    """Return the outcome of a cancelled handler; `None` if it was not cancelled."""
     if context.cancelled_by is None:
         return None
     outcome, error = while_running(action.info.kind, context.cancelled_by)
@@ -60,7 +60,7 @@ def stopped(action: AnyAction, context: Context) -> CommandOutcome | None:
 
 
 def never_begun(action: AnyAction, admission: Admission, by: str) -> CommandOutcome:
-    """It was cancelled between its admission and its beginning; an earlier process may have begun it."""
+    """Return the outcome of a command cancelled before its handler started; an earlier process may have started it."""
     if admission.starts == 1:
         return CommandOutcome("rejected", error=f"{by_whom(by)} before it began", refused=True)
     outcome, error = while_interrupted(action.info.kind, by)
@@ -68,26 +68,24 @@ def never_begun(action: AnyAction, admission: Admission, by: str) -> CommandOutc
 
 
 def result_of(
-    command: Command, admission: Admission, course: CommandRun, ending: CommandOutcome, began: float
+    command: Command, admission: Admission, run: CommandRun, ending: CommandOutcome, began: float
 ) -> CommandResult:
-    """The ending as the result of the command; `began` is by `time.perf_counter`."""
+    """Build the command's result from the outcome; `began` is by `time.perf_counter`."""
     return CommandResult(
         id=command.id,
         attempt=command.attempt,
         epoch=command.epoch,
         outcome=ending.outcome,
         result=ending.result,
-        error=_told(ending.error, course.attempt),
+        error=_shortened(ending.error, run.attempt),
         starts=admission.starts,
         ms=round((time.perf_counter() - began) * 1000, 3),
-        noted=course.noted and not ending.refused,
+        noted=run.noted and not ending.refused,
     )
 
 
-def _told(error: str | None, tries: int) -> str | None:
-    """An error is for reading: one that would not fit into a message would never arrive. It says how many tries there
-    were, if there was more than one.
-    """
+def _shortened(error: str | None, tries: int) -> str | None:
+    """Shorten an error so that it fits into a message, and add the number of tries, if there was more than one."""
     if error is None:
         return None
     cut = error if len(error) <= MOST_ERROR_CHARS else error[:MOST_ERROR_CHARS] + " …"

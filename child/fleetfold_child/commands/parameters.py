@@ -1,4 +1,4 @@
-"""The parameters of an action, read from its signature: checked by name, described by JSON Schema."""
+"""Parameters of an action, read from its signature: checked by name, described by JSON Schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Parameters"]
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What an action takes after its context.
+    """Parameters of an action after its context.
 
     `schema` is a JSON Schema (2020-12) of an object. Nothing is coerced: a string is not a number.
     """
@@ -32,14 +32,18 @@ class Parameters:
 
     @classmethod
     def of(cls, function: Callable[..., Any], action: str) -> Parameters:
-        """Read the signature of `function`, whose first parameter is the context; `InvalidInput` if it will not do."""
+        """Read the signature of `function`, whose first parameter is the context. Raises `InvalidInput` for an unusable
+        one.
+        """
         fields = _fields(function, action)
         kind = msgspec.defstruct(action, fields, kw_only=True, forbid_unknown_fields=True, frozen=True)
         required = frozenset(field[0] for field in fields if len(field) == 2)
         return cls(action, tuple(field[0] for field in fields), required, _schema(kind, action), kind)
 
     def decode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """`params` as typed keyword arguments, defaults filled in; `InvalidInput` names the one that is wrong."""
+        """Convert `params` to typed keyword arguments, with defaults. Raises `InvalidInput` for the one that is
+        wrong.
+        """
         for name in params:
             if name not in self.names:
                 takes = f"it takes {', '.join(self.names)}" if self.names else "it takes none"
@@ -56,7 +60,7 @@ class Parameters:
         return {name: getattr(typed, name) for name in self.names}
 
     def accept(self, function: Callable[..., Any], role: str) -> frozenset[str]:
-        """Which of these parameters `function` wants after its context; `InvalidInput` if it wants others."""
+        """Return which of these parameters `function` takes after its context. Raises `InvalidInput` for others."""
         wanted = frozenset(parameter.name for parameter in _after_context(function, role))
         if unknown := sorted(wanted - set(self.names)):
             raise InvalidInput(f"{role}: takes {unknown[0]!r}, which is no parameter of {self.action}")
@@ -96,7 +100,7 @@ def _default(value: Any) -> Any:
 
 
 def _schema(kind: type[msgspec.Struct], action: str) -> dict[str, Any]:
-    """An object at the top, what it refers to in `$defs`."""
+    """Return the schema: an object, with its references in `$defs`."""
     try:
         (top,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     except TypeError as error:

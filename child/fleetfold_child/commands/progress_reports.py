@@ -1,4 +1,4 @@
-"""How far commands have come, told to the masters: the latest word of each, a few times a second."""
+"""Progress reports of commands to the masters: the latest of each, a few times a second."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from fleetfold_shared.values import check_text
 __all__ = ["Reporter", "Reports"]
 
 APART_S = 0.34
-"""Three in a second, so that with the last one, which waits for nothing, it is never more than four."""
+"""Seconds between two reports: three a second, and with the last one, sent at once, never more than four."""
 MOST_NOTE_CHARS = 500
 
 Say = Callable[[ProgressReport], Awaitable[None]]
 
 
 class Reports:
-    """Sends what is reported by `say`. Nothing runs while nobody reports; what cannot be sent now is sent later."""
+    """Sends progress by `say`. No task runs without progress; what cannot be sent now is sent later."""
 
     def __init__(self, say: Say, clock: Clock | None = None) -> None:
         self._say, self._clock = say, clock or SystemClock()
         self._news: dict[str, Reporter] = {}
         self._tasks = BackgroundTasks()
-        self._stopped = self._telling = False
+        self._stopped = self._sending = False
 
     def of(self, command_id: str) -> Reporter:
-        """The voice of one command."""
+        """Return a reporter for one command."""
         return Reporter(command_id, self)
 
     async def stop(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         self._stopped = True
         await self._tasks.cancel()
 
     def heard(self, reporter: Reporter) -> None:
-        """There is something new to tell."""
+        """Schedule a report of new progress."""
         self._news[reporter.command_id] = reporter
-        if not self._telling and not self._stopped:
-            self._telling = True
-            self._tasks.spawn(self._tell())
+        if not self._sending and not self._stopped:
+            self._sending = True
+            self._tasks.spawn(self._send_all())
 
     async def send(self, reporter: Reporter) -> None:
-        """Send its latest word, unless that is sent already; `Unavailable` when the broker is away."""
+        """Send the latest progress, unless it was sent already. Raises `Unavailable` without a connection."""
         latest = reporter.latest
         if latest is not None and latest is not reporter.sent:
             await self._say(ProgressReport(id=reporter.command_id, progress=latest))
             reporter.sent = latest
 
     def forget(self, reporter: Reporter) -> None:
-        """It has ended."""
+        """Drop the reporter of a command that has ended."""
         self._news.pop(reporter.command_id, None)
 
-    async def _tell(self) -> None:
+    async def _send_all(self) -> None:
         try:
             while self._news:
                 news, self._news = self._news, {}
@@ -71,13 +71,13 @@ class Reports:
                         reporter.announce()
                 await self._clock.sleep(APART_S)
         finally:
-            self._telling = False  # in the same turn of the loop as the last look: what comes next begins anew
+            self._sending = False  # in the same iteration of the loop as the last check
 
 
 class Reporter:
-    """One command's voice over all of its tries. `report` may be called in any thread.
+    """Progress of one command over all of its tries. `report` may be called in any thread.
 
-    `heard_at` is when it was heard last, by `time.monotonic`.
+    `heard_at` is the time of its last sign of life, by `time.monotonic`.
     """
 
     __slots__ = ("_loop", "_reports", "announced", "attempt", "command_id", "ended", "heard_at", "latest", "sent")
@@ -91,11 +91,11 @@ class Reporter:
         self.announced = self.ended = False
 
     def begin(self, attempt: int) -> None:
-        """A try begins now."""
+        """Start a try."""
         self.attempt, self.heard_at = attempt, time.monotonic()
 
     def report(self, done: float, total: float | None, note: str) -> None:
-        """So far it has come. `ValueError` for what is no number."""
+        """Record progress. Raises `ValueError` for anything but finite numbers."""
         for name, value in (("done", done), ("total", total)):
             if value is not None and not _is_finite(value):
                 shown = value if isinstance(value, float) else f"such a value of type {type(value).__name__}"
@@ -110,22 +110,22 @@ class Reporter:
             self.announce()
 
     def announce(self) -> None:
-        """Have it sent soon."""
+        """Schedule a report."""
         if self._reports is None or self._loop is None:
             return
         self.announced = True
         with contextlib.suppress(RuntimeError):  # a thread that outlives its node: the loop is closed
-            self._loop.call_soon_threadsafe(self._be_heard)
+            self._loop.call_soon_threadsafe(self._on_announced)
 
     async def close(self) -> None:
-        """Send the last word, if it is not sent yet and the broker is there; then no more."""
+        """Send the last progress, if it was not sent yet and the broker is reachable; then no more."""
         self.ended = True
         if self._reports is not None and self.latest is not None:
             self._reports.forget(self)
-            with contextlib.suppress(Unavailable):  # the result is to come, and says more
+            with contextlib.suppress(Unavailable):  # the result follows, and says more
                 await self._reports.send(self)
 
-    def _be_heard(self) -> None:
+    def _on_announced(self) -> None:
         if self._reports is not None and not self.ended:
             self._reports.heard(self)
 

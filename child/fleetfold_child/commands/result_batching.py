@@ -1,7 +1,7 @@
-"""Results on their way to the masters: those that are ready at the same time travel in one message.
+"""Batching of results to the masters: those ready at the same time are published in one message.
 
-Of a hundred commands under way a dozen end with one commit of the ledger. Each message costs the broker, the master and
-the node as much as handling what is in it.
+Of a hundred running commands a dozen end with one commit of the ledger. Each message costs the broker, the master and
+the node as much as handling its contents.
 """
 
 from __future__ import annotations
@@ -18,43 +18,45 @@ from fleetfold_shared.messages import CommandResult, CommandResults, encode
 __all__ = ["ResultBatcher"]
 
 MOST = 64
-"""Results in a message: while one of them cannot be committed, all of them come again."""
+"""Most results in a message: if one of them cannot be committed, all are delivered again."""
 MOST_BYTES = 512 * 1024
 
 
 class ResultBatcher:
-    """Publishes on `subject`; what comes in one turn of the event loop goes together."""
+    """Publishes on `subject`; results of one iteration of the event loop are published together."""
 
     def __init__(self, kept: ConfirmedPublisher, subject: str) -> None:
-        self._kept, self._subject = kept, subject
+        self._publisher, self._subject = kept, subject
         self._waiting: list[tuple[CommandResult, asyncio.Future[None]]] = []
         self._tasks = BackgroundTasks()
 
     async def publish(self, result: CommandResult) -> None:
-        """Return when the broker has stored the result; `Unavailable` when it does not say so."""
+        """Publish the result and return when the broker has stored it. Raises `Unavailable` when it does not
+        confirm.
+        """
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[None] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._depart)
+            loop.call_soon(self._send_waiting)
         self._waiting.append((result, stored))
         await stored
 
     async def stop(self) -> None:
-        """Publish nothing more."""
+        """Stop publishing."""
         await self._tasks.cancel()
 
-    def _depart(self) -> None:
+    def _send_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for wave in waves(waiting, MOST):
-            self._tasks.spawn(self._carry(wave))
+        for batch in waves(waiting, MOST):
+            self._tasks.spawn(self._send_batch(batch))
 
-    async def _carry(self, wave: Sequence[tuple[CommandResult, asyncio.Future[None]]]) -> None:
+    async def _send_batch(self, batch: Sequence[tuple[CommandResult, asyncio.Future[None]]]) -> None:
         error: FleetfoldError | None = None
         try:
-            await self._say([result for result, _ in wave])
+            await self._publish([result for result, _ in batch])
         except FleetfoldError as failure:
             error = failure
-        for _, stored in wave:
+        for _, stored in batch:
             if stored.done():
                 continue
             if error is None:
@@ -62,17 +64,17 @@ class ResultBatcher:
             else:
                 stored.set_exception(error)
 
-    async def _say(self, results: Sequence[CommandResult]) -> None:
+    async def _publish(self, results: Sequence[CommandResult]) -> None:
         message = CommandResults(results=list(results))
         if len(results) > 1 and len(encode(message)) > MOST_BYTES:
-            return await self._say_in_halves(results)
+            return await self._publish_in_halves(results)
         try:
-            await self._kept.publish(self._subject, message)
+            await self._publisher.publish(self._subject, message)
         except TooLarge:
             if len(results) == 1:
                 raise
-            await self._say_in_halves(results)
+            await self._publish_in_halves(results)
 
-    async def _say_in_halves(self, results: Sequence[CommandResult]) -> None:
+    async def _publish_in_halves(self, results: Sequence[CommandResult]) -> None:
         middle = len(results) // 2
-        await asyncio.gather(self._say(results[:middle]), self._say(results[middle:]))
+        await asyncio.gather(self._publish(results[:middle]), self._publish(results[middle:]))

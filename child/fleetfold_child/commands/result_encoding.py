@@ -1,7 +1,7 @@
-"""What becomes of a handler's value: a result that travels, or an outcome that says why it cannot.
+"""Encoding of a handler's value: a result that can be sent, or an outcome that says why not.
 
-A value that cannot be carried is no failure of the action: its effect stands. Only a transactional one is undone, for
-the value is looked at before the commit.
+A value that cannot be sent is no failure of the action, whose effect stands. Only a transactional action is rolled
+back, because the value is checked before the commit.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from fleetfold_shared.values import check_value
 __all__ = ["MOST_KEPT_BYTES", "returned", "without_result"]
 
 MOST_KEPT_BYTES = 16 * 1024**2
-"""A result that is too large to travel stays in the ledger, for its rollback, up to this size of JSON."""
+"""Most bytes of JSON of a result that is too large to send, but is stored in the ledger for its rollback."""
 _STANDS = "the action ran and its effect stands; its result could not be carried"
 _UNDONE = "its result could not be carried, so nothing was committed"
 
 
 def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = False) -> CommandOutcome:
-    """The handler's value as a result of at most `max_bytes` of JSON: `ok`.
+    """Convert the handler's value to a result of at most `max_bytes` of JSON: `ok`.
 
-    One that cannot be carried: `failed` for a transactional action, which is rolled back; else `no_result`, with what a
-    rollback may know of it. Nobody reads the result of a compensation: it is `ok` without one.
+    A value that cannot be sent is `failed` for a transactional action, which is rolled back; otherwise `no_result`,
+    with the part of it that a rollback may use. The result of a compensation is not read: it is `ok` without one.
     """
     try:
         plain = _plain(value)
@@ -52,14 +52,14 @@ def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = F
 
 
 def without_result(result: CommandResult, why: str) -> CommandResult:
-    """A result that the broker does not take, as one that it does."""
+    """Return the result without its value, which the broker does not accept."""
     if result.outcome != "ok":
         return msgspec.structs.replace(result, result=None, error=f"{result.outcome}: {why}")
     return msgspec.structs.replace(result, outcome="no_result", result=None, error=f"{_STANDS}: {why}")
 
 
 def _plain(value: Any) -> Any:
-    """The value in JSON's own types; raises for what JSON cannot carry exactly."""
+    """Convert the value to JSON's types. Raises for values that JSON cannot represent exactly."""
     plain = msgspec.to_builtins(value, str_keys=True)
     check_value(plain, "result")
     if len(msgspec.json.encode(plain)) != len(msgspec.json.encode(value)):  # which writes one of the keys twice
@@ -68,9 +68,9 @@ def _plain(value: Any) -> Any:
 
 
 def _known_parts(value: Any) -> Any:
-    """The value, if it is only too large to travel; else those of its fields that JSON can carry, if it has any.
+    """Return the value, if it is only too large; otherwise those of its fields that JSON can represent, if any.
 
-    Raises nothing: the handler has returned, so what its value does now is no failure of it.
+    Raises nothing: the handler has returned, so an error of its value is not a failure of the handler.
     """
     try:
         kept = _plain_or_none(value) or _plain_fields(value)

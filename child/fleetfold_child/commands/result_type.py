@@ -1,4 +1,6 @@
-"""What an action returns, read from its signature: refused when JSON cannot carry it, described by JSON Schema."""
+"""Result type of an action, read from its signature: refused when JSON cannot represent it, described by JSON
+Schema.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,21 @@ __all__ = ["result_schema"]
 
 _UNIONS = (typing.Union, types.UnionType)
 _CARRIED = (str, int, float, bytes, dict, list, tuple, set, frozenset)
-"""Subclasses of these are carried as what they are derived from."""
+"""Subclasses of these are encoded as their base class."""
 
 
 def result_schema(function: Callable[..., Any], action: str) -> dict[str, Any] | None:
-    """The JSON Schema (2020-12) of the result; None when the annotation does not tell.
+    """Return the JSON Schema (2020-12) of the result; `None` when the annotation does not define it.
 
-    `InvalidInput` for a type whose values JSON cannot carry. Parameters are looked at first: what is wrong with the
-    names in the signature has been refused by then.
+    Raises `InvalidInput` for a type whose values JSON cannot represent. Check the parameters first: they reveal unknown
+    names in the signature.
     """
     hints = typing.get_type_hints(function, include_extras=True)
     kinds = list(_alternatives(hints.get("return", Any)))
     for kind in kinds:
-        if (strange := _not_carried(kind)) is not None:
+        if (unsupported := _not_carried(kind)) is not None:
             raise InvalidInput(
-                f"{action}: it returns {strange.__qualname__}, which has no form in JSON; return a dict, a list, a "
+                f"{action}: it returns {unsupported.__qualname__}, which has no form in JSON; return a dict, a list, a "
                 "text, a number, a Struct or a dataclass, or write 'Any' where it may be any of these"
             )
     try:
@@ -44,7 +46,7 @@ def result_schema(function: Callable[..., Any], action: str) -> dict[str, Any] |
 
 
 def _alternatives(kind: Any) -> Iterator[Any]:
-    """The types of a union, each alone: msgspec reads few unions, and writes all."""
+    """Yield the types of a union one by one: msgspec decodes few unions, and encodes all."""
     if typing.get_origin(kind) in _UNIONS:
         for one in typing.get_args(kind):
             yield from _alternatives(one)
@@ -53,7 +55,7 @@ def _alternatives(kind: Any) -> Iterator[Any]:
 
 
 def _not_carried(kind: Any) -> type | None:
-    """The first type in it that JSON cannot carry, if the annotation tells."""
+    """Return the first type in `kind` that JSON cannot represent, if the annotation reveals it."""
     try:
         found = inspect.type_info(kind)
     except TypeError:

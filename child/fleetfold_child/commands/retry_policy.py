@@ -1,4 +1,4 @@
-"""When a command that has failed is tried again on its node, and after how long."""
+"""Retry policy of commands on their node: whether and when a failed one is tried again."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from fleetfold_shared.messages import Command, RetryPolicy
 __all__ = ["TIMEOUT", "Random", "names_of", "pause_s", "policy_of"]
 
 TIMEOUT = frozenset({"timeout"})
-"""What a policy calls a try that took too long."""
+"""Name of a timed-out try in a policy."""
 
 Random = Callable[[], float]
-"""Numbers from 0 to 1, such as `random.random`."""
+"""Source of numbers from 0 to 1, such as `random.random`."""
 
 _MOST_DOUBLINGS = 64
 
 
 def policy_of(action: AnyAction, command: Command) -> RetryPolicy | None:
-    """The call's policy, or else the action's; none for a compensation: its master tries it again."""
+    """Return the call's policy, or else the action's; `None` for a compensation, which its master retries."""
     if command.compensates is not None:
         return None
     return action.info.retry if command.retry is None else command.retry
 
 
 def pause_s(policy: RetryPolicy, tried: int, names: Collection[str], random: Random) -> float | None:
-    """How long to wait before the next try, in seconds, after `tried` of them; None when there is none.
+    """Return the seconds before the next try, after `tried` of them; `None` when there is none.
 
-    `names` are those of the error: none at all for what is never tried again.
+    `names` are those of the error; empty for an error that is never retried. The delay doubles from `backoff_s` up to
+    `backoff_max_s`, less a random share of at most `jitter`.
     """
     if tried >= policy.attempts or not names or (policy.on and not set(policy.on) & set(names)):
         return None
@@ -38,6 +39,6 @@ def pause_s(policy: RetryPolicy, tried: int, names: Collection[str], random: Ran
 
 
 def names_of(error: BaseException) -> frozenset[str]:
-    """What a policy may call this error: its class, those it is derived from, and its code."""
+    """Return the names of an error in a policy: its class, base classes and code."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return frozenset(names | {error.code} if isinstance(error, FleetfoldError) else names)

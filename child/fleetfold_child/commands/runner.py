@@ -1,7 +1,7 @@
-"""Runs one handler to its end: in the time allowed, to an outcome, stored in the ledger.
+"""Runner of one handler: within its time limits, to an outcome that is stored in the ledger.
 
 A handler that is interrupted because the node stops has no outcome: its command stays open in the ledger, and is
-decided upon when it is delivered again.
+decided when it is delivered again.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 __all__ = ["Runner"]
 
 _NOT_COMMITTED = frozenset({"unavailable", "Unavailable", "CommitRefused"})
-"""What a retry policy may call a transaction that the application's database did not take."""
+"""Names in a retry policy of a transaction that the application's database did not commit."""
 
 
 class _CannotTellError(Exception):
-    """The check of a `once` action failed, so nobody knows whether it happened."""
+    """The check of a `once` action failed, so it is unknown whether it had an effect."""
 
 
 class Runner:
-    """What a handler's run needs of the node. A result over `max_result_bytes` of JSON is not carried."""
+    """Runs handlers with what they need of the node. A result over `max_result_bytes` of JSON is not sent."""
 
     def __init__(
         self,
@@ -65,34 +65,38 @@ class Runner:
         self._databases = databases
 
     async def run(
-        self, action: AnyAction, command: Command, admission: Admission, course: CommandRun
+        self, action: AnyAction, command: Command, admission: Admission, run: CommandRun
     ) -> CommandResult | Again:
-        """One try of an admitted command; its result, which the ledger has by then, or when to try again."""
+        """Run one try of an admitted command; return its result, stored in the ledger, or when to try again."""
         try:
             if action.database is not None and self._databases is not None:
-                return await self._run_elsewhere(action, command, admission, course, self._databases.of(action))
+                return await self._run_in_application_database(
+                    action, command, admission, run, self._databases.of(action)
+                )
             if action.info.kind == "transactional":
-                return await self._run_in_transaction(action, command, admission, course)
+                return await self._run_in_transaction(action, command, admission, run)
             began = time.perf_counter()
-            course.notebook = self._durable_notebook(command, admission)
-            ending = await self._end(action, command, admission, course, db=self._ledger.database)
-            course.noted |= course.notebook.used
-            result = result_of(command, admission, course, ending, began)
-            return await self._conclude(action, result, ending, course)
+            run.notebook = self._durable_log(command, admission)
+            ending = await self._end(action, command, admission, run, db=self._ledger.database)
+            run.noted |= run.notebook.used
+            result = result_of(command, admission, run, ending, began)
+            return await self._conclude(action, result, ending, run)
         except BaseException:
             self._ledger.abandon(command.id)
             raise
 
     async def _run_in_transaction(
-        self, action: AnyAction, command: Command, admission: Admission, course: CommandRun
+        self, action: AnyAction, command: Command, admission: Admission, run: CommandRun
     ) -> CommandResult | Again:
-        """The effect and the result are one commit; without a result there is no effect."""
+        """Run the handler in a transaction: effect and result are one commit, and without a result there is no
+        effect.
+        """
         began = time.perf_counter()
         async with self._ledger.transaction() as transaction:
-            course.notebook = notebook = SideEffectLog()
-            ending = await self._end(action, command, admission, course, tx=transaction)
+            run.notebook = notebook = SideEffectLog()
+            ending = await self._end(action, command, admission, run, tx=transaction)
             if ending.outcome == "ok":
-                result = result_of(command, admission, course, ending, began)
+                result = result_of(command, admission, run, ending, began)
                 try:
                     await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
@@ -100,58 +104,62 @@ class Runner:
                     ending = CommandOutcome("failed", error=why, names=names_of(error))
                 else:
                     return result
-        result = result_of(command, admission, course, ending, began)
-        return await self._conclude(action, result, ending, course)
+        result = result_of(command, admission, run, ending, began)
+        return await self._conclude(action, result, ending, run)
 
     async def _conclude(
-        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, course: CommandRun
+        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, run: CommandRun
     ) -> CommandResult | Again:
         """Store the result, unless another try follows."""
-        if (again := self._again(action, result, ending, course)) is not None:
+        if (again := self._next_try(action, result, ending, run)) is not None:
             await self._ledger.release(result.id)
             return again
         await self._ledger.finish(result, refused=ending.refused, kept=ending.kept)
         return result
 
-    def _durable_notebook(self, command: Command, admission: Admission) -> SideEffectLog:
+    def _durable_log(self, command: Command, admission: Admission) -> SideEffectLog:
         return SideEffectLog(partial(self._ledger.note, command.id, admission.starts))
 
-    def _again(
-        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, course: CommandRun
+    def _next_try(
+        self, action: AnyAction, result: CommandResult, ending: CommandOutcome, run: CommandRun
     ) -> Again | None:
-        """Whether there is to be another try: none when it is cancelled or to be undone, or after the time for all."""
-        if not ending.names or course.over is not None:
+        """Return the next try, if any: none for a command that is cancelled or compensated, or after the time for all
+        tries.
+        """
+        if not ending.names or run.over is not None:
             return None
-        if (policy := policy_of(action, course.command)) is None:
+        if (policy := policy_of(action, run.command)) is None:
             return None
-        pause = pause_s(policy, course.attempt, ending.names, self._randomly)
-        if pause is None or asyncio.get_running_loop().time() + pause >= course.overall_until:
+        pause = pause_s(policy, run.attempt, ending.names, self._randomly)
+        if pause is None or asyncio.get_running_loop().time() + pause >= run.overall_until:
             return None
-        clean = (ending.outcome == "failed" and not course.noted) or action.info.kind == "transactional"
+        clean = (ending.outcome == "failed" and not run.noted) or action.info.kind == "transactional"
         return Again(pause, result, clean)
 
-    async def _run_elsewhere(
+    async def _run_in_application_database(
         self,
         action: AnyAction,
         command: Command,
         admission: Admission,
-        course: CommandRun,
+        run: CommandRun,
         database: ApplicationDatabase,
     ) -> CommandResult | Again:
-        """The effect and its marker are one commit, in the application's database; the ledger follows."""
+        """Run the handler in the application's database: effect and idempotency row are one commit there; the ledger
+        follows.
+        """
         began, ended = time.perf_counter(), CommandOutcome("failed", names=_NOT_COMMITTED)
-        course.notebook = self._durable_notebook(command, admission)
+        run.notebook = self._durable_log(command, admission)
 
         async def handle(work: Work) -> CommandResult:
             nonlocal ended
-            ended = await self._end(action, command, admission, course, tx=work)
-            return result_of(command, admission, course, ended, began)
+            ended = await self._end(action, command, admission, run, tx=work)
+            return result_of(command, admission, run, ended, began)
 
         limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
         result = await run_elsewhere(database, command, admission, limit_s, handle)
         if result.outcome != "ok":
             ending = ended if ended.outcome != "ok" else CommandOutcome("failed", names=_NOT_COMMITTED)
-            if (again := self._again(action, result, ending, course)) is not None:
+            if (again := self._next_try(action, result, ending, run)) is not None:
                 await self._ledger.release(command.id)
                 return again
         await self._ledger.finish(result)
@@ -162,21 +170,21 @@ class Runner:
         action: AnyAction,
         command: Command,
         admission: Admission,
-        course: CommandRun,
+        run: CommandRun,
         *,
         tx: Database | None = None,
         db: Database | None = None,
     ) -> CommandOutcome:
-        if course.cancelled_by is not None:
-            return never_begun(action, admission, course.cancelled_by)
+        if run.cancelled_by is not None:
+            return never_begun(action, admission, run.cancelled_by)
         try:
-            params, course.params = course.params, None
+            params, run.params = run.params, None
             if params is None or admission.params is not command.params:
                 params = action.parameters.decode(admission.params or {})
-        except InvalidInput as error:  # a rollback's, whose placeholders have only now been filled
+        except InvalidInput as error:  # a rollback's placeholders are filled only now
             return CommandOutcome("rejected", error=error.message)
-        limits = TimeLimits(action, command, course)
-        course.reporter.begin(course.attempt)
+        limits = TimeLimits(action, command, run)
+        run.reporter.begin(run.attempt)
         context = Context(
             node=self._node,
             command_id=command.id,
@@ -186,10 +194,10 @@ class Runner:
             db=db,
             collections=self._collections,
             action=command.action,
-            attempt=course.attempt,
-            reporter=course.reporter,
+            attempt=run.attempt,
+            reporter=run.reporter,
             forward=admission.undoes,
-            notebook=course.notebook,
+            notebook=run.notebook,
             caller=command.caller,
         )
         try:
@@ -201,7 +209,7 @@ class Runner:
     async def _within(
         self, limits: TimeLimits, action: AnyAction, context: Context, params: dict[str, Any]
     ) -> CommandOutcome:
-        """The outcomes begin here: whatever a handler does, it ends as one of them, or by being cancelled."""
+        """Run the handler to an outcome. Only cancellation from outside is raised."""
         task, undoing = asyncio.current_task(), context.forward is not None
         try:
             async with asyncio.timeout_at(limits.until) as limit:
@@ -214,7 +222,7 @@ class Runner:
             return CommandOutcome("failed", error=exception_text(refusal), refused=context.starts == 1)
         except _CannotTellError as error:
             return CommandOutcome("unknown", error=str(error))
-        except BaseException as error:  # an application's code may raise anything; what is odd is logged
+        except BaseException as error:  # an application's code may raise anything
             if is_from_outside(error, task):
                 raise
             if isinstance(error, asyncio.CancelledError):
@@ -225,7 +233,7 @@ class Runner:
 
 
 async def _value(action: AnyAction, context: Context, params: dict[str, Any]) -> Any:
-    """What the handler returns; after an interruption, what its check finds, if it does."""
+    """Return the handler's value, or after an interruption what its check finds, if anything."""
     if context.starts > 1 and action.check is not None:
         happened = await _check(action, context, params)
         if happened is not None:

@@ -1,1 +1,1 @@
-"""Where documents come from: sources, their fields and types, markup."""
+"""Connectors to sources of documents: files, field types, text fields and markup."""

@@ -1,4 +1,4 @@
-"""A document, and how the records of an application become one."""
+"""Documents, and their conversion from an application's records."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
 MAX_ID_CHARS = 512
 
 USUAL = Reading()
-"""How records are read where nothing is declared."""
+"""Reading of records without a declaration."""
 
 _FIRST_NAMES = frozenset((*TITLES, *CONTENT))
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a collection. `metadata` is what JSON can hold, and is not to be changed in place."""
+    """One document of a collection. `metadata` is limited to JSON's values, and must not be changed in place."""
 
     id: str
     title: str
@@ -43,27 +43,27 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """What is analysed and embedded: `title. content`, or the one of them that there is."""
+        """Text for analysis and embedding: `title. content`, or the one that is not empty."""
         return text_of(self.title, self.content)
 
     @cached_property
     def hash(self) -> str:
-        """32 hexadecimal digits that change with the title, the content or the metadata."""
+        """Content hash: 32 hex digits that change with the title, the content or the metadata."""
         body = msgspec.json.encode([self.title, self.content, self.metadata], order="deterministic")
         return blake2b(body, digest_size=16).hexdigest()
 
 
 def from_record(record: Mapping[str, Any], *, id_field: str = "id") -> Document:
-    """The document a record stands for, read in the usual way."""
+    """Convert a record to a document by the default rules."""
     return read_record(record, USUAL if id_field == "id" else Reading(id=id_field))[0]
 
 
 def read_record(record: Mapping[str, Any], reading: Reading) -> tuple[Document, TextFields]:
-    """The document a record stands for, and which fields its texts are from.
+    """Convert a record to a document; also return the fields of its texts.
 
-    Texts are plain, whatever they were written in. A field called `title`, `name`, `content`, `body`, `description` or
-    `text` is nothing but text; every other field is metadata, also one that is searched. Raises `InvalidInput` that
-    names the field if the id is missing or a value is not usable.
+    Texts become plain. A field called `title`, `name`, `content`, `body`, `description` or `text` is text only; every
+    other field is metadata, even if it is searched. Raises `InvalidInput` for the field if the id is missing or a value
+    is not usable.
     """
     if not isinstance(record, Mapping):
         raise InvalidInput(f"record: expected an object with fields, got {type(record).__name__}", field="record")
@@ -78,7 +78,7 @@ def read_record(record: Mapping[str, Any], reading: Reading) -> tuple[Document, 
 
 
 def identity(value: Any, field: str) -> str:
-    """The id that `value` is: a text, or a whole number as text, also one written as `1.0`."""
+    """Convert a value to an id: a text, or a whole number as text, also one written as `1.0`. Raises `InvalidInput`."""
     if value is None or value == "":
         raise InvalidInput(f"{field}: the record has none; give each document an id of its own", field=field)
     if isinstance(value, float) and value.is_integer():
@@ -93,12 +93,14 @@ def identity(value: Any, field: str) -> str:
 
 
 def joined_texts(fields: Mapping[str, Any], names: Iterable[str], reading: Reading) -> str:
-    """The plain texts of several fields, a line break between them."""
+    """Return the plain texts of several fields, joined by line breaks."""
     return "\n".join(part for name in names if (part := text_value(fields.get(name), name, reading)))
 
 
 def text_value(value: Any, field: str, reading: Reading) -> str:
-    """The plain text of a value: a text, a number as text, or the lines of a list of texts."""
+    """Return the plain text of a value: a text, a number as text, or the lines of a list of texts. Raises
+    `InvalidInput`.
+    """
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
@@ -110,13 +112,13 @@ def text_value(value: Any, field: str, reading: Reading) -> str:
 
 
 def usable_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as JSON gives them back, so that a restart changes nothing."""
+    """Return the fields after a JSON round trip, so that a restart changes nothing."""
     kept: dict[str, Any] = carried(dict(fields), "")
     return kept
 
 
 def is_first_name(name: str) -> bool:
-    """Whether a field of this name is nothing but text."""
+    """Tell whether a field of this name is text only."""
     return plain_name(name) in _FIRST_NAMES
 
 

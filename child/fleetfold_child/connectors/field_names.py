@@ -1,4 +1,4 @@
-"""The names by which fields that hold text are usually called."""
+"""Common names of fields that contain text."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ IDENTIFIERS = frozenset((
     "vatnumber", "serial", "serialnumber", "seriennummer", "articlenumber", "artikelnummer", "partnumber", "itemnumber",
     "customernumber", "kundennummer", "ordernumber", "bestellnummer", "accountnumber", "kontonummer", "trackingnumber",
 ))  # fmt: skip
-"""Columns whose digits are no quantity, as a rule: they stay texts."""
+"""Columns whose digits are usually not quantities: they stay texts."""
 
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """A field's name without case, accents, blanks and punctuation: `Body (HTML)` is `bodyhtml`."""
+    """Normalise a field's name: no case, accents, blanks or punctuation. `Body (HTML)` is `bodyhtml`."""
     folded = unicodedata.normalize("NFKD", name.casefold())
     return re.sub(r"[\W_]+", "", "".join(letter for letter in folded if not unicodedata.combining(letter)))
 
@@ -56,5 +56,5 @@ def is_identifier(name: str) -> bool:
 
 
 def usual() -> str:
-    """The best known of the names, for messages."""
+    """Return the most common names, for messages."""
     return ", ".join((*TITLES, *MORE_TITLES[:3], *CONTENT, *MORE_CONTENT[:4]))

@@ -1,4 +1,4 @@
-"""Values of fields that were declared to have a type, and the numbers that texts of a CSV column stand for."""
+"""Conversion of values to declared field types, and of a CSV column's texts to numbers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _TRUE, _FALSE = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no",
 
 
 def number(text: str) -> int | float | None:
-    """The number that `text` is: `240`, `-9.5`, `.5`, `1.5e3`. None for what is none, or would not be the same.
+    """Convert a text to a number: `240`, `-9.5`, `.5`, `1.5e3`; `None` for anything else, or a number that would
+    change.
 
-    `007`, `+49`, `1e5`, `1,000`, more than 63 bits or 15 digits of a fraction are no numbers: most are identifiers.
+    `007`, `+49`, `1e5`, `1,000`, more than 63 bits or 15 digits of a fraction are not converted: most are identifiers.
     """
     if INTEGER.match(text):
         return int(text) if len(text) < 20 and -_LARGEST <= int(text) < _LARGEST else None
@@ -39,7 +40,7 @@ def number(text: str) -> int | float | None:
 
 
 def decimal(text: str) -> int | float | None:
-    """The same with a comma before the decimals: `9,90`."""
+    """Do the same as `number` with a decimal comma: `9,90`."""
     return None if "." in text else number(text.replace(",", ".", 1))
 
 
@@ -52,7 +53,7 @@ def resembles_number(text: str) -> bool:
 
 
 def converted(values: Mapping[str, Any], types: Mapping[str, FieldType]) -> dict[str, Any]:
-    """`values` with those that have a declared type in it; `InvalidInput` names one that does not fit."""
+    """Convert the values of declared fields. Raises `InvalidInput` for one that does not fit."""
     found = dict(values)
     for name, kind in types.items():
         if found.get(name) is not None and found[name] != "":
@@ -78,7 +79,7 @@ def _integer(value: Any, name: str) -> int:
 
 
 def written_number(text: str) -> int | float | None:
-    """A number as people write it, also in groups of three, if it can be read in one way only."""
+    """Convert a number as people write it, also in groups of three, if it is unambiguous."""
     if (plain := number(text)) is not None:
         return plain
     match = _GROUPED.match(text)
@@ -101,7 +102,7 @@ def _boolean(value: Any, name: str) -> bool:
 
 
 def _date(value: Any, name: str) -> str:
-    """The text as it is: dates of ISO 8601 have the order of their texts."""
+    """Check a date and return its text: ISO 8601 dates sort as their texts."""
     text = str(value).strip()
     for read in (date.fromisoformat, datetime.fromisoformat):
         try:

@@ -1,4 +1,4 @@
-"""What came of reading records into a collection, and what its owner should know of them."""
+"""Report on the ingestion of records into a collection."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fleetfold_shared.errors import InvalidInput
 __all__ = ["MOST_TOLD", "IndexReport", "Tally"]
 
 MOST_TOLD = 5
-"""Records that are named of each kind; the others are counted."""
+"""Most records named for each kind of problem; the others are counted."""
 _NAMES_SHOWN = 8
 
 
 class IndexReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Records taken, those among them that were new or different, documents removed by a sync.
+    """Counts of records taken, of new or different documents, and of documents removed by a sync.
 
-    `left_out` records could not be taken, `repeated` ones replaced an earlier one of the same id, `without_text` ones
-    are found by filters alone. `notes` says which, in a line each; absent where there is nothing to say.
+    `left_out` records were refused, `repeated` ones replaced an earlier one with the same id, `without_text` ones are
+    found by filters only. `notes` has one line for each remark; absent without any.
     """
 
     taken: int
@@ -36,7 +36,7 @@ class IndexReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Tally:
-    """Counts what is found in a source. `ids` has those of all records, taken or not, with the places they stand at."""
+    """Counter of a source's records. `ids` has the ids of all records, taken or not, with their places."""
 
     def __init__(self, reading: Reading) -> None:
         self._id = reading.id
@@ -54,7 +54,7 @@ class Tally:
         self._guessed: dict[str, None] = {}
 
     def add(self, found: Found) -> None:
-        """Count a document, or what is there instead of one."""
+        """Count a document, a problem or a note."""
         if isinstance(found, SourceNote):
             self._notes.append(found.message)
         elif isinstance(found, Problem):
@@ -76,7 +76,7 @@ class Tally:
             raise InvalidInput(f"none of {self.left_out:,} records can be taken: {self._problems[0]}", field="records")
 
     def report(self, changed: int, removed: int = 0, notes: Iterable[str] = ()) -> IndexReport:
-        """The figures, and a line for whatever somebody could wonder about."""
+        """Return the counts, with remarks on everything unusual."""
         return IndexReport(
             self.taken, changed, removed, self.left_out, self.repeated, self.without_text,
             [
@@ -132,6 +132,6 @@ def _some(lines: list[str], count: int, what: str) -> list[str]:
 
 
 def _short(place: str) -> str:
-    """The place within its file."""
+    """Return the place within its file."""
     number = place.rpartition(":")[2].strip()
     return f"line {number}" if number.isdecimal() else number

@@ -1,4 +1,4 @@
-"""Changes of some fields of a document."""
+"""Patches: changes of some fields of a document."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["patched"]
 
 
 def patched(document: Document, fields: Mapping[str, Any], reading: Reading = USUAL) -> Document:
-    """`document` with some fields changed; a field set to None is emptied, in the metadata it is removed.
+    """Return `document` with some fields changed; `None` empties a field, and removes one of the metadata.
 
     `title` or `name` replaces the title; `content`, `body`, `description` and `text` replace the whole content. Another
-    field that the document's texts are from replaces its own part of them. The id cannot change.
+    field that the document's texts come from replaces its own part of them. The id cannot change.
     """
     for name in {"id", reading.id} & fields.keys():
         if str(fields[name]) != document.id:
@@ -44,7 +44,7 @@ def patched(document: Document, fields: Mapping[str, Any], reading: Reading = US
 
 
 def _title_field(document: Document, given: Mapping[str, Any], reading: Reading) -> str | None:
-    """The field that the title is changed by; one of the further names only where the title is from it."""
+    """Return the field that changes the title; a less common name counts only where the title comes from it."""
     if reading.title is not None:
         return reading.title if reading.title in given else None
     known = {plain_name(name): name for name in reversed(list(given))}
@@ -81,7 +81,7 @@ def _content(document: Document, given: Mapping[str, Any], reading: Reading) -> 
 
 
 def _declared_content(document: Document, given: Mapping[str, Any], reading: Reading) -> str:
-    """The content made anew of the declared fields: those that are given, and the others from the metadata."""
+    """Rebuild the content from the declared fields: those given, and the others from the metadata."""
     names = [name for name in reading.text if name != reading.title]
     if not given.keys() & set(names):
         return document.content
@@ -100,7 +100,7 @@ def _old_text(document: Document, name: str, reading: Reading) -> str:
 
 
 def _is_part(part: str, content: str) -> bool:
-    """Whether `part` is some whole lines of the content; nothing is a part of an empty one."""
+    """Tell whether `part` is some whole lines of the content; an empty one only of an empty content."""
     return f"\n{part}\n" in f"\n{content}\n" if part else not content
 
 

@@ -1,4 +1,4 @@
-"""What a collection's source was like when it was read last."""
+"""State of a collection's source at its last reading."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fleetfold_child.connectors.ingest_report import IndexReport
 __all__ = ["MOST_NOTE_CHARS", "SourceState"]
 
 MOST_NOTE_CHARS = 300
-"""Of the note that travels with each heartbeat; the whole of it is in the log."""
+"""Most characters of the note sent with each heartbeat; all of it is in the log."""
 
 
 class SourceState(msgspec.Struct, frozen=True):
-    """Counts of records, and the first thing to know of the source, or why it could not be read."""
+    """Counts of records, and the first remark on the source, or why it could not be read."""
 
     left_out: int = 0
     repeated: int = 0
@@ -22,13 +22,13 @@ class SourceState(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, report: IndexReport) -> SourceState:
-        """The state after a source was read."""
+        """Return the state after a source was read."""
         first = next(iter(report.notes), "")
         return cls(report.left_out, report.repeated, report.without_text, _cut(first))
 
     @classmethod
     def unreadable(cls, why: str) -> SourceState:
-        """The state after a source could not be read: the documents are those of before."""
+        """Return the state after a source could not be read: the documents are unchanged."""
         return cls(note=_cut(f"not read, the documents are those of before: {why}"))
 
 

@@ -1,4 +1,4 @@
-"""Which fields of a record are its title and its content: as declared, by their names, or by what they hold."""
+"""Selection of a record's title and content fields: as declared, by their names, or by their values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_PROSE = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z|[\w.+-]+@[\w.-]+\Z|[{\[]")
 
 @dataclass(frozen=True, slots=True)
 class TextFields:
-    """The field of the title, if there is one, and those of the content; `guessed` are those chosen by their values."""
+    """The field of the title, if any, and those of the content; `guessed` are those selected by their values."""
 
     title: str | None
     content: tuple[str, ...]
@@ -27,7 +27,7 @@ class TextFields:
 
 
 def text_fields(record: Mapping[str, Any], reading: Reading) -> TextFields:
-    """The text fields of a record. Fields whose value is empty are passed over; what is declared is not looked for."""
+    """Select the text fields of a record. Empty fields are skipped; declarations take precedence."""
     filled = [name for name in record if isinstance(name, str) and _is_filled(record[name])]
     known = {plain_name(name): name for name in reversed(filled)}
     title = _title(known, reading)
@@ -41,14 +41,14 @@ def text_fields(record: Mapping[str, Any], reading: Reading) -> TextFields:
 
 
 def is_prose(value: Any) -> bool:
-    """Whether it is a text of some words: no code, address, number or JSON."""
+    """Tell whether a value is a text of several words: not code, an address, a number or JSON."""
     if not isinstance(value, str) or len(value) < _PROSE_CHARS or _NO_PROSE.match(value):
         return False
     return sum(1 for _ in zip(_WORD.finditer(value), range(3), strict=False)) == 3
 
 
 def _title(known: Mapping[str, str], reading: Reading) -> str | None:
-    """Where texts are declared, a name that is a title only for want of a better one must be among them."""
+    """Return the title's field; with declared texts, a less common name must be among them."""
     if reading.title is not None:
         return reading.title
     best = _first(TITLES, known)

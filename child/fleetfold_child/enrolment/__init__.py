@@ -1,1 +1,1 @@
-"""How a node gets its credentials, keeps them and renews them."""
+"""Enrolment of a node: it obtains, stores and renews its credentials."""

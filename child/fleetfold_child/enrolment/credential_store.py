@@ -1,7 +1,7 @@
-"""A node's passport: its credentials on disk, and the secrets of requests whose answer may have got lost.
+"""Credential store of a node: its credentials on disk, and the secrets of requests whose reply may be lost.
 
-Whatever is asked for is asked with a secret that was on disk before. So a process that dies anywhere asks again with
-the same one, and gets what it has missed:
+Every request uses a secret that was on disk before. So a process that dies at any time repeats the request with the
+same secret, and gets the reply it has missed:
 
     joining     a join token, and the claim it is used with; until the credentials are here
     petition    what a node without a token asks with; until it is approved
@@ -32,22 +32,22 @@ FILE = "credentials.json"
 
 
 class _Secrets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of the file, which never shows itself."""
+    """Part of the file, with a `repr` that hides its secrets."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
 class Joining(_Secrets, frozen=True):
-    """A join token that may be spent already: with the same claim it is good for its answer once more."""
+    """A join token that may be spent: with the same claim its reply can be requested once more."""
 
     token: str
     claim: str
 
 
 class Pair(_Secrets, frozen=True):
-    """What a node is let in with. `expires_at` is when the access token ends, in Unix seconds of this machine's own
-    clock, `lifetime_s` how long it was valid when it came.
+    """Tokens of a node. `expires_at` is the end of the access token in Unix seconds by this machine's clock,
+    `lifetime_s` its validity in seconds on arrival.
     """
 
     access: str
@@ -57,8 +57,8 @@ class Pair(_Secrets, frozen=True):
     expires_at: float
 
 
-class _Papers(_Secrets, frozen=True):
-    """The file."""
+class _Contents(_Secrets, frozen=True):
+    """Contents of the file."""
 
     node: str
     joining: Joining | None = None
@@ -68,98 +68,100 @@ class _Papers(_Secrets, frozen=True):
 
 
 class CredentialStore:
-    """The credentials of the node `name`, kept in `credentials.json` of its data directory, for its owner alone.
+    """Credentials of the node `name`, stored in `credentials.json` of its data directory, readable by its owner alone.
 
     The directory belongs to one process, which holds its lock.
     """
 
-    def __init__(self, path: Path, papers: _Papers, clock: Clock) -> None:
-        self._path, self._papers, self._clock = path, papers, clock
-        self._ends = clock.monotonic() + _remaining_s(papers.pair, clock)
+    def __init__(self, path: Path, contents: _Contents, clock: Clock) -> None:
+        self._path, self._contents, self._clock = path, contents, clock
+        self._ends = clock.monotonic() + _remaining_s(contents.pair, clock)
 
     @classmethod
     def open(cls, directory: Path, name: str, clock: Clock | None = None) -> CredentialStore:
-        """What the directory holds, or an empty one. `InvalidInput` for a file that is damaged or another node's."""
+        """Open the directory's credentials, or empty ones. Raises `InvalidInput` for a damaged file or that of another
+        node.
+        """
         path = directory / FILE
         _tighten(path)
         return cls(path, _read(path, name), clock or SystemClock())
 
     @property
     def pair(self) -> Pair | None:
-        """The tokens; `None` for a node that is not yet let in."""
-        return self._papers.pair
+        """The tokens; `None` for a node that is not enrolled."""
+        return self._contents.pair
 
     @property
     def joining(self) -> Joining | None:
-        """A join token that was used and not answered."""
-        return self._papers.joining
+        """A join token that was used without a reply."""
+        return self._contents.joining
 
     @property
     def remaining_s(self) -> float:
-        """How long the access token is still good, in seconds; 0 for none, or one that has surely expired.
+        """Remaining validity of the access token in seconds; 0 for none or an expired one.
 
-        Reckoned by intervals alone, from when it came: clocks differ.
+        Measured by intervals from its arrival, because clocks differ.
         """
         return max(0.0, self._ends - self._clock.monotonic())
 
     async def join(self, token: str) -> Joining:
-        """What to use `token` with: the same claim each time, kept before this returns."""
-        joining = self._papers.joining
+        """Return `token` with its claim, which is the same each time and stored before this returns."""
+        joining = self._contents.joining
         if joining is None or joining.token != token:
             joining = Joining(token=token, claim=new_secret())
-            await self._write(msgspec.structs.replace(self._papers, joining=joining))
+            await self._write(msgspec.structs.replace(self._contents, joining=joining))
         return joining
 
     async def petition(self) -> Credential:
-        """What to ask for approval with: the same each time, kept before this returns."""
-        if self._papers.petition is None:
-            asking = Credential.mint("petition", self._papers.node).text
-            await self._write(msgspec.structs.replace(self._papers, petition=asking))
-        assert self._papers.petition is not None
-        return Credential.parse(self._papers.petition)
+        """Return the credential of the join request, which is the same each time and stored before this returns."""
+        if self._contents.petition is None:
+            asking = Credential.mint("petition", self._contents.node).text
+            await self._write(msgspec.structs.replace(self._contents, petition=asking))
+        assert self._contents.petition is not None
+        return Credential.parse(self._contents.petition)
 
     async def attempt(self) -> str:
-        """What to ask for the successors of the pair with: the same until they are here, kept before this returns.
+        """Return the secret of the renewal, which is the same until it succeeds and stored before this returns.
 
-        Made only then: a copy of the file that was made before gives no thief the right to the same successors.
+        It is created only now, so an earlier copy of the file does not let a thief obtain the same tokens.
         """
-        if self._papers.attempt is None:
-            await self._write(msgspec.structs.replace(self._papers, attempt=new_secret()))
-        assert self._papers.attempt is not None
-        return self._papers.attempt
+        if self._contents.attempt is None:
+            await self._write(msgspec.structs.replace(self._contents, attempt=new_secret()))
+        assert self._contents.attempt is not None
+        return self._contents.attempt
 
     async def keep(self, tokens: Tokens) -> None:
-        """Replace the pair; what it was asked for with is done with."""
+        """Replace the tokens, and delete the secrets of their request."""
         pair = Pair(
             access=tokens.access, refresh=tokens.refresh,
             capabilities=frozenset(tokens.capabilities), lifetime_s=tokens.access_expires_s,
             expires_at=self._clock.wall() + tokens.access_expires_s,
         )  # fmt: skip
         ends = self._clock.monotonic() + tokens.access_expires_s
-        await self._write(_Papers(node=self._papers.node, pair=pair))
+        await self._write(_Contents(node=self._contents.node, pair=pair))
         self._ends = ends
 
-    async def _write(self, papers: _Papers) -> None:
+    async def _write(self, contents: _Contents) -> None:
         try:
-            await asyncio.to_thread(secret_file.replace, self._path, msgspec.json.encode(papers))
+            await asyncio.to_thread(secret_file.replace, self._path, msgspec.json.encode(contents))
         except OSError as error:
             raise Unavailable(
                 f"credentials: {self._path} cannot be written ({error.strerror}); look at the disk"
             ) from None
-        self._papers = papers
+        self._contents = contents
 
 
-def _read(path: Path, name: str) -> _Papers:
+def _read(path: Path, name: str) -> _Contents:
     try:
         secret_file.check_owner(path)
     except FileNotFoundError:
-        return _Papers(node=name)
+        return _Contents(node=name)
     try:
-        papers = msgspec.json.decode(path.read_bytes(), type=_Papers)
-        if papers.petition is not None:
-            Credential.parse(papers.petition)
+        contents = msgspec.json.decode(path.read_bytes(), type=_Contents)
+        if contents.petition is not None:
+            Credential.parse(contents.petition)
     except FileNotFoundError:
-        return _Papers(node=name)
+        return _Contents(node=name)
     except OSError as error:
         raise InvalidInput(f"credentials: {path} cannot be read: {error.strerror}", field="credentials") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, InvalidInput):
@@ -168,13 +170,13 @@ def _read(path: Path, name: str) -> _Papers:
             f"(`fleetfold nodes invite {name}` on the master's machine)",
             field="credentials",
         ) from None
-    if papers.node != name:
+    if contents.node != name:
         raise InvalidInput(
-            f"credentials: {path} is of the node {papers.node!r}, not {name!r}; "
+            f"credentials: {path} is of the node {contents.node!r}, not {name!r}; "
             "give each node a data directory of its own",
             field="credentials",
         )
-    return papers
+    return contents
 
 
 def _tighten(path: Path) -> None:
@@ -185,5 +187,5 @@ def _tighten(path: Path) -> None:
 
 
 def _remaining_s(pair: Pair | None, clock: Clock) -> float:
-    """What is left after a restart, by this machine's clock; one that was set back does not make it longer."""
+    """Return the remaining seconds after a restart, by this machine's clock; setting it back does not extend them."""
     return 0.0 if pair is None else min(pair.expires_at - clock.wall(), pair.lifetime_s)

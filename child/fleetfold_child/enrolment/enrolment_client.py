@@ -1,4 +1,4 @@
-"""The door to the fleet: where one that is not yet a member, or no longer, asks for credentials."""
+"""Enrolment client: requests credentials for a node that is not a member, or no longer."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ T = TypeVar("T", bound=Message)
 
 
 class Ask(Protocol):
-    """`await ask("refresh", Refresh(...), Tokens)`: one request of `fleet.join.<it>`; raises the master's error."""
+    """One request of `fleet.join.<name>`: `await ask("refresh", Refresh(...), Tokens)`. Raises the master's error."""
 
     async def __call__(self, verb: str, message: Message, kind: type[T], /) -> T: ...
 
 
 class EnrolmentClient(Protocol):
-    """Lets in as far as a join, refresh or petition token reaches: to that one request."""
+    """Connects with a join, refresh or petition token, which allows one kind of request."""
 
     def enter(self, credential: str) -> AbstractAsyncContextManager[Ask]: ...
 
 
 class BusEnrolmentClient:
-    """A connection of its own for each time somebody enters. It shows the token, salted, and so hears its own answers
-    only.
+    """Enrolment over a separate connection for each request, with the salted token, so that it receives only its own
+    replies.
 
-    `enter` raises `Unauthenticated` when the broker refuses the token, `Unavailable` when nobody is there to check it.
+    `enter` raises `Unauthenticated` when the broker refuses the token, `Unavailable` when no master is there to check
+    it.
     """
 
     def __init__(self, url: str, name: str, subjects: Subjects, tls: ssl.SSLContext | None = None) -> None:
@@ -45,17 +46,17 @@ class BusEnrolmentClient:
 
     @asynccontextmanager
     async def enter(self, credential: str) -> AsyncIterator[Ask]:
-        shown = salted(credential)
+        presented = salted(credential)
         options = ConnectionOptions(
-            url=self._url, caller=self._name, inbox=narrow_inbox(self._name, shown), credential=_Shown(shown),
-            tls=self._tls,
+            url=self._url, caller=self._name, inbox=narrow_inbox(self._name, presented),
+            credential=_SingleToken(presented), tls=self._tls,
         )  # fmt: skip
         async with await Bus.open(options, self._subjects) as bus:
             yield asking(bus)
 
 
 def asking(bus: Bus) -> Ask:
-    """Asks over a connection that stands."""
+    """Return a function that sends requests over an open connection."""
 
     async def ask(verb: str, message: Message, kind: type[T], /) -> T:
         return await bus.request(bus.subjects.join(bus.caller, verb), message, kind, ANSWER_S)
@@ -63,8 +64,8 @@ def asking(bus: Bus) -> Ask:
     return ask
 
 
-class _Shown:
-    """A token for which there is nothing better."""
+class _SingleToken:
+    """Credential source of a single token, without a successor."""
 
     def __init__(self, token: str) -> None:
         self._token = token

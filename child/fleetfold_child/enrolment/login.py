@@ -1,4 +1,4 @@
-"""How a node gets in at its start: with the credentials it has, or with its first ones."""
+"""Login of a node at its start: with stored credentials, or by enrolment."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ async def arrive(
     token: Callable[[], str | None],
     invite: Callable[[], Awaitable[str | None]],
 ) -> Bus:
-    """The node's bus, by `connect`, which shows what the membership gives. Waits for a master.
+    """Connect the node by `connect`, which uses the membership's credentials. Waits for a master.
 
-    Credentials that are there come first, and `token`, which gives a join token, is not asked for it if they are good.
-    Else it is used; else one that `invite` gets, now or later; else the node asks to be approved.
-    `Unauthenticated` says what to do.
+    Stored credentials are tried first, and `token` is not called when they are accepted. Otherwise the join token of
+    `token` is used; else one from `invite`, now or later; else the node requests approval. Raises `Unauthenticated`
+    with the remedy.
     """
     if membership.has_credentials:
         try:
-            return await _come_back(membership, connect)
+            return await _reconnect(membership, connect)
         except Unauthenticated:
             if token() is None:
                 raise
             log.info("node.enrols_again")
-    await _become_a_member(membership, description, token(), invite)
+    await _enrol(membership, description, token(), invite)
     return await patiently(connect, WAITING)
 
 
 def check_join_token(text: str | None, name: str) -> str | None:
-    """`text`, if it is a join token for `name`; else `InvalidInput`, which does not repeat it."""
+    """Return `text` if it is a join token for `name`. Raises `InvalidInput`, which does not repeat it."""
     if text is None:
         return None
     credential = Credential.parse(text, "join")
@@ -57,7 +57,7 @@ def check_join_token(text: str | None, name: str) -> str | None:
     return credential.text
 
 
-async def _come_back(membership: CredentialRenewal, connect: Callable[[], Awaitable[Bus]]) -> Bus:
+async def _reconnect(membership: CredentialRenewal, connect: Callable[[], Awaitable[Bus]]) -> Bus:
     async def attempt() -> Bus:
         await membership.freshen()
         return await connect()
@@ -65,7 +65,7 @@ async def _come_back(membership: CredentialRenewal, connect: Callable[[], Awaita
     return await patiently(attempt, WAITING)
 
 
-async def _become_a_member(
+async def _enrol(
     membership: CredentialRenewal,
     description: NodeDescription,
     token: str | None,
@@ -73,14 +73,14 @@ async def _become_a_member(
 ) -> None:
     if token is not None:
         await membership.enrol(token)
-    elif not await _answered(membership):
+    elif not await _retry_enrolment(membership):
         invited = await patiently(invite, WAITING) or await membership.petition(description, invite)
         if invited is not None:
             await membership.enrol(invited)
 
 
-async def _answered(membership: CredentialRenewal) -> bool:
-    """Whether a token that was used before the process died has got its answer now."""
+async def _retry_enrolment(membership: CredentialRenewal) -> bool:
+    """Retry a join token used before the process died; return whether it was accepted."""
     if membership.unanswered is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Waiting for a master: whoever is away may come back, and nobody is pressed meanwhile."""
+"""Retrying until a master answers, with growing, jittered pauses."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ T = TypeVar("T")
 
 
 async def patiently(attempt: Callable[[], Awaitable[T]], waiting: str, clock: Clock | None = None) -> T:
-    """What `attempt` gives, however long nobody is there to answer, or asks for a pause; other errors are the caller's.
+    """Return the result of `attempt`, retried without a limit while no master answers or one asks for a pause; other
+    errors are raised.
 
-    Tries again with growing, jittered pauses, and logs `waiting` once.
+    Pauses grow and are jittered; `waiting` is logged once.
     """
-    pause_s, told, clock = FIRST_S, False, clock or SystemClock()
+    pause_s, logged, clock = FIRST_S, False, clock or SystemClock()
     while True:
         try:
             return await attempt()
         except (Unavailable, DeadlineExceeded, Overloaded, RateLimited) as error:
-            (log.debug if told else log.warning)(waiting, reason=error.message)
-            told = True
+            (log.debug if logged else log.warning)(waiting, reason=error.message)
+            logged = True
             asked_s = error.retry_after_s
         heed_cancellation()
         await clock.sleep(somewhat(pause_s) if asked_s is None else asked_s + somewhat(pause_s))
@@ -40,8 +41,8 @@ async def patiently(attempt: Callable[[], Awaitable[T]], waiting: str, clock: Cl
 
 
 def heed_cancellation() -> None:
-    """Raise a cancellation that was let go below: nats-py does so while it closes a connection. Whoever tries for ever
-    would never end.
+    """Raise a cancellation that was lost below, as nats-py does while it closes a connection; an endless retry would
+    not end.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -49,5 +50,5 @@ def heed_cancellation() -> None:
 
 
 def somewhat(seconds: float) -> float:
-    """Half of `seconds` to all of it, so that many do not come at once."""
+    """Return a random part of `seconds`, from half to all, so that many nodes do not come at once."""
     return random.uniform(seconds / 2, seconds)  # noqa: S311 (jitter, not a secret)

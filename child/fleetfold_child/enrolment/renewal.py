@@ -1,4 +1,6 @@
-"""A node's membership: it gets credentials, shows them, and renews them before they end, without dropping work."""
+"""Credential renewal: a node obtains credentials, presents them, and renews them before they end, without interrupting
+work.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +33,24 @@ __all__ = ["CredentialRenewal"]
 log = structlog.get_logger(__name__)
 
 Invite = Callable[[], Awaitable[str | None]]
-"""Gives a join token, if there is a way to get one now."""
+"""Returns a join token, if one can be obtained now."""
 
 RENEWED_FROM, RENEWED_TO = 0.75, 0.85
-"""Where in its lifetime an access token is renewed; spread, so that many nodes do not come at once."""
+"""Part of its lifetime after which an access token is renewed; a range, so that many nodes do not come at once."""
 MARGIN_S = 2.0
-"""What a renewal is given at least, half of very short lifetimes aside: the broker counts in whole seconds."""
+"""Least seconds for a renewal, or half of a very short lifetime: the broker counts in whole seconds."""
 REFUSED_S = 30.0
-"""The pause of one that is refused: an operator may let it in again."""
+"""Pause in seconds after a refusal: an operator may admit the node again."""
 
 
 class CredentialRenewal:
-    """The credentials of one node, as its link shows them.
+    """The credentials of one node, for its connection.
 
-    Each request is made with a secret that the passport keeps: whatever is lost on the way is asked for again.
+    Each request is made with a stored secret, so that a lost reply can be requested again.
     """
 
     def __init__(self, name: str, passport: CredentialStore, door: EnrolmentClient, clock: Clock | None = None) -> None:
-        self._name, self._passport, self._door = name, passport, door
+        self._name, self._store, self._client = name, passport, door
         self._clock = clock or SystemClock()
         self._one_at_a_time = asyncio.Lock()
         self._shown = ""
@@ -57,50 +59,52 @@ class CredentialRenewal:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What the node has been granted."""
-        pair = self._passport.pair
+        """Capabilities granted to the node."""
+        pair = self._store.pair
         return frozenset(CAPABILITIES) if pair is None else pair.capabilities
 
     @property
     def has_credentials(self) -> bool:
-        """Whether it has ever been let in."""
-        return self._passport.pair is not None
+        """Whether the node was ever enrolled."""
+        return self._store.pair is not None
 
     @property
     def unanswered(self) -> str | None:
-        """A join token that was used, and whose answer never came."""
-        joining = self._passport.joining
+        """A join token that was used without a reply."""
+        joining = self._store.joining
         return None if joining is None else joining.token
 
     def token(self) -> str:
-        """What the link shows the broker: the access token."""
-        pair = self._passport.pair
+        """Return the access token, for the connection."""
+        pair = self._store.pair
         self._shown = pair.access if pair else ""
         return self._shown
 
     async def refused(self) -> None:
-        """The broker does not take what was shown: get a new pair for the refresh token.
+        """Handle a refused access token: get new tokens for the refresh token.
 
-        `Unauthenticated`, which says what to do, when that is refused too; it is not asked for again at once.
+        Raises `Unauthenticated`, with the remedy, when that is refused too; it is then not repeated at once.
         """
-        pair = self._passport.pair
+        pair = self._store.pair
         if self._refused and self._clock.monotonic() < self._asks_again_at:
             return
         if pair is not None and pair.access == self._shown:
-            await self._renew(pair, self._door.enter(pair.refresh))
+            await self._renew(pair, self._client.enter(pair.refresh))
 
     async def freshen(self) -> None:
-        """Renew an access token that has surely expired, to be spared the refusal. Raises as `refused` does."""
-        pair = self._passport.pair
-        if pair is not None and not self._passport.remaining_s:
-            await self._renew(pair, self._door.enter(pair.refresh))
+        """Renew an expired access token before the broker refuses it. Raises as `refused` does."""
+        pair = self._store.pair
+        if pair is not None and not self._store.remaining_s:
+            await self._renew(pair, self._client.enter(pair.refresh))
 
     async def enrol(self, token: str) -> None:
-        """Use a join token. Waits for a master; `Unauthenticated` when the token is not good, or not any more."""
-        joining = await self._passport.join(token)
+        """Redeem a join token. Waits for a master. Raises `Unauthenticated` for a token that is not or no longer
+        valid.
+        """
+        joining = await self._store.join(token)
 
         async def attempt() -> Tokens:
-            async with self._door.enter(joining.token) as ask:
+            async with self._client.enter(joining.token) as ask:
                 return await ask("enrol", Enrol(token=joining.token, claim=joining.claim), Tokens)
 
         try:
@@ -115,22 +119,23 @@ class CredentialRenewal:
         log.info("node.enrolled", capabilities=sorted(tokens.capabilities))
 
     async def petition(self, description: NodeDescription, invite: Invite) -> str | None:
-        """Ask to be let in without a token, until an operator approves it, or until `invite` gives a join token, which
-        is looked for at each try: this is it then. Waits for a master. `Unauthenticated` where nobody is let in so.
+        """Request approval without a token, until an operator approves it, or until `invite`, called before each
+        attempt, returns a join token, which is returned. Waits for a master. Raises `Unauthenticated` where this is not
+        allowed.
         """
-        asking = await self._passport.petition()
+        asking = await self._store.petition()
         petition = Petition(claim=asking.secret, description=description)
-        told = False
+        logged = False
 
         async def attempt() -> Tokens | str:
-            nonlocal told
+            nonlocal logged
             if (invited := await invite()) is not None:
                 return invited
-            async with self._door.enter(asking.text) as ask:
+            async with self._client.enter(asking.text) as ask:
                 while (answer := await ask("petition", petition, Petitioned)).tokens is None:
-                    if not told:
+                    if not logged:
                         log.warning("node.waits_for_approval", node=self._name, fingerprint=fingerprint(asking.secret))
-                    told = True
+                    logged = True
                     await self._clock.sleep(answer.retry_after_s + somewhat(answer.retry_after_s))
                     if (invited := await invite()) is not None:
                         return invited
@@ -140,7 +145,7 @@ class CredentialRenewal:
             tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
         except Unauthenticated:
             if (invited := await patiently(invite, "node.waits_for_a_master", self._clock)) is not None:
-                return invited  # a master keeps its key before it answers anybody
+                return invited  # a master stores its key before it answers requests
             raise Unauthenticated(
                 f"{self._name}: it has no credentials, and this fleet lets nobody in without; "
                 f"`fleetfold nodes invite {self._name}` on the master's machine gives a token for --join",
@@ -153,10 +158,10 @@ class CredentialRenewal:
         return None
 
     async def stay(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
-        """Renew for ever: ask for a new pair over the present connection, then `reconnect` to show it, make before
-        break.
+        """Renew for ever: request new tokens over the present connection, then `reconnect` with them,
+        make-before-break.
 
-        Whoever is away is waited for, past the token's end if need be. One that is refused says so once, and tries on.
+        Waits for masters that are away, past the token's end if necessary. A refusal is logged once, and retried.
         """
         while True:
             heed_cancellation()
@@ -164,38 +169,38 @@ class CredentialRenewal:
             try:
                 await self._renew_and_show(ask, reconnect)
             except FleetfoldError as error:
-                self._tell(error)
+                self._log_refusal(error)
                 await self._clock.sleep(somewhat(REFUSED_S))
 
     def _due_in_s(self) -> float:
-        pair = self._passport.pair
+        pair = self._store.pair
         lifetime_s = pair.lifetime_s if pair else 0.0
         place = random.uniform(RENEWED_FROM, RENEWED_TO)  # noqa: S311 (jitter, not a secret)
         early_s = max(lifetime_s * (1 - place), min(MARGIN_S, lifetime_s / 2))
-        return max(0.0, self._passport.remaining_s - early_s)
+        return max(0.0, self._store.remaining_s - early_s)
 
     async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
-        pair = self._passport.pair
+        pair = self._store.pair
         assert pair is not None
         await patiently(lambda: self._renew(pair, nullcontext(ask)), "node.waits_to_renew", self._clock)
         await patiently(reconnect, "node.waits_to_reconnect", self._clock)
 
     async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
-        """Exchange `pair` for its successor, unless somebody has done so meanwhile."""
+        """Exchange `pair` for new tokens, unless that was done meanwhile."""
         async with self._one_at_a_time:
-            if self._passport.pair is not pair:
+            if self._store.pair is not pair:
                 return
             try:
-                request = Refresh(token=pair.refresh, attempt=await self._passport.attempt())
+                request = Refresh(token=pair.refresh, attempt=await self._store.attempt())
                 async with way as ask:
                     tokens = await ask("refresh", request, Tokens)
             except (Unauthenticated, Forbidden) as error:
                 self._asks_again_at = self._clock.monotonic() + somewhat(REFUSED_S)
-                raise self._tell(error if isinstance(error, Forbidden) else self._lost(error)) from None
+                raise self._log_refusal(error if isinstance(error, Forbidden) else self._lost(error)) from None
             await self._keep(tokens)
 
     async def _keep(self, tokens: Tokens) -> None:
-        await self._passport.keep(tokens)
+        await self._store.keep(tokens)
         if self._refused:
             log.info("node.accepted_again", node=self._name)
         self._refused = False
@@ -206,8 +211,8 @@ class CredentialRenewal:
             f"inactive, `fleetfold nodes invite {self._name}` on the master's machine gives a token for --join"
         )
 
-    def _tell(self, error: FleetfoldError) -> FleetfoldError:
-        """Say once that it is refused."""
+    def _log_refusal(self, error: FleetfoldError) -> FleetfoldError:
+        """Log a refusal, once."""
         if not self._refused:
             log.error("node.refused", node=self._name, reason=error.message)
         self._refused = True
@@ -215,5 +220,5 @@ class CredentialRenewal:
 
 
 def _why(error: Unauthenticated) -> str:
-    """The reason alone: what to do is said here, where the node's name is known."""
+    """Return the reason alone; the remedy is added where the node's name is known."""
     return error.message.removeprefix("token: ").partition(";")[0]

@@ -1,4 +1,4 @@
-"""The search room of the child: documents kept in LanceDB, scored in memory."""
+"""Search index of a node: documents stored in LanceDB, scored in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filter over all documents of a segment at once. It holds for those for which `filters.predicate` does."""
+"""Filter bitmaps: a filter applied to all documents of a segment at once, equal to `filters.predicate` on each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 
 def mask(columns: Columns, given: Filter) -> Mask:
-    """For each document (n,) whether a checked filter holds."""
+    """Return for each document (n,) whether it passes a checked filter."""
     if given.field is not None:
         column = columns[given.field]
         return _entries(column, given)[column.codes]
@@ -33,7 +33,7 @@ def mask(columns: Columns, given: Filter) -> Mask:
 
 
 def fields_of(given: Filter) -> Iterator[str]:
-    """The fields that a filter tests, some of them more than once."""
+    """Yield the fields that a filter tests, with repetitions."""
     if given.field is not None:
         yield given.field
     for part in (*(given.all or ()), *(given.any or ()), *(given.none or ())):
@@ -41,7 +41,7 @@ def fields_of(given: Filter) -> Iterator[str]:
 
 
 def _entries(column: Column, given: Filter) -> Mask:
-    """For each entry (e,) of the column whether the test holds."""
+    """Return for each entry (e,) of the column whether it passes the test."""
     wanted = wanted_value(given)
     match given.op:
         case "eq":
@@ -69,7 +69,7 @@ def _equal(column: Column, wanted: list[Any]) -> Mask:
 
 
 def _keys(wanted: Any) -> list[Hashable]:
-    """Under which keys of a column there are values equal to it."""
+    """Return the keys of a column whose values equal `wanted`."""
     if wanted is None:
         return [(type(None), None), NOWHERE]
     if isinstance(wanted, bool | str):
@@ -78,7 +78,7 @@ def _keys(wanted: Any) -> list[Hashable]:
 
 
 def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
-    """Of texts, those that have it inside; of lists, those that have it among their members."""
+    """Return for each entry (e,) whether it is a text that contains `wanted`, or a list with that member."""
     if isinstance(wanted, str) and len(wanted) >= MAX_VALUE_CHARS:
         return _tried(column, given)
     members = column.members

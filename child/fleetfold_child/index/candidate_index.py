@@ -1,4 +1,6 @@
-"""More documents than memory is meant to hold: LanceDB's indexes choose candidates, which are then scored exactly."""
+"""Candidate index, for more documents than fit in memory: LanceDB's indexes select candidates, which are then scored
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ _VECTOR_INDEX_FROM = 20_000  # rows; below, comparing all of them is as fast
 
 
 class CandidateIndex:
-    """An `Index` over the table: the full text's top N and the vectors' top N, scored with the fleet's statistics.
+    """An `Index` over the table: the top N of full text and of vectors, scored with the fleet's statistics.
 
-    The full-text index is fed our own terms, so both agree on what a term is.
+    The full-text index is fed terms of our own analyzer, so both agree on what a term is.
     """
 
     exact = False
@@ -39,7 +41,7 @@ class CandidateIndex:
 
     @classmethod
     async def open(cls, table: Table) -> CandidateIndex:
-        """Over `table`, with the indexes it lacks made first."""
+        """Open the index of `table`, creating LanceDB indexes that are missing."""
         kinds = lancedb().index
         with table.translated():
             there = {index.columns[0] for index in await table.handle.list_indices()}
@@ -64,7 +66,7 @@ class CandidateIndex:
         return cls(table)
 
     async def find(self, query: Query) -> Found:
-        """The facets are over the candidates alone."""
+        """Find the top k; facets cover the candidates only."""
         plain = query.filter is None and not query.sort and not query.facets
         depth = max(_DEPTH, 2 * query.k) if plain else max(_FILTERED_DEPTH, 10 * query.k)
         while True:
@@ -76,11 +78,11 @@ class CandidateIndex:
             depth = min(4 * depth, _MAX_DEPTH)
 
     async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
-        """Nobody has looked at all documents."""
+        """Return `unknown`: not all documents are examined."""
         return {field: {"unknown"} for field in fields}
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
-        """Nothing to do: what the table has is found, indexed or not."""
+        """Do nothing: rows of the table are found, indexed or not."""
 
     async def hashes(self, ids: Collection[str]) -> dict[str, str]:
         return await self._table.hashes(ids)
@@ -92,7 +94,7 @@ class CandidateIndex:
         return await self._table.ids()
 
     async def _candidates(self, query: Query, depth: int) -> tuple[set[str], bool]:
-        """The ids, and whether there are no more."""
+        """Return the candidates' ids, and whether there are no more."""
         pushed = where(query.filter) if query.filter is not None else None
         lists = [await self._run(search, pushed, depth) for search in self._searches(query)]
         return {one for ids in lists for one in ids}, all(len(ids) < depth for ids in lists)
@@ -124,7 +126,7 @@ class CandidateIndex:
 
 
 def _suffice(found: list[Scored], query: Query, depth: int) -> bool:
-    """Whether enough were looked at. Of a page that is not the first, as many as for all pages up to it at once."""
+    """Tell whether enough candidates were scored; for a later page, as many as for all pages up to it."""
     if query.after is None:
         return query.filter is None or len(found) >= query.k
     page = behind(found, query)

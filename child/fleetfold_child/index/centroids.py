@@ -1,4 +1,6 @@
-"""The centroids of a collection, made when they are wanted and the old ones no longer tell what there is."""
+"""Centroids of a collection's vectors (at most 16 x dimensions, float32), recomputed on demand after 10% of the
+documents changed.
+"""
 
 from __future__ import annotations
 
@@ -21,36 +23,36 @@ _log = structlog.get_logger(__name__)
 
 
 class CollectionCentroids:
-    """Reads a sample of `table` and clusters it in a thread: no write and no search waits for it."""
+    """Computes centroids from a sample of `table` in a thread, without blocking writes or searches."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._known = NO_CENTROIDS
         self._documents, self._changed = 0, 0
-        self._making: asyncio.Task[Centroids] | None = None
+        self._computing: asyncio.Task[Centroids] | None = None
 
     def wrote(self, rows: int) -> None:
-        """Rows have come, gone or changed."""
+        """Count added, removed or changed rows."""
         self._changed += rows
 
     async def current(self, documents: int) -> Centroids:
-        """The centroids of `documents` documents, made anew when a tenth of them has changed since the last time.
+        """Return the centroids of `documents` documents, recomputed when a tenth of them has changed.
 
-        All that ask meanwhile wait for the same. Where the table cannot be read, those that were known.
+        Concurrent callers share one computation. When the table cannot be read, the former centroids are returned.
         """
-        if self._making is None:
+        if self._computing is None:
             if self._documents and self._changed < _REMADE_AFTER * self._documents:
                 return self._known
-            self._making = asyncio.create_task(self._make(documents))
-        return await asyncio.shield(self._making)
+            self._computing = asyncio.create_task(self._compute(documents))
+        return await asyncio.shield(self._computing)
 
     async def close(self) -> None:
-        """End what is being made."""
-        if self._making is not None:
-            self._making.cancel()
-            await asyncio.wait([self._making])
+        """Cancel a computation under way."""
+        if self._computing is not None:
+            self._computing.cancel()
+            await asyncio.wait([self._computing])
 
-    async def _make(self, documents: int) -> Centroids:
+    async def _compute(self, documents: int) -> Centroids:
         seen = self._changed
         try:
             vectors = await self._table.sample_vectors(_SAMPLE, documents)
@@ -59,12 +61,14 @@ class CollectionCentroids:
         except (RuntimeError, OSError, ValueError) as error:  # what LanceDB raises
             _log.warning("centroids.not_made", error=str(error).splitlines()[0])
         finally:
-            self._making = None
+            self._computing = None
         return self._known
 
 
 def _clustered(vectors: NDArray[np.float32], documents: int) -> Centroids:
-    """Of `documents`, of which `vectors` (n, dimensions) are a sample; zeros are of documents without a vector."""
+    """Cluster a sample, `vectors` (n x dimensions), of `documents` documents; zero rows belong to documents without a
+    vector.
+    """
     kept = vectors[vectors.any(axis=1)]
     if not len(kept):
         return NO_CENTROIDS

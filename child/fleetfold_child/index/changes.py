@@ -1,4 +1,4 @@
-"""The changes a collection can be asked for, and what a batch of them comes to."""
+"""Changes of a collection, and the combined effect of a batch of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Change", "Patch", "Put", "Remove", "Resolution", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Index a document, instead of the one of its id if there is one; with `force` also when that is the same."""
+    """Index a document, replacing the one with its id; with `force` also when both are equal."""
 
     document: Document
     force: bool = False
@@ -47,8 +47,10 @@ Change = Put | Patch | Remove
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`results` has, for each change, whether it changed anything, or why it was refused. `upserts` and `removed`
-    are what is to be written for all of them together: each id at most once, nothing that is the same as before.
+    """Effect of a batch. `results` has for each change whether it changed anything, or its error.
+
+    `upserts` and `removed` are to be written for all changes together: each id at most once, without unchanged
+    documents.
     """
 
     results: list[bool | FleetfoldError]
@@ -59,7 +61,7 @@ class Resolution:
 def resolve(
     changes: Sequence[Change], hashes: Mapping[str, str], documents: Mapping[str, Document], collection: str
 ) -> Resolution:
-    """Play the changes in their order over what is there: `hashes` of all ids they name, `documents` of the patched."""
+    """Apply changes in order to the stored documents: `hashes` of all ids they name, `documents` of those to patch."""
     after: dict[str, Document | None] = {}
     results: list[bool | FleetfoldError] = []
     forced: set[str] = set()

@@ -1,4 +1,4 @@
-"""A collection of documents: durable when acknowledged, and found at once."""
+"""A collection of documents, whose changes are durable when acknowledged, and searchable at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from fleetfold_shared.text.scoring import Corpus, check_alpha
 __all__ = ["MEMORY_DOCUMENTS", "Collection"]
 
 MEMORY_DOCUMENTS = 200_000
-"""Up to so many documents are held in memory and all of them scored; beyond, LanceDB chooses candidates."""
+"""Most documents held in memory, where all are scored; beyond that, LanceDB selects candidates."""
 
 UNNAMED = "the id of a record that was left out cannot be read"
 
@@ -57,10 +57,10 @@ OnFailure = Callable[[], None]
 
 
 class Collection:
-    """Open it with `Collection.open`, in one process only: whoever does holds the `DataLock` of `data_dir`.
+    """A collection. Open it with `Collection.open`, in one process only, which holds the `DataLock` of `data_dir`.
 
-    Every method that writes returns when the change is on disk and is found. Writes that come at the same time share a
-    commit, in the order they came; a caller that is cancelled may find its write done.
+    Every write returns when the change is on disk and searchable. Concurrent writes share a commit, in order of
+    arrival; the write of a cancelled caller may still be done.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Collection:
             self._statistics.apply(counted)
         self._committer = Committer(name, table, index, self._statistics, embedder, memory_documents, self._wrote)
         self._writer = Writer(self._committer.commit)
-        self._upkeep = Compaction(table, clock)
-        self._landmarks = CollectionCentroids(table)
+        self._compaction = Compaction(table, clock)
+        self._centroids = CollectionCentroids(table)
 
     @classmethod
     async def open(
@@ -117,15 +117,15 @@ class Collection:
         replica: str | None = None,
         reading: Reading = USUAL,
     ) -> Collection:
-        """The collection `name` (a slug) below `data_dir`, loaded; an empty one is made if there is none.
+        """Open the collection `name` (a slug) below `data_dir`; it is created if missing.
 
-        `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs words against meaning
-        here, 0 to 1, whatever an ask says that leaves it to its collections. `replica` names the collections, on other
-        nodes, that hold the same documents. `reading` says how records become documents.
+        `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs BM25 against the
+        cosine here, 0 to 1, unless a request sets it for all. `replica` names the group of collections, on other nodes,
+        with the same documents. `reading` maps records to documents.
 
         `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
-        changed something, `on_failure` when the table could not be written. Documents that another analyzer or embedder
-        has prepared are prepared anew.
+        changed something, `on_failure` when the table could not be written. Documents prepared by another analyzer or
+        embedder are prepared again.
         """
         check_slug(name, "collection")
         declared_keys(keys)
@@ -159,10 +159,10 @@ class Collection:
         )
 
     async def close(self) -> None:
-        """Finish the writes that have begun, then let go of the files."""
+        """Finish writes under way, then close the files."""
         await self._writer.close()
-        await self._upkeep.close()
-        await self._landmarks.close()
+        await self._compaction.close()
+        await self._centroids.close()
         await self._table.close()
 
     async def __aenter__(self) -> Self:
@@ -175,21 +175,23 @@ class Collection:
 
     @property
     def count(self) -> int:
-        """How many documents there are."""
+        """Number of documents."""
         return self._statistics.documents
 
     @property
     def epoch(self) -> int:
-        """How often it has changed since it was opened. It rises when a change is found, before it is acknowledged."""
+        """Number of changes since it was opened. It increases when a change is searchable, before it is
+        acknowledged.
+        """
         return self._statistics.epoch
 
     @property
     def corpus(self) -> Corpus:
-        """Its term statistics, as they are at each moment."""
+        """Its current term statistics."""
         return self._statistics
 
     def info(self) -> CollectionInfo:
-        """What the node says of it. `updated_at` is absent until the first change since the start."""
+        """Return the collection's description. `updated_at` is absent until the first change since the start."""
         counted = self._statistics
         source = self._source
         return CollectionInfo(
@@ -198,27 +200,27 @@ class Collection:
         )  # fmt: skip
 
     async def check(self, thorough: bool) -> None:
-        """`Unavailable` when its table on the disk cannot be read; `thorough` reads all ids."""
+        """Raise `Unavailable` when its table cannot be read; `thorough` reads all ids."""
         await self._table.check(thorough)
 
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 
     def heard_of_source(self, state: SourceState) -> None:
-        """What is to be said of the source in `info` from now on."""
+        """Set the state of the source, which `info` reports from now on."""
         self._source = state
         if self._on_change is not None:
             self._on_change(self.info())
 
     async def holding(self, ids: Sequence[str]) -> set[str]:
-        """Those of the ids that it has."""
+        """Return the ids of documents that exist."""
         return set(await self._committer.index.hashes(ids))
 
     async def index(self, records: Records, *, id_field: str | None = None, leave_out: bool = False) -> IndexReport:
-        """Add records, or replace the documents of their ids. Records that change nothing cost no write.
+        """Index records: add them, or replace the documents of their ids. Unchanged records cost no write.
 
-        `InvalidInput` names a record that cannot be taken, and nothing is written; with `leave_out` the others are
-        taken, unless the collection's reading is strict, and the report says what was left out.
+        Raises `InvalidInput` for a bad record, and nothing is written; with `leave_out` the others are taken, unless
+        the collection's reading is strict, and the report names those left out.
         """
         tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
         return tally.report(changed)
@@ -226,11 +228,11 @@ class Collection:
     async def sync(
         self, records: Records, *, id_field: str | None = None, leave_out: bool = False, force: bool = False
     ) -> IndexReport:
-        """Make the collection equal to `records`: index all of them, then remove the documents they did not name. With
-        `force` those that are the same as before are analysed, embedded and written again too.
+        """Make the collection equal to `records`: index all, then remove documents that are not among them.
 
-        The documents of records that are left out stay as they were; where the id of such a record cannot be read, no
-        document is removed. What others index meanwhile stays.
+        With `force`, unchanged documents are analysed, embedded and written again too. Documents of records that are
+        left out stay as they were; when the id of such a record cannot be read, no document is removed. Documents that
+        other callers index meanwhile stay.
         """
         before = await self._committer.index.ids()
         put = partial(self._put, force=force)
@@ -241,25 +243,24 @@ class Collection:
         return tally.report(changed, await self.delete(gone))
 
     async def update(self, identity: str, fields: Mapping[str, Any]) -> bool:
-        """Change some fields of one document; whether that made a difference.
+        """Change some fields of one document; return whether that changed anything.
 
-        A field set to None is emptied, in the metadata removed. Raises `NotFound` for an unknown id.
+        A field set to `None` is emptied, in the metadata removed. Raises `NotFound` for an unknown id.
         """
         return bool(await self._write([Patch(identity, dict(fields), self.reading)]))
 
     async def delete(self, ids: Iterable[str]) -> int:
-        """Remove documents; how many there were of them."""
+        """Remove documents; return how many existed."""
         wanted = [Remove(one) for one in dict.fromkeys(ids)]
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
     async def search(
         self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
     ) -> tuple[list[ScoredDocument], bool]:
-        """The top k, sorted or best first, ties by id; and whether every document was scored.
+        """Return the top k, sorted or best first, ties by id; and whether every document was scored.
 
-        `node` is whose collection this is: an ask for what is behind a place needs it. The values of the ask's facets,
-        over all documents that match, are added to the `totals`. `InvalidInput` for a bad ask; `TimeoutError` when its
-        time is over.
+        `node` is this node's name, needed for a request with `after`. The facet values of all matching documents are
+        added to `totals`. Raises `InvalidInput` for an invalid request, `TimeoutError` after its time.
         """
         index = self._committer.index
         found = await index.find(self._query(ask, node))
@@ -269,7 +270,7 @@ class Collection:
     async def search_explained(
         self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
-        """The same, and how it was done."""
+        """Search, and return an explanation in place of the flag."""
         index, tally, info = self._committer.index, Examined(), self.info()
         found = await index.find(replace(self._query(ask, node), tally=tally))
         add_up(totals, found.facets)
@@ -277,7 +278,7 @@ class Collection:
         return self._hits(found.hits, ask), how
 
     async def kinds(self, fields: Sequence[str]) -> dict[str, set[FieldKind]]:
-        """The kinds of value that documents have in each of the fields."""
+        """Return the kinds of value that documents have in each field."""
         return await self._committer.index.kinds(fields)
 
     def _read_by(self, id_field: str | None) -> Reading:
@@ -290,12 +291,12 @@ class Collection:
         return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
-        """What changed in the term statistics since the asker last heard, or the next part of it."""
+        """Return the next chunk of changes in the term statistics since the request's epoch."""
         return msgspec.structs.replace(self._statistics.delta(ask), analyzer=ANALYZER, embedder=self.embedder.name)
 
     async def summary(self, ask: StatisticsAsk) -> StatisticsChunk:
-        """The same, with the centroids of the collection's vectors in the last part."""
-        centroids = await self._landmarks.current(self.count) if self.count else NO_CENTROIDS
+        """Do the same as `statistics`, with the vectors' centroids in the last chunk."""
+        centroids = await self._centroids.current(self.count) if self.count else NO_CENTROIDS
         chunk = self.statistics(ask)
         if chunk.next_offset is not None:
             return chunk
@@ -306,7 +307,7 @@ class Collection:
         return await self._write([Put(document, force) for document in batch]) if batch else 0
 
     async def _write(self, changes: Sequence[Change]) -> int:
-        """How many of the changes made a difference; raises the first refusal."""
+        """Write changes; return how many changed anything. Raises the first error."""
         try:
             results = await self._writer.submit(changes)
         except Unavailable:
@@ -320,7 +321,7 @@ class Collection:
 
     def _wrote(self, rows: int) -> None:
         self._updated_at = self._clock.wall()
-        self._upkeep.wrote(rows)
-        self._landmarks.wrote(rows)
+        self._compaction.wrote(rows)
+        self._centroids.wrote(rows)
         if self._on_change is not None:
             self._on_change(self.info())

@@ -1,4 +1,4 @@
-"""A collection's term statistics, and what changed in them since somebody last asked."""
+"""Term statistics of a collection, and their changes since a given epoch."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _JSON_BYTES = 14  # of a term's quotes, colon, comma and number
 
 @dataclass(slots=True)
 class Difference:
-    """What some documents add to the statistics, and others take away."""
+    """Difference in the statistics by added and removed documents."""
 
     documents: int = 0
     length: int = 0
     dfs: Counter[str] = field(default_factory=Counter)
 
     def add(self, terms: list[str]) -> None:
-        """One document of these terms comes."""
+        """Add a document with these terms."""
         self.documents += 1
         self.length += len(terms)
         self.dfs.update(set(terms))
 
     def remove(self, terms: list[str]) -> None:
-        """One document of these terms goes."""
+        """Remove a document with these terms."""
         self.documents -= 1
         self.length -= len(terms)
         self.dfs.subtract(set(terms))
 
 
 class Statistics:
-    """N, total length and term -> df of one collection. A `Corpus`.
+    """Statistics of one collection: N, total length and df by term. A `Corpus`.
 
-    Each change is an epoch; each term remembers the epoch of its last change and keeps its number for the life of
-    the process. So a delta is the numbers with a later epoch, in chunks that no change can shift. An `incarnation`
-    that is not ours has another numbering: it gets everything, and is told to forget.
+    Each change is an epoch; each term has the epoch of its last change, and a number that stays for the life of the
+    process. So a delta is the numbers with a later epoch, in chunks that later changes cannot shift. A request with
+    another `incarnation` gets everything, and must discard its former statistics.
     """
 
     def __init__(self, incarnation: str | None = None) -> None:
@@ -62,7 +62,7 @@ class Statistics:
         return self._dfs[number] if number is not None else 0
 
     def apply(self, difference: Difference) -> None:
-        """Take in a change, as a new epoch."""
+        """Apply a difference as a new epoch."""
         self.epoch += 1
         self.documents += difference.documents
         self.length += difference.length
@@ -73,7 +73,9 @@ class Statistics:
                 self._epochs[number] = self.epoch
 
     def delta(self, ask: StatisticsAsk, *, max_bytes: int = MAX_CHUNK_BYTES) -> StatisticsChunk:
-        """What changed since `ask.since`, from number `ask.offset` on: at most `max_bytes` of terms, uncompressed."""
+        """Return the changes since `ask.since`, from term number `ask.offset` on: at most `max_bytes` of terms,
+        uncompressed.
+        """
         full = ask.incarnation != self.incarnation
         since, offset = (0, 0) if full else (ask.since, ask.offset)
         dfs, next_offset = self._page(self._changed(since, offset), since, max_bytes)
@@ -93,12 +95,12 @@ class Statistics:
         return changed
 
     def _page(self, numbers: Iterable[int], since: int, max_bytes: int) -> tuple[dict[str, int], int | None]:
-        """The counts of the first of these numbers, and the number that no longer fits in."""
+        """Return the counts of the first of these term numbers, and the first number that no longer fits."""
         dfs: dict[str, int] = {}
         size = 0
         for number in numbers:
             if since == 0 and not self._dfs[number]:
-                continue  # who knows nothing yet need not be told what is gone
+                continue  # a full transfer needs no removed terms
             name = self._names[number]
             size += len(name.encode()) + _JSON_BYTES
             if size > max_bytes and dfs:

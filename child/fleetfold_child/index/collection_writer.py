@@ -1,4 +1,4 @@
-"""One writer for a collection: changes that come at the same time share one commit."""
+"""Single writer of a collection: changes that arrive at the same time share one commit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fleetfold_shared.errors import FleetfoldError, Unavailable
 __all__ = ["MAX_BATCH", "Writer"]
 
 MAX_BATCH = 1000  # changes in one commit
-_WAIT_S = 0.02  # for others to come along
+_WAIT_S = 0.02  # for further changes to arrive
 
 Results = list[bool | FleetfoldError]
 
 
 class Writer:
-    """Queues groups of changes and commits them in order, as many at a time as have come together.
+    """Queues groups of changes and commits them in order, in batches.
 
-    `commit` gets up to about `MAX_BATCH` changes and answers for each of them. A caller that is cancelled leaves its
-    group in the queue: it will be written.
+    `commit` gets up to about `MAX_BATCH` changes and returns a result for each. The group of a cancelled caller stays
+    in the queue and is written.
     """
 
     def __init__(self, commit: Callable[[list[Change]], Awaitable[Results]]) -> None:
@@ -34,7 +34,7 @@ class Writer:
         self._task = asyncio.create_task(self._run())
 
     async def submit(self, changes: Sequence[Change]) -> Results:
-        """Write a group and wait until it is durable; the error of a commit that failed is raised to all in it."""
+        """Write a group and wait until it is durable. Raises the error of a failed commit for all groups in it."""
         if self._closed:
             raise Unavailable("the collection is closed; nothing can be written to it")
         written: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
@@ -46,7 +46,7 @@ class Writer:
         return await written
 
     async def close(self) -> None:
-        """Write what is queued, then stop."""
+        """Write queued changes, then stop."""
         self._closed = True
         self._wake.set()
         self._full.set()
@@ -57,10 +57,10 @@ class Writer:
             await self._wake.wait()
             if self._closed and not self._groups:
                 return
-            await self._others()
+            await self._wait_for_more()
             await self._write(self._take())
 
-    async def _others(self) -> None:
+    async def _wait_for_more(self) -> None:
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._full.wait()
@@ -84,7 +84,7 @@ class Writer:
         changes = [change for group, _ in batch for change in group]
         try:
             results = iter(await self._commit(changes))
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, and the writer goes on
+        except Exception as error:  # noqa: BLE001 - callers get any error, and the writer goes on
             for _, written in batch:
                 if not written.done():
                     written.set_exception(error)

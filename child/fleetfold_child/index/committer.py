@@ -1,4 +1,4 @@
-"""One batch of changes, made durable, found and counted."""
+"""Committer: makes a batch of changes durable, searchable and counted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Committer"]
 
 
 class Committer:
-    """Holds a collection's table, index and statistics together. `commit` is called by the collection's writer alone.
+    """Keeps a collection's table, index and statistics consistent. `commit` is called by the collection's writer only.
 
-    The table goes first, for what it has is what a restart finds. `wrote` is told how many rows have changed.
+    The table is written first, because a restart reads it. `wrote` is called with the number of changed rows.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""When to optimize a table: soon after a good number of rows has come, and within a minute of any.
+"""Compaction of a table: soon after `_ROWS` new rows, and within a minute of any.
 
-And once more when nothing else comes: the versions that the last one had to keep are old by then.
+It runs once more after the last write, when the versions that the previous run had to keep have expired.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Compaction:
-    """A task that optimizes `table`; it waits without cost while nothing is written."""
+    """A task that optimizes `table`; it costs nothing while there are no writes."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -37,7 +37,7 @@ class Compaction:
         self._task = asyncio.create_task(self._run())
 
     def wrote(self, rows: int) -> None:
-        """Rows have come or gone."""
+        """Count written or removed rows."""
         self._rows += rows
         self._written_at = self._clock.monotonic()
         self._wake.set()
@@ -64,7 +64,7 @@ class Compaction:
                 await self._optimize()
 
     async def _woken(self) -> bool:
-        """Whether it was by a write; else by what is left over having become old."""
+        """Wait for a write, or for the expiry of old versions; return whether it was a write."""
         if not self._leftovers:
             return await self._wake.wait()
         write, age = asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._clock.sleep(_LAST_AFTER_S))

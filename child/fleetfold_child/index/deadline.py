@@ -1,4 +1,4 @@
-"""Several pieces of work with one deadline: those that are done by then count, the others are abandoned."""
+"""Gathering until a deadline: coroutines that are done by then count, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ KEPT_BACK, MOST_KEPT_S = 0.1, 0.05
 
 
 def search_s(left_s: float) -> float:
-    """How much of the time that is left searching may take: a tenth, 50 ms at most, is for the answer to travel."""
+    """Return the seconds of `left_s` that a search may take: a tenth, at most 50 ms, is reserved for the reply."""
     return left_s - min(KEPT_BACK * left_s, MOST_KEPT_S)
 
 
 async def finished(works: Mapping[str, Coroutine[Any, Any, T]], timeout_s: float) -> dict[str, T]:
-    """What those of `works` that end within `timeout_s` return, by name, in their order.
+    """Return the results of those `works` that end within `timeout_s`, by name, in order.
 
-    One that raises ends all of them, but for `TimeoutError`, which only says that it is not done. A thread that works
-    for one that is abandoned goes on to its end.
+    An error cancels all others and is raised, except `TimeoutError`, which counts as not done. A thread of a cancelled
+    coroutine runs to its end.
     """
     if len(works) == 1:
         return await _alone(*next(iter(works.items())), timeout_s)
@@ -43,7 +43,7 @@ async def _done(work: Coroutine[Any, Any, T]) -> tuple[T] | None:
 
 
 async def _alone(name: str, work: Coroutine[Any, Any, T], timeout_s: float) -> dict[str, T]:
-    """One needs no task of its own."""
+    """Run a single coroutine, without a task of its own."""
     try:
         async with asyncio.timeout(timeout_s):
             return {name: await work}
@@ -52,7 +52,7 @@ async def _alone(name: str, work: Coroutine[Any, Any, T], timeout_s: float) -> d
 
 
 async def _end(tasks: Any) -> None:
-    """Leave none behind, and none whose error nobody has seen."""
+    """Cancel the tasks, wait for their end and retrieve their errors."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""The values of one field in all documents of a segment: a dictionary of what occurs, and a code for each document.
+"""Doc values: one field of all documents of a segment, as a dictionary of distinct values and a code for each document.
 
-Tests, counts and orders look at each distinct value once and at the documents by NumPy. What they answer is what the
-test of one document (`filters`), `Tally` and `arranged` answer; the values are theirs, and so are the rules.
+Tests, counts and sort orders examine each distinct value once, and the documents by NumPy. Their results equal those of
+`filters`, `Tally` and `arranged` on single documents.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ from fleetfold_shared.query.predicates import MISSING
 __all__ = ["EXACT", "MAX_COLUMNS", "NOWHERE", "Column", "Columns", "Members"]
 
 MAX_COLUMNS = 32
-"""Fields of a segment that are kept ready; asking for another one lets go of the one not asked for the longest."""
+"""Most columns kept for a segment; the least recently used is dropped for a new one."""
 
 EXACT = 2.0**53
-"""float64 tells all integers up to here apart."""
+"""Largest integer up to which float64 is exact."""
 NOWHERE = (object, True)
-"""The key of documents that have nothing in a field."""
+"""Key of documents without the field."""
 
 Key = tuple[int, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Members:
-    """What facets count: m pairs of an entry and a key, each pair once. A scalar has one pair, a list its members'."""
+    """Members of a column, for facets: m different pairs of an entry and a key. A scalar has one pair, a list one for
+    each member. `entry_of` (m,) and `key_of` (m,) are the pairs.
+    """
 
     keys: list[Key]
     code_of: Mapping[Key, int]
@@ -48,9 +50,9 @@ class Members:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """n documents, e entries. `codes` (n,) says which of the `entries` a document has; all objects are one entry.
+    """Column of n documents with e distinct entries. `codes` (n,) gives each document's entry; all objects share one.
 
-    `code_of` finds an entry by the class and the value of a scalar, and the one of what is not there by `NOWHERE`.
+    `code_of` finds an entry by class and value of a scalar, and that of a missing field by `NOWHERE`.
     """
 
     codes: NDArray[np.int32]
@@ -59,7 +61,7 @@ class Column:
 
     @classmethod
     def build(cls, documents: Sequence[Document], field: str) -> Column:
-        """The column of a field; 0.3 us for a document."""
+        """Build the column of a field; takes 0.3 us per document."""
         read = reader(field)
         code_of: dict[Hashable, int] = {}
         entries: list[Any] = []
@@ -72,7 +74,7 @@ class Column:
         return cls(np.array(codes, dtype=np.int32), entries, code_of)
 
     def count(self, rows: NDArray[np.int64], tally: Tally) -> None:
-        """Count these documents."""
+        """Add the values of the documents `rows` (m,) to `tally`."""
         entries = np.bincount(self.codes[rows], minlength=len(self.entries))
         members = self.members
         counts = np.bincount(members.key_of, weights=entries[members.entry_of], minlength=len(members.keys))
@@ -81,11 +83,13 @@ class Column:
         tally.missing += int(entries[self._without_members].sum())
 
     def ranks(self, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
-        """For each of these documents its place in the order of `arranged`; equals have the same one."""
+        """Return the rank (m,) of each of the documents `rows` (m,) in the order of `arranged`; equal values have equal
+        ranks.
+        """
         return (self._falling if descending else self._rising)[self.codes[rows]]
 
     def kinds(self, alive: NDArray[np.bool_]) -> set[FieldKind]:
-        """The kinds of value that those documents (n,) have which are alive."""
+        """Return the kinds of value of the documents for which `alive` (n,) is true."""
         if alive.all():
             return self._kinds
         used = np.unique(self.codes[alive]).tolist()
@@ -97,7 +101,7 @@ class Column:
 
     @cached_property
     def members(self) -> Members:
-        """Made when it is first needed."""
+        """Members of the column, computed at the first use."""
         keys: dict[Key, int] = {}
         entry_of: list[int] = []
         key_of: list[int] = []
@@ -110,19 +114,19 @@ class Column:
 
     @cached_property
     def numbers(self) -> NDArray[np.float64] | None:
-        """The number of each entry (e,), NaN for what is none; None if float64 cannot hold them all."""
+        """Entries (e,) as float64, NaN for anything but a number; `None` if float64 cannot represent all numbers."""
         found = [float(value) if _is_small_number(value) else np.nan for value in self.entries]
         large = any(kind_of(value) == NUMBER and not _is_small_number(value) for value in self.entries)
         return None if large else np.array(found, dtype=np.float64)
 
     @cached_property
     def is_list(self) -> NDArray[np.bool_]:
-        """Which of the entries (e,) are lists."""
+        """For each entry (e,), whether it is a list."""
         return np.array([value.__class__ is list for value in self.entries], dtype=np.bool_)
 
     @cached_property
     def texts(self) -> list[tuple[int, str]]:
-        """The entries that are texts."""
+        """Entries that are texts, with their numbers."""
         return [(entry, value) for entry, value in enumerate(self.entries) if value.__class__ is str]
 
     @cached_property
@@ -149,16 +153,16 @@ class Column:
 
 
 class Columns:
-    """The columns of a segment, each made when it is first asked for. Any number of threads may ask."""
+    """Columns of a segment, built at their first use. Thread-safe."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._documents = documents
         self._made: dict[str, Column] = {}  # the one asked for last is last
         self._changing = threading.Lock()
-        self._building = threading.Lock()  # of its own: who asks for what is there need not wait
+        self._building = threading.Lock()  # separate: reading an existing column does not wait
 
     def has(self, field: str) -> bool:
-        """Whether asking for it costs nothing."""
+        """Tell whether the column is built already."""
         return field in self._made
 
     def __getitem__(self, field: str) -> Column:
@@ -184,7 +188,7 @@ class Columns:
 
 
 def _key(value: Any) -> Hashable:
-    """Equal for values that no test, count or order tells apart; of a class and a value, if it is a scalar."""
+    """Return a key that is equal for values that no test, count or order distinguishes; class and value of a scalar."""
     kind = value.__class__
     if kind in _SCALARS:
         return kind, value

@@ -1,4 +1,6 @@
-"""The exact score of chosen documents. Every index ends here, so equal documents get equal bits wherever they lie."""
+"""Exact scores of selected documents. Every index uses them, so equal documents get bit-identical scores wherever they
+are.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ def scored(
     lengths: NDArray[np.float64],
     vectors: NDArray[np.float32],
 ) -> list[Scored]:
-    """The score of n documents, in float64 and in one order of addition for each of them.
+    """Score n documents, in float64, with one fixed order of addition.
 
-    Shapes: `frequencies` (n, terms of the query), `lengths` (n,) in terms, `vectors` (n, dimensions).
+    Shapes: `frequencies` (n x query terms), `lengths` (n,) in terms, `vectors` (n x dimensions).
     """
     bm25 = np.zeros(len(documents))
     constant, per_term = length_norm(query.avgdl)
@@ -42,26 +44,30 @@ def scored(
 
 
 def behind(found: list[Scored], query: Query) -> list[Scored]:
-    """Those of them that are behind `after`; all of them without it."""
+    """Return the documents behind `query.after`; all of them without it."""
     if query.after is None:
         return found
     return [one for one in found if query.after.precedes(one.score, one.document.id)]
 
 
 def best(found: list[Scored], query: Query) -> list[Scored]:
-    """The top k of those that match and are behind `after`: by the query's keys, then best first, ties by id."""
+    """Return the top k of the documents that match and are behind `after`: by the query's sort, then best first, ties
+    by id.
+    """
     kept = [one for one in behind(found, query) if matches(one, query)]
     kept.sort(key=lambda one: (-one.score, one.document.id))
     return (in_order(kept, query.sort) if query.sort else kept)[: query.k]
 
 
 def matches(one: Scored, query: Query) -> bool:
-    """Whether its score is positive and not below the threshold."""
+    """Tell whether the score is positive and not below the threshold."""
     return one.score > 0 and (query.threshold is None or one.score >= query.threshold)
 
 
 def _cosines(query: Query, vectors: NDArray[np.float32], count: int) -> NDArray[np.float64]:
-    """Not a matrix product: BLAS adds a row up in an order that depends on where the row stands."""
+    """Return the cosines (n,), at least 0. Not by a matrix product: BLAS adds a row up in an order that depends on its
+    place.
+    """
     if query.vector is None:
         return np.zeros(count)
     products = vectors.astype(np.float64) * query.vector.astype(np.float64)

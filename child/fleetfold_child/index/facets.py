@@ -1,4 +1,4 @@
-"""The facets of a query: the values of fields, counted document by document, and added up."""
+"""Facet counts of a query, document by document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["add_up", "tallies"]
 
 
 def tallies(documents: Sequence[Document], fields: Sequence[str]) -> list[Tally]:
-    """The values of each field in these documents."""
+    """Count the values of each field in these documents."""
     counted: list[Tally] = []
     for field in fields:
         tally = Tally()
@@ -22,6 +22,6 @@ def tallies(documents: Sequence[Document], fields: Sequence[str]) -> list[Tally]
 
 
 def add_up(totals: Sequence[Tally], counted: Sequence[Tally]) -> None:
-    """Add the counts of each facet to its total, if totals are wanted."""
+    """Add the counts of each facet to its total, if totals are given."""
     for total, tally in zip(totals, counted, strict=False):
         total.merge(tally)

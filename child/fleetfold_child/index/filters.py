@@ -1,4 +1,4 @@
-"""A filter at work: as a test of one document, and as far as LanceDB's columns reach, as SQL with escaped literals."""
+"""Filters: as a test of one document, and for LanceDB's columns as SQL with escaped literals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SQL = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 def predicate(given: Filter) -> Predicate:
-    """The test that a checked filter stands for."""
+    """Return the test of a document for a checked filter."""
     return predicates.predicate(given, reader, wanted_value)
 
 
 def wanted_value(given: Filter) -> Any:
-    """The filter's value; ids are texts, but who numbers documents will ask for numbers."""
+    """Return the filter's value; numbers become texts for `id`, because ids are texts."""
     value = predicates.wanted_value(given)
     if given.field != "id" or given.op == "exists":
         return value
@@ -36,7 +36,7 @@ def _as_id(value: Any) -> Any:
 
 
 def reader(field: str) -> Callable[[Document], Any]:
-    """What a document has in the field; `predicates.MISSING` where it has none."""
+    """Return a function that reads the field of a document, or `predicates.MISSING`."""
     if field == "id":
         return lambda document: document.id
     if field == "title":
@@ -45,20 +45,20 @@ def reader(field: str) -> Callable[[Document], Any]:
 
 
 def where(given: Filter) -> str | None:
-    """SQL that holds for every document the filter holds for, and perhaps for more; None where there is no such.
+    """Return SQL that is true for every matching document, and perhaps for more; `None` where there is none.
 
-    Only `id` and `title` are columns. What it lets through is tested again by `predicate`.
+    Only `id` and `title` are columns. Its results are tested again by `predicate`.
     """
     return _push(given)[0]
 
 
 def id_in(ids: list[str]) -> str:
-    """SQL for the documents of these ids."""
+    """Return SQL for the documents with these ids."""
     return f"id IN ({', '.join(_literal(one) for one in ids)})"
 
 
 def _push(given: Filter) -> tuple[str | None, bool]:
-    """The SQL, and whether it says exactly what the filter does (only then may it be negated)."""
+    """Return the SQL, and whether it is equivalent to the filter (only then may it be negated)."""
     if given.field is not None:
         sql = _push_test(given)
         return sql, sql is not None

@@ -1,4 +1,4 @@
-"""What a hit carries for the master to tell whether it is the same thing as another node's."""
+"""Fingerprints of hits, by which the master detects duplicates from several nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAITS: Mapping[str, str] = {
     "material": "material", "model": "model", "edition": "edition", "format": "format", "condition": "condition",
     "language": "language",
 }  # fmt: skip
-"""Fields in which the variants of a product differ while their texts are the same, by the name they travel under."""
+"""Fields that distinguish variants of a product with the same text, by the name used in messages."""
 
 _MAX_TRAIT_CHARS = 100
 
@@ -34,7 +34,7 @@ def marked(
     keys: Sequence[DeclaredKey],
     dedup: Dedup,
 ) -> ScoredDocument:
-    """The hit with its marks, taken from the whole document: what travels of it may be shortened."""
+    """Return the hit with its fingerprints, computed from the whole document because the hit's texts may be cut."""
     if dedup == "off":
         return hit
     tokens = [token for key in keys if (token := key.token(document.metadata))]
@@ -44,13 +44,13 @@ def marked(
 
 
 def _digest(document: Document) -> bytes | None:
-    """None for a document without a text: all of those would be the same thing."""
+    """Return the digest of the text; `None` without a text, since all such documents would be duplicates."""
     title, content = _folded(document.title), _folded(document.content)
     return blake2b(f"{title}\n{content}".encode(), digest_size=16).digest() if title or content else None
 
 
 def _folded(text: str) -> str:
-    """NFC, without case, any white space one blank."""
+    """Normalise a text: NFC, case-folded, white space as single blanks."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
     return " ".join(text.casefold().split())

@@ -1,7 +1,7 @@
-"""Scores in float32, of every document that may be wanted: they say which ones are worth an exact score.
+"""First pass of a search: scores of all documents in float32, which select those worth an exact score.
 
-A cosine costs a hundred times what a term does. Terms alone often show that a document cannot be wanted, since a cosine
-adds at most (1 - alpha) times the query vector's length. Such documents are left out.
+A cosine costs a hundred times what a term does. Terms alone often show that a document cannot be in the top k, since a
+cosine adds at most (1 - alpha) times the query vector's length. Such documents are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fleetfold_child.index.segment import Segment
 __all__ = ["ERROR", "coarse_scores", "floor_of", "parts_of"]
 
 ERROR = 1e-5
-"""Ten times what float32 may be wrong by: who comes this close to what is asked for is scored exactly."""
+"""Ten times the largest error of float32: documents this close to a limit are scored exactly."""
 
 _SAMPLE = 100  # documents, the best by their terms, that tell how high the top k is at least
 _SAMPLE_FOR_EACH = 4  # of the top k
@@ -31,17 +31,18 @@ Scores = NDArray[np.float32]
 
 
 def coarse_scores(segments: Sequence[Segment], query: Query) -> Scores:
-    """The score of each place, the segments' rows one after another; 0 for what is gone or does not pass the filter.
+    """Return the score of each place (total rows,), segment after segment; 0 for removed documents and those that fail
+    the filter.
 
-    Wrong by less than `ERROR`, or 0 for what is below the threshold, or, in a search for nothing but the top k, surely
-    does not belong to it. `TimeoutError` after the query's time.
+    Wrong by less than `ERROR`, or 0 for documents below the threshold or, in a plain top-k search, certainly outside of
+    the top k. Raises `TimeoutError` after the query's time.
     """
     kept = np.concatenate([_kept(segment, query) for segment in segments])
     total = np.concatenate([_lexical(segment, query) for segment in segments])
     total *= kept
     if query.vector is None:
         return total
-    places = _in_reach(segments, total, kept, query)
+    places = _candidates(segments, total, kept, query)
     if len(places) * _GATHER <= len(total):
         near = np.zeros_like(total)
         near[places] = total[places] + _dense_at(segments, places, query)
@@ -54,12 +55,12 @@ def coarse_scores(segments: Sequence[Segment], query: Query) -> Scores:
 
 
 def floor_of(query: Query) -> float:
-    """Below it no coarse score is of a document that reaches the threshold."""
+    """Return the first-pass score below which no document reaches the threshold."""
     return query.threshold - ERROR if query.threshold is not None else 0.0
 
 
 def parts_of(segments: Sequence[Segment], places: Places) -> Iterator[tuple[Segment, int, Places]]:
-    """For each segment that has some of the places, which ascend: where it starts, and its rows."""
+    """Yield for each segment with some of the ascending `places` (m,): the segment, its first place, and its rows."""
     starts = _starts(segments)
     bounds = np.searchsorted(places, starts).tolist()
     for segment, start, first, end in zip(segments, starts.tolist(), bounds, bounds[1:], strict=False):
@@ -68,7 +69,7 @@ def parts_of(segments: Sequence[Segment], places: Places) -> Iterator[tuple[Segm
 
 
 def _starts(segments: Sequence[Segment]) -> Places:
-    """Where each of them starts, and where the last one ends."""
+    """Return the first place of each segment, and the end of the last."""
     return np.cumsum([0, *map(len, segments)])
 
 
@@ -87,8 +88,8 @@ def _dense_at(segments: Sequence[Segment], places: Places, query: Query) -> Scor
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
-def _in_reach(segments: Sequence[Segment], lexical: Scores, kept: NDArray[np.bool_], query: Query) -> Places:
-    """The places whose cosine matters."""
+def _candidates(segments: Sequence[Segment], lexical: Scores, kept: NDArray[np.bool_], query: Query) -> Places:
+    """Return the places whose cosine can matter."""
     if query.vector is None or not 0.0 <= query.alpha <= 1.0:
         return np.flatnonzero(kept)
     floor = max(floor_of(query), _kth_at_least(segments, lexical, query))
@@ -97,7 +98,7 @@ def _in_reach(segments: Sequence[Segment], lexical: Scores, kept: NDArray[np.boo
 
 
 def _kth_at_least(segments: Sequence[Segment], lexical: Scores, query: Query) -> float:
-    """What the k-th best score is at least, if the top k is all that is wanted."""
+    """Return a lower bound of the k-th best score, or -inf where more than the top k is needed."""
     sample = max(_SAMPLE, _SAMPLE_FOR_EACH * query.k)
     if query.facets or query.sort or query.after is not None or sample * _GATHER > len(lexical):
         return -math.inf

@@ -1,4 +1,6 @@
-"""An ask from a fleet of another analyzer or embedder: what this node finds in its own way, for the master to score."""
+"""Requests of a fleet with another analyzer or embedder: this node finds candidates in its own way, and the master
+re-scores them.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,10 @@ _WANTED_OF = 3  # candidates that are asked for are so many times as many as are
 
 
 async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAsk:
-    """The ask as this node can answer it: its `query` analysed, embedded and weighed by the node's own means.
+    """Convert the request to this node's analyzer and embedder: its `query` is analysed, embedded and weighted here.
 
-    Where the analyzer is the same, the fleet's weights of the terms are better than ours. Candidates are the most
-    relevant, whatever the sort.
+    With the same analyzer, the fleet's term weights are used. Candidates are the most relevant documents, whatever the
+    sort.
     """
     text, embedder = ask.query or "", collections[0].embedder
     vector = await asyncio.to_thread(_embedded, text, embedder)
@@ -45,20 +47,20 @@ async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAs
 
 
 def of_words(own: SearchAsk) -> SearchAsk:
-    """The same by words alone: what both embedders agree on. Half of the candidates are found so."""
+    """Return the request by terms alone, which finds half of the candidates: both embedders agree on these."""
     return replace(own, vector=None, alpha=1.0, same_alpha=True, explain=False)
 
 
 def interleaved(first: Sequence[ScoredDocument], second: Sequence[ScoredDocument]) -> list[ScoredDocument]:
-    """The best of both in turn, each once."""
+    """Interleave two lists of hits, without duplicates."""
     pairs = zip_longest(first, second)
     found = {(one.collection, one.id): one for pair in pairs for one in pair if one is not None}
     return list(found.values())
 
 
 def candidates(hits: Sequence[ScoredDocument], ask: SearchAsk) -> list[ScoredDocument]:
-    """The hits with their values for the sort of the master's ask, and with whole texts: those count, so the last of
-    too long ones are left out.
+    """Return the hits with their sort values and whole texts, which are re-scored; when they are too long, the last
+    ones are left out.
     """
     return fitting_whole([_valued(hit, ask.sort) for hit in hits], ask.k // _WANTED_OF)
 

@@ -1,4 +1,4 @@
-"""What a search may be asked to say beyond its hits: where they match, and what their scores are made of."""
+"""Enrichment of hits within the deadline: highlights and explanations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["enriched", "in_time"]
 async def in_time(
     hits: list[ScoredDocument], ask: SearchAsk, left_s: float, alphas: Mapping[str, float] | None = None
 ) -> list[ScoredDocument]:
-    """The hits, enriched, if that takes no more than half of the time that is left; else as they are.
+    """Enrich the hits if that takes at most half of `left_s`; otherwise return them unchanged.
 
-    An explanation is worth less than the answer: it must not cost the deadline. `alphas` are those that collections
-    declare, by their names.
+    The answer matters more than its explanation, which must not exceed the deadline. `alphas` are those that
+    collections declare, by name.
     """
     budget_s = left_s / 2
     try:

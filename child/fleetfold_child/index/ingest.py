@@ -1,4 +1,4 @@
-"""Records on their way into a collection, batch by batch."""
+"""Ingestion of records into a collection, batch by batch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fleetfold_shared.errors import InvalidInput
 __all__ = ["Put", "ingest"]
 
 Put = Callable[[Sequence[Document]], Awaitable[int]]
-"""Writes documents; how many of them were new or different."""
+"""Writes documents; returns how many were new or different."""
 
 
 async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: bool) -> tuple[Tally, int]:
-    """Write the records; what was found, and how many documents have changed.
+    """Write the records; return the tally and the number of changed documents.
 
-    With `leave_out` a bad record does not keep the others away; `InvalidInput` when all are bad, or when the source
-    breaks off, which says how many records before that were taken. Otherwise, and where the reading is strict, one bad
-    record is enough, and nothing is written: the documents wait in memory until all of them are read.
+    With `leave_out` bad records are skipped; raises `InvalidInput` when all are bad, or when the source breaks off,
+    with the number of records taken before. Otherwise, and with a strict reading, one bad record is an error and
+    nothing is written: the documents wait in memory until all are read.
     """
     if leave_out and not reading.strict:
         return await _streamed(records, reading, put)

@@ -1,4 +1,4 @@
-"""What an index is: the port behind which documents are scored in memory or by LanceDB's candidates."""
+"""Interfaces of the index, implemented in memory and by LanceDB's candidates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["After", "Entry", "Examined", "Found", "Index", "Query", "Scored"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A document with what it is found by: its terms in order, and its vector (float32, unit length or zeros)."""
+    """A document with its terms in order, and its vector (dimensions; float32, unit length or zeros)."""
 
     document: Document
     terms: list[str]
@@ -29,32 +29,32 @@ class Entry:
 
 @dataclass(slots=True)
 class Examined:
-    """Filled in by a search that is to be explained: how many documents got a score."""
+    """Statistics of an explained search: the number of scored documents."""
 
     scored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """Where the page before ended, as one collection sees it: lower scores are behind it.
+    """End of the previous page, as one collection sees it: lower scores are behind it.
 
-    Of its own score, the ids above `id` are behind it as well; all of them when it is empty, none when it is None.
+    At an equal score, ids above `id` are behind it as well; all for an empty `id`, none for `None`.
     """
 
     score: float
     id: str | None
 
     def precedes(self, score: float, identity: str) -> bool:
-        """Whether a document is behind the place."""
+        """Tell whether a document is behind this position."""
         return score < self.score or (score == self.score and self.id is not None and identity > self.id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A weighed query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` is None when the query
-    has none.
+    """A weighted query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` (dimensions) is `None`
+    when the query has none.
 
-    Nothing is counted without a `tally`. Work that is not done at `until`, by `time.perf_counter`, is given up.
+    `tally` counts scored documents, if given. Work not done at `until`, by `time.perf_counter`, is abandoned.
     """
 
     terms: Sequence[Term]
@@ -72,15 +72,15 @@ class Query:
     until: float | None = None
 
     def check_time(self) -> None:
-        """`TimeoutError` if nobody waits any longer."""
+        """Raise `TimeoutError` after the query's time."""
         if self.until is not None and time.perf_counter() > self.until:
             raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document and its score. `bm25` is over its divisor, `cosine` not below 0; `vector` is the document's own, and
-    `sort` has a value for each key of the query.
+    """A document and its score. `bm25` is divided by its divisor, `cosine` at least 0; `vector` (dimensions) is the
+    document's, and `sort` has a value for each sort key.
     """
 
     document: Document
@@ -92,37 +92,37 @@ class Scored:
 
 
 class Found(NamedTuple):
-    """What a query finds: its hits, and a tally for each of its facets."""
+    """Result of a query: its hits, and a tally for each facet."""
 
     hits: list[Scored]
     facets: list[Tally]
 
 
 class Index(Protocol):
-    """Finds documents. What `apply` was given is found as soon as it returns."""
+    """Index of documents. Changes are searchable as soon as `apply` returns."""
 
     @property
     def exact(self) -> bool:
         """Whether every document is scored, so that the top k is that of one index."""
 
     async def find(self, query: Query) -> Found:
-        """The top k with a positive score, by the query's keys, then best first, ties by id; of those behind `after`,
-        if it is given.
+        """Return the top k with a positive score: by the query's sort, then best first, ties by id; behind `after`, if
+        given.
 
-        The facets are over all documents that match: with a positive score, at or over the threshold.
+        The facets are over all matching documents: with a positive score, at or over the threshold.
         """
 
     async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
-        """The kinds of value that documents have in each of the fields; `unknown` where not all are looked at."""
+        """Return the kinds of value that documents have in each field; `unknown` where not all are examined."""
 
     async def apply(self, entries: Sequence[Entry], removed: Collection[str]) -> None:
-        """Take in new and changed documents, and let go of those removed. The table has them already."""
+        """Apply new, changed and removed documents, which the table has already."""
 
     async def hashes(self, ids: Collection[str]) -> dict[str, str]:
-        """The content hashes of those of the ids that are here."""
+        """Return the content hashes of existing documents among the ids."""
 
     async def documents(self, ids: Collection[str]) -> dict[str, Document]:
-        """Those of the ids that are here."""
+        """Return existing documents among the ids."""
 
     async def ids(self) -> set[str]:
         """All ids."""

@@ -1,6 +1,7 @@
-"""LanceDB as the store of record: one table for each collection, one writer at a time.
+"""LanceDB table of a collection, the store of record, with one writer at a time.
 
-What `write` and `remove` return from is safe against kill -9 (not against a loss of power: Lance does not fsync).
+When `write` and `remove` return, the change is safe against kill -9 (not against a loss of power: Lance does not
+fsync).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ENTRY_COLUMNS = [*DOCUMENT_COLUMNS, "terms", "vector"]
 _IDS_PER_QUERY = 500
 _ROWS_PER_BATCH = 5000
 KEEP_VERSIONS = timedelta(minutes=5)
-"""Whoever reads an older one has finished by then."""
+"""Age after which versions are dropped: readers of older ones have finished by then."""
 _KEEP_NOTHING = timedelta(milliseconds=1)  # zero would do the same and warn
 
 P = ParamSpec("P")
@@ -47,7 +48,7 @@ Method = Callable[Concatenate["Table", P], Coroutine[Any, Any, T]]
 
 
 def _telling(method: Method[P, T]) -> Method[P, T]:
-    """The method, which raises what LanceDB raises as an error of the fleet's."""
+    """Wrap a method so that LanceDB's errors become the fleet's."""
 
     @wraps(method)
     async def told(table: Table, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -58,9 +59,10 @@ def _telling(method: Method[P, T]) -> Method[P, T]:
 
 
 class Table:
-    """Columns id, title, content, metadata (JSON), hash, terms (between spaces) and vector (float32).
+    """Table with the columns id, title, content, metadata (JSON), hash, terms (separated by spaces) and vector
+    (float32).
 
-    `stamp` is what terms and vectors were made by; when it is not what was asked for, `replace_all` is due.
+    `stamp` names what made the terms and vectors; when it differs from the requested one, call `replace_all`.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Table:
 
     @classmethod
     async def open(cls, data_dir: Path, name: str, dimensions: int, stamp: dict[str, str]) -> Table:
-        """The collection's table below `<data_dir>/lance/`, made if need be, and cleaned of what a crash left."""
+        """Open the collection's table below `<data_dir>/lance/`; create it if missing, and remove what a crash left."""
         module = await asyncio.to_thread(lancedb)
         place = data_dir / "lance"
         private_folder(place)
@@ -93,7 +95,7 @@ class Table:
         return cls(connection, handle, name, place, dimensions, stamp)
 
     def translated(self) -> AbstractContextManager[None]:
-        """For who uses the `handle`: what LanceDB raises within comes out as an error of the fleet's."""
+        """Translate LanceDB's errors in a block that uses `handle`."""
         return translated(self._name, self._place)
 
     async def close(self) -> None:
@@ -103,12 +105,12 @@ class Table:
 
     @_telling
     async def is_stale(self) -> bool:
-        """Whether another reader, analyzer or embedder made the texts, terms and vectors."""
+        """Tell whether another reader, analyzer or embedder made the texts, terms and vectors."""
         found = await self.stamped()
         return any(found.get(key) != value for key, value in self._stamp.items())
 
     async def stamped(self) -> dict[str, str]:
-        """What the texts, terms and vectors were made by."""
+        """Return the table's stamp."""
         return {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
 
     @_telling
@@ -116,7 +118,7 @@ class Table:
         return int(await self.handle.count_rows())
 
     async def check(self, thorough: bool) -> None:
-        """`Unavailable` when the table cannot be read: its newest version and one row, or `thorough` all ids."""
+        """Raise `Unavailable` when the table cannot be read: its newest version and one row, or `thorough` all ids."""
         async with self._using("read"):
             await self.handle.checkout_latest()
             await self.handle.query().select(["id"]).limit(1).to_list()
@@ -124,7 +126,7 @@ class Table:
                 await self.ids()
 
     async def write(self, entries: Sequence[Entry]) -> None:
-        """Insert or replace; the ids differ."""
+        """Insert or replace rows with different ids."""
         rows = await asyncio.to_thread(self._rows, entries)
         async with self._using("written"):
             merge = self.handle.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
@@ -137,7 +139,7 @@ class Table:
 
     @_telling
     async def replace_all(self, entries: Sequence[Entry]) -> None:
-        """These rows instead of all others, in one commit, under the stamp that was asked for."""
+        """Replace all rows in one commit, under the requested stamp."""
         rows = await asyncio.to_thread(self._rows, entries)
         async with self.lock:
             self.handle.close()
@@ -145,7 +147,7 @@ class Table:
 
     @_telling
     async def optimize(self, keep: timedelta = KEEP_VERSIONS) -> None:
-        """Put small fragments together, bring the indexes up to date, drop versions older than `keep`."""
+        """Merge small fragments, update the indexes, drop versions older than `keep`."""
         async with self.lock:
             await _optimize(self.handle, keep)
 
@@ -175,9 +177,9 @@ class Table:
 
     @_telling
     async def sample_vectors(self, most: int, documents: int) -> NDArray[np.float32]:
-        """Vectors (n, dimensions) of about `most` of the table's `documents`: always the same ones of the same table.
+        """Return vectors (n x dimensions) of about `most` of the table's `documents`; deterministic for a table.
 
-        Which, the hash of their content decides, for it knows nothing of what they are about or when they came.
+        The content hash selects them, because it is independent of subject and age.
         """
         query = self.handle.query().select(["id", "vector"])
         if documents > most:
@@ -197,7 +199,7 @@ class Table:
 
     @asynccontextmanager
     async def _using(self, how: str) -> AsyncIterator[None]:
-        """The lock; what LanceDB raises in it becomes `Unavailable`, without paths of its own."""
+        """Hold the lock; LanceDB's errors become `Unavailable`, without LanceDB's paths."""
         try:
             async with self.lock:
                 yield
@@ -268,7 +270,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def _entries(batch: Any) -> list[Entry]:
-    """A whole batch at once: the vectors without a Python object for each number."""
+    """Convert a whole batch at once, without a Python object for each number."""
     vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
     rows = batch.drop_columns(["vector"]).to_pylist()
     return [Entry(_document(row), row["terms"].split(), vector) for row, vector in zip(rows, vectors, strict=True)]

@@ -1,4 +1,4 @@
-"""LanceDB's errors as the fleet's: the boundary behind which nobody sees a message of LanceDB's own."""
+"""Translation of LanceDB's errors to the fleet's, so that no message of LanceDB's reaches a user."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["RAISED", "table_error", "translated"]
 log = structlog.get_logger(__name__)
 
 RAISED = (RuntimeError, OSError, ValueError)
-"""What LanceDB raises."""
+"""Errors that LanceDB raises."""
 
 
 def table_error(error: Exception, collection: str, place: Path) -> FleetfoldError:
-    """The error for people: the disk's, by its path, or one of the table, whose reason stands in the log."""
+    """Return the disk's error with its path, or an error of the table whose reason is logged."""
     if (of_disk := disk_error(error, place)) is not None:
         return of_disk
     log.error("table.broke", collection=collection, place=str(place), reason=without_sources(error))
@@ -29,7 +29,7 @@ def table_error(error: Exception, collection: str, place: Path) -> FleetfoldErro
 
 @contextmanager
 def translated(collection: str, place: Path) -> Iterator[None]:
-    """Raise what LanceDB raises within as `table_error` has it."""
+    """Raise LanceDB's errors in this block as `table_error` converts them."""
     try:
         yield
     except RAISED as error:

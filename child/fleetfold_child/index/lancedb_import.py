@@ -1,4 +1,4 @@
-"""The one place that imports LanceDB."""
+"""Import of LanceDB, in this module only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _METADATA_CACHE_BYTES = 16 * 1024 * 1024
 
 @cache
 def lancedb() -> ModuleType:
-    """LanceDB itself. It takes over a second to import: call this off the event loop first."""
+    """Import LanceDB, which takes over a second: call this off the event loop first."""
     prepare_process()
     import lancedb as module
 
@@ -26,5 +26,5 @@ def lancedb() -> ModuleType:
 
 @cache
 def session() -> Any:
-    """One bounded cache for all tables of the process: the default one leaks handles at each optimize."""
+    """Return one bounded cache for all tables of the process: the default one leaks handles at each optimize."""
     return lancedb().Session(_INDEX_CACHE_BYTES, _METADATA_CACHE_BYTES)

@@ -1,4 +1,4 @@
-"""All documents in memory, each of them scored for each query."""
+"""In-memory index: every document is scored for each query."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class MemoryIndex:
 
 
 def _is_ready(segments: Sequence[Segment], query: Query) -> bool:
-    """Whether no column has to be made for it."""
+    """Tell whether all columns that the query needs are built."""
     fields = {*query.facets, *sorted_by(query.sort), *(fields_of(query.filter) if query.filter is not None else ())}
     return all(segment.columns.has(field) for field in fields for segment in segments)
 
@@ -84,7 +84,9 @@ def _applied(segments: tuple[Segment, ...], entries: Sequence[Entry], removed: C
 
 
 def _compacted(segments: Sequence[Segment]) -> list[Segment]:
-    """Few segments: sizes fall by more than `_FAN_IN` from each to the next, and none is more than half gone."""
+    """Merge segments so that sizes decrease by more than `_FAN_IN` from each to the next, and at least half of each is
+    alive.
+    """
     kept = [segment for segment in segments if segment.alive.any()]
     kept = [segment if segment.alive.mean() > 0.5 else Segment.merge([segment]) for segment in kept]
     sizes = [len(segment) for segment in kept]
@@ -117,29 +119,29 @@ def _count(segments: Sequence[Segment], places: NDArray[np.int64], query: Query,
 
 
 def _scored_at(segments: Sequence[Segment], places: NDArray[np.int64], query: Query) -> list[Scored]:
-    """The exact scores at these places, which ascend."""
+    """Return the exact scores at ascending `places` (m,)."""
     return [one for segment, _, rows in parts_of(segments, places) for one in _exact(segment, rows, query)]
 
 
 def _matching(segments: Sequence[Segment], total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:
-    """The places, ascending, of all that match. Where float32 cannot tell, the exact score does."""
+    """Return the ascending places (m,) of all matching documents; the exact score decides where float32 cannot."""
     places = np.flatnonzero((total > 0.0) & (total >= floor_of(query)))
     close = total[places] < max(0.0, query.threshold or 0.0) + ERROR
-    told = np.array([matches(one, query) for one in _scored_at(segments, places[close], query)], dtype=np.bool_)
+    matched = np.array([matches(one, query) for one in _scored_at(segments, places[close], query)], dtype=np.bool_)
     kept = ~close
-    kept[close] = told
+    kept[close] = matched
     return places[kept]
 
 
 def _top(total: NDArray[np.float32], query: Query) -> NDArray[np.int64]:
-    """The places, ascending, of all that may belong to the top k."""
+    """Return the ascending places (m,) of all documents that may belong to the top k."""
     places = np.flatnonzero((total > 0.0) & (total >= floor_of(query)))
-    scores = surely = total[places]
+    scores = certain = total[places]
     ceiling = math.inf
     if query.after is not None:
         ceiling = query.after.score + ERROR
-        surely = scores[scores < query.after.score - ERROR]
-    floor = float(np.partition(surely, -query.k)[-query.k]) - ERROR if len(surely) > query.k else 0.0
+        certain = scores[scores < query.after.score - ERROR]
+    floor = float(np.partition(certain, -query.k)[-query.k]) - ERROR if len(certain) > query.k else 0.0
     return places[(scores >= floor) & (scores <= ceiling)]
 
 

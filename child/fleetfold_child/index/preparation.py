@@ -1,4 +1,4 @@
-"""From documents to index entries, and from a table to a loaded index."""
+"""Preparation of index entries from documents, and loading of an index from a table."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from fleetfold_shared.text.embedding import Embedder, unit_rows
 __all__ = ["READ_BY", "load", "prepare", "renew"]
 
 READ_BY = "fleetfold.reader"
-"""The stamp of a table by those rules its texts were made plain by."""
+"""Key in a table's stamp of the rules that made its texts plain."""
 
 
 def prepare(documents: Sequence[Document], embedder: Embedder) -> list[Entry]:
-    """Analyse and embed. It is work for a thread: about 0.2 ms for a document of 100 words."""
+    """Analyse and embed documents. Call it in a thread: about 0.2 ms for a document of 100 words."""
     texts = [document.text for document in documents]
     vectors = np.asarray(embedder.embed(texts))
     if vectors.shape != (len(texts), embedder.dimensions):
@@ -43,9 +43,9 @@ def prepare(documents: Sequence[Document], embedder: Embedder) -> list[Entry]:
 
 
 async def renew(table: Table, embedder: Embedder, reading: Reading) -> None:
-    """Make all terms and vectors of a table anew: another analyzer or embedder has made them.
+    """Recompute all terms and vectors of a table that another analyzer or embedder made.
 
-    A table of before there was a reader has its texts as they came: they are read as `reading` says.
+    Texts of a table without a reader's stamp are converted as `reading` says.
     """
     unread = READ_BY not in await table.stamped()
     entries: list[Entry] = []
@@ -56,7 +56,7 @@ async def renew(table: Table, embedder: Embedder, reading: Reading) -> None:
 
 
 async def load(table: Table, memory_documents: int) -> tuple[Index, Difference]:
-    """The index of a table, in memory if it has no more than so many documents, and its statistics."""
+    """Load the index of a table, in memory for at most `memory_documents` documents, and its statistics."""
     statistics = Difference()
     if await table.count() > memory_documents:
         async for documents in table.all_terms():

@@ -1,7 +1,7 @@
-"""An immutable piece of the index in memory: postings, lengths and vectors of some documents.
+"""Segment: an immutable part of the in-memory index, with postings, lengths and vectors of some documents.
 
-Writing makes new segments and merges small ones, as in a log-structured merge tree; nothing that a search
-may be reading is ever changed.
+Writing creates new segments and merges small ones, as in a log-structured merge tree; data that a search may be reading
+never changes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ __all__ = ["Segment"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """n documents, t terms, p postings. The postings of term number i are `rows[offsets[i]:offsets[i + 1]]`, ascending,
-    and so with `tfs`. `alive` (n) marks the documents that are still there; `columns` are of all n.
+    """Segment of n documents, t terms and p postings.
+
+    The postings of term number i are `rows[offsets[i]:offsets[i + 1]]`, ascending, and likewise `tfs`; `rows` and `tfs`
+    are (p,), `offsets` (t + 1,). `alive` (n,) marks documents that are not removed; `lengths` (n,), `vectors` (n x
+    dimensions) and `columns` cover all n.
     """
 
     documents: list[Document]
@@ -45,7 +48,7 @@ class Segment:
 
     @classmethod
     def build(cls, entries: Sequence[Entry]) -> Segment:
-        """A segment of these documents, whose ids differ."""
+        """Build a segment of documents with different ids."""
         numbers: defaultdict[str, int] = defaultdict(count().__next__)
         documents = [entry.document for entry in entries]
         lengths = np.array([len(entry.terms) for entry in entries], dtype=np.int64)
@@ -70,7 +73,7 @@ class Segment:
         )
 
     def without(self, ids: Collection[str]) -> Segment:
-        """The same, with these documents marked as gone; ids it does not have are none of its business."""
+        """Return the segment with these documents marked as removed; unknown ids are ignored."""
         gone = [row for one in ids if (row := self.row_of.get(one)) is not None]
         if not gone:
             return self
@@ -83,7 +86,7 @@ class Segment:
         return self.documents[row] if row is not None and self.alive[row] else None
 
     def lexical(self, query: Query) -> NDArray[np.float32]:
-        """The part of the score that BM25 is, for each row (n,), in float32."""
+        """Return BM25's part of the score for each row (n,), in float32."""
         total = np.zeros(len(self), dtype=np.float32)
         if query.divisor > 0:
             constant, per_term = length_norm(query.avgdl)
@@ -98,7 +101,7 @@ class Segment:
         return total
 
     def dense(self, query: Query, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """The part of the score that the cosine is, in float32, for each row (n,) or for those of `rows`."""
+        """Return the cosine's part of the score, in float32, for each row (n,) or for `rows` (m,)."""
         if query.vector is None:
             return np.zeros(len(self) if rows is None else len(rows), dtype=np.float32)
         cosines = (self.vectors if rows is None else self.vectors[rows]) @ query.vector
@@ -107,7 +110,7 @@ class Segment:
         return cosines
 
     def frequencies(self, terms: Sequence[Term], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How often each of `rows` (n,) has each of the terms: (n, terms)."""
+        """Return the frequencies (m x terms) of the terms in each of `rows` (m,)."""
         found = np.zeros((len(rows), len(terms)))
         for column, term in enumerate(terms):
             posted, tfs = self._postings(term)
@@ -125,7 +128,7 @@ class Segment:
 
     @classmethod
     def merge(cls, segments: Sequence[Segment]) -> Segment:
-        """All of them in one, without what is gone."""
+        """Merge segments into one, without removed documents."""
         numbers: defaultdict[str, int] = defaultdict(count().__next__)
         first_rows = np.cumsum([0, *(segment.alive.sum() for segment in segments)])
         postings = [
@@ -148,13 +151,15 @@ class Segment:
         )
 
     def live_documents(self) -> Iterable[Document]:
-        """Those that are not gone, in the order of their rows."""
+        """Return the documents that are not removed, in row order."""
         return compress(self.documents, self.alive.tolist())
 
     def live_postings(
         self, numbers: defaultdict[str, int], first_row: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-        """Term numbers by the common vocabulary `numbers`, rows counted among the living from `first_row`, and tfs."""
+        """Return term numbers in the common vocabulary `numbers`, rows counted among live documents from `first_row`,
+        and tfs (each of the live postings' length).
+        """
         kept = self.alive[self.rows]
         own = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.offsets))[kept]
         used = np.bincount(own, minlength=len(self.vocabulary)).tolist()
@@ -166,5 +171,5 @@ class Segment:
 
 
 def _offsets(terms: NDArray[np.integer], count: int) -> NDArray[np.int64]:
-    """Where each of `count` terms begins among sorted postings, and the end: (count + 1,)."""
+    """Return the start of each of `count` terms among sorted postings, and the end: (count + 1,)."""
     return np.searchsorted(terms, np.arange(count + 1)).astype(np.int64)

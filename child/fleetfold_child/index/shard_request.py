@@ -1,4 +1,4 @@
-"""Reading a master's ask: what it wants scored, and how a scored document travels back."""
+"""Shard request: conversion of a master's request to a query, and of scored documents to the response."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MAX_K = 1000
 def read_ask(
     ask: SearchAsk, embedder: Embedder, node: str = "", collection: str = "", alpha: float | None = None
 ) -> Query:
-    """The query of an ask, as a collection of a node sees it that declares this `alpha`, or none.
+    """Return the query of a request for one collection that declares this `alpha`, or none.
 
-    `InvalidInput` if this node could not score it as the others do, or it is malformed.
+    Raises `InvalidInput` for a malformed request, or one this node cannot score as the others do.
     """
     if ask.analyzer != ANALYZER:
         raise InvalidInput(
@@ -64,7 +64,7 @@ def read_ask(
 
 
 def _after(place: Place, node: str, collection: str) -> After:
-    """Equal scores go by node and collection first, so it is the same for all documents of a collection."""
+    """Return the page's end for one collection: equal scores are ordered by node and collection first."""
     here, there = (node, collection), (place.node, place.collection)
     if here == there:
         return After(place.score, place.id)
@@ -72,7 +72,7 @@ def _after(place: Place, node: str, collection: str) -> After:
 
 
 def hit(collection: str, scored: Scored) -> ScoredDocument:
-    """A scored document as it travels."""
+    """Convert a scored document for the response."""
     document = scored.document
     return ScoredDocument(
         collection=collection,

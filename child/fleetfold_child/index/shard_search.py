@@ -1,4 +1,4 @@
-"""Answering a master's ask from a node's collections."""
+"""Shard search: answers a master's request from a node's collections."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["search_collections"]
 
 
 async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
-    """The top k of those of a node's collections that the ask names, or of all of them if it names none.
+    """Search the named collections, or all if none is named, and return the top k.
 
-    `node` is the node's name, and matters to an ask for what is behind a place. An ask with its `query` gets
-    candidates, found in this node's own way, for the master to score. It never raises for a bad ask or a deadline that
-    passes: the answer says so.
+    `node` is this node's name, needed for a request with `after`. A request with its `query` gets candidates found in
+    this node's own way, for the master to re-score. An invalid request or a passed deadline is reported in the
+    response, not raised.
     """
     started = time.perf_counter()
     asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
@@ -67,9 +67,10 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
 async def _search(
     asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained], totals: Sequence[Tally]
 ) -> tuple[list[ScoredDocument], bool, list[str]]:
-    """All hits of all collections: one more than k of each, which tells whether a page will follow. Then whether every
-    document was scored, and the collections that were not searched in time. `how` is filled in if the ask wants to
-    know; `totals` of the facets are added to.
+    """Return all hits of all collections (k + 1 of each, which shows whether there is a further page), whether every
+    document was scored, and the collections not searched in time.
+
+    Appends explanations to `how` on request, and adds facets to `totals`.
     """
     if 1 <= ask.k < MAX_K:
         ask = replace(ask, k=ask.k + 1)
@@ -88,7 +89,7 @@ async def _search(
 
 
 async def _kinds(searched: Sequence[Collection], ask: SearchAsk) -> dict[str, list[FieldKind]]:
-    """Of each field that the ask names, the kinds of value in these collections; nothing where it names none."""
+    """Return the kinds of value in these collections for each field in the request."""
     if not (fields := fields_asked(ask.filter, ask.sort, ask.facets)):
         return {}
     found: dict[str, set[FieldKind]] = {field: set() for field in fields}

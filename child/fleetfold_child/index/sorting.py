@@ -1,4 +1,4 @@
-"""Documents in the order that a query asks for."""
+"""Sorting of documents by a query's sort keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Values = tuple[Scalar, ...]
 
 
 def in_order(ranked: Sequence[Scored], sorts: Sequence[Sort]) -> list[Scored]:
-    """The same by `sorts`, each with its values for them; equals keep the order they come in."""
+    """Sort documents stably by `sorts`, and set their sort values."""
     readers = [None if sort.field == SCORE else _plain_reader(sort.field) for sort in sorts]
     valued = [
         replace(one, sort=tuple(one.score if read is None else read(one.document) for read in readers))
@@ -34,17 +34,17 @@ def in_order(ranked: Sequence[Scored], sorts: Sequence[Sort]) -> list[Scored]:
 
 
 def sorted_by(sorts: Sequence[Sort]) -> list[str]:
-    """The fields that a sort looks at to find the leaders: those before the score."""
+    """Return the fields before the score in a sort."""
     return [sort.field for sort in takewhile(lambda sort: sort.field != SCORE, sorts)]
 
 
 def leaders(
     segments: Sequence[Segment], places: NDArray[np.int64], coarse: NDArray[np.float32], query: Query
 ) -> NDArray[np.int64]:
-    """Those of the `places`, ascending, that may belong to the top k by the query's sort.
+    """Return those of the ascending `places` (m,) that may belong to the top k by the query's sort.
 
-    `coarse` scores all places and is wrong by less than `ERROR`. The fields before the score in the sort are compared
-    as they are; who equals the k-th by them is left out only if its score is clearly behind.
+    `coarse` (total rows,) has the first-pass scores, wrong by less than `ERROR`. Fields before the score are compared
+    exactly; documents equal to the k-th by these are left out only if their score is clearly worse.
     """
     leading = query.sort[: len(sorted_by(query.sort))]
     rising = len(leading) < len(query.sort) and not descending(query.sort[len(leading)])
@@ -67,7 +67,9 @@ def leaders(
 def _front(
     segment: Segment, rows: NDArray[np.int64], behind: NDArray[np.float32], leading: Sequence[Sort], k: int
 ) -> NDArray[np.int64]:
-    """The leaders among these rows of a segment: the first k by a key, among the equals of the last by the next."""
+    """Return the leaders among `rows` (m,) of a segment, with `behind` (m,): the first k by a key, and among those
+    equal to the last by the next.
+    """
     sure: list[NDArray[np.int64]] = []
     for sort in leading:
         if len(rows) <= k:
@@ -84,7 +86,7 @@ def _front(
 
 
 def _first(rows: list[tuple[Values, float, int]], leading: Sequence[Sort], k: int) -> list[tuple[Values, float, int]]:
-    """The first k of rows (values, score behind the best, place), and who cannot be told from the last of them."""
+    """Return the first k of rows (values, negated score, place), and those that cannot be told apart from the last."""
     rows = arranged(rows, leading, lambda row: row[0])
     if len(rows) <= k:
         return rows

@@ -1,1 +1,1 @@
-"""The node's ledger: what it was told to do, what it began and how that ended."""
+"""Ledger of a node: the commands it received and started, and their results."""

@@ -1,4 +1,4 @@
-"""What to do with a command that has arrived, decided from the ledger's rows alone.
+"""Rules of admission: the decision on an arriving command, made from the ledger's rows alone.
 
 A plain command, by what the ledger knows of its id:
 
@@ -13,7 +13,7 @@ A plain command, by what the ledger knows of its id:
                                        the time for all of its tries is over
     a try of it has failed here        run it again, and do not count a start if that try left nothing behind
 
-The rules for a command that undoes another one stand in `compensation`.
+The rules for a compensation are in `compensation`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Admission", "Decision", "Plan", "admit", "known", "settle", "start"]
 
 
 class Decision(Enum):
-    """What to do. `SETTLED` is ended by this very admission without being run."""
+    """Decision on a command. `SETTLED` ends it in this admission, without running it."""
 
     RUN = "run"
     DUPLICATE_RUNNING = "duplicate_running"
@@ -47,12 +47,11 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the node knows of a command besides its ledger. `kind_known`: it has the action.
+    """Inputs of an admission besides the ledger. `kind_known`: the node has the action.
 
-    `rejected` and `expired` say why it may not be started, if so, and `over` why it may not even be started again.
-    `checked`: its action has a check. `clean`: a try of it has failed here and left nothing behind. `cancelled_by`:
-    somebody wanted it stopped before the process ended. `asks_application`: there are databases of the application's,
-    and they have not been asked yet.
+    `rejected` and `expired` are reasons not to start the command, `over` a reason not to start it again. `checked`: its
+    action has a check. `clean`: a try of it has failed here without an effect. `cancelled_by`: the identity that
+    cancelled it before the process ended. `asks_application`: there are databases of the application's, not asked yet.
     """
 
     kind: ActionKind = "idempotent"
@@ -69,11 +68,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A decision, and what belongs to it.
+    """A decision with its data.
 
-    `starts` and `params` (placeholders filled) with `RUN`; `result` where there is one to publish; `awaited` is the
-    id to `WAIT` for; `forward` the command to run first; `seal` the forward command's own end, stored in the same
-    commit; `undoes` what a compensation that is run may know of its forward command.
+    `starts` and `params` (placeholders filled) for `RUN`; `result` where one is to be published; `awaited` is the id
+    for `WAIT`; `forward` the command to run first; `seal` the forward command's result, stored in the same commit;
+    `undoes` the forward command's data for a compensation that is run.
     """
 
     decision: Decision
@@ -87,12 +86,16 @@ class Admission:
 
 
 def admit(command: Command, row: LedgerRow | None, plan: Plan) -> Admission:
-    """Decide on a plain command; `row` is its own. A row with an `incarnation` is running in this process."""
+    """Decide on a command that is no compensation; `row` is its own. A row with an `incarnation` is running in this
+    process.
+    """
     return known(command, row) or start(command, row, plan, command.params)
 
 
 def known(command: Command, row: LedgerRow | None) -> Admission | None:
-    """What the command's own row settles. The stored result comes before the fence."""
+    """Return the decision that the command's own row implies, if any. A stored result takes precedence over the
+    fence.
+    """
     if row is None:
         return None
     if row.answer is not None:
@@ -105,7 +108,7 @@ def known(command: Command, row: LedgerRow | None) -> Admission | None:
 
 
 def start(command: Command, row: LedgerRow | None, plan: Plan, params: Params) -> Admission:
-    """Run a command that is not `known`, with these params, or settle it because it may not be started (again)."""
+    """Run a command that is not `known`, with these params, or settle it if it may not be started (again)."""
     if row is not None:
         return _start_again(command, row, plan, params)
     if plan.rejected is not None:
@@ -119,7 +122,7 @@ def _start_again(command: Command, row: LedgerRow, plan: Plan, params: Params) -
     if plan.cancelled_by is not None:
         ended = while_interrupted(row.kind, plan.cancelled_by, elsewhere=plan.asks_application)
         return settle(command, row, *ended)
-    if (why := _parked(row, plan)) is not None:
+    if (why := _not_again(row, plan)) is not None:
         code = "poison" if row.lone_crashes >= plan.max_lone_crashes else "interrupted"
         return settle(command, row, "unknown", why, code=code)
     if plan.over is not None:
@@ -131,8 +134,10 @@ def _run(params: Params, starts: int) -> Admission:
     return Admission(Decision.RUN, params=params, starts=starts)
 
 
-def _parked(row: LedgerRow, plan: Plan) -> str | None:
-    """Why a command that was interrupted is not run again, if so. Never `failed`: nobody knows what it did."""
+def _not_again(row: LedgerRow, plan: Plan) -> str | None:
+    """Return the reason not to run an interrupted command again, if any. Its outcome is never `failed`, because its
+    effect is unknown.
+    """
     if row.lone_crashes >= plan.max_lone_crashes:
         return f"the node died {row.lone_crashes} times while only this was running; it is not tried again"
     if plan.rejected is not None:
@@ -146,7 +151,7 @@ def settle(
     command: Command, row: LedgerRow | None, outcome: Outcome, error: str | None = None, *, tombstone: bool = False,
     code: str = "",
 ) -> Admission:  # fmt: skip
-    """It ends so, without being run (again)."""
+    """End the command with this outcome, without running it (again)."""
     starts = 0 if row is None else row.starts
     result = CommandResult(
         id=command.id, attempt=command.attempt, epoch=command.epoch, outcome=outcome, error=error, starts=starts,

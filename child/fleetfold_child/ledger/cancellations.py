@@ -1,6 +1,6 @@
-"""Who has cancelled what runs: noted in the ledger, so that it is not begun again if the process dies first.
+"""Cancellations of running commands, stored in the ledger so that they are not started again after a crash.
 
-Everything here runs in the writer's thread. What becomes of a command that is cancelled stands in `cancelling`.
+All functions run in the writer's thread. The rules are in `commands.cancellation`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ TABLE = "CREATE TABLE IF NOT EXISTS fleetfold_cancelled (id TEXT PRIMARY KEY, ca
 
 
 def note(connection: sqlite3.Connection, command_id: str, by: str) -> None:
-    """It runs, and was told to stop. The first who wanted that counts."""
+    """Store that a running command was cancelled, and by which identity; the first one counts."""
     connection.execute("INSERT OR IGNORE INTO fleetfold_cancelled VALUES (?, ?)", (command_id, by))
 
 
 def find(connection: sqlite3.Connection, command_id: str) -> str | None:
-    """Who has cancelled it, if somebody has."""
+    """Return the identity that cancelled the command, if any."""
     found = connection.execute("SELECT cancelled_by FROM fleetfold_cancelled WHERE id = ?", (command_id,)).fetchone()
     return None if found is None else str(found[0])
 
 
 def forget_ended(connection: sqlite3.Connection) -> None:
-    """Drop the notes on commands that have ended."""
+    """Delete cancellations of commands that have ended."""
     connection.execute(
         "DELETE FROM fleetfold_cancelled WHERE id NOT IN (SELECT id FROM fleetfold_command WHERE state = 'running')"
     )

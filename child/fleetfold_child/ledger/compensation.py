@@ -1,4 +1,4 @@
-"""What to do with a compensation that has arrived, decided from the ledger's rows alone.
+"""Rules of compensation: the decision on an arriving compensation, made from the ledger's rows alone.
 
 A compensation is a command too, and all the rules of `admission` hold for itself. What there is to undo is read from
 the row of the command it names, the forward command:
@@ -57,8 +57,8 @@ def admit_compensation(
 ) -> Admission:
     """Decide on a compensation.
 
-    `forward` is the row of the command it names, `other` that of another compensation of the same, if one has
-    succeeded or is running, `log` what the forward command has noted.
+    `forward` is the row of the command it names, `other` that of another compensation of the same command, if one has
+    succeeded or is running, `log` the forward command's side-effect log.
     """
     if (settled := known(command, row)) is not None:
         return settled
@@ -76,7 +76,7 @@ def admit_compensation(
 
 
 def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
-    """What a compensation that is run may know of its forward command."""
+    """Return the forward command's data for its compensation."""
     result = None if forward.answer is None else forward.result()
     return Forward(
         id=forward.id, action=forward.action, outcome=result.outcome if result else "unknown", starts=forward.starts,
@@ -135,7 +135,7 @@ def _filled(command: Command, row: LedgerRow | None, plan: Plan, scope: Mapping[
 
 
 def _may_be_elsewhere(forward: LedgerRow | None) -> bool:
-    """Whether the application's database may know more of the command than its row."""
+    """Tell whether the application's database may know more of the command than its row."""
     if forward is None:
         return True
     if forward.incarnation or forward.state == "tombstone" or forward.outcome == "ok":
@@ -157,7 +157,7 @@ def _placeholders(command: Command) -> set[str]:
 
 
 def _in_log(command: Command, log: Mapping[str, Any]) -> bool:
-    """Whether all its placeholders can be filled from the log. So can none."""
+    """Tell whether all placeholders, or none at all, can be filled from the log."""
     if not _placeholders(command):
         return True
     try:

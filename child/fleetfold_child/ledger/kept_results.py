@@ -1,6 +1,6 @@
-"""Results that could not travel, kept in the ledger for the compensation of their commands.
+"""Stored results that were too large to send, kept in the ledger for the compensation of their commands.
 
-One row for a command; it goes when its command is forgotten, by a trigger. Everything here runs in the writer's thread.
+One row for a command, deleted by a trigger with its command. All functions run in the writer's thread.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ TABLES = (
 
 
 def store(connection: sqlite3.Connection, command_id: str, result: Any) -> None:
-    """Keep what is known of the command's result."""
+    """Store the known part of the command's result."""
     text = msgspec.json.encode(result).decode()
     connection.execute("INSERT OR REPLACE INTO fleetfold_kept_result VALUES (?, ?)", (command_id, text))
 
 
 def find(connection: sqlite3.Connection, command_id: str) -> str | None:
-    """The JSON of what was kept of the command's result, if anything was."""
+    """Return the JSON of the stored part of the command's result, if any."""
     found = connection.execute("SELECT result FROM fleetfold_kept_result WHERE command = ?", (command_id,)).fetchone()
     return None if found is None else str(found[0])

@@ -1,6 +1,6 @@
-"""The ledger: what this node was told to do, what it began, and how it ended. It makes commands take effect once.
+"""Ledger: the commands of this node, their starts and their results. It makes commands take effect once.
 
-One SQLite file, written by one thread, many operations to a commit (see `groupcommit`). The application's own tables
+One SQLite file, written by one thread, many operations to a commit (see `group_commit`). The application's own tables
 may live in the same file; the ledger's begin with `fleetfold_`.
 """
 
@@ -42,14 +42,16 @@ _SUSPECT_AFTER_CRASHES = 2
 
 
 def check_kept(days: float) -> float:
-    """How long to remember what has ended, in seconds. `InvalidInput` for less than a day: commands come again."""
+    """Convert the retention of ended commands to seconds. Raises `InvalidInput` for less than a day, because commands
+    may be delivered again.
+    """
     if not 1 <= days <= 3650:
         raise InvalidInput(f"ledger_days: from 1 to 3650 days, not {days:g}", field="ledger_days")
     return days * 86_400.0
 
 
 class Ledger:
-    """Open it with `Ledger.open`. No two processes may have the same one open.
+    """A ledger. Open it with `Ledger.open`, in one process only.
 
     `elsewhere`: actions may take effect in databases of the application's too.
     """
@@ -66,10 +68,10 @@ class Ledger:
 
     @classmethod
     async def open(cls, path: Path, *, incarnation: str | None = None, clock: Clock | None = None) -> Ledger:
-        """Open or create the file, and take note of what the last process left running.
+        """Open or create the file, and record the commands that the last process left running.
 
-        `incarnation` names this process in its rows.
-        Raises `Conflict` when the file is no database, or is a newer fleetfold's.
+        `incarnation` identifies this process in the rows. Raises `Conflict` when the file is no database, or is a newer
+        fleetfold's.
         """
         file = NodeFile(path)
         writer = open_writer(file)
@@ -87,8 +89,8 @@ class Ledger:
         return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects)
 
     async def close(self, *, orderly: bool = True) -> None:
-        """Finish what was submitted. What is still running is left to be run again; after an `orderly` stop with no
-        crash counted. It was not orderly when the process ends because of something that ran in it.
+        """Finish submitted operations and close. Commands still running will be run again; after an `orderly` stop
+        without counting a crash. A stop caused by a command is not orderly.
         """
         try:
             if orderly:
@@ -100,23 +102,25 @@ class Ledger:
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """Path of the file."""
         return self._file.path
 
     async def check(self, thorough: bool) -> None:
-        """`Unavailable` with the reason when the file is lost, damaged or cannot be written."""
+        """Raise `Unavailable` with the reason when the file is lost, damaged or cannot be written."""
         await check_ledger(self._file, self._writer, thorough)
 
     def transaction(self) -> Transaction:
-        """A transaction of the file, not begun yet."""
+        """Return a transaction of the file, not begun yet."""
         return Transaction(self._writer)
 
     def is_suspect(self, command_id: str) -> bool:
-        """Whether the process has died repeatedly while this ran: then run it alone, to find out who is to blame."""
+        """Tell whether the process has died repeatedly while this command ran; then it is run alone, to identify the
+        cause.
+        """
         return command_id in self._suspects
 
     async def admit(self, command: Command, plan: Plan) -> Admission:
-        """Decide what to do with the command and write that down, in one commit. The rules stand in `admission` and
+        """Decide on the command and store the decision, in one commit. The rules are in `admission` and
         `compensation`.
         """
         admission = await self._writer.run(lambda connection: self._admit(connection, command, plan))
@@ -127,32 +131,32 @@ class Ledger:
         return admission
 
     def abandon(self, command_id: str) -> None:
-        """The command was interrupted, in this process: treat it as after a crash."""
+        """Mark the command as interrupted in this process; it is treated as after a crash."""
         self._abandoned.add(command_id)
 
     async def release(self, command_id: str) -> None:
-        """A try has failed and another one follows: until `admit` nothing of the command runs."""
+        """Record that a try has failed and another one follows: until `admit` the command is not running."""
         await self._writer.run(lambda connection: schema.release(connection, command_id))
 
     async def cancel(self, ids: Iterable[str], by: str, here: Collection[str] = ()) -> dict[str, Cancellation]:
-        """Decide what becomes of these commands and write that down, in one commit. The rules stand in `cancellation`.
+        """Cancel these commands and store the decisions, in one commit. The rules are in `cancellation`.
 
-        `here` are those that this process has begun, also if they wait for another try.
+        `here` are those that this process has started, including those that wait for another try.
         """
         return await self._writer.run(
             lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
         )
 
     async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
-        """Store how a running command ended. `refused`: by its own word it had no effect. `kept`: what its compensation
-        may know of a result that does not travel.
+        """Store the result of a running command. `refused`: its handler says that it had no effect. `kept`: data for
+        its compensation from a result that is not sent.
         """
         await self._writer.run(self.finishing(result, refused=refused, kept=kept))
 
     def finishing(
         self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), kept: Any = None
     ) -> Callable[[sqlite3.Connection], None]:
-        """`finish` as a part of the caller's transaction, with what the command has noted."""
+        """Return `finish` as an operation of the caller's transaction, with the command's side-effect log."""
         self._suspects.discard(result.id)
         now = self._clock.wall()
 
@@ -166,39 +170,39 @@ class Ledger:
         return finish
 
     async def note(self, command_id: str, start: int, said: str) -> None:
-        """Keep what a running command notes, in a commit of its own. `RuntimeError` when it has ended."""
+        """Store a running command's note in a commit of its own. Raises `RuntimeError` when the command has ended."""
         now = self._clock.wall()
         await self._writer.run(lambda connection: notebooks.store(connection, command_id, start, now, [said]))
 
     async def result_of(self, command_id: str) -> CommandResult | None:
-        """The stored result, if the command has ended."""
+        """Return the stored result, if the command has ended."""
         row = await self._writer.run(lambda connection: schema.find(connection, command_id))
         return row.result() if row is not None and row.answer is not None else None
 
     async def action_of(self, command_id: str) -> str | None:
-        """The name of the command's action, if it is known."""
+        """Return the name of the command's action, if it is known."""
         row = await self._writer.run(lambda connection: schema.find(connection, command_id))
         return row.action or None if row is not None else None
 
     async def learn(self, result: CommandResult) -> None:
-        """Store how a command ended, which the ledger did not know: the application's database has told."""
+        """Store a command's result that the application's database has reported."""
         known = msgspec.structs.replace(result, starts=max(1, result.starts))
         command = Command(id=result.id, attempt=result.attempt, action="", epoch=result.epoch)
         now = self._clock.wall()
         await self._writer.run(lambda connection: schema.insert_done(connection, command, "transactional", known, now))
 
     async def unpublished(self, limit: int = 1000) -> list[CommandResult]:
-        """Results that nobody has confirmed to have, oldest first: publish them after a restart."""
+        """Return results without a confirmation, oldest first, to publish them after a restart."""
         return await self._writer.run(lambda connection: results.unpublished(connection, limit))
 
     async def published(self, *command_ids: str) -> None:
-        """The broker has their results."""
+        """Record that the broker has stored these commands' results."""
         await self._writer.run(lambda connection: results.mark_published(connection, command_ids))
 
     async def prune(self, older_than_s: float) -> int:
-        """Forget what ended and was published longer ago than that; how many.
+        """Delete commands that ended and were published longer ago; return their number.
 
-        A command that arrives again after it was forgotten runs again, so keep them longer than any master re-sends.
+        A command that arrives again after that runs again, so keep them longer than any master re-sends.
         """
         before = self._clock.wall() - older_than_s
         total = 0
@@ -208,20 +212,20 @@ class Ledger:
         return total
 
     async def tidy(self) -> None:
-        """Give the space of what was forgotten back to the disk, in small steps between which others write."""
+        """Free the space of deleted rows, in small steps between which other writes run."""
         while await self._writer.run(free_some):
             pass
 
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)
         if command.compensates is None:
-            admission = rules.admit(command, row, self._knowing_who_cancelled(connection, row, plan))
+            admission = rules.admit(command, row, self._with_canceller(connection, row, plan))
         else:
-            if row is not None and row.state == "tombstone":  # somebody has cancelled it, and no undoing is cancelled
+            if row is not None and row.state == "tombstone":  # it was cancelled, and a compensation cannot be
                 schema.forget(connection, command.id)
                 row = None
             forward = self._find_forward(connection, command.compensates)
-            other = self._as_seen(schema.find_undoing(connection, command.compensates, command.id))
+            other = self._as_running_here(schema.find_undoing(connection, command.compensates, command.id))
             notes = notebooks.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
             self._seal(connection, admission)
@@ -230,7 +234,7 @@ class Ledger:
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
-    def _knowing_who_cancelled(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
+    def _with_canceller(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
         if row is None or row.answer is not None or row.incarnation:
             return plan
         by = cancellations.find(connection, row.id)
@@ -249,7 +253,7 @@ class Ledger:
         return decided
 
     def _find(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
-        return self._as_seen(schema.find(connection, command_id))
+        return self._as_running_here(schema.find(connection, command_id))
 
     def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
         row = self._find(connection, command_id)
@@ -257,8 +261,8 @@ class Ledger:
             return row._replace(kept=kept_results.find(connection, command_id))
         return row
 
-    def _as_seen(self, row: LedgerRow | None) -> LedgerRow | None:
-        """The rules take an `incarnation` for a sign that the command is running here."""
+    def _as_running_here(self, row: LedgerRow | None) -> LedgerRow | None:
+        """Clear the `incarnation` of an interrupted command, which the rules take for running here."""
         if row is not None and row.id in self._abandoned:
             return row._replace(incarnation="")
         return row
@@ -274,7 +278,7 @@ class Ledger:
             schema.insert_done(connection, command, kind, admission.result, now)
 
     def _seal(self, connection: sqlite3.Connection, admission: Admission) -> None:
-        """End the forward command: nobody waits for its result any more."""
+        """End the forward command, whose result is not awaited any more."""
         if (seal := admission.seal) is None:
             return
         forward = Command(id=seal.id, attempt=seal.attempt, action="", epoch=seal.epoch)

@@ -1,4 +1,4 @@
-"""Whether the ledger's file is there, sound and can be written."""
+"""Check that the ledger's file exists, is sound and can be written."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from fleetfold_shared.errors import FleetfoldError, Unavailable
 __all__ = ["check_ledger"]
 
 SMALL_BYTES = 8 * 1024**2
-"""A file up to this size is looked through at each check, which takes some 10 ms; a larger one only on suspicion."""
+"""Largest file that is verified at each check, which takes about 10 ms; a larger one only after a failure."""
 ROOM_BYTES = 256 * 1024
-"""What the disk must have room for. The check's own small write fits into the log that SQLite has already, so on a full
-disk it succeeds where that of a command does not.
+"""Free space that the disk must have. The check's own small write fits into SQLite's existing log, so on a full disk it
+succeeds where that of a command does not.
 """
 
 
 async def check_ledger(file: NodeFile, writer: Writer, thorough: bool) -> None:
-    """`Unavailable` with the reason when the ledger does not work.
+    """Raise `Unavailable` with the reason when the ledger does not work.
 
-    A file that was put in the place of a lost one is opened, if it is a ledger; a missing one is never made anew.
+    A file that has replaced a lost one is opened, if it is a ledger; a missing one is never created again.
     """
     try:
         await writer.run(lambda connection: _write(connection, file))
@@ -43,7 +43,7 @@ async def check_ledger(file: NodeFile, writer: Writer, thorough: bool) -> None:
 
 
 def _read(file: NodeFile, thorough: bool) -> None:
-    """Read with a connection of its own, which remembers no pages."""
+    """Read with a separate connection, which has no cached pages."""
     with contextlib.closing(sqlite3.connect(f"{file.path.absolute().as_uri()}?mode=ro", uri=True)) as own:
         own.execute("SELECT version FROM fleetfold_schema").fetchall()
         (pages,), (size,) = own.execute("PRAGMA page_count").fetchone(), own.execute("PRAGMA page_size").fetchone()
@@ -69,7 +69,7 @@ def _why(error: Exception) -> str:
 
 
 def _write(connection: sqlite3.Connection, file: NodeFile) -> None:
-    """A write that changes nothing. An error has the writer open a lost or damaged file anew, and try once more."""
+    """Write without a change. After an error the writer reopens a lost or damaged file, and tries once more."""
     if file.stale or file.lost():
         raise sqlite3.OperationalError(file.lost() or "it was damaged")
     connection.execute("UPDATE fleetfold_schema SET version = version")

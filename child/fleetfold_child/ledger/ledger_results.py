@@ -1,4 +1,4 @@
-"""The results in the ledger: which are still to be told, and which may be forgotten. Runs in the writer's thread."""
+"""Results in the ledger: those to publish, and those to delete. Runs in the writer's thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRUNED_AT_ONCE = 1000
 
 
 def unpublished(connection: sqlite3.Connection, limit: int) -> list[CommandResult]:
-    """Those that nobody has confirmed to have, oldest first."""
+    """Return results without a confirmation, oldest first."""
     found = connection.execute(
         "SELECT answer FROM fleetfold_command WHERE published = 0 AND finished_at IS NOT NULL"
         " ORDER BY finished_at LIMIT ?",
@@ -24,7 +24,7 @@ def unpublished(connection: sqlite3.Connection, limit: int) -> list[CommandResul
 
 
 def mark_published(connection: sqlite3.Connection, command_ids: Iterable[str]) -> None:
-    """The broker has them."""
+    """Mark these commands' results as stored in the broker."""
     connection.executemany(
         "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0",
         [(command_id,) for command_id in command_ids],
@@ -32,7 +32,7 @@ def mark_published(connection: sqlite3.Connection, command_ids: Iterable[str]) -
 
 
 def prune(connection: sqlite3.Connection, before: float) -> int:
-    """Forget commands that ended before that Unix second and were published: a thousand at most; how many."""
+    """Delete up to a thousand published commands that ended before that Unix second; return their number."""
     return connection.execute(
         "DELETE FROM fleetfold_command WHERE id IN (SELECT id FROM fleetfold_command"
         " WHERE published = 1 AND finished_at IS NOT NULL AND finished_at < ? LIMIT ?)",

@@ -1,4 +1,4 @@
-"""The ledger's table, and how its rows are read and written. Everything here runs in the writer's thread."""
+"""Schema of the ledger, with functions to read and write its rows. All run in the writer's thread."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ _COLUMNS = (
 
 
 class LedgerRow(NamedTuple):
-    """One command as the ledger knows it.
+    """One command in the ledger.
 
-    `incarnation` is the process that runs it, empty when none does. `crashes` counts the deaths of the
-    process while this ran, `lone_crashes` those while nothing else did. `answer` is the encoded `CommandResult`.
-    `refused` marks the handler's word that nothing has happened, `published` the broker's that it has the result.
-    `kept` is the JSON of what is known of a result that could not travel, where it was looked up.
+    `incarnation` is the process that runs it, empty when none does. `crashes` counts the process's crashes while it
+    ran, `lone_crashes` those while it ran alone. `answer` is the encoded `CommandResult`. `refused`: the handler said
+    that it had no effect; `published`: the broker has stored the result. `kept` is the JSON of the known part of a
+    result that could not be sent, where it was looked up.
     """
 
     id: str
@@ -100,16 +100,16 @@ class LedgerRow(NamedTuple):
     kept: str | None = None
 
     def value(self) -> Any:
-        """What the finished command has returned, as far as it is known."""
+        """Return the value of the finished command, as far as it is known."""
         return self.result().result if self.kept is None else msgspec.json.decode(self.kept)
 
     def result(self) -> CommandResult:
-        """The stored result of a finished command."""
+        """Return the stored result of a finished command."""
         assert self.answer is not None
         return decode_answer(self.answer)
 
     def command(self) -> Command:
-        """The command again, to run it from the ledger."""
+        """Rebuild the command, to run it from the ledger."""
         params: Params = msgspec.json.decode(self.params)
         return Command(
             id=self.id, attempt=self.attempt, action=self.action, params=params, epoch=self.epoch,
@@ -126,7 +126,7 @@ def decode_answer(answer: str) -> CommandResult:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make the tables if they are not there; `Conflict` if a newer fleetfold has written them."""
+    """Create missing tables. Raises `Conflict` if a newer fleetfold has written them."""
     for statement in _TABLES:
         connection.execute(statement)
     _add_columns(connection)
@@ -138,7 +138,7 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
-    """Those that files of an earlier version lack."""
+    """Add columns that files of an earlier version lack."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(fleetfold_command)")}
     for name in ("caller", "role"):
         if name not in there:
@@ -146,7 +146,7 @@ def _add_columns(connection: sqlite3.Connection) -> None:
 
 
 def recover(connection: sqlite3.Connection) -> None:
-    """After a death: say of what was running that it no longer is, and whether it died alone."""
+    """After a crash, mark commands as not running, and count the crash, and whether one ran alone."""
     was_running = "state = 'running' AND incarnation <> ''"
     (dead,) = connection.execute(f"SELECT count(*) FROM fleetfold_command WHERE {was_running}").fetchone()  # noqa: S608  # a constant
     connection.execute(
@@ -157,13 +157,13 @@ def recover(connection: sqlite3.Connection) -> None:
 
 
 def find_crashed(connection: sqlite3.Connection, times: int) -> set[str]:
-    """What is not over, and ran when the process died, so many times or more."""
+    """Return unfinished commands that were running in at least `times` crashes."""
     found = connection.execute("SELECT id FROM fleetfold_command WHERE state = 'running' AND crashes >= ?", (times,))
     return {command_id for (command_id,) in found}
 
 
 def leave(connection: sqlite3.Connection) -> None:
-    """Before an orderly stop: what is still running was interrupted, and is to blame for nothing."""
+    """Before an orderly stop, mark commands as not running, so that no crash is counted."""
     connection.execute("UPDATE fleetfold_command SET incarnation = '' WHERE state = 'running' AND incarnation <> ''")
 
 
@@ -176,7 +176,7 @@ def find(connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
 
 
 def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> LedgerRow | None:
-    """Another compensation of `forward_id` that succeeded or is running, if there is one."""
+    """Return another compensation of `forward_id` that succeeded or is running, if any."""
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM fleetfold_command WHERE compensates = ? AND id <> ?"  # noqa: S608  # a constant
         " AND (outcome = 'ok' OR state = 'running') ORDER BY outcome IS NULL LIMIT 1",
@@ -199,7 +199,7 @@ _BEGIN = """
 def begin(
     connection: sqlite3.Connection, command: Command, kind: ActionKind, starts: int, incarnation: str, now: float
 ) -> None:
-    """The command is running, here, for the `starts`-th time."""
+    """Store that the command is running in this process, for the `starts`-th time."""
     connection.execute(
         _BEGIN,
         (
@@ -218,7 +218,7 @@ _FINISH = """
 
 
 def store_result(connection: sqlite3.Connection, result: CommandResult, now: float, *, refused: bool = False) -> None:
-    """The running command has ended so."""
+    """Store the result of a running command."""
     connection.execute(_FINISH, (result.outcome, refused, _text(result), now, result.id))
 
 
@@ -243,7 +243,7 @@ def insert_done(
     state: State = "done",
     published: bool = False,
 ) -> None:
-    """A command that ended without being run (again)."""
+    """Store a command that ended without being run (again)."""
     connection.execute(
         _DONE,
         (
@@ -254,14 +254,14 @@ def insert_done(
 
 
 def release(connection: sqlite3.Connection, command_id: str) -> None:
-    """Nothing of it runs now, so a death of the process is not its fault; it is begun again."""
+    """Mark the command as not running between two tries, so that a crash is not counted for it."""
     connection.execute(
         "UPDATE fleetfold_command SET incarnation = '' WHERE id = ? AND state = 'running'", (command_id,)
     )
 
 
 def forget(connection: sqlite3.Connection, command_id: str) -> None:
-    """It was never heard of."""
+    """Delete the command's row."""
     connection.execute("DELETE FROM fleetfold_command WHERE id = ?", (command_id,))
 
 

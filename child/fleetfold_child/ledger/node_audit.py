@@ -1,6 +1,6 @@
-"""The node's own audit: the commands in its ledger and who asked for them, read beside the ledger's writer.
+"""Audit of a node: the commands in its ledger and their callers, read besides the ledger's writer.
 
-The ledger's file is opened for reading only, so it may be in use, and may be a copy.
+The file is opened read-only, so it may be in use, or be a copy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleetfold_shared.messages import NodeAuditEntry
 __all__ = ["LEDGER", "read_node_audit"]
 
 LEDGER = "node.db"
-"""The file's name in a node's data folder."""
+"""Name of the file in a node's data folder."""
 
 _ROWS = """
     SELECT command.*, cancelled.cancelled_by FROM fleetfold_command AS command
@@ -28,9 +28,9 @@ _ROWS = """
 
 
 def read_node_audit(file: Path, since: float | None = None, limit: int = 50) -> list[NodeAuditEntry]:
-    """The latest `limit` commands, oldest first, of those that came after `since` (Unix seconds). It reads a disk.
+    """Return the latest `limit` commands received after `since` (Unix seconds), oldest first. Blocks on the disk.
 
-    `NotFound` when there is no such file, `InvalidInput` when it is no ledger.
+    Raises `NotFound` for a missing file, `InvalidInput` for one that is no ledger.
     """
     if not file.is_file():
         raise NotFound(f"data: {file} is not there; name the data folder of a node, which holds {LEDGER}", field="data")
@@ -45,7 +45,7 @@ def read_node_audit(file: Path, since: float | None = None, limit: int = 50) -> 
 
 
 def _entry(row: dict[str, Any]) -> NodeAuditEntry:
-    """A file of an earlier version does not say who asked."""
+    """Convert a row; files of an earlier version have no caller."""
     return NodeAuditEntry(
         command=row["id"], action=row["action"], at=row["admitted_at"], caller=row.get("caller", ""),
         role=row.get("role", ""), outcome=row["outcome"], ended_at=row["finished_at"],

@@ -1,4 +1,4 @@
-"""The node's SQLite file: the ledger's and the application's own tables, written by one thread."""
+"""SQLite database of a node, with the tables of the ledger and of the application, written by one thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Rows = list[dict[str, Any]]
 Writer = GroupCommit[sqlite3.Connection]
 
 _WAL_BYTES = 16 * 1024**2
-"""What is kept of the write-ahead log once it is in the file. SQLite puts it there after each 1,000 pages."""
+"""Bytes of the write-ahead log that are kept after a checkpoint; SQLite makes one every 1,000 pages."""
 _CONTROL = re.compile(r"\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum|pragma)\b", re.IGNORECASE)
 
 
@@ -31,13 +31,13 @@ class Database(Protocol):
     """SQL on the node's file."""
 
     async def execute(self, sql: str, params: Params = (), /) -> Rows:
-        """Run one statement; its rows as dicts by column name. `sqlite3.Error` as SQLite raises it."""
+        """Run one statement and return its rows as dicts by column name. Raises `sqlite3.Error`."""
 
 
 def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
-    """The one writer of the file. WAL with synchronous=FULL: what is committed survives a power cut.
+    """Open the single writer of the file. WAL with synchronous=FULL: committed data survives a power cut.
 
-    When an operation fails and the file is lost or was damaged, it is opened anew.
+    When an operation fails and the file is lost or damaged, it is opened again.
     """
 
     def connect() -> sqlite3.Connection:
@@ -69,7 +69,7 @@ def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
 
 
 class NodeDatabase:
-    """`Database` where each statement is a commit of its own, shared with others'."""
+    """`Database` in which each statement is a commit of its own, shared with concurrent ones."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -80,9 +80,9 @@ class NodeDatabase:
 
 
 class Transaction:
-    """`Database` where all statements are one transaction, which begins with the first of them.
+    """`Database` in which all statements are one transaction, which begins with the first one.
 
-    Left without `commit`, it is rolled back.
+    Without `commit` it is rolled back.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -97,7 +97,7 @@ class Transaction:
         return await lease.run(lambda connection: _rows(_still_open(connection), sql, params))
 
     async def commit(self, last: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `last` in the transaction and commit; if no statement opened one, `last` shares others' commit."""
+        """Run `last` in the transaction and commit; if no statement began one, `last` joins a shared commit."""
         self._ended.set()
         if self._lease is None:
             await self._writer.run(last)
@@ -142,7 +142,7 @@ def _refuse_control(sql: str) -> None:
 
 
 def _still_open(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """SQLite ends a transaction by itself on some errors (a full disk, `ON CONFLICT ROLLBACK`)."""
+    """Raise if SQLite has ended the transaction, as it does on some errors (a full disk, `ON CONFLICT ROLLBACK`)."""
     if not connection.in_transaction:
         raise sqlite3.OperationalError("the transaction was rolled back by an earlier error")
     return connection

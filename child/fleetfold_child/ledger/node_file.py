@@ -1,4 +1,4 @@
-"""The node's SQLite file on the disk: whether it is still the one that was opened, and whether another may be."""
+"""Identity of the node's SQLite file on the disk: detects that it was deleted or replaced."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Identity = tuple[int, int]
 
 
 class NodeFile:
-    """The file at `path`. SQLite goes on writing to one that was deleted or replaced; here that is found.
+    """The file at `path`. SQLite keeps writing to a file that was deleted or replaced; this class detects it.
 
-    `stale`: what the open connection remembers of the file is not to be trusted.
+    `stale`: cached pages of the open connection may be wrong.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,18 +28,18 @@ class NodeFile:
 
     @property
     def is_new(self) -> bool:
-        """Whether it has not been opened yet, and may be made."""
+        """Whether it has not been opened yet, and may be created."""
         return self._opened is None
 
     @property
     def uri(self) -> str:
-        """For SQLite. A file that is lost later on is not made anew."""
+        """URI for SQLite. A file that is lost later is not created again."""
         return f"{self.path.absolute().as_uri()}?mode={'rwc' if self._opened is None else 'rw'}"
 
     def before_opening(self) -> None:
-        """Look at a file that was put in the place of the one that was open. `sqlite3.Error` when it is no ledger.
+        """Check a file that has replaced the open one. Raises `sqlite3.Error` when it is no ledger.
 
-        The log of the lost one is removed: SQLite would write its pages into the new file.
+        The lost file's write-ahead log is removed: SQLite would write its pages into the new file.
         """
         found = _identity(self.path)
         if self._opened is None or found in {None, self._opened}:
@@ -50,11 +50,11 @@ class NodeFile:
                 file.unlink(missing_ok=True)
 
     def opened(self) -> None:
-        """Note what the path names now."""
+        """Record the identity of the file at the path."""
         self._opened, self._log, self.stale = _identity(self.path), _identity(self._wal), False
 
     def lost(self) -> str:
-        """Why the file is not the one that was opened; empty when it is."""
+        """Return the reason why the file is not the opened one; empty when it is."""
         try:
             found = self.path.stat()
         except OSError as error:
@@ -74,7 +74,7 @@ class NodeFile:
 
 
 def _identity(path: Path) -> Identity | None:
-    """Which file the path names; None when there is none."""
+    """Return the identity of the file at `path`; `None` when there is none."""
     try:
         found = path.stat()
     except OSError as error:

@@ -1,6 +1,6 @@
-"""What an action notes while it runs: kept in the ledger whatever becomes of it, for the action that undoes it.
+"""Side-effect log: notes of a running action, kept in the ledger in every case, for its compensation.
 
-A note is a row of its own, `seq` counted per command from 1. It goes when its command is forgotten, by a trigger.
+A note is a row of its own, with `seq` counted per command from 1, deleted by a trigger with its command.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleetfold_shared.values import check_value
 __all__ = ["MOST_NOTES", "MOST_NOTE_BYTES", "TABLES", "Forward", "Note", "SideEffectLog", "log_of", "read", "store"]
 
 MOST_NOTES = 1000
-"""Of one command, over all its starts."""
+"""Most notes of one command, over all its starts."""
 MOST_NOTE_BYTES = 16 * 1024
 
 TABLES = (
@@ -39,7 +39,7 @@ TABLES = (
 
 
 class Note(NamedTuple):
-    """What was noted at once: in which start of the command, at which Unix second by the node's clock."""
+    """One note: the start of the command it belongs to, its Unix second by the node's clock, and its values by name."""
 
     start: int
     at: float
@@ -47,11 +47,11 @@ class Note(NamedTuple):
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True):
-    """The command that is being undone, as the ledger knows it.
+    """The command that is being compensated.
 
-    `outcome` is `unknown` when it never came to an end; `result` is there when it was `ok`, and what is known of it
-    when it was `no_result`. `log` is what it noted, by name, the last word counts; `notes` is every note in order.
-    `starts` is how often it was begun.
+    `outcome` is `unknown` when it never ended; `result` is set when it was `ok`, and has the known part when it was
+    `no_result`. `log` has the noted values by name, of which the last counts; `notes` has every note in order. `starts`
+    counts its starts.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SideEffectLog:
-    """The notes of one run. `write` makes one durable; without it they wait in `kept` for the run's own commit."""
+    """Notes of one run. `write` makes a note durable; without it notes wait in `kept` for the run's own commit."""
 
     def __init__(self, write: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._write = write
@@ -72,7 +72,7 @@ class SideEffectLog:
         self.used = False
 
     async def note(self, values: Mapping[str, Any]) -> None:
-        """Keep `values`; `InvalidInput` for what cannot be kept."""
+        """Store `values`. Raises `InvalidInput` for values that cannot be stored."""
         said = _said(values)
         self.used = True  # first: a caller that is cancelled does not know whether it is written
         if self._write is not None:
@@ -84,7 +84,7 @@ class SideEffectLog:
 
 
 def store(connection: sqlite3.Connection, command_id: str, start: int, now: float, said: Sequence[str]) -> None:
-    """Write notes of a command that is running. One that has ended is not undone for what it does afterwards."""
+    """Store notes of a running command. Raises `RuntimeError` for one that has ended."""
     found = connection.execute(
         "SELECT (SELECT max(seq) FROM fleetfold_note WHERE command = ?) FROM fleetfold_command"
         " WHERE id = ? AND state = 'running' AND starts = ?",
@@ -100,7 +100,7 @@ def store(connection: sqlite3.Connection, command_id: str, start: int, now: floa
 
 
 def read(connection: sqlite3.Connection, command_id: str) -> list[Note]:
-    """All that a command has noted, in order."""
+    """Return a command's notes in order."""
     rows = connection.execute(
         "SELECT start, at, said FROM fleetfold_note WHERE command = ? ORDER BY seq", (command_id,)
     )
@@ -108,7 +108,7 @@ def read(connection: sqlite3.Connection, command_id: str) -> list[Note]:
 
 
 def log_of(notes: Sequence[Note]) -> dict[str, Any]:
-    """What was noted by name; the last word counts."""
+    """Return the noted values by name; the last one counts."""
     return {name: value for note in notes for name, value in note.values.items()}
 
 

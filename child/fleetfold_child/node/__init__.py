@@ -1,1 +1,1 @@
-"""The node's daemon: its place on the bus, heartbeats, health, and the verbs it answers."""
+"""Daemon of a node: registration, heartbeats, health checks, and request handlers."""

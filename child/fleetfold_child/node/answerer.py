@@ -1,4 +1,4 @@
-"""A node's own way of answering questions: an async function of the question and the passages that were found."""
+"""Answerer of a node: an async function that answers a question from passages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fleetfold_shared.values import check_text
 __all__ = ["Answerer", "answered", "check_answerer"]
 
 Answerer = Callable[[str, list[Passage]], Awaitable[str]]
-"""Answers a question; cites a passage as `[n]`, with its number."""
+"""Answers a question; cites a passage by its number as `[n]`."""
 
 
 def check_answerer(function: Answerer) -> Answerer:
-    """`InvalidInput` when it is not an async function of two arguments."""
+    """Raise `InvalidInput` when it is not an async function of two arguments."""
     if not inspect.iscoroutinefunction(function):
         raise InvalidInput("answers: it must be an async function; write 'async def'", field="answers")
     try:
@@ -29,7 +29,7 @@ def check_answerer(function: Answerer) -> Answerer:
 
 
 async def answered(answerer: Answerer | None, ask: NodeQuestion, timeout_s: float | None) -> NodeAnswer:
-    """What `answerer` says to the question, within `timeout_s`."""
+    """Return the answerer's answer to the question, within `timeout_s` seconds."""
     if answerer is None:
         raise NotFound("by: this node does not answer questions itself", field="by")
     task = asyncio.current_task()

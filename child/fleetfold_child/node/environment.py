@@ -1,4 +1,4 @@
-"""What LanceDB and NumPy want of their process, to be set before either is imported."""
+"""Process environment for LanceDB and NumPy, to be set before either is imported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARENAS = 2  # keeps a child with 10,000 documents under 300 MB
 
 
 def prepare_process() -> None:
-    """Set what is not set already. To be called before NumPy is imported; after that it only half helps."""
+    """Set variables that are not set. Call it before NumPy is imported; later it is only partly effective."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:

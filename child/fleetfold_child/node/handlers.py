@@ -1,4 +1,4 @@
-"""What a node answers to its master."""
+"""Handlers of the requests of masters to a node."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 class Daemon(Protocol):
-    """What the verbs need of the node."""
+    """The part of the node that the handlers use."""
 
     @property
     def name(self) -> str: ...
@@ -78,17 +78,17 @@ class Handlers:
         self._answerer = answerer
 
     def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Request], Awaitable[Message]]]:
-        """What is answered, each verb with its handler; without `of_documents` only what any node answers."""
+        """Return the handlers by verb; without `of_documents` only those of every node."""
         if not of_documents:
             return {"ping": self._ping}
         return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
 
     def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
-        """What is answered too, and not asked of all at once."""
+        """Return the handlers of verbs that are never broadcast."""
         return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit, "holds": self._holds}
 
     def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
-        """What is only heard: nobody is answered, and what does not decode is dropped."""
+        """Return the handlers of notifications: no reply, and malformed ones are dropped."""
         return {"superseded": self._superseded, "join-again": self._join_again, "standing": self._standing}
 
     async def _ping(self, request: Request) -> Pong:
@@ -101,7 +101,7 @@ class Handlers:
             return SearchAnswer(status="no_collection")
         from fleetfold_child.index import search_collections
 
-        left_s = request.remaining_s()  # less than the ask says: it may have stood in line here
+        left_s = request.remaining_s()  # less than in the request: it may have waited here
         if left_s is not None and left_s * 1000 < ask.deadline_ms:
             ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
         with self._reading():
@@ -136,7 +136,7 @@ class Handlers:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """The index is read in it. What LanceDB raises is no caller's business: the node checks its index, and says."""
+        """Read the index in a block; on LanceDB's errors, have the index checked and raise `InternalError`."""
         try:
             yield
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""A node's own checks: whether its index can be read and its ledger written, and if not, why."""
+"""Health checks of a node: whether its index can be read and its ledger written."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["Check", "Health"]
 log = structlog.get_logger(__name__)
 
 EVERY_BEATS = 3
-"""A part that works is checked each third heartbeat, one that does not at each."""
+"""Heartbeats between two checks of a working part; a failed one is checked at each."""
 CHECK_S = 10.0
-"""A check that takes longer counts as failed: a disk that hangs answers nobody."""
+"""Seconds after which a check counts as failed, such as one of a disk that hangs."""
 APART_S = 0.2
-"""Between two rounds of checks, however many operations fail meanwhile."""
+"""Least seconds between two rounds of checks."""
 REASON_CHARS = 300
 
 Check = Callable[[bool], Awaitable[None]]
-"""Raises a `FleetfoldError` that says what is wrong. True asks it to look at everything, whatever that takes."""
+"""Raises a `FleetfoldError` with the problem. True requests a full check, however long it takes."""
 
 
 class Health:
-    """The problems of a node. `watch` runs the checks for ever; `on_change` is told when the problems are others.
+    """Problems of a node. `watch` runs the checks for ever; `on_change` is called when the problems change.
 
-    A part of which an operation has failed is checked thoroughly and at once, and until that check passes.
+    A part with a failed operation is checked fully and at once, until its check passes.
     """
 
     def __init__(self, checks: Mapping[NodePart, Sequence[Check]], on_change: Callable[[], None]) -> None:
@@ -41,21 +41,21 @@ class Health:
 
     @property
     def problems(self) -> list[Problem]:
-        """What does not work now."""
+        """Present problems, by part."""
         return [Problem(part, reason) for part, reason in sorted(self._problems.items())]
 
     def need(self, part: NodePart) -> None:
-        """`Unavailable` while the part does not work."""
+        """Raise `Unavailable` while the part does not work."""
         if part in self._problems:
             raise Unavailable(self._problems[part])
 
     def suspect(self, part: NodePart) -> None:
-        """An operation on the part has failed: check it soon."""
+        """Have the part checked soon: an operation on it has failed."""
         self._suspects.add(part)
         self._wake.set()
 
     async def watch(self, heartbeat_s: Callable[[], float]) -> None:
-        """Check for ever, by the heartbeat's interval."""
+        """Check for ever, at intervals that depend on the heartbeat's."""
         while True:
             beats = 1 if self._problems else EVERY_BEATS
             with contextlib.suppress(TimeoutError):
@@ -76,7 +76,7 @@ class Health:
             self._on_change()
 
     async def _reason(self, part: NodePart, checks: Sequence[Check]) -> str:
-        """Why the part does not work; empty when it does."""
+        """Return the reason why the part does not work; empty when it does."""
         thorough = part in self._suspects or part in self._problems
         try:
             async with asyncio.timeout(CHECK_S):

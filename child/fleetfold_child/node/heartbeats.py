@@ -1,4 +1,4 @@
-"""A node's heartbeats, and what masters tell it in return: how often to be heard, and the state it is in."""
+"""Heartbeats of a node, and what masters return: the heartbeat interval, and the node's state."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Heartbeats", "Vitals"]
 log = structlog.get_logger(__name__)
 
 CHANGES_APART_S = 0.05
-"""Changes that come closer together share a heartbeat."""
+"""Seconds within which changes share a heartbeat."""
 
 
 class Vitals(NamedTuple):
-    """What a heartbeat says of the node."""
+    """Contents of a heartbeat."""
 
     description: NodeDescription
     in_flight: int
@@ -30,7 +30,7 @@ class Vitals(NamedTuple):
 
 
 class Heartbeats:
-    """The heartbeats of the node that `bus` belongs to. `vitals` gives what they say, as of now."""
+    """Heartbeats of the node that `bus` belongs to. `vitals` returns their present contents."""
 
     def __init__(self, bus: Bus, vitals: Callable[[], Vitals]) -> None:
         self._bus, self._name, self._vitals = bus, bus.caller, vitals
@@ -41,17 +41,17 @@ class Heartbeats:
         self.heartbeat_s = 5.0
 
     def changed(self) -> None:
-        """Something that heartbeats say is new: say it soon."""
+        """Send a heartbeat soon: its contents have changed."""
         self._news = True
         self._wake.set()
 
     def joined(self, joined: Joined) -> None:
-        """Take in the master's answer to a join."""
+        """Apply the master's reply to a join."""
         log.info("node.joined", state=joined.state)
         self.told(Standing(heartbeat_s=joined.heartbeat_s, state=joined.state, reason=joined.reason))
 
     def told(self, standing: Standing) -> None:
-        """Take in what a master says of this node. A new interval counts from now."""
+        """Apply a master's assignment. A new interval counts from now."""
         if standing.heartbeat_s != self.heartbeat_s:
             self.heartbeat_s = standing.heartbeat_s
             self._wake.set()
@@ -60,7 +60,7 @@ class Heartbeats:
             self._state = standing.state
 
     async def beat(self) -> None:
-        """Be heard for ever: at each interval, jittered, and at each change."""
+        """Send heartbeats for ever: at each interval, jittered, and at each change."""
         clock, said_at = asyncio.get_running_loop().time, 0.0
         while True:
             await self._due()
@@ -72,7 +72,7 @@ class Heartbeats:
                 log.debug("node.not_heard")
 
     async def say(self, *, leaving: bool = False) -> None:
-        """Be heard now. `Unavailable` when the link is down."""
+        """Send a heartbeat now. Raises `Unavailable` without a connection."""
         self._seq += 1
         description, in_flight, problems = self._vitals()
         beat = Heartbeat(
@@ -82,7 +82,7 @@ class Heartbeats:
         await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
 
     async def _due(self) -> None:
-        """Return at a change, or when the interval is over; one that has changed meanwhile begins anew."""
+        """Wait for a change or the end of the interval; a new interval starts again."""
         while not self._news:
             self._wake.clear()
             try:
@@ -92,7 +92,7 @@ class Heartbeats:
                 return
 
     def _log(self, standing: Standing) -> None:
-        """Say on this node's own terminal why it is not asked, and when it is again. It knows its own errors itself."""
+        """Log why the node is not used, and when it is again. Its own errors are logged elsewhere."""
         if standing.state == "active":
             log.info("node.is_asked_again", node=self._name)
         elif standing.state != "error":

@@ -1,4 +1,4 @@
-"""The daemon: one application's place on the bus. It joins, is heard, answers searches and runs commands."""
+"""Node daemon: registers an application in the fleet, sends heartbeats, answers searches and runs commands."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ NOTED_EVERY_S = 0.5
 PUBLISHED_AT_ONCE = 256
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
-"""How long the ledger remembers what has ended: longer than anybody sends a command again or undoes it."""
+"""Seconds for which the ledger keeps ended commands: longer than any command is re-sent or compensated."""
 LAST_ERROR = 200
-"""Characters of an endpoint's last error that service discovery shows."""
+"""Most characters of an endpoint's last error in service discovery."""
 
 
 class Node:
-    """One node under way. `start` returns when a master has taken it in; `stopped` is set when it has to end.
+    """A running node. `start` returns when a master has registered it; `stopped` is set when it must end.
 
-    What it was not granted, it does not offer: the broker would not let it hear the questions.
+    It does not offer what it was not granted: the broker would not deliver the requests.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Node:
         self._results = ResultBatcher(self._kept, bus.subjects.result(self._name))
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
-        self._pulse = Heartbeats(bus, self._vitals)
+        self._heartbeats = Heartbeats(bus, self._vitals)
         checked = [collection.check for collection in collections.values()]
         self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
         self._published: list[str] = []
@@ -107,7 +107,7 @@ class Node:
         self.stop_reason = ""
 
     async def start(self) -> None:
-        """Join, then serve. Waits for a master as long as there is none; `Conflict` when the name is taken."""
+        """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
         verbs = Handlers(self._described.incarnation, self._collections, self, self._answerer)
         asked = verbs.asked(of_documents="search" in self._granted)
@@ -115,15 +115,17 @@ class Node:
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
-        await self._pulse.say()
+        await self._heartbeats.say()
         await self._bus.link.barrier()
-        self._bus.link.on_up(self._back)
-        watching = self._health.watch(lambda: self._pulse.heartbeat_s)
-        for work in (self._pulse.beat(), watching, self._publish_kept(), self._note_published(), self._prune()):
+        self._bus.link.on_up(self._reconnected)
+        watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
+        for work in (self._heartbeats.beat(), watching, self._publish_kept(), self._note_published(), self._prune()):
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
-        """Say goodbye, finish what runs within `grace_s`, and part. What is left runs again at the next start."""
+        """Finish running work within `grace_s` seconds, and announce the stop. Unfinished commands run again at the
+        next start.
+        """
         await self._deliveries.stop(grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
@@ -131,31 +133,31 @@ class Node:
         await self._reports.stop()
         await self._note_now()
         try:
-            await self._pulse.say(leaving=True)
+            await self._heartbeats.say(leaving=True)
             await self._bus.link.barrier()
         except Unavailable:
             log.debug("node.left_silently")
 
     def changed(self, *_: object) -> None:
-        """Something in the description is new: tell it soon."""
-        self._pulse.changed()
+        """Send the changed description soon."""
+        self._heartbeats.changed()
 
     def suspect(self, part: NodePart) -> None:
-        """An operation on this part has failed: check it."""
+        """Have this part checked: an operation on it has failed."""
         self._health.suspect(part)
 
     def told(self, standing: Standing) -> None:
-        """A master says how the node stands."""
-        self._pulse.told(standing)
+        """Apply a master's assignment."""
+        self._heartbeats.told(standing)
 
     def supersede(self, incarnation: str) -> None:
-        """Another process holds the name now."""
+        """Stop, because another process owns the name now."""
         if incarnation != self._described.incarnation:
             self.stop_reason = f"another process has taken the name {self._name!r}"
             self.stopped.set()
 
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]:
-        """Stop these commands, for `by`. What has ended by it, or was not known to have ended, is published."""
+        """Stop these commands, on behalf of `by`, and publish the results of those that ended by it or before."""
         if "actions" not in self._granted:
             raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
         stopped = await self._executor.cancel(ids, by)
@@ -164,27 +166,27 @@ class Node:
         return stopped.verdicts
 
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
-        """The latest commands in the ledger, oldest first."""
+        """Return the latest commands in the ledger, oldest first."""
         return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
 
     def join_again(self) -> None:
-        """The master does not know this node: it has lost its store."""
+        """Register again, because the master has lost its store."""
         if self._joining is None or self._joining.done():
             self._joining = self._tasks.spawn(self._join())
 
     @property
     def name(self) -> str:
-        """Its name in the fleet."""
+        """Name of the node in the fleet."""
         return self._name
 
     @property
     def in_flight(self) -> int:
-        """Commands that have arrived here and have not ended."""
+        """Number of commands that have arrived and not ended."""
         return self._executor.in_flight
 
     @property
     def description(self) -> NodeDescription:
-        """The node in its own words, as of now: what it was granted of what it has."""
+        """Present description of the node, limited to what it was granted."""
         searched, acting = "search" in self._granted, "actions" in self._granted
         return msgspec.structs.replace(
             self._described,
@@ -196,7 +198,7 @@ class Node:
 
     @property
     def figures(self) -> ServiceFigures:
-        """What its endpoints have done since the start."""
+        """Counters of its endpoints since the start."""
         service = self._service.introspection
         return ServiceFigures(
             incarnation=self._described.incarnation, version=service.version, started=service.started,
@@ -208,7 +210,7 @@ class Node:
 
     @property
     def epochs(self) -> dict[str, int]:
-        """How often each collection has changed since the start, of those that it is granted to show."""
+        """Number of changes of each collection since the start, limited to what it was granted."""
         if "search" not in self._granted:
             return {}
         return {name: collection.epoch for name, collection in self._collections.items()}
@@ -217,18 +219,18 @@ class Node:
         return Vitals(self.description, self.in_flight, self._health.problems)
 
     def _withheld(self) -> dict[Capability, int]:
-        """How much it has of what it was not granted to offer."""
+        """Count the collections and actions that were not granted."""
         has: dict[Capability, int] = {"search": len(self._collections), "actions": len(self._actions.infos())}
         return {name: count for name, count in has.items() if count and name not in self._granted}
 
     def _health_changed(self) -> None:
-        """Tell it; results that a broken ledger could not give are published when it works again."""
+        """Report changed health; when the ledger works again, publish its pending results."""
         self.changed()
         if not self._health.problems:
             self._tasks.spawn(self._publish_kept())
 
     async def _join(self) -> None:
-        """Take the place in the fleet. The broker vouches for the name, which stands in the subject."""
+        """Register in the fleet. The broker verifies the name, which is part of the subject."""
         subject = self._bus.subjects.api(self._name, "nodes.join")
 
         async def attempt() -> Joined:
@@ -236,16 +238,16 @@ class Node:
 
         joined = await patiently(attempt, "node.waits_for_a_master")
         self._seals.trust(joined.seal)
-        self._pulse.joined(joined)
+        self._heartbeats.joined(joined)
 
     async def _ask_for_keys(self) -> None:
-        """Learn the keys of the masters' seals again, with everything else that a node is told when it joins."""
+        """Request the keys of the masters' seals, by registering again."""
         self.join_again()
         if self._joining is not None:
             await asyncio.shield(self._joining)
 
-    async def _back(self) -> None:
-        """The link is up again: be heard at once, and send the results that could not be sent."""
+    async def _reconnected(self) -> None:
+        """After a reconnect, send a heartbeat and pending results."""
         self.changed()
         await self._publish_kept()
 
@@ -263,24 +265,25 @@ class Node:
         await self._bus.publish(self._bus.subjects.progress(self._name), report)
 
     async def _publish(self, result: CommandResult) -> None:
-        """Return when the broker has stored the result. It has no message id: the master knows duplicates.
+        """Publish a result and return when the broker has stored it. It has no message id: the master recognises
+        duplicates.
 
-        It carries the epochs of now, which are those after the action or later: whoever learns of its end knows them.
+        It carries the present epochs, which include the action's changes: a master that learns of the end knows them.
         """
-        told = msgspec.structs.replace(
+        redacted = msgspec.structs.replace(
             result,
             incarnation=self._described.incarnation,
             epochs=self.epochs,
             error=result.error and self._redact(result.error),
         )
         try:
-            await self._results.publish(told)
+            await self._results.publish(redacted)
         except TooLarge as error:  # this broker takes less than others
-            await self._results.publish(without_result(told, error.message))
+            await self._results.publish(without_result(redacted, error.message))
         self._published.append(result.id)
 
     async def _note_published(self) -> None:
-        """Tell the ledger, many at once; a result that it does not know of is published again at the next start."""
+        """Mark results as published in the ledger, in batches; unmarked ones are published again at the next start."""
         while True:
             await asyncio.sleep(NOTED_EVERY_S)
             await self._note_now()
@@ -291,16 +294,16 @@ class Node:
             self._published = ids + self._published
 
     async def _publish_kept(self) -> None:
-        """Send what the broker does not have yet; while it has no room, again and again, less and less often."""
+        """Publish pending results; retries with growing pauses while the broker has no room."""
         if "actions" in self._granted:
             await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
 
     async def _publish_unpublished(self) -> None:
-        for wave in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
-            await asyncio.gather(*map(self._publish, wave))
+        for batch in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+            await asyncio.gather(*map(self._publish, batch))
 
     async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:
-        """Do it; whether the ledger allowed it. What it did not is done once it works again."""
+        """Run `work`; return whether the ledger allowed it. Failed work is repeated once the ledger works again."""
         try:
             await work
         except (sqlite3.Error, FleetfoldError) as error:
@@ -310,7 +313,7 @@ class Node:
         return True
 
     async def _prune(self) -> None:
-        """Keep the ledger bounded, and the markers in the application's databases."""
+        """Prune the ledger and the idempotency rows in the application's databases, every `PRUNE_EVERY_S`."""
         while True:
             await self._on_ledger(self._prune_once())
             await asyncio.sleep(PRUNE_EVERY_S)

@@ -1,5 +1,5 @@
-"""The settings of the daemons: defaults, then a TOML file, then `FLEETFOLD_*` variables; options on the command line
-come last and are the command's own business.
+"""Configuration of the daemons: defaults, then a TOML file, then `FLEETFOLD_*` variables. Options on the command line
+come last and are applied by the command itself.
 """
 
 from __future__ import annotations

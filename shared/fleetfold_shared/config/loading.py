@@ -1,4 +1,4 @@
-"""Where settings come from: defaults, then a TOML file, then `FLEETFOLD_*` variables."""
+"""Loading of settings: defaults, then a TOML file, then `FLEETFOLD_*` variables."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _SQLITE = "sqlite:///"
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Config:
-    """The settings of the file at `path`, if any, under those of `env`.
+    """Load the settings of the file at `path`, if any, overridden by those of `env`.
 
-    `InvalidInput` names the file or the variable, the key, and what is wrong; an unknown key is wrong.
+    Raises `InvalidInput` with the file or the variable, the key and the problem; unknown keys are refused.
     """
     config = _from_file(path) if path else Config()
-    return _under(config, env)
+    return _with_environment(config, env)
 
 
 def variables() -> Iterator[tuple[str, str]]:
-    """The `FLEETFOLD_*` variables and the keys they set, such as `("FLEETFOLD_BROKER_PORT", "broker.port")`."""
+    """Yield the `FLEETFOLD_*` variables and the keys they set, such as `("FLEETFOLD_BROKER_PORT", "broker.port")`."""
     for name, kind in _sections(Config):
         for field in msgspec.structs.fields(kind):
-            if (name or field.name not in _SECTIONS) and field.default_factory is not dict:  # one text is no table
+            if (
+                name or field.name not in _SECTIONS
+            ) and field.default_factory is not dict:  # a table does not fit into one text
                 key = f"{name}.{field.name}" if name else field.name
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
@@ -58,11 +60,11 @@ def _from_file(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: not TOML: {error}", field="config") from None
     config = typed(values, Config, str(path))
-    _refuse_twins(config.children, path)
+    _refuse_duplicate_children(config.children, path)
     return _rooted(config, lambda value: str(path.parent / value))
 
 
-def _refuse_twins(children: list[ChildConfig], path: Path) -> None:
+def _refuse_duplicate_children(children: list[ChildConfig], path: Path) -> None:
     names = [child.name for child in children]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -99,14 +101,14 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
 
 
 def _rooted_url(url: U, root: Callable[[str], str]) -> U:
-    """The URL of an SQLite file is a path, too. Others are as they are."""
+    """Apply `root` to the path in an SQLite URL; leave other URLs unchanged."""
     if url is None or not url.startswith(_SQLITE):
         return url
     return _SQLITE + root(url.removeprefix(_SQLITE))
 
 
-def _under(config: Config, env: Mapping[str, str]) -> Config:
-    """Variables we do not know are let be: Kubernetes sets some for every service it finds."""
+def _with_environment(config: Config, env: Mapping[str, str]) -> Config:
+    """Apply known variables. Unknown ones are ignored: Kubernetes sets some for every service it finds."""
     for variable, key in variables():
         if value := env.get(variable):
             config = _set(config, key, value, variable)

@@ -1,4 +1,4 @@
-"""How the records of a collection become documents, as settings and declarations say it."""
+"""Settings that map the records of a collection to documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All settings, each described once; `docs/reference/configuration.md` is generated from it."""
+"""Declaration of all settings; `docs/reference/configuration.md` is generated from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every message of the bus, by area."""
+"""All messages of the bus, by area."""
 
 from __future__ import annotations
 

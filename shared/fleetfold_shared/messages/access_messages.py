@@ -1,4 +1,4 @@
-"""Joining, credentials, keys and the audit log, as they travel."""
+"""Messages for joining, credentials, keys and the audit log."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = [
 Role = Literal["admin", "operator", "reader", "publisher", "child", "master"]
 ClientRole = Literal["admin", "operator", "reader", "publisher"]
 AuditOutcome = Literal["ok", "accepted", "refused", "failed"]
-"""`accepted`: a job or a transaction was begun, and had not ended; `jobs.end` or `tx.end` tells how it did."""
+"""`accepted`: a job or a transaction was begun and had not ended; the entry `jobs.end` or `tx.end` has its outcome."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_*.-]+$(?!\n)")]
-"""A name, or one with `*` in it."""
+"""A name, or a pattern with `*`."""
 Secret = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 class Scopes(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a role is good for: names, or patterns with `*`. An empty list is everything."""
+    """What a role applies to: names, or patterns with `*`. An empty list means everything."""
 
     nodes: list[Pattern] = []
     actions: list[Pattern] = []
@@ -37,10 +37,10 @@ class Scopes(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Enrol(Message, frozen=True, kw_only=True):
-    """`fleet.join.<node>.enrol`: use a join token.
+    """`fleet.join.<node>.enrol`: redeem a join token.
 
-    `claim` is a secret the node has made up and kept before it asks: with the same one a lost answer may be asked for
-    again, with another the token is spent.
+    `claim` is a secret that the node has generated and stored before the request: with the same claim a lost reply can
+    be requested again, with another one the token is spent.
     """
 
     token: Secret
@@ -48,10 +48,10 @@ class Enrol(Message, frozen=True, kw_only=True):
 
 
 class Refresh(Message, frozen=True, kw_only=True):
-    """`fleet.join.<node>.refresh`: a new pair for a refresh token, which is spent by it.
+    """`fleet.join.<node>.refresh`: exchange a refresh token, which is spent by this, for a new pair.
 
-    `attempt` is a secret made up for this rotation: with the same one a lost answer may be asked for again, anything
-    else counts as theft.
+    `attempt` is a secret generated for this rotation: with the same one a lost reply can be requested again, any other
+    use of the token counts as theft.
     """
 
     token: Secret
@@ -59,14 +59,14 @@ class Refresh(Message, frozen=True, kw_only=True):
 
 
 class Petition(Message, frozen=True, kw_only=True):
-    """`fleet.join.<node>.petition`: a node without a token asks to be approved; it repeats this until it is."""
+    """`fleet.join.<node>.petition`: a node without a token asks for approval, repeatedly until it is approved."""
 
     claim: Secret
     description: NodeDescription
 
 
 class Petitioned(Message, frozen=True, kw_only=True):
-    """`tokens` once approved; until then how long to wait. `fingerprint` is what the operator sees too."""
+    """`tokens` once approved, until then the time to wait. `fingerprint` is shown to the operator as well."""
 
     fingerprint: str
     retry_after_s: float = 2.0
@@ -74,7 +74,7 @@ class Petitioned(Message, frozen=True, kw_only=True):
 
 
 class Tokens(Message, frozen=True, kw_only=True):
-    """A node's pair. Seconds are from now, because clocks differ."""
+    """A node's access and refresh token. Times are seconds from now, because clocks differ."""
 
     node: str
     role: Role
@@ -86,7 +86,7 @@ class Tokens(Message, frozen=True, kw_only=True):
 
 
 class NodeInvite(Message, frozen=True, kw_only=True):
-    """`nodes.invite`: a join token for the name. `capabilities` are what the node will be granted."""
+    """`nodes.invite`: create a join token for the name. `capabilities` are granted to the node."""
 
     node: Slug
     expires_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] = 3600.0
@@ -95,7 +95,7 @@ class NodeInvite(Message, frozen=True, kw_only=True):
 
 
 class NodeInvited(Message, frozen=True, kw_only=True):
-    """The token is shown once. `expires_at` in Unix seconds."""
+    """The join token, returned only this once. `expires_at` in Unix seconds."""
 
     node: str
     token: str
@@ -104,14 +104,14 @@ class NodeInvited(Message, frozen=True, kw_only=True):
 
 
 class NodeApprove(Message, frozen=True, kw_only=True):
-    """`nodes.approve`: let a pending node in. With a `fingerprint` only the one that shows it."""
+    """`nodes.approve`: admit a pending node; with a `fingerprint`, only the one that has it."""
 
     node: str
     fingerprint: str | None = None
 
 
 class NodeRevoke(Message, frozen=True, kw_only=True):
-    """`nodes.revoke`: take a node's credentials and its open invitations away, and its connections."""
+    """`nodes.revoke`: revoke a node's credentials and open invitations, and close its connections."""
 
     node: str
 
@@ -122,7 +122,7 @@ class NodeRevoked(Message, frozen=True, kw_only=True):
 
 
 class KeyInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An API key without its secret. Times in Unix seconds; `id` is the prefix that stands in the key."""
+    """An API key without its secret. Times in Unix seconds; `id` is part of the key's text."""
 
     id: str
     name: str
@@ -136,7 +136,7 @@ class KeyInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class KeyCreate(Message, frozen=True, kw_only=True):
-    """`keys.create`: an API key for the identity `name`; several keys of one name have one role and the same scopes."""
+    """`keys.create`: create an API key for the identity `name`; all keys of one name have the same role and scopes."""
 
     name: Slug
     role: ClientRole = "reader"
@@ -145,14 +145,14 @@ class KeyCreate(Message, frozen=True, kw_only=True):
 
 
 class KeyCreated(Message, frozen=True, kw_only=True):
-    """`key` is shown once."""
+    """The new API key; `key` is returned only this once."""
 
     key: str
     info: KeyInfo
 
 
 class KeyList(Message, frozen=True, kw_only=True):
-    """`keys.list`."""
+    """`keys.list`: list API keys, with `revoked` also those that are revoked."""
 
     revoked: bool = False
 
@@ -162,14 +162,16 @@ class KeyListed(Message, frozen=True, kw_only=True):
 
 
 class KeyRotate(Message, frozen=True, kw_only=True):
-    """`keys.rotate`: a new key for the same identity; the old one, by its id or its name, ends after `overlap_s`."""
+    """`keys.rotate`: create a new key for the same identity; the old one, given by id or name, ends after
+    `overlap_s`.
+    """
 
     key: str
     overlap_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = 0.0
 
 
 class KeyRevoke(Message, frozen=True, kw_only=True):
-    """`keys.revoke`: one key by its id, or all of a name."""
+    """`keys.revoke`: revoke one key by its id, or all of a name."""
 
     key: str
 
@@ -180,13 +182,13 @@ class KeyRevoked(Message, frozen=True, kw_only=True):
 
 
 class SigningRotate(Message, frozen=True, kw_only=True):
-    """`keys.sign`: sign access tokens with a new key; the old one is still accepted for `overlap_s`."""
+    """`keys.sign`: sign access tokens with a new key; the old one is accepted for `overlap_s` more."""
 
     overlap_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] | None = None
 
 
 class RetiringKey(msgspec.Struct, frozen=True):
-    """A signing key that is still accepted, until then (Unix seconds)."""
+    """A former signing key that is accepted until `until` (Unix seconds)."""
 
     kid: str
     until: float
@@ -198,11 +200,11 @@ class SigningRotated(Message, frozen=True, kw_only=True):
 
 
 class WhoAmI(Message, frozen=True, kw_only=True):
-    """`access.whoami`."""
+    """`access.whoami`: return the caller's identity."""
 
 
 class Identity(Message, frozen=True, kw_only=True):
-    """Who the caller is to the master."""
+    """The caller's identity as the master knows it."""
 
     name: str
     role: Role
@@ -210,11 +212,13 @@ class Identity(Message, frozen=True, kw_only=True):
 
 
 class AccessStatsAsk(Message, frozen=True, kw_only=True):
-    """`access.stats`."""
+    """`access.stats`: return login and permission counters."""
 
 
 class AccessStats(Message, frozen=True, kw_only=True):
-    """Since the master's start: connections admitted, and refused by reason; requests refused by role or limit."""
+    """Counters since the master's start: connections admitted, and refused by reason; requests refused by role or rate
+    limit.
+    """
 
     admitted: int
     refused: dict[str, int]
@@ -223,8 +227,10 @@ class AccessStats(Message, frozen=True, kw_only=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who did what to which node, when, with what outcome, from where. `at` in Unix seconds; `seq` rises. `ms` is how
-    long it took; the end of a job or a transaction counts from when it was asked for.
+    """Entry of the audit log: who did what to which node, when, with what outcome, from where.
+
+    `at` in Unix seconds; `seq` increases. `ms` is the duration; for the end of a job or a transaction, since its
+    request.
     """
 
     seq: int
@@ -241,8 +247,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class AuditList(Message, frozen=True, kw_only=True):
-    """`audit.list`: the latest `limit` that match, oldest first; with `after`, those after that `seq`, waiting up to
-    `wait_ms` for the first.
+    """`audit.list`: list the latest `limit` matching entries, oldest first; with `after`, those after that `seq`,
+    waiting up to `wait_ms` for the first.
     """
 
     node: str | None = None

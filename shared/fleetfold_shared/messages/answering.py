@@ -1,4 +1,4 @@
-"""The messages of a question that is to be answered in words, from what the fleet's documents say."""
+"""Messages for answering questions from the fleet's documents (retrieval-augmented generation)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ AnswerKind = Literal["generated", "extractive", "none"]
 
 
 class AnswerQuestion(Message, frozen=True, kw_only=True):
-    """`ask.question`: answer it from the documents of the fleet, or of these `nodes` and `collections`.
+    """`ask.question`: answer a question from the documents of the fleet, or of these `nodes` and `collections`.
 
-    `limit` documents are read at most, and of them what fits into `budget` tokens, of about 4 characters each; without
-    a `budget` that of the settings. `model` is one that the settings name, or `none` for sentences of the documents.
-    `by` is a node that answers questions itself; one that is asked alone and does so is asked to.
+    At most `limit` documents are read, and of them what fits into `budget` tokens of about 4 characters; without a
+    `budget` that of the settings applies. `model` is one named in the settings, or `none` for sentences of the
+    documents. `by` is a node that answers questions itself; a node that is the only one searched and can do so is used
+    by default.
     """
 
     question: Annotated[str, Meta(max_length=2000)]
@@ -45,7 +46,7 @@ class AnswerQuestion(Message, frozen=True, kw_only=True):
 
 
 class AskPart(Message, frozen=True, kw_only=True):
-    """Some words of the answer, in their order. With `again` all words before them are taken back, for `reason`."""
+    """A part of the answer's text, in order. With `again` all text before it is withdrawn, for `reason`."""
 
     text: str = ""
     again: bool = False
@@ -53,7 +54,7 @@ class AskPart(Message, frozen=True, kw_only=True):
 
 
 class Passage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a document says about the question: sentences as they stand in it, `…` where some are left out.
+    """Sentences of a document about the question, word for word, with `…` where some are left out.
 
     `n` is the number by which an answer cites it. `score` is the document's in the search, 0 to 1.
     """
@@ -68,7 +69,9 @@ class Passage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CitedSource(msgspec.Struct, frozen=True):
-    """A document that was read for an answer, which cites it as `[n]`, if `cited`. `passage` is what was read of it."""
+    """A document that was read for an answer; `cited` when the answer cites it as `[n]`. `passage` is the text that was
+    read.
+    """
 
     n: int
     node: str
@@ -81,14 +84,13 @@ class CitedSource(msgspec.Struct, frozen=True):
 
 
 class Answered(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer. `generated` by a model or by a node itself, `extractive`: sentences of the documents as they stand
-    there, or `none`: the fleet does not know.
+    """An answer: `generated` by a model or a node, `extractive` (sentences of the documents, word for word), or `none`
+    (the fleet does not know).
 
-    `model` and `by` are who was given the passages, if anybody was; `reason` is why there is no generated answer, if
-    one was to be had. In `text` each `[n]` stands for the source of that number; `invalid_citations` counts those that
-    stood for none, and were removed. `uncited` says that a generated answer names no source at all: nothing shows that
-    it comes from the documents. `context_tokens` is about how long the passages are together. `partial` when a node
-    that was asked is missing.
+    `model` and `by` are the model or node that received the passages, if any; `reason` explains a missing generated
+    answer. In `text` each `[n]` cites the source of that number; `invalid_citations` counts those without a source,
+    which were removed. `uncited`: a generated answer cites no source, so nothing shows that it comes from the
+    documents. `context_tokens` is the approximate length of all passages. `partial`: a requested node is missing.
     """
 
     question: str
@@ -106,13 +108,13 @@ class Answered(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class NodeQuestion(Message, frozen=True, kw_only=True):
-    """`call.<node>.rag`: a question for the node's own answerer, with what the fleet's documents say about it."""
+    """`call.<node>.rag`: a question for the node's own answerer, with passages of the fleet's documents."""
 
     question: str
     passages: list[Passage] = []
 
 
 class NodeAnswer(Message, frozen=True, kw_only=True):
-    """What the node says. It cites passages as `[n]`."""
+    """The node's answer. It cites passages as `[n]`."""
 
     text: str

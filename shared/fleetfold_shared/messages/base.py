@@ -1,7 +1,7 @@
-"""What every message is: a frozen Struct as JSON, versioned, tolerant of fields it does not know.
+"""Base of all messages: a frozen Struct as JSON, versioned, tolerant of unknown fields.
 
-A field that holds its default is left out of the bytes; an absent `v` means 1. A newer minor version may add
-fields; a message of a newer major version is refused with an error that says so.
+A field that has its default is left out of the bytes; an absent `v` means 1. A newer minor version may add fields; a
+message of a newer major version is refused with an error that says so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T", bound="Message")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The base of all that travels."""
+    """Base class of messages; `v` is the protocol version."""
 
     v: int = PROTOCOL
 
@@ -31,7 +31,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """The message's bytes: UTF-8 JSON, fields in the order they are declared."""
+    """Encode a message as UTF-8 JSON, with fields in the order of declaration."""
     return _encoder.encode(message)
 
 
@@ -41,7 +41,9 @@ def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """Read `data` as a `kind`; `InvalidInput` names the field that is missing, of the wrong type or out of bounds."""
+    """Decode `data` as `kind`. Raises `InvalidInput` for the field that is missing, of the wrong type or out of
+    bounds.
+    """
     try:
         message: T = _decoder(kind).decode(data)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Many runs at once: given in one request, and waited for in one request."""
+"""Messages for many runs at once: submitted in one request, and awaited in one request."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from fleetfold_shared.messages.commands import JobNode, JobState, Run
 __all__ = ["MOST_RUNS", "JobEnd", "JobEnds", "JobEndsAsk", "RunAccepted", "Submit", "Submitted"]
 
 MOST_RUNS = 500
-"""How many runs one request may carry."""
+"""Most runs in one request."""
 
 
 class Submit(Message, frozen=True, kw_only=True):
-    """`actions.submit`: runs, each as if by `actions.run` and a job of its own, so that a request that is sent again
-    does nothing twice. `wait_ms` of theirs is not heeded: it is answered as soon as all are stored.
+    """`actions.submit`: start runs, each as by `actions.run` and as a job of its own, so that a repeated request does
+    nothing twice. Their `wait_ms` is ignored: the reply comes when all are stored.
     """
 
     runs: Annotated[list[Run], Meta(min_length=1, max_length=MOST_RUNS)]
 
 
 class RunAccepted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What became of the run `id`: the state of its job, which has so many `nodes`, or the `error` that it would have
-    been answered with.
+    """Outcome of submitting the run `id`: the state of its job and its number of `nodes`, or the `error` that
+    `actions.run` would have returned.
     """
 
     id: str
@@ -37,13 +37,13 @@ class RunAccepted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class Submitted(Message, frozen=True, kw_only=True):
-    """One for each run, in their order."""
+    """Outcomes of the runs, in order."""
 
     runs: list[RunAccepted]
 
 
 class JobEndsAsk(Message, frozen=True, kw_only=True):
-    """`jobs.ended`: which of these have ended. Answered as soon as one of them has, or after `wait_ms`."""
+    """`jobs.ended`: report which of these jobs have ended; replies when one has, or after `wait_ms`."""
 
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)]
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
@@ -59,8 +59,8 @@ class JobEnd(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobEnds(Message, frozen=True, kw_only=True):
-    """Those that have ended, as many as find room in one answer; and those that are `unknown`, or not for the caller
-    to see.
+    """Jobs that have ended, as many as fit into one reply; `unknown` ones do not exist or are not visible to the
+    caller.
     """
 
     ended: list[JobEnd]

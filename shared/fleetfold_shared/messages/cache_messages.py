@@ -1,4 +1,4 @@
-"""What the master says of the answers that it keeps."""
+"""Messages about the cache of search answers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = [
 
 
 class CacheStatsAsk(Message, frozen=True, kw_only=True):
-    """`cache.stats`."""
+    """`cache.stats`: return the cache's statistics."""
 
 
 class CacheStats(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """Kept answers in figures, counted since `since` (Unix seconds), when this master started.
+    """Cache statistics, counted since `since` (Unix seconds), the master's start.
 
-    `hits` were answered without asking a node, `shared` by the nodes' answers to an equal question of the same moment,
-    `misses` by asking. `hit_rate` is hits and shared among all three, and `saved_ms` what a hit has spared on average;
-    null when there was none. `entries` and `bytes` are of the table, the others of memory; `kept_s` is how long an
-    answer is kept, 0 when none is.
+    `hits` were answered without asking a node, `shared` by joining an equal search under way, `misses` by asking nodes.
+    `hit_rate` is the share of hits and shared among all three, `saved_ms` the mean time saved by a hit; null when there
+    was none. `entries` and `bytes` are of the database table, the others of memory; `kept_s` is the lifetime of an
+    answer, 0 when none is cached.
     """
 
     since: float
@@ -42,13 +42,13 @@ class CacheStats(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class CachePopularAsk(Message, frozen=True, kw_only=True):
-    """`cache.popular`."""
+    """`cache.popular`: list the most frequent searches."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 20
 
 
 class PopularQuery(msgspec.Struct, frozen=True):
-    """A question, how often it was asked and when last; with other filters or options it is another one."""
+    """A search, its number of requests and the time of the last one; other filters or options make another entry."""
 
     query: str
     count: int
@@ -56,29 +56,29 @@ class PopularQuery(msgspec.Struct, frozen=True):
 
 
 class CachePopular(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The questions asked most often, the most frequent first."""
+    """The most frequent searches, most frequent first."""
 
     queries: list[PopularQuery]
 
 
 class CacheWarm(Message, frozen=True, kw_only=True):
-    """`cache.warm`: ask the `limit` most popular questions again, and keep the answers."""
+    """`cache.warm`: repeat the `limit` most frequent searches and cache their answers."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
 class CacheWarmed(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """How many were asked, and how many of their answers are kept now."""
+    """Number of searches repeated, and of answers cached."""
 
     asked: int
     kept: int
 
 
 class CacheClear(Message, frozen=True, kw_only=True):
-    """`cache.clear`: forget every kept answer."""
+    """`cache.clear`: delete all cached answers."""
 
 
 class CacheCleared(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """How many there were."""
+    """Number of deleted answers."""
 
     entries: int

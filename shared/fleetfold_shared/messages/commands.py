@@ -1,4 +1,4 @@
-"""Durable commands to nodes, their results, and the jobs a caller sees."""
+"""Messages for durable commands to nodes, their results, and jobs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = [
 ]  # fmt: skip
 
 Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown", "no_result"]
-"""`failed` and `rejected`: nothing has happened. `timed_out` and `unknown`: it may have happened. `no_result`: the
-action ran and its effect stands, but its result could not be carried.
+"""`failed` and `rejected`: the action had no effect. `timed_out` and `unknown`: it may have had one. `no_result`: the
+action took effect, but its result could not be sent.
 """
 JobState = Literal["checked", "running", "ok", "failed", "partly", "cancelled"]
 Params = dict[str, Any]
 Share = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5}|(100|[1-9]?[0-9])%)$(?!\n)")]
-"""So many, or a share of them: `3` or `25%`, which is rounded up."""
+"""A number, or a percentage, rounded up: `3` or `25%`."""
 
 
 class Command(Message, frozen=True, kw_only=True):
     """`cmd.<node>`: run an action, or compensate a command that may have run.
 
-    `id` is stable over re-sends; `attempt` counts the deliberate ones, and the message id is `<id>#<attempt>`.
-    `epoch` fences a master that lost a transaction. A compensation names the forward command in `compensates`;
-    its params may hold `{{field}}` of that command's stored result, which the node fills itself. `start_within_s`
-    counts from when the broker stored the message: a command found older is not started. `timeout_s` is for one try,
-    `overall_s` for all of them since the broker stored it, and `heartbeat_s` the longest between two words of progress.
-    `caller` asked for it: the owner of a schedule, where that has fired; of a compensation, who ran the transaction.
+    `id` is stable over re-sends; `attempt` counts deliberate attempts, and the message id is `<id>#<attempt>`. `epoch`
+    fences a master that lost a transaction. A compensation names the forward command in `compensates`; its params may
+    contain `{{field}}` of that command's stored result, which the node fills in. `start_within_s` counts from the
+    storage of the message in the broker: an older command is not started. `timeout_s` limits one try, `overall_s` all
+    of them since the storage, and `heartbeat_s` the time between two progress reports. `caller` requested it: the owner
+    of a schedule that fired; for a compensation, the caller of the transaction.
     """
 
     id: str
@@ -52,13 +52,13 @@ class Command(Message, frozen=True, kw_only=True):
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
-    """How a command ended. `starts` counts how often its handler was begun, over all crashes, but for
-    tries that failed and left nothing behind.
+    """Result of a command. `starts` counts the starts of its handler over all crashes, without tries that failed and
+    left no effect.
 
-    A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will. `epochs` are
-    those of the node's collections when it said this, by name, counted by this `incarnation` of it. `code` says why
-    nobody will do it any more, where that is so: `poison`, `interrupted`, `expired`, `no_action` or `bad_params`.
-    `noted`: it kept something for its compensation, so one that failed may have left something behind.
+    A compensation whose forward command never ran is `ok` with `tombstone`, and that command never will run. `epochs`
+    are the versions of the node's collections at that time, by name, counted within this `incarnation`. `code` says why
+    the command will never run, where that is so: `poison`, `interrupted`, `expired`, `no_action` or `bad_params`.
+    `noted`: the action stored data for its compensation, so even a failed one may have had an effect.
     """
 
     id: str
@@ -77,23 +77,25 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class CommandResults(Message, frozen=True, kw_only=True):
-    """`res.<node>`: how commands ended, one or some."""
+    """`res.<node>`: results of one or more commands."""
 
     results: list[CommandResult]
 
 
 class Run(Message, frozen=True, kw_only=True):
-    """`actions.run`: on `nodes`, on all active ones that have the action with `all`, which `nodes` may say too, on
-    those for which `where` holds, or on `any` one of those these name. `id` is chosen by the caller: the same id is the
-    same job, however often it is sent. Answered when the job has ended or after `wait_ms`, whichever comes first.
+    """`actions.run`: run an action on `nodes`; on all active nodes that have it (`all`, or `nodes="all"`); on those
+    that match `where`; or on `any` one of the nodes so selected.
 
-    `limit` takes so many of them, chosen by `seed`. `batch` runs on so many at a time, with `pause_s` between, and no
-    further batch begins when more than `max_failures` did not end well; `sequential` is a batch of one. `dry_run`
-    lists who would be asked: the job is `checked`, and nothing begins. An action that is declared destructive needs
-    `confirmed` to run on all.
+    `id` is chosen by the caller: the same id is the same job, however often it is sent. The reply comes when the job
+    has ended or after `wait_ms`, whichever is first.
 
-    A command that is not begun after `start_within_s` is not begun any more. One try may take `timeout_s`, and
-    `heartbeat_s` between two words of progress; all tries together `overall_s`, which is `timeout_s` when it is absent.
+    `limit` selects so many of the nodes, at random by `seed`. `batch` runs on so many at a time, with `pause_s` between
+    batches, and starts no further batch when more than `max_failures` nodes did not succeed; `sequential` is a batch of
+    one. `dry_run` lists the selected nodes: the job is `checked`, and nothing starts. A destructive action needs
+    `confirmed` to run on all nodes.
+
+    A command that has not started within `start_within_s` is not started any more. One try may take `timeout_s`, with
+    at most `heartbeat_s` between two progress reports; all tries together may take `overall_s`, by default `timeout_s`.
     """
 
     id: CallerId
@@ -120,15 +122,15 @@ class Run(Message, frozen=True, kw_only=True):
     callback: Callback | None = None
 
     def __post_init__(self) -> None:
-        """`nodes="all"` is `all=True`, as it is for a search."""
+        """Turn `nodes="all"` into `all=True`, as in a search."""
         if self.nodes == "all":
             msgspec.structs.force_setattr(self, "nodes", [])
             msgspec.structs.force_setattr(self, "all", True)
 
 
 class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One node's part of a job; `outcome` is absent while it runs. `began`: it was told to. `would_run`: this is a dry
-    run, and the node was told nothing.
+    """One node's part of a job; `outcome` is absent while it runs. `began`: the command was sent. `would_run`: a dry
+    run selected the node, and nothing was sent.
     """
 
     node: str
@@ -142,8 +144,10 @@ class JobNode(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Job(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A run of an action. `ok` when every node was, `failed` when none was, `partly` otherwise; `cancelled` when
-    somebody wanted that, `cancelled_by`, before it had ended. `note` says why it ended before its time.
+    """A job: one run of an action on some nodes.
+
+    `ok` when every node was, `failed` when none was, `partly` otherwise; `cancelled` when `cancelled_by` stopped it
+    before its end. `note` explains an early end.
     """
 
     id: str
@@ -159,33 +163,39 @@ class Job(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class JobGet(Message, frozen=True, kw_only=True):
-    """`jobs.get`."""
+    """`jobs.get`: return a job."""
 
     id: str
 
 
 class JobWait(Message, frozen=True, kw_only=True):
-    """`jobs.wait`: the job when it has ended, or as it is after `wait_ms`."""
+    """`jobs.wait`: return the job when it has ended, or as it is after `wait_ms`."""
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
 
 
 class JobCancel(Message, frozen=True, kw_only=True):
-    """`jobs.cancel`: what has not begun never will, what runs is told to stop. `Conflict` when it has ended."""
+    """`jobs.cancel`: cancel a job: commands that have not started never will, running ones are told to stop. `Conflict`
+    when it has ended.
+    """
 
     id: str
 
 
 class JobFollow(Message, frozen=True, kw_only=True):
-    """`jobs.follow`: the job at each change, in parts, until it has ended or `wait_ms` is over; then as it stands."""
+    """`jobs.follow`: stream the job at each change, until it has ended or `wait_ms` is over; the reply is the job at
+    that time.
+    """
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 30_000
 
 
 class JobList(Message, frozen=True, kw_only=True):
-    """`jobs.list`, newest first: of those in this `state`, of this `action`, of this `caller`, begun since `since`."""
+    """`jobs.list`: list jobs, newest first, with this `state`, `action` and `caller`, created after `since` (Unix
+    seconds).
+    """
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     state: JobState | None = None

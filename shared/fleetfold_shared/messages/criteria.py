@@ -1,4 +1,4 @@
-"""What a search asks of documents' fields: tests, keys to order by, values to count."""
+"""Search criteria on fields of documents: filters, sort keys and facets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Value = str | int | float | bool
 
 
 class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Either a test of one field (`field`, `op`, `value`) or a combination (`all`, `any`, `none` of filters).
+    """A filter: either a test of one field (`field`, `op`, `value`) or a combination (`all`, `any`, `none` of filters).
 
-    `field` is `id`, `title` or a key of the metadata, dots reaching into nested objects. `in` takes a list;
-    `contains` a substring of a string or a member of a list; `exists` true or false. A test needs its `value`, if only
+    `field` is `id`, `title` or a key of the metadata, with dots for nested objects. `in` takes a list; `contains` tests
+    for a substring of a text or a member of a list; `exists` takes true or false. A test needs a `value`, which may be
     null.
     """
 
@@ -29,9 +29,9 @@ class Filter(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class Sort(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A key to order hits by: a field as in a filter, or `_score`.
+    """A sort key: a field as in a filter, or `_score`.
 
-    Without an `order` it is `desc` for `_score` and `asc` for fields. In either order numbers come before texts, texts
+    The default `order` is `desc` for `_score` and `asc` for fields. In both orders numbers come before texts, texts
     before booleans, and documents whose field is missing, null, a list or an object come last. Texts are compared by
     code points, by their first 100 characters.
     """
@@ -41,7 +41,7 @@ class Sort(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class ValueCount(msgspec.Struct, frozen=True, array_like=True):
-    """A value, and how many of a node's documents have it."""
+    """A value, and the number of a node's documents that have it."""
 
     value: Value
     count: int
@@ -50,7 +50,7 @@ class ValueCount(msgspec.Struct, frozen=True, array_like=True):
 class FacetCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     """A node's facet: up to 1,000 values, most frequent first.
 
-    `missing` counts the documents without a value. `cut` says that values were left out.
+    `missing` counts the documents without a value. `cut`: values were left out.
     """
 
     field: str
@@ -60,17 +60,17 @@ class FacetCounts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FacetValue(msgspec.Struct, frozen=True):
-    """A value, and how many documents have it. Of a text, its first 100 characters."""
+    """A value (a text's first 100 characters), and the number of documents that have it."""
 
     value: Value
     count: int
 
 
 class Facet(msgspec.Struct, frozen=True):
-    """One field over all documents that match: its 20 most frequent values, of `distinct` ones.
+    """Facet of one field over all matching documents: its 20 most frequent values, of `distinct` ones.
 
-    `missing` counts the documents without the field, or with null, an object or an empty list there. `approximate` says
-    that a node did not tell all of its values, or did not look at all of its documents.
+    `missing` counts the documents without the field, or with null, an object or an empty list there. `approximate`: a
+    node did not send all of its values, or did not examine all of its documents.
     """
 
     field: str

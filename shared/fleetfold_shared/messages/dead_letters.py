@@ -1,4 +1,4 @@
-"""Dead letters: what nobody will do any more, why, and what had become of it."""
+"""Messages for dead letters: commands that will not be executed, with the reason and their history."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ __all__ = [
 LetterReason = Literal[
     "poison", "interrupted", "expired", "no_action", "rejected", "too_large", "node_removed", "malformed", "undelivered"
 ]
-"""`poison`: its node died of it again and again. `interrupted`: its node died meanwhile, and it must not run twice.
-`expired`: it was not begun in time. `no_action`, `rejected`: the node has no such action, or not with these parameters.
-`too_large`: for the broker. `node_removed`: with it still queued or unanswered. `malformed`: the node could not read
-it. `undelivered`: a callback or webhook that was given up."""
+"""`poison`: the node crashed repeatedly while running it. `interrupted`: the node crashed during it, and it must not
+run twice. `expired`: it was not started in time. `no_action`, `rejected`: the node lacks the action, or refuses these
+parameters. `too_large`: for the broker. `node_removed`: while it was queued or unanswered. `malformed`: the node could
+not decode it. `undelivered`: a callback or webhook whose delivery was abandoned.
+"""
 
 
 class DeadLetterEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that had happened to it; `at` is Unix seconds by the master's clock."""
+    """One event in the history of a dead letter; `at` is Unix seconds by the master's clock."""
 
     at: float
     what: str
@@ -40,10 +41,9 @@ class DeadLetterEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A command that nobody will do any more. `job`, or `tx` and `step`, is what it belonged to; `caller` had asked.
+    """A command that will not be executed. `job`, or `tx` and `step`, is what it belonged to; `caller` requested it.
 
-    `params` over 16 kB are `{"left_out_bytes": size}`, and `whole` is false. `retried_as` is the job that does it
-    again.
+    `params` over 16 kB are `{"left_out_bytes": size}`, and `whole` is false. `retried_as` is the job that retried it.
     """
 
     id: str
@@ -66,8 +66,8 @@ class DeadLetter(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class DeadLetterList(Message, frozen=True, kw_only=True):
-    """`letters.list`, newest first: those that match all that is given. `retried` shows those as well that were tried
-    again. The page after the letter `before`, its `at` and its `id`.
+    """`letters.list`: list dead letters, newest first, that match all given fields; with `retried` also those that were
+    retried. `before` is the `at` and `id` of the last letter of the previous page.
     """
 
     node: str | None = None
@@ -82,35 +82,35 @@ class DeadLetterList(Message, frozen=True, kw_only=True):
 
 
 class DeadLetterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """`total` is how many match, from there on."""
+    """A page of dead letters; `total` counts all that match, from this page on."""
 
     letters: list[DeadLetter]
     total: int
 
 
 class DeadLetterGet(Message, frozen=True, kw_only=True):
-    """`letters.get`."""
+    """`letters.get`: return a dead letter."""
 
     id: str
 
 
 class DeadLetterRetry(Message, frozen=True, kw_only=True):
-    """`letters.retry`: run it again on its node, as a new job of the caller's. `Conflict` when that has been done, or
-    cannot be: a step of a transaction is tried again by `tx.retry`.
+    """`letters.retry`: run the command again on its node, as a new job of the caller. `Conflict` when that was done
+    already, or for a step of a transaction, which `tx.retry` retries.
     """
 
     id: str
 
 
 class DeadLetterRetried(Message, frozen=True, kw_only=True):
-    """The job that does it again; of a callback, the job or the transaction that it tells of."""
+    """The job that retries it; for a callback, the job or transaction that it reports."""
 
     id: str
     job: str
 
 
 class DeadLetterDrop(Message, frozen=True, kw_only=True):
-    """`letters.drop`: forget it."""
+    """`letters.drop`: delete a dead letter."""
 
     id: str
 

@@ -1,4 +1,6 @@
-"""Named transactions, kept by the master in versions: the same steps again and again, with other inputs."""
+"""Messages for transaction definitions: named, versioned templates of transactions with inputs, stored by the
+master.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,14 @@ __all__ = [
 
 DefinitionName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$(?!\n)")]
 Inputs = dict[Identifier, str | dict[str, Any]]
-"""Each input by name: a word for its type (`str`, `int`, `float`, `bool`, `list`, `dict`, `any`), or a JSON Schema; one
-with a `default` need not be given."""
+"""Inputs by name: a type name (`str`, `int`, `float`, `bool`, `list`, `dict`, `any`) or a JSON Schema; inputs with a
+`default` are optional.
+"""
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
-    """A transaction that is run by its name. `{{inputs.NAME}}` in the params of a step or of its rollback, and in the
-    values of its `when`, is an input. `within_s` is its time, unless the caller gives another.
+    """A named transaction. `{{inputs.NAME}}` in the params of a step or of its rollback, and in the values of its
+    `when`, is an input. `within_s` is its time limit, unless the caller gives another.
     """
 
     name: DefinitionName
@@ -35,8 +38,8 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
 
 
 class DefinitionPut(Message, frozen=True, kw_only=True):
-    """`definitions.put`: keep it. Other content than that of the newest version is a new version; the same is the same.
-    With `dry_run` it is only checked.
+    """`definitions.put`: store a definition. Content that differs from the newest version becomes a new version. With
+    `dry_run` it is only checked.
     """
 
     definition: Definition
@@ -44,8 +47,8 @@ class DefinitionPut(Message, frozen=True, kw_only=True):
 
 
 class DefinitionStored(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """It is kept as this version; `fresh`: it was not there before. `warnings` say what the fleet, as it is now, would
-    refuse: a transaction is checked wholly when it is run.
+    """The stored version; `fresh`: it is new. `warnings` name what the fleet would refuse as it is now; a transaction
+    is fully checked when it is run.
     """
 
     name: str
@@ -55,14 +58,14 @@ class DefinitionStored(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class DefinitionGet(Message, frozen=True, kw_only=True):
-    """`definitions.get`: this version, or the newest."""
+    """`definitions.get`: return this version, or the newest."""
 
     name: str
     version: Annotated[int, Meta(ge=1)] | None = None
 
 
 class DefinitionRecord(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """One version. `schema` is the JSON Schema of its inputs; one that was removed cannot be run any more."""
+    """One version of a definition. `schema` is the JSON Schema of its inputs; a removed one cannot be run."""
 
     definition: Definition
     version: int
@@ -73,7 +76,7 @@ class DefinitionRecord(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class DefinitionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The newest version of a definition, in short."""
+    """Summary of a definition's newest version."""
 
     name: str
     version: int
@@ -86,7 +89,7 @@ class DefinitionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DefinitionList(Message, frozen=True, kw_only=True):
-    """`definitions.list`, by name."""
+    """`definitions.list`: list definitions by name."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
@@ -96,13 +99,13 @@ class DefinitionListed(Message, frozen=True, kw_only=True):
 
 
 class DefinitionRemove(Message, frozen=True, kw_only=True):
-    """`definitions.remove`: no version of it can be run any more. Transactions that run go on."""
+    """`definitions.remove`: remove all versions; running transactions go on."""
 
     name: str
 
 
 class DefinitionRemoved(Message, frozen=True, kw_only=True):
-    """How many versions there were."""
+    """Number of removed versions."""
 
     name: str
     versions: int

@@ -1,4 +1,4 @@
-"""The messages about how good searches are: judgements, clicks, and what is computed of them."""
+"""Messages for search evaluation: judgements, clicks, and metrics computed from them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DocumentId = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How relevant a document is to a query: 0 is not at all, 3 is just what is looked for."""
+    """Relevance of a document to a query: 0 is not relevant, 3 exactly what was searched for."""
 
     query: Query
     node: Slug
@@ -41,20 +41,20 @@ class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QualityJudge(Message, frozen=True, kw_only=True):
-    """`quality.judge`: keep these judgements, all or none. A new one of the same document replaces the old one."""
+    """`quality.judge`: store these judgements, all or none. A new one of the same document replaces the old one."""
 
     judgements: Annotated[list[Judgement], Meta(min_length=1, max_length=1000)]
 
 
 class QualityJudged(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """How many judgements were kept, of how many queries."""
+    """Number of stored judgements, and of their queries."""
 
     judgements: int
     queries: int
 
 
 class QualityClick(Message, frozen=True, kw_only=True):
-    """`quality.click`: somebody chose the hit that stood at `rank`, counted from 1, in the answer to `query`."""
+    """`quality.click`: record a click on the hit at `rank`, from 1, in the answer to `query`."""
 
     query: Query
     node: Slug
@@ -64,28 +64,28 @@ class QualityClick(Message, frozen=True, kw_only=True):
 
 
 class QualityClicked(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """It is kept: when, in Unix seconds."""
+    """The click's time in Unix seconds."""
 
     at: float
 
 
 class QualityForget(Message, frozen=True, kw_only=True):
-    """`quality.forget`: drop all that is kept about a query, whatever its case and white space."""
+    """`quality.forget`: delete all data of a query, ignoring case and white space."""
 
     query: Query
 
 
 class QualityForgotten(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """How many judgements and clicks were dropped."""
+    """Number of deleted judgements and clicks."""
 
     judgements: int
     clicks: int
 
 
 class QualityReportAsk(Message, frozen=True, kw_only=True):
-    """`quality.report`: ask the judged queries again, at most `limit` of them, the latest judged first, and compute.
+    """`quality.report`: repeat the judged queries, the latest judged first and at most `limit`, and compute metrics.
 
-    Clicks and counts are of the last `days`. After `timeout_ms` the figures are of the queries asked so far.
+    Clicks and counts are of the last `days`. After `timeout_ms` the metrics cover the queries completed so far.
     """
 
     nodes: list[str] = []
@@ -96,11 +96,10 @@ class QualityReportAsk(Message, frozen=True, kw_only=True):
 
 
 class QualityFigures(msgspec.Struct, frozen=True):
-    """Figures of the fleet, of a node, or of a node's collection; null where there is nothing to compute them of.
+    """Metrics of the fleet, a node, or a node's collection; null where there is no data.
 
-    `ndcg` and `recall` are means at depth 10 over `queries`, those with a relevant document there, of which
-    `judgements` tell. `click_rr` is the mean of 1 / rank over `clicks`. `zero_rate` is the part of `searches` that
-    found nothing.
+    `ndcg` and `recall` are means at depth 10 over `queries` with a relevant document there, known from `judgements`.
+    `click_rr` is the mean of 1 / rank over `clicks`. `zero_rate` is the share of `searches` without a hit.
     """
 
     node: str | None = None
@@ -116,7 +115,7 @@ class QualityFigures(msgspec.Struct, frozen=True):
 
 
 class QueryQuality(msgspec.Struct, frozen=True):
-    """One judged query over all that was searched."""
+    """Metrics of one judged query over everything searched."""
 
     query: str
     ndcg: float
@@ -124,9 +123,8 @@ class QueryQuality(msgspec.Struct, frozen=True):
 
 
 class QualityReport(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """What is computed. `judged` queries were to be asked; `incomplete` of them lacked a node and do not count.
-
-    Those that are neither measured nor incomplete were not reached in time. `worst` are up to 10 by nDCG.
+    """Evaluation report. Of `judged` queries, `incomplete` ones lacked a node and do not count; those neither measured
+    nor incomplete were not reached in time. `worst` are up to 10 queries by nDCG.
     """
 
     fleet: QualityFigures
@@ -141,13 +139,13 @@ class QualityReport(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class HoldsAsk(Message, frozen=True, kw_only=True):
-    """`call.<node>.holds`: which of these documents the node's collection has."""
+    """`call.<node>.holds`: return which of these documents the node's collection contains."""
 
     collection: Slug
     ids: Annotated[list[str], Meta(max_length=1000)]
 
 
 class Held(Message, frozen=True, kw_only=True):
-    """Those of the ids that it has."""
+    """The ids of documents that exist."""
 
     ids: list[str] = []

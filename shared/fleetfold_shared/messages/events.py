@@ -1,4 +1,4 @@
-"""What the masters tell of by themselves: events, and the bodies of webhooks."""
+"""Messages that the masters send unasked: events, and the bodies of webhooks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fleetfold_shared.messages.base import Message
 __all__ = ["Alert", "EndType", "WebhookBody"]
 
 EndType = Literal["job.ended", "transaction.committed", "transaction.rolled_back", "transaction.parked"]
-"""What a callback tells of; a webhook's `type`."""
+"""Event that a callback reports; the `type` of a webhook."""
 
 
 class Alert(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """`evt.master.<kind>`: something waits for an operator. `why` is the reason, `to_do` the command to begin with."""
+    """`evt.master.<kind>`: something needs an operator. `why` is the reason, `to_do` the first command to run."""
 
     kind: Literal["transaction.parked"]
     id: str
@@ -25,8 +25,8 @@ class Alert(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class WebhookBody(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """What a webhook is sent, as Standard Webhooks has it: `timestamp` is ISO 8601, when that happened which `type`
-    names; `data` is the Job or the TransactionView as it stood when it was sent.
+    """Body of a webhook, as defined by Standard Webhooks. `timestamp` (ISO 8601) is the time of the event `type`;
+    `data` is the Job or the TransactionView at the time of sending.
     """
 
     type: EndType

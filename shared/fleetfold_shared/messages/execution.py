@@ -1,4 +1,4 @@
-"""Long work: how often it is tried, how far it has come, how it is stopped, and who is told of its end."""
+"""Messages for the execution of commands: retry policy, progress, cancellation and callbacks."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from fleetfold_shared.messages.base import Message
 __all__ = ["Callback", "Caller", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport", "RetryPolicy"]
 
 CancelVerdict = Literal["stopping", "never", "ended"]
-"""`stopping`: it runs, and was told to stop. `never`: it had not begun, and never will. `ended`: it was over."""
+"""`stopping`: it runs, and was told to stop. `never`: it had not started, and never will. `ended`: it had ended."""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who asked for a command, by the master's word: an identity's name and its role then."""
+    """Requester of a command, as verified by the master: the identity's name and its role at that time."""
 
     name: str
     role: str = ""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """How often one command is tried on its node; `attempts` counts the first.
+    """Retry policy of a command on its node; `attempts` counts the first one.
 
-    The wait doubles from `backoff_s` up to `backoff_max_s`; a random share of it, `jitter` at most, is left out. `on`
-    names the errors that are worth another try: an exception's class, an error's code, or `timeout`; all of them when
-    it is empty. What an action has refused is never tried again.
+    The delay doubles from `backoff_s` up to `backoff_max_s`; a random share of it, at most `jitter`, is subtracted.
+    `on` lists the errors that are retried: an exception's class, an error's code, or `timeout`; all errors when empty.
+    A refusal by the action is never retried.
     """
 
     attempts: Annotated[int, Meta(ge=1, le=1000)] = 1
@@ -38,8 +38,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How far a command has come: `done` of `total`, in the action's own unit. `at` is Unix seconds by the node's
-    clock; `attempt` is which try of the retry policy it is, from 1.
+    """Progress of a command: `done` of `total`, in the action's own unit. `at` is Unix seconds by the node's clock;
+    `attempt` is the number of the try, from 1.
     """
 
     done: float
@@ -50,28 +50,28 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ProgressReport(Message, frozen=True, kw_only=True):
-    """`prog.<node>`: how far the node's command `id` has come; at most four a second of each."""
+    """`prog.<node>`: progress of the node's command `id`; at most four a second for each."""
 
     id: str
     progress: Progress
 
 
 class CancelAsk(Message, frozen=True, kw_only=True):
-    """`call.<node>.cancel`: stop these commands, for `by`; those not begun never will be."""
+    """`call.<node>.cancel`: stop these commands, on behalf of `by`; those not started never will be."""
 
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)]
     by: str = ""
 
 
 class Cancelled(Message, frozen=True, kw_only=True):
-    """What the node says of each id it was asked to cancel."""
+    """The node's verdict on each id to cancel."""
 
     verdicts: dict[str, CancelVerdict]
 
 
 class Callback(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """Who is told when it has ended: a `type` of event under the caller's own subject, `evt.<caller>.<type>`, or a
-    webhook at `url`; one of them.
+    """Notification at the end of a job or a transaction: an event `type` under the caller's own subject,
+    `evt.<caller>.<type>`, or a webhook at `url`; one of the two.
     """
 
     type: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,7}$(?!\n)")] | None = None

@@ -1,4 +1,4 @@
-"""Where a hit has what was asked for, what its score is made of, and why and how each node was asked."""
+"""Messages that explain a hit: matched terms, composition of the score, and the search of each node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CollectionExplained", "Explained", "Highlight", "NodeExplained", "Sp
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """A matched term: the Unicode characters (code points) from `start` to before `end` of that text of the hit."""
+    """A matched term: the code points from `start` to before `end` of the hit's `field`."""
 
     field: Literal["title", "content", "snippet"]
     start: int
@@ -18,9 +18,11 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Highlight(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`snippet` is the best passage of the content, which it begins `at`; `spans` mark the terms, in their order.
+    """Highlight of a hit: `snippet` is the best passage of the content and starts at offset `at`; `spans` are the
+    matched terms, in order.
 
-    The best passage is the one of about 240 characters whose terms weigh most. Without any it is the beginning.
+    The best passage is the one of about 240 characters with the largest sum of term weights; without matches, the
+    beginning.
     """
 
     snippet: str = ""
@@ -29,7 +31,9 @@ class Highlight(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TermShare(msgspec.Struct, frozen=True, array_like=True):
-    """What a query term adds: `bm25` before the divisor, `share` after it. `qtf` is in the query, `tf` the document."""
+    """Contribution of a query term: `bm25` before the divisor, `share` after it. `qtf` counts it in the query, `tf` in
+    the document.
+    """
 
     term: str
     qtf: int
@@ -40,10 +44,11 @@ class TermShare(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """`score = alpha * bm25 / divisor + (1 - alpha) * cosine`, where `bm25` is that of all terms; a divisor of 0 is 1.
+    """Composition of a score: `score = alpha * bm25 / divisor + (1 - alpha) * cosine`, with `bm25` over all terms; a
+    divisor of 0 counts as 1.
 
-    `terms` are those that add most; `others` of the query's are not listed, and add `others_bm25`. `length` is the
-    document's in terms, `avgdl` the mean of all that are searched.
+    `terms` are those that contribute most; `others` more of the query's are not listed, and contribute `others_bm25`.
+    `length` is the document's in terms, `avgdl` the mean over all searched documents.
     """
 
     alpha: float
@@ -58,7 +63,8 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 class CollectionExplained(msgspec.Struct, frozen=True):
-    """How a node searched one collection. `epoch` is that of its statistics, `master_epoch` of those the master used.
+    """Search of one collection on a node. `epoch` is the version of its statistics, `master_epoch` of those the master
+    used.
 
     `master_epoch` is absent when the master had none of this process. `scored` of the `documents` got a score.
     """
@@ -72,10 +78,10 @@ class CollectionExplained(msgspec.Struct, frozen=True):
 
 
 class NodeExplained(msgspec.Struct, frozen=True):
-    """Why a node was asked or not; milliseconds inside the node and on the way to it and back.
+    """Why a node was searched or not, with milliseconds inside the node (`inside_ms`) and of the round trip (`way_ms`).
 
-    The sums are over its collections that were searched; `current` says whether the master's statistics are theirs.
-    They are absent without an answer. `collections` is cut short where an answer has too many.
+    The sums are over its searched collections; `current`: the master had their present statistics. They are absent
+    without an answer. `collections` is truncated where an answer has too many.
     """
 
     reason: str

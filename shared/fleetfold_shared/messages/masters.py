@@ -1,4 +1,4 @@
-"""Masters: which of them have a place in the database, which live, and how much each drives."""
+"""Messages about the cluster's masters: which are registered, which are alive, and how much each runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ MasterState = Literal["answering", "alive", "silent", "left"]
 
 
 class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A master that has a place. `id` is new at each start, `seat` is its data directory's and stays; `started_at` is
-    by the clock of its own machine.
+    """A registered master. `id` is new at each start, `seat` belongs to its data directory and stays; `started_at` is
+    by its own machine's clock.
 
-    `answering` is the one that says all this. Of the others, as that one sees them: `alive`; `silent`, for `silent_s`
-    by its own watch; `left`, stopped in good order and not replaced yet. `jobs` and `transactions` are those that it
-    drives now.
+    `answering` is the one that sent this. The others, as it sees them: `alive`; `silent`, for `silent_s` by its own
+    clock; `left`, stopped in good order and not yet replaced. `jobs` and `transactions` are those it runs now.
     """
 
     id: str
@@ -34,10 +33,10 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MasterList(Message, frozen=True, kw_only=True):
-    """`masters.list`."""
+    """`masters.list`: list the registered masters."""
 
 
 class MasterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The longest there first."""
+    """Masters, oldest first."""
 
     masters: list[MasterInfo]

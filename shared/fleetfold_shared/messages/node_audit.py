@@ -1,4 +1,4 @@
-"""What a node itself has written down of the commands that it was given."""
+"""Messages for a node's own audit: the commands in its ledger."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["NodeAuditAsk", "NodeAuditEntry", "NodeAudited"]
 
 
 class NodeAuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One command in a node's ledger. `caller` and `role` are as the command said, `at` and `ended_at` Unix seconds by
-    the node's clock.
+    """One command in a node's ledger. `caller` and `role` are from the command, `at` and `ended_at` Unix seconds by the
+    node's clock.
 
-    `outcome` is absent while it has none. `compensates` is the command that it undoes, `cancelled_by` who wanted it
-    stopped.
+    `outcome` is absent while it runs. `compensates` is the command that it compensates, `cancelled_by` the identity
+    that stopped it.
     """
 
     command: str
@@ -35,8 +35,8 @@ class NodeAuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
 
 
 class NodeAuditAsk(Message, frozen=True, kw_only=True):
-    """`nodes.audit`, and `call.<node>.audit`: the latest `limit` commands in the node's own ledger, oldest first; with
-    `since` only those that came after that Unix second.
+    """`nodes.audit`, and `call.<node>.audit`: list the latest `limit` commands in the node's own ledger, oldest first;
+    with `since` only those received after that Unix second.
     """
 
     node: str
@@ -45,7 +45,7 @@ class NodeAuditAsk(Message, frozen=True, kw_only=True):
 
 
 class NodeAudited(Message, frozen=True, kw_only=True):
-    """The node's own word; the master passes it on as it is."""
+    """The node's own report, which the master passes on unchanged."""
 
     node: str
     entries: list[NodeAuditEntry]

@@ -1,4 +1,4 @@
-"""What a node says of itself, and what the master says of nodes."""
+"""Messages about nodes: a node's description and heartbeats, and the registry's records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 Capability = Literal["search", "actions", "events", "api"]
 CAPABILITIES: tuple[Capability, ...] = ("search", "actions", "events", "api")
-"""What a node may be granted: to answer searches, to run actions, to emit events, to call the fleet."""
+"""What a node may be granted: to answer searches, to run actions, to emit events, to call the API."""
 ActionKind = Literal["transactional", "idempotent", "once"]
 NodeState = Literal["pending", "active", "inactive", "maintenance", "error", "incompatible", "removed"]
 AssignedState = Literal["active", "inactive", "maintenance"]
@@ -33,14 +33,14 @@ Labels = dict[Annotated[str, Meta(max_length=63)], Annotated[str, Meta(max_lengt
 
 
 class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One collection of a node. `epoch` counts the changes of its statistics since the node started.
+    """One collection of a node. `epoch` counts the changes of its statistics since the node's start.
 
     `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs BM25 against the cosine,
-    0.7 when absent. Collections of several nodes that declare the same `replica` hold the same documents: one of them
-    is asked.
+    0.7 when absent. Collections of several nodes with the same `replica` contain the same documents: one of them is
+    searched.
 
-    Of its source, when it was read last: `left_out` records could not be taken, `repeated` ones had the id of another,
-    `without_text` ones are found by filters alone; `note` is the first thing that is to be known of it.
+    Counts of its source's last reading: `left_out` records were refused, `repeated` ones had the id of another,
+    `without_text` ones are found by filters only; `note` is the first remark on it.
     """
 
     name: Slug
@@ -57,11 +57,11 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object; `result` that of what
-    it returns, absent where its signature does not tell.
+    """One action of a node. `schema` is the JSON Schema (2020-12) of its parameters, an object; `result` that of its
+    return value, absent where the signature does not declare it.
 
-    `destructive`: it asks to be confirmed before it runs on all nodes. At most `slots` of it run at once in the whole
-    fleet. `retry` and `heartbeat_s` hold where a call does not say otherwise.
+    `destructive`: to run on all nodes it must be confirmed. At most `slots` of it run at once in the whole fleet.
+    `retry` and `heartbeat_s` apply where a call does not set them.
     """
 
     name: Identifier
@@ -77,7 +77,8 @@ class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A node in its own words. `incarnation` is new at each start of its process. `answers`: it answers questions.
+    """A node's description of itself. `incarnation` is new at each start of its process. `answers`: it answers
+    questions.
 
     `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer.
     """
@@ -97,7 +98,7 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A part of a node that does not work, and why. While it lasts the node is in the state `error`."""
+    """A failed part of a node, and the reason. While there is one, the node is in the state `error`."""
 
     part: NodePart
     reason: Annotated[str, Meta(max_length=300)]
@@ -106,8 +107,8 @@ class Problem(msgspec.Struct, frozen=True):
 class Heartbeat(Message, frozen=True, kw_only=True):
     """`fleet.hb.<node>`: the node's full state, every five seconds and at each change.
 
-    `leaving` is the last one of a process that stops in good order. `problems` are what its own checks have found.
-    `heartbeat_s` is the interval it uses, and `state` the state that a master last told it.
+    `leaving` marks the last one of a process that stops in good order. `problems` are found by its own checks.
+    `heartbeat_s` is the interval it uses, and `state` the state that a master last assigned.
     """
 
     seq: Annotated[int, Meta(ge=0)]
@@ -120,14 +121,14 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
 
 class Join(Message, frozen=True, kw_only=True):
-    """`nodes.join`: a node that has its credentials takes its place in the fleet."""
+    """`nodes.join`: register a node that has credentials."""
 
     description: NodeDescription
 
 
 class SealKeys(msgspec.Struct, frozen=True):
-    """What a node checks the masters' seals with. `own` is the HMAC-SHA-256 key that it shares with the masters, 32
-    bytes, a secret; `broadcast` the ed25519 public key of what they say to all nodes, 32 bytes.
+    """Keys with which a node verifies the masters' seals. `own` is the HMAC-SHA-256 key shared with the masters, 32
+    bytes, a secret; `broadcast` the ed25519 public key for broadcasts, 32 bytes.
     """
 
     own: bytes
@@ -138,8 +139,8 @@ class SealKeys(msgspec.Struct, frozen=True):
 
 
 class Joined(Message, frozen=True, kw_only=True):
-    """The master's yes: how often to be heard, in seconds; the node's state, and why it is not `active`. `seal` is
-    absent where the fleet has no identities.
+    """Reply to `nodes.join`: the heartbeat interval in seconds, the node's state, and the reason if it is not `active`.
+    `seal` is absent in a fleet without identities.
     """
 
     node: str
@@ -150,7 +151,7 @@ class Joined(Message, frozen=True, kw_only=True):
 
 
 class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one of a node's endpoints has done since the start. `name` is a verb, or `ask-<verb>` for broadcasts."""
+    """Counters of one of a node's endpoints since the start. `name` is a verb, or `ask-<verb>` for broadcasts."""
 
     name: Slug
     requests: int = 0
@@ -160,8 +161,8 @@ class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ServiceFigures(Message, frozen=True, kw_only=True):
-    """A node's answer to `figures`, of which the master makes its entry in service discovery (`$SRV`). The name there
-    is not the node's to say. `started` is an ISO 8601 time.
+    """A node's reply to `figures`, from which the master makes its entry in service discovery (`$SRV`), under the
+    node's verified name. `started` is an ISO 8601 time.
     """
 
     incarnation: str
@@ -171,8 +172,8 @@ class ServiceFigures(Message, frozen=True, kw_only=True):
 
 
 class Standing(Message, frozen=True, kw_only=True):
-    """`call.<node>.standing`: what has changed since the node joined: how often to be heard, in seconds, or its state
-    and the reason for it.
+    """`call.<node>.standing`: a change since the node joined: its heartbeat interval in seconds, or its state and the
+    reason.
     """
 
     heartbeat_s: Annotated[float, Meta(gt=0, le=300)]
@@ -181,13 +182,13 @@ class Standing(Message, frozen=True, kw_only=True):
 
 
 class Superseded(Message, frozen=True, kw_only=True):
-    """`call.<node>.superseded`: the incarnation that holds the name now; a process of another one must stop."""
+    """`call.<node>.superseded`: the incarnation that now owns the name; a process of another one must stop."""
 
     incarnation: str
 
 
 class Pong(Message, frozen=True, kw_only=True):
-    """A node's answer to `ping`. `epochs` are those of its collections, by name."""
+    """A node's reply to `ping`. `epochs` are those of its collections, by name."""
 
     incarnation: Annotated[str, Meta(max_length=200)]
     in_flight: InFlight = 0
@@ -195,14 +196,13 @@ class Pong(Message, frozen=True, kw_only=True):
 
 
 class NodeRecord(Message, frozen=True, kw_only=True):
-    """A node as the master knows it. Times are Unix seconds; `response_ms` is a moving average of its answers.
+    """Record of a node. Times are Unix seconds; `response_ms` is a moving average of its replies.
 
-    `fingerprint` is that of one who waits to be approved, to be compared with what the node itself says.
-
-    `reason` is why the node is in its `state`, and `since` when it has been. `presence`: it is heard (`up`), it said
-    goodbye (`stopped`), or neither (`not_heard`). `failing` are the parts that do not work in the state `error`.
-    `heartbeat_s` is the interval it was told. `granted` is what its credentials allow; absent where the fleet asks for
-    none. `label_sources` says of each label who has set it.
+    `fingerprint` is that of a node waiting for approval, to be compared with the one the node itself shows. `reason`
+    explains the `state`, and `since` is the time of its last change. `presence`: it sends heartbeats (`up`), it
+    announced its stop (`stopped`), or neither (`not_heard`). `failing` are the failed parts in the state `error`.
+    `heartbeat_s` is its assigned interval. `granted` are the capabilities of its credentials; absent in a fleet without
+    identities. `label_sources` says who has set each label.
     """
 
     name: str
@@ -225,7 +225,7 @@ class NodeRecord(Message, frozen=True, kw_only=True):
 
 
 class NodeList(Message, frozen=True, kw_only=True):
-    """`nodes.list`; without `all`, removed nodes are left out, and with `where` those for which that does not hold."""
+    """`nodes.list`: list nodes. Without `all`, removed nodes are left out; with `where`, only those that match."""
 
     all: bool = False
     where: Annotated[str, Meta(max_length=2000)] | None = None
@@ -236,16 +236,16 @@ class NodeListed(Message, frozen=True, kw_only=True):
 
 
 class NodeGet(Message, frozen=True, kw_only=True):
-    """`nodes.get`."""
+    """`nodes.get`: return a node's record."""
 
     node: str
 
 
 class NodeUpdate(Message, frozen=True, kw_only=True):
-    """`nodes.update`: what an operator may set; an absent field stays as it is.
+    """`nodes.update`: change a node's settings; an absent field stays as it is.
 
-    `labels` are added to those the node has, or replace those of the same name; `unlabel` removes some.
-    `labels_from_node` takes back all that operators have set: the node has the labels that it declares.
+    `labels` are added to the node's, or replace those of the same name; `unlabel` removes some. `labels_from_node`
+    withdraws all labels that operators have set, so that those the node declares apply.
     """
 
     node: str
@@ -258,7 +258,7 @@ class NodeUpdate(Message, frozen=True, kw_only=True):
 
 
 class NodeRemove(Message, frozen=True, kw_only=True):
-    """`nodes.remove`: a soft delete; the name may return."""
+    """`nodes.remove`: remove a node (soft delete); its name may be used again."""
 
     node: str
 
@@ -268,24 +268,24 @@ class NodeRemoved(Message, frozen=True, kw_only=True):
 
 
 class NodePing(Message, frozen=True, kw_only=True):
-    """`nodes.ping`: these nodes, or all of them when the list is empty."""
+    """`nodes.ping`: ping these nodes, or all when the list is empty."""
 
     nodes: list[str] = []
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
 
 
 class NodePinged(Message, frozen=True, kw_only=True):
-    """Milliseconds to each node and back; `None` for one that did not answer."""
+    """Round-trip time in milliseconds by node; `None` for one that did not answer."""
 
     ms: dict[str, float | None]
 
 
 class NodeStatsAsk(Message, frozen=True, kw_only=True):
-    """`nodes.stats`."""
+    """`nodes.stats`: return statistics of the fleet."""
 
 
 class NodeStats(Message, frozen=True, kw_only=True):
-    """`mean_response_ms` is over the nodes that have answered something; `None` when none has."""
+    """Statistics of the fleet. `mean_response_ms` is over the nodes that have answered; `None` when none has."""
 
     total: int
     healthy: int

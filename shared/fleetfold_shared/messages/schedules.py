@@ -1,4 +1,4 @@
-"""Schedules: what is run or transacted again and again, when, and what became of it."""
+"""Messages for schedules: recurring jobs and transactions, and their firings."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ Overlap = Literal["skip", "queue", "allow"]
 FiringState = Literal["due", "queued", "started", "done", "skipped", "refused"]
 ScheduleState = Literal["waiting", "paused", "ended"]
 ScheduleName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
-"""Short enough for the ids of its firings."""
+"""Name of a schedule, short enough to be part of its firings' ids."""
 
 
 class ScheduleSpec(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """What to do, and when. `cron` (minute, hour, day of the month, month, day of the week) is read in `timezone`, an
-    IANA name; or `every_s` seconds. Each firing is put off by up to `jitter_s`. Nothing is fired before `not_before` or
-    after `not_after` (Unix seconds).
+    """Definition of a schedule: what to do, and when.
+
+    `cron` (minute, hour, day of the month, month, day of the week) is read in `timezone`, an IANA name; or every
+    `every_s` seconds. Each firing is delayed by up to `jitter_s`. Nothing fires before `not_before` or after
+    `not_after` (Unix seconds).
 
     `run` has the fields of `actions.run`, `transact` those of `tx.run`, without `id`, `wait_ms` and `dry_run`.
-
-    `misfire`, for firings more than a minute late because no master was there: `skip` them, catch up with `one`, or
-    with `all` (the last 100 of them, one after the other unless `overlap` is `allow`). `overlap`, when the firing
-    before has not ended: `skip` this one, `queue` one, or `allow` both at once. The last `keep` firings are remembered.
+    `misfire` applies to firings more than a minute late because no master was running: `skip` them, catch up with
+    `one`, or with `all` (the last 100, one after the other unless `overlap` is `allow`). `overlap` applies while the
+    previous firing runs: `skip` this one, `queue` one, or `allow` both at once. The last `keep` firings are stored.
     """
 
     name: ScheduleName
@@ -51,10 +52,10 @@ class ScheduleSpec(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
 
 
 class Firing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One time a schedule was due, or several that were missed. `id` is that of its job or transaction.
+    """One firing of a schedule, or several missed ones. `id` is that of its job or transaction.
 
-    `queued` waits for the firing before, `due` is about to start. `why` it was skipped or refused; `outcome` is the
-    state in which its job or transaction has ended. `by` is who asked for it, when it was not the clock.
+    `queued` waits for the previous firing, `due` is about to start. `why` explains a skipped or refused one; `outcome`
+    is the final state of its job or transaction. `by` is the identity that requested it, if it was not the clock.
     """
 
     id: str
@@ -67,8 +68,8 @@ class Firing(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ScheduleView(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A schedule as it stands. Its firings are started in the name of `caller`, who has put it last, if it still may
-    then. `last` is its latest firing; `firings` are filled by `schedules.get` alone, newest first.
+    """Present state of a schedule. Its firings run on behalf of `caller`, who stored it last, while that identity is
+    permitted to. `last` is its latest firing; `firings` are set by `schedules.get` only, newest first.
     """
 
     spec: ScheduleSpec
@@ -83,11 +84,11 @@ class ScheduleView(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class SchedulePut(Message, frozen=True, kw_only=True):
-    """`schedules.put`: make it, or put it in the place of the one of that name. The next firing is the first that the
-    new one has from now on.
+    """`schedules.put`: create a schedule, or replace the one of that name. The next firing is the first of the new one
+    from now on.
 
-    What is new in what it does is checked as its dry run would be, in the name of the caller. With `unchecked` its
-    nodes and actions need not be there yet: then a firing tells.
+    New content is checked by a dry run on behalf of the caller. With `unchecked` its nodes and actions need not exist
+    yet; a firing then reports what is missing.
     """
 
     spec: ScheduleSpec
@@ -95,14 +96,14 @@ class SchedulePut(Message, frozen=True, kw_only=True):
 
 
 class ScheduleGet(Message, frozen=True, kw_only=True):
-    """`schedules.get`: one, with the latest of its firings."""
+    """`schedules.get`: return a schedule with its latest `firings`."""
 
     name: str
     firings: Annotated[int, Meta(ge=0, le=1000)] = 20
 
 
 class ScheduleList(Message, frozen=True, kw_only=True):
-    """`schedules.list`, by name; the page after the name `after`."""
+    """`schedules.list`: list schedules by name, from behind the name `after`."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     after: str = ""
@@ -113,7 +114,7 @@ class ScheduleListed(Message, frozen=True, kw_only=True):
 
 
 class ScheduleRemove(Message, frozen=True, kw_only=True):
-    """`schedules.remove`: it and its history; what it has started goes on."""
+    """`schedules.remove`: delete a schedule and its history; what it has started goes on."""
 
     name: str
 
@@ -123,20 +124,20 @@ class ScheduleRemoved(Message, frozen=True, kw_only=True):
 
 
 class SchedulePause(Message, frozen=True, kw_only=True):
-    """`schedules.pause`: nothing is fired until it is resumed; what is queued is skipped."""
+    """`schedules.pause`: stop firing until it is resumed; a queued firing is skipped."""
 
     name: str
 
 
 class ScheduleResume(Message, frozen=True, kw_only=True):
-    """`schedules.resume`: from now on; what would have been fired meanwhile is not caught up with."""
+    """`schedules.resume`: fire again from now on; firings missed meanwhile are not caught up."""
 
     name: str
 
 
 class ScheduleFire(Message, frozen=True, kw_only=True):
-    """`schedules.fire`: now, whatever the clock says. `Conflict` while the firing before goes on, unless its overlap
-    policy allows both. The same `id` is the same firing.
+    """`schedules.fire`: fire now. `Conflict` while the previous firing runs, unless the overlap policy allows both. The
+    same `id` is the same firing.
     """
 
     name: str

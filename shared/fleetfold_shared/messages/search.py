@@ -1,4 +1,6 @@
-"""The messages of a search: the caller's question, the master's ask, a node's answer, and the fold."""
+"""Messages of a search: the caller's request, the shard request to a node, the shard response, and the merged
+response.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ FieldKind = Literal["number", "text", "boolean", "list", "object", "null", "unkn
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
-    """A query term: how often the query has it, and its idf over all documents that are searched."""
+    """A query term: its frequency in the query, and its idf over all documents that are searched."""
 
     term: str
     qtf: int
@@ -52,14 +54,14 @@ class Term(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Parts(msgspec.Struct, frozen=True, array_like=True):
-    """What the score is made of: BM25 over its divisor (0 to 1), and the cosine, not below 0."""
+    """Parts of a score: BM25 over its divisor (0 to 1), and the cosine, at least 0."""
 
     bm25: float
     cosine: float
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page ended: its last hit. Hits are ordered by score, highest first, then by node, collection and id."""
+    """Position of a page's last hit. Hits are ordered by score, highest first, then by node, collection and id."""
 
     score: Annotated[float, Meta(gt=0, le=1000)]
     node: str
@@ -68,11 +70,11 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Fingerprints(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What tells whether two hits are the same thing, sent when the ask says so.
+    """Fingerprints for detecting duplicate hits, sent on request.
 
-    `digest` is 16 bytes of BLAKE2b over the normalised title and content, absent without any; `keys` are declared
-    keys as `kind:field:value`, in one spelling; `traits` such as the colour tell variants apart. `vector` is the
-    document's, little-endian float16, for `near` only.
+    `digest` is 16 bytes of BLAKE2b over the normalised title and content, absent without any; `keys` are declared keys
+    as `kind:field:value`, normalised; `traits` such as the colour distinguish variants. `vector` is the document's
+    (dimensions), little-endian float16, for `near` only.
     """
 
     digest: bytes | None = None
@@ -82,7 +84,7 @@ class Fingerprints(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where else a hit was found, and how well it scored there."""
+    """A duplicate of a hit: where else it was found, and its score there."""
 
     node: str
     collection: str
@@ -91,20 +93,20 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Search(Message, frozen=True, kw_only=True):
-    """`search.query`: the caller's question. `highlight` and `explain` have the answer say more, and cost time;
-    `cursor`, from the page before, asks for what follows it. `dedup` shows what several nodes hold once: by content
-    and declared keys (`exact`), or also by likeness (`near`).
+    """`search.query`: search the fleet. `highlight` and `explain` add details to the hits, and cost time; `cursor`,
+    from the page before, asks for the next page. `dedup` merges duplicates from several nodes: by content and declared
+    keys (`exact`), or also by similarity (`near`).
 
-    `facets` are up to 10 fields, as in a filter, whose values are counted over all documents that match, whether they
-    are among the hits or not. `sort` is up to 3 keys that order the hits before their score does.
+    `facets` are up to 10 fields, as in a filter, whose values are counted over all matching documents, whether they are
+    among the hits or not. `sort` is up to 3 keys that order the hits before their score does.
 
-    `nodes` are names, or `all`, or `auto` for those that are likely to have what is looked for; `among` narrows the
-    last two to some names. `context` are the queries before this one, oldest first: they weigh in `auto`.
+    `nodes` are names, or `all`, or `auto` for those that are likely to have relevant documents; `among` narrows the
+    last two to some names. `context` are the previous queries, oldest first, which count in `auto`.
 
-    `partial` says what to do about nodes that are slow or away: `allow` goes without them when most of what is
-    expected has come, `require` waits for each until the deadline, `fail` does so and then refuses an answer that
-    lacks one. `max_parallel` nodes are asked at once. `alpha` weighs BM25 against the cosine in all collections, in
-    the place of what each declares. `cache` says whether an answer that is known may be given.
+    `partial` decides about nodes that are slow or away: `allow` goes without them when most of the expected relevance
+    has arrived, `require` waits for each until the deadline, `fail` does so and then refuses an incomplete answer. At
+    most `max_parallel` nodes are searched at once. `alpha` weighs BM25 against the cosine in all collections, instead
+    of what each declares. `cache` controls the use of cached answers.
     """
 
     query: Annotated[str, Meta(max_length=100_000)]
@@ -129,14 +131,15 @@ class Search(Message, frozen=True, kw_only=True):
 
 
 class SearchAsk(Message, frozen=True, kw_only=True):
-    """`ask.search` and `call.<node>.search`: all that a node needs to score exactly as one index would.
+    """`ask.search` and `call.<node>.search`: shard request with all that a node needs to score exactly as one index
+    would.
 
-    `vector` is little-endian float32, unit length; absent when the query has none. The answer goes to
+    `vector` (dimensions) is little-endian float32, unit length; absent when the query has none. The reply goes to
     `gather.<asker>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
-    unless `same_alpha`. With `after` only what is behind that place.
+    unless `same_alpha`. `after` asks for hits behind that position.
 
-    A node of another analyzer or embedder is given the `query` itself: it ranks `k` candidates in its own way, and the
-    master scores them anew.
+    A node with another analyzer or embedder gets the `query` itself: it ranks `k` candidates in its own way, and the
+    master re-scores them.
     """
 
     request: str
@@ -163,9 +166,9 @@ class SearchAsk(Message, frozen=True, kw_only=True):
 
 
 class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of a node's top k, best first, ties by collection and id. `sort` is what it has for each key of the ask.
-
-    `cut` names what was shortened or left out because the document is too large for a message, as in `Hit`.
+    """One of a node's top k, best first, ties by collection and id. `sort` has a value for each sort key of the
+    request. `cut` names values that were shortened or left out because the document is too large for a message, as in
+    `Hit`.
     """
 
     collection: str
@@ -183,14 +186,15 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
-    """`gather.<asker>.<node>`: a node's top k. `exact` is false where an index chose candidates; `partial` when some
-    of the collections were not searched in time. `kinds` are by field of the ask's filter, sort and facets the kinds of
-    value that documents have there, whether they match or not: none where no document has the field, `unknown` where
-    not all were looked at.
+    """`gather.<asker>.<node>`: shard response, a node's top k.
 
-    `more` when the node has hits behind the last of these: they are fewer than k where more do not fit into a message.
-    `explain` has the collections that were searched, if that
-    was asked for. `left_out` are those that were not searched in time; `code` is that of the error.
+    `exact` is false where an index selected candidates; `partial` when some of the collections were not searched in
+    time. `kinds` are, for each field in the request's filter, sort and facets, the kinds of value that documents have
+    there, matching or not: none where no document has the field, `unknown` where not all were examined.
+
+    `more`: the node has hits behind the last of these; fewer than k are sent where more do not fit into a message.
+    `explain` lists the searched collections on request. `left_out` are those not searched in time; `code` is that of
+    the error.
     """
 
     status: Literal["ok", "partial", "error", "no_collection"] = "ok"
@@ -207,11 +211,12 @@ class SearchAnswer(Message, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One hit of the fold. `highlight` and `explain` are there if asked for and there was time and room for them.
+    """One hit of the merged answer. `highlight` and `explain` are present on request, if there was time and room for
+    them.
 
-    `also` is where the same thing was found besides, best first, when the search removes duplicates; `also_left_out`
-    counts those that did not fit into the answer. `cut` names the values that were shortened or left out because the
-    hit is too large for a message: `content`, `metadata.notes`.
+    `also` lists duplicates, best first, when the search removes them; `also_left_out` counts those that did not fit
+    into the answer. `cut` names values that were shortened or left out because the hit is too large for a message:
+    `content`, `metadata.notes`.
     """
 
     node: str
@@ -230,15 +235,17 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NodeReport(msgspec.Struct, frozen=True):
-    """What became of one node in one search; `ms` is from the ask to its answer.
+    """Report on one node in one search; `ms` is from the request to its reply.
 
-    `exact` is false where an index chose candidates: its facets and its order are over these alone. `expected` is its
-    share of what all nodes are expected to have of relevance, 0 to 1; `reason` is why `auto` asked it or did not.
-    A node that is `stopped` has said goodbye: the answer lacks nothing by it, unless the search names it, demands every
-    node (`partial` is `require` or `fail`), or has nobody else to ask.
-    `replica` names who was asked for the same documents in its stead; `rescored` that it has another analyzer or
-    embedder, so that the master scored its candidates. `code` is that of the `error`; with `bad_answer` the answer does
-    not fit what was asked, and none of it is used.
+    `exact` is false where an index selected candidates: facets and order then cover these alone. `expected` is its
+    share of the expected relevance of all nodes, 0 to 1; `reason` explains why `auto` searched it or did not.
+
+    A `stopped` node has announced its stop: the answer is complete without it, unless the search names it, demands
+    every node (`partial` is `require` or `fail`), or has no other node.
+
+    `replica` names the node that was searched for the same documents instead; `rescored`: it has another analyzer or
+    embedder, so the master scored its candidates. `code` is that of the `error`; with `bad_answer` the reply does not
+    fit the request, and none of it is used.
     """
 
     node: str
@@ -256,9 +263,9 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class FieldNote(msgspec.Struct, frozen=True):
-    """What is odd about a field of the question, over all documents that were searched: `no_such_field` when none has
-    it, `other_kind` when a filter compares it with a value of another kind than documents have, or a sort or facet
-    meets values of several kinds, or of one that has no order. `text` says so.
+    """A remark on a field of the request, over all searched documents: `no_such_field` when none has it, `other_kind`
+    when a filter compares it with a value of another kind than documents have, or a sort or facet meets values of
+    several kinds, or of one that has no order. `text` says so.
     """
 
     code: Literal["no_such_field", "other_kind"]
@@ -267,14 +274,14 @@ class FieldNote(msgspec.Struct, frozen=True):
 
 
 class Searched(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer: `total` hits in `hits`; `partial` when a node that was asked is missing from them.
+    """The merged answer: `total` hits in `hits`; `partial` when a requested node is missing from them.
 
-    `cursor` asks for the next page, and is null on the last one. `changed` when documents may have changed since the
-    first page: one of those may be missing, or come twice.
-    `facets` has one for each field that was asked for, in that order.
-    `coverage` is the share of the expected relevance that the nodes which answered stand for, 0 to 1. `cached` when
-    the answer was kept from an equal question, `age_s` seconds ago; `took_ms` is then what the look-up took. `notes`
-    are on fields that no document has, or that are compared with values of another kind.
+    `cursor` asks for the next page, and is null on the last one. `changed`: documents may have changed since the first
+    page, so one may be missing or appear twice. `facets` has one for each requested field, in that order.
+
+    `coverage` is the share of the expected relevance on the nodes that answered, 0 to 1. `cached`: the answer comes
+    from the cache and is `age_s` seconds old; `took_ms` is then the time of the look-up. `notes` are on fields that no
+    document has, or that are compared with values of another kind.
     """
 
     query: str

@@ -1,4 +1,4 @@
-"""The term statistics and centroids of a collection, as they travel from a node to the master."""
+"""Messages that transfer a collection's term statistics and centroids from a node to the master."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ __all__ = ["StatisticsAsk", "StatisticsChunk"]
 
 
 class StatisticsAsk(Message, frozen=True, kw_only=True):
-    """`call.<node>.statistics`: what changed in a collection's statistics since `since` of this `incarnation`."""
+    """`call.<node>.statistics`: request the changes of a collection's statistics since the epoch `since` of this
+    `incarnation`.
+    """
 
     collection: Slug
     incarnation: str = ""
@@ -18,12 +20,12 @@ class StatisticsAsk(Message, frozen=True, kw_only=True):
 
 
 class StatisticsChunk(Message, frozen=True, kw_only=True):
-    """A part of a delta. `terms` is zlib over JSON `{term: df}`, absolute values, 0 for a term that is gone.
+    """One chunk of a transfer. `terms` is zlib over JSON `{term: df}`, absolute values, 0 for a removed term.
 
-    `full` says that the receiver must forget what it held; `next_offset` is absent in the last chunk, which has the
-    `centroids`: up to 16 of the collection's vectors' clusters, unit length, little-endian float16, one after another,
-    and in `sizes` how many documents each stands for. `analyzer` made the terms and `embedder` the vectors:
-    statistics of others are never merged. They are empty where the node does not say.
+    `full`: the receiver must discard its former statistics. `next_offset` is absent in the last chunk, which has the
+    `centroids`: up to 16 (n x dimensions) of the clusters of the collection's vectors, unit length, little-endian
+    float16, row by row, and in `sizes` (n) the number of documents of each. `analyzer` made the terms and `embedder`
+    the vectors: statistics of different ones are never merged. They are empty where the node does not declare them.
     """
 
     incarnation: str

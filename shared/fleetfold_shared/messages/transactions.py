@@ -1,4 +1,4 @@
-"""All-or-nothing transactions over nodes, as a caller writes and sees them."""
+"""Messages for transactions (sagas) over nodes: their steps, states and operations."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ TransactionState = Literal["checked", "running", "compensating", "committed", "r
 StepState = Literal[
     "waiting", "running", "done", "failed", "unknown", "no_result", "compensating", "compensated", "parked", "skipped"
 ]
-"""`no_result`: it ran, and is to be undone, because its result could not be carried. Behind the point of no return, and
-as that point itself, such a step is `done`.
+"""`no_result`: it took effect, and will be compensated, because its result could not be sent. A step at or behind the
+point of no return is `done` instead.
 """
 
 
 class Rollback(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What undoes a step, on the same node. `{{field}}` in the params is a field of the step's own result."""
+    """Compensation of a step, on the same node. `{{field}}` in the params is a field of the step's own result."""
 
     action: str
     params: Params = {}
 
 
 class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
-    """One step. Steps of the same stage run in parallel; a stage starts when the one before has succeeded. Or a step
-    starts when those it names in `depends_on` have: a transaction has stages or dependencies, not both.
+    """One step of a transaction.
 
-    `{{steps.NAME.field}}` in the params is a field of the result of a step of an earlier stage. `retries` are
-    tries after the first; a step that is `retriable` is tried until it succeeds, or an operator is needed. `pivot` is
-    the point of no return: a step without a rollback, after which there is only forward. A step is left out when its
-    `when` does not hold: a filter over the fields `steps.NAME.field` of results of steps before it.
+    Steps of the same stage run in parallel; a stage starts when the previous one has succeeded. Or a step starts when
+    those in its `depends_on` have succeeded: a transaction has stages or dependencies, not both.
+
+    `{{steps.NAME.field}}` in the params is a field of the result of an earlier step. `retries` are attempts after the
+    first; a `retriable` step is tried until it succeeds, or an operator is needed. `pivot` is the point of no return: a
+    step without a rollback, after which the transaction only goes forward. A step is skipped when its `when` does not
+    hold: a filter over the fields `steps.NAME.field` of earlier results.
     """
 
     name: Identifier
@@ -61,15 +63,16 @@ class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
 
 
 class Transact(Message, frozen=True, kw_only=True):
-    """`tx.run`. `id` is the caller's: the same id is the same transaction, however often it is sent. A step without
-    a `stage` is a stage of its own, after those before it. Answered when it has ended or after `wait_ms`.
+    """`tx.run`: run a transaction. `id` is chosen by the caller: the same id is the same transaction, however often it
+    is sent. A step without a `stage` is a stage of its own, after those before it. The reply comes when it has ended or
+    after `wait_ms`.
 
-    One that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
-    `dry_run` all is checked, and nothing begun: the answer is `checked`. `callback` is told when it is committed,
-    rolled back or parked.
+    A transaction that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
+    `dry_run` everything is checked and nothing started: the reply is `checked`. `callback` is notified when it is
+    committed, rolled back or parked.
 
-    Instead of `steps`, `definition` names one that is kept: `order` for its newest version, or `order@2`. `inputs` are
-    the values of `{{inputs.NAME}}`, in either.
+    Instead of `steps`, `definition` names a stored one: `order` for its newest version, or `order@2`. `inputs` are the
+    values of `{{inputs.NAME}}`, in either.
     """
 
     id: CallerId
@@ -84,7 +87,7 @@ class Transact(Message, frozen=True, kw_only=True):
 
 
 class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step as it stands. `would_run`: this is a dry run, and nothing was sent."""
+    """Present state of a step. `would_run`: this is a dry run, and nothing was sent."""
 
     name: str
     node: str
@@ -98,7 +101,7 @@ class StepView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that happened, and why; `at` is Unix seconds by the master's clock."""
+    """One event of a transaction and its reason; `at` is Unix seconds by the master's clock."""
 
     at: float
     what: str
@@ -107,7 +110,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TransactionView(Message, frozen=True, kw_only=True, omit_defaults=False):
-    """A transaction as it stands. `definition` is the one it was made of, with its version."""
+    """Present state of a transaction. `definition` is the one it was made from, with its version."""
 
     id: str
     name: str
@@ -122,21 +125,21 @@ class TransactionView(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class TransactionGet(Message, frozen=True, kw_only=True):
-    """`tx.get`."""
+    """`tx.get`: return a transaction."""
 
     id: str
 
 
 class TransactionWait(Message, frozen=True, kw_only=True):
-    """`tx.wait`: the transaction when it has ended, or as it is after `wait_ms`."""
+    """`tx.wait`: return the transaction when it has ended, or as it is after `wait_ms`."""
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
 
 
 class TransactionFollow(Message, frozen=True, kw_only=True):
-    """`tx.follow`: in parts, what is added to the timeline behind its first `after` entries, until it has ended or is
-    parked, or `wait_ms` is over; then the transaction as it stands.
+    """`tx.follow`: stream additions to the timeline behind its first `after` entries, until the transaction has ended
+    or is parked, or `wait_ms` is over; the reply is the transaction at that time.
     """
 
     id: str
@@ -145,8 +148,8 @@ class TransactionFollow(Message, frozen=True, kw_only=True):
 
 
 class TransactionNews(Message, frozen=True, kw_only=True):
-    """A part of the answer to `tx.follow`: entries of the timeline in order. `seq` is the number of the last of them,
-    counted from 1.
+    """A part of the reply to `tx.follow`: entries of the timeline in order. `seq` is the number of the last of them,
+    from 1.
     """
 
     entries: list[TimelineEntry]
@@ -155,14 +158,14 @@ class TransactionNews(Message, frozen=True, kw_only=True):
 
 
 class TransactionCancel(Message, frozen=True, kw_only=True):
-    """`tx.cancel`: turn back, and undo what was done. `Conflict` when it is too late for that."""
+    """`tx.cancel`: cancel a transaction and compensate its steps. `Conflict` when it is too late for that."""
 
     id: str
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class TransactionRetry(Message, frozen=True, kw_only=True):
-    """`tx.retry`: of a parked transaction, try the parked steps again, or one of them."""
+    """`tx.retry`: retry the parked steps of a parked transaction, or one of them."""
 
     id: str
     step: str | None = None
@@ -170,7 +173,7 @@ class TransactionRetry(Message, frozen=True, kw_only=True):
 
 
 class TransactionSkip(Message, frozen=True, kw_only=True):
-    """`tx.skip`: of a parked transaction, leave a parked step as it is, and go on with the others."""
+    """`tx.skip`: leave a parked step as it is, and continue with the others."""
 
     id: str
     step: str
@@ -178,7 +181,7 @@ class TransactionSkip(Message, frozen=True, kw_only=True):
 
 
 class TransactionResolve(Message, frozen=True, kw_only=True):
-    """`tx.resolve`: end a parked transaction by hand: an operator has seen to it that this is true."""
+    """`tx.resolve`: end a parked transaction by hand in this state, which an operator has established."""
 
     id: str
     state: Literal["committed", "rolled_back"]
@@ -186,7 +189,7 @@ class TransactionResolve(Message, frozen=True, kw_only=True):
 
 
 class TransactionList(Message, frozen=True, kw_only=True):
-    """`tx.list`, newest first, of those in this `state`; the timeline is left out."""
+    """`tx.list`: list transactions, newest first, in this `state`, without their timelines."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     state: TransactionState | None = None

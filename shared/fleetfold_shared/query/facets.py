@@ -1,4 +1,6 @@
-"""Facets: how many documents have each value of a field. A node counts, the master adds up, both with a `Tally`."""
+"""Facet counts: the number of documents for each value of a field. Nodes count and the master adds up, both with a
+`Tally`.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,16 @@ __all__ = ["MAX_COUNTED", "MAX_FACETS", "MAX_FACET_BYTES", "Tally", "check_facet
 
 MAX_FACETS = 10
 MAX_COUNTED = 1000
-"""So many values of a field a node tells at most, the most frequent ones."""
+"""Most values of a field that a node sends, the most frequent ones."""
 MAX_FACET_BYTES = 192 * 1024
-"""What the facets of one answer may take, beside its hits; each field has an equal share."""
+"""Most bytes of the facets in one answer, in addition to its hits; each field has an equal share."""
 
 Key = tuple[int, Any]
-"""A value's kind and its plain value."""
+"""Key of a value: its kind and its plain value."""
 
 
 def check_facets(fields: Sequence[str]) -> None:
-    """`InvalidInput` naming the facet that is wrong: `facets[1]`."""
+    """Raise `InvalidInput` for the facet that is wrong: `facets[1]`."""
     if len(fields) > MAX_FACETS:
         raise InvalidInput(f"facets: {len(fields)} fields are too many; ask for at most {MAX_FACETS}", field="facets")
     for place, name in enumerate(fields):
@@ -39,7 +41,9 @@ def check_facets(fields: Sequence[str]) -> None:
 
 
 class Tally:
-    """The counts of one field. True and 1 are two values, 1 and 1.0 are one; a text is its first characters."""
+    """Counts of one field's values. True and 1 are two values, 1 and 1.0 are one; a text counts by its first
+    `MAX_VALUE_CHARS` characters.
+    """
 
     def __init__(self) -> None:
         self.missing = 0
@@ -47,32 +51,32 @@ class Tally:
 
     @property
     def distinct(self) -> int:
-        """How many values there are."""
+        """Number of different values."""
         return len(self._counts)
 
     def count(self, found: Iterable[Any]) -> None:
-        """Count documents, each by what it has in the field: a list is all of its members, each of them once."""
-        spelt = _Spelling()
+        """Count documents by their values in the field: a list counts for each of its members, once."""
+        keys = _KeyCache()
         for value in found:
             if value.__class__ is list:
-                self._add_all({spelt[member.__class__, member] for member in value if kind_of(member) != NOTHING})
+                self._add_all({keys[member.__class__, member] for member in value if kind_of(member) != NOTHING})
             elif kind_of(value) != NOTHING:
-                self._add(spelt[value.__class__, value], 1)
+                self._add(keys[value.__class__, value], 1)
             else:
                 self.missing += 1
 
     def add(self, value: Any, documents: int) -> None:
-        """Count so many documents that have a scalar in the field."""
+        """Add `documents` that have this scalar in the field."""
         self._add(_key(value), documents)
 
     def merge(self, other: Tally) -> None:
-        """Count what `other` has counted."""
+        """Add the counts of `other`."""
         self.missing += other.missing
         for key, documents in other._counts.items():
             self._add(key, documents)
 
     def most(self, limit: int) -> list[tuple[Value, int]]:
-        """The most frequent values, ties by kind and value."""
+        """Return the `limit` most frequent values with their counts, ties by kind and value."""
         first = heapq.nsmallest(limit, self._counts.items(), key=lambda item: (-item[1], item[0]))
         return [(value, documents) for (_, value), documents in first]
 
@@ -86,7 +90,7 @@ class Tally:
 
 
 def fitting_counts(tallies: Sequence[tuple[str, Tally]]) -> list[FacetCounts]:
-    """The facets as they travel: the most frequent values of each field, as many as the bounds allow."""
+    """Return the facets for a message: the most frequent values of each field, as many as the limits allow."""
     share = MAX_FACET_BYTES // max(1, len(tallies))
     facets: list[FacetCounts] = []
     for name, tally in tallies:
@@ -110,8 +114,8 @@ def _key(value: Any) -> Key:
     return kind_of(value), plain(value)
 
 
-class _Spelling(dict[tuple[type, Any], Key]):
-    """The keys of values, by type and value: most come many times."""
+class _KeyCache(dict[tuple[type, Any], Key]):
+    """Cache of keys by type and value: most values occur many times."""
 
     def __missing__(self, typed: tuple[type, Any]) -> Key:
         key = self[typed] = _key(typed[1])

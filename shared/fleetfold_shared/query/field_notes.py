@@ -1,4 +1,4 @@
-"""What is odd about the fields that a question names, seen from the values that documents have there."""
+"""Remarks on the fields that a search names: unknown fields, and comparisons with values of another kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetfold_shared.query.sorting import SCORE
 __all__ = ["field_notes", "fields_asked", "merged_kinds"]
 
 Kinds = Mapping[str, AbstractSet[FieldKind]]
-"""By field, the kinds of value that documents have there."""
+"""Kinds of value that documents have, by field."""
 
 _NAMED: Mapping[FieldKind, str] = {
     "number": "numbers", "text": "texts", "boolean": "true or false", "list": "lists", "object": "objects",
@@ -27,14 +27,16 @@ _OF_EACH = ("id", "title")
 
 
 def fields_asked(given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str]) -> list[str]:
-    """The fields of documents that a question names, each once."""
+    """Return the document fields that a search names, each once."""
     tested = [] if given is None else fields_of(given)
     named = [*tested, *(sort.field for sort in sorts if sort.field != SCORE), *facets]
     return list(dict.fromkeys(named))
 
 
 def merged_kinds(fields: Iterable[str], answers: Iterable[SearchAnswer]) -> dict[str, set[FieldKind]]:
-    """The kinds of value over all documents that were searched; `unknown` among them where a node does not say."""
+    """Return the kinds of value over all searched documents, by field; `unknown` is among them where a node does not
+    report them.
+    """
     found: dict[str, set[FieldKind]] = {field: set() for field in fields}
     for answer in answers:
         if answer.status in {"ok", "partial"}:
@@ -44,8 +46,8 @@ def merged_kinds(fields: Iterable[str], answers: Iterable[SearchAnswer]) -> dict
 
 
 def field_notes(given: Filter | None, sorts: Sequence[Sort], facets: Sequence[str], kinds: Kinds) -> list[FieldNote]:
-    """A note on each field that no document has, on each comparison with a value of another kind, and on each sort or
-    facet over values that cannot be told from each other by it.
+    """Return a note on each field that no document has, on each comparison with a value of another kind, and on each
+    sort or facet over values that it cannot order or tell apart.
     """
     notes = [_absent(field, _uses(field, given, sorts, facets)) for field, found in kinds.items()
              if not found and field not in _OF_EACH]  # fmt: skip
@@ -100,7 +102,9 @@ def _tests(given: Filter | None) -> Iterator[Filter]:
 
 
 def _other_kind(test: Filter, kinds: AbstractSet[FieldKind]) -> FieldNote | None:
-    """A value is compared with values of its own kind; `contains` with texts, and with the members of lists."""
+    """Return a note on a test whose value is of another kind than the documents'; `contains` compares with texts and
+    members of lists.
+    """
     there = kinds - {"null"}
     wanted = _wanted(test)
     if not there or not wanted or "unknown" in there or test.op == "exists" or test.field is None:

@@ -1,4 +1,4 @@
-"""The values of documents' fields, as facets count them and as sorting compares them: the same on every machine."""
+"""Normalisation of documents' field values for facets and sorting: the same on every machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fleetfold_shared.messages.search import FieldKind
 __all__ = ["BOOLEAN", "MAX_VALUE_CHARS", "NOTHING", "NUMBER", "TEXT", "check_field", "kind_name", "kind_of", "plain"]
 
 MAX_VALUE_CHARS = 100
-"""A text counts and compares by so many of its first characters."""
+"""Number of a text's first characters by which it is counted and compared."""
 
 NUMBER, TEXT, BOOLEAN, NOTHING = range(4)
-"""Kinds of value, in their order."""
+"""Kinds of value, in sort order."""
 
 _KINDS: Mapping[type, int] = {int: NUMBER, float: NUMBER, str: TEXT, bool: BOOLEAN}  # as JSON is read: no subclasses
 _NAMES: Mapping[type, FieldKind] = {
@@ -25,17 +25,19 @@ _MAX_FIELD_CHARS = 200
 
 
 def kind_of(value: Any) -> int:
-    """The kind of a field's value; `NOTHING` for null, lists, objects and fields that are not there."""
+    """Return the kind of a field's value; `NOTHING` for null, lists, objects and missing fields."""
     return _KINDS.get(value.__class__, NOTHING)
 
 
 def kind_name(value: Any) -> FieldKind:
-    """The kind of a field's value, by its name: of lists and objects too."""
+    """Return the name of the kind of a field's value, also for lists and objects."""
     return _NAMES.get(value.__class__, "null")
 
 
 def plain(value: Any) -> Scalar:
-    """The value in one spelling: texts cut, a number without a fraction as an integer; None for what is no scalar."""
+    """Normalise a value: cut a text, turn a number without a fraction into an integer; `None` for anything but a
+    scalar.
+    """
     kind = value.__class__
     if kind is str:
         return cast("str", value[:MAX_VALUE_CHARS])
@@ -45,7 +47,7 @@ def plain(value: Any) -> Scalar:
 
 
 def check_field(name: str, path: str) -> None:
-    """`InvalidInput` that names `path` when `name` cannot be a field's."""
+    """Raise `InvalidInput` for `path` when `name` is not usable as a field's name."""
     if not name:
         raise InvalidInput(f"{path}: it is empty; name `id`, `title` or a key of the metadata", field=path)
     if len(name) > _MAX_FIELD_CHARS:

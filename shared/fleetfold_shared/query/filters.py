@@ -1,4 +1,4 @@
-"""Whether a filter is well formed. The master asks before it sends, a node before it searches."""
+"""Validation of filters, by the master before it sends and by a node before it searches."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MAX_VALUES = 1000
 
 
 def check_filter(given: Filter, path: str = "filter") -> Filter:
-    """`given` itself if it is well formed, else `InvalidInput` that says where it is not: `filter.all[1].value`.
+    """Return `given` if it is well formed; otherwise raise `InvalidInput` for the place: `filter.all[1].value`.
 
-    A filter is a test (`field`, `op`, `value`) or a combination of filters by `all`, `any` and `none`, which must
-    hold together when there are several. Combinations may not be empty.
+    A filter is a test (`field`, `op`, `value`) or a combination of filters by `all`, `any` and `none`, which must hold
+    together when there are several. Combinations may not be empty.
     """
     if _check(given, path, MAX_DEPTH) > MAX_TESTS:
         raise _malformed(path, f"it has more than {MAX_TESTS} tests")
@@ -28,14 +28,14 @@ def check_filter(given: Filter, path: str = "filter") -> Filter:
 
 
 def fields_of(given: Filter) -> list[str]:
-    """The fields that it tests, each once."""
+    """Return the fields that the filter tests, each once."""
     own = [] if given.field is None else [given.field]
     parts = (part for parts in (given.all, given.any, given.none) for part in parts or ())
     return list(dict.fromkeys([*own, *(field for part in parts for field in fields_of(part))]))
 
 
 def _check(given: Filter, path: str, depth: int) -> int:
-    """How many tests it has."""
+    """Check a filter and return its number of tests."""
     if depth == 0:
         raise _malformed(path, f"it is nested more than {MAX_DEPTH} deep")
     combined = {name: parts for name in ("all", "any", "none") if (parts := getattr(given, name)) is not None}

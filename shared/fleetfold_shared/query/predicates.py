@@ -1,4 +1,4 @@
-"""A checked filter as a test of anything whose fields can be read.
+"""Predicates made from checked filters, for anything whose fields can be read.
 
 Values of different kinds are never equal and have no order: such a test is false, not an error. A missing field equals
 null. `ne` is true where `eq` is false, for missing fields too.
@@ -18,25 +18,25 @@ __all__ = ["MISSING", "ORDER", "Test", "predicate", "reach", "value_test", "want
 
 T = TypeVar("T")
 Test = Callable[[Any], bool]
-"""Whether a test holds of the value of its field."""
+"""Tests the value of a field."""
 
 MISSING = object()
-"""The value of a field that is not there."""
+"""Value of a missing field."""
 ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge,
 }  # fmt: skip
 
 
 def wanted_value(given: Filter) -> Any:
-    """What a test compares with. Filters that were stored before a value had to be given have none for null."""
+    """Return the value that a test compares with. Stored filters of earlier releases may lack one, which means null."""
     return None if given.value is UNSET else given.value
 
 
 def predicate(
     given: Filter, reader: Callable[[str], Callable[[T], Any]], wanted: Callable[[Filter], Any] = wanted_value
 ) -> Callable[[T], bool]:
-    """Whether the filter holds of a thing. `reader` of a field is what a thing has there, or `MISSING`; `wanted` is the
-    value that a test of a field compares with.
+    """Return a function that applies the filter to a thing. `reader(field)` returns a function that reads that field of
+    a thing (or `MISSING`); `wanted` returns the value that a test compares with.
     """
     if given.field is not None:
         read, test = reader(given.field), value_test(given.op, wanted(given))
@@ -52,7 +52,7 @@ def predicate(
 
 
 def value_test(op: str, wanted: Any) -> Test:
-    """The test of one value."""
+    """Return the test for the operator `op` with the value `wanted`."""
     match op:
         case "eq":
             return lambda value: _equal(value, wanted)
@@ -70,7 +70,7 @@ def value_test(op: str, wanted: Any) -> Test:
 
 
 def reach(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a path of names joined by dots, or under the path itself as a name; else `MISSING`."""
+    """Return the value at a path of names joined by dots, or under the whole path as a name; otherwise `MISSING`."""
     if path in values:
         return values[path]
     here: Any = values

@@ -1,4 +1,4 @@
-"""The order that a search asks for. A node puts its documents into it and the master the nodes' answers, both here."""
+"""Sort order of a search, applied by nodes to documents and by the master to nodes' answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["MAX_SORTS", "SCORE", "arranged", "check_sort", "descending"]
 
 MAX_SORTS = 3
 SCORE = "_score"
-"""The key that stands for the score, and for no field."""
+"""Sort key for the score, which is not a field."""
 
 T = TypeVar("T")
 
 
 def check_sort(sorts: Sequence[Sort]) -> None:
-    """`InvalidInput` naming the key that is wrong: `sort[1].field`."""
+    """Raise `InvalidInput` for the key that is wrong: `sort[1].field`."""
     if len(sorts) > MAX_SORTS:
         raise InvalidInput(f"sort: {len(sorts)} keys are too many; give at most {MAX_SORTS}", field="sort")
     for place, sort in enumerate(sorts):
@@ -31,14 +31,14 @@ def check_sort(sorts: Sequence[Sort]) -> None:
 
 
 def descending(sort: Sort) -> bool:
-    """Whether the largest comes first."""
+    """Tell whether a key sorts in descending order."""
     return sort.order == "desc" or (sort.order is None and sort.field == SCORE)
 
 
 def arranged(items: Iterable[T], sorts: Sequence[Sort], values: Callable[[T], Sequence[Scalar]]) -> list[T]:
-    """The items by `sorts`; equals keep the order they come in. `values` of an item has a plain value for each sort.
+    """Sort items stably by `sorts`. `values(item)` returns a plain value for each sort key.
 
-    In either order numbers come before texts, texts before booleans, and what has no value comes last.
+    In both orders numbers come before texts, texts before booleans, and items without a value come last.
     """
     ordered = list(items)
     for place, sort in reversed(list(enumerate(sorts))):

@@ -1,4 +1,4 @@
-"""From text to terms: one analyzer, the same on every node, named in every message.
+"""Text analysis: the analyzer that turns text into terms, the same on every node and named in every search.
 
 Unicode is normalised (NFKC) and lower-cased, cut into runs of letters and digits, freed of English function words
 and stemmed by Snowball's English rules. Scripts written without spaces (Chinese, Japanese, Thai and their kin) become
@@ -20,13 +20,13 @@ from fleetfold_shared.text.offset_map import OffsetMap
 __all__ = ["ANALYZER", "MAX_QUERY_CHARS", "MAX_TERM_CHARS", "located", "query_terms", "tokens"]
 
 ANALYZER = "snowball-en-1"
-"""Travels with every search; it changes whenever `tokens` gives another answer for any text."""
+"""Name of the analyzer, sent with every search; it changes whenever `tokens` returns other terms for any text."""
 
 MAX_QUERY_CHARS = 2000
-"""What is read of a query: beyond this, more words cost time and no longer say what is meant."""
+"""Most characters read of a query: more words cost time and add little."""
 
 MAX_TERM_CHARS = 64
-"""No term is longer: longer runs are encoded data, not words, and are cut."""
+"""Longest term: longer runs are encoded data, not words, and are cut."""
 
 _FUNCTION_WORDS = """
     a an the and or but if then than so as of at by for from in into on onto to with without about
@@ -43,20 +43,20 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
-_MARKS_IN = range(0x300, 0x1F000)  # where combining marks live
-# NFKC would glue the trade mark's letters to the word before it; soft hyphens and joiners stand inside words
+_MARKS_IN = range(0x300, 0x1F000)  # the range that contains all combining marks
+# NFKC would join the trade mark's letters with the word before it; soft hyphens and joiners stand inside words
 _BEFORE = str.maketrans({"™": " ", "℠": " ", "İ": "i"} | dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff"))
 
 _threads = threading.local()
 
 
 def tokens(text: str) -> list[str]:
-    """The terms of `text`, in order, repeats included; empty when it holds nothing but function words."""
+    """Return the terms of `text`, in order, with repetitions; empty for function words alone."""
     return [term for term in map(_term, _runs(text)) if term]
 
 
 def query_terms(text: str) -> dict[str, int]:
-    """How often each term stands in a query; only its first `MAX_QUERY_CHARS` characters are read.
+    """Return the frequency of each term in a query; only its first `MAX_QUERY_CHARS` characters are read.
 
     A query of function words alone has no terms: it is answered by its vector.
     """
@@ -64,9 +64,9 @@ def query_terms(text: str) -> dict[str, int]:
 
 
 def located(text: str) -> Iterator[tuple[str, int, int]]:
-    """The terms of `text` as `tokens` has them, each with where it stands: `text[start:end]`, in code points.
+    """Yield the terms of `text` as `tokens` returns them, each with its place `text[start:end]`, in code points.
 
-    Pairs of an unspaced script overlap, and what one character became (½, ㎏) shares its place.
+    Pairs of an unspaced script overlap, and the parts of a decomposed character (½, ㎏) share its place.
     """
     clean = _normalised(text)
     place = _same_place if clean == text.lower() and len(clean) == len(text) else OffsetMap(text, _BEFORE).place
@@ -89,7 +89,7 @@ def _runs(text: str) -> list[str]:
 
 
 def _located_runs(text: str) -> Iterator[tuple[str, int, int]]:
-    """`_runs` of a text that is normalised, with their places in it. Apart, for analysis needs none and is faster."""
+    """Yield `_runs` of a normalised text with their places. Separate from `_runs`, which is faster."""
     for found in (_ASCII_RUN if text.isascii() else _unicode_run()).finditer(text):
         start, end = found.span()
         if found.lastindex == 1:
@@ -114,7 +114,9 @@ def _pairs(run: str) -> list[str]:
 
 @cache
 def _unicode_run() -> re.Pattern[str]:
-    """Either a run of an unspaced script or any other run of letters, digits and the marks that belong to them."""
+    """Return a pattern for a run of an unspaced script (group 1) or any other run of letters, digits and their
+    combining marks (group 2).
+    """
     marks = "".join(chr(code) for code in _MARKS_IN if unicodedata.category(chr(code)).startswith("M"))
     unspaced = f"(?:(?![_\\W])[{_UNSPACED}]|(?<=[{_UNSPACED}])[{marks}])"
     return re.compile(f"({unspaced}+)|((?:(?![_{_UNSPACED}])(?:\\w|[{marks}]))+)")
@@ -122,12 +124,12 @@ def _unicode_run() -> re.Pattern[str]:
 
 @lru_cache(maxsize=1 << 17)
 def _term(word: str) -> str:
-    """The stem of a word, empty for a function word. The cache is what makes analysis fast: words repeat."""
+    """Return the stem of a word, empty for a function word. Cached, because words repeat and stemming is slow."""
     return "" if word in _STOP_WORDS else str(_stemmer().stemWord(word[:MAX_TERM_CHARS]))
 
 
 def _stemmer() -> Any:
-    """One for each thread: PyStemmer's is not safe to share."""
+    """Return this thread's stemmer: PyStemmer's are not thread-safe."""
     try:
         return _threads.stemmer
     except AttributeError:

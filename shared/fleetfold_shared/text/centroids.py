@@ -1,7 +1,4 @@
-"""Centroids of a collection's vectors as they travel: what a node has, in a few directions.
-
-They are made by the node and read by the master, which chooses nodes by them.
-"""
+"""Wire format of a collection's centroids: computed by the node, and used by the master to select nodes."""
 
 from __future__ import annotations
 
@@ -18,12 +15,14 @@ __all__ = ["MAX_CENTROIDS", "MAX_DIMENSIONS", "NO_CENTROIDS", "Centroids", "pack
 
 MAX_CENTROIDS = 16
 MAX_DIMENSIONS = 4096
-"""With these a chunk of statistics stays below 1 MB, whatever its terms take."""
+"""Largest number of dimensions, with which a chunk of statistics stays below 1 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centroids:
-    """`vectors` (n, dimensions) of unit length, float32; `sizes` (n): how many documents each stands for."""
+    """Centroids: `vectors` (n x dimensions, float32, unit length) and `sizes` (n, int64), the number of documents of
+    each.
+    """
 
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -36,12 +35,12 @@ NO_CENTROIDS = Centroids()
 
 
 def pack_centroids(centroids: Centroids) -> bytes:
-    """The vectors as little-endian float16, one after another."""
+    """Return the vectors as little-endian float16, row by row."""
     return centroids.vectors.astype("<f2").tobytes()
 
 
 def unpack_centroids(data: bytes, sizes: Sequence[int]) -> Centroids:
-    """What `pack_centroids` made. `InvalidInput` for more than `MAX_CENTROIDS`, or what are no vectors."""
+    """Decode centroids. Raises `InvalidInput` for more than `MAX_CENTROIDS`, or bytes that are not n vectors."""
     count = len(sizes)
     if count > MAX_CENTROIDS:
         raise InvalidInput(f"sizes: {count} centroids, at most {MAX_CENTROIDS} are read", field="sizes")

@@ -1,4 +1,4 @@
-"""Fields that identify a thing wherever it is kept: a SKU, a GTIN, a URL, an e-mail address, each in one spelling.
+"""Declared keys: fields that identify a thing on every node (SKU, GTIN, URL, e-mail address), with normalised values.
 
 A collection declares them as `field` or `field:kind`; without a kind, it is that of the field's name, or `sku`.
 """
@@ -18,7 +18,7 @@ __all__ = ["MAX_KEYS", "DeclaredKey", "KeyKind", "declared_keys"]
 KeyKind = Literal["sku", "gtin", "url", "email"]
 
 MAX_KEYS = 8
-"""What one collection may declare."""
+"""Most keys that one collection may declare."""
 
 _MAX_VALUE_CHARS = 512
 _GTIN_DIGITS = range(7, 15)  # those that count: tables often lose the leading zeros
@@ -27,13 +27,15 @@ _PORTS = {"http": 80, "https": 443, "": None}
 
 @dataclass(frozen=True, slots=True)
 class DeclaredKey:
-    """A field of the metadata, dots reaching into nested objects, and what kind of key is in it."""
+    """A field of the metadata (with dots for nested objects) and the kind of its key."""
 
     field: str
     kind: KeyKind
 
     def token(self, metadata: Mapping[str, Any]) -> str | None:
-        """`kind:field:value` in its one spelling, equal for equal things; `None` where there is no usable value."""
+        """Return `kind:field:value` with the normalised value, equal for equal things; `None` without a usable
+        value.
+        """
         value: Any = metadata
         for part in self.field.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -45,7 +47,7 @@ class DeclaredKey:
 
 
 def declared_keys(words: Sequence[str]) -> list[DeclaredKey]:
-    """The keys of a declaration such as `["gtin", "website:url"]`; `InvalidInput` names `keys`."""
+    """Parse a declaration such as `["gtin", "website:url"]`. Raises `InvalidInput` for `keys`."""
     if len(words) > MAX_KEYS:
         raise InvalidInput(f"keys: {len(words)} are declared; declare at most {MAX_KEYS}", field="keys")
     keys = [_declared(word) for word in words]
@@ -69,7 +71,7 @@ def _sku(text: str) -> str:
 
 
 def _gtin(text: str) -> str | None:
-    """14 digits, the check digit right: GTIN-8, -12, -13 and -14 are one number with more or fewer zeros before it.
+    """Return 14 digits, `None` for a wrong check digit: GTIN-8, -12, -13 and -14 differ only in leading zeros.
 
     The check digit is that of the GS1 General Specifications, section 7.9.
     """
@@ -81,7 +83,7 @@ def _gtin(text: str) -> str | None:
 
 
 def _url(text: str) -> str | None:
-    """Host, path and query: whatever the scheme, `www.`, a last slash, the fragment and `utm_` parameters say."""
+    """Return host, path and query, without scheme, `www.`, a last slash, the fragment and `utm_` parameters."""
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         host, port = (parts.hostname or "").removeprefix("www."), parts.port
@@ -96,7 +98,7 @@ def _url(text: str) -> str | None:
 
 
 def _email(text: str) -> str | None:
-    """In small letters. Dots stay: few providers ignore them."""
+    """Return the address in lower case. Dots stay: few providers ignore them."""
     name, at, host = text.casefold().partition("@")
     usable = name and at and host and "@" not in host and not any(character.isspace() for character in text)
     return f"{name}@{host}" if usable else None

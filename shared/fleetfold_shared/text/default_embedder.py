@@ -1,4 +1,4 @@
-"""The name of the default embedder, for those that only name it: `embedding` imports NumPy, this does not."""
+"""Name of the default embedder, in a module that does not import NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a document, as it is analysed and embedded wherever that is done."""
+"""Text of a document for analysis and embedding."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["text_of"]
 
 
 def text_of(title: str, content: str) -> str:
-    """`title. content`, or the one of them that there is."""
+    """Return `title. content`, or the one that is not empty."""
     return ". ".join(part for part in (title, content) if part)

@@ -1,4 +1,6 @@
-"""From text to vectors: an embedder is named in every message, and the same name means the same vectors everywhere."""
+"""Embedders, which turn text into vectors. An embedder's name is sent with every search; equal names mean equal
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -25,30 +27,31 @@ Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. It is called from several threads."""
+    """Turns texts into vectors. Must be thread-safe."""
 
     @property
     def name(self) -> str:
-        """Stands in every message; two embedders of the same name give the same vectors."""
+        """Name sent with every search; embedders of the same name return the same vectors."""
 
     @property
     def dimensions(self) -> int:
-        """The length of a vector."""
+        """Number of dimensions of a vector."""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """`(len(texts), dimensions)`: rows of unit length, or of zeros for a text with nothing in it.
+        """Return vectors (len(texts) x dimensions, float32): rows of unit length, or of zeros for a text without
+        content.
 
         A row depends on its text alone, never on its neighbours in the call.
         """
 
 
 def pack(vector: NDArray[np.floating]) -> bytes:
-    """A vector as it travels: little-endian float32."""
+    """Encode a vector (dimensions) as little-endian float32."""
     return np.asarray(vector, dtype="<f4").tobytes()
 
 
 def unpack(data: bytes) -> Vectors:
-    """The vector that `pack` made; `InvalidInput` if the bytes are not finite float32 numbers."""
+    """Decode a vector (dimensions, float32). Raises `InvalidInput` for bytes that are not finite float32 numbers."""
     if len(data) % 4:
         raise InvalidInput(f"vector: {len(data)} bytes are not float32 numbers; send 4 bytes each", field="vector")
     vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
@@ -58,7 +61,7 @@ def unpack(data: bytes) -> Vectors:
 
 
 def unit_rows(rows: NDArray[np.floating]) -> Vectors:
-    """Each row brought to unit length; rows without a direction (zeros, not finite) become zeros."""
+    """Scale each row (n x dimensions) to unit length; rows that are zero or not finite become zeros."""
     rows = np.ascontiguousarray(rows, dtype=np.float32)
     norms = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1, keepdims=True))
     sound = np.isfinite(norms) & (norms > 1e-12)
@@ -66,7 +69,9 @@ def unit_rows(rows: NDArray[np.floating]) -> Vectors:
 
 
 class _WordLlama:
-    """Means of 256-dimensional token vectors: NumPy only, weights and tokenizer from the installed wheel."""
+    """WordLlama: means of 256-dimensional token vectors. NumPy only, with weights and tokenizer of the installed
+    wheel.
+    """
 
     name = DEFAULT_EMBEDDER
     dimensions = 256
@@ -98,7 +103,7 @@ def _import_wordllama() -> Any:
 
 @contextmanager
 def _root_logger_untouched() -> Iterator[None]:
-    """Importing wordllama configures the root logger, which is the application's own business."""
+    """Restore the root logger's configuration, which importing wordllama changes."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
@@ -114,17 +119,17 @@ _loaded: dict[str, Embedder] = {}
 
 
 def register_embedder(name: str, factory: Callable[[], Embedder]) -> None:
-    """Make an embedder known by `name`; `factory` is called once, when it is first needed."""
+    """Register an embedder by `name`; `factory` is called once, at the first use."""
     with _lock:
         _factories[name] = factory
         _loaded.pop(name, None)
 
 
 def load_embedder(name: str = DEFAULT_EMBEDDER) -> Embedder:
-    """The embedder of that name, loaded once for the process.
+    """Return the embedder of that name, loaded once per process.
 
-    `name` is a registered one, or `module:object`, where the object is an embedder or makes one when called.
-    Raises `InvalidInput` when there is none of that name.
+    `name` is a registered one, or `module:object`, where the object is an embedder or makes one when called. Raises
+    `InvalidInput` for an unknown name.
     """
     with _lock:
         if name not in _loaded:

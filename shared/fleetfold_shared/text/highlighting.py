@@ -1,6 +1,6 @@
-"""The matched terms of a document, and the passage of its content that says most about the query.
+"""Highlighting: the matched terms of a document, and the best passage of its content.
 
-A word matches when it has the stem of one of the query's: the analysis decides, as for the score.
+A word matches when its stem is a query term: the analyzer decides, as for the score.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["MOST_CHARS", "SNIPPET_CHARS", "highlighted", "within"]
 
 SNIPPET_CHARS = 240
 MOST_CHARS = 100_000
-"""What is read of a content: a match beyond it is not marked."""
+"""Most characters read of a content; later matches are not marked."""
 
 _MOST_SPANS = {"title": 16, "content": 48, "snippet": 32}  # with a snippet about 4 kB of JSON at most
 _WORD_CHARS = 24  # a snippet begins and ends between words, if there is such a place so near
@@ -33,7 +33,7 @@ class _Match(NamedTuple):
 
 
 def highlighted(title: str, content: str, idfs: Mapping[str, float], *, most_chars: int = MOST_CHARS) -> Highlight:
-    """The highlight of a document for a query whose terms have these `idfs`; its size is bounded, about 4 kB."""
+    """Return the highlight of a document for query terms with these `idfs`; at most about 4 kB."""
     content = content[:most_chars]
     matches = _matches(content, idfs)
     start, end = _passage(content, _best(matches, idfs))
@@ -50,7 +50,7 @@ def highlighted(title: str, content: str, idfs: Mapping[str, float], *, most_cha
 
 
 def within(highlight: Highlight, title_chars: int, content_chars: int) -> Highlight:
-    """What is left of it when the texts are cut to so many characters; the snippet stays whole."""
+    """Return the highlight for texts cut to so many characters; the snippet stays whole."""
     room = {"title": title_chars, "content": content_chars, "snippet": len(highlight.snippet)}
     return msgspec.structs.replace(highlight, spans=[span for span in highlight.spans if span.end <= room[span.field]])
 
@@ -64,45 +64,45 @@ def _spans(field: Field, places: Iterable[tuple[int, int]]) -> list[Span]:
 
 
 def _merged(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Places that overlap, as pairs of an unspaced script do, are one."""
-    held: tuple[int, int] | None = None
+    """Merge overlapping places, such as pairs of an unspaced script."""
+    current: tuple[int, int] | None = None
     for start, end in places:
-        if held is not None and start < held[1]:
-            held = held[0], max(held[1], end)
+        if current is not None and start < current[1]:
+            current = current[0], max(current[1], end)
             continue
-        if held is not None:
-            yield held
-        held = start, end
-    if held is not None:
-        yield held
+        if current is not None:
+            yield current
+        current = start, end
+    if current is not None:
+        yield current
 
 
 def _best(matches: Sequence[_Match], idfs: Mapping[str, float]) -> Sequence[_Match]:
-    """The neighbours, no farther apart than a snippet is long, with the most idf of different terms.
+    """Return the consecutive matches within `SNIPPET_CHARS` that have the largest sum of idf over different terms.
 
-    Among equals those with more matches, then the first.
+    Among equal ones those with more matches, then the first.
     """
     best, best_mass, first = (0, 0), (0.0, 0), 0
-    held: dict[str, int] = {}
+    current: dict[str, int] = {}
     for last, match in enumerate(matches):
-        held[match.term] = held.get(match.term, 0) + 1
+        current[match.term] = current.get(match.term, 0) + 1
         while match.end - matches[first].start > SNIPPET_CHARS and first < last:
-            _let_go(held, matches[first].term)
+            _remove_one(current, matches[first].term)
             first += 1
-        mass = (round(sum(idfs[term] for term in held), 9), last - first + 1)
+        mass = (round(sum(idfs[term] for term in current), 9), last - first + 1)
         if mass > best_mass:
             best, best_mass = (first, last + 1), mass
     return matches[best[0] : best[1]]
 
 
-def _let_go(held: dict[str, int], term: str) -> None:
-    held[term] -= 1
-    if not held[term]:
-        del held[term]
+def _remove_one(current: dict[str, int], term: str) -> None:
+    current[term] -= 1
+    if not current[term]:
+        del current[term]
 
 
 def _passage(content: str, matches: Sequence[_Match]) -> tuple[int, int]:
-    """Where a snippet around `matches` begins and ends: they stand in its middle, its words are whole."""
+    """Return the start and end of a snippet of whole words with `matches` in its middle."""
     if len(content) <= SNIPPET_CHARS:
         return 0, len(content)
     first, last = (matches[0].start, matches[-1].end) if matches else (0, 0)

@@ -1,4 +1,4 @@
-"""Highlights and explanations of hits: made by their node, or by the master for hits that it has scored itself."""
+"""Highlights and explanations of hits, made by their node, or by the master for hits it has scored itself."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _LEAST_CHARS = 5_000
 def enriched(
     hits: Sequence[ScoredDocument], ask: SearchAsk, until: float, alphas: Mapping[str, float] | None = None
 ) -> list[ScoredDocument]:
-    """The hits with their highlights and explanations, as the ask wants them. `TimeoutError` after `until` (monotonic).
+    """Return the hits with the requested highlights and explanations. Raises `TimeoutError` after `until` (monotonic
+    seconds).
 
-    `alphas` are those that collections declare, by their names. What is explained is analysed anew: nothing is kept for
-    it while nobody asks.
+    `alphas` are those that collections declare, by name. Explained hits are analysed again, so that nothing is stored
+    for it.
     """
     most_chars = min(MOST_CHARS, max(_LEAST_CHARS, _ALL_CHARS // max(1, len(hits))))
     idfs = {term.term: term.idf for term in ask.terms}

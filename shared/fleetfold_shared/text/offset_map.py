@@ -1,7 +1,7 @@
-"""Where the characters of a normalised text come from: the way back from a term to the text that people see.
+"""Offset map: from characters of a normalised text back to those of the original.
 
-NFKC makes one character of several, several of one, and drops what is told to drop. A text is cut where nothing can
-pass from one piece to the next; what a piece became comes from the whole of it.
+NFKC merges, splits and drops characters. A text is cut into pieces that do not affect each other; all characters that a
+piece becomes map to the whole piece.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COMPOSED_IN = range(0xC0, 0x1F000)
 
 
 class OffsetMap:
-    """Of `NFKC(text.translate(before)).lower()`; `before` gives each character one for itself or none."""
+    """Offset map of `NFKC(text.translate(before)).lower()`; `before` maps each character to one or none."""
 
     def __init__(self, text: str, before: Mapping[int, str | None]) -> None:
         self._before = before
@@ -33,11 +33,11 @@ class OffsetMap:
         self._keep(done, len(text))
 
     def __len__(self) -> int:
-        """How long the normalised text is."""
+        """Return the length of the normalised text."""
         return len(self._starts)
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """The characters of the text that became those from `start` to before `end`, which are one or more."""
+        """Return the range of the original text that became `start` to before `end`, which is not empty."""
         return self._starts[start], self._ends[end - 1]
 
     def _keep(self, start: int, end: int) -> None:
@@ -65,13 +65,13 @@ class OffsetMap:
 
 @cache
 def _joins(character: str) -> bool:
-    """Whether NFKC may move it before, or make it one with, a character that stands before it."""
+    """Tell whether NFKC may reorder the character with, or compose it with, one before it."""
     first = unicodedata.normalize("NFKD", character)[0]
     return unicodedata.combining(first) > 0 or ord(first) in _JAMO or first in _second_halves()
 
 
 @cache
 def _second_halves() -> frozenset[str]:
-    """The last characters of all canonical pairs."""
+    """Return the second characters of all canonical compositions."""
     pairs = (unicodedata.decomposition(chr(code)).split() for code in _COMPOSED_IN)
     return frozenset(chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and not pair[0].startswith("<"))

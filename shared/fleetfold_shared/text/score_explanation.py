@@ -1,4 +1,4 @@
-"""A score taken apart: by the same formula, in the same order, with each term's share kept."""
+"""Explanation of a score: computed by the same formula, in the same order, with each term's share."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fleetfold_shared.text.scoring import length_norm
 __all__ = ["MOST_TERMS", "explained"]
 
 MOST_TERMS = 16
-"""How many terms are listed; a query may have hundreds."""
+"""Most terms listed; a query may have hundreds."""
 
 
 def explained(
     query: Sequence[Term], avgdl: float, divisor: float, alpha: float, cosine: float, document: Sequence[str]
 ) -> Explained:
-    """What the score of a `document` of these terms is made of, for a query weighed as in `SearchAsk`."""
+    """Return the composition of the score of a `document` with these terms, for a query weighted as in `SearchAsk`."""
     counts = Counter(document)
     constant, per_term = length_norm(avgdl)
     norm = constant + per_term * len(document)

@@ -1,4 +1,4 @@
-"""The one score of the fleet: a function of the query, the document and global statistics, and of nothing else.
+"""Scoring of documents: a function of the query, the document and global statistics, and of nothing else.
 
     score = alpha * BM25 / divisor + (1 - alpha) * max(cosine, 0)
 
@@ -30,23 +30,23 @@ ALPHA = 0.7
 
 
 class Corpus(Protocol):
-    """What must be known of all documents that are searched."""
+    """Statistics of all documents that are searched."""
 
     @property
     def documents(self) -> int:
-        """How many there are."""
+        """Number of documents."""
 
     @property
     def length(self) -> int:
-        """How many terms they have together, repeats included."""
+        """Number of terms in all documents, with repetitions."""
 
     def df(self, term: str) -> int:
-        """How many of them have `term`; 0 for a term that none has."""
+        """Return the number of documents that contain `term`; 0 for an unknown term."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A query, weighed: what travels in `SearchAsk`. `divisor` is 0 when the query has no terms."""
+    """A weighted query, as in `SearchAsk`. `divisor` is 0 when the query has no terms."""
 
     terms: list[Term]
     avgdl: float
@@ -54,24 +54,26 @@ class Weights:
 
 
 def check_alpha(alpha: float | None, field: str = "alpha") -> None:
-    """`InvalidInput` that names `field` for a weight outside 0-1, or none at all (NaN)."""
+    """Raise `InvalidInput` for `field` when the weight is outside 0-1 or NaN."""
     if alpha is not None and not 0 <= alpha <= 1:
         raise InvalidInput(f"{field}: {alpha} is outside 0-1; 1 is words alone, 0 meaning alone", field=field)
 
 
 def alpha_for(ask: SearchAsk, declared: float | None) -> float:
-    """The weight of a collection that declares this one, or none, in the search of an ask."""
+    """Return the alpha of a collection that declares this one, or none, for a shard request."""
     return ask.alpha if declared is None or ask.same_alpha else declared
 
 
 def idf(documents: int, df: int) -> float:
-    """Above 0, and at most ln(2 * documents + 2). Stale counts may say more of a term than there are documents."""
+    """Return the idf, above 0 and at most ln(2 * documents + 2). Stale counts may exceed the number of documents; `df`
+    is capped.
+    """
     df = min(df, documents)
     return math.log(1.0 + (documents - df + 0.5) / (df + 0.5))
 
 
 def weigh(terms: Mapping[str, int], corpus: Corpus) -> Weights:
-    """Give each term of a query (with how often it has it) its weight among the documents of `corpus`.
+    """Weight each term of a query (with its frequency there) among the documents of `corpus`.
 
     A term that no document has still counts in the divisor: the query asked for it.
     """
@@ -82,10 +84,12 @@ def weigh(terms: Mapping[str, int], corpus: Corpus) -> Weights:
 
 
 def length_norm(avgdl: float) -> tuple[float, float]:
-    """`(constant, per_term)`: what is added to tf below the fraction is `constant + per_term * dl`."""
+    """Return `(constant, per_term)`: the denominator of BM25 is `tf + constant + per_term * dl`."""
     return K1 * (1.0 - B), K1 * B / avgdl
 
 
 def score(bm25: float, cosine: float, alpha: float = ALPHA) -> float:
-    """The score from its parts: BM25 already over its divisor (0 when that is 0), the cosine 0 without a vector."""
+    """Return the score from its parts: BM25 divided by the divisor (0 when that is 0), and the cosine (0 without a
+    vector).
+    """
     return alpha * bm25 + (1.0 - alpha) * max(cosine, 0.0)

@@ -1,4 +1,4 @@
-"""The master's copy of each collection's statistics, and many of them seen as one corpus."""
+"""Term statistics: the master's copy for each collection, and several of them merged as one corpus."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
 ]
 
 MAX_CHUNK_BYTES = 512 * 1024
-"""The most that a chunk's terms take before compression: in base64 and without any gain it still fits in 1 MB."""
+"""Most bytes of a chunk's terms before compression: even uncompressed and in base64 they fit in 1 MB."""
 
 MAX_DOCUMENTS = 10**9
-"""A node that claims more documents of one collection, or more of them with a term, is not believed."""
+"""Most documents of one collection; a node that reports more, or more with a term, is not believed."""
 
 MAX_LENGTH = 10**13
-"""The most terms that all documents of a collection may have together."""
+"""Most terms in all documents of a collection together."""
 
 MAX_DOCUMENT_TERMS = 10**7
-"""The most terms that the documents of a collection may have on average: a longer mean would outgrow a cursor."""
+"""Most terms per document of a collection on average: a longer mean would not fit into a cursor."""
 
 MAX_CHUNKS = 10_000
-"""The most parts of one transfer. Honest ones of `MAX_TERMS` terms take a few thousand."""
+"""Most chunks of one transfer; valid ones with `MAX_TERMS` terms take a few thousand."""
 
 MAX_TERMS = 4_000_000
-"""The most different terms of one collection: about 400 MB. A million web pages have half as many."""
+"""Most different terms of one collection: about 400 MB. A million web pages have half as many."""
 
 _MOST_NAME_CHARS = 200
 
@@ -52,15 +52,15 @@ _decoder = msgspec.json.Decoder(dict[_Term, Annotated[int, msgspec.Meta(ge=0, le
 
 
 def pack_terms(dfs: dict[str, int]) -> bytes:
-    """`{term: df}` as it travels in a chunk: zlib over JSON."""
+    """Encode `{term: df}` for a chunk: zlib over JSON."""
     return zlib.compress(msgspec.json.encode(dfs))
 
 
 def unpack_terms(data: bytes) -> dict[str, int]:
-    """What `pack_terms` made.
+    """Decode the terms of a chunk.
 
-    `InvalidInput` if it is anything else, such as a negative count or a term that no analyzer makes, or if it inflates
-    to more than a chunk may hold.
+    Raises `InvalidInput` for anything else, such as a negative count, a term that no analyzer makes, or data that
+    inflates to more than a chunk may contain.
     """
     inflate = zlib.decompressobj()
     try:
@@ -72,11 +72,11 @@ def unpack_terms(data: bytes) -> dict[str, int]:
 
 
 class StatisticsTable:
-    """What is known of one collection of one node. A `Corpus`; empty until the first transfer is complete.
-    `analyzer` made its terms and `embedder` its vectors; they are empty where the node does not say.
+    """Statistics of one collection of one node: a `Corpus`, empty until the first transfer is complete.
 
-    Ask with `ask`, feed each answer to `apply`, until it says that the transfer is complete. What was known stays in
-    use until then. Counts are absolute, so a transfer that is repeated or overtaken does no harm.
+    `analyzer` made its terms and `embedder` its vectors; empty where the node does not declare them. Send what `ask`
+    returns, and pass each reply to `apply`, until the transfer is complete. The former statistics stay in use until
+    then. Counts are absolute, so a repeated or overtaken transfer does no harm.
     """
 
     def __init__(self) -> None:
@@ -91,10 +91,10 @@ class StatisticsTable:
         self._transfer: _Transfer | None = None
 
     def df(self, term: str) -> int:
-        return min(self._dfs.get(term, 0), self.documents)  # more than there are is stale, or a lie
+        return min(self._dfs.get(term, 0), self.documents)  # a larger count is stale or false
 
     def ask(self, collection: str) -> StatisticsAsk:
-        """What to ask of the node next: what changed since `epoch`, or the rest of a transfer that has begun."""
+        """Return the next request to the node: changes since `epoch`, or the rest of a transfer under way."""
         if self._transfer is None:
             return StatisticsAsk(collection=collection, incarnation=self.incarnation, since=self.epoch)
         under_way = self._transfer
@@ -104,9 +104,9 @@ class StatisticsTable:
         )
 
     def apply(self, chunk: StatisticsChunk) -> bool:
-        """Take in one answer; true when the transfer is complete, false when `ask` has more to ask.
+        """Apply one chunk; return True when the transfer is complete, False when `ask` has another request.
 
-        `InvalidInput` for a chunk that no node of ours sends; then `restart`, and what was known stays.
+        Raises `InvalidInput` for an invalid chunk; call `restart` then, the former statistics stay.
         """
         _check_counts(chunk)
         transfer = self._transfer
@@ -122,7 +122,7 @@ class StatisticsTable:
         return True
 
     def restart(self) -> None:
-        """Forget a transfer that was broken off; the next `ask` begins it anew."""
+        """Discard an interrupted transfer; the next `ask` starts it again."""
         self._transfer = None
 
     def _complete(self, transfer: _Transfer, last: StatisticsChunk) -> None:
@@ -140,7 +140,7 @@ class StatisticsTable:
 
 @dataclass(slots=True)
 class _Transfer:
-    """Chunks on their way to becoming the table."""
+    """A transfer under way: the chunks received so far."""
 
     incarnation: str
     epoch: int
@@ -150,7 +150,7 @@ class _Transfer:
     chunks: int = 0
 
     def take(self, chunk: StatisticsChunk) -> None:
-        """One chunk more. Each goes further than the one before, so that no node can make it endless."""
+        """Add a chunk. Its offset must increase, so that no node can make the transfer endless."""
         self.chunks += 1
         if self.chunks > MAX_CHUNKS:
             raise InvalidInput(f"next_offset: more than {MAX_CHUNKS} chunks of one collection", field="next_offset")
@@ -179,21 +179,21 @@ def _check_counts(chunk: StatisticsChunk) -> None:
 
 
 class MergedCorpus:
-    """Several corpora as one. Nothing is copied: a query looks up its own terms only."""
+    """Several corpora merged into one. Nothing is copied: a query looks up its own terms only."""
 
     def __init__(self, corpora: Sequence[Corpus]) -> None:
         self._corpora = corpora
 
     @property
     def parts(self) -> Sequence[Corpus]:
-        """Those that are known."""
+        """The merged corpora."""
         return self._corpora
 
     @property
     def centroids(self) -> list[Centroids]:
-        """Of each part that has told any."""
-        told = [part.centroids for part in self._corpora if isinstance(part, StatisticsTable)]
-        return [one for one in told if len(one)]
+        """The centroids of each part that has some."""
+        known = [part.centroids for part in self._corpora if isinstance(part, StatisticsTable)]
+        return [one for one in known if len(one)]
 
     @property
     def documents(self) -> int:

@@ -111,7 +111,7 @@ async def test_a_revoked_node_says_so_once_and_is_let_in_when_the_operator_does(
 
 
 async def test_one_that_is_to_join_can_do_nothing_else(house: Gatehouse) -> None:
-    door = house.membership()._door
+    door = house.membership()._client
     heard = await listen(house.fleet, "fleet.>")
     async with door.enter(house.registrar.invitation) as ask:
         bus: Bus = ask.__closure__[0].cell_contents  # type: ignore[attr-defined]

@@ -106,11 +106,11 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
             return {node.heartbeat_s for node in await fleet.client.nodes()} == {interval_s}  # noqa: B023
 
         await eventually(told)
-        beaten = {name: child._node._pulse._seq for name, child in fleet.children.items() if child._node}
+        beaten = {name: child._node._heartbeats._seq for name, child in fleet.children.items() if child._node}
 
         def beat() -> bool:
             return all(
-                child._node is not None and child._node._pulse._seq >= beaten[name] + 4  # noqa: B023
+                child._node is not None and child._node._heartbeats._seq >= beaten[name] + 4  # noqa: B023
                 for name, child in fleet.children.items()
             )
 

@@ -68,12 +68,12 @@ async def test_one_that_is_too_large_is_refused(store: EventStore) -> None:
 async def test_no_more_callers_are_heard_than_there_is_room_for(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_store, "MOST_HEARD", 2)
+    monkeypatch.setattr(event_store, "MOST_SUBSCRIBED", 2)
     for name in ("a", "b", "c", "a"):
-        await store.publish(name, "x", b"{}", f"{name}-{len(store._heard)}")
-    assert len(store._heard) == 2
+        await store.publish(name, "x", b"{}", f"{name}-{len(store._subscriptions)}")
+    assert len(store._subscriptions) == 2
     await store.close()
-    assert store._heard == {}
+    assert store._subscriptions == {}
 
 
 async def _deaf(_: object) -> None:

@@ -44,9 +44,9 @@ async def test_an_empty_collection_has_none(docs: Collection) -> None:
 
 async def test_they_are_remade_when_a_tenth_has_changed_and_not_before(docs: Collection) -> None:
     await put(docs, "tent", 100)
-    before = docs._landmarks._known
+    before = docs._centroids._known
     first = await told(docs)
-    assert before is not docs._landmarks._known
+    assert before is not docs._centroids._known
     await put(docs, "invoice", 9)
     assert (await told(docs)).sizes.tolist() == first.sizes.tolist()
     await put(docs, "physics", 2)

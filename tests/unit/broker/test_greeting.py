@@ -73,7 +73,7 @@ async def test_what_is_no_broker_is_told_as_that(words: bytes) -> None:
 
 
 async def test_one_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_words, "GREETED_WITHIN_S", 0.05)
+    monkeypatch.setattr(first_words, "INFO_TIMEOUT_S", 0.05)
     async with _saying(b"", stays=True) as address:
         with pytest.raises(Unavailable, match="no answer in time"):
             await probe_info(f"nats://{address}")

@@ -1,4 +1,4 @@
-"""Where documents come from: JSON, JSONL and CSV files, or any iterable of records."""
+"""Sources of documents: JSON, JSONL and CSV files, or any iterable of records."""
 
 from fleetfold_child.connectors.files.file_formats import check_file, file_rows
 from fleetfold_child.connectors.files.reading_check import check_reading

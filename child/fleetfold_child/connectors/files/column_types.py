@@ -1,4 +1,4 @@
-"""Which columns of a CSV file are numbers or booleans: those all of whose values are."""
+"""Detection of a CSV file's numeric and boolean columns: those whose values all are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BOOLEANS = {"true": True, "false": False}
 _ABSENT = frozenset({"nan", "n/a", "#n/a", "na", "null", "none", "nil", "-", "--", "?", "inf", "-inf"})
 """Words for a number that is not there."""
 _NEARLY = 0.9
-"""Of so many of its values a column must be numbers for the others to be worth a word."""
+"""Share of numbers from which a column's other values are reported."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is known of one column: counts of values, and the first that is no number, with its line."""
+class _ColumnStatistics:
+    """Statistics of one column: counts of values, and the first that is not a number, with its line."""
 
     values: int = 0
     plain: int = 0
@@ -52,7 +52,9 @@ class _Seen:
         self.first_text = self.first_text or (line, value)
 
     def convert(self) -> Convert | None:
-        """How the column's values are read; None for texts. `1,234` alone may be one of two numbers, so it is none."""
+        """Return the converter of the column's values; `None` for texts. `1,234` alone is ambiguous, so it is a
+        text.
+        """
         if not self.values:
             return None
         if self.plain == self.values:
@@ -81,12 +83,14 @@ class _Seen:
 
 
 class ColumnTypes:
-    """Look at all rows with `add`; then `read` makes of a row the record with its values typed."""
+    """Column types: pass all rows to `add`, then `read` converts a row to a record with typed values."""
 
     def __init__(self, names: Sequence[str], declared: Iterable[str]) -> None:
         fixed = set(declared)
         self._names = names
-        self._seen = {at: _Seen() for at, name in enumerate(names) if name not in fixed and not is_identifier(name)}
+        self._seen = {
+            at: _ColumnStatistics() for at, name in enumerate(names) if name not in fixed and not is_identifier(name)
+        }
         self._converts: Mapping[int, Convert] = {}
 
     def add(self, line: int, row: Sequence[str]) -> None:
@@ -96,12 +100,12 @@ class ColumnTypes:
                 seen.add(line, row[at])
 
     def decide(self) -> None:
-        """All rows have been seen."""
+        """Decide on the types after all rows."""
         found = {at: seen.convert() for at, seen in self._seen.items()}
         self._converts = {at: convert for at, convert in found.items() if convert is not None}
 
     def read(self, row: Sequence[str]) -> dict[str, Any]:
-        """The record of a row: empty values are left out."""
+        """Convert a row to a record, without empty values."""
         return {
             name: self._converts[at](value) if at in self._converts else value
             for at, (name, value) in enumerate(zip(self._names, row, strict=False))
@@ -109,7 +113,7 @@ class ColumnTypes:
         }
 
     def notes(self) -> list[str]:
-        """A line for each column that is nearly one of numbers, or one of numbers that are written otherwise."""
+        """Return a remark on each column that is nearly numeric, or whose numbers are written in another way."""
         return [
             note
             for at, seen in self._seen.items()

@@ -1,4 +1,4 @@
-"""CSV files: a header line, then one record a row."""
+"""Reader of CSV files: a header line, then one record a row."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOST_VALUE_CHARS = 2**31 - 1
 csv.field_size_limit(MOST_VALUE_CHARS)  # it is one for the whole process; its 131,072 refuses long articles
 
 Raw = tuple[int, list[str] | str]
-"""The number of a row's first line, with its values, or why it cannot be read."""
+"""Number of a row's first line, with its values, or the reason why it cannot be read."""
 
 
 def csv_rows(path: Path, reading: Reading) -> Generator[Item]:
-    """The rows of a CSV file. It is read twice: which columns are numbers is known only at its end."""
+    """Yield the rows of a CSV file. It is read twice, because column types are known only at its end."""
     with opened(path) as binary:
         encoding = find_encoding(binary, path, reading.encoding)
         if encoding.guessed:
@@ -64,7 +64,7 @@ def _item(place: str, row: list[str] | str, types: ColumnTypes, width: int) -> I
 
 
 def _opened(file: TextIO, separator: str, *, skip: bool) -> tuple[list[str], Generator[Raw]]:
-    """The header, and the rows behind it, from the beginning."""
+    """Return the header and the rows, from the beginning of the file."""
     file.seek(0)
     if skip:
         file.readline()
@@ -74,7 +74,7 @@ def _opened(file: TextIO, separator: str, *, skip: bool) -> tuple[list[str], Gen
 
 
 def _parsed(file: TextIO, separator: str, before: int) -> Generator[Raw]:
-    """All rows that are not empty, without blanks around their values; one that is malformed does not end them."""
+    """Yield the non-empty rows with stripped values; a malformed row does not end them."""
     reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=separator != " ")
     while True:
         first = reader.line_num + before + 1
@@ -96,7 +96,7 @@ def _why(error: csv.Error) -> str:
 
 
 def _names(header: Sequence[str], path: Path, reading: Reading) -> list[str]:
-    """The header's names; `InvalidInput` if there is none, one comes twice, or none of them is the id's."""
+    """Return the header's names. Raises `InvalidInput` if there is none, one is repeated, or the id's is missing."""
     names = [name or f"column_{number}" for number, name in enumerate(header, 1)]
     if not names:
         raise InvalidInput(f"{path}: it is empty; write a header line, then one record a row", field="records")

@@ -1,4 +1,4 @@
-"""In which encoding a file is written: as declared, as its first bytes say, or as its bytes can be read."""
+"""Detection of a file's encoding: as declared, by its first bytes, or by trial."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _PIECE_BYTES = 1 << 20
 
 
 class FileEncoding(NamedTuple):
-    """A Python codec, and whether it is no more than likely."""
+    """A Python codec, and whether it is only a guess."""
 
     name: str
     guessed: bool = False
 
 
 def find_encoding(file: BinaryIO, path: Path, declared: str | None) -> FileEncoding:
-    """The encoding of an open file, which is at its beginning again afterwards.
+    """Detect the encoding of an open file, and rewind it.
 
-    Without a byte order mark it is UTF-8 if all of it can be read so, else UTF-16 by its zero bytes, else cp1252.
-    `InvalidInput` if it is neither, or not what was declared.
+    Without a byte order mark it is UTF-8 if all of it decodes, else UTF-16 by its zero bytes, else cp1252. Raises
+    `InvalidInput` if it is none of these, or not what was declared.
     """
     head = file.read(_HEAD_BYTES)
     file.seek(0)
@@ -58,7 +58,7 @@ def _required(file: BinaryIO, path: Path, name: str) -> FileEncoding:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without a mark: of ASCII letters every second byte is zero."""
+    """Detect UTF-16 without a byte order mark: of ASCII letters every second byte is zero."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if len(head) < 4 or max(even, odd) * 5 < len(head) or min(even, odd) * 10 > max(even, odd):
         return None
@@ -66,7 +66,7 @@ def _wide(head: bytes) -> str | None:
 
 
 def _unreadable(file: BinaryIO, name: str) -> str | None:
-    """Why the whole file cannot be decoded so; None if it can."""
+    """Return the reason why the file cannot be decoded; `None` if it can."""
     decoder = codecs.getincrementaldecoder(name)()
     try:
         while piece := file.read(_PIECE_BYTES):

@@ -1,4 +1,4 @@
-"""Files of records, by their suffixes."""
+"""Registry of file formats by suffix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READERS: Mapping[str, Read] = {
 
 
 def check_file(path: str | Path) -> Path:
-    """The path; `InvalidInput` when there is no such file, it may not be read, or its form is not known."""
+    """Return the path. Raises `InvalidInput` for a missing or unreadable file, or an unknown format."""
     path = Path(path)
     if not path.is_file():
         why = "it is a folder" if path.is_dir() else "there is no such file"
@@ -35,6 +35,6 @@ def check_file(path: str | Path) -> Path:
 
 
 def file_rows(path: str | Path, reading: Reading) -> Generator[Item]:
-    """The rows of a file, in a blocking way; what is wrong with it as a whole is raised while reading."""
+    """Yield the rows of a file; blocks. Errors of the whole file are raised while reading."""
     path = check_file(path)
     return _READERS[path.suffix.lower()](path, reading)

@@ -1,4 +1,4 @@
-"""JSON files: one object a line, or one array of objects."""
+"""Reader of JSON files: one object a line, or one array of objects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?P<end>"?)|[\[{]|[\]}]|,', re.DOTALL)
 
 
 def json_rows(path: Path, reading: Reading) -> Generator[Item]:
-    """The objects of a file, with their lines, or in an array with their numbers."""
+    """Yield the objects of a file with their lines, or in an array with their numbers."""
     with opened(path) as file:
         text = _recoded(file, path, reading)
         head = text[:_HEAD_BYTES].lstrip() if isinstance(text, bytes) else _head(text)
@@ -43,7 +43,7 @@ def json_rows(path: Path, reading: Reading) -> Generator[Item]:
 
 
 def _recoded(file: BinaryIO, path: Path, reading: Reading) -> BinaryIO | bytes:
-    """The file itself if it is UTF-8 or not known to be something else; all of it in UTF-8 otherwise."""
+    """Return the file if it is UTF-8 or not known to be something else; otherwise its contents in UTF-8."""
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     if reading.encoding is None and (head.startswith(_MARK) or b"\0" not in head):
@@ -59,7 +59,7 @@ def _head(file: BinaryIO) -> bytes:
 
 
 def _array(text: BinaryIO | bytes, path: Path) -> Sequence[bytes] | None:
-    """The items of a file that is one array. None for one with lines that are arrays, which are no records."""
+    """Return the items of a file that is one array; `None` for lines that are arrays, which are not records."""
     whole = (text if isinstance(text, bytes) else text.read()).removeprefix(_MARK)
     try:
         return [bytes(one) for one in _ARRAY.decode(whole)]
@@ -106,7 +106,7 @@ def _item(place: str, line: bytes, reading: Reading, next_line: Iterator[bytes] 
 
 
 def _reason(line: bytes, error: Exception) -> str:
-    """What is wrong with a text that is no JSON, in the words of who wrote it."""
+    """Explain why a text is not JSON, in the terms of its author."""
     if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error).lower():
         return "not UTF-8; name the file's encoding with --encoding, such as cp1252"
     if isinstance(error, msgspec.ValidationError):
@@ -127,7 +127,7 @@ def _reason(line: bytes, error: Exception) -> str:
 
 
 def _identity(line: bytes, field: str) -> str | None:
-    """The id of a record that msgspec does not take, for Python's own reader takes a little more."""
+    """Return the id of a record that msgspec rejects; Python's own reader accepts a little more."""
     try:
         found = json.loads(line.rstrip(b","))
     except (ValueError, RecursionError):

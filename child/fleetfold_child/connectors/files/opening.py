@@ -1,4 +1,4 @@
-"""Open files of records."""
+"""Opening of record files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["closing_text", "opened"]
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, to read bytes from; `InvalidInput` if it cannot be read."""
+    """Open a file for reading bytes. Raises `InvalidInput` if it cannot be read."""
     try:
         with path.open("rb") as file:
             yield file
@@ -25,7 +25,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def closing_text(binary: BinaryIO, encoding: str) -> Iterator[TextIO]:
-    """The same file as text, line ends as they are; it stays open behind it."""
+    """Wrap an open file as text, with unchanged line ends; the file stays open afterwards."""
     text = io.TextIOWrapper(binary, encoding=encoding, newline="")
     try:
         yield text

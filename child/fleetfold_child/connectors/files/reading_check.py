@@ -1,4 +1,4 @@
-"""Whether the declared reading of a collection can be carried out."""
+"""Validation of a collection's declared reading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _NO_SEPARATORS = frozenset("\"'\r\n\\")
 
 
 def check_reading(reading: Reading, collection: str) -> Reading:
-    """`reading` with its separator as a character; `InvalidInput` names what will not do, and the collection."""
+    """Return `reading` with its separator as one character. Raises `InvalidInput` for the setting, with the
+    collection.
+    """
     if reading.separator is not None:
         reading = replace(reading, separator=_separator(reading.separator, collection))
     if reading.encoding is not None:

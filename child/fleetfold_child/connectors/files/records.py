@@ -1,4 +1,4 @@
-"""The documents of a source one by one, where the first bad record ends the reading."""
+"""Documents of a source one by one; the first bad record ends the reading."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from fleetfold_shared.errors import InvalidInput
 __all__ = ["Records", "documents", "open_source"]
 
 Records = AsyncIterable[Mapping[str, Any] | Document] | Iterable[Mapping[str, Any] | Document] | Path
-"""An iterable of records, or the path of a file with them."""
+"""An iterable of records, or the path of a file with records."""
 
 
 def open_source(path: str | Path, *, id_field: str = "id") -> AsyncIterator[Document]:
-    """The documents of a file, by its suffix: `.jsonl`, `.ndjson`, `.json`, `.csv` or `.tsv`.
+    """Yield the documents of a `.jsonl`, `.ndjson`, `.json`, `.csv` or `.tsv` file.
 
-    Raises `InvalidInput` at once when there is no such file or its form is not known; while reading, for a record that
-    is malformed, with file, line number and reason.
+    Raises `InvalidInput` at once for a missing file or an unknown format; while reading, for a malformed record, with
+    file, line number and reason.
     """
     return documents(check_file(path), id_field=id_field)
 
 
 async def documents(records: Records, *, id_field: str = "id") -> AsyncGenerator[Document]:
-    """The documents of any source; an error says which record it was."""
+    """Yield the documents of any source; an error names its record."""
     async with aclosing(found_in(records, Reading(id=id_field))) as batches:
         async for batch in batches:
             for one in batch:

@@ -1,4 +1,4 @@
-"""What separates the values of a CSV file: what its first rows have the same number of."""
+"""Detection of a CSV file's separator: the one by which the first rows have equally many values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HEAD_CHARS = 65_536
 
 
 def find_separator(file: TextIO) -> tuple[str, bool]:
-    """The separator of a file at its beginning; whether its first line only says so, as Excel's `sep=;` does.
+    """Return the separator, and whether the first line only declares it, as Excel's `sep=;` does.
 
-    A comma where nothing else is more likely. The file is at its beginning again afterwards.
+    A comma unless another one is more likely. Rewinds the file.
     """
     head = file.read(_HEAD_CHARS)
     file.seek(0)
@@ -31,7 +31,7 @@ def find_separator(file: TextIO) -> tuple[str, bool]:
 
 
 def _fit(lines: list[str], separator: str) -> tuple[float, int]:
-    """How many of the first rows have as many values as the header, as a share, and how many those are."""
+    """Return the share of the first rows with as many values as the header, and that number."""
     rows: list[list[str]] = []
     with suppress(csv.Error):
         read = csv.reader(lines, delimiter=separator, skipinitialspace=True)

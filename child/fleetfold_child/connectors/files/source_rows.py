@@ -1,4 +1,4 @@
-"""What a source yields: records with their places, and what is to be said of it."""
+"""Items of a source: records with their places, problems, and notes on the whole source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Item", "Problem", "SourceNote", "SourceRow"]
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A record as it was read. `place` is a file and a line, or `record 7`."""
+    """A record as read. `place` is a file and a line, or `record 7`."""
 
     place: str
     record: Any
@@ -18,7 +18,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A record that cannot be taken. `id` is its id, where that could be read."""
+    """A record that cannot be used. `id` is its id, where it could be read."""
 
     place: str
     message: str
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class SourceNote:
-    """Something about a source as a whole that its owner should know."""
+    """A remark on a source as a whole."""
 
     message: str
 

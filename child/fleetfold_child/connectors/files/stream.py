@@ -1,4 +1,4 @@
-"""The documents of a source, some at a time: whatever blocks or takes long is done in threads."""
+"""Document stream of a source, in batches; blocking and long work is done in threads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AT_ONCE = 500  # records; to read so many takes a few milliseconds of a thread
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A document, where it is from, and which of its record's fields were read as text. `names` are all of them."""
+    """A document with its place, the fields of its texts, and the names of all its fields."""
 
     place: str
     document: Document
@@ -40,8 +40,8 @@ _NO_TEXTS = TextFields(None, ())
 
 
 async def found_in(records: Any, reading: Reading) -> AsyncGenerator[list[Found]]:
-    """The documents of a path, or of an iterable of records, in order. Raises `InvalidInput` for what is none of them,
-    for a file that cannot be read at all, and for an iterable that raises, after what was found before.
+    """Yield the documents of a path or of an iterable of records, in order. Raises `InvalidInput` for anything else,
+    for an unreadable file, and for an iterable that raises, after the documents before it.
     """
     rows = _in_threads(file_rows(records, reading)) if isinstance(records, str | Path) else _numbered(records)
     async with aclosing(rows):
@@ -71,7 +71,7 @@ def _identity(record: Any, reading: Reading) -> str | None:
 
 
 async def _in_threads(items: Generator[Item]) -> AsyncGenerator[list[Item]]:
-    """Take a blocking generator some items at a time; an error comes after the items before it."""
+    """Read a blocking generator in batches; an error follows the items before it."""
     with closing(_Reader(items)) as reader:
         while batch := await asyncio.to_thread(reader.some):
             yield batch
@@ -80,7 +80,7 @@ async def _in_threads(items: Generator[Item]) -> AsyncGenerator[list[Item]]:
 
 
 class _Reader:
-    """A blocking generator, taken in batches."""
+    """A blocking generator, read in batches."""
 
     def __init__(self, items: Generator[Item]) -> None:
         self._items = items
@@ -88,7 +88,7 @@ class _Reader:
         self.error: InvalidInput | None = None
 
     def some(self) -> list[Item]:
-        """The next items, none at the end or at an error, which is then in `error`."""
+        """Return the next items; none at the end or at an error, which is then in `error`."""
         batch: list[Item] = []
         with self._reading:
             try:
@@ -103,7 +103,7 @@ class _Reader:
 
 
 async def _numbered(records: Any) -> AsyncGenerator[list[Item]]:
-    """The records of an iterable, counted from 1; it is iterated on the event loop, where it was made."""
+    """Number the records of an iterable from 1; it is iterated on the event loop that created it."""
     number, batch = 0, list[Item]()
     async with aclosing(_each(records)) as each:
         try:
@@ -124,7 +124,7 @@ async def _numbered(records: Any) -> AsyncGenerator[list[Item]]:
 
 
 async def _each(records: AsyncIterable[Any] | Iterable[Any]) -> AsyncGenerator[Any]:
-    """The items of an iterable of either kind; an asynchronous generator is closed, also when the end comes early."""
+    """Yield the items of a sync or async iterable; a generator is closed, also at an early end."""
     if isinstance(records, AsyncIterable):
         async with aclosing(records) if isinstance(records, AsyncGenerator) else nullcontext():
             async for record in records:

@@ -1,4 +1,4 @@
-"""Markup in texts: where it is HTML or Markdown, it is read as the plain text that a person would see."""
+"""Conversion of HTML and Markdown to the plain text that a person would see."""
 
 from fleetfold_child.connectors.markup.plain_text import READER, plain_text
 

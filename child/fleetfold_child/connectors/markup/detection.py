@@ -1,4 +1,4 @@
-"""Whether a text is HTML or Markdown. Where it is in doubt, it is neither: code and comparisons stay as they are.
+"""Detection of HTML and Markdown. In doubt a text is neither: code and comparisons stay as they are.
 
 Every pattern here is linear in the text: none of them can be continued in two ways.
 """
@@ -19,7 +19,7 @@ _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)(?:\s[^<>]*|/)?>")
 _COMMENT = re.compile(r"\s*<!(?:--|doctype\s+html)", re.IGNORECASE)
 _AT_START = re.compile(r"\s*<([A-Za-z][A-Za-z0-9]*)[\s/>]")
 _ALONE = frozenset({"br", "hr", "img", "wbr"})
-"""Elements that are HTML by themselves: an end tag is not needed."""
+"""Elements that are evidence of HTML without an end tag."""
 _MAY_STAY_OPEN = frozenset({"p", "li", "td", "th", "tr", "dt", "dd", "option"})
 
 _ENTITY = re.compile(
@@ -42,11 +42,13 @@ _EVIDENCE: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"^\S[^\n]*\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE), 1),
 )
 ENOUGH = 2
-"""How much evidence a text must show to be Markdown."""
+"""Weight of evidence from which a text is Markdown."""
 
 
 def kind_of(text: str) -> Kind:
-    """What a text is. HTML that begins with a tag comes first, then Markdown, for it may contain HTML, then HTML."""
+    """Return the kind of a text: first HTML that begins with a tag, then Markdown, which may contain HTML, then other
+    HTML.
+    """
     marked = "<" in text and _is_html(text)
     if marked and _begins_as_html(text):
         return "html"
@@ -58,14 +60,14 @@ def kind_of(text: str) -> Kind:
 
 
 def unescaped_entities(text: str) -> str:
-    """A plain text with the character references resolved that a page's template has left in it."""
+    """Resolve the character references that a template has left in a plain text."""
     import html
 
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text).replace("\xa0", " ").replace("\xad", "")
 
 
 def _is_html(text: str) -> bool:
-    """Whether an element is opened and closed, stands alone as `<br>` does, or is left open again and again."""
+    """Tell whether an element is opened and closed, is void as `<br>`, or is left open repeatedly."""
     opened: dict[str, int] = {}
     for match in _TAG.finditer(text):
         closing, name = match[1], match[2].lower()

@@ -1,4 +1,4 @@
-"""The elements of HTML, by what they mean for the text."""
+"""HTML elements, by their meaning for the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTML as plain text, by libxml2's tokenizer: in time linear in the text, whatever the markup."""
+"""Conversion of HTML to plain text with libxml2's tokenizer, in time linear in the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fleetfold_child.connectors.markup.elements import BLOCKS, DROPPED, KNOWN
 __all__ = ["html_text"]
 
 MOST_DEPTH = 1000
-"""Elements within elements. An end tag that matches nothing costs as much as there are open elements."""
+"""Deepest nesting of elements: an unmatched end tag costs as much as there are open elements."""
 
 _PIECE_CHARS = 65_536
 _TAG_NAME = re.compile(r"<(?=/?([A-Za-z][^\s/<>]*))")
@@ -28,10 +28,10 @@ _UNMARKED = str.maketrans("\x00\x01\x02\x03", "    ")
 
 
 def html_text(text: str) -> str:
-    """The text of a piece of HTML as it is read: without tags, attributes, scripts, styles and comments.
+    """Return the readable text of HTML: without tags, attributes, scripts, styles and comments.
 
-    Block elements begin a new line, inline ones join what they stand between. Of images the `alt` remains. A name in
-    angle brackets that is no element of HTML, as in `List<String>`, is text.
+    Block elements begin a new line, inline ones do not. Images leave their `alt`. A name in angle brackets that is no
+    HTML element, as in `List<String>`, is text.
     """
     source = _escaped(text.translate(_UNMARKED))
     target = _Target()
@@ -47,7 +47,7 @@ def html_text(text: str) -> str:
 
 
 class _TooDeep(Exception):
-    """More elements within each other than anybody writes."""
+    """Elements are nested deeper than `MOST_DEPTH`."""
 
 
 class _Target:
@@ -79,13 +79,13 @@ class _Target:
             self.parts.append(text.translate(_UNMARKED))
 
     def comment(self, _text: str) -> None:
-        """Comments are not read."""
+        """Ignore a comment."""
 
     def pi(self, *_instruction: Any) -> None:
-        """Processing instructions are not read."""
+        """Ignore a processing instruction."""
 
     def close(self) -> None:
-        """What is there stays."""
+        """Do nothing at the end."""
 
     def _boundary(self, tag: str, preformatted: str) -> None:
         if self._dropped:
@@ -97,13 +97,13 @@ class _Target:
 
 
 def _escaped(text: str) -> str:
-    """`text` with the angle bracket escaped before a name that is no element, and is not closed as if it were one."""
+    """Escape the angle bracket before a name that is no element and has no end tag."""
     names = KNOWN | {found.lower() for found in _END_NAME.findall(text)}
     return _TAG_NAME.sub(lambda match: "<" if match[1].lower() in names else "&lt;", text)
 
 
 def _laid_out(marked: str) -> str:
-    """Runs of white space as one blank, breaks as one line break, preformatted parts as they are."""
+    """Collapse white space to one blank and breaks to one line break; keep preformatted parts."""
     pieces = (piece if piece[:1] == "\x02" else _flowing(piece) for piece in _LAID_OUT.split(marked))
     lines = "".join(pieces).translate(_MARKS).split("\n")
     return "\n".join(line.rstrip() for line in lines if line.strip()).strip()

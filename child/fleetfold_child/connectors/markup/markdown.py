@@ -1,4 +1,4 @@
-"""Markdown as HTML, by markdown-it-py."""
+"""Conversion of Markdown to HTML with markdown-it-py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["FRONT_MATTER", "markdown_html"]
 
 MOST_NESTING = 20
-"""Blocks and marks within each other. The library drops what is within more of them, and its time grows with it."""
+"""Deepest nesting of blocks and marks; the library drops what is deeper, and its time grows with it."""
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n((?:[^\n]*\n){1,60}?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 """YAML between two lines of dashes at the beginning, at most 60 lines of it."""
@@ -27,9 +27,9 @@ _FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,40}\]:?")
 
 
 def markdown_html(text: str) -> str | None:
-    """The HTML of a Markdown text, with tables and strikethrough; None for one that is nested too deeply to be read.
+    """Convert Markdown to HTML, with tables and strikethrough; `None` for a text that is nested too deeply.
 
-    Of front matter the values remain. The boxes of tasks and the marks of footnotes are dropped.
+    Front matter leaves its values. Task boxes and footnote marks are dropped.
     """
     body, values = text, ""
     if (front := FRONT_MATTER.match(text)) is not None:

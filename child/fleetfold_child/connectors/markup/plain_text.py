@@ -1,4 +1,4 @@
-"""The plain text of a field, whatever it was written in."""
+"""Plain text of a field in any format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fleetfold_shared.config import TextFormat
 __all__ = ["READER", "plain_text"]
 
 READER = "plain-1"
-"""The rules by which texts are read. When they change, this changes, and sources are read anew."""
+"""Version of the conversion rules; when it changes, sources are read again."""
 
 _SIGNS = frozenset("<&*`#[|=-~")
 
 
 def plain_text(text: str, written_in: TextFormat = "auto") -> str:
-    """What a reader sees of `text`: the marks of HTML or Markdown are gone, their words stay."""
+    """Return the readable part of `text`, without the marks of HTML or Markdown."""
     if written_in == "text" or not (written_in == "html" or _SIGNS.intersection(text)):
         return text
     kind = kind_of(text) if written_in == "auto" else written_in

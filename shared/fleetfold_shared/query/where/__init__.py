@@ -1,4 +1,6 @@
-"""Expressions that choose nodes: `role=shop and region!=eu and has(actions)`. Read, printed and tried, without I/O."""
+"""Expressions that select nodes: `role=shop and region!=eu and has(actions)`. Parsing, printing and matching, without
+I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes an expression chooses."""
+"""Matching of expressions against nodes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NEGATED = {"!=": "=", "!~": "~", "not in": "in"}
 
 
 def choose(term: Term, nodes: Iterable[NodeRecord]) -> list[NodeRecord]:
-    """Those for which it holds, in their order."""
+    """Return the nodes that match, in their order."""
     return [node for node in nodes if matches(term, node)]
 
 
 def matches(term: Term, node: NodeRecord) -> bool:
-    """Whether it holds for the node."""
+    """Tell whether the node matches."""
     match term:
         case And(terms):
             return all(matches(inner, node) for inner in terms)
@@ -41,7 +41,7 @@ def matches(term: Term, node: NodeRecord) -> bool:
 
 
 def missing_labels(term: Term, nodes: Iterable[NodeRecord]) -> list[str]:
-    """The labels that it asks for and none of the nodes has: likely a slip of the pen."""
+    """Return the labels in the expression that no node has, which are probably misspelt."""
     known = {label for node in nodes for label in node.description.labels}
     return [label for label in dict.fromkeys(labels_in(term)) if label not in known]
 
@@ -75,7 +75,9 @@ def _holds(test: Comparison, sign: str, node: NodeRecord) -> bool:
 
 
 def _compare(key: Attribute | Label, sign: str, held: str | float, value: str) -> bool:
-    """A version that cannot be read equals none and has no place in the order."""
+    """Compare a node's value with that of the expression. A version that cannot be parsed equals none and has no
+    order.
+    """
     if key in NUMBERS:
         return _ORDER[sign](held, float(value))
     if key == "version":
@@ -108,7 +110,7 @@ def _value(key: Attribute | Label, node: NodeRecord) -> str | float | None:
 
 
 def _fits(text: str, pattern: str) -> bool:
-    """Whether the text is the pattern, in which `*` is any run of characters. Takes linear time, unlike a regex."""
+    """Match the text with a pattern in which `*` is any run of characters. Takes linear time, unlike a regex."""
     first, *rest = pattern.split("*")
     if not rest:
         return text == first

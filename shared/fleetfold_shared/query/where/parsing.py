@@ -1,4 +1,4 @@
-"""From text to terms, by recursive descent.
+"""Parser of expressions, by recursive descent.
 
 | rule | is |
 | --- | --- |
@@ -46,21 +46,21 @@ _NAMED = frozenset({"action", "collection"})
 
 
 def parse(text: str) -> Term:
-    """The expression; `InvalidInput` names `where`, the column, and what was expected there."""
+    """Parse an expression. Raises `InvalidInput` for `where` with the column and what was expected there."""
     if len(text) > MAX_CHARS:
         raise malformed(MAX_CHARS + 1, f"the expression has more than {MAX_CHARS} characters")
     return _Parser(text).whole()
 
 
 class _Parser:
-    """Reads from the left; `_here` is the token that has its turn."""
+    """Parser that reads from the left; `_here` is the current token."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(tokens(text))
         self._at = 0
 
     def whole(self) -> Term:
-        """And of it."""
+        """Parse the whole text."""
         term = self._either(0)
         if self._here.kind != "end":
             raise self._expected("`and`, `or` or the end")
@@ -108,7 +108,7 @@ class _Parser:
         raise self._expected(f"a comparison behind `{key}`, such as `=`")
 
     def _key(self) -> Attribute | Label | Has:
-        """An attribute or a label; `has(...)` is a test already."""
+        """Parse an attribute or a label; `has(...)` is already a complete test."""
         token = self._take("a label, `name`, `status`, `has(...)`, `not` or `(`", {"word", "quoted"})
         if token.kind == "quoted":
             return Label(token.text)
@@ -169,7 +169,7 @@ class _Parser:
 
 
 def _unfit(key: Attribute | Label, operator: Operator, value: str) -> str | None:
-    """Why the attribute cannot be compared so."""
+    """Explain why the attribute cannot be compared in this way; `None` if it can."""
     if isinstance(key, Label) or key in {"name", "type"}:
         what = f"the label `{key.name}`" if isinstance(key, Label) else f"`{key}`"
         return f"`{operator}` orders versions and numbers, and {what} is a text" if operator in _ORDER else None

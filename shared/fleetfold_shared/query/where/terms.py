@@ -1,4 +1,4 @@
-"""What an expression is made of, and how it is written: `parse(text_of(term)) == term`."""
+"""Terms of expressions, and their text: `parse(text_of(term)) == term`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~", "!~", "in", "not in"]
-"""`~` compares with a pattern in which `*` stands for any run of characters."""
+"""Comparison operators; `~` compares with a pattern in which `*` is any run of characters."""
 Attribute: TypeAlias = Literal["name", "type", "state", "status", "version", "weight", "documents", "in_flight"]
 Holding: TypeAlias = Literal["actions", "action", "collections", "collection", "answers"]
 
@@ -37,21 +37,21 @@ NUMBERS: frozenset[str] = frozenset({"weight", "documents", "in_flight"})
 HOLDINGS: frozenset[str] = frozenset(get_args(Holding))
 KEYWORDS = frozenset({"and", "or", "not", "in"})
 WORD = re.compile(r"[A-Za-z0-9_.*/@+-]+")
-"""What may stand without quotes."""
+"""Text that needs no quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label's name, where an attribute's may stand too."""
+    """A label, used as the key of a comparison."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An attribute or a label compared with a value; `in` and `not in` have several, the others one.
+    """Comparison of an attribute or a label with a value; `in` and `not in` have several, the others one.
 
-    A label that a node has not is unequal to every value, like none, and in no list.
+    A missing label is unequal to every value and in no list.
     """
 
     key: Attribute | Label
@@ -61,7 +61,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """`has(actions)`, `has(action:NAME)`, and a label alone: whether the node has such a thing."""
+    """Test for the presence of something on the node: `has(actions)`, `has(action:NAME)`, or a label alone."""
 
     what: Holding | Label
     name: str | None = None
@@ -69,21 +69,21 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What does not hold."""
+    """Negation of a term."""
 
     term: Term
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Two or more that hold together."""
+    """Conjunction of two or more terms."""
 
     terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Two or more of which one holds."""
+    """Disjunction of two or more terms."""
 
     terms: tuple[Term, ...]
 
@@ -92,7 +92,7 @@ Term: TypeAlias = Comparison | Has | Not | And | Or
 
 
 def text_of(term: Term) -> str:
-    """The expression that says this."""
+    """Return the text of a term."""
     match term:
         case And(terms):
             return " and ".join(map(_inner, terms))
@@ -111,7 +111,7 @@ def text_of(term: Term) -> str:
 
 
 def labels_in(term: Term) -> Iterator[str]:
-    """The labels that it asks for, as often as it does."""
+    """Yield the labels in a term, with repetitions."""
     match term:
         case And(terms) | Or(terms):
             for inner in terms:

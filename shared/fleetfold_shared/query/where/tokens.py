@@ -1,4 +1,4 @@
-"""The words of an expression, each with the column it begins at."""
+"""Tokens of an expression, with their columns."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _SHOWN = 40
 
 
 class Token(NamedTuple):
-    """`text` of a `quoted` value is without its quotes, of a `keyword` in lower case."""
+    """A token. The `text` of a `quoted` value is without its quotes, that of a `keyword` in lower case."""
 
     kind: Literal["word", "quoted", "keyword", "sign", "end"]
     text: str
     column: int
 
     def shown(self) -> str:
-        """It, as an error names it."""
+        """Return the token's text for an error message."""
         if self.kind == "end":
             return "the end"
         return repr(self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…")
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Those of `text`, and `end` at the end; `InvalidInput` names the column of what can be none."""
+    """Yield the tokens of `text`, and `end` last. Raises `InvalidInput` with the column of an invalid character."""
     place = 0
     while place < len(text):
         if text[place].isspace():
@@ -43,7 +43,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def malformed(column: int, why: str) -> InvalidInput:
-    """The refusal of an expression."""
+    """Return the error for an invalid expression."""
     return InvalidInput(f"where: column {column}: {why}", field="where")
 
 

@@ -1,4 +1,4 @@
-"""Versions in order: `1.10` after `1.9`, `1.2` the same as `1.2.0`, `2.0rc1` before `2.0`."""
+"""Ordering of version texts: `1.10` after `1.9`, `1.2` equal to `1.2.0`, `2.0rc1` before `2.0`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _PART = re.compile(r"\d+|[A-Za-z]+")
 
 
 def version_of(text: str) -> Version | None:
-    """What orders it: the release, whether it is one, and what stands behind; None when it is no version."""
+    """Return a sort key: the release's numbers, whether it is a final release, and the rest; `None` for a text that is
+    not a version.
+    """
     found = _FORM.fullmatch(text.strip())
     if found is None:
         return None
@@ -27,5 +29,5 @@ def version_of(text: str) -> Version | None:
 
 
 def _part(text: str) -> tuple[int, str]:
-    """A number comes before a word, as Semantic Versioning has it."""
+    """Return the sort key of one part; numbers sort before words, as in Semantic Versioning."""
     return (int(text[:18]), "") if text.isdecimal() else (10**18, text.lower())
