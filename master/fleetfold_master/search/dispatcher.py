@@ -1,4 +1,4 @@
-"""Asks nodes one question: those behind the bus, the master's own collections, and nodes whose hits it has to score."""
+"""The dispatcher of a search request: to nodes on the bus, to the master's own collections, and to foreign nodes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Knows how each kind of node is asked."""
+    """Chooses the way to ask each kind of node."""
 
     def __init__(self, scatter: Scatter, own: Own | None) -> None:
         self._scatter, self._own = scatter, own
 
     async def ask(self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """Each node's report and answer, `timeout_s` from now at the latest."""
+        """Each node's report and response, after `timeout_s` seconds at most."""
         began = time.perf_counter()
         each = await gather_all(self._works(course, nodes, ask, timeout_s))
         course.waited_s += min(timeout_s, time.perf_counter() - began)
@@ -51,7 +51,7 @@ class Dispatcher:
         return await self._scatter.ask(nodes, ask, timeout_s, manner)
 
     async def _rescored(self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """The answers of nodes of another analyzer or embedder, scored here."""
+        """Responses of nodes of another analyzer or embedder, rescored here."""
         until, theirs_s = time.perf_counter() + timeout_s, THEIR_SHARE * timeout_s
         theirs = candidates_ask(ask, course.search.query[:MOST_QUERY_CHARS], theirs_s)
         came = await self._asked(course, nodes, theirs, theirs_s)

@@ -1,4 +1,4 @@
-"""Answers that come when their search has gone on without them: once all are there, the whole answer is kept."""
+"""Late answers: shard responses that arrive after their search; once complete, the merged answer is cached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
 __all__ = ["LateAnswers"]
 
 MOST = 256
-"""So many searches at a time; the oldest are forgotten, and those that nobody is told of any more."""
+"""The most searches waited for; the oldest are dropped, and those for which no response can come any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class _Unfinished:
 
     @property
     def seconds(self) -> float:
-        """How long after its start an answer may still come."""
+        """Seconds from its start within which a response may still arrive."""
         return self.course.search.timeout_ms / 1000 + LATE_S
 
 
 class LateAnswers:
-    """Waits for them, as long as the scatter tells of them. Only the plain first page is worth it."""
+    """Waits for late responses, as long as the scatter delivers them. Only plain first pages are worth it."""
 
     def __init__(self, cache: Cache | None) -> None:
         self._cache = cache
         self._unfinished: dict[str, _Unfinished] = {}
 
     def expect(self, course: SearchContext, ask: SearchAsk, answers: Answers) -> None:
-        """A search has been answered; from whoever was too slow for it an answer may still come."""
+        """A search was answered; nodes that were too slow for it may still answer."""
         slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
         if self._cache is None or course.key is None or not slow or not _is_plain(course):
             return
@@ -51,10 +51,10 @@ class LateAnswers:
         self._forget_the_oldest()
 
     def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
-        """A node has answered late."""
+        """Process a late response of a node."""
         waiting = self._unfinished.get(ask.request)
         if waiting is None or node not in waiting.missing or ask.query is not None:
-            return  # what was asked with its query are candidates, which nobody scores any more
+            return  # its responses are candidates, which nothing rescores any more
         report = NodeReport(node, answer.status, len(answer.hits), error=answer.error, exact=answer.exact)
         waiting.answers[node] = report, answer
         waiting.missing.discard(node)
@@ -62,7 +62,8 @@ class LateAnswers:
             self._keep(self._unfinished.pop(ask.request))
 
     def _forget_the_oldest(self) -> None:
-        """They hold whole answers. Later than `LATE_S` after its deadline no answer is told of."""
+        """Drop the oldest searches, because they hold whole responses. `LATE_S` after its deadline a search gets
+        none."""
         now = time.perf_counter()
         for request, waiting in list(self._unfinished.items()):
             if len(self._unfinished) <= MOST and now < waiting.course.started + waiting.seconds:
@@ -78,7 +79,7 @@ class LateAnswers:
 
 
 def _is_plain(course: SearchContext) -> bool:
-    """Whether each node was asked once, and the same as all others."""
+    """Whether each node was asked once, with the same request."""
     search = course.search
     once = search.dedup == "off" and not search.sort and not course.holding.groups
     return once and not search.explain and search.cache != "off"

@@ -1,4 +1,4 @@
-"""The answer as the caller gets it: hits, a report for every node, and what is missing."""
+"""The response to the caller: hits, a report for every node, and what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["told"]
 
 
 def told(course: SearchContext, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
-    """The answer; `Unavailable` where no node may be missing (`partial="fail"`) and one is."""
+    """Build the response. Raises `Unavailable` if a node is missing with `partial="fail"`."""
     search, pages = course.search, course.pages
     hits = fitting_sources(hits) if search.dedup != "off" or search.sort else first_fitting(hits)
     reports = course.reports(answers)
@@ -54,7 +54,7 @@ def _explained(course: SearchContext, reports: Mapping[str, NodeReport], answers
 
 
 def _has_more(course: SearchContext, came: list[SearchAnswer], hits: list[Hit]) -> bool:
-    """Whether there is a page behind this one. Sorted, and without duplicates, there is one page."""
+    """Whether there is a further page. Sorted and deduplicated results have one page."""
     if course.search.dedup != "off" or course.search.sort:
         return False
     return any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
