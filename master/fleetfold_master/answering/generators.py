@@ -1,4 +1,4 @@
-"""Who puts an answer into words: the model of the settings, or a node that answers questions itself."""
+"""Generators of answers: the configured model, or a node that answers questions itself."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from fleetfold_shared.messages import NodeAnswer, NodeQuestion, decode, encode
 __all__ = ["Gather", "Generator", "ModelGenerator", "NodeGenerator"]
 
 MOST_CHARS = 100_000
-"""Of what a node says."""
+"""Limit of a node's answer."""
 
 Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, ScatterReply]]]
-"""Asks nodes: verb, nodes, question, and how long to wait."""
+"""Requests answers of nodes: verb, nodes, request, and time limit in seconds."""
 
 
 class Generator(Protocol):
-    """Writes answers."""
+    """Generates answers."""
 
     @property
     def credit(self) -> Credit:
-        """Who it is."""
+        """The name of the model or node."""
 
     def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """The answer as it comes; `ModelError` says why there is none, or no more of it."""
+        """The answer as it comes. Raises `ModelError` if there is none, or no more of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelGenerator:
-    """A model, asked for by its name."""
+    """A model of the configured endpoint."""
 
     model: Model
     name: str
@@ -46,13 +46,13 @@ class ModelGenerator:
         return Credit(model=self.name)
 
     def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """Its words as they come."""
+        """The model's words as they come."""
         return self.model.words(self.name, messages(course.ask.question, course.passages), course.left_s())
 
 
 @dataclass(frozen=True, slots=True)
 class NodeGenerator:
-    """A node with an answerer of its own. It gets the passages of all nodes that were asked, and no more of them."""
+    """A node that answers questions. It gets only the passages of the nodes that were asked."""
 
     node: str
     gather: Gather
@@ -64,7 +64,7 @@ class NodeGenerator:
         return Credit(by=self.node)
 
     async def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """Its answer, all at once."""
+        """The node's answer, all at once."""
         question = encode(NodeQuestion(question=course.ask.question, passages=course.passages))
         timeout_s = min(course.left_s(), self.timeout_s)
         came = (await self.gather("rag", [self.node], question, timeout_s)).get(self.node)
