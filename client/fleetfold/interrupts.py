@@ -1,6 +1,6 @@
-"""Ctrl-C while there is nothing to clean up: the process ends at once, with exit code 130 and without a word.
+"""Ctrl-C before there is anything to clean up: the process ends at once and silently, with exit code 130.
 
-Imports nothing that takes time: it is the first thing that the command runs.
+Imports nothing slow, because the command imports it first.
 """
 
 from __future__ import annotations
