@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line it says when it failed."""
+"""Failures of a command: its exit code, and its one line of error."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Exit codes: the one table of them. A script reads from them how a job or a transaction has ended.
-
-A job whose parts have not all ended alike is `partly` when some went well. When none did, the code is that of the
-class all of them share, and else that of a failure.
-"""
+"""The table of exit codes, by which a script tells how a job or a transaction ended."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Text of foreign origin made safe to print: what nodes, documents and other callers say may not steer the terminal.
-
-Everything that the command prints passes here: views in `Terminal.show`, lines in `Terminal.say`, JSON in `documents`.
-"""
+"""Sanitised text: strings of nodes, documents and other callers cannot control the terminal."""
 
 from __future__ import annotations
 

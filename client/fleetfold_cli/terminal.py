@@ -1,4 +1,4 @@
-"""The command's surroundings: its streams, and how it reaches the fleet. Passed in, so that tests bring their own."""
+"""The command's environment: its streams, and its connection to the fleet. Passed in, so that tests can replace it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A job that somebody waits for: how far it has come meanwhile, and what became of it.
-
-On a terminal it is a live view, elsewhere a line now and then, both on stderr; stdout has the outcome alone.
-"""
+"""Waiting for a job: its progress, and its outcome."""
 
 from __future__ import annotations
 

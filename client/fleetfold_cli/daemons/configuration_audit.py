@@ -1,4 +1,4 @@
-"""What is weak in the settings, the environment and the files of a fleet, before anybody else finds it."""
+"""The configuration audit: weaknesses in the settings, the environment and the files of a fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stays up: a broker, a master, a child, each as a context that starts it, and stops it however it is left."""
+"""Daemons as context managers: a broker, a master, a child, each started on entry and stopped on exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`key=value` as people type it: parameters of an action, labels, collections."""
+"""`key=value` arguments: parameters of an action, labels, collections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callbacks as people type them: a URL, or a type of event."""
+"""Callback arguments: a URL, or an event type."""
 
 from __future__ import annotations
 

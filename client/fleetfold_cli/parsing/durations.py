@@ -1,4 +1,4 @@
-"""Durations as people type them: `90s`, `15m`, `1h`, `7d`."""
+"""Duration arguments: `90s`, `15m`, `1h`, `7d`."""
 
 from __future__ import annotations
 

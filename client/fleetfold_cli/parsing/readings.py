@@ -1,4 +1,4 @@
-"""How collections are read, as the command is told: `--text subject,message`, or `--text tickets=subject,message`."""
+"""Options for reading collections: `--text subject,message`, or `--text tickets=subject,message`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""YAML as JSON would say it: version 1.2's few types, no key twice, nothing that refers to something else.
-
-So `no` and `on` are texts, as are dates and `1:30`. Loads nothing but plain values.
-"""
+"""A YAML reader restricted to JSON's types: no duplicate keys, no anchors or aliases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that people write by hand: their text, and the values it says in YAML, TOML or JSON."""
+"""Hand-written files in YAML, TOML or JSON, as values."""
 
 from __future__ import annotations
 

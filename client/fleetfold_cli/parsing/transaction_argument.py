@@ -1,4 +1,4 @@
-"""What `fleetfold tx run` is given: a file, or the name of a definition; and its inputs."""
+"""The argument of `fleetfold tx run`: a file, or the name of a definition, and its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction as people write it down: YAML, TOML or JSON, checked before anything is sent."""
+"""Transaction files: YAML, TOML or JSON, validated before anything is sent."""
 
 from __future__ import annotations
 

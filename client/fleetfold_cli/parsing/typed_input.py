@@ -1,4 +1,4 @@
-"""What a person or another program types, read without holding up the connection to the fleet."""
+"""Reading of standard input without blocking the connection to the fleet."""
 
 from __future__ import annotations
 

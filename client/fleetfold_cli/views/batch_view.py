@@ -1,4 +1,4 @@
-"""The lines of a batch, as they end: on stdout each line's outcome, on stderr how far it has come."""
+"""The view of a batch: each outcome on stdout as it ends, progress on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters, as people read them."""
+"""Views of dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a job has come, as people read it: a live view, or lines."""
+"""The view of a job's progress: live, or as lines."""
 
 from __future__ import annotations
 
