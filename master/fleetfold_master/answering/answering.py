@@ -52,19 +52,19 @@ class Answering:
 
     async def answer(self, ask: AnswerQuestion, find: Find, say: Say) -> Answered:
         """Answer a question; words go to `say` as they come. Raises `InvalidInput` and `NotFound`."""
-        course = AnswerSession(ask, say)
+        session = AnswerSession(ask, say)
         writer, budget = self._checked(ask)
         searched = await find(_search(ask))
-        course.partial = searched.partial
+        session.partial = searched.partial
         hits = self._worth_reading(searched.hits)
         if not hits:
-            return await course.end_with("none", NOT_KNOWN)
+            return await session.end_with("none", NOT_KNOWN)
         idfs = self._idfs(ask, searched)
-        course.readings = await asyncio.to_thread(_read, hits, ask.question, idfs, budget)
+        session.readings = await asyncio.to_thread(_read, hits, ask.question, idfs, budget)
         if writer is None:
-            return await _extracted(course)
-        course.credit = writer.credit
-        return await _written(course, writer)
+            return await _extracted(session)
+        session.credit = writer.credit
+        return await _written(session, writer)
 
     def _checked(self, ask: AnswerQuestion) -> tuple[Generator | None, int]:
         """The generator and the token budget. Raises `InvalidInput`, naming the field."""
@@ -122,27 +122,27 @@ class Answering:
         return {term.term: term.qtf * term.idf for term in weights.terms}
 
 
-async def _written(course: AnswerSession, writer: Generator) -> Answered:
+async def _written(session: AnswerSession, writer: Generator) -> Answered:
     """The checked answer of the generator; if it fails, the best sentences."""
-    citations = Citations(len(course.readings))
+    citations = Citations(len(session.readings))
     begin_waiting()
     try:
-        async with aclosing(writer.words(course)) as words:
+        async with aclosing(writer.words(session)) as words:
             async for some in words:
-                await course.pass_on(citations.pass_on(some))
+                await session.pass_on(citations.pass_on(some))
     except ModelError as error:
-        return await _extracted(course, str(error))
-    await course.pass_on(citations.end())
+        return await _extracted(session, str(error))
+    await session.pass_on(citations.end())
     if citations.unknown:
-        return await course.end_with("none", NOT_KNOWN)
+        return await session.end_with("none", NOT_KNOWN)
     if not citations.text:
-        return await _extracted(course, "it was answered with no words")
-    return course.end("generated", citations.text, citations.cited, invalid=citations.invalid)
+        return await _extracted(session, "it was answered with no words")
+    return session.end("generated", citations.text, citations.cited, invalid=citations.invalid)
 
 
-async def _extracted(course: AnswerSession, reason: str | None = None) -> Answered:
-    text, cited = extract(course.readings)
-    return await course.end_with("extractive", text, cited, reason)
+async def _extracted(session: AnswerSession, reason: str | None = None) -> Answered:
+    text, cited = extract(session.readings)
+    return await session.end_with("extractive", text, cited, reason)
 
 
 def _search(ask: AnswerQuestion) -> Search:

@@ -29,7 +29,7 @@ class Generator(Protocol):
     def credit(self) -> Credit:
         """The name of the model or node."""
 
-    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+    def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
         """The answer as it comes. Raises `ModelError` if there is none, or no more of it."""
 
 
@@ -45,9 +45,9 @@ class ModelGenerator:
         """The model."""
         return Credit(model=self.name)
 
-    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+    def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
         """The model's words as they come."""
-        return self.model.words(self.name, messages(course.ask.question, course.passages), course.left_s())
+        return self.model.words(self.name, messages(session.ask.question, session.passages), session.left_s())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ class NodeGenerator:
         """The node."""
         return Credit(by=self.node)
 
-    async def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
+    async def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
         """The node's answer, all at once."""
-        question = encode(NodeQuestion(question=course.ask.question, passages=course.passages))
-        timeout_s = min(course.left_s(), self.timeout_s)
+        question = encode(NodeQuestion(question=session.ask.question, passages=session.passages))
+        timeout_s = min(session.left_s(), self.timeout_s)
         came = (await self.gather("rag", [self.node], question, timeout_s)).get(self.node)
         if came is None:
             raise ModelError(f"{self.node} did not answer within {timeout_s:.3g} s")

@@ -77,21 +77,21 @@ class Federation:
         pages = Pages(asked or search, self._embedder)
         self._under_way += 1
         try:
-            course = await self._course(search, pages, started, asked or search)
+            context = await self._context(search, pages, started, asked or search)
             if self._cache is None:
-                return await self._search(course)
-            wanted = CacheRequest(search, course.key, started)
-            return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
+                return await self._search(context)
+            wanted = CacheRequest(search, context.key, started)
+            return await self._cache.answer(wanted, lambda: self._keepable(context, asked or search))
         finally:
             self._under_way -= 1
 
-    async def _keepable(self, course: SearchContext, asked: Search) -> tuple[str | None, Searched]:
+    async def _keepable(self, context: SearchContext, asked: Search) -> tuple[str | None, Searched]:
         """The answer, and the key to cache it under: None if what it depends on has changed meanwhile."""
-        if course.key is not None:
-            nodes = self._candidates(course.search)
-            if self._key(course.search, asked, course.plan, nodes, self._up(nodes)) != course.key:
-                course.key = None
-        return course.key, await self._search(course)
+        if context.key is not None:
+            nodes = self._candidates(context.search)
+            if self._key(context.search, asked, context.plan, nodes, self._up(nodes)) != context.key:
+                context.key = None
+        return context.key, await self._search(context)
 
     def _key(
         self, search: Search, asked: Search, chosen: QueryPlan, nodes: list[StoredNode], up: set[str]
@@ -111,7 +111,7 @@ class Federation:
     def _up(self, nodes: list[StoredNode]) -> set[str]:
         return {node.name for node in nodes if node.name == MASTER or self._registry.is_up(node.name)}
 
-    async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> SearchContext:
+    async def _context(self, search: Search, pages: Pages, started: float, asked: Search) -> SearchContext:
         nodes = self._candidates(search)
         up = self._up(nodes)
         chosen = plan(search, nodes, up, self._embedder)
@@ -139,29 +139,29 @@ class Federation:
         usual_s = 2 * pace.usual if pace.known else FIRST_MARGIN_S
         return min(max(LEAST_MARGIN_S, usual_s) + EACH_S * self._under_way, MOST_MARGIN * search.timeout_ms / 1000)
 
-    async def _search(self, course: SearchContext) -> Searched:
+    async def _search(self, context: SearchContext) -> Searched:
         began = time.perf_counter()
-        ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
-        ask = course.pages.continued(ask)
+        ask = weighted_ask(context.search, context.corpus, new_id(), self._embedder, context.left_s())
+        ask = context.pages.continued(ask)
         round_ = FailoverRound(
-            course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins
+            context.holding, partial(self._asker.ask, context), self._holders.patience_s, context.pages.pins
         )
-        answers = await round_.ask(ask, course.left_s())
-        course.holding = round_.holding
-        hits, answers = await self._hits(course, ask, answers, round_.again)
-        searched = told(course, ask, hits, answers)
-        self._folding[course.search.dedup].took(time.perf_counter() - began - course.waited_s)
-        self._latecomers.expect(course, ask, answers)
+        answers = await round_.ask(ask, context.left_s())
+        context.holding = round_.holding
+        hits, answers = await self._hits(context, ask, answers, round_.again)
+        searched = told(context, ask, hits, answers)
+        self._folding[context.search.dedup].took(time.perf_counter() - began - context.waited_s)
+        self._latecomers.expect(context, ask, answers)
         return searched
 
     async def _hits(
-        self, course: SearchContext, ask: SearchAsk, answers: Answers, again: Again
+        self, context: SearchContext, ask: SearchAsk, answers: Answers, again: Again
     ) -> tuple[list[Hit], Answers]:
         """The page and the responses it is made of; a deduplicated page may have to ask nodes again."""
-        search = course.search
+        search = context.search
         if search.dedup != "off":
-            alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await DeduplicatedPage(search.limit, again, alike).fill(ask, answers, course.left_s())
+            alike = likeness(context.corpus) if search.dedup == "near" else None
+            return await DeduplicatedPage(search.limit, again, alike).fill(ask, answers, context.left_s())
         if search.sort:
             found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
             return merge_sorted(found, search.limit, search.sort), answers

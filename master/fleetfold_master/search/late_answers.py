@@ -23,7 +23,7 @@ MOST = 256
 class _Unfinished:
     """A search that was answered without some nodes."""
 
-    course: SearchContext
+    context: SearchContext
     key: str
     ask: SearchAsk
     answers: Answers
@@ -32,7 +32,7 @@ class _Unfinished:
     @property
     def seconds(self) -> float:
         """Seconds from its start within which a response may still arrive."""
-        return self.course.search.timeout_ms / 1000 + LATE_S
+        return self.context.search.timeout_ms / 1000 + LATE_S
 
 
 class LateAnswers:
@@ -42,12 +42,12 @@ class LateAnswers:
         self._cache = cache
         self._unfinished: dict[str, _Unfinished] = {}
 
-    def expect(self, course: SearchContext, ask: SearchAsk, answers: Answers) -> None:
+    def expect(self, context: SearchContext, ask: SearchAsk, answers: Answers) -> None:
         """A search was answered; nodes that were too slow for it may still answer."""
         slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
-        if self._cache is None or course.key is None or not slow or not _is_plain(course):
+        if self._cache is None or context.key is None or not slow or not _is_plain(context):
             return
-        self._unfinished[ask.request] = _Unfinished(course, course.key, ask, dict(answers), slow)
+        self._unfinished[ask.request] = _Unfinished(context, context.key, ask, dict(answers), slow)
         self._forget_the_oldest()
 
     def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
@@ -66,20 +66,20 @@ class LateAnswers:
         none."""
         now = time.perf_counter()
         for request, waiting in list(self._unfinished.items()):
-            if len(self._unfinished) <= MOST and now < waiting.course.started + waiting.seconds:
+            if len(self._unfinished) <= MOST and now < waiting.context.started + waiting.seconds:
                 break
             del self._unfinished[request]
 
     def _keep(self, finished: _Unfinished) -> None:
-        course, answers = finished.course, finished.answers
-        hits = fold_page(answers, course.search.limit, finished.ask.k)
-        searched = told(course, finished.ask, hits, answers)
+        context, answers = finished.context, finished.answers
+        hits = fold_page(answers, context.search.limit, finished.ask.k)
+        searched = told(context, finished.ask, hits, answers)
         assert self._cache is not None
-        self._cache.complete(finished.key, searched, (time.perf_counter() - course.started) * 1000)
+        self._cache.complete(finished.key, searched, (time.perf_counter() - context.started) * 1000)
 
 
-def _is_plain(course: SearchContext) -> bool:
+def _is_plain(context: SearchContext) -> bool:
     """Whether each node was asked once, with the same request."""
-    search = course.search
-    once = search.dedup == "off" and not search.sort and not course.holding.groups
+    search = context.search
+    once = search.dedup == "off" and not search.sort and not context.holding.groups
     return once and not search.explain and search.cache != "off"
