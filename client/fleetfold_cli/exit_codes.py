@@ -34,7 +34,7 @@ _TRANSACTIONS: Mapping[TransactionState, int] = {"rolled_back": ROLLED_BACK, "pa
 
 
 def of_job(job: Job) -> int:
-    """That of a job as it stands; one that goes on, or was only checked, is well."""
+    """The exit code of a job; 0 if it is running or was only checked."""
     if job.state == "partly":
         return PARTLY
     if job.state == "cancelled":
@@ -46,5 +46,5 @@ def of_job(job: Job) -> int:
 
 
 def of_transaction(state: TransactionState) -> int:
-    """That of a transaction; one that goes on, or was only checked, is well."""
+    """The exit code of a transaction; 0 if it is running or was only checked."""
     return _TRANSACTIONS.get(state, OK)
