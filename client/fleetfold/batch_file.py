@@ -1,4 +1,4 @@
-"""A batch as a file: one run a line, as JSON."""
+"""Batch files: one run per line, as JSON."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NOT_THEIRS = ("v", "wait_ms", "dry_run")
 
 
 class _Line(Run, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run, whose fields may not be misspelt."""
+    """A run in which unknown fields are an error."""
 
 
 class Survey(NamedTuple):
-    """What a file holds: how many lines, and a name for its content."""
+    """The number of lines, and an id derived from the content."""
 
     lines: int
     batch_id: str

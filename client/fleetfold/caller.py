@@ -1,4 +1,4 @@
-"""One identity's way of asking the masters: the request, its patience, and what it is told of its rate limit."""
+"""Requests of one identity to the masters: sending, retrying, and the rate limit reported in replies."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ RETRY_S = 0.2
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """How many requests a minute the identity has, and how many were left at the last answer."""
+    """The identity's requests per minute, and how many were left at the last answer."""
 
     limit: int
     remaining: int
 
 
 class Caller:
-    """Asks over `bus`, and closes it at the end."""
+    """Sends requests over `bus`, and closes it at the end."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -49,17 +49,17 @@ class Caller:
         await self.close()
 
     async def close(self) -> None:
-        """Part from the broker."""
+        """Disconnect from the broker."""
         await self._bus.close()
 
     @property
     def name(self) -> str:
-        """Who this is to the fleet."""
+        """This identity's name."""
         return self._bus.caller
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """As the last answer had it; `None` for an identity without a limit, and before the first answer."""
+        """The rate limit of the last answer; None for an identity without a limit, and before the first answer."""
         return self._rate_limit
 
     async def _ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
@@ -72,7 +72,7 @@ class Caller:
         return decode(answer.data, kind)
 
     async def _when_there_is_room(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
-        """The reply within `timeout_s`. A master that has no place for the request has done nothing: ask again."""
+        """The reply within `timeout_s`. A master that is overloaded has done nothing: the request is repeated."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         while True:
@@ -86,7 +86,7 @@ class Caller:
 
     @staticmethod
     def _no_master(error: Unavailable) -> Unavailable:
-        """The error, in words that say what to do where nobody answers."""
+        """The error, with what to do if no master answers."""
         if "no responders" not in error.message:
             return error
         return Unavailable("no master answers on this bus: start one with `fleetfold up` or `fleetfold master`")
@@ -96,9 +96,8 @@ class Caller:
             self._rate_limit = RateLimit(int(headers[LIMIT]), int(headers[REMAINING]))
 
     async def _start(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
-        """Ask for something that its id makes safe to ask twice: once a master may have it, an answer that went missing
-        is asked for again, whoever is away meanwhile.
-        """
+        """Send an idempotent request: once a master may have it, it is repeated until it is answered, also while
+        masters are away."""
         loop, link = asyncio.get_running_loop(), self._bus.link
         deadline, sent = loop.time() + timeout_s, False
         while True:
@@ -122,9 +121,8 @@ class Caller:
                 raise DeadlineExceeded(f"{getattr(ask, 'id')} has not ended within {timeout_s:g} s; it goes on")  # noqa: B009
 
     async def _patiently(self, verb: str, ask: Message, kind: type[T], deadline: float | None = None) -> T:
-        """Ask until there is an answer, at most until `deadline` of the loop's clock: a master or a broker that is away
-        comes back, a rate limit passes, and a place becomes free.
-        """
+        """Repeat a request until it is answered, or until `deadline` by the loop's clock: absent masters and brokers
+        come back, and rate limits and overload pass."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -137,10 +135,10 @@ class Caller:
 
 
 def pause_s(error: FleetfoldError) -> float:
-    """How long to wait before asking again."""
+    """Seconds to wait before the next try."""
     return max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0)
 
 
 def wait_ms(timeout_s: float) -> int:
-    """How long one request may wait for an end, of a wait of `timeout_s` in all."""
+    """Milliseconds that one request may wait for an end, of `timeout_s` seconds in all."""
     return round(min(timeout_s, LONG_POLL_S) * 1000)

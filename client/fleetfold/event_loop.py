@@ -1,4 +1,4 @@
-"""The event loop of a command or a program, and how Ctrl-C and SIGTERM end what runs on it: cleaned up, and quietly."""
+"""The event loop of a command or program, and its orderly end at Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ SIGNALLED = "a signal has come"
 
 
 class Interrupted(Exception):
-    """Ctrl-C: what ran has cleaned up, and the process is to end with `INTERRUPTED`."""
+    """Ctrl-C: the work has cleaned up, and the process must end with `INTERRUPTED`."""
 
 
 class Told:
-    """Which signal has ended a daemon; `exit_code` is what its process ends with."""
+    """The signal that ended a daemon; `exit_code` is its process's."""
 
     def __init__(self) -> None:
         self.number: signal.Signals | None = None
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C; 0 for one that was asked to stop."""
+        """130 after Ctrl-C; 0 after a request to stop."""
         return INTERRUPTED if self.number == signal.SIGINT else 0
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns, run on an event loop of its own; `Interrupted` when Ctrl-C has ended it."""
+    """Run `work` on a new event loop and return its result. Raises `Interrupted` after Ctrl-C."""
     with ExitAtOnce(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_interruptible(work))
 
 
 @contextmanager
 def until_signalled() -> Iterator[Told]:
-    """Cancel what is inside at the first SIGINT or SIGTERM, and go on behind it. A second one ends the process."""
+    """Cancel the body at the first SIGINT or SIGTERM, and continue after it. A second signal ends the process."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     told, before = Told(), {number: signal.getsignal(number) for number in SIGNALS}
@@ -71,7 +71,7 @@ def until_signalled() -> Iterator[Told]:
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """`work`, which Ctrl-C cancels."""
+    """`work`, cancelled by Ctrl-C."""
     loop, task, count = asyncio.get_running_loop(), asyncio.current_task(), 0
     assert task is not None
 

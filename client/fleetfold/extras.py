@@ -1,4 +1,4 @@
-"""The extras of the package, and the one line for a command or a program that needs one which is not installed."""
+"""The package's extras, and the error for one that is not installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 
 def missing_extra(error: ModuleNotFoundError, who: str, preferred: str = "child") -> Unavailable | None:
-    """What to install for `who`, of several extras the `preferred` one; `None` for a module that no extra brings."""
+    """The extra to install for `who`, among several the `preferred` one; None for a module of no extra."""
     extras = EXTRAS.get((error.name or "").partition(".")[0])
     if extras is None:
         return None
@@ -38,9 +38,8 @@ def missing_extra(error: ModuleNotFoundError, who: str, preferred: str = "child"
 
 
 def require(extra: str, *, besides: Collection[str] = ()) -> None:
-    """`ModuleNotFoundError` when a package of the extra is missing, `besides` aside: before anything is waited for, and
-    not only when the package is first used.
-    """
+    """Raise `ModuleNotFoundError` if a package of the extra is missing (except `besides`), before any waiting rather
+    than at its first use."""
     for module in (module for module, extras in EXTRAS.items() if extra in extras and module not in besides):
         if find_spec(module) is None:
             why = f"{module} is not installed: pip install 'fleetfold[{extra}]'"

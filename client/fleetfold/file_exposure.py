@@ -1,6 +1,4 @@
-"""What of a fleet's files is not its owner's alone: folders that others may enter, files that they may read or have
-put there.
-"""
+"""The check of a fleet's files for access by other users: folders, files that are readable, and files put there."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ MOST = 50_000
 
 
 class Exposure(NamedTuple):
-    """A `weak` one is to be mended; a `note` is to be known: others may look into the folder, but into no file."""
+    """A `weak` one must be fixed; a `note` is for information: others may list the folder, but read no file."""
 
     severity: Literal["weak", "note"]
     path: Path
@@ -30,7 +28,7 @@ class Exposure(NamedTuple):
 
 
 def exposures(places: Iterable[Path]) -> Iterator[Exposure]:
-    """What is not this user's alone of each place, a folder of data or of state; one that is not there is none."""
+    """What other users may access in each folder of data or state; missing folders are skipped."""
     for place in dict.fromkeys(places):
         try:
             found = place.stat()
@@ -40,7 +38,7 @@ def exposures(places: Iterable[Path]) -> Iterator[Exposure]:
 
 
 def tell_exposed(places: Iterable[Path]) -> None:
-    """Log it, a line for each place."""
+    """Log each exposed place."""
     for exposure in exposures(places):
         log.warning("files.exposed", path=str(exposure.path), reason=exposure.what)
 
@@ -82,9 +80,8 @@ def _inside(place: Path, owners: set[int]) -> tuple[list[Path], list[Path]]:
 
 
 def _walk(place: Path) -> Iterator[Path]:
-    """Files and folders of the place, each folder before what is in it. Folders that are their owner's alone are not
-    entered: what is in them is reached by nobody else.
-    """
+    """Files and folders of the place, each folder before its content. Folders of the owner alone are not entered,
+    because nobody else can reach their content."""
     for folder, folders, files in os.walk(place):
         for name in (*folders, *files):
             yield Path(folder, name)

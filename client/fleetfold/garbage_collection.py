@@ -1,4 +1,4 @@
-"""A daemon's process: how its garbage is collected, once it is up."""
+"""Settings of the garbage collector for daemons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ With 50,000 it paused for 15 ms and more, of a busy master once in a hundred sea
 
 
 def calm_collector() -> None:
-    """Collect less often, and leave out what is there already: modules, schemas, an index.
+    """Collect less often, and exclude what exists already: modules, schemas, an index.
 
-    Each message makes short-lived tasks and futures that die by reference counting; looking for cycles among them
-    every 700 allocations took 15-25% of a busy master's CPU.
+    Each message creates short-lived tasks and futures that are freed by reference counting; looking for cycles
+    among them every 700 allocations took 15-25% of a busy master's CPU.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What a child holds: its collections as they were declared, opened, and filled from their sources."""
+"""The collections of a child: declared, opened, and filled from their sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Declared:
 
 
 class HostedCollections:
-    """Declare collections, open them once, then fill them. `collections` are the open ones, by name."""
+    """Declares collections, opens them once, then fills them. `collections` are the open ones, by name."""
 
     def __init__(self) -> None:
         self._declared: dict[str, _Declared] = {}
@@ -52,7 +52,7 @@ class HostedCollections:
         self, name: str, source: Source | None, keys: Sequence[str], alpha: float | None, replica: str | None,
         reading: Reading = USUAL,
     ) -> None:  # fmt: skip
-        """`InvalidInput` for what a collection cannot have, `Conflict` for a name that is declared twice."""
+        """Declare a collection. Raises `InvalidInput` for invalid options, `Conflict` for a name declared twice."""
         declared_keys(keys)
         check_alpha(alpha)
         if replica is not None:
@@ -63,13 +63,13 @@ class HostedCollections:
         self._declared[name] = _Declared(source, list(keys), alpha, replica, check_reading(reading, name))
 
     def check_files(self) -> None:
-        """`InvalidInput` for a source that is a file and is not there, or cannot be one."""
+        """Raise `InvalidInput` for a source file that does not exist."""
         for declared in self._declared.values():
             if isinstance(declared.source, str | Path):
                 check_file(declared.source)
 
     def require(self, embedder: str) -> None:
-        """`ModuleNotFoundError` when there are collections, and not the packages that keep them."""
+        """Raise `ModuleNotFoundError` if there are collections, but not the packages that they need."""
         if self._declared:
             require("child", besides=() if embedder == DEFAULT_EMBEDDER else ("wordllama",))
 
@@ -103,7 +103,7 @@ class HostedCollections:
             self.collections[name] = await opened.enter_async_context(collection)
 
     async def fill(self, data: Path) -> None:
-        """Read each source that is not as it was when it was read last: what was changed since by actions stays."""
+        """Read each source that has changed since it was last read; documents changed by actions since then stay."""
         seen = SourceLog(data / "sources.json")
         for name, declared in self._declared.items():
             if declared.source is not None:
@@ -112,7 +112,7 @@ class HostedCollections:
 
     @property
     def sourced(self) -> list[str]:
-        """The names of the collections that were declared with a source."""
+        """The names of the collections with a source."""
         return [name for name, declared in self._declared.items() if declared.source is not None]
 
     async def sync(self, name: str, *, strict: bool = False, force: bool = False) -> object:

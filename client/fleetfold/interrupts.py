@@ -1,4 +1,4 @@
-"""Ctrl-C while there is nothing to clean up: the process ends with exit code 130 and without a word.
+"""Ctrl-C before there is anything to clean up: the process ends at once and silently, with exit code 130.
 
 The command runs this first, so it imports only what the interpreter has loaded by then: Ctrl-C while another module is
 imported would print a traceback.

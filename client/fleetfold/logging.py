@@ -1,6 +1,6 @@
-"""Where the log goes and how it looks: stderr, plain on a terminal, JSON lines elsewhere.
+"""Logging: stderr, plain on a terminal, JSON lines elsewhere.
 
-Tracebacks never show local variables: these hold documents and credentials.
+Tracebacks never show local variables, which may hold documents and credentials.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def _redacting(redact: Redactor | None) -> list[Processor]:
 
 
 def configure_library() -> None:
-    """For a program that only imports fleetfold: warnings on stderr, unless it has set up structlog itself."""
+    """Configure logging for a program that only imports fleetfold: warnings on stderr, unless it configured
+    structlog."""
     if not structlog.is_configured():
         structlog.configure(
             processors=[*_shared(), *_renderer("auto", sys.stderr)],
@@ -79,7 +80,7 @@ def _renderer(format: LogFormat, stream: TextIO) -> list[Processor]:  # noqa: A0
 
 
 def _configure_libraries(threshold: int, renderer: list[Processor], stream: TextIO) -> None:
-    """What libraries say through the standard library comes out in the same form."""
+    """Format messages of libraries that use the standard library's logging in the same way."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -1,4 +1,4 @@
-"""The documents that a master holds itself: collections as a child's, in the master's process."""
+"""Collections of the master itself, in its process."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ class MasterDocuments:
         return {name: collection.count for name, collection in self._collections.items()}
 
     def infos(self) -> list[CollectionInfo]:
-        """What there is."""
+        """Descriptions of the collections."""
         return [collection.info() for collection in self._collections.values()]
 
     async def search(self, ask: SearchAsk) -> SearchAnswer:
-        """The top k of those that the ask names, or of all; an error is in the answer."""
+        """The top k of the requested collections; errors are returned in the answer."""
         return await search_collections(self._collections, ask, MASTER)
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
-        """What changed in the statistics of one collection, or the next part of it."""
+        """The changes of one collection's statistics, or their next part."""
         if ask.collection not in self._collections:
             raise NotFound(f"collection: the master has no {ask.collection!r}", field="collection")
         return self._collections[ask.collection].statistics(ask)

@@ -1,4 +1,4 @@
-"""Names as callers give them: a list of them, or one alone."""
+"""Lists of names as callers give them: several, or a single one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Names = str | Iterable[str]
 
 
 def listed(names: Names, field: str) -> list[str]:
-    """The names as a list. `InvalidInput` that names `field` for what are no names."""
+    """The names as a list. Raises `InvalidInput`, naming `field`, for anything else."""
     found: list[Any] = [names] if isinstance(names, str) else list(names)
     for place, name in enumerate(found):
         if not isinstance(name, str):
@@ -25,7 +25,7 @@ def listed(names: Names, field: str) -> list[str]:
 
 
 def which(nodes: Names | WhichNodes) -> list[str] | WhichNodes:
-    """The nodes to search, as they travel: `all` and `auto` are no names there."""
+    """The nodes to search in the wire format: `all` and `auto` are not names there."""
     if nodes == "all":
         return "all"
     if nodes == "auto":

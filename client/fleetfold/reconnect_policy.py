@@ -1,4 +1,4 @@
-"""Asking a master that may be away for a while."""
+"""The reconnect policy: repeating requests to a master that may be away for a while."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ __all__ = ["AWAY", "Ask", "ReconnectPolicy", "now", "pause_s"]
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 10.0
 AWAY = (Unavailable, DeadlineExceeded, RateLimited, Overloaded)
-"""What passes."""
+"""Temporary errors."""
 
 T = TypeVar("T", bound=Message)
 
 
 class Ask(Protocol):
-    """Asks a master, as a `Caller` does."""
+    """Sends a request to a master, as a `Caller` does."""
 
     async def __call__(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ..., /) -> T: ...
 
 
 class ReconnectPolicy:
-    """Asks until there is an answer: a master that has answered once is waited for when it is away, `patience_s` from
-    its last answer. One that never has is not.
-    """
+    """Repeats requests until they are answered. A master that has answered once is waited for, `patience_s` from its
+    last answer; one that never has is not."""
 
     def __init__(self, ask: Ask, patience_s: float) -> None:
         self._ask, self._patience_s = ask, patience_s
@@ -52,11 +51,11 @@ class ReconnectPolicy:
 
 
 def now() -> float:
-    """The loop's own clock."""
+    """The loop's clock."""
     return asyncio.get_running_loop().time()
 
 
 def pause_s(tries: int) -> float:
-    """How long to wait after so many failures: twice as long each time, 10 s at most, half of it at random."""
+    """Seconds to wait after so many failures: doubling, at most 10, half of it random."""
     longest = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(tries, 10))
     return random.uniform(longest / 2, longest)  # noqa: S311 (jitter, not a secret)

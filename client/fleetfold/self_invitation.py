@@ -1,4 +1,4 @@
-"""A node that starts where its fleet's own admin key is invites itself, so that a beginner need not."""
+"""Self-invitation of a node that finds the fleet's admin key on its machine, so that beginners need no join token."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EXPIRES_S = 300.0
 
 
 class LocalInvitation:
-    """Invites the node `name`, with the API key that is found here for the broker at `url`.
+    """Invites the node `name`, with the API key found here for the broker at `url`.
 
-    Call it again while the node waits: a master that starts later leaves its key then.
+    Call it again while the node waits: a master that starts later stores its key then.
     """
 
     def __init__(self, name: str, url: str, prefix: str, ca: str | None) -> None:
@@ -26,7 +26,7 @@ class LocalInvitation:
         self._refused = ""
 
     async def __call__(self) -> str | None:
-        """A join token; `None` without a key here that may invite. `Unavailable` without a master."""
+        """A join token; None without a key here that may invite. Raises `Unavailable` without a master."""
         key = find_key(self._url)
         if key is None or key == self._refused:
             return None

@@ -1,4 +1,4 @@
-"""Collections filled from their sources at the start of a process: a source that is wrong is told, and ends nothing."""
+"""Filling of collections from their sources at start; errors of a source are reported, and stop nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Write = Callable[[Records], Awaitable[IndexReport]]
 
 
 async def fill(collection: Collection, source: Source, seen: SourceLog, write: Write) -> None:
-    """Read `source` with `write`, unless it is as it was when it was read last: what was changed since stays.
+    """Read `source` with `write`, unless it is unchanged since it was last read.
 
-    A source that cannot be read leaves the documents of before; the next start tries it again.
+    If it cannot be read, the previous documents stay; the next start tries again.
     """
     state = seen.known(collection.name, source, collection.reading)
     if state is not None:
@@ -47,7 +47,7 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
 
 
 def told(collection: Collection, report: IndexReport) -> SourceState:
-    """Say in the log, and from now on in the description of the collection, what is to be known of its source."""
+    """Log the report, and put it into the collection's description."""
     for note in report.notes:
         log.warning("source.note", collection=collection.name, note=note)
     state = SourceState.of(report)

@@ -1,4 +1,4 @@
-"""Where a collection's documents come from, and which of those sources have been read already."""
+"""Sources of collections, and the log of which have been read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WRONG: tuple[tuple[Callable[[object], bool], str], ...] = (
 
 
 def check_source(source: object, collection: str) -> None:
-    """`InvalidInput` for what is no path and no function that can be called without arguments."""
+    """Raise `InvalidInput` unless it is a path, or a function that can be called without arguments."""
     if source is None or isinstance(source, str | Path):
         return
     kind = type(source).__name__
@@ -51,9 +51,8 @@ def check_source(source: object, collection: str) -> None:
 
 
 async def records(source: Source, collection: str = "docs") -> Records:
-    """The records of `source`, from the beginning. `InvalidInput` for a file that is not there, and for a function that
-    raises, or returns what are no records.
-    """
+    """The records of `source`, from the beginning. Raises `InvalidInput` for a missing file, and for a function that
+    raises or does not return records."""
     if isinstance(source, str | Path):
         return check_file(source)
     try:
@@ -74,17 +73,17 @@ def _refused(collection: str, what: str) -> InvalidInput:
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """How a file looked when it was read, how it was read, and what was to be said of it."""
+    """The state of a file when it was read, the options of reading, and the report."""
 
     looks: list[Any]
     state: SourceState
 
 
 class SourceLog:
-    """Which file each collection was read from, and how it looked then, in `file`.
+    """Stores in `file` which source file each collection was read from, and the file's state at that time.
 
-    A file that has not changed is not read again: it would undo what actions have changed in the collection since. When
-    it is to be read in another way, it is.
+    An unchanged file is not read again, because that would undo later changes by actions; unless its options have
+    changed.
     """
 
     def __init__(self, file: Path) -> None:
@@ -94,12 +93,12 @@ class SourceLog:
             self._seen = msgspec.json.decode(file.read_bytes(), type=dict[str, _Entry])
 
     def known(self, collection: str, source: Source, reading: Reading) -> SourceState | None:
-        """What was said of this very file when the collection was read from it so; None if it was not."""
+        """The report of this file in its present state and with these options; None if it was not read so."""
         entry = self._seen.get(collection)
         return entry.state if entry is not None and entry.looks == _looks(source, reading) else None
 
     def remember(self, collection: str, source: Source, reading: Reading, state: SourceState) -> None:
-        """The collection has been read from `source`."""
+        """Record that the collection was read from `source`."""
         looks = _looks(source, reading)
         if looks is not None:
             self._seen[collection] = _Entry(looks, state)

@@ -1,4 +1,4 @@
-"""What is to be known of a collection's source, behind its count of documents."""
+"""Remarks on a collection's source, shown after its count of documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["remarks"]
 
 
 def remarks(info: CollectionInfo) -> str:
-    """` (1 record left out, 2 without text)`; the note alone where nothing is counted; empty where all is well."""
+    """` (1 record left out, 2 without text)`; the note alone if nothing is counted; empty if there are no problems."""
     counts = [
         f"{count:,} {what}"
         for count, what in (

@@ -1,4 +1,4 @@
-"""A child as a program of its own: it says that it is up, stays until it is told to go, and says what went wrong."""
+"""A child as a program: reports that it is up, runs until it is told to stop, and reports errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOG = "FLEETFOLD_LOG_"
 
 
 def up_line(name: str, collections: Mapping[str, CollectionInfo], url: str) -> str:
-    """What a child says when it is up, and what is to be known of its sources."""
+    """The line that a child prints when it is up, with remarks on its sources."""
     counts = [
         f"{info.documents:,} document{'' if info.documents == 1 else 's'} in {one}{remarks(info)}"
         for one, info in collections.items()

@@ -1,4 +1,4 @@
-"""The state directory: how one command finds the fleet that another has started."""
+"""The state directory: how a command finds the fleet that another one has started."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ def state_directory() -> Path:
 
 
 def announce(fleet: RunningFleet) -> None:
-    """Let later commands find `fleet`."""
+    """Store `fleet` for later commands."""
     replace(state_directory() / FILE, msgspec.json.encode(fleet))
 
 
 def announce_demo(fleet: RunningFleet) -> None:
-    """Let later commands find a demo where no other fleet lives; of several demos, the one that was there first."""
+    """Store a demo for later commands, if no other fleet is running; of several demos, the first one."""
     if _living(DEMO) is None:
         replace(state_directory() / DEMO, msgspec.json.encode(fleet))
 
 
 def withdraw(pid: int) -> None:
-    """Take back what the process `pid` has announced, unless another has announced itself since."""
+    """Remove what the process `pid` has stored, unless another has stored itself since."""
     for file in (FILE, DEMO):
         with contextlib.suppress(InvalidInput):
             fleet = _read(file)
@@ -87,13 +87,13 @@ def find_url(url: str | None = None) -> str:
 
 
 def fleet_at(url: str) -> RunningFleet | None:
-    """The fleet that runs here, if `url` is where its broker listens."""
+    """The fleet that runs here, if its broker listens at `url`."""
     living = (_living(file) for file in (FILE, DEMO))
     return next((fleet for fleet in living if fleet is not None and same_place(fleet.url, url)), None)
 
 
 def same_place(one: str, other: str) -> bool:
-    """Whether both URLs lead to one listener, to the letter: another name of a host may be another's listener."""
+    """Whether both URLs name the same listener literally: another name of a host may be another listener."""
     return one == other or (_place(one) is not None and _place(one) == _place(other))
 
 

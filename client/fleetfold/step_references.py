@@ -1,4 +1,4 @@
-"""What is known only when a transaction runs, as objects: fields of results, inputs, and conditions on them."""
+"""References to values of a running transaction: fields of results, inputs, and conditions on them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Reference:
 
 
 class Condition:
-    """Whether something holds of what earlier steps have returned: for `when`. Combine with `&`, `|` and `~`."""
+    """A condition on the results of earlier steps, for `when`. Combine with `&`, `|` and `~`."""
 
     __slots__ = ("filter", "references")
 
@@ -110,7 +110,7 @@ class Condition:
 
 
 class Templates:
-    """Turns values that hold references into templates, and remembers to what they refer. What else they hold is data.
+    """Turns values with references into templates, and collects the references. All other values are literals.
 
     References must be of one of `owners`.
     """
@@ -120,7 +120,7 @@ class Templates:
         self.paths: list[str] = []
 
     def params(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """`values` as they travel; `InvalidInput` names `where` what cannot."""
+        """`values` in the wire format. Raises `InvalidInput`, naming `where`."""
         return {name: self._value(value, f"{where}.{name}") for name, value in values.items()}
 
     def condition(self, given: Condition, where: str) -> Filter:
@@ -140,7 +140,7 @@ class Templates:
         return msgspec.structs.replace(given, value=self._compared(given.value, where), **parts)
 
     def _compared(self, value: Any, where: str) -> Any:
-        """A filter's values are taken as they are, but for inputs."""
+        """Values of a condition are literals, except for inputs."""
         if isinstance(value, list):
             return [self._compared(one, where) for one in value]
         if isinstance(value, Reference) and not value._path.startswith("inputs."):  # noqa: SLF001  # ours
@@ -156,7 +156,7 @@ class Templates:
         return self._quoted(marked, where)
 
     def _marked(self, value: Any, where: str) -> Any:
-        """`value` with a mark in the place of each reference."""
+        """`value` with a mark in place of each reference."""
         if isinstance(value, Reference):
             return f"{_OPEN}{self._path(value, where)}{_CLOSE}"
         if isinstance(value, dict):

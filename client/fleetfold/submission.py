@@ -1,7 +1,7 @@
-"""Thousands of runs, with hundreds under way: none is lost, none done twice, and memory stays flat.
+"""Submission of thousands of runs with hundreds in progress: none is lost or done twice, and memory stays bounded.
 
-Three kinds of work go on for a batch: runs are read, as long as there is room; they are sent, as many as there are, in
-one request after another; and their ends are waited for, hundreds in one request.
+A batch consists of three concurrent activities: runs are read, as long as there is room; they are sent, as many as
+possible per request; and their ends are waited for, hundreds in one request.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SubmitOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, eq=False)
 class _Given:
-    """A run that is not over. It is sent at `due_at`, for the first time or again, until a master accepts it."""
+    """A run in progress. It is sent at `due_at`, for the first time or again, until a master accepts it."""
 
     index: int
     run: Run
@@ -72,7 +72,7 @@ class _Given:
 
 
 class Submission:
-    """One batch. A run that was read has a place in the window until whoever iterates has its outcome."""
+    """One batch. A run has a place in the window from reading until its outcome has been consumed."""
 
     def __init__(self, ask: Ask, window: int, patience_s: float, *, wait: bool) -> None:
         if window < 1:
@@ -88,7 +88,7 @@ class Submission:
         self._request_bytes = REQUEST_BYTES
 
     async def outcomes(self, runs: Iterable[Run] | AsyncIterable[Run]) -> AsyncGenerator[SubmitOutcome, None]:
-        """How each has ended, as it ends."""
+        """The outcome of each run, as it ends."""
         work = asyncio.create_task(self._work(runs))
         work.add_done_callback(lambda _: self._outcomes.put_nowait(None))
         try:
@@ -120,7 +120,7 @@ class Submission:
         self._news.set()
 
     def _take(self, index: int, run: Run) -> None:
-        """A run that the wire would not carry is refused here, so that it costs no other one its request."""
+        """Reject a run that cannot be encoded, so that it does not fail the others of its request."""
         try:
             run = replace(run, nodes=listed(run.nodes, "nodes"))
             data = encode_exactly(run)
@@ -145,7 +145,7 @@ class Submission:
         await self._tell()
 
     async def _until_some_are_due(self) -> None:
-        """Or until there are others."""
+        """Wait until some are due, or further ones are read."""
         self._news.clear()
         pauses = [given.due_at - now() for given in self._to_send]
         with contextlib.suppress(TimeoutError):
@@ -153,7 +153,7 @@ class Submission:
                 await self._news.wait()
 
     def _next_chunk(self) -> list[_Given]:
-        """Those that are due, as many as one request may carry."""
+        """The due runs, as many as one request may carry."""
         at, left = now(), self._request_bytes
         chunk, rest = list[_Given](), list[_Given]()
         for given in self._to_send:
@@ -174,7 +174,7 @@ class Submission:
         await self._tell()
 
     def _too_large(self, chunk: list[_Given], error: TooLarge) -> None:
-        """The broker takes less in one message than most do."""
+        """Reduce the request size: this broker's message limit is lower than most."""
         if len(chunk) == 1:
             self._refused(chunk[0], error.body())
             return
@@ -191,7 +191,7 @@ class Submission:
             self._outcomes.put_nowait(outcome)
 
     def _not_accepted(self, given: _Given, error: ErrorBody) -> None:
-        """What is full or away now is tried again for a while; all else is final."""
+        """Repeat temporary errors for a while; all others are final."""
         at = now()
         if error.code not in AWAY_CODES or at - given.since > self._patience_s:
             self._refused(given, error)
@@ -204,7 +204,7 @@ class Submission:
         self._outcomes.put_nowait(SubmitOutcome(index=given.index, id=given.run.id, error=error))
 
     async def _wait_for_all(self) -> None:
-        """One of those that wait, each for other jobs."""
+        """One of several waiters, each for other jobs."""
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._unwaited() or self._over())

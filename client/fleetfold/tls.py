@@ -1,4 +1,4 @@
-"""Finding what TLS to the broker needs: the CA to trust, and the certificate to show where it wants one."""
+"""TLS settings for the broker: the CA to trust, and the client certificate where the broker requires one."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _REQUIRED: Final = object()
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """What undoes a step; made by `step.undo`."""
+    """The compensation of a step; made by `step.undo`."""
 
     action: str
     params: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""How long one waits for something that goes on whether anybody listens or not."""
+"""The wait policy for work that continues whether or not a client listens."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 __all__ = ["WaitPolicy"]
 
 LISTEN_S = 30.0
-"""One request listens so long; then the next begins."""
+"""Seconds that one request listens; then the next begins."""
 
 
 class WaitPolicy:
-    """Listens for `timeout_s` in all, or for ever: through masters that go away, once one has answered."""
+    """Listens for `timeout_s` in all, or without limit; absent masters are waited for, once one has answered."""
 
     def __init__(self, timeout_s: float | None) -> None:
         self._timeout_s = timeout_s
@@ -22,22 +22,22 @@ class WaitPolicy:
         self._heard = False
 
     def wait_ms(self) -> int:
-        """How long the next request may listen."""
+        """Milliseconds that the next request may listen."""
         left_s = LISTEN_S if self._until is None else self._until - asyncio.get_running_loop().time()
         return round(max(0.0, min(left_s, LISTEN_S)) * 1000)
 
     def hear(self) -> None:
-        """Somebody has answered."""
+        """Record that a master has answered."""
         self._heard = True
 
     async def bear(self, error: FleetfoldError, key: str) -> None:
-        """Wait a little before the next request; the error itself if nobody has ever answered."""
+        """Sleep before the next attempt. Re-raises `error` if no master has answered yet."""
         if not self._heard:
             raise error
         self.check(key)
         await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0))
 
     def check(self, key: str) -> None:
-        """`DeadlineExceeded` when it is over."""
+        """Raise `DeadlineExceeded` if the time is over."""
         if self._until is not None and asyncio.get_running_loop().time() >= self._until:
             raise DeadlineExceeded(f"{key} has not ended within {self._timeout_s:g} s; it goes on")

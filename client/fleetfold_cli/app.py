@@ -1,4 +1,4 @@
-"""The command's contents page, and its one way out: an exit code, and on failure one line that says what to do."""
+"""The command tree, and the one exit path: an exit code, and on failure one line that says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the installed command calls: Ctrl-C is taken first, then the command is imported and run."""
+"""The entry point of the installed command: handles Ctrl-C first, then imports and runs the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line it says when it failed."""
+"""Failures of a command: its exit code, and its one line of error."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PIPE_CLOSED = 141
 
 
 def refuse(terminal: Terminal, error: FleetfoldError, *, as_json: bool) -> int:
-    """Say what is wrong; the error's own exit code."""
+    """Print the error. Returns its exit code."""
     return _say(terminal, error.body(), error.exit_code, as_json=as_json)
 
 
 def refuse_input_output(terminal: Terminal, error: OSError, *, as_json: bool) -> int:
-    """A file or a folder that cannot be used, by its name."""
+    """Print an error of a file or folder, with its name."""
     named = f"{error.filename}: " if error.filename else ""
     return _say(terminal, ErrorBody("io", f"{named}{error.strerror or repr(error)}"), FAILED, as_json=as_json)
 
 
 def refuse_usage(terminal: Terminal, error: CycloptsError, tokens: Sequence[str], *, as_json: bool) -> int:
-    """The command line is wrong: say where, and which help to read."""
+    """Print an error of the command line: where, and which help to read."""
     helped = " ".join(["fleetfold", *(error.command_chain or ()), "--help"])
     problem = _problem(error, tokens)
     body = ErrorBody("usage", f"{problem}{' Try' if problem.endswith('?') else '; try'} `{helped}`")
@@ -59,6 +59,6 @@ def _say(terminal: Terminal, body: ErrorBody, code: int, *, as_json: bool) -> in
 
 
 def _document(body: ErrorBody) -> dict[str, object]:
-    """When to try again stands in it only if trying again will do."""
+    """The JSON document; `retry_after_s` is included only if a retry can succeed."""
     said: dict[str, object] = {"code": body.code, "message": body.message, "field": body.field}
     return said if body.retry_after_s is None else {**said, "retry_after_s": body.retry_after_s}

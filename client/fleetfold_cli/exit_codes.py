@@ -1,8 +1,4 @@
-"""Exit codes: the one table of them. A script reads from them how a job or a transaction has ended.
-
-A job whose parts have not all ended alike is `partly` when some went well. When none did, the code is that of the
-class all of them share, and else that of a failure.
-"""
+"""The table of exit codes, by which a script tells how a job or a transaction ended."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ _TRANSACTIONS: Mapping[TransactionState, int] = {"rolled_back": ROLLED_BACK, "pa
 
 
 def of_job(job: Job) -> int:
-    """That of a job as it stands; one that goes on, or was only checked, is well."""
+    """The exit code of a job; 0 if it is running or was only checked."""
     if job.state == "partly":
         return PARTLY
     if job.state == "cancelled":
@@ -50,5 +46,5 @@ def of_job(job: Job) -> int:
 
 
 def of_transaction(state: TransactionState) -> int:
-    """That of a transaction; one that goes on, or was only checked, is well."""
+    """The exit code of a transaction; 0 if it is running or was only checked."""
     return _TRANSACTIONS.get(state, OK)

@@ -25,7 +25,7 @@ def line(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Structs as dicts of all their fields: what the wire leaves out as a default is spelt out for scripts."""
+    """Structs as dicts of all their fields; defaults, which the wire omits, are included for scripts."""
     if isinstance(value, msgspec.Struct):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name not in WIRE_ONLY}
     if isinstance(value, Mapping):

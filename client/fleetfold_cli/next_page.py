@@ -11,7 +11,7 @@ OPTION = "--cursor"
 
 
 def next_page(words: Sequence[str], cursor: str) -> str:
-    """The command line `words`, whose first is the command, once more for the page of `cursor`."""
+    """The command line `words` with the option of the next page's `cursor`."""
     command, *rest = words
     return shlex.join(["fleetfold", command, f"{OPTION}={cursor}", *_without_cursor(rest)])
 

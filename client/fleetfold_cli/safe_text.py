@@ -1,7 +1,4 @@
-"""Text of foreign origin made safe to print: what nodes, documents and other callers say may not steer the terminal.
-
-Everything that the command prints passes here: views in `Terminal.show`, lines in `Terminal.say`, JSON in `documents`.
-"""
+"""Sanitised text: strings of nodes, documents and other callers cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # rich takes long to import, and `fleetfold --help` needs none of it
+if TYPE_CHECKING:  # rich takes long to import, and `fleetfold --help` does not need it
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 __all__ = ["SafeView", "clean", "escaped", "flat"]
@@ -22,17 +19,17 @@ _IN_JSON = re.compile(f"[{_FORMATS}]")
 
 
 def clean(text: str) -> str:
-    """`text` without control characters, escape sequences and changes of direction; line breaks and tabs stay."""
+    """`text` without control characters, escape sequences and bidirectional controls; line breaks and tabs stay."""
     return _CONTROL.sub("", text)
 
 
 def flat(text: str) -> str:
-    """The same on one line: what a line break would separate is separated by a space."""
+    """The same on one line, with line breaks replaced by spaces."""
     return clean(_BREAKS.sub(" ", text))
 
 
 def escaped(document: str) -> str:
-    """JSON that says the same without such characters: in texts alone may they stand, and there as `\\uXXXX`."""
+    r"""Equivalent JSON with such characters escaped as `\uXXXX`; they occur only inside strings."""
     return _IN_JSON.sub(_escape, document)
 
 
@@ -43,7 +40,7 @@ def _escape(match: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class SafeView:
-    """A view, each piece of whose text is cleaned after it was laid out; the styles of our own stay."""
+    """Wraps a view and cleans its text after layout; its own styles stay."""
 
     view: RenderableType
 

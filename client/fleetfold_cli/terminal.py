@@ -1,4 +1,4 @@
-"""The command's surroundings: its streams, and how it reaches the fleet. Passed in, so that tests bring their own."""
+"""The command's environment: its streams, and its connection to the fleet. Passed in, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _connect(common: Common, prefix: str) -> Client:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a command writes, reads and connects."""
+    """The output streams of a command, and its connection to the fleet."""
 
     out: TextIO
     err: TextIO
@@ -43,32 +43,32 @@ class Terminal:
 
     @classmethod
     def standard(cls) -> Terminal:
-        """That of this process."""
+        """The terminal of this process."""
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
     async def fleet(self, common: Common) -> Client:
-        """A client of the fleet the options name; to be closed with `async with`."""
+        """A client of the fleet that the options name; use with `async with`."""
         return await self.connect(common, check_slug(common.prefix or "fleet", "prefix"))
 
     def show(self, output: Output, value: Any, view: Callable[[], RenderableType]) -> None:
-        """Print `value` as one JSON document if that is asked for, else what `view` makes of it."""
+        """Print `value` as one JSON document if requested, else its view."""
         if output.json:
             self.out.write(document(value))
         else:
             self._render(view())
 
     def say(self, text: str, *, aside: bool = False) -> None:
-        """Print one line now, cleaned of what would steer a terminal; `aside` on stderr."""
+        """Print one sanitised line now; with `aside` on stderr."""
         print(flat(text), file=self.err if aside else self.out, flush=True)
 
     def advise(self, output: Output, advice: str) -> None:
-        """Say on stderr what can be done next: to a person, not to a script."""
+        """Print a next step on stderr, for people only."""
         if not output.json and self.err.isatty():
             self.out.flush()  # what it is about comes first
             print(advice, file=self.err)
 
     def secret(self, output: Output, value: Any, secret: str, advice: str) -> None:
-        """Print a secret that is the answer: `value` as JSON if asked for, else the secret alone, for `> file`.
+        """Print a secret: `value` as JSON if requested, else the secret alone, for `> file`.
 
         On a terminal `advice` follows on stderr.
         """
@@ -80,9 +80,9 @@ class Terminal:
             print(advice, file=self.err)
 
     def ready(self, output: Output, value: Any, text: str) -> None:
-        """Say at once, on a line of its own, that a daemon is ready: `value` as JSON if asked for, else `text`.
+        """Print at once, on a line of its own, that a daemon is ready: `value` as JSON if requested, else `text`.
 
-        From here on its garbage is collected for throughput.
+        Also tunes the garbage collector for throughput.
         """
         calm_collector()
         print(line(value) if output.json else text, file=self.out, flush=True)
@@ -100,7 +100,7 @@ class Terminal:
 
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 UNBOUNDED = 10_000
-"""Columns where there is no terminal: a script must not find its names cut."""
+"""Columns without a terminal, so that names are not truncated for scripts."""
 
 Injected = Annotated[Terminal, Parameter(parse=False)]
-"""A parameter that `main` fills, not the command line."""
+"""A parameter that `main` passes, not the command line."""

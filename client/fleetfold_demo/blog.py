@@ -1,4 +1,4 @@
-"""The blog's actions: publish a post and take it back. A post is its document in the collection `posts`."""
+"""The blog's actions: publish a post, and unpublish it. A post is its document in the collection `posts`."""
 
 from __future__ import annotations
 

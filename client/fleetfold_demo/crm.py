@@ -1,4 +1,4 @@
-"""The CRM of the demo: what its node can do, and the tables it needs."""
+"""The CRM of the demo: its node's actions, and its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's fleet, and how the tour speaks: headings, commands as one would type them, answers as they came."""
+"""The demo's fleet, and the output of the tour: headings, commands as typed, and their real answers."""
 
 from __future__ import annotations
 

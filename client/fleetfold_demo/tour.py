@@ -1,4 +1,4 @@
-"""The guided tour: the main job of fleetfold, end to end, with what really came back."""
+"""The guided tour: fleetfold's main tasks end to end, with real results."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def _requests() -> Iterator[str]:
         for room in (RunVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
     )
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
-    api._rooms = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
+    api._groups = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
     yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
     yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")

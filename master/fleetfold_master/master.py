@@ -1,4 +1,4 @@
-"""The master: opens its store, takes its place on the bus, and keeps everything going until it is stopped."""
+"""The master: opens its store, joins the masters of its database, connects to the bus, and serves until stopped."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fleetfold_master.runtime import (
     Lifetime,
     Setup,
     drive,
-    keep_going,
     open_api,
     open_auth,
-    open_engines_of_work,
+    open_engines,
     open_infrastructure,
     serve,
+    start_periodic_tasks,
 )
 from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_shared.clock import Clock, SystemClock
@@ -47,20 +47,21 @@ LOCAL = "cli"
 """The identity of the commands on the master's machine."""
 
 LocalKey = Callable[[str | None], Awaitable[str]]
-"""Gives an API key for them: the one it is given if that is still good, else a new one."""
+"""Returns an API key for them: the given one if it is still valid, else a new one."""
 
 
 class Master:
-    """One master. Its truth is the database below `data` (or at `database`); the broker may lose everything.
+    """One master. The database below `data` (or at `database`) is the only durable state; the broker may lose
+    everything.
 
-    `federation` is there once it has started. `own` are collections of its own, searched beside the nodes'; who passes
-    them closes them after the master. `keep_key` is called before anybody is let in, with what gives the key for
-    commands on this machine: who waits for the fleet here finds it as soon as the fleet answers.
+    `federation` exists after `start`. `own` are collections of the master itself, searched beside the nodes'; the
+    caller who passes them closes them after the master. `keep_key` is awaited before anybody is admitted, with a
+    function that returns the API key for commands on this machine, so that the key is there when the fleet answers.
     """
 
     federation: Federation
     _access: AccessContainer
-    _together: ClusterPeers
+    _cluster: ClusterPeers
 
     def __init__(
         self,
@@ -92,54 +93,57 @@ class Master:
             limits=limits or LimitsConfig(),
         )  # fmt: skip
         self._keep_key = keep_key
-        self._span = Lifetime(self._setup.clock)
+        self._lifetime = Lifetime(self._setup.clock)
         self._claimed: FileLock | None = None
         self._membership: Membership | None = None
-        self._lives = Supervisor(self._start, self._end, self._setup.clock)
+        self._supervisor = Supervisor(self._start, self._end, self._setup.clock)
 
     @property
     def documents(self) -> dict[str, int]:
-        """How many documents each of its own collections holds."""
+        """The number of documents in each of the master's own collections."""
         own = [] if self._setup.own is None else self._setup.own.description().collections
         return {collection.name: collection.documents for collection in own}
 
     async def start(self) -> None:
-        """Return when it serves. `Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
+        """Start, and return when it serves. Raises `Unavailable` without a broker, `InvalidInput` for an unusable
+        database."""
         self._claimed = self._claim()
         try:
-            await self._lives.start()
+            await self._supervisor.start()
         except BaseException:
             self._claimed.release()
             raise
         log.info("master.up", url=shown(self._setup.url))
 
     async def stop(self) -> None:
-        """Finish what is being served and part. Jobs and transactions go on at another master, or at the next start."""
+        """Finish the requests in progress and stop. Jobs and transactions continue at another master, or at the next
+        start."""
         try:
-            await self._lives.stop()
+            await self._supervisor.stop()
         finally:
             if self._claimed is not None:
                 self._claimed.release()
 
     async def local_key(self, existing: str | None = None) -> str:
-        """An API key of the role admin for the commands on this machine: `existing`, if it is still good."""
+        """Return an API key of role admin for commands on this machine: `existing` if it is still valid, else a new
+        one."""
         return await self._access.keys.ensure(LOCAL, "admin", existing)
 
     async def _start(self) -> Membership:
-        """Begin a life, from the ground up: what is opened last is closed first."""
-        span = self._span = Lifetime(self._setup.clock)
-        ground = await open_infrastructure(self._setup, span)
-        self._membership = ground.membership
-        door = await open_auth(ground, self._before_anybody)
-        work = await open_engines_of_work(ground)
-        together = self._together = await drive(ground, door, work)
-        desk = await open_api(ground, door, work, together)
-        self.federation = desk.federation
-        await serve(ground, door, desk)
-        span.at_end(work.transactions.let_go)  # before the service waits for what it is serving
-        work.outbox.start(ground.bus)
-        keep_going(ground, door, work, desk, together)
-        return ground.membership
+        """Build all parts in order of dependency."""
+        lifetime = self._lifetime = Lifetime(self._setup.clock)
+        infra = await open_infrastructure(self._setup, lifetime)
+        self._membership = infra.membership
+        auth = await open_auth(infra, self._before_anybody)
+        engines = await open_engines(infra)
+        cluster = self._cluster = await drive(infra, auth, engines)
+        wiring = await open_api(infra, auth, engines, cluster)
+        self.federation = wiring.federation
+        await serve(infra, auth, wiring)
+        lifetime.on_close(engines.transactions.let_go)  # before the server waits for the requests in progress
+        engines.outbox.start(infra.bus)
+        start_periodic_tasks(infra, auth, engines, wiring, cluster)
+        return infra.membership
 
     async def _before_anybody(self, access: AccessContainer) -> None:
         self._access = access
@@ -147,12 +151,13 @@ class Master:
             await self._keep_key(self.local_key)
 
     async def _end(self) -> None:
-        """End a life; when its place is lost nothing that it still does can count, and it takes no time for that."""
+        """Close all parts; without a grace period if the lease is lost, because nothing can be written any more."""
         lost = self._membership is not None and self._membership.lost.is_set()
-        await self._span.end(0.0 if lost else GRACE_S)
+        await self._lifetime.end(0.0 if lost else GRACE_S)
 
     def _claim(self) -> FileLock:
-        """One master for each data directory; the kernel lets go of it however the process ends."""
+        """Lock the data directory; the kernel releases the lock however the process ends. Raises `Conflict` if it is
+        locked."""
         private_folder(self._setup.data)
         lock = FileLock(self._setup.data / "master.lock", mode=FILE_MODE)
         try:

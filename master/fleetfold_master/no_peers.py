@@ -1,4 +1,4 @@
-"""A master that is alone."""
+"""Stubs for a master without peers."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["tell_nobody"]
 
 
 async def tell_nobody(*_news: object) -> None:
-    """There is no other master that could be told."""
+    """Do nothing: there is no peer to notify."""

@@ -46,7 +46,9 @@ class Story:
         node = f"{address.step}-node"
         told = answer(Command(id=command, attempt=1, action=""), outcome, result, tombstone=tombstone)
         told = msgspec.structs.replace(told, starts=starts, noted=noted)
-        return self._take(apply_result(self.tx, self.steps, node, told, self.now, ill=self.ill, policy=self.policy))
+        return self._take(
+            apply_result(self.tx, self.steps, node, told, self.now, unhealthy=self.ill, policy=self.policy)
+        )
 
     def decide(self, decision: Callable[..., Decision], *args: Any, **kwargs: Any) -> Decision:
         """An operator's decision: `cancel`, `retry`, `skip` or `resolve`, made by ann."""
@@ -55,7 +57,7 @@ class Story:
     def wait(self, seconds: float) -> Decision:
         """Time passes, and the sweep comes by."""
         self.now += seconds
-        return self._take(advance(self.tx, self.steps, self.now, ill=self.ill, policy=self.policy))
+        return self._take(advance(self.tx, self.steps, self.now, unhealthy=self.ill, policy=self.policy))
 
     def states(self) -> str:
         """The state of the transaction, then of each step."""

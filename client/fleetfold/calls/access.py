@@ -1,4 +1,4 @@
-"""What a client asks about identities: invitations, API keys, who it is, and the audit log."""
+"""Client calls about identities: invitations, API keys, the caller's identity, and the audit log."""
 
 from __future__ import annotations
 

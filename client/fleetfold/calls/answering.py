@@ -1,4 +1,4 @@
-"""What a `Client` asks to be answered in words."""
+"""The client call for answers in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetfold_shared.values import encode_exactly
 __all__ = ["AskCalls", "Asking"]
 
 SILENCE_S = 10.0
-"""A master that works shows it every second; one that is busy takes a while to begin."""
+"""Seconds of silence after which the master counts as absent; it sends a sign of life every second."""
 
 
 class Asking:

@@ -1,4 +1,4 @@
-"""What a `Client` asks about kept answers."""
+"""Client calls about the query cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARM_S = 2.0
 
 
 class CacheCalls(Caller):
-    """The part of a `Client` that looks after kept answers. It needs the role operator or admin."""
+    """The part of a `Client` that operates the query cache. It needs the role operator or admin."""
 
     async def cache_stats(self) -> CacheStats:
         """Hits, misses, sizes, and what was saved, since the master's start."""

@@ -1,4 +1,4 @@
-"""What a `Client` asks about dead letters."""
+"""Client calls about dead letters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["DeadLetterCalls"]
 
 
 class DeadLetterCalls(Caller):
-    """Dead letters: commands that nobody will do any more."""
+    """Dead letters: commands that will not run any more."""
 
     async def letters(
         self,

@@ -1,4 +1,4 @@
-"""What a `Client` asks about definitions: transactions that are kept, to be run by their name."""
+"""Client calls about definitions: stored transactions, run by name."""
 
 from __future__ import annotations
 

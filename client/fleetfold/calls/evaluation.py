@@ -1,4 +1,4 @@
-"""What a `Client` says and asks about how good searches are."""
+"""Client calls about search evaluation."""
 
 from __future__ import annotations
 

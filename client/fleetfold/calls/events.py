@@ -1,4 +1,4 @@
-"""What a `Client` is told: the events that the masters store under its own name, such as its callbacks."""
+"""Client calls about events: those that the masters store under the caller's name, such as its callbacks."""
 
 from __future__ import annotations
 

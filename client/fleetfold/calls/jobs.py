@@ -1,4 +1,4 @@
-"""What a `Client` asks about jobs under way: to stop one, and to hear of each change."""
+"""Client calls about running jobs: cancelling and following."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fleetfold_shared.values import encode_exactly
 __all__ = ["JobCalls"]
 
 FOLLOW_S = 30.0
-"""How long one request follows; then it is made again."""
+"""Seconds that one request follows a job; then it is repeated."""
 SILENCE_S = 10.0
-"""A master that has nothing to tell shows every second that it is there."""
+"""Seconds of silence after which the master counts as absent; it sends a sign of life every second."""
 
 
 class JobCalls(Caller):
-    """Jobs under way."""
+    """Running jobs."""
 
     async def cancel_job(self, id: str) -> Job:  # noqa: A002
         """Stop a job: what has not begun never will, what runs is told to stop. The job as it stands then, which goes
@@ -45,7 +45,7 @@ class JobCalls(Caller):
                 await asyncio.sleep(pause_s(error))
 
     async def _changes(self, key: str) -> AsyncGenerator[Job, None]:
-        """What one request tells."""
+        """The states that one request delivers."""
         subject = self._bus.subjects.api(self._bus.caller, "jobs.follow")
         ask = JobFollow(id=key, wait_ms=round(FOLLOW_S * 1000))
         async with aclosing(in_parts(self._bus, subject, encode_exactly(ask), FOLLOW_S + ANSWER_S, SILENCE_S)) as parts:

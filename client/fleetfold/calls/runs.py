@@ -1,4 +1,4 @@
-"""What a `Client` asks when actions are to run: on nodes that it names or describes, at once or batch by batch."""
+"""Client calls that run actions: on named or matching nodes, at once or batch by batch."""
 
 from __future__ import annotations
 

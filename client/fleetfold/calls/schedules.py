@@ -1,4 +1,4 @@
-"""What a `Client` asks about schedules."""
+"""Client calls about schedules."""
 
 from __future__ import annotations
 

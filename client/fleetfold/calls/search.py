@@ -1,4 +1,4 @@
-"""What a `Client` asks about documents."""
+"""Client calls that search documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `Client` asks about transactions."""
+"""Client calls about transactions."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class TransactionCalls(Caller):
         return await self._ask("tx.run", ask, TransactionView)
 
     async def cancel_transaction(self, id: str, *, why: str = "") -> TransactionView:  # noqa: A002
-        """Turn a running transaction back; `Conflict` when it is too late for that."""
+        """Start compensation of a running transaction. `Conflict` if it is too late for that."""
         return await self._ask("tx.cancel", TransactionCancel(id=id, why=why), TransactionView)
 
     async def retry_transaction(self, id: str, step: str | None = None, *, why: str = "") -> TransactionView:  # noqa: A002

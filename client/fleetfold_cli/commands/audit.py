@@ -1,4 +1,4 @@
-"""`fleetfold whoami`, `audit` and `node-audit`: who one is to the fleet, and who has done what."""
+"""`fleetfold whoami`, `audit` and `node-audit`: the caller's identity, and the audit log."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""`fleetfold run --from FILE`: thousands of runs, one a line, and what became of each.
-
-No file of progress is kept: every line's job has an id that its place in the batch gives it, and the master knows which
-of them it has. So the same command goes on where it broke off, on this machine or another.
-"""
+"""`fleetfold run --from FILE`: thousands of runs, one per line, with the outcome of each."""
 
 from __future__ import annotations
 

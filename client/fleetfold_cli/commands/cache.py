@@ -1,4 +1,4 @@
-"""`fleetfold cache`: the answers that the master keeps."""
+"""`fleetfold cache`: the master's query cache."""
 
 from __future__ import annotations
 

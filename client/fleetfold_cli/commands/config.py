@@ -1,4 +1,4 @@
-"""`fleetfold config`: whether the settings are sound."""
+"""`fleetfold config`: validation of the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleetfold letters`: commands that nobody will do any more."""
+"""`fleetfold letters`: dead letters."""
 
 from __future__ import annotations
 

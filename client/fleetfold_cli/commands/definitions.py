@@ -1,4 +1,4 @@
-"""`fleetfold definitions`: transactions that are kept, to be run by their name."""
+"""`fleetfold definitions`: stored transactions, run by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleetfold judge` and `fleetfold quality`: how good searches are."""
+"""`fleetfold judge` and `fleetfold quality`: search evaluation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A job that somebody waits for: how far it has come meanwhile, and what became of it.
-
-On a terminal it is a live view, elsewhere a line now and then, both on stderr; stdout has the outcome alone.
-"""
+"""Waiting for a job: its progress, and its outcome."""
 
 from __future__ import annotations
 
@@ -25,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["run_watched", "watch"]
 
 QUIET_S = 1.0
-"""What takes less is not talked about."""
+"""A job that takes less time, in seconds, gets no progress view."""
 REFRESHES_PER_SECOND = 8
 
 Begin = Callable[[bool], Awaitable[Job]]
-"""Begins a job, given whether to wait for its end; the same one however often it is called."""
+"""Starts a job, given whether to wait for its end; idempotent."""
 Tell = Callable[[Job], None]
 
 
@@ -37,10 +34,10 @@ async def run_watched(
     fleet: Client, begin: Begin, key: str, output: Output, terminal: Terminal, *,
     patience_s: Callable[[Job], float], detach: bool = False, follow: bool = False,
 ) -> int:  # fmt: skip
-    """Begin the job `key`, wait for it unless it is to be left alone, and show it: the exit code.
+    """Start the job `key`, wait for it unless detached, and print it. Returns the exit code.
 
-    `DeadlineExceeded` when it has not ended after the `patience_s` of such a job. With `output.json` there is one
-    document at the end, or with `follow` a line at each change.
+    Raises `DeadlineExceeded` if it has not ended after `patience_s` seconds. With `output.json` one document is
+    printed at the end, or with `follow` a line at each change.
     """
     with _going_on(key, terminal):
         job = await begin(output.json and not (detach or follow))
@@ -56,9 +53,9 @@ async def run_watched(
 async def watch(
     fleet: Client, key: str, output: Output, terminal: Terminal, *, patience_s: float | None, lines: bool = True
 ) -> int:
-    """Wait for a job's end, say meanwhile how far it has come, and show it: the exit code.
+    """Wait for a job's end with progress, and print it. Returns the exit code.
 
-    `lines`: with `output.json` each change is a line; else there is one document, at the end.
+    `lines`: with `output.json` each change is a line; else there is one document at the end.
     """
     with _going_on(key, terminal):
         if output.json:
@@ -91,7 +88,7 @@ async def _last(changes: AsyncIterator[Job], tell: Tell) -> Job:
 
 @contextmanager
 def _telling(terminal: Terminal) -> Iterator[Tell]:
-    """What shows a job that is under way: a live view for a person, else lines."""
+    """The progress view: live on a terminal, else lines."""
     if not terminal.err.isatty():
         yield _Lines(terminal)
         return
@@ -104,7 +101,7 @@ def _telling(terminal: Terminal) -> Iterator[Tell]:
 
 
 class _Lines:
-    """A line for each node that has ended, and every few seconds for one that has come further."""
+    """Prints a line for each node that has ended, and every few seconds for one with progress."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -126,7 +123,7 @@ def _after_a_moment(tell: Tell) -> Tell:
 
 @contextmanager
 def _going_on(key: str, terminal: Terminal) -> Iterator[None]:
-    """Whoever stops waiting is told that the job does not stop."""
+    """Tell a user who stops waiting that the job continues."""
     try:
         yield
     except asyncio.CancelledError:
@@ -139,4 +136,4 @@ def _going_on(key: str, terminal: Terminal) -> Iterator[None]:
 
 
 def _nothing(_job: Job) -> None:
-    """Say nothing."""
+    """Print nothing."""

@@ -1,4 +1,4 @@
-"""`fleetfold jobs`: what became of the actions that were run."""
+"""`fleetfold jobs`: jobs and their outcomes."""
 
 from __future__ import annotations
 

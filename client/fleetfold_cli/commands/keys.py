@@ -1,4 +1,4 @@
-"""`fleetfold keys`: who may use the fleet from outside, and what tokens are signed with."""
+"""`fleetfold keys`: API keys, and the signing key."""
 
 from __future__ import annotations
 

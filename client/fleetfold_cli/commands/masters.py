@@ -1,4 +1,4 @@
-"""`fleetfold masters`: the masters that share the work."""
+"""`fleetfold masters`: the masters of the fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fleetfold nodes`: who is there, and how they are."""
+"""`fleetfold nodes`: the nodes and their state."""
 
 from __future__ import annotations
 

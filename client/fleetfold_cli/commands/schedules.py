@@ -1,4 +1,4 @@
-"""`fleetfold schedules`: what is run again and again."""
+"""`fleetfold schedules`: recurring runs."""
 
 from __future__ import annotations
 

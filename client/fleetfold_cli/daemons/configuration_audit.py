@@ -1,4 +1,4 @@
-"""What is weak in the settings, the environment and the files of a fleet, before anybody else finds it."""
+"""The configuration audit: weaknesses in the settings, the environment and the files of a fleet."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SECRETS = (
 )  # fmt: skip
 OTHERS = {"FLEETFOLD_STATE", "FLEETFOLD_CONFIG", *SECRETS, *(f"{name}_FILE" for name in SECRETS)}
 INTERNAL = (".internal", ".local", ".localhost", ".home.arpa")
-"""Endings of names that lead nowhere outside."""
+"""Suffixes of internal names."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`weak` is to be mended; a `note` is to be known. `what` is one line that says what to do."""
+    """A `weak` one must be fixed; a `note` is for information. `what` is one line with the remedy."""
 
     severity: Literal["weak", "note"]
     where: str
@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def in_settings(config: Config) -> Iterator[Finding]:
-    """What the settings leave open."""
+    """Findings in the settings."""
     if config.access.insecure:
         yield Finding("weak", "access.insecure", "there are no identities: whoever connects may do everything")
     if what := in_the_open(config.broker.host, tls=config.tls.enabled):
@@ -58,7 +58,7 @@ def in_settings(config: Config) -> Iterator[Finding]:
 
 
 def in_environment(env: Mapping[str, str]) -> Iterator[Finding]:
-    """Secrets that stand in variables, and variables that set nothing."""
+    """Secrets in environment variables, and variables without effect."""
     for name in SECRETS:
         if env.get(name):
             yield Finding("note", name, f"a secret in the environment is seen by every child process: use {name}_FILE")
@@ -70,7 +70,7 @@ def in_environment(env: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def secret_files(config: Config, env: Mapping[str, str], keys: Path, state: Path) -> Iterator[Path]:
-    """Where the fleet's secrets may be on this machine, its keys directory first."""
+    """The places of the fleet's secrets on this machine, its keys directory first."""
     yield keys
     yield from sorted((*keys.glob("*.json"), *keys.glob("*.secret")))
     yield from sorted((state / "tls").glob("*.key"))
@@ -100,13 +100,13 @@ def places(config: Config, keys: Path, state: Path) -> list[Path]:
 
 
 def in_places(folders: Iterable[Path]) -> Iterator[Finding]:
-    """Folders, and files in them, that are not their owner's alone."""
+    """Folders, and files in them, that other users may access."""
     for exposure in exposures(folders):
         yield Finding(exposure.severity, str(exposure.path), exposure.what)
 
 
 def endless_admins(keys: Iterable[KeyInfo]) -> Iterator[Finding]:
-    """Keys that may do everything, for ever. This machine's own, which lies beside the fleet's secrets, is no news."""
+    """Admin keys without an expiry, except this machine's own, which is stored beside the fleet's secrets."""
     for key in keys:
         if key.role == "admin" and key.expires_at is None and key.revoked_at is None and key.name != LOCAL_NAME:
             what = f"an admin key ({key.id}) that never ends: make another with --expires, and revoke this one"
@@ -133,7 +133,7 @@ def _in_ask(url: str) -> Iterator[Finding]:
 
 
 def _is_public(host: str) -> bool:
-    """Whether the way there may be anybody's. A name of one word is a neighbour's, as in a compose file."""
+    """Whether the route to the host may be public. A name of one word is local, as in a compose file."""
     try:
         return not ipaddress.ip_address(host).is_private
     except ValueError:

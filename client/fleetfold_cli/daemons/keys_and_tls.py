@@ -32,7 +32,8 @@ INSECURE = "INSECURE: no identities; whoever connects may do everything, on ever
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Of an embedded broker. `identity` is `None` when it is insecure; `ca` is the file of the CA that clients need."""
+    """Keys and TLS of an embedded broker. `identity` is None if it is insecure; `ca` is the CA file that clients
+    need."""
 
     identity: PublicKeys | None
     tls: ServerTls | None
@@ -40,22 +41,22 @@ class Protection:
 
 
 def protection(config: Config, keys: Path, host: str) -> Protection:
-    """What the settings ask for; keys and certificates that are not there are made."""
+    """The configured protection; missing keys and certificates are created."""
     server_tls, ca = _tls(config.tls, host) if config.tls.enabled else (None, None)
     return Protection(None if config.access.insecure else _identity(keys), server_tls, ca)
 
 
 def in_the_open(host: str, *, tls: bool) -> str | None:
-    """What is wrong with a broker that listens on `host`: it is not on this machine alone, and speaks no TLS."""
+    """The warning for a broker that listens beyond this machine without TLS."""
     if tls or _is_loopback(host):
         return None
     return f"the broker listens on {host} without TLS: keys, tokens and documents pass readable; use TLS, or 127.0.0.1"
 
 
 async def keep_local_key(directory: Path, url: str, local_key: Callable[[str | None], Awaitable[str]]) -> None:
-    """Have `cli.json` in `directory` hold a key that the fleet at `url` takes.
+    """Store in `cli.json` in `directory` an API key that is valid at `url`.
 
-    `local_key` gives back the key it is given if that is still good, else a new one.
+    `local_key` returns the key it is given if that is still valid, else a new one.
     """
     kept = read_local_key(directory)
     fresh = LocalKey(url, LOCAL_NAME, await local_key(kept.key if kept else None))
@@ -63,7 +64,7 @@ async def keep_local_key(directory: Path, url: str, local_key: Callable[[str | N
         return
     try:
         write_local_key(directory, fresh)
-    except OSError as error:  # a folder of secrets may be there to be read alone
+    except OSError as error:  # a folder of secrets may be read-only
         log.warning("key.not_kept", directory=str(directory), reason=error.strerror)
 
 

@@ -1,4 +1,4 @@
-"""What stays up: a broker, a master, a child, each as a context that starts it, and stops it however it is left."""
+"""Daemons as context managers: a broker, a master, a child, each started on entry and stopped on exit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find 
 
 
 def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
-    """The settings of the file and the environment under the options given; the log is set up by them."""
+    """The settings of file and environment, overridden by the options; configures logging."""
     config = load(daemon.config, os.environ)
     database = from_environment("FLEETFOLD_MASTER_DATABASE", os.environ) or config.master.database
     log = replace(config.log, level=daemon.log_level or config.log.level, format=daemon.log_format or config.log.format)
@@ -57,7 +57,7 @@ def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
 
 
 def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
-    """The settings under the options of `access`. To be insecure is said each time, on stderr."""
+    """The settings, overridden by the options of `access`. Prints a warning on stderr if the fleet is insecure."""
     chosen = replace(
         config.access,
         keys=str(access.keys) if access.keys else config.access.keys,
@@ -70,13 +70,13 @@ def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
 
 
 def warn_of_the_open(config: Config, host: str, terminal: Terminal) -> None:
-    """Say on stderr that a broker can be listened to, each time it is started so."""
+    """Print a warning on stderr if the broker can be eavesdropped on."""
     if what := in_the_open(host, tls=config.tls.enabled):
         print(f"fleetfold: {what}", file=terminal.err, flush=True)
 
 
 def private(*places: Path) -> None:
-    """Have all that this process and its broker write be for their owner alone; tell what of `places` is not."""
+    """Restrict new files of this process and its broker to their owner; report which of `places` are exposed."""
     keep_private()
     tell_exposed((state_directory(), *places))
 
@@ -131,7 +131,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
 
 
 async def _own_collections(config: MasterConfig, data: Path, opened: AsyncExitStack) -> MasterDocuments | None:
-    """The master's own collections, open as long as `opened` is. They take what a child takes."""
+    """The master's own collections, open as long as `opened`. They have the same options as a child's."""
     if not config.collections:
         return None
     for name in config.reading.keys() - config.collections.keys():
@@ -197,5 +197,5 @@ def _announced(broker: EmbeddedBroker, config: Config, keys: Path, ca: str | Non
 
 
 def reachable(broker: EmbeddedBroker) -> str:
-    """The URL by which this machine reaches it, wherever it listens."""
+    """The URL by which this machine reaches the broker, whatever address it listens on."""
     return broker.url.replace(f"//{broker.host}:", f"//{ANYWHERE.get(broker.host, broker.host)}:")

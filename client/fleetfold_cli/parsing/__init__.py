@@ -1,1 +1,1 @@
-"""What people type, as values: files, durations, assignments, options."""
+"""Parsing of user input: files, durations, assignments, options."""

@@ -1,4 +1,4 @@
-"""`key=value` as people type it: parameters of an action, labels, collections."""
+"""`key=value` arguments: parameters of an action, labels, collections."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Assignment", "assignment", "labels", "listed", "pair", "searched_nod
 
 _NUMBER = {"integer", "number"}
 _DEPTH = 8
-"""How far a schema is followed: it comes from a node, and could refer to itself."""
+"""Limit of nested references in a schema, which comes from a node and could refer to itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A word of the command line: `key=value`, whose type is the action's to say, or `key:=JSON`."""
+    """A command-line word: `key=value`, whose type the action's schema decides, or `key:=JSON`."""
 
     key: str
     text: str
@@ -28,7 +28,7 @@ class Assignment:
 
 
 def assignment(word: str) -> Assignment:
-    """Read `key=value` or `key:=JSON`; `InvalidInput` when it is neither."""
+    """Parse `key=value` or `key:=JSON`. Raises `InvalidInput`."""
     key, equals, text = word.partition("=")
     untyped = not key.endswith(":")
     key = key.removesuffix(":")
@@ -38,9 +38,9 @@ def assignment(word: str) -> Assignment:
 
 
 def values(assignments: Iterable[Assignment], schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the assignments say, by an action's JSON Schema if there is one.
+    """The values, typed by an action's JSON Schema if there is one.
 
-    A value is JSON when it parses as JSON and the schema allows its type, else the text itself.
+    A value is JSON if it parses as JSON and the schema allows its type, else the text itself.
     """
     found: dict[str, Any] = {}
     for given in assignments:
@@ -51,7 +51,7 @@ def values(assignments: Iterable[Assignment], schema: Mapping[str, Any] | None) 
 
 
 def pair(word: str, option: str) -> tuple[str, str]:
-    """`key=value` as two texts; `InvalidInput` names the `option` it was given to."""
+    """Parse `key=value` as two texts. Raises `InvalidInput`, naming the `option`."""
     key, equals, value = word.partition("=")
     if not equals or not key:
         raise InvalidInput(f"{option}: {word!r} is no key=value", field=option)
@@ -59,7 +59,7 @@ def pair(word: str, option: str) -> tuple[str, str]:
 
 
 def by_name(words: Sequence[str], option: str) -> dict[str, str]:
-    """The values of several `name=value`; `InvalidInput` for a name that is given twice."""
+    """Parse several `name=value`. Raises `InvalidInput` for a repeated name."""
     found: dict[str, str] = {}
     for word in words:
         name, value = pair(word, option)
@@ -100,7 +100,7 @@ def _loosely(text: str, allowed: set[str]) -> Any:
 
 
 def _types_of_value(value: Any) -> set[str]:
-    """The JSON Schema types of `value`, except "string": a text in quotes is a text with quotes where texts go."""
+    """The JSON Schema types of `value`, except "string": quotes are part of a text."""
     if value is None:
         return {"null"}
     if isinstance(value, bool):
@@ -113,7 +113,7 @@ def _types_of_value(value: Any) -> set[str]:
 
 
 def _types_of(key: str, schema: Mapping[str, Any] | None) -> set[str]:
-    """The types a parameter may have; none when nobody knows."""
+    """The types of a parameter; empty if unknown."""
     if schema is None:
         return set()
     top = _resolved(schema, schema)
@@ -141,7 +141,7 @@ def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
 
 
 def searched_nodes(names: Sequence[str], *, auto: bool) -> Sequence[str] | WhichNodes:
-    """Which nodes a search asks: those named, or all, which is also said by none and by the name `all`."""
+    """The nodes to search: those named, or all (also for none, and for the name `all`)."""
     if auto:
         return "auto"
     return "all" if not names or "all" in names else names

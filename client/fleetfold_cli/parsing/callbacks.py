@@ -1,4 +1,4 @@
-"""Callbacks as people type them: a URL, or a type of event."""
+"""Callback arguments: a URL, or an event type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["callback"]
 
 
 def callback(text: str | None) -> Callback | None:
-    """What `text` stands for; `InvalidInput` names the field that is wrong."""
+    """Parse a callback. Raises `InvalidInput`, naming the field."""
     if text is None:
         return None
     return typed({"url" if "://" in text else "type": text}, Callback, "callback")

@@ -1,4 +1,4 @@
-"""Options that many commands share, and the kinds of option they are made of."""
+"""Options shared by many commands, and their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations as people type them: `90s`, `15m`, `1h`, `7d`."""
+"""Duration arguments: `90s`, `15m`, `1h`, `7d`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORM = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 
 
 def duration_s(text: str, option: str) -> float:
-    """The seconds that `text` stands for; `InvalidInput` names the `option` it was given to."""
+    """Parse a duration into seconds. Raises `InvalidInput`, naming the `option`."""
     found = _FORM.match(text.strip())
     if found is None:
         raise InvalidInput(f"{option}: {text!r} is no duration: write 90s, 15m, 1h or 7d", field=option)

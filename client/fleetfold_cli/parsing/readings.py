@@ -1,4 +1,4 @@
-"""How collections are read, as the command is told: `--text subject,message`, or `--text tickets=subject,message`."""
+"""Options for reading collections: `--text subject,message`, or `--text tickets=subject,message`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["readings"]
 
 
 def readings(config: ChildConfig, given: Mapping[str, Sequence[str]], *, strict: bool) -> dict[str, dict[str, Any]]:
-    """The options over the settings, by collection; `InvalidInput` for one that is not there, or not named.
+    """The reading options by collection, over the settings. Raises `InvalidInput` for an unknown or missing
+    collection.
 
     `given` are the words of each option; `text` may hold several fields, and `field` one with its type.
     """
@@ -29,7 +30,7 @@ def readings(config: ChildConfig, given: Mapping[str, Sequence[str]], *, strict:
 
 
 def _aimed(word: str, option: str, collections: Collection[str]) -> tuple[str, str]:
-    """The collection that a word is for, and its value; the only collection where none is named."""
+    """The collection and value of a word; without a name, the only collection."""
     name, equals, value = word.partition("=")
     if equals and name in collections and value:
         return name, value

@@ -1,4 +1,4 @@
-"""Schedules as people write them down: TOML or JSON, one or several, checked before anything is sent."""
+"""Schedule files: TOML or JSON, one or several schedules, validated before anything is sent."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _ORDERS: Mapping[str, Literal["asc", "desc"]] = {"asc": "asc", "desc": "desc"}
 
 
 def parse_sort(text: str) -> Sort:
-    """The key that `text` is: a field or `_score`, and perhaps `:asc` or `:desc`; `InvalidInput` for another order."""
+    """Parse a sort key: a field or `_score`, optionally with `:asc` or `:desc`. Raises `InvalidInput`."""
     field, colon, order = text.rpartition(":")
     if not colon:
         return Sort(text)

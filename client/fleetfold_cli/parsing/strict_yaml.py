@@ -1,7 +1,4 @@
-"""YAML as JSON would say it: version 1.2's few types, no key twice, nothing that refers to something else.
-
-So `no` and `on` are texts, as are dates and `1:30`. Loads nothing but plain values.
-"""
+"""A YAML reader restricted to JSON's types: no duplicate keys, no anchors or aliases."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ _TYPES = {
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """PyYAML's safe loader, with those types instead of YAML 1.1's."""
+    """PyYAML's safe loader with the types of YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
@@ -40,7 +37,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         return super().compose_node(parent, index)
 
     def flatten_mapping(self, node: Any) -> None:
-        """No `<<` either: it is a key like any other."""
+        """Treat `<<` as an ordinary key."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[Any] = set()
@@ -68,7 +65,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
 
 def load(text: str) -> Any:
-    """The one document in `text`; `YAMLError` says where it is wrong."""
+    """Load the only document in `text`. Raises `YAMLError` with the position."""
     return yaml.load(text, _Loader)  # noqa: S506  # it is a safe loader
 
 

@@ -1,4 +1,4 @@
-"""Files that people write by hand: their text, and the values it says in YAML, TOML or JSON."""
+"""Hand-written files in YAML, TOML or JSON, as values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Form = Literal["JSON", "TOML", "YAML"]
 
 
 def text_of(file: str, stdin: TextIO) -> tuple[str, str]:
-    """What errors call the file, and its text; `-` is `stdin`. `InvalidInput` when it cannot be read."""
+    """The file's name for errors, and its text; `-` is `stdin`. Raises `InvalidInput` if it cannot be read."""
     try:
         if file == "-":
             text = stdin.read()
@@ -33,7 +33,7 @@ def text_of(file: str, stdin: TextIO) -> tuple[str, str]:
 
 
 def values_of(text: str, where: str, form: Form) -> Any:
-    """What the text says in that form; `InvalidInput` names `where` and the problem."""
+    """Parse the text in that form. Raises `InvalidInput`, naming `where` and the problem."""
     try:
         match form:
             case "JSON":

@@ -1,4 +1,4 @@
-"""What `fleetfold tx run` is given: a file, or the name of a definition; and its inputs."""
+"""The argument of `fleetfold tx run`: a file, or the name of a definition, and its inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.input_schemas import input_schema
 from fleetfold_shared.messages import StepSpec
 
-if TYPE_CHECKING:  # it takes long to import, and `--help` needs it not
+if TYPE_CHECKING:  # it takes long to import, and `--help` does not need it
     from fleetfold.client import Client
 
 __all__ = ["Order", "of_definition", "of_file", "parsed"]
@@ -21,7 +21,7 @@ _NAME = re.compile(r"([a-z][a-z0-9_-]{0,62})(?:@([1-9][0-9]{0,8}))?")
 
 
 class Order(NamedTuple):
-    """What to run, with which inputs."""
+    """A transaction to run, and its inputs."""
 
     steps: Sequence[StepSpec] | str
     inputs: dict[str, Any]
@@ -30,7 +30,7 @@ class Order(NamedTuple):
 
 
 def parsed(text: str) -> tuple[str, int | None]:
-    """The name and the version of `NAME` or `NAME@VERSION`; `InvalidInput` when it is neither."""
+    """Parse `NAME` or `NAME@VERSION`. Raises `InvalidInput`."""
     match = _NAME.fullmatch(text)
     if match is None:
         raise InvalidInput(f"name: {text[:80]!r} is no name of a definition: write NAME or NAME@VERSION", field="name")

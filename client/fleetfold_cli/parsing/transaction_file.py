@@ -1,4 +1,4 @@
-"""A transaction as people write it down: YAML, TOML or JSON, checked before anything is sent."""
+"""Transaction files: YAML, TOML or JSON, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleetfold_shared.messages import Definition, Inputs, StepSpec
 __all__ = ["TransactionFile", "read"]
 
 _YAML = re.compile(r"(\s*#[^\n]*\n|\s*\n)*(---|[\w-]+\s*:)")
-"""How YAML begins, and TOML cannot."""
+"""Matches the beginning of YAML, but not of TOML."""
 
 
 class TransactionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class TransactionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     within_s: Annotated[float, msgspec.Meta(gt=0, le=30 * 86_400)] | None = None
 
     def definition(self, name: str | None = None) -> Definition:
-        """The same to be kept, under another `name` if one is given."""
+        """The definition to be stored, under another `name` if given."""
         made = Definition(
             name=name or self.name, steps=self.steps, inputs=self.inputs, about=self.about, within_s=self.within_s
         )

@@ -1,4 +1,4 @@
-"""What a person or another program types, read without holding up the connection to the fleet."""
+"""Reading of standard input without blocking the connection to the fleet."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ AHEAD = 100
 
 
 async def typed_lines(stream: TextIO, ahead: int = AHEAD) -> AsyncGenerator[str, None]:
-    """Its lines as they come, at most so many of them read before they are wanted.
+    """The stream's lines as they come, with at most `ahead` lines read in advance.
 
-    A thread reads them that nobody waits for at the end: it may wait for input for ever.
+    They are read by a daemon thread, which may block on input for ever.
     """
     lines, loop = asyncio.Queue[str | None](), asyncio.get_running_loop()
     wanted, over = threading.Semaphore(ahead - 1), threading.Event()
 
     def read() -> None:
         line: str | None = ""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no more lines are consumed
             while line is not None and wanted.acquire() and not over.is_set():
                 line = stream.readline() or None
                 loop.call_soon_threadsafe(lines.put_nowait, line)
@@ -41,7 +41,7 @@ async def typed_lines(stream: TextIO, ahead: int = AHEAD) -> AsyncGenerator[str,
 
 
 async def agreed(question: str, asked: TextIO, answers: TextIO) -> bool:
-    """Whether a person says yes. Anything else, and the end of the input, is a no."""
+    """Ask for confirmation. Anything but a yes, and the end of the input, is a no."""
     print(question, end=" [y/N] ", file=asked, flush=True)
     async with aclosing(typed_lines(answers, ahead=1)) as lines:
         async for line in lines:

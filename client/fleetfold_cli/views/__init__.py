@@ -1,1 +1,1 @@
-"""What people see: messages as tables and lines."""
+"""Views: messages as tables and lines for people."""

@@ -1,4 +1,4 @@
-"""Keys, identities and the audit log, as people read them."""
+"""Views of keys, identities and the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands below an answer: its sources, and what is to be known of it."""
+"""The view below an answer: its sources and remarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a batch, as they end: on stdout each line's outcome, on stderr how far it has come."""
+"""The view of a batch: each outcome on stdout as it ends, progress on stderr."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ REFUSED = "refused"
 
 
 class Tally:
-    """Counts and tells. With `as_json` every line's outcome is a JSON document on a line of its own; else only those
-    are told that did not go well. `quiet` tells nothing of those that did, and no sum unless one did not.
-    """
+    """Counts and prints outcomes. With `as_json` each is a JSON document on a line of its own; else only failures
+    are printed. `quiet` omits successes, and the sum unless one failed."""
 
     def __init__(
         self, output: Output, terminal: Terminal, batch_id: str, total: int | None, *, quiet: bool = False
@@ -55,7 +54,7 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """How many lines did not go well."""
+        """The number of failed lines."""
         return sum(number for outcome, number in self._outcomes.items() if outcome not in GOOD)
 
     def code(self) -> int:
@@ -65,11 +64,11 @@ class Tally:
         return FAILED if self.failed == self._outcomes.total() else PARTLY
 
     def malformed(self, number: int, error: InvalidInput) -> None:
-        """The line `number` could not be read."""
+        """Record that the line `number` could not be parsed."""
         self._tell(number, None, REFUSED, error.body(), [])
 
     def outcome(self, number: int, outcome: SubmitOutcome) -> None:
-        """The line `number` has ended."""
+        """Record the outcome of the line `number`."""
         state = WOULD_RUN if outcome.state == "checked" else outcome.state
         self._tell(number, outcome.id, state or REFUSED, outcome.error, outcome.nodes)
 

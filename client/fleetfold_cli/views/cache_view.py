@@ -1,4 +1,4 @@
-"""Kept answers, as people read them."""
+"""Views of the query cache."""
 
 from __future__ import annotations
 

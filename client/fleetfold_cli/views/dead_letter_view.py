@@ -1,4 +1,4 @@
-"""Dead letters, as people read them."""
+"""Views of dead letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR_CHARS = 80
 
 
 def listing(found: DeadLetterListed, **filters: object) -> RenderableType:
-    """One line a letter; `filters` are what was asked for."""
+    """One line per dead letter; `filters` are the requested ones."""
     if not found.letters:
         return nothing("dead letters", "no dead letters", filters)
     made = table("letter", "reason", "node", "action", "of", "died", "error")
@@ -30,7 +30,7 @@ def listing(found: DeadLetterListed, **filters: object) -> RenderableType:
 
 
 def detail(letter: DeadLetter) -> RenderableType:
-    """All that is known of it."""
+    """All fields."""
     facts = grid()
     for name, value in (
         ("letter", letter.id), ("reason", letter.reason), ("error", letter.error), ("node", letter.node),
@@ -47,7 +47,7 @@ def detail(letter: DeadLetter) -> RenderableType:
 
 
 def outcomes(found: Sequence[Mapping[str, str]], done: str) -> RenderableType:
-    """One line a letter, and how many."""
+    """One line per dead letter, and their number."""
     if not found:
         return "no letter matches"
     lines = [f"{one['id']}  {one['error'] or one['job'] or done}" for one in found]

@@ -1,4 +1,4 @@
-"""Definitions, as people read them."""
+"""Views of definitions."""
 
 from __future__ import annotations
 

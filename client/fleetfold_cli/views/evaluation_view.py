@@ -1,4 +1,4 @@
-"""How good searches are, as people read it."""
+"""The view of an evaluation report."""
 
 from __future__ import annotations
 

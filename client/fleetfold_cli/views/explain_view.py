@@ -1,4 +1,4 @@
-"""What a hit's score is made of, and why and how each node was asked, as people read it."""
+"""The view of explanations: the parts of a hit's score, and how each node was asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of fields, counted, as people read them."""
+"""The view of facets: values with their counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs, as people read them."""
+"""Views of jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masters, as people read them."""
+"""The view of masters."""
 
 from __future__ import annotations
 

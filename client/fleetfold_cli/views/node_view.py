@@ -1,4 +1,4 @@
-"""Nodes, as people read them."""
+"""Views of nodes."""
 
 from __future__ import annotations
 

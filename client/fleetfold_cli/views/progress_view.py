@@ -1,4 +1,4 @@
-"""How far a job has come, as people read it: a live view, or lines."""
+"""The view of a job's progress: live, or as lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def far(progress: Progress | None) -> str:
 
 
 def live(job: Job) -> RenderableType:
-    """The whole, and the nodes that run, those first that have come furthest."""
+    """The total, and the running nodes, most advanced first."""
     ended = sum(node.outcome is not None for node in job.nodes)
     ill = sum(node.outcome not in {None, "ok"} for node in job.nodes)
     rows = grid()
@@ -48,14 +48,14 @@ def live(job: Job) -> RenderableType:
 
 
 class Told:
-    """What has been told of a job, so that the rest can be."""
+    """What was already printed of a job."""
 
     def __init__(self) -> None:
         self._ended: set[str] = set()
         self._progress: dict[str, tuple[Progress, float]] = {}
 
     def news(self, job: Job, now: float) -> Iterator[str]:
-        """A line for each node that has ended, or has come further; `now` is of a clock that never goes back."""
+        """A line for each node that has ended or progressed since; `now` is monotonic."""
         for node in job.nodes:
             if node.outcome is not None and node.node not in self._ended:
                 self._ended.add(node.node)

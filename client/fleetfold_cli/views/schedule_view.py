@@ -1,4 +1,4 @@
-"""Schedules, as people read them."""
+"""Views of schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer to a search, as people read it."""
+"""The view of a search response."""
 
 from __future__ import annotations
 

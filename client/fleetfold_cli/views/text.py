@@ -1,4 +1,4 @@
-"""Words and figures, as people read them. What nodes and documents say is cleaned: it may not steer the terminal."""
+"""Text helpers for views. Text of nodes and documents is sanitised, so that it cannot control the terminal."""
 
 from __future__ import annotations
 

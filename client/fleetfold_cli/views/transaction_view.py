@@ -1,4 +1,4 @@
-"""Transactions, as people read them."""
+"""Views of transactions."""
 
 from __future__ import annotations
 

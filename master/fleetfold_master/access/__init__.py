@@ -1,1 +1,1 @@
-"""Who is let in, by what credentials, and what each may do."""
+"""Access control: credentials, sessions, roles and rate limits."""

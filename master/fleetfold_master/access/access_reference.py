@@ -1,4 +1,4 @@
-"""Who may do what, as a page of the documentation."""
+"""The reference page of roles and permissions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ A limited caller finds in every answer, and in every error, `{LIMIT}` (requests 
 
 
 def page() -> str:
-    """All of it, in Markdown."""
+    """The page in Markdown."""
     return "\n".join(itertools.chain([INTRODUCTION], _roles(), ["", SCOPES, EVENTS, LIMITS], _limits(), ["", HEADERS]))
 
 

@@ -1,7 +1,6 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) that say who somebody is and what was granted, for an hour.
+"""Access tokens: JSON Web Tokens (RFC 7519) with an identity and its capabilities, valid for an hour.
 
-PyJWT makes and checks the signature, HS256 and nothing else. The claims are checked here, against the clock that is
-passed in.
+PyJWT makes and checks the signature, HS256 only. The claims are checked here, against the clock that is passed in.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ ALGORITHM = "HS256"
 ISSUER = "fleetfold"
 MOST_BYTES = 4096
 LEEWAY_S = 5.0
-"""How far the clocks of two masters may be apart: a token of the one is not from the future to the other."""
+"""Tolerated clock difference of two masters in seconds: a token of one is not from the future to the other."""
 
 _signer = jwt.PyJWS(algorithms=[ALGORITHM])
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a token says. Times are Unix seconds; `sid` is the session it belongs to, and ends with."""
+    """The claims of a token. Times are Unix seconds; `sid` is its session, with which it ends."""
 
     iss: str
     sub: Slug
@@ -47,7 +46,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccessTokens:
-    """Issues and verifies the access tokens of one fleet, which its prefix names."""
+    """Issues and verifies the access tokens of one fleet, which is named by its prefix."""
 
     def __init__(self, keys: SigningKeys, clock: Clock, fleet: str, lifetime_s: int) -> None:
         self._keys, self._clock = keys, clock
@@ -55,7 +54,7 @@ class AccessTokens:
         self.lifetime_s = lifetime_s
 
     def issue(self, name: str, role: Role, capabilities: Iterable[Capability], session: str) -> tuple[str, float]:
-        """A new token for `name`, and for how many seconds it is valid."""
+        """Issue a token for `name`. Returns it and its validity in seconds."""
         kid, secret = self._keys.current()
         now = self._clock.wall()
         claims = Claims(
@@ -66,9 +65,9 @@ class AccessTokens:
         return text, float(self.lifetime_s)
 
     def verify(self, text: str) -> Claims:
-        """What the token says, if it is ours and valid now; else `Refusal`, with the reason.
+        """Verify a token and return its claims. Raises `Refusal` with the reason.
 
-        Its session may have ended all the same: ask the sessions.
+        Its session may have ended all the same: that is for `Sessions` to check.
         """
         kid = _header(text)
         secret = self._keys.find(kid)
@@ -95,7 +94,7 @@ class AccessTokens:
 
 
 def _header(text: str) -> str:
-    """The id of the key, from a header that nobody has vouched for yet."""
+    """The key's id, from a header that is not verified yet."""
     if not text.isascii() or len(text) > MOST_BYTES:
         raise Refusal("malformed", "this is no token")
     try:

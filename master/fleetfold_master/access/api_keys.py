@@ -1,4 +1,4 @@
-"""API keys: the credentials of clients. Made once and shown once; a name has one role and one set of scopes."""
+"""API keys: the credentials of clients. A key is shown only once; a name has one role and one set of scopes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from fleetfold_shared.messages import ClientRole, KeyCreate, KeyCreated, KeyInfo
 __all__ = ["ApiKeys"]
 
 USED_EVERY_S = 60.0
-"""How exactly the last use of a key is stored."""
+"""Resolution in seconds with which the last use of a key is stored."""
 
 
 class ApiKeys:
-    """The table of keys; the good ones are in memory too. Secrets are stored as their SHA-256 only.
+    """The table of keys; valid ones are in memory too. Secrets are stored as their SHA-256 only.
 
     `is_node` says whether a name is a node's: keys and nodes share one namespace.
     """
@@ -38,10 +38,10 @@ class ApiKeys:
         self._dummy = digest(new_secret())
         self._undisturbed = Undisturbed()
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Told when there is another key, or one less."""
+        """Called when a key was created or revoked."""
 
     async def load(self) -> None:
-        """Read what the store has; again, to see what another master has done."""
+        """Load the rows, also to see changes of other masters."""
         found, now = await read_keys(self._store), self._clock.wall()
         self._by_name = {}
         for key in found:
@@ -49,25 +49,25 @@ class ApiKeys:
                 self._by_name.setdefault(key.name, {})[key.id] = key
 
     async def create(self, ask: KeyCreate, by: str) -> KeyCreated:
-        """A new key. `Conflict` for a name that is a node's, or whose keys have another role or other scopes."""
+        """Create a key. Raises `Conflict` for a node's name, or a name whose keys have another role or other scopes."""
         return await self._undisturbed.run(self._create(ask, by))
 
     async def list(self, *, revoked: bool = False) -> Sequence[KeyInfo]:
-        """The keys by name; those that have ended only if asked for."""
+        """The keys by name; ended ones only if requested."""
         now = self._clock.wall()
         return [key.info() for key in await read_keys(self._store) if revoked or key.is_good(now)]
 
     def find(self, name: str) -> KeyInfo | None:
-        """The identity of that name: any of its good keys, which are alike in role and scopes."""
+        """The identity of that name: any of its valid keys, which have the same role and scopes."""
         keys = self._good_of(name)
         return keys[0].info() if keys else None
 
     async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
-        """Whether there is or was a key of that id; another master may have made it."""
+        """Whether a key of that id exists or existed; another master may have created it."""
         return any(id in keys for keys in self._by_name.values()) or await read_key(self._store, id) is not None
 
     async def authenticate(self, shown: Credential) -> KeyInfo:
-        """Whose key it is; `Refusal` with "unknown", "revoked" or "expired".
+        """The identity of a key. Raises `Refusal` with "unknown", "revoked" or "expired".
 
         An unknown id takes the same comparison as a known one.
         """
@@ -84,24 +84,26 @@ class ApiKeys:
         return key.info()
 
     async def rotate(self, ask: KeyRotate, by: str) -> KeyCreated:
-        """A new key for the identity of the old one, which ends after `ask.overlap_s`; it lives as long as that did.
+        """Create a key in place of an old one, which ends after `ask.overlap_s` seconds; the new key has the same
+        lifetime.
 
-        `NotFound` if there is no such key, `InvalidInput` for a name with several.
+        Raises `NotFound` if there is no such key, `InvalidInput` for a name with several.
         """
         return await self._undisturbed.run(self._rotate(ask, by))
 
     async def revoke(self, key: str) -> Sequence[KeyInfo]:
-        """Revoke one key by its id, or all of a name. `NotFound` if there is none that is good."""
+        """Revoke one key by its id, or all of a name. Raises `NotFound` if none is valid."""
         return await self._undisturbed.run(self._revoke(key))
 
     async def ensure(self, name: str, role: ClientRole, existing: str | None) -> str:
-        """`existing`, if it is a good key of that name and role; else a new one. `Conflict` as in `create`."""
+        """Return `existing` if it is a valid key of that name and role, else a new key. Raises `Conflict` as
+        `create` does."""
         if existing is not None and await self._still_good(name, role, existing):
             return existing
         return (await self.create(KeyCreate(name=name, role=role), RESERVED)).key
 
     async def save(self) -> None:
-        """Write when keys were last used, of each once a minute at most."""
+        """Store when keys were last used, at most once a minute each."""
         now = self._clock.wall()
         due = {key: at for key, at in self._used.items() if now - self._saved.get(key, 0.0) >= USED_EVERY_S}
         if due:
@@ -110,7 +112,7 @@ class ApiKeys:
             self._used = {key: at for key, at in self._used.items() if due.get(key) != at}
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for the writes in progress."""
         await self._undisturbed.close()
 
     async def _create(self, ask: KeyCreate, by: str) -> KeyCreated:
@@ -128,9 +130,9 @@ class ApiKeys:
         return await self._made(token, record)
 
     async def _is_contradicted(self, record: StoredKey) -> bool:
-        """Whether another master has made an unlike key of that name at the same moment; then this one is taken back.
+        """Whether another master created a different key of that name at the same moment; then this one is revoked.
 
-        On a server with several writers neither insert sees the other, but of two that look afterwards one does.
+        On a server with several writers neither insert sees the other, but of two that read afterwards one does.
         """
         others = [key for key in await read_keys(self._store, record.name) if key.is_good(record.created_at)]
         if len({(key.role, scopes_text(key.scopes)) for key in others}) <= 1:
@@ -183,7 +185,7 @@ class ApiKeys:
         return KeyCreated(key=token.text, info=record.info())
 
     def _named(self, key: str) -> Sequence[StoredKey]:
-        """The good key of that id, or all of that name. The text is not repeated: it might be a key itself."""
+        """The valid key of that id, or all of that name. Errors do not repeat the text: it might be a key itself."""
         by_id = [keys[key] for keys in self._by_name.values() if key in keys]
         found = [record for record in by_id if record.is_good(self._clock.wall())] or self._good_of(key)
         if not found:

@@ -1,7 +1,7 @@
-"""The audit log: who did what to which node, when, with what outcome, from where.
+"""The audit log: who did what to which node, when, with which outcome, and from where.
 
-What is noted is written a moment later, many entries at once; `write` returns when its entry is committed. No entry
-holds a secret: callers pass names and ids.
+Entries added by `note` are written a moment later, many at once; `write` returns when its entry is committed. No
+entry contains a secret: callers pass names and ids.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ log = structlog.get_logger(__name__)
 FLUSH_S = 0.05
 DAY_S = 86_400
 LOOK_S = 1.0
-"""How often one who waits looks for what another master has written."""
+"""Interval in seconds at which a waiting reader looks for entries of other masters."""
 MOST_WAITING = 10_000
-"""Entries that a store which fails may hold up; later ones are only logged. Reads take no more than half of that."""
+"""Entries kept while the store fails; later ones are only logged. Entries of reads take at most half of that."""
 MOST_CHARS = {"who": 63, "what": 63, "role": 16, "target": 255, "reason": 255, "source": 255}
 
 
 READS = ("search.query", "ask.question", "nodes.ping")
-"""What is asked often and changes nothing: kept for a time of its own."""
+"""Frequent verbs that change nothing: their entries have a retention time of their own."""
 
 
 def audit_entry(
     at: float, who: str, what: str, outcome: AuditOutcome, *,
     role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
 ) -> AuditEntry:  # fmt: skip
-    """An entry whose texts fit into their columns."""
+    """An entry, with its texts cut to their columns."""
     texts = {"who": who, "what": what, "role": role, "target": target, "reason": reason, "source": source}
     fitting = {name: _fitting(text, MOST_CHARS[name]) for name, text in texts.items()}
     return AuditEntry(seq=0, at=at, outcome=outcome, node=node, ms=ms, **fitting)
 
 
 class AuditLog:
-    """The log, in the master's store. `close` writes what is still waiting. `redact` is for the reasons."""
+    """The log in the master's store. `close` writes what is waiting. `redact` is applied to reasons."""
 
     def __init__(
         self, store: Store, clock: Clock, retention: RetentionConfig | None = None, redact: Redactor | None = None
@@ -67,7 +67,7 @@ class AuditLog:
         self, who: str, what: str, outcome: AuditOutcome, *,
         role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
-        """Add an entry, to be written within a moment. `node` may name several, with commas between."""
+        """Add an entry, to be written within a moment. `node` may name several, separated by commas."""
         if what in READS and (not self._keeps_reads or len(self._waiting) >= MOST_WAITING // 2):
             return
         entry = audit_entry(
@@ -90,11 +90,11 @@ class AuditLog:
         await self.flush()
 
     async def flush(self) -> None:
-        """Commit all that was noted. When that fails it is kept for the next time."""
+        """Commit all waiting entries. If that fails, they are kept for the next call."""
         await self._undisturbed.run(self._flush())
 
     async def list(self, ask: AuditList) -> AuditListed:
-        """What matches, oldest first; with `ask.after`, waits up to `ask.wait_ms` for the first that does."""
+        """Matching entries, oldest first; with `ask.after`, wait for the first one for at most `ask.wait_ms`."""
         await self.flush()
         until = asyncio.get_running_loop().time() + ask.wait_ms / 1000
         while True:
@@ -108,12 +108,12 @@ class AuditLog:
                     await written.wait()
 
     async def prune(self) -> None:
-        """Drop what is older than the settings say."""
+        """Delete entries older than the retention time."""
         now = self._clock.wall()
         await self._store.write(older(now - self._kept_s), older_of(READS, now - min(self._kept_s, self._reads_kept_s)))
 
     async def close(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting entries."""
         await self._tasks.cancel()
         await self.flush()
 
@@ -132,12 +132,12 @@ class AuditLog:
 
     async def _flush_soon(self) -> None:
         await self._clock.sleep(FLUSH_S)
-        self._soon = None  # what is noted from here on needs a flush of its own
+        self._soon = None  # entries added from here on need a flush of their own
         await self.flush()
 
 
 def _fitting(text: str, most: int) -> str:
-    """On one line, without what a database does not take, and not longer than its column."""
+    """One line without characters that databases reject, cut to its column."""
     if len(text) <= most and text.isprintable():
         return text
     printable = "".join(char if char.isprintable() else "?" for char in text[: most + 1])

@@ -1,4 +1,4 @@
-"""The audit log's rows: added, read by filter, and dropped when they are old."""
+"""Rows of the audit log: inserts, filtered reads, and deletion of old entries."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _FIELDS = [column.name for column in audit.c if column.name != "seq"]
 _INSERT = insert(audit).values({name: bindparam(name) for name in _FIELDS}).inline()
 _LAST = select(func.max(audit.c.seq)).scalar_subquery()
 _OLDER = delete(audit).where(audit.c.at < bindparam("before"), audit.c.seq < _LAST)
-"""The last one stays: without it SQLite would count from 1 again."""
+"""The last row stays: without it SQLite would start counting from 1 again."""
 _OLDER_OF = _OLDER.where(audit.c.what == bindparam("kind"))
 
 
 def added(entries: Iterable[AuditEntry]) -> Write:
-    """New entries in their order; the database gives each its `seq`."""
+    """Insert entries in order; the database gives each its `seq`."""
     return Write(_INSERT, [{name: getattr(entry, name) for name in _FIELDS} for entry in entries])
 
 
 def older(before: float) -> Write:
-    """Drop what is from before then (Unix seconds)."""
+    """Delete entries older than `before` (Unix seconds)."""
     return Write(_OLDER, [{"before": before}])
 
 
 def older_of(what: Iterable[str], before: float) -> Write:
-    """Drop what is from before then, of these kinds alone."""
+    """Delete entries of these verbs older than `before`."""
     return Write(_OLDER_OF, [{"before": before, "kind": kind} for kind in what])
 
 
 async def read_entries(store: Store, ask: AuditList) -> list[AuditEntry]:
-    """What matches, oldest first: those after `ask.after`, or else the latest."""
+    """Matching entries, oldest first: those after `ask.after`, or else the latest."""
     query = select(audit).where(*_matching(ask)).limit(ask.limit)
     if ask.after is not None:
         return await _entries(store, query.where(audit.c.seq > ask.after).order_by(audit.c.seq))
@@ -52,7 +52,7 @@ def _matching(ask: AuditList) -> list[ColumnElement[bool]]:
     ]
     if ask.since is not None:
         wanted.append(audit.c.at >= ask.since)
-    if ask.node is not None:  # one entry may be about several: "blog,shop"
+    if ask.node is not None:  # one entry may name several: "blog,shop"
         wanted.append((literal(",") + audit.c.node + ",").contains(f",{ask.node},", autoescape=True))
     return wanted
 

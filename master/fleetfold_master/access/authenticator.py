@@ -1,7 +1,7 @@
-"""The doorkeeper: decides for the broker who is connecting, and what it is granted.
+"""The authenticator: handles the broker's auth callouts, and decides the permissions of each connection.
 
-What is shown is an access token, or a credential of the four kinds. All but access tokens and API keys open a narrow
-door only: to send the one request that the credential is for, and hear its answer.
+A login presents an access token, or one of the four kinds of credentials. Except for access tokens and API keys, a
+credential permits only the one request that it is for, and its reply.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from fleetfold_shared.ids import SLUG
 __all__ = ["GUESSES", "Authenticator"]
 
 GRADE_S = 120.0
-"""How long one that is not yet a member may stay connected."""
+"""Seconds for which an identity that has not joined yet may stay connected."""
 MOST_BYTES = 4096
 MOST_HOSTS = 10_000
 GUESSES: frozenset[Reason] = frozenset({
     "malformed", "forged", "wrong_algorithm", "wrong_audience", "wrong_issuer", "wrong_name", "unknown", "reused",
 })  # fmt: skip
-"""Refusals that count against the address: something made up or stolen. A token that was good once is neither; after a
-long outage a whole machine of honest nodes comes back with those.
+"""Refusals that count against the address, because the credential was made up or stolen. A token that was once valid
+is neither: after a long outage a whole machine of honest nodes presents such tokens.
 """
 
 _SLUG = re.compile(SLUG)
 
 
 class Authenticator:
-    """Answers the auth callout. `pending` says whether nodes without a token may ask to be approved."""
+    """Handles auth callouts. `pending`: whether nodes without a token may send a join request."""
 
     def __init__(
         self, tokens: AccessTokens, sessions: Sessions, invites: Invitations, keys: ApiKeys, registry: Registry,
@@ -55,7 +55,7 @@ class Authenticator:
         self.refused: Counter[Reason] = Counter()
 
     async def admit(self, presented: Presented) -> Grant:
-        """What the party is granted; `Refusal`, which is counted and told to the audit log."""
+        """The permissions of a login. Raises `Refusal`, which is counted and audited."""
         try:
             grant = await self._decide(presented)
         except Refusal as refusal:
@@ -69,12 +69,12 @@ class Authenticator:
         return grant
 
     def shut_out(self, name: str, seconds: float) -> None:
-        """Let nobody of that name in for so long."""
+        """Refuse all logins of that name for so many seconds."""
         now = self._clock.monotonic()
         self._shut_out = {each: until for each, until in self._shut_out.items() if until > now} | {name: now + seconds}
 
     def where(self, name: str) -> str:
-        """The address the identity was last let in from; empty if that was before this master's time."""
+        """The address of the identity's last login; empty if that was before this master started."""
         return self._hosts.get(name, "")
 
     async def _decide(self, presented: Presented) -> Grant:
@@ -96,9 +96,10 @@ class Authenticator:
         return await self._by_credential(presented, shown)
 
     async def _is_known(self, shown: Credential) -> bool:
-        """Whether it is worth a look: it was issued by us, or asks for approval, for which there is nothing to guess.
+        """Whether to check the credential at a blocked address: it was issued here, or is a join request without a
+        secret.
 
-        Nobody guesses 256 random bits: however much is made up at an address, honest nodes and clients there get in.
+        Nobody guesses 256 random bits, so honest nodes and clients log in from an address with many failed guesses.
         """
         match shown.kind:
             case "key":
@@ -143,7 +144,7 @@ class Authenticator:
         )  # fmt: skip
 
     def _refuse_inactive(self, name: str) -> None:
-        """In maintenance, in error or incompatible, a node may report; inactive it may not."""
+        """Refuse an inactive node; in maintenance, in error or incompatible, a node may log in and report."""
         node = self._registry.find(name)
         if node is not None and node.state == "inactive":
             raise Refusal("inactive", "an operator has set the node inactive", name)

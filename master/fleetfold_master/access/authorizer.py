@@ -1,4 +1,4 @@
-"""Who asks, and what he may: a role that has the verb, within the scopes that narrow it."""
+"""The authorizer: the caller's identity, its role's verbs, and its scopes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Authorizer", "Directory", "OpenAuthorizer", "Principal"]
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """An identity as the master knows it. An empty scope is everything; a child's is itself."""
+    """An identity as the master knows it. An empty scope permits everything; a node's scope is itself."""
 
     name: str
     role: Role
@@ -23,42 +23,43 @@ class Principal(msgspec.Struct, frozen=True):
     capabilities: frozenset[Capability] = frozenset()
 
     def may_node(self, name: str) -> bool:
-        """Whether a node is within its scope."""
+        """Whether a node is in scope."""
         return name == self.name if self.role == "child" else _within(name, self.scopes.nodes)
 
     def may_action(self, name: str) -> bool:
-        """Whether an action is within its scope."""
+        """Whether an action is in scope."""
         return _within(name, self.scopes.actions)
 
     def may_collection(self, name: str) -> bool:
-        """Whether a collection is within its scope."""
+        """Whether a collection is in scope."""
         return _within(name, self.scopes.collections)
 
     def narrow(self, nodes: Iterable[str]) -> list[str]:
-        """The nodes that are within its scope: what «all» means to it."""
+        """The nodes in scope: what «all» means to this identity."""
         return [name for name in nodes if self.may_node(name)]
 
     def need_node(self, name: str, field: str = "node") -> None:
-        """`Forbidden` naming `field` when the node is outside of its scope."""
+        """Raise `Forbidden`, naming `field`, if the node is out of scope."""
         if not self.may_node(name):
             raise self._outside("node", name, field)
 
     def need_action(self, name: str, field: str = "action") -> None:
-        """`Forbidden` naming `field` when the action is outside of its scope."""
+        """Raise `Forbidden`, naming `field`, if the action is out of scope."""
         if not self.may_action(name):
             raise self._outside("action", name, field)
 
     def need_collection(self, name: str, field: str = "collections") -> None:
-        """`Forbidden` naming `field` when the collection is outside of its scope."""
+        """Raise `Forbidden`, naming `field`, if the collection is out of scope."""
         if not self.may_collection(name):
             raise self._outside("collection", name, field)
 
     def may_grant(self, role: Role, scopes: Scopes) -> bool:
-        """Whether that role with those scopes may do nothing that this one may not."""
+        """Whether a key of that role and scopes would permit nothing beyond this identity's own permissions."""
         return verbs_of(role) <= verbs_of(self.role) and _contains(self.scopes, scopes)
 
     def need_grant(self, role: Role, scopes: Scopes, field: str) -> None:
-        """`Forbidden` naming `field` when a key of that role and those scopes would be wider than itself."""
+        """Raise `Forbidden`, naming `field`, if a key of that role and scopes would permit more than this identity
+        has."""
         if not self.may_grant(role, scopes):
             raise Forbidden(
                 f"{field}: {self.name!r} may not hand out, replace or end a key that may do more than itself; "
@@ -67,7 +68,7 @@ class Principal(msgspec.Struct, frozen=True):
             )
 
     def need_whole_fleet(self, verb: str) -> None:
-        """`Forbidden` when it has any scope: `verb` concerns everybody."""
+        """Raise `Forbidden` if the identity has any scope: `verb` concerns the whole fleet."""
         if self.scopes != Scopes():
             raise Forbidden(f"{verb}: it concerns the whole fleet, and {self.name!r} has scopes; use one without")
 
@@ -76,29 +77,29 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 Directory = Callable[[str], Principal | None]
-"""The identity of a name; `None` when there is none, or not any more."""
+"""The identity of a name; None if it does not exist (any more)."""
 
 
 class Authorizer:
-    """Says who a caller is and whether it may. `look_again` has it known who has come to be known to another master."""
+    """Identifies and authorizes callers. `look_again` reloads identities that other masters may have admitted."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self.look_again: Callable[[], Awaitable[None]] = _nowhere
 
     def knows(self, caller: str) -> bool:
-        """Whether there is such an identity now, as far as this master knows: another may have let it in just now."""
+        """Whether the identity is known to this master; another one may have admitted it just now."""
         return self._directory(caller) is not None
 
     def principal(self, caller: str) -> Principal:
-        """The identity behind a name that the broker has vouched for; `Forbidden` if the fleet has none such now."""
+        """The identity behind an authenticated name. Raises `Forbidden` if it no longer exists."""
         principal = self._directory(caller)
         if principal is None:
             raise Forbidden(f"{caller!r} is no identity of this fleet, or not any more; get new credentials")
         return principal
 
     def check(self, principal: Principal, verb: str) -> None:
-        """`Forbidden` when its role has not the verb."""
+        """Raise `Forbidden` if the role does not permit the verb."""
         if reach(principal.role, verb) is None:
             holders = [role for role in TABLE[verb].reach if role != "master"] if verb in TABLE else []
             raise Forbidden(
@@ -107,17 +108,17 @@ class Authorizer:
 
 
 class OpenAuthorizer(Authorizer):
-    """Without identities: whoever asks is an admin and may do everything, to join as well."""
+    """The authorizer without authentication: every caller is an admin, and may join as well."""
 
     def __init__(self) -> None:
         super().__init__(lambda caller: Principal(caller, "admin"))
 
     def check(self, principal: Principal, verb: str) -> None:
-        """Nothing is forbidden."""
+        """Permit every verb."""
 
 
 async def _nowhere() -> None:
-    """There is no other master."""
+    """Default of `look_again`: there are no peers."""
 
 
 def _within(name: str, patterns: Sequence[str]) -> bool:
@@ -133,7 +134,7 @@ def _contains(wide: Scopes, narrow: Scopes) -> bool:
 
 
 def _covers(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    """A pattern lies within another that matches its text: the `*` in it can only fall to a `*` of the other."""
+    """Whether a pattern covers another: it matches the other's text, in which only its own `*` can match a `*`."""
     if not wide:
         return True
     return bool(narrow) and all(_within(pattern, wide) for pattern in narrow)

@@ -1,4 +1,4 @@
-"""One request taken from a caller's bucket, and what the reply says of it."""
+"""The rate-limit charge of a request, and the reply headers that report it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ __all__ = ["spend"]
 
 
 def spend(limits: Limits, request: Request, role: Role, bucket: str = "") -> None:
-    """Count the request in the caller's bucket, or in another, and say in the reply's headers what is left;
-    `RateLimited` if nothing was.
-    """
+    """Take one request from the caller's bucket, or another one, and set the reply's rate-limit headers. Raises
+    `RateLimited` if the bucket is empty."""
     verdict = limits.take(bucket or request.caller, role)
     if not verdict.limit:
         return

@@ -1,4 +1,4 @@
-"""All that decides who is let in, put together: one master's share of it, over the store that all masters share."""
+"""The container of the access services of one master, over the store that all masters share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class AccessContainer:
-    """The rooms by name. `load` before use, `start` to serve joins, `close` at the end."""
+    """The services by name. Call `load` before use, `start` to serve enrolment, and `close` at the end."""
 
     def __init__(
         self, store: Store, registry: Registry, signing: SigningKeys, config: AccessConfig, subjects: Subjects,
@@ -57,29 +57,29 @@ class AccessContainer:
         )  # fmt: skip
 
     async def load(self) -> None:
-        """Read what the store has."""
+        """Load all rows."""
         await self.sessions.load()
         await self.keys.load()
         await self.petitions.load()
 
     async def start(self, service: RequestServer) -> None:
-        """Serve joins."""
+        """Serve enrolment."""
         await self._enrolment.start(service)
 
     def has_lost_its_place(self, name: str) -> bool:
-        """Whether a known node of that name must not be connected: it is inactive, or its session has ended."""
+        """Whether a known node must not be connected: it is inactive, or its session has ended."""
         node = self._registry.find(name)
         if node is None or self.keys.find(name) is not None:
             return False
         return node.state == "inactive" or not self.sessions.has(name)
 
     async def save(self) -> None:
-        """A chore: write what is kept back, of which it does not matter when."""
+        """A periodic task: write what may be written with a delay."""
         await self.keys.save()
         self._turned_away.settle()
 
     async def prune(self) -> None:
-        """A chore: forget what has long ended."""
+        """A periodic task: delete what ended long ago."""
         for room in (self.sessions, self.invites, self.petitions, self.audit):
             await room.prune()
 
@@ -89,7 +89,7 @@ class AccessContainer:
             await room.close()
 
     def _identity(self, name: str) -> Principal | None:
-        """The identity behind a name, as of now: one of a good API key, or a node with a session."""
+        """The present identity behind a name: of a valid API key, or a node with a session."""
         key = self.keys.find(name)
         if key is not None:
             return Principal(name, key.role, key.scopes)

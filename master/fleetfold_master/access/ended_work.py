@@ -1,4 +1,4 @@
-"""What the audit log says of the end of a job or a transaction: written in the commit of that end."""
+"""Audit entries of ended jobs and transactions, written in the commit of that end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOB_ENDS, TRANSACTION_ENDS = "jobs.end", "tx.end"
 
 
 class AuditedJob(Protocol):
-    """What is used of a job that ends."""
+    """The fields used of a job that ends."""
 
     @property
     def id(self) -> str: ...
@@ -30,7 +30,7 @@ class AuditedJob(Protocol):
 
 
 class AuditedTransaction(Protocol):
-    """What is used of a transaction that ends."""
+    """The fields used of a transaction that ends."""
 
     @property
     def id(self) -> str: ...
@@ -45,7 +45,7 @@ class AuditedTransaction(Protocol):
 
 
 class AuditedStep(Protocol):
-    """What is used of its steps."""
+    """The fields used of its steps."""
 
     @property
     def node(self) -> str: ...
@@ -54,9 +54,8 @@ class AuditedStep(Protocol):
 def job_ended(
     job: AuditedJob, state: JobState, outcomes: Mapping[str, Outcome], now: float, role: str = ""
 ) -> Sequence[Write]:
-    """That it has ended so, by the `outcomes` of its nodes. The reason counts them: an error's text may repeat what was
-    sent.
-    """
+    """The entry of a job that ended with these `outcomes` of its nodes. The reason only counts them, because an
+    error's text may repeat parameters."""
     counted = ", ".join(f"{number} {each}" for each, number in sorted(Counter(outcomes.values()).items()))
     entry = audit_entry(
         now, job.caller, JOB_ENDS, "ok" if state == "ok" else "failed", role=role, node=",".join(outcomes),
@@ -67,7 +66,7 @@ def job_ended(
 
 
 def transaction_ended(tx: AuditedTransaction, steps: Sequence[AuditedStep], now: float) -> Sequence[Write]:
-    """That it is committed, rolled back or parked."""
+    """The entry of a transaction that was committed, rolled back or parked."""
     outcome: AuditOutcome = "ok" if tx.state == "committed" else "failed"
     entry = audit_entry(
         now, tx.caller, TRANSACTION_ENDS, outcome, role=tx.role,

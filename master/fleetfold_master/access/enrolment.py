@@ -1,7 +1,7 @@
-"""`fleet.join.<node>.<verb>`: how a node gets its credentials, and new ones for old.
+"""`fleet.join.<node>.<verb>`: enrolment of nodes, and renewal of their credentials.
 
-A stranger learns from a refusal only that it was refused; whoever holds a real join token learns that it is spent or
-has expired. The audit log has the reason.
+An unknown caller learns only that it was refused; the holder of a real join token learns that it is spent or has
+expired. The audit log has the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refr
 __all__ = ["JOINING", "Enrolment", "Live"]
 
 JOINING = LimitsConfig(requests=256, requests_per_identity=8)
-"""Requests at once of each verb by which a node comes in, whatever else is asked of the master."""
+"""Concurrent requests for each verb of enrolment, independent of the other limits of the master."""
 
 Live = Callable[[str], Awaitable[bool]]
 """Whether a node of that name answers now."""
@@ -57,12 +57,12 @@ class Enrolment:
         self._live, self._where, self._pending = live, where, pending
 
     async def start(self, service: RequestServer) -> None:
-        """Serve from now on, in the group of all masters."""
+        """Serve in the queue group of all masters."""
         verbs: dict[str, Handler] = {"enrol": self._enrol, "refresh": self._refresh}
         if self._pending:
             verbs["petition"] = self._petition
         for verb, handler in verbs.items():
-            # each has places of its own; who asks for approval may be anybody, under any number of names
+            # each has slots of its own: anybody may send join requests, under any number of names
             places = AdmissionControl(JOINING, own=0 if verb == "petition" else OWN)
             await service.serve(
                 f"join-{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
@@ -70,14 +70,14 @@ class Enrolment:
             )  # fmt: skip
 
     def _guarded(self, verb: str, handler: Handler) -> Handler:
-        """`handler` within the limit, with what it refuses told to the log, and less of it to the caller."""
+        """Apply the rate limit, audit refusals, and tell the caller less about them."""
         what = f"join.{verb}"
         of_strangers = "" if verb == "refresh" else what
 
         async def handle(request: Request) -> Message | None:
             name = request.caller
             try:
-                # a stranger that gives a member's name does not use up what the member may ask
+                # an unknown caller with a member's name does not use up the member's limit
                 spend(self._limits, request, "child", of_strangers and f"{name} {of_strangers}")
                 return await handler(request)
             except Refusal as refusal:
@@ -101,7 +101,7 @@ class Enrolment:
     async def _enrol(self, request: Request) -> Tokens:
         name, ask = request.caller, decode(request.data, Enrol)
         token = _shown(name, ask.token, "join")
-        await self._invites.check(token)  # nobody else learns whether the name is taken
+        await self._invites.check(token)  # no other caller learns whether the name is taken
         await self._refuse_taken(name)
         capabilities = await self._invites.use(token, ask.claim)
         tokens = await self._sessions.open(name, capabilities)
@@ -150,7 +150,7 @@ class Enrolment:
 
 
 def _shown(name: str, text: str, kind: CredentialKind) -> Credential:
-    """The credential of that kind, which must be the caller's own."""
+    """Parse a credential of that kind, which must be the caller's own."""
     try:
         token = Credential.parse(text)
     except InvalidInput as error:

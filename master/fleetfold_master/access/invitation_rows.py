@@ -1,4 +1,4 @@
-"""Invitations as rows. A use is a row of its own, so the database decides a race for the last one."""
+"""Rows of invitations. Each use is a row of its own, so the database decides a race for the last one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["StoredInvite", "created", "has_claimed", "older", "read_invite", "re
 
 
 class StoredInvite(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation's row, and how many of its uses are taken. Only the digest of its secret is known."""
+    """An invitation's row, with its number of uses. Only the digest of its secret is stored."""
 
     id: str
     node: str
@@ -58,13 +58,13 @@ _FORGET = delete(invite).where(_OLD)
 
 
 def created(record: StoredInvite) -> Write:
-    """A new invitation."""
+    """Insert an invitation."""
     row = msgspec.structs.asdict(record) | {"capabilities": msgspec.json.encode(record.capabilities).decode()}
     return Write(_INSERT, [row])
 
 
 def used(key: str, digest: str, claim: str, now: float) -> tuple[Write, Write]:
-    """A use for `claim`, if there is one left and the claim has none yet.
+    """Insert a use for `claim`, if one is left and the claim has none yet.
 
     The first statement takes the row's lock, so that the second, on a server with several writers, sees every use.
     """
@@ -73,12 +73,12 @@ def used(key: str, digest: str, claim: str, now: float) -> tuple[Write, Write]:
 
 
 def revoked(node: str, now: float) -> Write:
-    """No invitation of the node is good any more."""
+    """Revoke all invitations of the node."""
     return Write(_REVOKE, [{"of_node": node, "revoked_at": now}])
 
 
 def older(before: float) -> tuple[Write, Write]:
-    """Forget those that ended before then."""
+    """Delete those that ended before then."""
     return Write(_FORGET_USES, [{"before": before}]), Write(_FORGET, [{"before": before}])
 
 

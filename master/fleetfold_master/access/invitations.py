@@ -1,4 +1,4 @@
-"""Invitations: join tokens for one name, for a while, for so many uses."""
+"""Invitations: join tokens for one name, with a lifetime and a number of uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["RESERVED", "Invitations"]
 
 RESERVED = MASTER
 KEPT_S = 7 * 86_400
-"""How long an invitation is known after its end: until then its token is refused as expired, later as unknown."""
+"""Seconds for which an ended invitation is kept: until then its token is refused as expired, later as unknown."""
 
 
 class Invitations:
@@ -32,7 +32,7 @@ class Invitations:
         self._store, self._clock = store, clock
 
     async def create(self, ask: NodeInvite, by: str) -> NodeInvited:
-        """A new invitation; its token is in the answer and nowhere else."""
+        """Create an invitation; its token is in the answer and nowhere else."""
         check_node_name(ask.node, "node")
         token, now = Credential.mint("join", ask.node), self._clock.wall()
         record = StoredInvite(
@@ -43,10 +43,9 @@ class Invitations:
         return NodeInvited(node=ask.node, token=token.text, expires_at=record.expires_at, uses=ask.uses)
 
     async def check(self, token: Credential) -> StoredInvite:
-        """The invitation of a token that may be shown now; else `Refusal`.
+        """The invitation of a token that may be presented now. Raises `Refusal`.
 
-        One whose uses are all taken may be: it is for the claim to say whether it comes from one of those that took
-        them, and has lost the answer.
+        A spent one may be: only `use` can tell whether the claim has taken one of its uses and lost the answer.
         """
         return self._good(token, await read_invite(self._store, token.id))
 
@@ -55,9 +54,9 @@ class Invitations:
         return await read_invite(self._store, id) is not None
 
     async def use(self, token: Credential, claim: str) -> tuple[Capability, ...]:
-        """Take one use for `claim`, and what the node is granted; a claim that has one already takes no other.
+        """Take one use for `claim`, and return the node's capabilities. A claim with a use takes no other.
 
-        `Refusal` with "unknown", "revoked", "expired" or, when others were first, "spent".
+        Raises `Refusal` with "unknown", "revoked", "expired" or, if all uses are taken, "spent".
         """
         now, claimed = self._clock.wall(), digest(claim)
         await self._store.write(*used(token.id, token.digest, claimed, now))
@@ -67,11 +66,11 @@ class Invitations:
         return record.capabilities
 
     async def revoke_for(self, node: str) -> int:
-        """Take back what invites the node; how many invitations there were."""
+        """Revoke the node's invitations. Returns their number."""
         return await self._store.write(revoked(node, self._clock.wall()))
 
     async def prune(self) -> None:
-        """Forget what ended a week ago."""
+        """Delete what ended a week ago."""
         await self._store.write(*older(self._clock.wall() - KEPT_S))
 
     def _good(self, token: Credential, record: StoredInvite | None) -> StoredInvite:

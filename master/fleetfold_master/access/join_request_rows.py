@@ -1,4 +1,4 @@
-"""Petitions as rows: one for each name that asks to be let in, until it lapses."""
+"""Rows of join requests: one per name, until it lapses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["StoredJoinRequest", "approved", "asked", "dropped", "granted", "laps
 
 
 class StoredJoinRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A petition's row. Of the claim only its digest is known; `granted_at` is when it first got its tokens."""
+    """A join request's row. Only the claim's digest is stored; `granted_at` is when the tokens were first fetched."""
 
     node: str
     claim: str
@@ -58,40 +58,40 @@ _LAPSE = delete(petition).where(
 
 
 def asked(record: StoredJoinRequest, most: int) -> Write:
-    """A new petition, unless the name has one, or `most` are waiting."""
+    """Insert a join request, unless the name has one, or `most` are waiting."""
     row = msgspec.structs.asdict(record) | {"description": msgspec.json.encode(record.description).decode()}
     return Write(_INSERT, [{f"new_{name}": value for name, value in row.items()} | {"most": most}])
 
 
 def approved(node: str, fingerprint: str | None, now: float) -> Write:
-    """The petition is heard; with a `fingerprint`, only the one that has it."""
+    """Approve the join request; with a `fingerprint`, only the one that has it."""
     row = {"any_fingerprint": int(fingerprint is None), "only_fingerprint": fingerprint or ""}
     return Write(_APPROVE, [row | {"key": node, "approved_at": now}])
 
 
 def granted(node: str, claim: str, now: float) -> Write:
-    """The tokens of an approved petition are handed out, for the first time."""
+    """Mark the tokens of an approved join request as fetched for the first time."""
     return Write(_GRANT, [{"key": node, "of_claim": claim, "granted_at": now}])
 
 
 def dropped(node: str) -> Write:
-    """The name asks no more."""
+    """Delete the name's join request."""
     return Write(_DROP, [{"key": node}])
 
 
 def lapsed(asked_before: float, granted_before: float) -> Write:
-    """Forget those that have waited too long, for approval or to be fetched, and those fetched a while ago."""
+    """Delete those that waited too long for approval or to be fetched, and those fetched a while ago."""
     return Write(_LAPSE, [{"asked_before": asked_before, "granted_before": granted_before}])
 
 
 async def read_petition(store: Store, node: str) -> StoredJoinRequest | None:
-    """The petition of that name."""
+    """The join request of that name."""
     found = await _petitions(store, petition.c.node == node)
     return found[0] if found else None
 
 
 async def read_petitions(store: Store) -> list[StoredJoinRequest]:
-    """Those that wait to be approved."""
+    """Those that wait for approval."""
     return await _petitions(store, petition.c.approved_at.is_(None))
 
 

@@ -1,4 +1,4 @@
-"""Petitions: a node without a token asks to be let in, and waits as `pending` until an operator approves it."""
+"""Join requests: a node without a token is `pending` until an operator approves it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ MOST_PENDING = 1000
 MOST_DESCRIPTION_BYTES = 4096
 LAPSES_S = 86_400.0
 AGAIN_S = 3600.0
-"""How long a node may fetch its tokens again, when the answer was lost."""
+"""Seconds for which a node may fetch its tokens again, in case the answer was lost."""
 
 
 class JoinRequests:
-    """The table of petitions; the registry shows those that wait. Of a claim only its SHA-256 is stored."""
+    """The table of join requests; the registry lists the pending ones. Of a claim only its SHA-256 is stored."""
 
     def __init__(self, store: Store, clock: Clock, registry: Registry, sessions: Sessions) -> None:
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
         self._shown: set[str] = set()
         self._undisturbed = Undisturbed()
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Told when another one waits, or one less."""
+        """Called when the set of pending join requests has changed."""
 
     async def load(self) -> None:
-        """Show those that wait, and no longer those that do not."""
+        """Load the pending ones into the registry, and remove the others from it."""
         waiting = {record.node: record for record in await read_petitions(self._store)}
         for name in self._shown - waiting.keys():
             self._registry.withdraw(name)
@@ -57,32 +57,32 @@ class JoinRequests:
         self._shown = set(waiting)
 
     async def ask(self, name: str, petition: Petition) -> Petitioned:
-        """Hear a petition, or hear it again: with tokens once it is approved.
+        """Process a join request, first or repeated; with tokens once it is approved.
 
-        `Conflict` when another claim is pending under that name, or the name is a member; `Overloaded` when too many
-        wait; `Refusal` ("spent") when the tokens have long been fetched.
+        Raises `Conflict` if another claim is pending under that name, or the name is a member; `Overloaded` if too
+        many are pending; `Refusal` ("spent") if the tokens were fetched long ago.
         """
         return await self._undisturbed.run(self._ask(name, petition))
 
     async def approve(self, node: str, only: str | None = None) -> NodeRecord:
-        """Let a pending node in; with the fingerprint `only`, just the one that shows it.
+        """Approve a pending node; with the fingerprint `only`, just the one that has it.
 
-        `NotFound` if it does not wait, `Conflict` if it has another fingerprint, or an incompatible version.
+        Raises `NotFound` if it is not pending, `Conflict` for another fingerprint or an incompatible version.
         """
         return await self._undisturbed.run(self._approve(node, only))
 
     async def withdraw(self, node: str) -> None:
-        """Forget the petition of a name, if there is one."""
+        """Delete the join request of a name, if there is one."""
         await self._undisturbed.run(self._withdraw(node))
 
     async def prune(self) -> None:
-        """Forget the petitions of which nothing came within a day."""
+        """Delete join requests without progress for a day."""
         now = self._clock.wall()
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S))
         await self.load()
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for the writes in progress."""
         await self._undisturbed.close()
 
     async def _ask(self, name: str, petition: Petition) -> Petitioned:
@@ -103,7 +103,7 @@ class JoinRequests:
         return Petitioned(fingerprint=stored.fingerprint, tokens=await self._grant(stored))
 
     async def _begin(self, name: str, petition: Petition) -> StoredJoinRequest:
-        """The petition that stands after this one was filed: its own, or another's that was quicker."""
+        """Insert the join request. Returns the one that is now stored: this one, or another's that was faster."""
         now = self._clock.wall()
         record = StoredJoinRequest(
             node=name, claim=digest(petition.claim), fingerprint=fingerprint(petition.claim),
@@ -139,7 +139,7 @@ class JoinRequests:
             )
         stored = await read_petition(self._store, node)
         if stored is not None:
-            self._show(stored)  # it may have come to another master
+            self._show(stored)  # another master may have received it
         self._shown.discard(node)
         record = await self._registry.approve(node)
         await self.on_change()
@@ -160,13 +160,13 @@ class JoinRequests:
         return stored.granted_at is None and waits_since < self._clock.wall() - LAPSES_S
 
     def _refuse_members(self, name: str) -> None:
-        """Of those that have been let in, only one that has lost its credentials, and is silent, may ask again."""
+        """Refuse names of members, except one that has lost its credentials and is silent."""
         if self._sessions.has(name) or self._registry.healthy(name):
             raise Conflict(f"node: {name!r} is a member already; choose another name", field="node")
 
 
 def _bounded(description: NodeDescription) -> NodeDescription:
-    """What a stranger says of itself, as far as it helps to tell it; the rest comes when it joins."""
+    """The part of an unauthenticated description that helps to identify the node; the rest comes when it joins."""
     short = replace(description, actions=[], collections=[])
     if len(encode(short)) > MOST_DESCRIPTION_BYTES:
         raise InvalidInput("description: too long to wait for approval with; use fewer labels", field="description")

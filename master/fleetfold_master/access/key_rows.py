@@ -1,4 +1,4 @@
-"""API keys as rows."""
+"""Rows of API keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["StoredKey", "created", "ending", "read_key", "read_keys", "revoked",
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key's row. Only the digest of its secret is known."""
+    """A key's row. Only the digest of its secret is stored."""
 
     id: str
     name: str
@@ -30,7 +30,7 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: float | None = None
 
     def is_good(self, now: float) -> bool:
-        """Whether it has been neither revoked nor outlived."""
+        """Whether it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
     def info(self) -> KeyInfo:
@@ -70,41 +70,41 @@ _USED = update(api_key).where(api_key.c.id == bindparam("key")).values(last_used
 
 
 def created(record: StoredKey) -> Write:
-    """A new key; none when a good one of that name has another role or other scopes."""
+    """Insert a key; matches none if a valid one of that name has another role or other scopes."""
     row = msgspec.structs.asdict(record) | {"scopes": scopes_text(record.scopes)}
     return Write(_INSERT, [{f"new_{name}": value for name, value in row.items()}])
 
 
 def ending(key: str, now: float, expires_at: float) -> Write:
-    """A key that is good ends then."""
+    """Set when a valid key expires."""
     return Write(_END, [{"key": key, "now": now, "expires_at": expires_at}])
 
 
 def revoked(keys: list[str], now: float) -> Write:
-    """These are good no more."""
+    """Revoke keys."""
     return Write(_REVOKE, [{"key": key, "revoked_at": now} for key in keys])
 
 
 def used(times: Mapping[str, float]) -> Write:
-    """When keys were last shown."""
+    """Store when keys were last used."""
     return Write(_USED, [{"key": key, "last_used_at": at} for key, at in times.items()])
 
 
 async def read_key(store: Store, key: str) -> StoredKey | None:
-    """The key of that id, good or not."""
+    """The key of that id, valid or not."""
     row = await store.read_one(select(api_key).where(api_key.c.id == key))
     return None if row is None else _to_key(row)
 
 
 async def read_keys(store: Store, name: str | None = None) -> list[StoredKey]:
-    """All of them, or those of a name, by name and age."""
+    """All keys, or those of a name, by name and age."""
     query = select(api_key).order_by(api_key.c.name, api_key.c.id)
     rows = await store.read(query if name is None else query.where(api_key.c.name == name))
     return [_to_key(row) for row in rows]
 
 
 def scopes_text(scopes: Scopes) -> str:
-    """The same text for the same scopes, whatever their order."""
+    """A canonical text: the same for the same scopes in any order."""
     return msgspec.json.encode(Scopes(*(sorted(set(names)) for names in msgspec.structs.astuple(scopes)))).decode()
 
 

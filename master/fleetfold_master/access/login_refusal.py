@@ -1,4 +1,4 @@
-"""Why somebody is not let in. The broker tells the stranger nothing but no; the audit log has the reason."""
+"""The refusal of a login. The broker reports only the refusal; the audit log has the reason."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How often somebody may ask: a token bucket for each identity, and one for the failures of each address.
+"""Rate limits: a token bucket per identity, and one per address for failed attempts.
 
-A bucket holds a minute's worth and fills at an even pace, so a caller may be quick for a moment, and on average no
-quicker than the limit. One that nobody has used for a minute is full again, and is forgotten.
+A bucket holds a minute's worth and fills at a constant rate, so a caller may exceed the rate for a moment but not
+on average. A bucket that was not used for a minute is full, and is dropped.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ __all__ = ["Buckets", "Failures", "Limits", "TokenBucket", "Verdict"]
 
 MINUTE_S = 60.0
 MOST_BUCKETS = 10_000
-"""The one unused for longest gives way: strangers can come from more addresses than there is memory."""
+"""The least recently used bucket is dropped: unknown callers can use more addresses than there is memory."""
 NETWORK_BITS = 64
-"""Of an IPv6 address: the rest is its owner's to choose."""
+"""Prefix length of an IPv6 network: its owner chooses the rest of the address."""
 ENOUGH = 1 - 1e-9
-"""A whole token, but for what adding fractions up has lost."""
+"""A whole token, up to the rounding error of adding fractions."""
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """`tokens` at the time `at`, of `per_minute` at the most."""
+    """`tokens` at the time `at`, at most `per_minute`."""
 
     per_minute: int
     tokens: float
     at: float
 
     def fill(self, now: float) -> None:
-        """Add what has come since the last time."""
+        """Add the tokens since the last call."""
         self.tokens = min(self.per_minute, self.tokens + max(0.0, now - self.at) * self.per_minute / MINUTE_S)
         self.at = now
 
     def take(self) -> float:
-        """Take a token: 0, or the seconds until there is one."""
+        """Take a token. Returns 0, or the seconds until there is one."""
         if self.tokens < ENOUGH:
             return (1 - self.tokens) * MINUTE_S / self.per_minute
         self.tokens -= 1
@@ -49,7 +49,7 @@ class TokenBucket:
 
 
 class Buckets:
-    """Buckets by key, the one used last at the end."""
+    """Buckets by key, in order of last use."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class Buckets:
         return len(self._held)
 
     def of(self, key: str, per_minute: int) -> TokenBucket:
-        """The bucket, filled up to now; a full one for a key that is new. A key has always the same limit."""
+        """The bucket, filled up to now; a full one for a new key. A key always has the same limit."""
         now = self._clock.monotonic()
         bucket = self._held.pop(key, None) or TokenBucket(per_minute, per_minute, now)
         bucket.fill(now)
@@ -72,7 +72,7 @@ class Buckets:
         return self.of(key, per_minute) if key in self._held else None
 
     def _forget(self, now: float) -> None:
-        """From the front, where those wait that nobody has used for longest; each call does what it has added."""
+        """Drop unused buckets from the front; each call removes about as many as it adds."""
         while self._held:
             key, first = next(iter(self._held.items()))
             if now - first.at < MINUTE_S and len(self._held) <= MOST_BUCKETS:
@@ -81,7 +81,7 @@ class Buckets:
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`limit` requests a minute (0: no limit), `remaining` at once; `retry_after_s` when this one is refused."""
+    """`limit` requests a minute (0: none), `remaining` at once; `retry_after_s` if this request is refused."""
 
     limit: int
     remaining: int
@@ -92,7 +92,7 @@ UNLIMITED = Verdict(0, 0)
 
 
 class Limits:
-    """Requests a minute by role. A role that is not named, or with 0, has no limit."""
+    """Requests a minute by role. A role without a value, or with 0, has no limit."""
 
     def __init__(self, per_minute: Mapping[Role, int], clock: Clock) -> None:
         self._per_minute = per_minute
@@ -100,7 +100,7 @@ class Limits:
 
     @classmethod
     def of(cls, config: AccessConfig, clock: Clock) -> Limits:
-        """Those of the configuration; masters have none."""
+        """The configured limits; masters have none."""
         per_minute: dict[Role, int] = {
             "child": config.child_per_minute,
             "reader": config.reader_per_minute,
@@ -121,14 +121,14 @@ class Limits:
 
 
 class Failures:
-    """Failed attempts a minute by address; an IPv6 address counts with its network of 64 bits. 0 is no limit."""
+    """Failed attempts a minute by address; IPv6 addresses count by their /64 network. 0 means no limit."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._per_minute = per_minute
         self._buckets = Buckets(clock)
 
     def failed(self, source: str) -> None:
-        """Count a failure from `source`."""
+        """Count a failed attempt from `source`."""
         if self._per_minute:
             self._buckets.of(_network(source), self._per_minute).take()
 

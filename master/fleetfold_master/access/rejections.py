@@ -1,4 +1,4 @@
-"""Who was not let in, as the audit log is told: a flood from one address may not drown the rest."""
+"""The log of rejected logins: a limited number per address is written to the audit log, the rest as numbers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["RejectionLog"]
 
 WINDOW_S = 60.0
 TOLD = 10
-"""How many from one address are told in full within a minute; of the others only their number."""
+"""How many rejections per address and minute are audited in full; the rest as a number."""
 MOST_SOURCES = 1000
 ELSEWHERE = "elsewhere"
-"""Stands for all addresses beyond so many in a minute."""
+"""Stands for all addresses beyond a limit per minute."""
 
 
 @dataclass(slots=True)
@@ -25,14 +25,14 @@ class _Window:
 
 
 class RejectionLog:
-    """Refused connections and joins. The owner calls `settle` now and then, for the numbers to be told."""
+    """Rejected connections and joins. The owner calls `settle` periodically, which writes the numbers."""
 
     def __init__(self, audit: AuditLog, clock: Clock) -> None:
         self._audit, self._clock = audit, clock
         self._windows: dict[str, _Window] = {}
 
     def tell(self, who: str, what: str, reason: str, source: str) -> None:
-        """`who` was refused `what`."""
+        """Record a rejection of `who`."""
         window = self._window(source)
         window.seen += 1
         if window.told < TOLD:
@@ -40,7 +40,7 @@ class RejectionLog:
             self._audit.note(who, what, "refused", node=who, reason=reason, source=source)
 
     def settle(self) -> None:
-        """Tell the numbers of the minutes that are over, and forget them."""
+        """Write the numbers of completed minutes to the audit log, and reset them."""
         for source in list(self._windows):
             self._settle(source)
 

@@ -1,6 +1,6 @@
-"""Who may do what: the one table of it. The documentation shows it, and a test walks it.
+"""Roles and permissions: the one table, from which the documentation is generated.
 
-A role has a verb or has it not; `own` is for what the identity itself has started, or is.
+A role has a verb or not; `own` limits it to what the identity itself has started, or is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROLES: tuple[Role, ...] = ("reader", "publisher", "operator", "admin", "child", 
 
 
 class Permission(msgspec.Struct, frozen=True):
-    """A verb of `fleet.api`, who may ask for it and how far, and what it is in a sentence."""
+    """A verb of `fleet.api`: the roles that may call it and their reach, and one sentence about it."""
 
     verb: str
     reach: Mapping[Role, Reach]
@@ -110,11 +110,11 @@ TABLE: Mapping[str, Permission] = _table([
 
 
 def reach(role: Role, verb: str) -> Reach | None:
-    """How far `role` may go with `verb`; `None` when it may not, or there is no such verb."""
+    """How far `role` may go with `verb`; None if it may not, or there is no such verb."""
     permission = TABLE.get(verb)
     return permission.reach.get(role) if permission else None
 
 
 def verbs_of(role: Role) -> frozenset[str]:
-    """All verbs that `role` may ask for."""
+    """All verbs of `role`."""
     return frozenset(verb for verb, permission in TABLE.items() if role in permission.reach)

@@ -1,8 +1,8 @@
-"""Sessions as rows: one row is the whole state of a refresh family, so that one conditional update decides each race.
+"""Rows of sessions: one row is the whole state of a refresh family, so that one conditional update decides each race.
 
-`current` is the digest of the only refresh token that is good, `previous` of the one it was got with. The digests of
-all that were ever handed out are kept beside it as long as they could be shown: by them a thief is known from a
-stranger.
+`current` is the digest of the only valid refresh token, `previous` of the one it was got with. The digests of all
+tokens ever issued are kept beside it as long as they could be presented: they tell a stolen token from a made-up
+one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _FORGET = delete(session).where(_OLD)
 
 
 def opened(record: StoredSession) -> tuple[Write, Write, Write]:
-    """A new session and its first token, in the place of the node's earlier ones."""
+    """Insert a session and its first token, in place of the node's earlier ones."""
     row = msgspec.structs.asdict(record) | {"capabilities": msgspec.json.encode(record.capabilities).decode()}
     return (
         ended_for(record.node, record.opened_at, "replaced"),
@@ -70,7 +70,7 @@ def opened(record: StoredSession) -> tuple[Write, Write, Write]:
 def rotated(
     key: str, shown: str, successor: str, *, attempt: str, salt: str, now: float, expires_at: float
 ) -> tuple[Write, Write]:
-    """The next token in place of `shown`; to be claimed: it holds only while `shown` is the current one."""
+    """Rotate to the next token; the update matches only while `shown` is the current one."""
     row = {
         "key": key, "shown": shown, "now": now, "current": successor, "previous": shown,
         "attempt": attempt, "salt": salt, "expires_at": expires_at,
@@ -79,17 +79,17 @@ def rotated(
 
 
 def ended(key: str, now: float, reason: str) -> Write:
-    """The end of one session, unless it has ended."""
+    """End one session, unless it has ended."""
     return Write(_END_ONE, [{"key": key, "ended_at": now, "reason": reason}])
 
 
 def ended_for(node: str, now: float, reason: str) -> Write:
-    """The end of all sessions of a node."""
+    """End all sessions of a node."""
     return Write(_END_ALL, [{"of_node": node, "ended_at": now, "reason": reason}])
 
 
 def older(before: float, issued_before: float) -> tuple[Write, Write]:
-    """Forget sessions that ended before then, and tokens too old to be shown."""
+    """Delete sessions that ended before then, and tokens too old to be presented."""
     row = {"before": before}
     return Write(_FORGET_TOKENS, [row | {"issued_before": issued_before}]), Write(_FORGET, [row])
 
@@ -101,12 +101,12 @@ async def read_session(store: Store, key: str) -> StoredSession | None:
 
 
 async def read_active(store: Store, now: float) -> list[StoredSession]:
-    """Those that have neither ended nor expired."""
+    """Sessions that have neither ended nor expired."""
     return await _sessions(store, _LIVE, session.c.expires_at > now)
 
 
 async def is_known(store: Store, key: str, digest: str) -> bool:
-    """Whether a token of that digest was ever handed out in the session."""
+    """Whether a token of that digest was ever issued in the session."""
     query = select(refresh.c.issued_at).where(refresh.c.digest == digest, refresh.c.session == key)
     return await store.read_one(query) is not None
 

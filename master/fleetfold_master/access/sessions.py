@@ -1,10 +1,10 @@
-"""Sessions: what a node has from its enrolment on, an access token and a refresh token that changes at each use.
+"""Sessions of enrolled nodes: an access token, and a refresh token that changes at each use.
 
-A refresh token is good once. Whoever shows a spent one has stolen it, or it was stolen from him: the session ends for
-both (RFC 9700, 4.14.2). The one exception is a lost answer: the spent token together with the secret of that very
-rotation, while its successor has not been used, is answered with the same successor. That one is not stored but made
-again, from the spent token, that secret and a random salt (HMAC-SHA-256); so it does not matter which of two answers
-arrives, nor which of two requests is served first.
+A refresh token is valid once. If a spent one is presented, it has been stolen from either party, so the session
+ends for both (RFC 9700, 4.14.2). The one exception is a lost answer: the spent token together with the secret of
+that very rotation, while its successor has not been used, is answered with the same successor. The successor is not
+stored but computed again, from the spent token, that secret and a random salt (HMAC-SHA-256); so it does not matter
+which of two answers arrives, nor which of two requests is served first.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from fleetfold_shared.messages import Capability, Tokens
 __all__ = ["Sessions"]
 
 KEPT_S = 30 * 86_400
-"""How long a session is known after its end: until then its tokens are refused as revoked, later as unknown."""
+"""Seconds for which an ended session is kept: until then its tokens are refused as revoked, later as unknown."""
 
 
 class Sessions:
-    """The sessions of all nodes; the active ones are in memory too. Secrets are stored as their SHA-256 only."""
+    """The sessions of all nodes; active ones are in memory too. Secrets are stored as their SHA-256 only."""
 
     def __init__(self, store: Store, clock: Clock, tokens: AccessTokens, audit: AuditLog, refresh_s: float) -> None:
         self._store, self._clock, self._tokens, self._audit = store, clock, tokens, audit
@@ -53,12 +53,12 @@ class Sessions:
         self._ending = asyncio.Lock()
         self._undisturbed = Undisturbed()
         self.on_theft: Callable[[str], None] = lambda node: None  # noqa: ARG005  # until somebody wants to know
-        """Told the node of a session that ended because a spent token was shown."""
+        """Called with the node of a session that ended because a spent token was presented."""
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Told when a session has begun or ended."""
+        """Called when a session has begun or ended."""
 
     async def load(self) -> None:
-        """Read which are active; again, to see what another master has done."""
+        """Load the active sessions, also to see changes of other masters."""
         async with self._ending:  # what ends meanwhile must not come back
             found = await read_active(self._store, self._clock.wall())
             self._active = {record.id: record for record in found}
@@ -70,14 +70,13 @@ class Sessions:
         return record is not None and record.expires_at > self._clock.wall()
 
     async def active(self, sid: str, node: str) -> bool:
-        """The same, and it must be the node's own; one that is not known here is looked up in the store: another master
-        may have opened it.
-        """
+        """Like `is_active`, and it must be the node's own; an unknown session is looked up in the store, because
+        another master may have opened it."""
         record = self._active.get(sid) or await read_session(self._store, sid)
         return record is not None and record.node == node and self._is_good(record)
 
     async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
-        """Whether a session of that id was ever opened, and is not yet forgotten."""
+        """Whether a session of that id was ever opened, and is still stored."""
         return id in self._active or await read_session(self._store, id) is not None
 
     def has(self, node: str) -> bool:
@@ -86,15 +85,15 @@ class Sessions:
         return sid is not None and self.is_active(sid)
 
     def granted(self, node: str) -> list[Capability] | None:
-        """What the node's active session allows; None without one."""
+        """The capabilities of the node's active session; None without one."""
         return list(self._active[self._of_node[node]].capabilities) if self.has(node) else None
 
     async def open(self, node: str, capabilities: Iterable[Capability]) -> Tokens:
-        """A new session of the node, in the place of any other, and its first pair of tokens."""
+        """Open a session of the node in place of any other, and return its first pair of tokens."""
         return await self._undisturbed.run(self._open(node, tuple(capabilities)))
 
     async def check(self, token: Credential, source: str = "") -> None:
-        """Nothing if the token may be used, or may be the repetition of the last use; else `Refusal`.
+        """Return if the token is valid, or may be a repetition of the last use. Raises `Refusal`.
 
         A token that was spent before that ends its session.
         """
@@ -103,25 +102,25 @@ class Sessions:
             await self._refuse(token, record, source)
 
     async def refresh(self, token: Credential, attempt: str, source: str = "") -> Tokens:
-        """A new pair for a refresh token, which is spent by it.
+        """Spend a refresh token, and return a new pair.
 
-        `Refusal` with "unknown", "revoked" or "expired"; with "reused" it has ended the session.
+        Raises `Refusal` with "unknown", "revoked" or "expired"; with "reused" it has ended the session.
         """
         return await self._undisturbed.run(self._refresh(token, attempt, source))
 
     async def revoke(self, node: str, reason: str) -> int:
-        """End what sessions the node has; how many there were."""
+        """End the node's sessions. Returns their number."""
         return await self._undisturbed.run(self._revoke(node, reason))
 
     async def prune(self) -> None:
-        """Forget what ended a month ago, in memory what has expired."""
+        """Delete what ended a month ago, and drop expired sessions from memory."""
         now = self._clock.wall()
         await self._store.write(*older(now - KEPT_S, now - self._refresh_s))
         for record in [record for record in self._active.values() if record.expires_at <= now]:
             self._forget(record)
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for the writes in progress."""
         await self._undisturbed.close()
 
     async def _open(self, node: str, capabilities: tuple[Capability, ...]) -> Tokens:
@@ -149,7 +148,7 @@ class Sessions:
             if not (self._is_good(record) and _repeats(record, token, attempt)):
                 await self._refuse(token, record, source)
             successor = _successor(token, attempt, record.salt or "")
-        if record.id in self._active:  # what has been revoked meanwhile is not, and stays away
+        if record.id in self._active:  # what was revoked meanwhile is not loaded, and stays away
             self._active[record.id] = record
         return self._pair(record, successor)
 
@@ -168,7 +167,7 @@ class Sessions:
         return record
 
     async def _refuse(self, token: Credential, record: StoredSession, source: str) -> NoReturn:
-        """Why the token is not good; a spent one of a session that goes on is stolen, and ends it."""
+        """Refuse an invalid token; a spent one of an active session counts as stolen, and ends it."""
         if not await is_known(self._store, record.id, token.digest):
             raise Refusal("unknown", "there is no such refresh token", token.name)
         if record.ended_at is not None:
@@ -204,7 +203,7 @@ class Sessions:
 
 
 def _repeats(record: StoredSession, token: Credential, attempt: str) -> bool:
-    """Whether this is the last rotation once more. While it is the last, its successor has not been used."""
+    """Whether this repeats the last rotation, whose successor has not been used."""
     return (
         record.previous is not None and record.attempt is not None
         and same(record.previous, token.digest) and same(record.attempt, digest(attempt))

@@ -1,11 +1,11 @@
-"""The keys that sign access tokens: one that signs, and those before it that are still accepted for a while.
+"""The keys that sign access tokens: one that signs, and earlier ones that are still accepted for a while.
 
 They are in `signing.json`, which all masters of a fleet share, or in `$FLEETFOLD_SIGNING_KEYS` as the same JSON:
 
     {"keys": [{"kid": "01k9x3m2c4d5", "secret": "<32 bytes in base64>"},
               {"kid": "01k8m2v7q0ze", "secret": "<32 bytes in base64>", "until": 1790000000.0}]}
 
-The key without `until` signs. One with it is accepted until then, in Unix seconds.
+The key without `until` signs. The others are accepted until then (Unix seconds).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ log = structlog.get_logger(__name__)
 FILE = "signing.json"
 VARIABLE = "FLEETFOLD_SIGNING_KEYS"
 SECRET_BYTES = 32
-"""As long as what HS256 makes of it: RFC 7518 section 3.2 asks for no less."""
+"""The output length of HS256; RFC 7518 section 3.2 requires at least that."""
 LOOK_S = 1.0
-"""How often the file is looked at for what another master has done."""
+"""Interval in seconds at which the file is checked for changes by other masters."""
 LOCK_S = 10.0
 
 
@@ -57,20 +57,21 @@ class _Ring(msgspec.Struct, frozen=True):
 
 
 class SigningKeys:
-    """The keys of one fleet. The file's date is looked at once a second, and the file is read when that changes."""
+    """The keys of one fleet. The file's modification time is checked once a second, and the file is read when it
+    changes."""
 
     def __init__(self, ring: _Ring, clock: Clock, path: Path | None) -> None:
         self._ring, self._clock, self._path = ring, clock, path
         self._stamp = _stamp(path)
         self._looked_at = clock.monotonic()
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Told when another key signs."""
+        """Called when another key signs."""
 
     @classmethod
     def load(cls, directory: Path, env: Mapping[str, str], clock: Clock) -> SigningKeys:
-        """Those of the environment, else those in `directory`, where a first key is made when there is no file.
+        """The keys of the environment, else those in `directory`, where a first key is created if there is no file.
 
-        `InvalidInput` names the file or the variable that holds something else; it is left as it is.
+        Raises `InvalidInput`, naming the file or variable, for invalid content, which is left as it is.
         """
         if (text := secret_file.from_environment(VARIABLE, env)) is not None:
             return cls(_read(text.encode(), f"${VARIABLE}"), clock, None)
@@ -79,7 +80,7 @@ class SigningKeys:
         return cls(_read(data, str(path)), clock, path)
 
     def current(self) -> tuple[str, bytes]:
-        """The id of the key that signs, and its 32 bytes."""
+        """The id of the signing key, and its 32 bytes."""
         self._look()
         return self._ring.current.kid, self._ring.current.secret
 
@@ -91,10 +92,10 @@ class SigningKeys:
         return next((key.secret for key in found), None)
 
     def rotate(self, overlap_s: float) -> SigningRotated:
-        """Sign with a new key from now on; those before it are accepted for `overlap_s` more, and not longer.
+        """Sign with a new key from now on; earlier keys are accepted for `overlap_s` more seconds, and no longer.
 
-        Does blocking I/O. `Conflict` for keys of the environment, which are changed there, and when another master has
-        been rotating for 10 s.
+        Does blocking I/O. Raises `Conflict` for keys of the environment, which are changed there, and if another
+        master has been rotating for 10 s.
         """
         if self._path is None:
             raise Conflict(
@@ -109,7 +110,7 @@ class SigningKeys:
         return SigningRotated(kid=ring.current.kid, retiring=retiring)
 
     def refresh(self) -> None:
-        """Look at the file now: another master has changed it."""
+        """Check the file now: another master has changed it."""
         self._looked_at = -LOOK_S
         self._look()
 
@@ -119,7 +120,7 @@ class SigningKeys:
         return _Ring((_new(), *(msgspec.structs.replace(key, until=until) for key, until in ends if until > now)))
 
     def _look(self) -> None:
-        """Read the file again if it has changed; what cannot be used changes nothing here."""
+        """Read the file again if it has changed; invalid content changes nothing here."""
         now = self._clock.monotonic()
         if self._path is None or now - self._looked_at < LOOK_S:
             return
@@ -138,7 +139,7 @@ def _new() -> _Key:
 
 
 def _read(data: bytes, where: str) -> _Ring:
-    """What is wrong is said without the content: it may be secret."""
+    """Errors do not quote the content: it may be secret."""
     try:
         ring = msgspec.json.decode(data, type=_Ring)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -157,7 +158,7 @@ def _not_ours(where: str, why: str) -> InvalidInput:
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    """Changes when the file is replaced; None when it is not there."""
+    """Changes when the file is replaced; None if it does not exist."""
     try:
         found = path.stat() if path else None
     except OSError:
@@ -167,7 +168,7 @@ def _stamp(path: Path | None) -> tuple[int, int, int] | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Masters rotate one after the other: of two at once, one would lose the other's key."""
+    """An exclusive lock: with concurrent rotations, one master would lose the other's key."""
     lock = FileLock(path.with_suffix(".lock"), timeout=LOCK_S, mode=secret_file.FILE_MODE)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""Answers in words, from what the fleet's documents say, with the sources they rest on."""
+"""Question answering (RAG): answers in words from the fleet's documents, with their sources."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From a question to its answer: search, read, have it put into words, and check what is said.
+"""Question answering: search, extract passages, generate the answer, and check its citations.
 
-Whoever is to write the answer, a model or a node, may fail: then the best sentences of the documents are the answer,
-and it says why.
+The generator, a model or a node, may fail: then the best sentences of the documents are the answer, with the
+reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEAST_OF_BEST = 0.4
 """A document that scores less than this share of the best one is not read."""
 SEARCH_MS = 2000
 MOST_BUDGET = 8000
-"""Tokens that any caller may ask for; more only where the settings have more."""
+"""The most tokens a caller may request, unless the settings allow more."""
 NO_MODEL = "none"
 
 Find = Callable[[Search], Awaitable[Searched]]
@@ -42,7 +42,7 @@ Find = Callable[[Search], Awaitable[Searched]]
 
 
 class Answering:
-    """Answers questions. `model` is `None` where the settings name no endpoint."""
+    """Answers questions. `model` is None if no endpoint is configured."""
 
     def __init__(
         self, config: AskConfig, registry: Registry, corpora: TermStatistics, gather: Gather, model: Model | None = None
@@ -51,23 +51,23 @@ class Answering:
         self._gather, self._model = gather, model
 
     async def answer(self, ask: AnswerQuestion, find: Find, say: Say) -> Answered:
-        """The answer, whose words go to `say` as they come; `InvalidInput` and `NotFound` for what cannot be asked."""
-        course = AnswerSession(ask, say)
+        """Answer a question; words go to `say` as they come. Raises `InvalidInput` and `NotFound`."""
+        session = AnswerSession(ask, say)
         writer, budget = self._checked(ask)
         searched = await find(_search(ask))
-        course.partial = searched.partial
+        session.partial = searched.partial
         hits = self._worth_reading(searched.hits)
         if not hits:
-            return await course.end_with("none", NOT_KNOWN)
+            return await session.end_with("none", NOT_KNOWN)
         idfs = self._idfs(ask, searched)
-        course.readings = await asyncio.to_thread(_read, hits, ask.question, idfs, budget)
+        session.readings = await asyncio.to_thread(_read, hits, ask.question, idfs, budget)
         if writer is None:
-            return await _extracted(course)
-        course.credit = writer.credit
-        return await _written(course, writer)
+            return await _extracted(session)
+        session.credit = writer.credit
+        return await _written(session, writer)
 
     def _checked(self, ask: AnswerQuestion) -> tuple[Generator | None, int]:
-        """Who writes the answer, and from how many tokens; `InvalidInput` names the field that is wrong."""
+        """The generator and the token budget. Raises `InvalidInput`, naming the field."""
         if not ask.question.strip():
             raise InvalidInput("question: it is empty; ask something", field="question")
         budget = ask.budget or self._config.budget_tokens
@@ -77,7 +77,8 @@ class Answering:
         return self._writer(ask), budget
 
     def _writer(self, ask: AnswerQuestion) -> Generator | None:
-        """The node that is named, or asked alone and answers itself; else the model, if there is one."""
+        """The node that is named, or the only one asked if it answers questions itself; else the model, if there is
+        one."""
         if ask.by is not None:
             return self._node_writer(ask, ask.by)
         alone = _alone(ask)
@@ -104,14 +105,14 @@ class Answering:
         return node is not None and node.description.answers
 
     def _worth_reading(self, hits: Sequence[Hit]) -> list[Hit]:
-        """Those near the best one; none when that one is below the floor."""
+        """Hits that score close to the best one; empty if that one is below the threshold."""
         best = hits[0].score if hits else 0.0
         if best < self._config.floor:
             return []
         return [hit for hit in hits if hit.score >= LEAST_OF_BEST * best]
 
     def _idfs(self, ask: AnswerQuestion, searched: Searched) -> Mapping[str, float]:
-        """The weight of each of the question's terms among the documents that were searched."""
+        """The idf of each of the question's terms among the documents searched."""
         found = [self._registry.find(report.node) for report in searched.nodes]
         keys = [
             (node.name, collection.name) for node in found if node for collection in node.description.collections
@@ -121,27 +122,27 @@ class Answering:
         return {term.term: term.qtf * term.idf for term in weights.terms}
 
 
-async def _written(course: AnswerSession, writer: Generator) -> Answered:
-    """What `writer` says, checked; the best sentences where it fails."""
-    citations = Citations(len(course.readings))
+async def _written(session: AnswerSession, writer: Generator) -> Answered:
+    """The checked answer of the generator; if it fails, the best sentences."""
+    citations = Citations(len(session.readings))
     begin_waiting()
     try:
-        async with aclosing(writer.words(course)) as words:
+        async with aclosing(writer.words(session)) as words:
             async for some in words:
-                await course.pass_on(citations.pass_on(some))
+                await session.pass_on(citations.pass_on(some))
     except ModelError as error:
-        return await _extracted(course, str(error))
-    await course.pass_on(citations.end())
+        return await _extracted(session, str(error))
+    await session.pass_on(citations.end())
     if citations.unknown:
-        return await course.end_with("none", NOT_KNOWN)
+        return await session.end_with("none", NOT_KNOWN)
     if not citations.text:
-        return await _extracted(course, "it was answered with no words")
-    return course.end("generated", citations.text, citations.cited, invalid=citations.invalid)
+        return await _extracted(session, "it was answered with no words")
+    return session.end("generated", citations.text, citations.cited, invalid=citations.invalid)
 
 
-async def _extracted(course: AnswerSession, reason: str | None = None) -> Answered:
-    text, cited = extract(course.readings)
-    return await course.end_with("extractive", text, cited, reason)
+async def _extracted(session: AnswerSession, reason: str | None = None) -> Answered:
+    text, cited = extract(session.readings)
+    return await session.end_with("extractive", text, cited, reason)
 
 
 def _search(ask: AnswerQuestion) -> Search:
@@ -152,11 +153,11 @@ def _search(ask: AnswerQuestion) -> Search:
 
 
 def _alone(ask: AnswerQuestion) -> str | None:
-    """The node that is asked, if it is one."""
+    """The only node asked; None if there are several."""
     names = list(dict.fromkeys(ask.nodes)) if isinstance(ask.nodes, list) else []
     return names[0] if len(names) == 1 else None
 
 
 def _read(hits: Sequence[Hit], question: str, idfs: Mapping[str, float], budget: int) -> list[Reading]:
-    """In a thread: it takes milliseconds, in which the master serves others."""
+    """Called in a thread, because extracting passages takes milliseconds."""
     return read_passages(hits, Interest(question, idfs, load_embedder(DEFAULT_EMBEDDER)), budget)

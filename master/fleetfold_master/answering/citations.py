@@ -1,4 +1,4 @@
-"""What a model says, checked as it comes: it may cite the sources it was given, and no others."""
+"""The citation filter: removes citations of sources that a model was not given, while its words are streamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 class Citations:
-    """Lets words through and removes citations of what is not there; what may be the beginning of one is held back."""
+    """Passes words on without invalid citations; text that may be the beginning of one is held back."""
 
     def __init__(self, sources: int) -> None:
         self._sources = sources
@@ -27,16 +27,16 @@ class Citations:
 
     @property
     def text(self) -> str:
-        """All that has been let through."""
+        """All text passed on so far."""
         return "".join(self._said).strip()
 
     @property
     def unknown(self) -> bool:
-        """Whether the model has said that it does not know, and nothing else; to be asked after `end`."""
+        """Whether the model said only that it does not know; to be called after `end`."""
         return self.text.rstrip(".") == UNKNOWN
 
     def pass_on(self, words: str) -> str:
-        """What can be said of `words`, and of those held back before."""
+        """The text of `words`, and of those held back before, that is certain by now."""
         self._held += words
         if not self._said and UNKNOWN.startswith(self._held.strip()[: len(UNKNOWN)]):
             return ""
@@ -46,7 +46,7 @@ class Citations:
         return self._let_through(ready)
 
     def end(self) -> str:
-        """What was held back: nothing follows any more."""
+        """The text held back, because nothing follows any more."""
         ready, self._held = self._held, ""
         checked = self._let_through(ready)
         return "" if self.unknown else checked
@@ -68,5 +68,5 @@ class Citations:
         return space + "".join(f"[{number}]" for number in good)
 
     def _stands_in_brackets(self, found: re.Match[str]) -> bool:
-        """Whether what is around it would become a citation if nothing were left of it: `[1[9]2]`."""
+        """Whether removing the match would make a citation of its surroundings: `[1[9]2]`."""
         return _OPEN.search("".join(self._said[-3:]) + found.string[: found.start()]) is not None

@@ -1,4 +1,4 @@
-"""An answer without a model: the sentences that say most about the question, each with its source."""
+"""Extractive answers, without a model: the sentences most relevant to the question, each with its source."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ __all__ = ["extract"]
 MOST_SENTENCES = 4
 MOST_CHARS = 900
 LEAST_OF_BEST = 0.5
-"""A sentence that says less than this share of what the best one says is left out."""
+"""A sentence with less than this share of the best one's relevance is left out."""
 AGAINST_REPETITION = 0.3
-"""How much likeness to what is said already counts against relevance: 1 - lambda of maximal marginal relevance
-(Carbonell and Goldstein 1998)."""
+"""Weight of similarity to chosen sentences against relevance: 1 - lambda of maximal marginal relevance (Carbonell
+and Goldstein 1998).
+"""
 
 
 class _Candidate(NamedTuple):
@@ -26,15 +27,14 @@ class _Candidate(NamedTuple):
 
 
 def extract(readings: Sequence[Reading]) -> tuple[str, set[int]]:
-    """Up to four sentences, a line each, in the order of their sources and within them as they stand there; and the
-    numbers of the sources they are from.
-    """
+    """Up to four sentences, one a line, in the order of their sources and positions; and the numbers of their
+    sources."""
     chosen = sorted(_chosen(_candidates(readings)), key=_place)
     return "\n".join(f"{one.sentence.text} [{one.n}]" for one in chosen), {one.n for one in chosen}
 
 
 def _candidates(readings: Sequence[Reading]) -> list[_Candidate]:
-    """Half of a sentence's relevance is its document's, relative to the best one: that is what the fleet ranked by."""
+    """Half of a sentence's relevance is its document's, relative to the best one, by which the fleet ranked."""
     best = max((reading.passage.score for reading in readings), default=0.0) or 1.0
     return [
         _Candidate(reading.passage.n, one, one.relevance * (0.5 + 0.5 * reading.passage.score / best))

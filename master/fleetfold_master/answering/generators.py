@@ -1,4 +1,4 @@
-"""Who puts an answer into words: the model of the settings, or a node that answers questions itself."""
+"""Generators of answers: the configured model, or a node that answers questions itself."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from fleetfold_shared.messages import NodeAnswer, NodeQuestion, decode, encode
 __all__ = ["Gather", "Generator", "ModelGenerator", "NodeGenerator"]
 
 MOST_CHARS = 100_000
-"""Of what a node says."""
+"""Limit of a node's answer."""
 
 Gather = Callable[[str, Collection[str], bytes, float], Awaitable[dict[str, ScatterReply]]]
-"""Asks nodes: verb, nodes, question, and how long to wait."""
+"""Requests answers of nodes: verb, nodes, request, and time limit in seconds."""
 
 
 class Generator(Protocol):
-    """Writes answers."""
+    """Generates answers."""
 
     @property
     def credit(self) -> Credit:
-        """Who it is."""
+        """The name of the model or node."""
 
-    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """The answer as it comes; `ModelError` says why there is none, or no more of it."""
+    def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
+        """The answer as it comes. Raises `ModelError` if there is none, or no more of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelGenerator:
-    """A model, asked for by its name."""
+    """A model of the configured endpoint."""
 
     model: Model
     name: str
@@ -45,14 +45,14 @@ class ModelGenerator:
         """The model."""
         return Credit(model=self.name)
 
-    def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """Its words as they come."""
-        return self.model.words(self.name, messages(course.ask.question, course.passages), course.left_s())
+    def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
+        """The model's words as they come."""
+        return self.model.words(self.name, messages(session.ask.question, session.passages), session.left_s())
 
 
 @dataclass(frozen=True, slots=True)
 class NodeGenerator:
-    """A node with an answerer of its own. It gets the passages of all nodes that were asked, and no more of them."""
+    """A node that answers questions. It gets only the passages of the nodes that were asked."""
 
     node: str
     gather: Gather
@@ -63,10 +63,10 @@ class NodeGenerator:
         """The node."""
         return Credit(by=self.node)
 
-    async def words(self, course: AnswerSession) -> AsyncGenerator[str, None]:
-        """Its answer, all at once."""
-        question = encode(NodeQuestion(question=course.ask.question, passages=course.passages))
-        timeout_s = min(course.left_s(), self.timeout_s)
+    async def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
+        """The node's answer, all at once."""
+        question = encode(NodeQuestion(question=session.ask.question, passages=session.passages))
+        timeout_s = min(session.left_s(), self.timeout_s)
         came = (await self.gather("rag", [self.node], question, timeout_s)).get(self.node)
         if came is None:
             raise ModelError(f"{self.node} did not answer within {timeout_s:.3g} s")

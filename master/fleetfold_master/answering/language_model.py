@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible endpoint: its words as they come, or one line that says why there are none."""
+"""The client of an OpenAI-compatible model endpoint: streams words, or fails with one line."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ log = structlog.get_logger(__name__)
 CONNECT_S = 5.0
 MOST_LINE_CHARS = 1_000_000
 MOST_PAUSE_S = 300.0
-"""The longest pause that an endpoint may ask for with `Retry-After`."""
+"""The longest pause in seconds that an endpoint may ask for with `Retry-After`."""
 PAUSE_S = 5.0
-"""The pause after a 429 that names none."""
+"""The pause in seconds after a 429 that names none."""
 DONE = "[DONE]"
 
 
 class ModelError(Exception):
-    """Why the model gives no answer, in one line. It names neither the endpoint nor its key."""
+    """Why the model gave no answer, in one line that names neither the endpoint nor its key."""
 
 
 class _Delta(msgspec.Struct):
@@ -53,7 +53,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 def model_key(config: AskConfig, env: Mapping[str, str]) -> str | None:
-    """`$FLEETFOLD_ASK_KEY`, else what `key_file` holds. `InvalidInput` when the file cannot be read."""
+    """The key of `$FLEETFOLD_ASK_KEY`, else of `key_file`. Raises `InvalidInput` if the file cannot be read."""
     if key := env.get("FLEETFOLD_ASK_KEY"):
         return key.strip()
     if config.key_file is None:
@@ -66,7 +66,7 @@ def model_key(config: AskConfig, env: Mapping[str, str]) -> str | None:
 
 
 class Model:
-    """The endpoint of the settings. `async with Model.open(...)`; `None` where no endpoint is set."""
+    """The configured endpoint. `async with Model.open(...)`; None if none is configured."""
 
     def __init__(self, client: httpx2.AsyncClient, config: AskConfig) -> None:
         self._client, self._config = client, config
@@ -76,7 +76,7 @@ class Model:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: AskConfig, env: Mapping[str, str]) -> AsyncIterator[Model | None]:
-        """`InvalidInput` names the setting that is wrong, `Unavailable` the package that is missing."""
+        """Open. Raises `InvalidInput`, naming the setting, or `Unavailable`, naming the missing package."""
         if config.url is None:
             yield None
             return
@@ -97,7 +97,7 @@ class Model:
             yield cls(client, config)
 
     def named(self, name: str | None) -> str:
-        """The model that a caller means; `InvalidInput` when the settings do not name it."""
+        """The full name of a model. Raises `InvalidInput` if it is not configured."""
         known = [self._config.model or "", *self._config.models]
         if name is not None and name not in known:
             raise InvalidInput(
@@ -108,7 +108,7 @@ class Model:
     async def words(
         self, model: str, messages: Sequence[Mapping[str, str]], timeout_s: float
     ) -> AsyncGenerator[str, None]:
-        """What the model says, as it comes; `ModelError` when it does not, or does not end in time."""
+        """Stream the model's words. Raises `ModelError` on failure, or at the end of `timeout_s`."""
         if (pause_s := self._not_before - asyncio.get_running_loop().time()) > 0:
             raise ModelError(f"the model's endpoint asked for a pause, {pause_s:.0f} s of it are left")
         import httpx2
@@ -130,7 +130,7 @@ class Model:
 
     async def _stream(self, model: str, messages: Sequence[Mapping[str, str]]) -> AsyncIterator[str]:
         body = {"model": model, "messages": messages, "max_tokens": self._config.answer_tokens, "stream": True}
-        room = self._config.answer_tokens * 16  # one that heeds no limit must not fill a caller's screen
+        room = self._config.answer_tokens * 16  # a model that ignores its limit must not flood the caller
         async with self._client.stream("POST", "chat/completions", json=body) as response:
             self._check(response)
             async for chunk in _chunks(response):
@@ -164,7 +164,7 @@ _REFUSALS = {
 
 
 async def _chunks(response: httpx2.Response) -> AsyncIterator[_Chunk]:
-    """The server-sent events up to the end; `ModelError` when they are none, or stop before it."""
+    """The server-sent events up to the end marker. Raises `ModelError` for an invalid or truncated stream."""
     ended = False
     async for line in _lines(response):
         if not line.startswith("data:"):
@@ -185,7 +185,7 @@ async def _chunks(response: httpx2.Response) -> AsyncIterator[_Chunk]:
 
 
 async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
-    """Lines of bounded length: no endpoint may fill the memory."""
+    """Lines of bounded length, so that an endpoint cannot exhaust memory."""
     held = ""
     async for text in response.aiter_text():
         *whole, held = (held + text).replace("\r\n", "\n").split("\n")
@@ -206,6 +206,6 @@ def _silence(error: httpx2.TimeoutException, config: AskConfig) -> str:
 
 
 def _retry_after_s(value: str) -> float:
-    """The seconds; a date, which some send, counts as no word."""
+    """The seconds of a `Retry-After` header; None for a date."""
     seconds = whole_number(value.strip())
     return PAUSE_S if seconds is None else min(MOST_PAUSE_S, float(seconds))

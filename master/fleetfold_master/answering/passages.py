@@ -1,4 +1,4 @@
-"""What is read of the documents found: passages around what matches, within a budget spread by relevance."""
+"""Passages: extracts around the best sentences of the documents found, within a token budget."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from fleetfold_shared.messages import Hit, Passage
 __all__ = ["CHARS_PER_TOKEN", "Reading", "read_passages", "tokens_of"]
 
 CHARS_PER_TOKEN = 4
-"""About what a token is in English text, for all tokenizers in use; other languages and code take more tokens."""
+"""Average characters per token of English text, for current tokenizers; other languages and code take more tokens."""
 LEAST_CHARS = 160
-"""A passage that is not worth less: about a sentence."""
+"""Minimum length of a passage in characters: about a sentence."""
 FRAME_CHARS = 24
-"""What stands around a passage in the prompt."""
+"""Characters around a passage in the prompt."""
 OF_A_NEIGHBOUR = 0.5
-"""How much of a sentence's relevance the ones beside it get, so that what belongs together is read together."""
+"""The share of a sentence's relevance added to its neighbours, so that related sentences stay together."""
 LEAST_OF_BEST = 0.25
-"""A sentence whose worth, with that, is less than this share of the best one's is not read: it only fills the room."""
+"""A sentence with less than this share of the best one's total relevance is left out."""
 GAP = " … "
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A passage, and the sentences it is made of."""
+    """A passage, and its sentences."""
 
     passage: Passage
     sentences: list[Sentence]
 
 
 def read_passages(hits: Sequence[Hit], interest: Interest, budget_tokens: int) -> list[Reading]:
-    """Of each hit, best first, what fits into its share of the budget: by its score, of what those before have left.
+    """For each hit, best first, what fits into its share of the remaining budget, in proportion to its score.
 
-    Each gets a passage at least, until the budget is used up.
+    Each gets at least one passage, until the budget is used up.
     """
     left, scores = budget_tokens * CHARS_PER_TOKEN, [hit.score for hit in hits]
     readings: list[Reading] = []
@@ -54,12 +54,12 @@ def read_passages(hits: Sequence[Hit], interest: Interest, budget_tokens: int) -
 
 
 def tokens_of(passages: Iterable[Passage]) -> int:
-    """About how many tokens they are."""
+    """Approximate number of tokens."""
     return sum(len(one.title) + len(one.text) + FRAME_CHARS for one in passages) // CHARS_PER_TOKEN
 
 
 def _chosen(weighed: list[Sentence], room: int) -> list[Sentence]:
-    """All sentences if they fit, else those that say most, with their neighbours; in their order. One at least."""
+    """All sentences if they fit, else the most relevant ones and their neighbours, in document order; at least one."""
     if sum(len(one.text) + 1 for one in weighed) <= room:
         return weighed
     worth = [_with_neighbours(weighed, place) for place in range(len(weighed))]

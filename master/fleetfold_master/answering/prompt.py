@@ -1,7 +1,7 @@
-"""What a model is told. Documents are data: they stand between marks, and may not look like what is told.
+"""The prompt. Documents are data: they stand between marks, and cannot imitate instructions or marks.
 
-That keeps honest models to the point; it does not make one immune to a text that talks to it. What it can do wrong is
-bounded by what it is given: passages that the caller may read, no tools, and no way to cite what is not there.
+This keeps models to the task, but does not make them immune to prompt injection. The possible damage is bounded by
+what a model gets: passages that the caller may read, no tools, and no way to cite other sources.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MARK = re.compile(r"<(?=\s*/?\s*(?:passage|question)\b)", re.IGNORECASE)
 
 
 def messages(question: str, passages: Sequence[Passage]) -> list[dict[str, str]]:
-    """The conversation as OpenAI's API has it."""
+    """The messages in the format of OpenAI's API."""
     told = "\n".join(_passage(one) for one in passages)
     return [
         {"role": "system", "content": SYSTEM},
@@ -39,5 +39,5 @@ def _passage(one: Passage) -> str:
 
 
 def _data(text: str) -> str:
-    """The text without marks of ours."""
+    """The text without marks of the prompt."""
     return _MARK.sub("‹", text)

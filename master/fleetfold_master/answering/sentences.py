@@ -1,4 +1,4 @@
-"""A document's sentences, and how much each says about a question."""
+"""Sentences of a document, and their relevance to a question."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fleetfold_shared.text.scoring import score
 __all__ = ["Interest", "Sentence", "sentences"]
 
 MOST_CHARS = 100_000
-"""What is read of a document."""
+"""How many characters of a document are read."""
 MOST_EMBEDDED = 40
-"""Sentences of a document that get a vector: those that share most with the question."""
+"""The most sentences of a document that are embedded: those that share most terms with the question."""
 OF_THE_TITLE = 0.5
 LONGEST = 400
-"""Characters of a sentence; what is longer, such as a table without line ends, is cut between words."""
+"""Maximum length of a sentence in characters; a longer one, such as a table, is cut between words."""
 
 _END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[^a-z])|(?<=[。！？])|\s*\n\s*")
 _CITATION = re.compile(r"\[(\d[\d\s,]*)\]")
@@ -29,7 +29,7 @@ _CITATION = re.compile(r"\[(\d[\d\s,]*)\]")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sentence:
-    """One sentence; `place` counts from the document's beginning, `relevance` is from 0 to 1."""
+    """One sentence; `place` is its index in the document, `relevance` is from 0 to 1."""
 
     text: str
     place: int
@@ -38,13 +38,13 @@ class Sentence:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of `text` in order. A `[1]` in it becomes `(1)`: only answers cite so."""
+    """The sentences of `text` in order. A `[1]` in it becomes `(1)`, because only answers cite in that form."""
     plain = _CITATION.sub(r"(\1)", text[:MOST_CHARS])
     return [part for piece in _END.split(plain) if piece.strip() for part in _short(" ".join(piece.split()))]
 
 
 class Interest:
-    """What a question is about: its terms with their idf over the fleet, and its vector."""
+    """The question's terms with their idf over the fleet, and its vector."""
 
     def __init__(self, question: str, idfs: Mapping[str, float], embedder: Embedder) -> None:
         self._idfs, self._total = idfs, sum(idfs.values()) or 1.0
@@ -52,10 +52,8 @@ class Interest:
         self._vector = embedder.embed([question])[0]
 
     def weighed(self, texts: list[str], title: str = "") -> list[Sentence]:
-        """The texts with their relevance: 0.7 x the idf of the question's terms in it, over that of all of them,
-        + 0.3 x cosine, as the search weighs documents. A term of the title alone counts half: it says what all of them
-        are about.
-        """
+        """The texts with their relevance: 0.7 x the share of the question's idf in it + 0.3 x cosine, as the search
+        weighs documents. A term of the title alone counts half, because it applies to all of them."""
         above = set(tokens(title))
         overlaps = [self._overlap(text, above) for text in texts]
         chosen = sorted(range(len(texts)), key=lambda i: (-overlaps[i], i))[:MOST_EMBEDDED]

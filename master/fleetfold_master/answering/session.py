@@ -1,4 +1,4 @@
-"""One question under way: what was read for it, what has been said, and the answer it ends in."""
+"""The answer session: one question in progress, its passages, the words said so far, and the final answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_KNOWN = "The fleet does not know: no document says enough about this."
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Who was given the passages to put an answer into words: a model, or a node; nobody without either."""
+    """The generator that was given the passages: a model or a node; empty without either."""
 
     model: str | None = None
     by: str | None = None
@@ -25,7 +25,7 @@ class Credit:
 
 @dataclass(slots=True)
 class AnswerSession:
-    """One question, from its arrival at `started`."""
+    """One question, received at `started`."""
 
     ask: AnswerQuestion
     say: Say
@@ -37,15 +37,15 @@ class AnswerSession:
 
     @property
     def passages(self) -> list[Passage]:
-        """What was read."""
+        """The passages."""
         return [reading.passage for reading in self.readings]
 
     def left_s(self) -> float:
-        """Of the caller's time; a millisecond at least."""
+        """Seconds left of the caller's time limit; at least a millisecond."""
         return max(0.001, self.ask.timeout_ms / 1000 - (time.perf_counter() - self.started))
 
     async def pass_on(self, words: str) -> None:
-        """Say words of the answer as they come."""
+        """Stream words of the answer."""
         if words:
             self.spoken = True
             await self.say(AskPart(text=words))
@@ -53,14 +53,14 @@ class AnswerSession:
     async def end_with(
         self, kind: AnswerKind, text: str, cited: Collection[int] = (), reason: str | None = None
     ) -> Answered:
-        """Say all of `text` in the place of what has been said, and end with it."""
+        """Replace what was streamed by `text`, and end the session."""
         await self.say(AskPart(text=text, again=self.spoken, reason=reason))
         return self.end(kind, text, cited, reason=reason)
 
     def end(
         self, kind: AnswerKind, text: str, cited: Collection[int], *, invalid: int = 0, reason: str | None = None
     ) -> Answered:
-        """The answer as it was said, whose sources are what was read."""
+        """End with what was streamed; the sources are the passages."""
         return Answered(
             question=self.ask.question, text=text, kind=kind, sources=[_source(one, cited) for one in self.passages],
             model=self.credit.model, by=self.credit.by, reason=reason, uncited=kind == "generated" and not cited,

@@ -1,4 +1,4 @@
-"""What the master serves on the bus."""
+"""The API that the masters serve on the bus: verbs, their guard, scoping and audit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs about access itself: joining, invitations, API keys, the signing key, and the audit log."""
+"""Verbs of access control: join requests, invitations, API keys, the signing key, and the audit log."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ from fleetfold_shared.messages import (
 __all__ = ["AccessVerbs", "Drop"]
 
 GRACE_S = 0.2
-"""How long a caller that takes its own credentials away has for the answer."""
+"""Seconds that a caller who revokes its own credentials has to receive the answer."""
 CLOSE_S = 2.0
 
 Drop = Callable[[str], Awaitable[int]]
-"""Ends the connections of an identity; how many there were."""
+"""Ends the connections of an identity, and returns their number."""
 
 
 class AccessVerbs:
-    """The verbs. `live` says whether a node answers now. The owner calls `close` at the end."""
+    """The handlers. `live` says whether a node answers now. The owner calls `close` at the end."""
 
     def __init__(
-        self, rooms: AccessContainer, registry: Registry, fleet: NodeGateway, refusals: DeniedRequests,
+        self, container: AccessContainer, registry: Registry, fleet: NodeGateway, refusals: DeniedRequests,
         drop: Drop, live: Live,
     ) -> None:  # fmt: skip
-        self._rooms, self._registry, self._fleet, self._refusals = rooms, registry, fleet, refusals
+        self._container, self._registry, self._fleet, self._refusals = container, registry, fleet, refusals
         self._drop, self._live = drop, live
         self._tasks = BackgroundTasks()
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "nodes.join": Verb(Join, self._nodes_join),
             "nodes.invite": Verb(NodeInvite, self._nodes_invite, touches_node),
@@ -85,24 +85,25 @@ class AccessVerbs:
         }
 
     def granted(self, node: str) -> list[Capability] | None:
-        """What the node's credentials allow; None for one that has none."""
-        return self._rooms.sessions.granted(node)
+        """What the node's credentials permit; None for a node without credentials."""
+        return self._container.sessions.granted(node)
 
     async def disconnect(self, name: str, *, caller: str = "") -> int:
-        """End the connections of `name`, and how many; the caller's own once it has had its answer, not counted."""
+        """End the connections of `name` and return their number. The caller's own end after its answer, and are not
+        counted."""
         if name == caller:
             self._disconnect_later(name)
             return 0
         return await self._drop(name)
 
     async def shut_out(self, node: str, reason: str) -> tuple[int, int]:
-        """End all that lets the node in, then its connections: how many invitations and sessions, how many of these."""
-        await self._rooms.petitions.withdraw(node)
-        ended = await self._rooms.invites.revoke_for(node) + await self._rooms.sessions.revoke(node, reason)
+        """Revoke the node's invitations and sessions, then end its connections. Returns the number of each."""
+        await self._container.petitions.withdraw(node)
+        ended = await self._container.invites.revoke_for(node) + await self._container.sessions.revoke(node, reason)
         return ended, await self.disconnect(node)
 
     async def close(self) -> None:
-        """Finish disconnecting."""
+        """Finish the disconnections in progress."""
         await self._tasks.drain(CLOSE_S)
 
     async def _nodes_join(self, ask: Join, who: Principal) -> Joined:
@@ -110,7 +111,7 @@ class AccessVerbs:
 
     async def _nodes_invite(self, ask: NodeInvite, who: Principal) -> NodeInvited:
         who.need_node(ask.node)
-        if self._rooms.keys.find(ask.node) is not None:
+        if self._container.keys.find(ask.node) is not None:
             raise Conflict(f"node: {ask.node!r} is the name of an API key; choose another", field="node")
         if await self._live(ask.node):
             raise Conflict(
@@ -118,11 +119,11 @@ class AccessVerbs:
                 f"(`fleetfold nodes revoke {ask.node}`)",
                 field="node",
             )
-        return await self._rooms.invites.create(ask, who.name)
+        return await self._container.invites.create(ask, who.name)
 
     async def _nodes_approve(self, ask: NodeApprove, who: Principal) -> NodeRecord:
         who.need_node(ask.node)
-        return await self._rooms.petitions.approve(ask.node, ask.fingerprint)
+        return await self._container.petitions.approve(ask.node, ask.fingerprint)
 
     async def _nodes_revoke(self, ask: NodeRevoke, who: Principal) -> NodeRevoked:
         who.need_node(ask.node)
@@ -133,43 +134,42 @@ class AccessVerbs:
 
     async def _keys_create(self, ask: KeyCreate, who: Principal) -> KeyCreated:
         who.need_grant(ask.role, ask.scopes, "scopes")
-        return await self._rooms.keys.create(ask, who.name)
+        return await self._container.keys.create(ask, who.name)
 
     async def _keys_list(self, ask: KeyList, who: Principal) -> KeyListed:
-        keys = await self._rooms.keys.list(revoked=ask.revoked)
+        keys = await self._container.keys.list(revoked=ask.revoked)
         return KeyListed(keys=[key for key in keys if who.may_grant(key.role, key.scopes)])
 
     async def _keys_rotate(self, ask: KeyRotate, who: Principal) -> KeyCreated:
-        """The connections end, and those that the old key makes from now on will end with it. They do so after the
-        answer: with an error in its place the new key would be lost.
-        """
+        """Rotate the key. Connections end after the answer, because otherwise the caller would lose the new key;
+        connections that the old key opens until then end with them."""
         await self._named(ask.key, who)
-        made = await self._rooms.keys.rotate(ask, who.name)
+        made = await self._container.keys.rotate(ask, who.name)
         self._disconnect_later(made.info.name)
         return made
 
     async def _keys_revoke(self, ask: KeyRevoke, who: Principal) -> KeyRevoked:
         going = await self._named(ask.key, who)
         await self._refuse_last_admin(going, who)
-        gone = await self._rooms.keys.revoke(ask.key)
+        gone = await self._container.keys.revoke(ask.key)
         connections = await self.disconnect(gone[0].name, caller=who.name)
         return KeyRevoked(ids=[key.id for key in gone], connections=connections)
 
     async def _keys_sign(self, ask: SigningRotate, who: Principal) -> SigningRotated:
         who.need_whole_fleet("keys.sign")
-        overlap_s = self._rooms.tokens.lifetime_s if ask.overlap_s is None else ask.overlap_s
-        rotated = await asyncio.to_thread(self._rooms.signing.rotate, overlap_s)
-        await self._rooms.signing.on_change()
+        overlap_s = self._container.tokens.lifetime_s if ask.overlap_s is None else ask.overlap_s
+        rotated = await asyncio.to_thread(self._container.signing.rotate, overlap_s)
+        await self._container.signing.on_change()
         return rotated
 
     async def _whoami(self, _ask: WhoAmI, who: Principal) -> Identity:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)
 
     async def _stats(self, _ask: AccessStatsAsk, _who: Principal) -> AccessStats:
-        door, refusals = self._rooms.doorkeeper, self._refusals
+        authenticator, refusals = self._container.doorkeeper, self._refusals
         return AccessStats(
-            admitted=door.admitted,
-            refused={str(reason): count for reason, count in door.refused.items()},
+            admitted=authenticator.admitted,
+            refused={str(reason): count for reason, count in authenticator.refused.items()},
             forbidden=refusals.forbidden,
             limited=refusals.limited,
         )
@@ -178,12 +178,12 @@ class AccessVerbs:
         check_audit(ask, who)
         if ask.wait_ms:
             begin_waiting()
-        listed = await self._rooms.audit.list(ask)
+        listed = await self._container.audit.list(ask)
         return AuditListed(entries=view_audit(listed.entries, ask, who))
 
     async def _named(self, key: str, who: Principal) -> Sequence[KeyInfo]:
-        """The keys of that id or name, if the caller may hand out the like."""
-        found = [info for info in await self._rooms.keys.list() if key in {info.id, info.name}]
+        """The keys of this id or name, if the caller may issue keys of their role and scopes."""
+        found = [info for info in await self._container.keys.list() if key in {info.id, info.name}]
         if not found:
             raise NotFound("key: no good key has that id or name; see `fleetfold keys list`", field="key")
         for info in found:
@@ -191,9 +191,9 @@ class AccessVerbs:
         return found
 
     async def _refuse_last_admin(self, going: Sequence[KeyInfo], who: Principal) -> None:
-        """A caller may not saw off the branch that everybody sits on."""
+        """Raise `Conflict` if the last usable admin key would go."""
         ids = {info.id for info in going}
-        staying = [info for info in await self._rooms.keys.list() if info.role == "admin" and info.id not in ids]
+        staying = [info for info in await self._container.keys.list() if info.role == "admin" and info.id not in ids]
         if not staying and any(info.name == who.name for info in going):
             raise Conflict(
                 "key: this is the last admin key, and yours; make another first (`fleetfold keys create`)",
@@ -225,5 +225,5 @@ def _touches_signing_key(_ask: SigningRotate, answer: SigningRotated | None) -> 
 
 
 def _shown(key: str) -> str:
-    """Neither an id nor a name has a dot in it: what has one may be a whole key, given by mistake."""
+    """The name for logs: ids and names have no dot, so text with one may be a whole key given by mistake."""
     return "…" if "." in key else key

@@ -1,4 +1,4 @@
-"""`fleet.api.<caller>.<area>.<verb>`: all that clients may ask of the masters."""
+"""The API server: `fleet.api.<caller>.<area>.<verb>`, all verbs that clients may call."""
 
 from __future__ import annotations
 
@@ -66,18 +66,18 @@ __all__ = ["ApiServer"]
 
 
 class ApiServer:
-    """The verbs, each with the message it takes; those of the larger areas have rooms of their own."""
+    """The handlers of the small areas, and the groups of the larger ones."""
 
     def __init__(
         self, bus: Bus, registry: Registry, presence: Presence, fleet: NodeGateway, federation: Federation,
-        jobs: Jobs, gatherer: ScatterClient, guard: Guard, rooms: VerbGroups,
+        jobs: Jobs, gatherer: ScatterClient, guard: Guard, groups: VerbGroups,
     ) -> None:  # fmt: skip
         self._bus, self._registry, self._presence, self._fleet = bus, registry, presence, fleet
         self._federation, self._jobs, self._gatherer = federation, jobs, gatherer
-        self._guard, self._rooms = guard, rooms
+        self._guard, self._groups = guard, groups
 
     async def start(self, service: RequestServer) -> None:
-        """Serve every verb, in the group of all masters."""
+        """Serve every verb in the queue group of all masters."""
         subjects = self._bus.subjects
         for name, verb in self.verbs().items():
             places = AdmissionControl(JOINING) if name == "nodes.join" else None
@@ -87,7 +87,7 @@ class ApiServer:
             )  # fmt: skip
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "nodes.list": Verb(NodeList, self._nodes_list),
             "nodes.get": Verb(NodeGet, self._nodes_get),
@@ -101,7 +101,7 @@ class ApiServer:
             "jobs.get": Verb(JobGet, self._jobs_get),
             "jobs.wait": Verb(JobWait, self._jobs_wait),
             "jobs.list": Verb(JobList, self._jobs_list),
-            **self._rooms.verbs(),
+            **self._groups.verbs(),
         }
 
     async def _nodes_list(self, ask: NodeList, who: Principal) -> NodeListed:
@@ -114,19 +114,19 @@ class ApiServer:
         self._node(change.node, who)
         record = await self._registry.update(change, who.name)
         if record.state == "inactive":
-            await self._rooms.access.disconnect(change.node)
+            await self._groups.access.disconnect(change.node)
         return self._granted(record)
 
     async def _nodes_remove(self, ask: NodeRemove, who: Principal) -> NodeRemoved:
         if self._node(ask.node, who, pending=True).state == "pending":
-            await self._rooms.access.shut_out(ask.node, "removed")
+            await self._groups.access.shut_out(ask.node, "removed")
             return NodeRemoved(node=ask.node)
-        if still_open := await self._rooms.transactions.open_on(ask.node):
+        if still_open := await self._groups.transactions.open_on(ask.node):
             raise Conflict(
                 f"node: {ask.node!r} is needed by a transaction that has not ended ({still_open[0]}); wait for it",
                 field="node",
             )
-        await self._rooms.access.shut_out(ask.node, "removed")  # first: one that was only removed would join again
+        await self._groups.access.shut_out(ask.node, "removed")  # first: a node that is only removed would join again
         await self._fleet.remove(ask.node)
         return NodeRemoved(node=ask.node)
 
@@ -156,8 +156,8 @@ class ApiServer:
             facets = merged_facets(ask.facets, ())
             return Searched(query=ask.query, hits=[], nodes=[], total=0, took_ms=0.0, partial=False, facets=facets)
         found = await self._federation.search(narrowed, ask)
-        self._rooms.cache.count(narrowed, ask)
-        self._rooms.quality.searched(narrowed, found)
+        self._groups.cache.count(narrowed, ask)
+        self._groups.quality.searched(narrowed, found)
         return found
 
     async def _ask(self, ask: AnswerQuestion, who: Principal) -> Answered:
@@ -170,7 +170,7 @@ class ApiServer:
         async def find(search: Search) -> Searched:
             return await self._search(search, who)
 
-        return await self._rooms.answering.answer(ask, find, say)
+        return await self._groups.answering.answer(ask, find, say)
 
     async def _jobs_get(self, ask: JobGet, who: Principal) -> Job:
         return fit_job(check_visible(await self._jobs.get(ask.id), who, "jobs.get"))
@@ -186,20 +186,20 @@ class ApiServer:
         return JobListed(jobs=fit_all(seen[: ask.limit], fit_job))
 
     def _records(self, who: Principal, *, removed: bool = False) -> list[NodeRecord]:
-        """The nodes that are in the caller's scope."""
+        """The nodes in the caller's scope."""
         nodes = self._registry.all(removed=removed, pending=True)
         return [self._granted(self._registry.record(node)) for node in nodes if who.may_node(node.name)]
 
     def _granted(self, record: NodeRecord) -> NodeRecord:
-        """The record with what the node's credentials allow."""
-        return replace(record, granted=self._rooms.access.granted(record.name))
+        """The record, with what the node's credentials permit."""
+        return replace(record, granted=self._groups.access.granted(record.name))
 
     def _node(self, name: str, who: Principal, field: str = "node", *, pending: bool = False) -> StoredNode:
-        """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
+        """The node, if it is in the caller's scope. `NotFound` lists only names in scope."""
         return node_in_scope(self._registry, name, who, field, pending=pending)
 
     def _searchable(self, name: str, who: Principal, field: str) -> None:
-        """The same of what can be searched, which may be more than the nodes."""
+        """Like `_node`, for everything that can be searched: the nodes and the master's own collections."""
         who.need_node(name, field)
         known = [node.name for node in self._federation.nodes()]
         if name not in known:

@@ -1,4 +1,4 @@
-"""What a request is about, in the words of the audit log."""
+"""Audit subjects: what a request is about, as the audit log records it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 ]  # fmt: skip
 
 MOST_CHARS = 512
-"""Of names that nobody has looked up: they can be anything."""
+"""Length limit for names that were not looked up: they can be any text."""
 
 
 class AuditSubject(NamedTuple):
-    """A node, or several with commas between, and the thing itself: an action, a job, a transaction, a key.
+    """One or more nodes, separated by commas, and the target: an action, a job, a transaction, a key.
 
-    `outcome` and `reason` are those of what was asked, where the answer tells them.
+    `outcome` and `reason` come from the answer where it has them.
     """
 
     node: str = ""
@@ -45,7 +45,7 @@ class _OfNode(Protocol):
 
 
 def named(nodes: Iterable[str], *, whole: bool) -> str:
-    """Each node once. Not `whole` when the names are only what was asked for."""
+    """Join node names, each once. `whole` is False if the names are only what was requested, and may be any text."""
     text = ",".join(dict.fromkeys(nodes))
     return text if whole or len(text) <= MOST_CHARS else f"{text[: MOST_CHARS - 1]}…"
 
@@ -56,7 +56,7 @@ def touches_node(ask: _OfNode, answer: object | None) -> AuditSubject:
 
 
 def touches_search(ask: Search, found: Searched | None) -> AuditSubject:
-    """Which nodes and collections were searched, and what came of it. What was asked for is not for the log."""
+    """The nodes and collections searched, and the outcome. The query itself is not logged."""
     nodes = named(asked_nodes(ask), whole=False)
     if found is None:
         return AuditSubject(nodes, ",".join(ask.collections))
@@ -65,27 +65,27 @@ def touches_search(ask: Search, found: Searched | None) -> AuditSubject:
 
 
 def touches_pinged(ask: NodePing, answer: NodePinged | None) -> AuditSubject:
-    """The nodes that were named, and how many have answered."""
+    """The nodes that were named, and how many answered."""
     told = "" if answer is None else f"{sum(ms is not None for ms in answer.ms.values())} of {len(answer.ms)} answered"
     return AuditSubject(named(ask.nodes, whole=answer is not None), told)
 
 
 def of_job(state: JobState) -> tuple[AuditOutcome, str]:
-    """Outcome and reason of a request that has begun a job in that state."""
+    """Outcome and reason of a request that started a job in this state."""
     if state == "running":
         return "accepted", ""
     return ("ok", "") if state == "ok" else ("failed", state)
 
 
 def of_transaction(state: TransactionState) -> tuple[AuditOutcome, str]:
-    """The same of a transaction."""
+    """Outcome and reason of a request that started a transaction in this state."""
     if state in {"running", "compensating"}:
         return "accepted", ""
     return ("ok", "") if state == "committed" else ("failed", state)
 
 
 def touches_answer(_ask: AnswerQuestion, answer: Answered | None) -> AuditSubject | None:
-    """Whose documents were given to whom: nothing when nobody was given any. What was asked is not for the log."""
+    """The nodes whose documents were disclosed; empty if none were. The question itself is not logged."""
     if answer is None or not (answer.model or answer.by):
         return None
     told = f"model {answer.model}" if answer.model else f"node {answer.by}"

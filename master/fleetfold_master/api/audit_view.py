@@ -1,4 +1,4 @@
-"""The audit log as a caller may read it: in its scope, and in one message."""
+"""The audit log as a caller may see it: entries in scope, as many as fit into one message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["check_audit", "view_audit"]
 
 
 def check_audit(ask: AuditList, who: Principal) -> None:
-    """`Forbidden` naming `node` when it is outside of the caller's scope, or not named by one that has a scope."""
+    """Raise `Forbidden` for a node outside of the caller's scopes, or if a caller with scopes names none."""
     if ask.node is not None:
         who.need_node(ask.node)
     elif who.scopes.nodes:
@@ -24,9 +24,9 @@ def check_audit(ask: AuditList, who: Principal) -> None:
 
 
 def view_audit(entries: list[AuditEntry], ask: AuditList, who: Principal) -> list[AuditEntry]:
-    """The entries, each with the nodes that the caller may see.
+    """The entries, each reduced to the nodes that the caller may see.
 
-    When they are too long together, followers get the first of them, and the others the latest.
+    If they exceed one message, followers get the oldest of them, all others the latest.
     """
     if who.scopes.nodes:
         entries = [replace(entry, node=",".join(who.narrow(entry.node.split(",")))) for entry in entries]
@@ -36,7 +36,7 @@ def view_audit(entries: list[AuditEntry], ask: AuditList, who: Principal) -> lis
 
 
 def _fitting(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
-    """As many as there is room for; the first in any case, or its reader would never get past it."""
+    """As many entries as fit; at least one, because a follower could never get past an entry that is left out."""
     left, fitting = ROOM_BYTES, list[AuditEntry]()
     for entry in entries:
         left -= len(msgspec.json.encode(entry))

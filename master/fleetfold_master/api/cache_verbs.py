@@ -1,4 +1,4 @@
-"""`fleet.api.<caller>.cache.<verb>`: what operators ask about kept answers."""
+"""`cache.<verb>`: statistics, clearing and warming of the query cache."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from fleetfold_shared.messages import (
 __all__ = ["CacheVerbs"]
 
 WARM_MS = 2000
-"""What each question that is asked again may take."""
+"""Time limit in milliseconds for each query that is run again."""
 
 
 class CacheVerbs:
-    """Its verbs. All but the figures concern everybody's questions: who has scopes may not ask for them."""
+    """The handlers. All but the statistics concern every caller's queries, so callers with scopes may not use them."""
 
     def __init__(self, cache: Cache, federation: Federation) -> None:
         self._cache, self._federation = cache, federation
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "cache.stats": Verb(CacheStatsAsk, self._stats),
             "cache.popular": Verb(CachePopularAsk, self._popular),
@@ -46,7 +46,7 @@ class CacheVerbs:
         }
 
     def count(self, narrowed: Search, asked: Search) -> None:
-        """A question was asked and answered."""
+        """Count a query that was answered."""
         self._cache.popular.count(narrowed, asked)
 
     async def _stats(self, _ask: CacheStatsAsk, _who: Principal) -> CacheStats:
@@ -58,7 +58,7 @@ class CacheVerbs:
         return CachePopular(queries=[PopularQuery(one.asked.query[:200], one.count, one.asked_at) for one in best])
 
     async def _warm(self, ask: CacheWarm, who: Principal) -> CacheWarmed:
-        """Each as it was asked, within the scope that it was asked with; one that cannot be asked any more is left."""
+        """Run popular queries again, each with its own scopes. Queries that are no longer valid are skipped."""
         who.need_whole_fleet("cache.warm")
         kept = 0
         questions = self._cache.popular.best(ask.limit)
@@ -68,7 +68,7 @@ class CacheVerbs:
         return CacheWarmed(asked=len(questions), kept=kept)
 
     async def _asked_again(self, narrowed: Search, asked: Search) -> bool:
-        """Whether the answer is kept now."""
+        """Run one query again. Returns whether its answer is cached now."""
         try:
             found = await self._federation.search(narrowed, asked)
         except FleetfoldError:

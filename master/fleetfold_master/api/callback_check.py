@@ -1,4 +1,4 @@
-"""Whether a callback is allowed, as the verbs ask it."""
+"""The check of callback addresses that verbs apply, and its default."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fleetfold_shared.messages import Callback
 __all__ = ["CheckCallback", "anywhere"]
 
 CheckCallback = Callable[[Callback | None], None]
-"""Raises `InvalidInput`, which names the field, for one that is not."""
+"""Raises `InvalidInput`, naming the field, for a callback that is not allowed."""
 
 
 def anywhere(_callback: Callback | None) -> None:
-    """All are."""
+    """Allow every callback."""

@@ -1,4 +1,4 @@
-"""`letters.<verb>`: what callers and operators may ask about dead letters."""
+"""`letters.<verb>`: listing, showing, retrying and discarding dead letters."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ __all__ = ["DeadLetterVerbs"]
 
 
 class DeadLetterVerbs:
-    """The verbs, each with the message it takes. Who retries a letter must be allowed to run its action. `redeliver`
-    tries a callback again that was given up.
-    """
+    """The handlers. Retrying requires permission for the dead letter's action. `redeliver` retries an abandoned
+    callback."""
 
     def __init__(self, letters: DeadLetters, starting: RunAs, redeliver: Callable[[str], Awaitable[None]]) -> None:
         self._letters, self._starting, self._redeliver = letters, starting, redeliver
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "letters.list": Verb(DeadLetterList, self._list),
             "letters.get": Verb(DeadLetterGet, self._show),
@@ -47,7 +46,7 @@ class DeadLetterVerbs:
         }
 
     async def _list(self, ask: DeadLetterList, who: Principal) -> DeadLetterListed:
-        """As many as fit into an answer."""
+        """As many dead letters as fit into an answer."""
         own = who.name if reach(who.role, "letters.list") == "own" else None
         letters, total = await self._letters.list(ask, caller=own)
         seen = [letter for letter in letters if who.may_node(letter.node)]
@@ -67,12 +66,12 @@ class DeadLetterVerbs:
         letter = await self._seen(ask.id, who, "letters.retry")
         if letter.reason == "undelivered":
             await self._redeliver(letter.command)
-            await self._letters.drop(letter.id)  # it is another if that is given up as well
+            await self._letters.drop(letter.id)  # a repeated failure makes a new dead letter
             return DeadLetterRetried(id=ask.id, job=letter.job or letter.tx or "")
         run = await self._letters.again(letter)
         try:
             await self._starting.ask(run, who)
-        except Conflict:  # somebody began the very same, and died before it was noted
+        except Conflict:  # the same retry was begun before, by a master that died before it recorded that
             await self._letters.retried(letter, run, "")
             raise
         await self._letters.retried(letter, run, who.name)

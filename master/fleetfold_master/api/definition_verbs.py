@@ -1,4 +1,4 @@
-"""`definitions.<verb>`: named transactions, kept, shown and taken away."""
+"""`definitions.<verb>`: storing, showing and deleting named transactions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = ["DefinitionVerbs"]
 
 
 class DefinitionVerbs:
-    """Its verbs. A caller with scopes sees and changes what is wholly within them."""
+    """The handlers. A caller with scopes sees and changes only definitions that are wholly in scope."""
 
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "definitions.put": Verb(DefinitionPut, self._put, _touches_put),
             "definitions.get": Verb(DefinitionGet, self._get),
@@ -43,7 +43,7 @@ class DefinitionVerbs:
 
     async def _put(self, ask: DefinitionPut, who: Principal) -> DefinitionStored:
         check_steps(ask.definition.steps, who)
-        with suppress(NotFound):  # a new one
+        with suppress(NotFound):  # it does not exist yet
             _check_visible(await self._definitions.get(ask.definition.name), who)
         return await self._definitions.put(ask.definition, who.name, dry_run=ask.dry_run)
 

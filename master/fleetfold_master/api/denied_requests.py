@@ -1,4 +1,4 @@
-"""Requests that were refused: counted, and told to the audit log, where a flood of them may not drown the rest."""
+"""The log of denied requests: all are counted, and a limited number per identity is written to the audit log."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["AuditSink", "DeniedRequests"]
 
 WINDOW_S = 60.0
 TOLD_FORBIDDEN, TOLD_LIMITED = 10, 1
-"""How many of one identity are told in full within a minute; of the others only their number."""
+"""How many denials per identity and minute are audited in full (forbidden, rate limited); the rest as a number."""
 
 
 class AuditSink(Protocol):
-    """Where it is written down who did what."""
+    """The audit log, as this package writes to it."""
 
     def note(
         self, who: str, what: str, outcome: AuditOutcome, *,
         role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,
     ) -> None:  # fmt: skip
-        """Add an entry, to be written within a moment."""
+        """Add an entry; it is written within a moment."""
 
     async def write(
         self, who: str, what: str, outcome: AuditOutcome, *,
@@ -43,7 +43,7 @@ class _Window:
 
 
 class DeniedRequests:
-    """All since the start. The owner calls `settle` now and then, for the numbers to be told."""
+    """Counts since the start. The owner calls `settle` periodically, which writes the numbers."""
 
     def __init__(self, audit: AuditSink, where: Callable[[str], str], clock: Clock) -> None:
         self._audit, self._where, self._clock = audit, where, clock
@@ -51,7 +51,7 @@ class DeniedRequests:
         self.forbidden = self.limited = 0
 
     def count(self, who: str, role: str, verb: str, error: FleetfoldError, touched: AuditSubject) -> None:
-        """One request of `who` was refused with `error`."""
+        """Count one request of `who` that was denied with `error`."""
         limited = isinstance(error, RateLimited)
         self.limited += limited
         self.forbidden += not limited
@@ -65,7 +65,7 @@ class DeniedRequests:
             )  # fmt: skip
 
     def settle(self) -> None:
-        """Tell the numbers of the minutes that are over, and forget them."""
+        """Write the numbers of completed minutes to the audit log, and reset them."""
         now = self._clock.monotonic()
         for (who, limited), window in list(self._windows.items()):
             if now - window.began_at >= WINDOW_S:

@@ -1,4 +1,4 @@
-"""The verbs about quality, within the scopes of who asks."""
+"""Verbs of search evaluation, within the caller's scopes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from fleetfold_shared.messages import (
 __all__ = ["EvaluationVerbs", "Holds"]
 
 Holds = Callable[[str, str, list[str]], Awaitable[set[str] | None]]
-"""Those of the documents that a node's collection has; `None` where that is not known."""
+"""Returns which of the documents a node's collection has; None if that is not known."""
 
 
 class EvaluationVerbs:
-    """Judging, clicks, the report; and the counting of searches, which `Api` has it do."""
+    """The handlers of judgements, clicks and the report; `ApiServer` has it count searches as well."""
 
     def __init__(
         self, book: Judgements, counts: SearchStatistics, measuring: Evaluation, registry: Registry, holds: Holds
@@ -43,7 +43,7 @@ class EvaluationVerbs:
         self._holds = holds
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name. Clicks are not in the audit log: there are too many, and they change no document."""
+        """All handlers, by verb. Clicks are not audited: they are too many, and change no document."""
         return {
             "quality.judge": Verb(QualityJudge, self._judge, _touches_judged),
             "quality.click": Verb(QualityClick, self._click),
@@ -52,7 +52,7 @@ class EvaluationVerbs:
         }
 
     def searched(self, ask: Search, found: Searched) -> None:
-        """Count a search that somebody made."""
+        """Count a search."""
         self._counts.searched(ask, found, self._collections)
 
     async def _judge(self, ask: QualityJudge, who: Principal) -> QualityJudged:
@@ -80,7 +80,7 @@ class EvaluationVerbs:
         return await self._measuring.report(self._asked(ask, who))
 
     def _asked(self, ask: QualityReportAsk, who: Principal) -> Asked:
-        """The nodes and collections that are asked about and that the caller may see."""
+        """The requested nodes and collections that the caller may see."""
         seen: dict[str, list[str]] = {}
         for node in self._registry.all():
             there = [one.name for one in node.description.collections if who.may_collection(one.name)]
@@ -95,7 +95,7 @@ class EvaluationVerbs:
         )  # fmt: skip
 
     def _check(self, one: Judgement | QualityClick, who: Principal, where: str) -> None:
-        """`Forbidden` or `NotFound` naming the field, unless the caller may see the collection and there is one."""
+        """Raise `Forbidden` or `NotFound`, naming the field, unless the collection exists and the caller may see it."""
         who.need_node(one.node, f"{where}node")
         who.need_collection(one.collection, f"{where}collection")
         self._need(one.node, f"{where}node")
@@ -105,7 +105,8 @@ class EvaluationVerbs:
             raise NotFound(f"{field}: {one.node!r} has no {one.collection!r}; it has: {known}", field=field)
 
     async def _check_there(self, said: Mapping[str, Judgement | QualityClick]) -> None:
-        """`NotFound` for the first document that is not there. What a node that is away has is not known."""
+        """Raise `NotFound` for the first document that does not exist. Documents of unreachable nodes are not looked
+        up."""
         wanted: dict[tuple[str, str], list[str]] = {}
         for one in said.values():
             if self._registry.healthy(one.node):
@@ -128,7 +129,7 @@ class EvaluationVerbs:
     def _collections(self, name: str) -> list[str]:
         try:
             return [one.name for one in self._registry.get(name).description.collections]
-        except NotFound:  # it was taken out meanwhile
+        except NotFound:  # the collection was removed meanwhile
             return []
 
 
@@ -137,5 +138,5 @@ def _touches_judged(ask: QualityJudge, answer: QualityJudged | None) -> AuditSub
 
 
 def _touches_forgotten(_ask: QualityForget, _answer: QualityForgotten | None) -> AuditSubject:
-    """Not which query: it was to be forgotten."""
+    """The subject of a deletion. The query is not logged: it was to be forgotten."""
     return AuditSubject()

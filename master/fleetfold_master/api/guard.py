@@ -1,6 +1,6 @@
-"""The guard before every verb of the API: who asks, how often, whether the role has the verb; and the audit log after.
+"""The guard of every verb: authenticates, applies rate limits and roles before the handler, and audits after it.
 
-A verb checks the scopes itself, for only it knows what its message names.
+Scopes are checked by the handlers: only they know what their message names.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from fleetfold_shared.values import check_names
 __all__ = ["Guard", "Verb"]
 
 NOTHING_DONE = (InvalidInput, NotFound)
-"""A caller's own mistakes: they have had no effect, and would only fill the log."""
+"""Errors of the caller that had no effect; they are not audited."""
 
 M = TypeVar("M", bound=Message)
 
 
 class Details(TypedDict):
-    """What an entry of the audit log says besides who did what, and how it ended."""
+    """Fields of an audit entry beside who, what and the outcome."""
 
     role: str
     node: str
@@ -42,23 +42,24 @@ class Details(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Verb(Generic[M]):
-    """A verb: the message it takes, what it does with that and the caller, and what that touches.
+    """A verb: its message type, its handler (message, caller), and the audit subject.
 
-    Without `touches` it changes nothing, and only its refusals are written down.
+    Without `touches` the verb changes nothing, and only denials are audited.
     """
 
     takes: type[M]
     handle: Callable[[M, Principal], Awaitable[Message]]
     touches: Callable[[M, Any], AuditSubject | None] | None = None
-    """Gets the message and the answer, or `None` when it was refused or failed. It may say that nothing is."""
+    """Called with the message and the answer, or None if the request was denied or failed. None means nothing to
+    audit."""
     recorded: bool = False
-    """Whether the store has it elsewhere, so that its entry need not be there before the answer."""
+    """Whether the change is also in the store, so that the audit entry may be written after the answer."""
     in_parts: Callable[[M, Principal, Say], Awaitable[Message]] | None = None
-    """`handle`, where it can say parts of its answer before."""
+    """Like `handle`, for handlers that stream parts of their answer first."""
 
 
 class Guard:
-    """Lets requests through to the verbs. `where` is the address of an identity."""
+    """Wraps handlers. `where` returns the network address of an identity."""
 
     def __init__(
         self, authority: Authorizer, limits: Limits, audit: AuditSink, where: Callable[[str], str], clock: Clock
@@ -67,10 +68,10 @@ class Guard:
         self._clock = clock
         self.refusals = DeniedRequests(audit, where, clock)
         self.route: Callable[[str, Verb[Any]], Verb[Any]] = lambda name, verb: verb  # noqa: ARG005  # a lone master
-        """Has a verb handled where what it is about is in hand."""
+        """Forwards a verb to the master that owns its subject."""
 
     def around(self, name: str, verb: Verb[Any]) -> Handler:
-        """A handler that asks the guard first."""
+        """Wrap a verb into a request handler."""
         verb = self.route(name, verb)
 
         async def handle(request: Request) -> Message:
@@ -84,7 +85,7 @@ class Guard:
         return handle
 
     def _let_in(self, verb: str, request: Request) -> Principal:
-        """The caller, who may ask for `verb` now; `Forbidden` or `RateLimited`, before anything is decoded."""
+        """Admit a request and return the caller. Raises `Forbidden` or `RateLimited` before anything is decoded."""
         role = ""
         try:
             principal = self._authority.principal(request.caller)
@@ -103,7 +104,7 @@ class Guard:
         except Forbidden as error:
             self.refusals.count(principal.name, principal.role, name, error, touches(ask, None) or AuditSubject())
             raise
-        except BaseException as error:  # a defect and the end of this master too: it may have had an effect
+        except BaseException as error:  # a defect, and the shutdown of this master: the request may have had an effect
             if (touched := touches(ask, None)) and verb.touches and not isinstance(error, NOTHING_DONE):
                 entry = self._entry(principal, touched._replace(reason=_why(error)), began)
                 self._audit.note(principal.name, name, "failed", **entry)
@@ -124,7 +125,7 @@ class Guard:
 
 
 def _why(error: BaseException) -> str:
-    """The code and the field: a message may repeat what was sent."""
+    """The error's code and field, without its message, which may repeat the caller's input."""
     if not isinstance(error, FleetfoldError):
         return type(error).__name__
     return f"{error.code}: {error.field}" if error.field else error.code

@@ -1,4 +1,4 @@
-"""`jobs.cancel` and `jobs.follow`: what is asked about jobs under way."""
+"""`jobs.cancel` and `jobs.follow`: verbs about running jobs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["JobVerbs"]
 
 
 class JobVerbs:
-    """The verbs, each with the message it takes."""
+    """The handlers, each with its message type."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "jobs.cancel": Verb(JobCancel, self._cancel, _touches_its_nodes, recorded=True),
             "jobs.follow": Verb(JobFollow, self._follow, in_parts=self._follow_in_parts),
@@ -39,7 +39,7 @@ class JobVerbs:
         return await self._follow_in_parts(ask, who, silent)
 
     async def _follow_in_parts(self, ask: JobFollow, who: Principal, say: Say) -> Job:
-        """The parts are for those who may see it; what its nodes are does not change."""
+        """Stream the parts to a caller who may see the job. A job's nodes never change, so one check is enough."""
         job = check_visible(await self._jobs.get(ask.id), who, "jobs.follow")
         begin_waiting()
         async for job in self._jobs.changes(ask.id, ask.wait_ms / 1000):

@@ -1,4 +1,4 @@
-"""`masters.list`: what operators may ask about the masters themselves."""
+"""`masters.list`: the masters, for operators."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["MasterVerbs"]
 
 
 class MasterVerbs:
-    """Its verb. Each master works for everybody: who has scopes may not ask. `roll` lists the masters."""
+    """The handler. Masters serve the whole fleet, so callers with scopes may not list them. `list_masters` returns
+    them."""
 
-    def __init__(self, roll: Callable[[], Awaitable[list[MasterInfo]]]) -> None:
-        self._roll = roll
+    def __init__(self, list_masters: Callable[[], Awaitable[list[MasterInfo]]]) -> None:
+        self._list_masters = list_masters
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {"masters.list": Verb(MasterList, self._list)}
 
     async def _list(self, _ask: MasterList, who: Principal) -> MasterListed:
         who.need_whole_fleet("masters.list")
-        return MasterListed(masters=await self._roll())
+        return MasterListed(masters=await self._list_masters())

@@ -1,6 +1,6 @@
-"""Answers that fit into a message: a part that is too long gives way to its size, never an outcome.
+"""The payload budget of an answer: values that are too long are replaced by their size, outcomes never.
 
-Each result fits by itself, but those of many nodes, steps or jobs together need not.
+Each result fits into a message by itself, but the results of many nodes, steps or jobs together may not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleetfold_shared.truncation import MAX_ANSWER_BYTES
 __all__ = ["ROOM_BYTES", "fit_all", "fit_job", "fit_transaction"]
 
 ROOM_BYTES = MAX_ANSWER_BYTES
-"""What the records of one answer may take: as much as the hits of one."""
+"""Limit in bytes for the records of one answer: the same as for the hits of a search."""
 
 CUT = " …"
 
@@ -25,7 +25,7 @@ R = TypeVar("R", Job, TransactionView)
 
 
 def fit_job(job: Job, room: int = ROOM_BYTES) -> Job:
-    """The job; in more than `room` bytes of JSON, long parameters and results are `{"left_out_bytes": size}`."""
+    """The job; if its JSON exceeds `room` bytes, long parameters and results become `{"left_out_bytes": size}`."""
     if _size(job) <= room:
         return job
     share = room // (2 * len(job.nodes) + 1)
@@ -34,7 +34,7 @@ def fit_job(job: Job, room: int = ROOM_BYTES) -> Job:
 
 
 def fit_transaction(view: TransactionView, room: int = ROOM_BYTES) -> TransactionView:
-    """The transaction; in more than `room` bytes of JSON, long results are `{"left_out_bytes": size}`."""
+    """The transaction; if its JSON exceeds `room` bytes, long results become `{"left_out_bytes": size}`."""
     if _size(view) <= room:
         return view
     share = room // (2 * len(view.steps) + len(view.timeline) + 1)
@@ -44,7 +44,7 @@ def fit_transaction(view: TransactionView, room: int = ROOM_BYTES) -> Transactio
 
 
 def fit_all(records: Iterable[R], fit: Callable[[R, int], R]) -> list[R]:
-    """The records, each by `fit` in its share of the room; those at the end that find none are left out."""
+    """Apply `fit` to each record with its share of the budget; records at the end that do not fit are omitted."""
     records = list(records)
     if sum(map(_size, records)) > ROOM_BYTES:
         records = [fit(record, ROOM_BYTES // len(records)) for record in records]
@@ -63,7 +63,7 @@ def _part(value: Any, share: int) -> Any:
 
 
 def _text(text: Any, share: int) -> Any:
-    """JSON takes up to 6 bytes for a character."""
+    """Cut text to `share` bytes of JSON, which takes up to 6 bytes for a character."""
     return text if text is None or _size(text) <= share else text[: share // 6] + CUT
 
 

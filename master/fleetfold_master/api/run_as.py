@@ -1,4 +1,4 @@
-"""Runs and transactions begun in somebody's name while he is not there: his role and scopes hold as when he asks."""
+"""Running work on behalf of an absent identity: its role and scopes apply as if it had sent the request itself."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = ["RunAs", "verb_of"]
 
 
 def verb_of(work: Run | Transact) -> str:
-    """Who begins this asks for that verb."""
+    """The verb that starts this kind of work."""
     return "actions.run" if isinstance(work, Run) else "tx.run"
 
 
 class RunAs:
-    """Asks the API's own verbs; `serve` says which they are."""
+    """Calls the API's own handlers; `serve` sets them."""
 
     def __init__(self, authority: Authorizer, audit: AuditSink) -> None:
         self._authority, self._audit = authority, audit
         self._verbs: Mapping[str, Verb[Any]] = {}
 
     def serve(self, verbs: Mapping[str, Verb[Any]]) -> None:
-        """These are the verbs from now on."""
+        """Set the handlers."""
         self._verbs = verbs
 
     async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
-        """Begin it in the name of `caller`, who has put that schedule; whether it may is for the audit log.
+        """Start work on behalf of `caller`, for this schedule, and audit it.
 
-        `Forbidden` when there is no such identity any more, or it may not; and whatever the verb refuses.
+        Raises `Forbidden` if the identity no longer exists or lacks permission, and whatever the handler raises.
         """
         role = ""
         try:
@@ -51,11 +51,11 @@ class RunAs:
         self._audit.note(caller, "schedules.fire", "ok", role=role, target=f"{schedule} {work.id}")
 
     async def ask(self, work: Run | Transact, principal: Principal) -> None:
-        """Begin it for a caller that is known."""
+        """Start work for a known caller."""
         verb = verb_of(work)
         self._authority.check(principal, verb)
         await self._verbs[verb].handle(work, principal)
 
     async def check(self, work: Run | Transact, principal: Principal) -> None:
-        """Refuse what its dry run would refuse, and begin nothing."""
+        """Raise what a dry run would raise, and start nothing."""
         await self.ask(replace(work, dry_run=True), principal)

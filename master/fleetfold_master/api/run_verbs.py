@@ -1,4 +1,4 @@
-"""`actions.run`, `actions.submit` and `jobs.ended`: actions are run, one at a time or hundreds."""
+"""`actions.run`, `actions.submit` and `jobs.ended`: running actions, one at a time or hundreds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["RunVerbs"]
 
 
 class RunVerbs:
-    """The verbs, each with the message it takes."""
+    """The handlers, each with its message type."""
 
     def __init__(
         self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: DeniedRequests, clock: Clock,
@@ -50,7 +50,7 @@ class RunVerbs:
         self._looking = asyncio.Lock()
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
             "actions.submit": Verb(Submit, self._submit, _touches_runs, recorded=True),
@@ -64,7 +64,7 @@ class RunVerbs:
         return fit_job(job)
 
     async def _begin(self, ask: Run, who: Principal) -> Job:
-        """The job of this run, which may have been begun before: then it is that one, whatever the fleet is now."""
+        """Start the job of this run. If its id exists, return the existing job, whatever nodes match now."""
         check_run(ask, who)
         self._check_callback(ask.callback)
         try:
@@ -79,7 +79,7 @@ class RunVerbs:
         return await self._jobs.start(ask, [target.node for target in targets], who.name, who.role)
 
     def _checked(self, ask: Run, targets: Iterable[Target], who: Principal) -> Job:
-        """The job as it would begin."""
+        """The job as it would start: the dry run."""
         nodes = [JobNode(target.node, would_run=True) for target in targets]
         return Job(
             id=ask.id, action=ask.action, params=ask.params, state="checked", nodes=nodes, caller=who.name,
@@ -87,14 +87,15 @@ class RunVerbs:
         )  # fmt: skip
 
     async def _submit(self, ask: Submit, who: Principal) -> Submitted:
-        """Each by itself: what is wrong with one is no concern of the others. They share their commits."""
+        """Start many jobs that share their commits. Each is checked by itself: an invalid one does not affect the
+        others."""
         begun = await self._bulk.begun(ask.runs, who.name)
         return Submitted(runs=await asyncio.gather(*map(self._accept, ask.runs, begun, repeat(who))))
 
     async def _accept(self, run: Run, begun: Begun | None, who: Principal) -> RunAccepted:
-        if begun is not None:  # of a batch that broke off: nothing of it is looked into again
+        if begun is not None:  # known from an interrupted batch: not checked again
             return RunAccepted(id=run.id, state=begun.state, nodes=begun.nodes)
-        if not run.nodes:  # it looks at every node: in between, others have their turn
+        if not run.nodes:  # each check visits every node: let other tasks run in between
             async with self._looking:
                 await asyncio.sleep(0)
         try:
@@ -116,7 +117,7 @@ class RunVerbs:
 
 
 def _fitting(jobs: Iterable[Job]) -> list[JobEnd]:
-    """As many as find room, and at least one: the others will be asked for again."""
+    """As many jobs as fit, and at least one: the caller asks again for the rest."""
     ends, left = list[JobEnd](), ROOM_BYTES
     for job in jobs:
         fitted = fit_job(job)
@@ -129,7 +130,7 @@ def _fitting(jobs: Iterable[Job]) -> list[JobEnd]:
 
 
 def _touches_run(ask: Run, job: Job | None) -> AuditSubject | None:
-    """Nothing, when it was only checked."""
+    """The audit subject; None for a dry run."""
     if job is not None and job.state == "checked":
         return None
     nodes = ask.nodes if job is None else [part.node for part in job.nodes]
@@ -138,7 +139,7 @@ def _touches_run(ask: Run, job: Job | None) -> AuditSubject | None:
 
 
 def _touches_runs(ask: Submit, answer: Submitted | None) -> AuditSubject | None:
-    """How many runs of which actions, and the ids from the first to the last: each is a job of its own."""
+    """The audit subject of a batch: number of runs, their actions, and the first and last job id."""
     runs = _begun(ask.runs, answer)
     if not runs:
         return None

@@ -1,4 +1,4 @@
-"""`schedules.<verb>`: what callers and operators may ask about schedules."""
+"""`schedules.<verb>`: storing, showing, pausing and deleting schedules."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ Named = SchedulePause | ScheduleResume | ScheduleRemove | ScheduleFire
 
 
 class ScheduleVerbs:
-    """The verbs, each with the message it takes. Who puts a schedule may do what it does, and is who does it."""
+    """The handlers. Storing a schedule requires permission for its work, which runs on behalf of the caller who stored
+    it."""
 
     def __init__(self, schedules: Schedules, authority: Authorizer, starting: RunAs) -> None:
         self._schedules, self._authority, self._starting = schedules, authority, starting
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "schedules.put": Verb(SchedulePut, self._put, _touches_put),
             "schedules.get": Verb(ScheduleGet, self._get),
@@ -62,7 +63,7 @@ class ScheduleVerbs:
     async def _put(self, ask: SchedulePut, who: Principal) -> ScheduleView:
         self._may_do(ask.spec, who)
         before = None
-        with contextlib.suppress(NotFound):  # a new one
+        with contextlib.suppress(NotFound):  # it does not exist yet
             before = await self._seen(ask.spec.name, who, "schedules.put")
         if not ask.unchecked and not _does_the_same(before, ask.spec, who):
             await self._check(ask.spec, who)
@@ -73,7 +74,7 @@ class ScheduleVerbs:
         return await self._schedules.get(ask.name, firings=ask.firings)
 
     async def _list(self, ask: ScheduleList, who: Principal) -> ScheduleListed:
-        """As many as fit into an answer; those that the caller may not see are left out."""
+        """As many as fit into an answer; schedules that the caller may not see are omitted."""
         after, found, left = ask.after, list[ScheduleView](), ROOM_BYTES
         while page := await self._schedules.page(after, ask.limit):
             for view in page:
@@ -104,7 +105,7 @@ class ScheduleVerbs:
         return await self._schedules.fire(ask.name, ask.id, who.name)
 
     def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
-        """`Forbidden` when the caller might not ask itself for what the schedule does; `InvalidInput`."""
+        """Raise `Forbidden` if the caller could not request the schedule's work itself, or `InvalidInput`."""
         work = work_of(spec, "s-check")
         self._authority.check(who, verb_of(work))
         with _part_of(spec):
@@ -114,12 +115,12 @@ class ScheduleVerbs:
                 check_transact(work, who)
 
     async def _check(self, spec: ScheduleSpec, who: Principal) -> None:
-        """Refuse what a firing would be refused for now. The id is new: it is no work that was begun before."""
+        """Raise what a firing would raise now. It is checked under a new id, which belongs to no existing work."""
         with _part_of(spec, remedy=ALL_THE_SAME):
             await self._starting.check(work_of(spec, new_id()), who)
 
     async def _seen(self, name: str, who: Principal, verb: str) -> ScheduleView:
-        """The schedule, if the caller may see it by this verb."""
+        """The schedule, if this verb shows it to the caller."""
         view = (await self._schedules.standing(name)).view()
         if not _visible(view, who, verb):
             raise Forbidden(f"name: the schedule {name!r} is not for {who.name!r}", field="name")
@@ -128,7 +129,7 @@ class ScheduleVerbs:
 
 @contextlib.contextmanager
 def _part_of(spec: ScheduleSpec, remedy: str = "") -> Iterator[None]:
-    """What is refused of its work is a field of the schedule: `nodes` is `run.nodes`. There is no remedy for scopes."""
+    """Map an error of the work to the schedule's field: `nodes` becomes `run.nodes`. Scopes have no remedy."""
     try:
         yield
     except FleetfoldError as error:
@@ -140,16 +141,16 @@ def _part_of(spec: ScheduleSpec, remedy: str = "") -> Iterator[None]:
 
 
 def _does_the_same(before: ScheduleView | None, spec: ScheduleSpec, who: Principal) -> bool:
-    """Whether it does, in the same name, what it has done so far: a deployment that puts it again must not fail because
-    a node is in maintenance.
-    """
+    """Whether the work and its identity stay the same: storing a schedule again, as deployments do, must not fail
+    because a node is in maintenance."""
     if before is None:
         return False
     return (before.caller, before.spec.run, before.spec.transact) == (who.name, spec.run, spec.transact)
 
 
 def _visible(view: ScheduleView, who: Principal, verb: str) -> bool:
-    """Its own; of others, if the role sees them, those whose nodes are all in scope. «All» takes one without scopes."""
+    """Whether the verb shows a schedule: the caller's own, and others' if the role sees them and all nodes are in
+    scope. A schedule for all nodes needs a caller without scopes."""
     if view.caller == who.name:
         return True
     if reach(who.role, verb) == "own":

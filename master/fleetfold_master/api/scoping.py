@@ -1,6 +1,6 @@
-"""What a caller's scopes leave of what it asks for, and of what it is shown.
+"""Scoping: limits requests and answers to the nodes and collections in the caller's scopes.
 
-What it names outside of its scope is refused by name; «all» means what is inside.
+A name outside of the scopes is rejected with `Forbidden`; «all» means all in scope.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 ]
 
 COLLECTION_ACTIONS = frozenset({"delete", "index", "sync", "update"})
-"""The actions every node has: each works on the collection that its parameter `collection` names."""
+"""The built-in actions of every node; each works on the collection named by its parameter `collection`."""
 
 MOST_LOOKED_AT = 1000
-"""Of the newest jobs or transactions, for those that a narrowed caller may see."""
+"""How many of the newest jobs or transactions are searched for those that a caller with scopes may see."""
 
 V = TypeVar("V", Job, TransactionView)
 
@@ -43,7 +43,7 @@ V = TypeVar("V", Job, TransactionView)
 def node_in_scope(
     registry: Registry, name: str, principal: Principal, field: str = "node", *, pending: bool = False
 ) -> StoredNode:
-    """The node, if it is in the caller's scope; `NotFound` names no others than those that are."""
+    """The node, if it is in the caller's scope. `NotFound` lists only names in scope."""
     principal.need_node(name, field)
     try:
         return registry.get(name, pending=pending)
@@ -52,14 +52,14 @@ def node_in_scope(
 
 
 def no_node(name: str, known: Sequence[str]) -> NotFound:
-    """There is none of that name; there are those that are `known`."""
+    """The `NotFound` error for a name, listing the `known` ones."""
     return NotFound(
         f"node: there is no {name!r} in the fleet; there are: {', '.join(known) or 'none yet'}", field="node"
     )
 
 
 def narrow_search(ask: Search, principal: Principal, nodes: Sequence[StoredNode]) -> Search | None:
-    """The question within the caller's scope, of `nodes` in the fleet; `None` when nothing is left to search."""
+    """Reduce the query to the caller's scope. Returns None if nothing is left to search."""
     for name in asked_nodes(ask):
         principal.need_node(name, "nodes")
     for name in ask.among:
@@ -78,12 +78,12 @@ def narrow_search(ask: Search, principal: Principal, nodes: Sequence[StoredNode]
 
 
 def asked_nodes(ask: Search) -> list[str]:
-    """The nodes that the question names; none when it leaves the choice to us."""
+    """The nodes that the query names; empty if the choice is left to the master."""
     return ask.nodes if isinstance(ask.nodes, list) else []
 
 
 def check_run(ask: Run, principal: Principal) -> None:
-    """`Forbidden` naming the field that is outside of the caller's scope."""
+    """Raise `Forbidden`, naming the field that is outside of the caller's scope."""
     principal.need_action(ask.action)
     for name in ask.nodes:
         principal.need_node(name, "nodes")
@@ -91,12 +91,12 @@ def check_run(ask: Run, principal: Principal) -> None:
 
 
 def check_transact(ask: Transact, principal: Principal) -> None:
-    """`Forbidden` naming the step and the field that is outside of the caller's scope."""
+    """Raise `Forbidden`, naming the step and the field outside of the caller's scope."""
     check_steps(ask.steps, principal)
 
 
 def check_steps(steps: Iterable[StepSpec], principal: Principal) -> None:
-    """The same of steps."""
+    """The same check for a list of steps."""
     for step in steps:
         where = f"steps.{step.name}"
         principal.need_node(step.node, f"{where}.node")
@@ -108,19 +108,20 @@ def check_steps(steps: Iterable[StepSpec], principal: Principal) -> None:
 
 
 def sees_all(principal: Principal, verb: str) -> bool:
-    """Whether `verb` shows the caller everybody's jobs or transactions, on all nodes."""
+    """Whether `verb` shows the caller everybody's jobs or transactions on all nodes."""
     return not principal.scopes.nodes and reach(principal.role, verb) != "own"
 
 
 def visible(record: V, principal: Principal, verb: str) -> bool:
-    """Whether `verb` shows this to the caller: all its nodes in scope, and its own if the role sees no more."""
+    """Whether `verb` shows the record: all its nodes are in scope, and it is the caller's own unless the role sees
+    all."""
     if reach(principal.role, verb) == "own" and record.caller != principal.name:
         return False
     return all(map(principal.may_node, _nodes(record)))
 
 
 def check_visible(record: V, principal: Principal, verb: str) -> V:
-    """The record itself; `Forbidden` when `verb` does not show it to the caller."""
+    """Return the record. Raises `Forbidden` if `verb` does not show it to the caller."""
     if not visible(record, principal, verb):
         raise Forbidden(f"id: {record.id!r} is not for {principal.name!r} to see", field="id")
     return record
@@ -138,7 +139,7 @@ def _collections(ask: Search, principal: Principal, nodes: Sequence[StoredNode])
 
 
 def _check_collection(action: str, params: Mapping[str, Any], principal: Principal, where: str) -> None:
-    """One that is filled in later, such as `{{steps.a.name}}`, might become any: it is outside."""
+    """Check the collection parameter. A reference such as `{{steps.a.name}}` could become any: it is out of scope."""
     if action not in COLLECTION_ACTIONS or not principal.scopes.collections or "collection" not in params:
         return
     name = params["collection"]

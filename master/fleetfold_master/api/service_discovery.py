@@ -1,7 +1,7 @@
-"""Service discovery as ADR-32 has it: masters answer `$SRV.PING`, `.INFO` and `.STATS`, for themselves and the nodes.
+"""Service discovery after NATS ADR-32: masters answer `$SRV.PING`, `.INFO` and `.STATS` for themselves and the nodes.
 
-A node neither hears `$SRV` nor answers it. A master asks it for its figures and makes its entry of them: so the name
-there is the one that the broker vouches for, and no node can have an answer of its own making sent anywhere.
+Nodes neither receive `$SRV` nor answer it. A master requests their statistics and builds the entry, so the name in it
+is the authenticated one, and no node can direct a reply to an inbox of its choice.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from fleetfold_shared.messages import NodeList, ServiceFigures, decode, encode
 __all__ = ["NODE_SERVICE", "Discovery"]
 
 NODE_SERVICE = "fleetfold-node-"
-"""Begins the service name of a node."""
+"""Prefix of a node's service name."""
 ASKED_WITHIN_S = 1.0
 LOOKS_AT_ONCE = 8
 MOST_CHARS = 200
 
 
 class Discovery:
-    """Answers for one master. `own` is its own entry, `nodes` gives the names of those in the fleet, `masters` the ids
-    of all masters that live, `me` first: one of them answers for the nodes.
-    """
+    """Answers for one master. `own` is its entry, `nodes` returns the names of the fleet's nodes, `masters` the ids of
+    all live masters, this one first: one of them answers for the nodes."""
 
     def __init__(
         self, bus: Bus, gatherer: ScatterClient, own: Introspection, authority: Authorizer, limits: Limits,
@@ -48,18 +47,18 @@ class Discovery:
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Subscribe and answer."""
         await self._requests.start()
 
     async def stop(self) -> None:
-        """Leave what is not answered yet."""
+        """Unsubscribe; unanswered requests are dropped."""
         await self._tasks.cancel()
 
     def _asked(self, caller: str, subject: str, reply: str) -> None:
         self._tasks.spawn(self._answer(caller, subject, reply))
 
     async def _answer(self, caller: str, subject: str, reply: str) -> None:
-        with contextlib.suppress(FleetfoldError):  # who has no place here, or asks too often, is not answered
+        with contextlib.suppress(FleetfoldError):  # callers without permission, or over their rate, get no answer
             if not self._authority.knows(caller):
                 await self._authority.look_again()
             principal = self._authority.principal(caller)
@@ -71,7 +70,7 @@ class Discovery:
                 await self._tell_of(names, subject, reply)
 
     async def _tell_of(self, names: Collection[str], subject: str, reply: str) -> None:
-        """Ask the nodes, and pass on each answer as it comes: who asks does not wait for long after the first one."""
+        """Request the nodes' entries and publish each as it comes: clients stop waiting shortly after the first one."""
 
         def take(node: str, answer: ScatterReply) -> bool:
             self._tasks.spawn(self._pass_on(node, answer, subject, reply))
@@ -84,7 +83,7 @@ class Discovery:
                     await round_.wait(ASKED_WITHIN_S)
 
     async def _pass_on(self, node: str, answer: ScatterReply, subject: str, reply: str) -> None:
-        with contextlib.suppress(FleetfoldError):  # one that says nothing usable is not shown
+        with contextlib.suppress(FleetfoldError):  # an entry that cannot be decoded is omitted
             if answer.error is None:
                 await self._say(_entry(node, decode(answer.data, ServiceFigures), self._bus.subjects), subject, reply)
 
@@ -93,13 +92,13 @@ class Discovery:
             await self._bus.link.publish(reply, body)
 
     def _is_for_me(self, reply: str) -> bool:
-        """Whether it is this master that answers for the nodes: all agree on the one, by the request's own inbox."""
+        """Whether this master answers for the nodes. All masters pick the same one, by a hash of the reply inbox."""
         me, *others = self._masters()
         return all(_rank(me, reply) <= _rank(other, reply) for other in others)
 
 
 def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspection:
-    """A node's entry: its name, id and subjects from the name that the broker vouches for, its figures as it says."""
+    """A node's entry: name, id and subjects from its authenticated name, statistics as the node reports them."""
     entry = Introspection(
         f"{NODE_SERVICE}{node}", figures.version, id=f"{node}-{fingerprint(figures.incarnation)}",
         started=figures.started,
@@ -113,7 +112,7 @@ def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspect
 
 
 def _may_mean(subject: str, node: str) -> bool:
-    """Whether `$SRV.<verb>`, perhaps with a service's name after it, asks for this node."""
+    """Whether `$SRV.<verb>`, perhaps followed by a service's name, addresses this node."""
     named = subject.split(".")[2:3]
     return not named or named[0] == f"{NODE_SERVICE}{node}"
 

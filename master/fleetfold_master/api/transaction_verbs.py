@@ -1,4 +1,4 @@
-"""`tx.<verb>`: what callers and operators may ask about transactions."""
+"""`tx.<verb>`: verbs about transactions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["TransactionVerbs"]
 
 
 class TransactionVerbs:
-    """The verbs, each with the message it takes."""
+    """The handlers, each with its message type."""
 
     def __init__(
         self, transactions: Transactions, definitions: Definitions, check_callback: CheckCallback = anywhere
@@ -43,11 +43,11 @@ class TransactionVerbs:
         self._check_callback = check_callback
 
     async def open_on(self, node: str) -> Sequence[str]:
-        """The ids of some transactions that still need this node, whoever drives them."""
+        """The ids of some open transactions that still need this node, of all masters."""
         return await self._transactions.open_on(node)
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of them, by name."""
+        """All handlers, by verb."""
         return {
             "tx.run": Verb(Transact, self._run, _touches_transaction, recorded=True),
             "tx.get": Verb(TransactionGet, self._get),
@@ -66,7 +66,7 @@ class TransactionVerbs:
             expanded = await self._definitions.expand(ask)
         except FleetfoldError:
             if (view := await self._transactions.known(ask, who.name)) is None:
-                raise  # else it was accepted when its definition was still there
+                raise  # it was accepted before, when its definition still existed
         else:
             check_transact(expanded, who)
             view = await self._transactions.start(expanded, who.name, who.role, asked=ask)
@@ -113,12 +113,12 @@ class TransactionVerbs:
         return fit_transaction(await self._transactions.resolve(ask.id, who.name, ask.state, ask.why))
 
     async def _seen(self, key: str, who: Principal, verb: str) -> TransactionView:
-        """The transaction, if the caller may see it by this verb."""
+        """The transaction, if this verb shows it to the caller."""
         return check_visible(await self._transactions.get(key), who, verb)
 
 
 def _touches_transaction(ask: Transact, view: TransactionView | None) -> AuditSubject | None:
-    """Nothing, when it was only checked."""
+    """The audit subject; None for a dry run."""
     if view is not None and view.state == "checked":
         return None
     nodes = [step.node for step in (ask.steps if view is None else view.steps)]

@@ -1,4 +1,4 @@
-"""The rooms that serve verbs of their own, beside the API's."""
+"""Groups of verbs: one handler object per area, beside those of the API server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["VerbGroups"]
 
 
 class VerbGroup(Protocol):
-    """Verbs of one area."""
+    """The verbs of one area."""
 
     def verbs(self) -> dict[str, Verb[Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class VerbGroups:
-    """Each serves the verbs of its area; nobody needs the `others` for more than that."""
+    """The groups that the API server uses by name, and the `others`, of which it needs only their handlers."""
 
     access: AccessVerbs
     transactions: TransactionVerbs
@@ -33,6 +33,6 @@ class VerbGroups:
     others: tuple[VerbGroup, ...] = ()
 
     def verbs(self) -> dict[str, Verb[Any]]:
-        """All of theirs, by name."""
-        rooms: tuple[VerbGroup, ...] = (self.transactions, self.access, self.cache, self.quality, *self.others)
-        return {name: verb for room in rooms for name, verb in room.verbs().items()}
+        """All handlers, by verb."""
+        groups: tuple[VerbGroup, ...] = (self.transactions, self.access, self.cache, self.quality, *self.others)
+        return {name: verb for group in groups for name, verb in group.verbs().items()}

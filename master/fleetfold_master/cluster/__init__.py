@@ -1,4 +1,4 @@
-"""Several masters on one database: who is there, who drives what, and what they tell each other."""
+"""Several masters on one database: membership, ownership of work, and the messages between masters."""
 
 from __future__ import annotations
 

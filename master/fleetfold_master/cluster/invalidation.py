@@ -1,8 +1,8 @@
-"""What each master keeps in memory of rows that all share: read again when another has changed them.
+"""Invalidation of the masters' in-memory caches of shared rows, when another master has changed a row.
 
-A change is told after its commit, and the one who made it waits until the others have read it, or for half a second. So
-what an operator has changed holds everywhere when he has his answer. Every five seconds all of it is read once more,
-for what a master did not hear.
+A change is announced after its commit, and the announcing call returns when the peers have reloaded, or after half a
+second. So a change by an operator holds on every master once the operator has the answer. Every five seconds all caches
+are reloaded as well, for announcements that were lost.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from fleetfold_shared.messages import decode
 __all__ = ["RELOAD_S", "CacheInvalidation"]
 
 TOLD_S = 0.5
-"""How long a change waits for a master that does not answer: one that hangs is dead after two seconds."""
+"""How long, in seconds, a change waits for a peer that does not answer; a hanging peer is dead after two seconds."""
 RELOAD_S = 5.0
 
 Reload = Callable[[str], Awaitable[object]]
-"""Reads a room's rows again: the one of this key, or with "" all."""
+"""Reloads a cache: the row of this key, or all rows for ""."""
 
 
 class CacheInvalidation:
-    """The rooms by name. `changed` is called by whoever has changed a row; without other masters it costs nothing."""
+    """The caches by name. `changed` is called after each commit of a shared row; without peers it costs nothing."""
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
-        self._rooms: dict[RoomName, _Room] = {}
+        self._caches: dict[RoomName, _Cache] = {}
         self._had_others = False
         self._undisturbed = Undisturbed()
 
@@ -40,41 +40,41 @@ class CacheInvalidation:
         """Whether there is no other master."""
         return not self._peers.others
 
-    def room(self, name: RoomName, reload: Reload) -> None:
-        """Have a room's rows read by `reload`."""
-        self._rooms[name] = _Room(reload)
+    def register(self, name: RoomName, reload: Reload) -> None:
+        """Register a cache under `name`; `reload` reads its rows again."""
+        self._caches[name] = _Cache(reload)
 
     async def start(self) -> None:
-        """Hear of what others change."""
+        """Subscribe to the peers' changes."""
         await self._peers.serve("changed", self._told)
 
     async def changed(self, name: RoomName, key: str = "") -> None:
-        """A row is committed: return when the others have it, too."""
+        """Announce a committed change, and return when the peers have reloaded, or after `TOLD_S`."""
         if not self.alone:
             await self._peers.ask_all("changed", Changed(room=name, key=key), Heard, TOLD_S)
 
     async def reload(self) -> None:
-        """A chore: read everything again, if there are other masters, or were the last time."""
+        """Reload everything, if there are peers now or were at the last call. A periodic task."""
         had_others, self._had_others = self._had_others, not self.alone
         if had_others or self._had_others:
-            for name, room in self._rooms.items():
-                if name != "cache":  # its answers are never stale: only an operator's word ends them
-                    await room.read("")
+            for name, cache in self._caches.items():
+                if name != "cache":  # its answers are never stale: only an operator's command clears it
+                    await cache.read("")
 
     async def look_again(self) -> None:
-        """Read anew who may do what, if there is another master: it may know of somebody whom nobody knows here."""
+        """Reload identities and permissions if there are peers: one of them may have admitted a caller unknown here."""
         if not self.alone:
             for name in ("sessions", "keys"):
-                await self._rooms[name].read("")
+                await self._caches[name].read("")
 
     async def _told(self, request: Request) -> Heard:
         change = decode(request.data, Changed)
-        await self._undisturbed.run(self._rooms[change.room].read(change.key))
+        await self._undisturbed.run(self._caches[change.room].read(change.key))
         return Heard()
 
 
-class _Room:
-    """Many who want all of it at once share one reading: the first that began after they asked."""
+class _Cache:
+    """A cache's reload. Concurrent calls for all rows share the first reload that begins after they were made."""
 
     def __init__(self, reload: Reload) -> None:
         self._reload = reload

@@ -1,8 +1,8 @@
-"""Masters as rows: taking a place among them, beating, leaving, and taking over what a dead one drove.
+"""Rows of masters: joining, heartbeats, leaving, and taking over the work of a dead master.
 
-Whoever deletes the row of a dead master, and only he, gets its work: the row must still have the beat that was seen,
-so one that has come to life again keeps it. All of it is one database transaction. That the work changes hands is
-written here; that its epoch rises is written where each transaction is driven on.
+Only the master that deletes a dead master's row takes over its work. The deletion requires the heartbeat counter that
+was last seen, so a master that came back keeps its work. Each takeover is one database transaction. The new owner is
+written here; the epoch of each transaction rises where the transaction is resumed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _OF_SEAT = select(master.c.id, master.c.beat).where(
 
 
 class StoredMaster(NamedTuple):
-    """A master's row. `seat` is its data directory, which one process can have; `beat` counts up while it lives."""
+    """A master's row. `seat` identifies its data directory, which one process uses at a time; `beat` counts
+    heartbeats."""
 
     id: str
     seat: str
@@ -59,14 +60,14 @@ class StoredMaster(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What others see of a master."""
+    """What other masters see of a master."""
 
     id: str
     beat: int
 
 
 class Taken(NamedTuple):
-    """What was taken over from a dead master: the ids of what goes on."""
+    """What was taken over from a dead master: the ids of its jobs and transactions."""
 
     dead: str
     jobs: list[str]
@@ -74,7 +75,8 @@ class Taken(NamedTuple):
 
 
 def join(script: Script, me: StoredMaster) -> None:
-    """Take a place, and with it the work of whom this place proves dead, of those that have left, and of nobody."""
+    """Insert this master's row, and take over the work of its data directory's last process, of masters that left, and
+    unowned work."""
     script.run(_INSERT, **me._asdict())
     for dead, seen in script.rows(_OF_SEAT, here=me.seat, left=LEFT):
         if dead != me.id:
@@ -84,18 +86,18 @@ def join(script: Script, me: StoredMaster) -> None:
 
 
 def beat(script: Script, me: str) -> list[Seen]:
-    """Show that this master lives; the others, as they are now."""
+    """Write a heartbeat. Returns the other masters as of now."""
     script.run(_BEAT, key=me)
     return [Seen(*row) for row in script.rows(_SEEN) if row[0] != me]
 
 
 def leave(script: Script, me: str) -> None:
-    """Stop in good order: what it drove is anybody's."""
+    """Delete this master's row; its work becomes unowned."""
     script.run(_LEAVE, key=me)
 
 
 def take(script: Script, dead: Seen, me: str) -> Taken | None:
-    """What `dead` drove is this master's from now on; `None` when it lives after all, or another was quicker."""
+    """Take over the work of `dead`. Returns None if it is alive after all, or if another master was faster."""
     if script.run(_DEAD, key=dead.id, seen=dead.beat) != 1:
         return None
     jobs, transactions = (_ids(script.rows(_TAKE[table], dead=dead.id, me=me)) for table in (job, tx))
@@ -103,12 +105,12 @@ def take(script: Script, dead: Seen, me: str) -> Taken | None:
 
 
 async def read_all(store: Store) -> list[StoredMaster]:
-    """All that have a place, the longest there first."""
+    """Read all masters, the oldest first."""
     return [StoredMaster(**row) for row in await store.read(_ALL)]
 
 
 async def count_driven(store: Store) -> tuple[dict[str, int], dict[str, int]]:
-    """How many jobs, and how many transactions, each master drives; one that drives none is absent."""
+    """Count the jobs and the transactions that each master owns; masters that own none are absent."""
     jobs, transactions = [await store.read(_DRIVEN[table]) for table in (job, tx)]
     return {row["owner"]: row["driven"] for row in jobs}, {row["owner"]: row["driven"] for row in transactions}
 

@@ -1,4 +1,4 @@
-"""The roll of the masters: who has a place in the database, who lives as this one sees it, and what each drives."""
+"""The list of masters: rows of the database, liveness as this master sees it, and how much work each owns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["MemberList"]
 
 
 class MemberList:
-    """What `membership` knows of the others. It only reads: a master that hangs in a commit holds nobody up."""
+    """Combines the rows with liveness from `membership`. It only reads, so a hanging commit does not delay it."""
 
     def __init__(self, store: Store, membership: Membership) -> None:
         self._store, self._membership = store, membership
 
     async def call(self) -> list[MasterInfo]:
-        """All of them, the longest there first; `Fenced` when this one has lost its place: then it knows nothing."""
+        """List all masters, the oldest first. Raises `Fenced` if this master has lost its lease."""
         masters = await master_rows.read_all(self._store)
         if all(each.id != self._membership.id for each in masters):
             raise Fenced

@@ -1,8 +1,9 @@
-"""A master's place among the masters on one database: it beats, watches the others, and takes over from the dead.
+"""A master's membership: it writes heartbeats, watches those of the others, and takes over from dead masters.
 
-No clocks are compared. A master is dead when the database has served this one several times, over two seconds by this
-one's own clock, and the other has not beaten once: so a database that stands still, or this master's own sleep, is no
-sign of anybody's death. Who is held for dead wrongly loses its place, and nothing else: see `store.fence`.
+Clocks of different machines are never compared. A master is dead when this one has completed several heartbeats over
+two seconds of its own monotonic clock, while the other completed none. So neither a stalled database nor a pause of
+this process makes others look dead. A master that is wrongly held for dead loses its lease and nothing else: see
+`store.fence`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 0.5
 MISSED = 4
-"""So many of our own beats without one of another's: it is dead. With `BEAT_S`, 2.5 s at most after its last."""
+"""Own heartbeats without one of another's until that master is dead. With `BEAT_S`: at most 2.5 s after its last."""
 SILENT_S = 1.9
-"""And for so long at least, should our own beats come faster for once."""
+"""And at least so many seconds, in case the own heartbeats come faster."""
 
 AMISS = 2
-"""After so many it is called silent: of two that beat at the same pace, either may miss one of the other's."""
+"""Own heartbeats without one of another's until it is reported silent: at equal pace either may miss one."""
 
 OnTaken = Callable[[Taken], Awaitable[None]]
 
@@ -52,9 +53,9 @@ class _Watched:
 
 
 class Membership:
-    """One life of a master: its `id` is new at each start, and when it has lost its place.
+    """The membership of one master for one lifetime; its `id` is new at each start.
 
-    `others` are the masters that live, as of the last beat. `lost` is set when this one has lost its place.
+    `others` are the live masters as of the last heartbeat. `lost` is set when this master has lost its lease.
     """
 
     def __init__(self, store: Store, clock: Clock, seat: str) -> None:
@@ -62,15 +63,15 @@ class Membership:
         self.others: frozenset[str] = frozenset()
         self.lost = asyncio.Event()
         self.on_taken: OnTaken | None = None
-        """Drives on what was taken over; until it is there, nothing is. It is called again until it succeeds."""
+        """Resumes what was taken over; called again until it succeeds. While it is None, nothing is taken over."""
         self._store, self._clock, self._seat = store, clock, seat
         self._watched: dict[str, _Watched] = {}
         self._beating, self._driving = BackgroundTasks(), BackgroundTasks()
 
     async def join(self) -> None:
-        """Take a place, with the work of whoever had this seat before, of those that left, and of nobody.
+        """Join, with the work of the last process of this data directory, of masters that left, and unowned work.
 
-        From now on the store lets this master write only while it has its place; `start` to keep it.
+        From now on the store lets this master write only while it holds the lease; `start` renews it.
         """
         me = StoredMaster(self.id, self._seat, 0, socket.gethostname()[:255], os.getpid(), self._clock.wall())
         await self._store.script(lambda script: master_rows.join(script, me))
@@ -78,33 +79,33 @@ class Membership:
         self._store.fence.on_lost = self.lost.set
 
     def share_of(self, many: int) -> int:
-        """This master's of so many that all who live may have together: one at the least, so that none stands still."""
+        """This master's share of `many`, divided evenly by the live masters; at least 1, so that each progresses."""
         everyone = sorted((*self.others, self.id))
         each, rest = divmod(many, len(everyone))
         return max(1, each + (everyone.index(self.id) < rest))
 
     def start(self) -> None:
-        """Beat, until `leave`."""
+        """Write heartbeats until `leave`."""
         self._beating.spawn(self._beat_on())
 
     async def leave(self) -> None:
-        """Give the place up: the others take over at their next beat."""
+        """Leave: the other masters take over at their next heartbeat."""
         await self._beating.cancel()
         await self._driving.cancel()
         try:
             await self._store.script(partial(master_rows.leave, me=self.id))
-        except FleetfoldError as error:  # it has lost its place, or the database is away: the others will notice
+        except FleetfoldError as error:  # the lease is lost, or the database is unavailable: the peers will notice
             log.info("master.not_left", reason=error.message)
 
     def silent_s(self, master: str) -> float | None:
-        """For how long another has not beaten, by this one's own clock; None while nothing is amiss with it."""
+        """Seconds since another master's last heartbeat, by this one's clock; None while it is not overdue."""
         watched = self._watched.get(master)
         if watched is None or watched.missed < AMISS:
             return None
         return self._clock.monotonic() - watched.since
 
     async def beat(self) -> None:
-        """Show that this one lives, look at the others, take over from the dead."""
+        """Write a heartbeat, check the other masters, and take over from dead ones."""
         seen = await self._store.script(partial(master_rows.beat, me=self.id))
         dead = self._look_at(seen)
         self.others = frozenset(each.id for each in seen if each not in dead)
@@ -113,7 +114,7 @@ class Membership:
                 await self._take(each, self.on_taken)
 
     def _look_at(self, seen: list[Seen]) -> list[Seen]:
-        """Remember what was seen; who is dead."""
+        """Record the heartbeats that were seen. Returns the dead masters."""
         now = self._clock.monotonic()
         before, self._watched = self._watched, {}
         for each in seen:
@@ -135,13 +136,13 @@ class Membership:
         self._driving.spawn(self._drive_on(taken, on_taken))
 
     async def _drive_on(self, taken: Taken, on_taken: OnTaken) -> None:
-        """The rows are ours: nobody else will, so it is tried until it is done, or they are ours no more."""
+        """Resume what was taken over. Retried until it succeeds, or the lease is lost: no other master will do it."""
         while not self.lost.is_set():
             try:
                 await on_taken(taken)
             except FleetfoldError as error:
                 log.warning("master.not_driven_on", reason=error.message)
-            except Exception:  # a defect must not leave them for good
+            except Exception:  # a defect must not abandon them
                 log.exception("master.driving_on_broke")
             else:
                 return
@@ -154,5 +155,5 @@ class Membership:
                 await self.beat()
             except FleetfoldError as error:
                 log.warning("master.not_beaten", reason=error.message)
-            except Exception:  # a database that is away comes back
+            except Exception:  # a database that is unavailable comes back
                 log.exception("master.beat_broke")

@@ -1,7 +1,7 @@
-"""What a caller asks of a job or a transaction reaches the master that drives it, wherever the caller was heard.
+"""Routing of requests about a job or a transaction to the master that owns it.
 
-The guard where it was heard has decided who the caller is, and writes it down; the verb runs at the owner. While the
-owner has died and nobody has taken over yet, the caller waits.
+The guard of the receiving master authenticates, authorises and audits; the handler runs at the owner. After the owner
+died, a request waits until another master has taken over.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ KINDS: dict[str, type[Message]] = {"jobs": Job, "tx": TransactionView}
 FORWARDED = frozenset({"jobs.cancel", "jobs.wait", "tx.cancel", "tx.resolve", "tx.retry", "tx.skip", "tx.wait"})
 WAITING = frozenset({"jobs.wait", "tx.wait"})
 FOLLOWED = frozenset({"jobs.follow", "tx.follow"})
-"""These are served from the rows, a few times a second."""
+"""Verbs that are answered from the rows, a few times a second, by any master."""
 TAKEOVER_S = 4.0
-"""How long a caller waits for somebody to take over."""
+"""How long, in seconds, a request waits for a takeover."""
 AGAIN_S = 0.1
 ANSWER_S = 5.0
-"""What an answer may take beyond the time that the caller wants to wait."""
+"""Seconds that an answer may take beyond the time that the caller wants to wait."""
 
 
 class OwnerRouting:
-    """Routes verbs. `rooms` are jobs and transactions, by the first part of the verbs about them."""
+    """Routes verbs. `engines` are jobs and transactions, keyed by the first part of the verbs' names."""
 
-    def __init__(self, rooms: Mapping[str, Driving], peers: Peers) -> None:
-        self._rooms, self._peers = rooms, peers
+    def __init__(self, engines: Mapping[str, Driving], peers: Peers) -> None:
+        self._engines, self._peers = engines, peers
         self._verbs: dict[str, Verb[Any]] = {}
 
     async def start(self) -> None:
-        """Answer what was asked of other masters."""
+        """Serve the requests that peers forward."""
         await self._peers.serve("call", self._called)
 
     def route(self, name: str, verb: Verb[Any]) -> Verb[Any]:
-        """The verb, forwarded where need be."""
+        """Wrap a verb so that it is forwarded when another master owns its subject."""
         if name in FOLLOWED and verb.in_parts is not None:
             return self._followed(name, verb)
         if name not in FORWARDED:
@@ -59,17 +59,17 @@ class OwnerRouting:
         self._verbs[name] = verb
 
         async def handle(ask: Any, who: Principal) -> Message:
-            return await self._elsewhere(name, ask, who) or await verb.handle(ask, who)
+            return await self._ask_owner(name, ask, who) or await verb.handle(ask, who)
 
         return changed(verb, handle=handle)
 
-    async def _elsewhere(self, name: str, ask: Any, who: Principal) -> Message | None:
-        """The owner's answer; `None` when it is in hand here, or in nobody's."""
+    async def _ask_owner(self, name: str, ask: Any, who: Principal) -> Message | None:
+        """Ask the owner. Returns None if the owner is this master, or if there is none."""
         area = name.partition(".")[0]
-        loop, room = asyncio.get_running_loop(), self._rooms[area]
+        loop, engine = asyncio.get_running_loop(), self._engines[area]
         until = loop.time() + TAKEOVER_S
-        await room.fetch(ask.id)
-        while not room.drives(ask.id) and (owner := await room.owner_of(ask.id)) is not None:
+        await engine.fetch(ask.id)
+        while not engine.drives(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
             if owner in self._peers.others:
                 call = PeerCall(verb=name, ask=msgspec.to_builtins(ask), who=who)
                 wait_s = getattr(ask, "wait_ms", 0) / 1000 + ANSWER_S
@@ -77,7 +77,7 @@ class OwnerRouting:
                     begin_waiting()
                 try:
                     return await self._peers.ask(owner, "call", call, KINDS[area], wait_s)
-                except Unavailable:  # it is dying: look again
+                except Unavailable:  # it is shutting down: look up the owner again
                     pass
             if loop.time() > until:
                 raise Unavailable(f"id: the master that drives {ask.id!r} does not answer; try again", field="id")
@@ -90,13 +90,13 @@ class OwnerRouting:
         return await verb.handle(msgspec.convert(call.ask, verb.takes), call.who)
 
     def _followed(self, name: str, verb: Verb[Any]) -> Verb[Any]:
-        room = self._rooms[name.partition(".")[0]]
+        engine = self._engines[name.partition(".")[0]]
 
         async def handle_in_parts(ask: Any, who: Principal, say: Say) -> Message:
             loop = asyncio.get_running_loop()
             until, told = loop.time() + ask.wait_ms / 1000, None
             begin_waiting()
-            while not room.drives(ask.id) and loop.time() < until and await room.owner_of(ask.id) is not None:
+            while not engine.drives(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
                 record = await verb.handle(msgspec.structs.replace(ask, wait_ms=0), who)
                 if record != told:
                     await say(record)

@@ -1,4 +1,4 @@
-"""What masters say to each other, on `fleet.peer.<master>.<verb>`. Nobody else may speak or hear there."""
+"""Messages between masters, on `fleet.peer.<master>.<verb>`; only masters may publish or subscribe there."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ RoomName = Literal["nodes", "sessions", "keys", "petitions", "signing", "cache"]
 
 
 class PeerResult(Message, frozen=True, kw_only=True):
-    """`result`: what `node` has answered; is it yours?"""
+    """`result`: a result of `node`, offered to the owner of its command."""
 
     node: str
     result: CommandResult
 
 
 class Took(Message, frozen=True, kw_only=True):
-    """Whether it was: then it is committed."""
+    """Reply to `result`: whether the receiver owns it, and has committed it."""
 
     mine: bool
 
 
 class PeerCall(Message, frozen=True, kw_only=True):
-    """`call`: a caller asks for `verb` of something that you drive. Who it is was decided where it asked."""
+    """`call`: a caller's request for `verb`, forwarded to the owner. The receiving master has authenticated the
+    caller."""
 
     verb: str
     ask: dict[str, Any]
@@ -34,18 +35,18 @@ class PeerCall(Message, frozen=True, kw_only=True):
 
 
 class Changed(Message, frozen=True, kw_only=True):
-    """`changed`: the rows of this room are new; `key` says which, empty means any."""
+    """`changed`: rows behind the cache `room` have changed; `key` is the row, empty means any."""
 
     room: RoomName
     key: str = ""
 
 
 class Heard(Message, frozen=True, kw_only=True):
-    """They have been read."""
+    """Reply to `changed`: the cache has been reloaded."""
 
 
 class Rose(Message, frozen=True, kw_only=True):
-    """`rose`, to all: a node told these epochs of its collections, which kept answers must not be older than."""
+    """`rose`, to all: epochs that a node reported for its collections; cached answers of lower epochs are invalid."""
 
     node: str
     incarnation: str

@@ -1,4 +1,4 @@
-"""The way from one master to another, over the masters' own account of the bus."""
+"""Request and reply between masters, in the masters' own account of the bus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STOP_S = 1.0
 
 
 class Peers:
-    """Asks other masters, and answers them. The owner calls `stop` at the end."""
+    """Sends requests to other masters and serves theirs. The owner calls `stop` at the end."""
 
     def __init__(self, bus: Bus, membership: Membership) -> None:
         self._bus, self._membership = bus, membership
@@ -43,15 +43,16 @@ class Peers:
 
     @property
     def others(self) -> frozenset[str]:
-        """The ids of those that live, as of half a second ago."""
+        """The ids of the live peers, at most half a second old."""
         return self._membership.others
 
     async def ask(self, master: str, verb: str, message: Message, kind: type[T], timeout_s: float) -> T:
-        """One master's answer. `Unavailable` at once when it is not there, `DeadlineExceeded`, or its own error."""
+        """Request a reply from one master. Raises `Unavailable` at once if it is absent, `DeadlineExceeded`, or the
+        peer's error."""
         return await self._bus.request(self._bus.subjects.peer(master, verb), message, kind, timeout_s)
 
     async def ask_all(self, verb: str, message: Message, kind: type[T], timeout_s: float) -> dict[str, T]:
-        """What the others answered; who did not in time, or could not, is absent."""
+        """Request a reply from all peers. Peers that fail or do not answer in time are absent from the result."""
 
         async def one(master: str) -> tuple[str, T] | None:
             try:
@@ -64,18 +65,18 @@ class Peers:
         return dict(each for each in answers if each is not None)
 
     async def say(self, verb: str, message: Message) -> None:
-        """Tell all others, who need not hear it."""
+        """Publish to all peers, without a reply."""
         await self._bus.publish(self._bus.subjects.peer(ALL, verb), message)
 
     async def serve(self, verb: str, handler: Handler) -> None:
-        """Answer the others. Each verb has its own limit of how much is answered at once."""
+        """Serve requests of peers. Each verb has its own concurrency limit."""
         service = RequestServer(self._bus, f"peer-{verb}", version=__version__)
         self._services.append(service)
-        # In a group of its own, so that two connections during a renewal take each request once.
+        # A queue group of its own: during a renewal of the connection, each request arrives once, not twice.
         await service.serve(verb, self._bus.subjects.peer(self.me, verb), handler, queue=self.me)
 
     async def hear(self, verb: str, kind: type[T], heard: Callable[[T], None]) -> None:
-        """Be told what the others `say`."""
+        """Subscribe to what peers publish with `say`."""
 
         async def receive(message: Incoming) -> None:
             try:
@@ -86,7 +87,7 @@ class Peers:
         self._ends.append(await self._bus.subscribe(self._bus.subjects.peer(ALL, verb), receive))
 
     async def stop(self) -> None:
-        """Neither hear nor answer any more."""
+        """Unsubscribe from the peers' subjects."""
         for end in self._ends:
             await end()
         await asyncio.gather(*(service.stop(STOP_S) for service in self._services))

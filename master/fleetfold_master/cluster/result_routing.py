@@ -1,8 +1,8 @@
-"""Results find the master that drives what they belong to.
+"""Routing of nodes' results to the master that owns the job or transaction.
 
-All masters share one consumer of the results, so any of them may get any. One that is of nothing in hand here is
-offered to the others, and acknowledged when one of them has committed it. While its job or transaction is between two
-masters it comes again a moment later.
+All masters share one consumer of results, so any of them may receive any. A result that nothing here owns is offered to
+the peers, and acknowledged when one of them has committed it. While a takeover is in progress it is redelivered a
+moment later.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OFFER_S = 2.0
 
 
 class Driving(Protocol):
-    """Jobs, or transactions."""
+    """An engine that owns work: jobs or transactions."""
 
     def drives(self, key: str) -> bool: ...
 
@@ -35,66 +35,66 @@ class Driving(Protocol):
 
 
 KeyOf = Callable[[str], str | None]
-"""The id of the job or transaction whose command this is."""
+"""Returns the id of the job or transaction that a command id belongs to, or None."""
 Learn = Callable[[str, CommandResult], Awaitable[None]]
 
 
 class ResultRouting:
-    """Takes each result to where it belongs. `rooms` are tried in order; `learn` takes in what else a result tells."""
+    """Delivers each result to its owner. `engines` are tried in order; `learn` is given every result."""
 
-    def __init__(self, rooms: Sequence[tuple[KeyOf, Driving]], peers: Peers, learn: Learn) -> None:
-        self._rooms, self._peers, self._learn = rooms, peers, learn
+    def __init__(self, engines: Sequence[tuple[KeyOf, Driving]], peers: Peers, learn: Learn) -> None:
+        self._engines, self._peers, self._learn = engines, peers, learn
         self.told: Callable[[str, CommandResult], Awaitable[None]] = _nobody_else
-        """Told of each result that has a code, before it is acknowledged."""
+        """Called with each result that has an error code, before it is acknowledged."""
 
     async def start(self) -> None:
-        """Take what other masters offer."""
+        """Serve the results that peers offer."""
         await self._peers.serve("result", self._offered)
 
     async def take(self, node: str, result: CommandResult) -> bool:
-        """Once this returns it is committed, here or elsewhere; False when it is of nothing known.
+        """Commit a result, here or at its owner. Returns False if it belongs to nothing known.
 
-        `NotYet` when nobody drives now what it belongs to, but somebody will.
+        Raises `NotYet` while a takeover is in progress and the result has no owner.
         """
-        for key_of, room in self._rooms:
+        for key_of, engine in self._engines:
             if (key := key_of(result.id)) is not None:
-                known = await self._take(key, room, node, result)
+                known = await self._take(key, engine, node, result)
                 if known and result.code:
                     await self.told(node, result)
                 return known
         return False
 
-    async def _take(self, key: str, room: Driving, node: str, result: CommandResult) -> bool:
+    async def _take(self, key: str, engine: Driving, node: str, result: CommandResult) -> bool:
         try:
-            if not room.drives(key) and not await room.fetch(key):
-                if await self._is_taken_elsewhere(node, result):
+            if not engine.drives(key) and not await engine.fetch(key):
+                if await self._is_committed_by_peer(node, result):
                     return True
-                if await room.owner_of(key) is not None and not room.drives(key):
+                if await engine.owner_of(key) is not None and not engine.drives(key):
                     raise NotYet(f"{key} is between two masters")
-            return await room.on_result(node, result)
-        except (Unavailable, DeadlineExceeded) as error:  # ours no more, or the database is away
+            return await engine.on_result(node, result)
+        except (Unavailable, DeadlineExceeded) as error:  # no longer owned here, or the database is unavailable
             raise NotYet(error.message) from error
 
-    async def _is_taken_elsewhere(self, node: str, result: CommandResult) -> bool:
-        """Most often there is one other."""
+    async def _is_committed_by_peer(self, node: str, result: CommandResult) -> bool:
+        """Offer the result to the peers, the owner first. Returns whether one has committed it."""
         for master in self._peers.others:
             try:
                 offer = PeerResult(node=node, result=result)
                 if (await self._peers.ask(master, "result", offer, Took, OFFER_S)).mine:
                     return True
-            except FleetfoldError:  # it may just have died: whose the result is, the database says
+            except FleetfoldError:  # it may just have died: read the owner from the database
                 continue
         return False
 
     async def _offered(self, request: Request) -> Took:
         offer = decode(request.data, PeerResult)
         await self._learn(offer.node, offer.result)
-        for key_of, room in self._rooms:
+        for key_of, engine in self._engines:
             key = key_of(offer.result.id)
-            if key is not None and room.drives(key):
-                return Took(mine=await room.on_result(offer.node, offer.result))
+            if key is not None and engine.drives(key):
+                return Took(mine=await engine.on_result(offer.node, offer.result))
         return Took(mine=False)
 
 
 async def _nobody_else(_node: str, _result: CommandResult) -> None:
-    """Nobody else wants to know."""
+    """Default of `told`: do nothing."""

@@ -1,4 +1,4 @@
-"""All that one master needs to work with others on one database, put together."""
+"""Wiring of the cluster: what one master needs to share a database with others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class ClusterPeers:
-    """The parts by name. The owner calls `start`, `share` when the rooms are there, and `stop`."""
+    """The cluster's parts. The owner calls `start`, then `share` when the caches exist, and `stop`."""
 
     def __init__(self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
         self._peers, self._fleet, self._jobs, self._transactions = peers, fleet, jobs, transactions
@@ -39,45 +39,47 @@ class ClusterPeers:
         self.sharing = CacheInvalidation(peers)
         self.forwarding = OwnerRouting({"jobs": jobs, "tx": transactions}, peers)
         self.cut_off: Callable[[str], Awaitable[None]] = _leave_connected
-        """Ends the connections of a dead master: while it only hangs, the broker still gives it a share of all."""
+        """Ends the connections of a dead master: as long as it hangs, the broker keeps giving it its share of
+        messages."""
 
     async def start(self) -> None:
-        """Answer the other masters."""
+        """Serve the other masters."""
         self._fleet.on_rose = self._tell_epochs
         await self._peers.hear("rose", Rose, self._rose)
         for part in (self.results, self.sharing, self.forwarding):
             await part.start()
 
     def share(self, registry: Registry, access: AccessContainer, cache: Cache) -> None:
-        """Have what is kept in memory of shared rows read again when another master changes them; tell it of ours."""
+        """Register the caches of shared rows for invalidation in both directions."""
         sharing, fleet = self.sharing, self._fleet
         fleet.alone = lambda: sharing.alone
-        sharing.room("nodes", fleet.reload)
+        sharing.register("nodes", fleet.reload)
         registry.on_change = partial(sharing.changed, "nodes")
-        sharing.room("sessions", lambda _: access.sessions.load())
+        sharing.register("sessions", lambda _: access.sessions.load())
         access.sessions.on_change = partial(sharing.changed, "sessions")
-        sharing.room("keys", lambda _: access.keys.load())
+        sharing.register("keys", lambda _: access.keys.load())
         access.keys.on_change = partial(sharing.changed, "keys")
-        sharing.room("petitions", lambda _: access.petitions.load())
+        sharing.register("petitions", lambda _: access.petitions.load())
         access.petitions.on_change = partial(sharing.changed, "petitions")
-        sharing.room("signing", lambda _: asyncio.to_thread(access.signing.refresh))
+        sharing.register("signing", lambda _: asyncio.to_thread(access.signing.refresh))
         access.signing.on_change = partial(sharing.changed, "signing")
-        sharing.room("cache", lambda _: _at_once(cache.forget))
+        sharing.register("cache", lambda _: _at_once(cache.forget))
         cache.on_clear = partial(sharing.changed, "cache")
 
     async def drive_on(self, taken: Taken) -> None:
-        """Go on with what a dead master drove. Results that it had been given, and not handled, come to the living."""
+        """Resume a dead master's work. Results that it received but did not acknowledge are redelivered to live
+        masters."""
         await self._transactions.recover(taken.transactions)
         await self._jobs.recover(taken.jobs)
         await self._jobs.sweep()
         try:
             await self.cut_off(taken.dead)
             await self._fleet.redeliver_results()
-        except FleetfoldError as error:  # then they come when the broker has waited for their acks in vain
+        except FleetfoldError as error:  # then the results come when the broker's ack wait has expired
             log.warning("results.not_redelivered", reason=error.message)
 
     async def stop(self) -> None:
-        """Leave the others alone."""
+        """Unsubscribe from the peers' subjects."""
         await self._peers.stop()
 
     async def _tell_epochs(self, node: str, result: CommandResult) -> None:
@@ -99,7 +101,7 @@ def _transaction_of(command: str) -> str | None:
 
 
 async def _leave_connected(_master: str) -> None:
-    """A broker that asks nobody who he is cannot tell whom to part with."""
+    """Without authentication, the broker cannot tell a master's connections apart: do nothing."""
 
 
 async def _at_once(work: Callable[[], None]) -> None:

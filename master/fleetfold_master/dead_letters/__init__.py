@@ -1,4 +1,4 @@
-"""Dead letters: commands that nobody will do any more, kept for somebody to look at."""
+"""The dead-letter queue: commands that will not run any more, kept for operators."""
 
 from __future__ import annotations
 

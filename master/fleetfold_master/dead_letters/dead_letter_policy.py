@@ -1,4 +1,4 @@
-"""Which commands are dead, and what is kept of them. Each is kept once, however often its end is heard of."""
+"""The dead-letter policy: which commands are dead, and what is stored of them. Each is stored once."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _REASONS: Mapping[str, LetterReason] = {
     "poison": "poison", "interrupted": "interrupted", "expired": "expired", "no_action": "no_action",
     "bad_params": "rejected", "too_large": "too_large", "invalid_input": "rejected",
 }  # fmt: skip
-"""By the code of the command's end. An end without such a code is an answer, and no letter."""
+"""By error code. An end without such a code is an answer, and no dead letter."""
 _WORTH_TELLING: frozenset[LetterReason] = frozenset({"poison", "interrupted"})
-"""Of a transaction's forward steps: the other ends only turn it back, and its own timeline tells them."""
+"""Reasons stored for forward steps of a transaction; other failures lead to compensation, and are in its timeline."""
 
 
 def letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = "") -> Sequence[Write]:
-    """What is written with a task's end: a letter when nobody will do its command any more, else nothing.
+    """The writes for a task's end: a dead letter if its command will not run any more, else none.
 
-    `by` is the master that says so.
+    `by` is this master's id.
     """
     reason = _REASONS.get(ending.code)
     if reason is None:
@@ -48,7 +48,7 @@ def letters_for_step(
     tx: str, step: str, node: str, result: CommandResult, work: tuple[str, Any], now: float, *,
     compensation: bool, caller: str = "", by: str = "",
 ) -> Sequence[Write]:  # fmt: skip
-    """The same for the command of a transaction's step, or of what undoes it; `work` is its action and parameters."""
+    """The same for a command of a transaction's step or its compensation; `work` is its action and parameters."""
     reason = _REASONS.get(result.code)
     if reason is None or not (compensation or reason in _WORTH_TELLING):
         return ()
@@ -66,7 +66,7 @@ def undelivered(
     command: str, target: str, body: Any, error: str, history: Sequence[DeadLetterEvent], now: float, *,
     job: str | None = None, tx: str | None = None, caller: str = "",
 ) -> Write:  # fmt: skip
-    """What is written when a callback or a webhook is given up: `target` is where it should have gone."""
+    """The writes when a callback or a webhook is abandoned; `target` is its destination."""
     params, whole = fitting(body)
     letter = DeadLetter(
         id=letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
@@ -76,12 +76,12 @@ def undelivered(
 
 
 def letter_id(command: str) -> str:
-    """The letter of a command: a duplicate of its end is the same letter."""
+    """The id of a command's dead letter: the same for duplicates."""
     return sha256(command.encode()).hexdigest()[:16]
 
 
 def fitting(params: Any) -> tuple[Any, bool]:
-    """The parameters, or their size when they are long; and whether they are whole."""
+    """The parameters, or their size if they are long; and whether they are whole."""
     size = len(msgspec.json.encode(params))
     return (params, True) if size <= MOST_BYTES else ({"left_out_bytes": size}, False)
 

@@ -1,4 +1,4 @@
-"""The dead letters of all masters: heard of in many places, kept in one, within bounds."""
+"""The dead letters of all masters: collected from several sources, bounded in number and age."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["DeadLetters"]
 MOST = 10_000
 KEPT_S = 90 * 86_400
 NODES_LETTERS = 1000
-"""Of the commands of a node that is removed: the latest."""
+"""The most commands stored of a node that is removed: the latest."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Advisory(msgspec.Struct):
-    """What the broker says of a message that was given up."""
+    """The broker's advisory about a message that it gave up."""
 
     consumer: str = ""
     stream_seq: int = 0
@@ -48,18 +48,19 @@ class _Advisory(msgspec.Struct):
 
 
 class DeadLetters:
-    """Over a store that all masters share; `by` is this one's name. The owner calls `prune` now and then."""
+    """Dead letters in a store that all masters share; `by` is this master's id. The owner calls `prune`
+    periodically."""
 
     def __init__(self, store: Store, clock: Clock, by: str = "") -> None:
         self._store, self._clock, self._by = store, clock, by
         self._quiet = LimitedLog(log)
 
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
-        """What `Jobs` commits with a task's end."""
+        """The writes that `Jobs` commits with a task's end."""
         return letters_for(job, node, ending, now, by=self._by)
 
     def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[Write]:
-        """What is committed when a callback or an alert is given up."""
+        """The writes for a callback or an alert that is abandoned."""
         of_job = delivery.type == "job.ended"
         history = [
             DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
@@ -72,7 +73,7 @@ class DeadLetters:
         return (letter,)
 
     async def of_removed_node(self, node: str) -> None:
-        """Keep what is queued for a node that is about to be removed, its queue with it."""
+        """Store the commands queued for a node that is about to be removed, because its queue goes with it."""
         now = self._clock.wall()
         letters = [
             self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, NODES_LETTERS)
@@ -81,10 +82,10 @@ class DeadLetters:
             await self._store.write(rows.buried(letters))
 
     async def of_advisory(self, subject: str, data: bytes) -> None:
-        """Keep what a node could not read or did not take from a master, or the broker gave up delivering.
+        """Store a command that a node could not read or did not accept, or that the broker gave up delivering.
 
-        A command under way that has a seal of before the fleet's keys were replaced, or none, is sent again with a good
-        one while it has no answer: it is not dead.
+        A running command without a valid seal, because the fleet's keys were replaced, is sent again with a valid
+        one while it is unanswered: it is not dead.
         """
         try:
             advisory = msgspec.json.decode(data, type=_Advisory)
@@ -97,18 +98,20 @@ class DeadLetters:
         await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))
 
     async def get(self, key: str) -> DeadLetter:
-        """One letter; `NotFound`."""
+        """One dead letter. Raises `NotFound`."""
         found = await rows.read_letter(self._store, key)
         if found is None:
             raise NotFound(f"id: there is no dead letter {key[:80]!r}; see `fleetfold letters list`", field="id")
         return found
 
     async def list(self, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
-        """Those that match, newest first, and how many do; with `caller` only what he had asked for."""
+        """Matching dead letters, newest first, and their number; with `caller`, only those of that caller's
+        commands."""
         return await rows.read_letters(self._store, ask, caller=caller)
 
     async def again(self, letter: DeadLetter) -> Run:
-        """What runs a letter's command again, as a job with an id of its own; `Conflict` says why nothing can."""
+        """The run that repeats a dead letter's command, as a job with an id of its own. Raises `Conflict` with the
+        reason."""
         if letter.retried_as is not None:
             raise Conflict(f"id: it was tried again before, as the job {letter.retried_as}", field="id")
         if letter.tx is not None:
@@ -126,19 +129,20 @@ class DeadLetters:
         return Run(id=f"l-{letter.id}", action=letter.action, params=params, nodes=[letter.node], **timeout)
 
     async def retried(self, letter: DeadLetter, run: Run, by: str) -> None:
-        """Link a letter to the job that does it again."""
+        """Link a dead letter to the job that repeats it."""
         await self._store.write(rows.retried(letter.id, run.id, self._clock.wall(), by))
 
     async def drop(self, key: str) -> None:
-        """Forget one."""
+        """Delete one."""
         await self._store.write(rows.dropped(key))
 
     async def prune(self) -> None:
-        """Forget those older than 90 days, and the oldest of more than 10,000."""
+        """Delete those older than 90 days, and the oldest beyond 10,000."""
         await self._store.write(rows.older(self._clock.wall() - KEPT_S), rows.over(MOST))
 
     async def of_step(self, node: str, result: CommandResult) -> None:
-        """Keep what became of a transaction's step, if it is worth that; called before the result is acknowledged."""
+        """Store a failed command of a transaction's step, if the policy says so; called before the result is
+        acknowledged."""
         address = parse_id(result.id)
         if address is None or (row := await rows.read_step(self._store, address.tx, address.step)) is None:
             return
@@ -169,7 +173,7 @@ class DeadLetters:
         )  # fmt: skip
 
     async def _is_under_way(self, advisory: _Advisory) -> bool:
-        """Whether its command is one that a master still sends while it has no answer."""
+        """Whether a master still sends the command while it is unanswered."""
         named = advisory.reason.partition(" ")[0]
         if (step := parse_id(named)) is not None:
             row = await rows.read_step(self._store, step.tx, step.step)
@@ -179,7 +183,7 @@ class DeadLetters:
         return found is not None and not found["answered"] and found["state"] == "running"
 
     async def _unread(self, advisory: _Advisory, now: float) -> DeadLetter:
-        """The node says what it could make out of the command: its id, and what is wrong."""
+        """Store the node's report about an unreadable command: its id, and what is wrong."""
         named, _, reason = advisory.reason.partition(" ")
         address = parse_command_id(named)
         found = None if address is None else await rows.read_job(self._store, address[0], advisory.consumer)
@@ -195,7 +199,7 @@ class DeadLetters:
 
 
 def _check_still_dead(found: Any) -> None:
-    """`Conflict` when its own job has done it after all, or still may: a node that was removed can come back."""
+    """Raise `Conflict` if its own job has run it after all, or still may: a removed node can come back."""
     if found["answered"] and found["outcome"] == "ok":
         raise Conflict("id: it has been done since; drop the letter", field="id")
     if not found["answered"] and found["state"] == "running":

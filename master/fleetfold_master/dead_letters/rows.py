@@ -1,4 +1,4 @@
-"""Dead letters as rows."""
+"""Rows of dead letters."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ _OVER = delete(letter).where(letter.c["at"] <= _LAST_KEPT)
 
 
 def buried(letters: Iterable[DeadLetter]) -> Write:
-    """New letters; those that are there already stay as they are."""
+    """Insert dead letters; existing ones stay unchanged."""
     return Write(_BURY, [_row(one) for one in letters])
 
 
 def retried(key: str, job_id: str, now: float, by: str) -> Write:
-    """It is done again by that job; it touches no row when that was said before."""
+    """Record the job that repeats it; matches no row if one was recorded before."""
     return Write(_RETRIED, [{"of_id": key, "retried_as": job_id, "retried_at": now, "retried_by": by}])
 
 
 def dropped(key: str) -> Write:
-    """Forget one."""
+    """Delete one."""
     return Write(_DROP, [{"of_id": key}])
 
 
 def older(before: float) -> Write:
-    """Forget those from before then (Unix seconds)."""
+    """Delete those before then (Unix seconds)."""
     return Write(_OLDER, [{"before": before}])
 
 
 def over(most: int) -> Write:
-    """Forget all but about the latest `most`."""
+    """Delete all but about the latest `most`."""
     return Write(_OVER, [{"most": most}])
 
 
 async def read_letter(store: Store, key: str) -> DeadLetter | None:
-    """One letter."""
+    """One dead letter."""
     row = await store.read_one(select(letter).where(letter.c.id == key))
     return None if row is None else _letter(row)
 
 
 async def read_letters(store: Store, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
-    """Those that match, newest first, and how many do; with `caller`, of those whose command he had asked for."""
+    """Matching ones, newest first, and their number; with `caller`, only those of that caller's commands."""
     wanted = [*_matching(ask), *([letter.c.caller == caller] if caller is not None else [])]
     query = select(letter).where(*wanted).order_by(letter.c["at"].desc(), letter.c.id).limit(ask.limit)
     count = await store.read_one(select(func.count().label("n")).select_from(letter).where(*wanted))
@@ -78,7 +78,7 @@ async def read_letters(store: Store, ask: DeadLetterList, *, caller: str | None 
 
 
 async def read_unanswered(store: Store, node: str, limit: int) -> list[RowMapping]:
-    """The latest commands of jobs that the node was told and has not answered."""
+    """The latest unanswered commands of jobs for the node."""
     query: Select[Any] = (
         select(job.c.id, job.c.action, job.c.params, job.c.caller, job.c.created_at, job_node.c.began_at,
                job_node.c.attempt)
@@ -91,7 +91,7 @@ async def read_unanswered(store: Store, node: str, limit: int) -> list[RowMappin
 
 
 async def read_job(store: Store, key: str, node: str) -> RowMapping | None:
-    """A job, and how it ended on one node: `outcome` and `answered`."""
+    """A job and its end on one node: `outcome` and `answered`."""
     query = (
         select(job, job_node.c.outcome, job_node.c.answered)
         .join(job_node, job_node.c.job == job.c.id)

@@ -1,4 +1,4 @@
-"""Named transactions: kept in versions, checked when they are put, made into steps when they are run."""
+"""Named transactions: stored in versions, validated when stored, expanded to steps when run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named transactions in the master's store. What is kept is never changed: other content is another version."""
+"""The store of named transactions. A stored version is immutable: other content is another version."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Definitions"]
 
 
 class Definitions:
-    """`lookup` is the registry."""
+    """Named transactions. `lookup` is the registry."""
 
     def __init__(self, store: Store, clock: Clock, lookup: Lookup) -> None:
         self._store, self._clock, self._lookup = store, clock, lookup
 
     async def put(self, definition: Definition, by: str, *, dry_run: bool = False) -> DefinitionStored:
-        """Keep it for `by`, as the next version if it differs from the newest. `InvalidInput` if it can never run."""
+        """Store as the next version, if it differs from the newest. Raises `InvalidInput` if it can never run."""
         warnings = self._check(definition)
         while True:
             last = await rows.newest(self._store, definition.name, removed=True)
@@ -32,7 +32,7 @@ class Definitions:
                 return DefinitionStored(name=definition.name, version=version, fresh=fresh, warnings=warnings)
 
     async def get(self, name: str, version: int | None = None) -> DefinitionRecord:
-        """This version, also one that was removed, or the newest that was not; `NotFound`."""
+        """This version, even if removed, or the newest that is not removed. Raises `NotFound`."""
         found = await (rows.newest(self._store, name) if version is None else rows.one(self._store, name, version))
         if found is None:
             shown = name if version is None else f"{name}@{version}"
@@ -44,14 +44,14 @@ class Definitions:
         return await rows.newest_of_all(self._store)
 
     async def remove(self, name: str) -> int:
-        """No version of it can be run any more; how many there were. `NotFound`."""
+        """Remove all versions. Returns their number. Raises `NotFound`."""
         await self.get(name)
         return await self._store.write(rows.remove(name, self._clock.wall()))
 
     async def expand(self, ask: Transact) -> Transact:
-        """What `ask` asks for, step by step: its inputs filled in, and `definition` with its version.
+        """Expand the named transaction of `ask`: inputs filled in, and `definition` with its version.
 
-        `NotFound` for a definition that is not there, `InvalidInput` for inputs that do not fit.
+        Raises `NotFound` for an unknown definition, `InvalidInput` for inputs that do not fit.
         """
         if ask.definition is not None:
             return await self._of_definition(ask, ask.definition)
@@ -78,7 +78,7 @@ class Definitions:
         )  # fmt: skip
 
     def _check(self, definition: Definition) -> list[str]:
-        """What the fleet as it is now would refuse; `InvalidInput` for what no fleet would take."""
+        """Warnings of what the present fleet would reject. Raises `InvalidInput` for what no fleet accepts."""
         check_schema(definition)
         check_order(definition.steps, definition.inputs)
         warnings, actions = [], dict[str, ActionInfo]()
@@ -92,7 +92,7 @@ class Definitions:
         return warnings
 
     async def _keep(self, definition: Definition, version: int, by: str, *, fresh: bool) -> bool:
-        """False when somebody else has just taken that number."""
+        """Insert a version. Returns False if that number has just been taken."""
         if fresh:
             return await self._store.claim(rows.claim(definition, version, by, self._clock.wall()))
         await self._store.write(rows.put_back(definition.name, version))

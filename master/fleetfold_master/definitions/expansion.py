@@ -1,4 +1,4 @@
-"""Inputs: whether they fit, and steps with them filled in. Pure."""
+"""The expansion of inputs: validation, and steps with inputs filled in. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["check_inputs", "check_schema", "expand"]
 
 
 def check_schema(definition: Definition) -> None:
-    """Nothing if its inputs can be checked, and fit where they have a default; else `InvalidInput` naming the input."""
+    """Raise `InvalidInput`, naming the input, if a schema is invalid or its default does not fit."""
     for name, schema in input_schema(definition.inputs)["properties"].items():
         given = {name: schema["default"]} if "default" in schema else {}
         one = ActionInfo(definition.name, {"type": "object", "properties": {name: schema}})
@@ -33,7 +33,7 @@ def check_schema(definition: Definition) -> None:
 
 
 def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs with their defaults; `InvalidInput` for the first that is missing, unknown or does not fit."""
+    """The inputs with defaults. Raises `InvalidInput` for the first that is missing, unknown or does not fit."""
     schema = input_schema(definition.inputs)
     check_params(ActionInfo(definition.name, schema), given, "inputs")
     defaults = {name: one["default"] for name, one in schema["properties"].items() if "default" in one}
@@ -41,9 +41,8 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
 
 
 def expand(steps: Iterable[StepSpec], inputs: Mapping[str, Any]) -> list[StepSpec]:
-    """The steps with their inputs filled in; `InvalidInput` names the step and the input that is not there, or with
-    which all of them together would not fit into a message.
-    """
+    """The steps with inputs filled in. Raises `InvalidInput`, naming step and input, for a missing one, or if the
+    result does not fit into a message."""
     room = Room()
     return [_expanded(step, inputs, room) for step in steps]
 
@@ -62,7 +61,7 @@ def _expanded(step: StepSpec, inputs: Mapping[str, Any], room: Room) -> StepSpec
 
 
 def _condition(when: Filter, inputs: Mapping[str, Any], room: Room) -> Filter:
-    """Its values are compared as they are, so they are filled for good."""
+    """Values in a condition are literals, so they are filled in as such."""
     names = ("all", "any", "none")
     parts = {name: [_condition(part, inputs, room) for part in getattr(when, name) or ()] for name in names}
     given = when.value
@@ -81,6 +80,6 @@ def _value(value: Any, inputs: Mapping[str, Any], room: Room) -> Any:
 
 
 def unused(steps: Sequence[StepSpec], inputs: Mapping[str, Any]) -> list[str]:
-    """The inputs that no step takes."""
+    """The inputs that no step uses."""
     text = msgspec.json.encode(steps).decode()
     return [name for name in inputs if f"inputs.{name}" not in text]

@@ -1,4 +1,4 @@
-"""Definitions as rows."""
+"""Rows of definitions."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _REMOVE = (
 
 
 def digest_of(definition: Definition) -> str:
-    """What makes two versions the same."""
+    """The digest by which versions are compared."""
     return digest(definition)
 
 
 def claim(definition: Definition, version: int, by: str, now: float) -> Write:
-    """A new version, unless there is one of that number."""
+    """Insert a version, unless its number exists."""
     row = {
         "name": definition.name, "version": version, "digest": digest_of(definition),
         "content": as_json(definition), "created_at": now, "created_by": by, "removed_at": None,
@@ -40,12 +40,12 @@ def claim(definition: Definition, version: int, by: str, now: float) -> Write:
 
 
 def put_back(name: str, version: int) -> Write:
-    """A removed version can be run again."""
+    """Restore a removed version."""
     return Write(_PUT_BACK, [{"of": name, "as": version}])
 
 
 def remove(name: str, now: float) -> Write:
-    """No version of it can be run any more."""
+    """Remove all versions."""
     return Write(_REMOVE, [{"of": name, "at": now}])
 
 
@@ -55,14 +55,14 @@ async def one(store: Store, name: str, version: int) -> RowMapping | None:
 
 
 async def newest(store: Store, name: str, *, removed: bool = False) -> RowMapping | None:
-    """The newest version; with `removed` also one that was."""
+    """The newest version; with `removed` even a removed one."""
     query = select(table).where(table.c.name == name)
     query = query if removed else query.where(table.c.removed_at.is_(None))
     return await store.read_one(query.order_by(table.c.version.desc()).limit(1))
 
 
 async def newest_of_all(store: Store) -> list[DefinitionRecord]:
-    """The newest version of each that was not removed, by name."""
+    """The newest version of each that is not removed, by name."""
     last = (
         select(table.c.name, func.max(table.c.version).label("version"))
         .where(table.c.removed_at.is_(None))
@@ -74,7 +74,7 @@ async def newest_of_all(store: Store) -> list[DefinitionRecord]:
 
 
 def record(row: RowMapping) -> DefinitionRecord:
-    """A row as its readers see it."""
+    """Convert a row."""
     definition = msgspec.json.decode(row["content"], type=Definition)
     return DefinitionRecord(
         definition=definition, version=row["version"], schema=input_schema(definition.inputs),

@@ -1,4 +1,4 @@
-"""How good searches are: judgements, clicks, counts of empty answers, and the figures made of them."""
+"""Search evaluation: judgements, clicks, counts of empty answers, and the metrics computed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: judged queries are asked again, and their rankings held against the judgements."""
+"""The evaluation report: judged queries are run again, and their rankings compared with the judgements."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WORST = 10
 SEARCH_MS = 10_000
 
 Place = tuple[str, str]
-"""A node and its collection; no collection for the whole node, and neither for all that is asked about."""
+"""A node and its collection; no collection for the whole node, neither for everything requested."""
 Document = tuple[str, str, str]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a report is about: nodes with their collections, as far as the caller may see, and the time it has.
+    """The scope of a report: nodes with their collections, as far as the caller may see, and the time limit.
 
-    `whole` when that is the whole fleet: only then are everybody's searches about just that.
+    `whole` if that is the whole fleet: only then do the fleet-wide counts apply.
     """
 
     places: Mapping[str, Sequence[str]]
@@ -44,7 +44,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct):
-    """One place's figures as they grow."""
+    """The metrics of one place as they accumulate."""
 
     ndcg: list[float] = []
     recall: list[float] = []
@@ -52,14 +52,14 @@ class Measured(msgspec.Struct):
 
 
 class Evaluation:
-    """Makes reports, one at a time, with the searches one after another: the fleet has better to do."""
+    """Makes reports one at a time, with searches in sequence, to leave capacity to other callers."""
 
     def __init__(self, store: Store, search: Callable[[Search], Awaitable[Searched]], clock: Clock) -> None:
         self._store, self._search, self._clock = store, search, clock
         self._busy = asyncio.Lock()
 
     async def report(self, asked: Asked) -> QualityReport:
-        """The figures; `Overloaded` while another report is made here."""
+        """The report. Raises `Overloaded` while another one is made here."""
         if self._busy.locked():
             raise Overloaded("quality: another report is being made; ask again when it is ready")
         async with self._busy:
@@ -85,7 +85,7 @@ class Evaluation:
     async def _used(
         self, figures: dict[Place, QualityFigures], asked: Asked, since: float
     ) -> dict[Place, QualityFigures]:
-        """The figures with those of clicks and counts."""
+        """Add the metrics of clicks and counts."""
         ranks: defaultdict[Place, list[tuple[int, int]]] = defaultdict(list)
         for click, times in await read_clicks(self._store, since):
             if click.collection in asked.places.get(click.node, ()):
@@ -113,7 +113,7 @@ class Run:
         self.incomplete = 0
 
     async def measure(self, text: str, judged: Iterable[Judged]) -> None:
-        """Ask a query of all there is, then of each node and collection with a relevant document, and compare."""
+        """Run a query over everything, then over each node and collection with a relevant document, and compare."""
         seen = [one for one in judged if one.collection in self._asked.places.get(one.node, ())]
         grades = {one[:3]: one.grade for one in seen}
         if not any(grades.values()):
@@ -130,7 +130,7 @@ class Run:
         self.single.append(QueryQuality(text, round(ndcg(whole, grades), 4), round(recall(whole, grades), 4)))
 
     def figures(self) -> dict[Place, QualityFigures]:
-        """What was measured of every place; the mean over its queries."""
+        """The metrics of every place: means over its queries."""
         return {
             (node, collection): QualityFigures(
                 node or None, collection or None, len(one.ndcg), one.judgements, _mean(one.ndcg), _mean(one.recall)
@@ -139,7 +139,7 @@ class Run:
         }
 
     async def _ranking(self, text: str, place: Place) -> list[Document] | None:
-        """The documents that are found there, best first; `None` when a node is missing."""
+        """The documents found there, best first; None if a node is missing."""
         node, collection = place
         nodes = [node] if node else list(self._asked.places)
         collections = [collection] if collection else self._asked.collections
@@ -149,7 +149,7 @@ class Run:
         )  # fmt: skip
         try:
             found = await self._search(ask)
-        except FleetfoldError:  # such as a node that was taken out meanwhile
+        except FleetfoldError:  # such as a node that was removed meanwhile
             return None
         return None if found.partial else [(hit.node, hit.collection, hit.id) for hit in found.hits]
 
@@ -168,7 +168,7 @@ def _places(nodes: Mapping[str, Sequence[str]]) -> Iterable[Place]:
 
 
 def _shown(place: Place, asked: Asked) -> bool:
-    """Whether its searches were about no more than the report is."""
+    """Whether the place's searches were limited to the report's scope."""
     return asked.whole if place == FLEET else bool(place[1]) or not asked.collections
 
 

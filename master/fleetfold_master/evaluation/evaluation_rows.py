@@ -1,4 +1,4 @@
-"""The rows of quality: judgements, clicks, and how many searches found nothing.
+"""Rows of search evaluation: judgements, clicks, and counts of searches without hits.
 
 `query` is a digest, so that a long one has a short key; `text` is the query itself.
 """
@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 MOST_CLICKS = 1000
-"""Kept of one query: the latest."""
+"""Stored per query: the latest."""
 
 _ANEW = insert_once(judgement)
 _AGAIN = (
@@ -64,7 +64,7 @@ class Judged(NamedTuple):
 
 
 class Click(NamedTuple):
-    """Where a hit stood that was chosen."""
+    """The rank of a chosen hit."""
 
     node: str
     collection: str
@@ -72,7 +72,7 @@ class Click(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Searches of a node or of its collection, of the whole fleet when both are empty, and those that found nothing."""
+    """Searches of a node or its collection (of the whole fleet if both are empty), and those without hits."""
 
     node: str
     collection: str
@@ -81,7 +81,7 @@ class Count(NamedTuple):
 
 
 def judged(rows: Iterable[Mapping[str, Any]]) -> list[Write]:
-    """Rows of judgements, each in the place of what there was of the same document."""
+    """Insert or replace judgements."""
     rows = list(rows)
     keys, values = ("query", "node", "collection", "document"), ("text", "grade", "who", "at")
     again = [{**{f"old_{key}": row[key] for key in keys}, **{name: row[name] for name in values}} for row in rows]
@@ -89,12 +89,12 @@ def judged(rows: Iterable[Mapping[str, Any]]) -> list[Write]:
 
 
 def clicked(row: Mapping[str, Any]) -> list[Write]:
-    """A click; the oldest of its query gives way to it when there are too many."""
+    """Insert a click; the oldest of its query is deleted beyond the limit."""
     return [Write(_CLICK, [row]), Write(_OVERFLOW, [{"of_query": row["query"]}])]
 
 
 def counted(day: int, counts: Iterable[Count]) -> list[Write]:
-    """More searches, added to those of that day."""
+    """Add to the counts of a day."""
     rows = [count._asdict() | {"day": day} for count in counts]
     more = [
         {
@@ -107,18 +107,18 @@ def counted(day: int, counts: Iterable[Count]) -> list[Write]:
 
 
 def forgotten(query: str) -> tuple[Write, Write]:
-    """Drop what there is of a query: its judgements, its clicks."""
+    """Delete a query's judgements and clicks."""
     judgements, clicks = (Write(statement, [{"of_query": query}]) for statement in _FORGET)
     return judgements, clicks
 
 
 def older(at: float, day: int) -> list[Write]:
-    """Drop clicks from before `at` (Unix seconds), and counts from before `day`."""
+    """Delete clicks from before `at` (Unix seconds), and counts from before `day`."""
     return [Write(_OLD_CLICKS, [{"before": at}]), Write(_OLD_COUNTS, [{"before": day}])]
 
 
 async def read_queries(store: Store, limit: int, nodes: Sequence[str], collections: Sequence[str]) -> dict[str, str]:
-    """The texts of queries with a judgement in one of the `nodes` and `collections`, by digest, latest judged first."""
+    """Texts of queries with a judgement in one of the `nodes` and `collections`, by digest, latest judged first."""
     latest = func.max(judgement.c.at)
     query = _within(select(judgement.c.query, func.max(judgement.c.text).label("text")), nodes, collections)
     query = query.group_by(judgement.c.query).order_by(latest.desc(), judgement.c.query).limit(limit)
@@ -132,12 +132,12 @@ async def read_judged(store: Store, query: str) -> list[Judged]:
 
 
 async def read_known(store: Store, query: str) -> set[tuple[str, str, str]]:
-    """Which documents are judged for a query."""
+    """The documents judged for a query."""
     return {one[:3] for one in await read_judged(store, query)}
 
 
 async def read_clicks(store: Store, since: float) -> list[tuple[Click, int]]:
-    """Where chosen hits stood since then (Unix seconds), and how often."""
+    """Ranks of chosen hits since then (Unix seconds), with their counts."""
     columns = [click.c[name] for name in Click._fields]
     query = select(*columns, func.count().label("times")).where(click.c.at >= since).group_by(*columns)
     return [(Click(row["node"], row["collection"], row["rank"]), row["times"]) for row in await store.read(query)]

@@ -1,4 +1,4 @@
-"""What people say about hits: judgements, which are kept, and clicks, which are kept for a time."""
+"""Judgements and clicks of users on hits; clicks have a retention time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fleetfold_shared.messages import Judgement, QualityClick, QualityClicked, Q
 __all__ = ["MOST_JUDGEMENTS", "Judgements", "digest", "normalised"]
 
 MOST_CHARS = 2000
-"""Of a query; a search does not read on either."""
+"""Limit of a query; a search ignores the rest as well."""
 MOST_JUDGEMENTS = 1000
-"""Of one query."""
+"""Limit per query."""
 
 
 def normalised(query: str, field: str = "query") -> str:
-    """The query with its white space made one; `InvalidInput` naming `field` when nothing is left."""
+    """The query with white space normalised. Raises `InvalidInput`, naming `field`, if it is empty."""
     text = " ".join(query.replace("\0", " ")[:MOST_CHARS].split())
     if not text:
         raise InvalidInput(f"{field}: it is empty; say which query", field=field)
@@ -30,19 +30,19 @@ def normalised(query: str, field: str = "query") -> str:
 
 
 def digest(text: str) -> str:
-    """32 hexadecimal digits for a normalised query, whatever its case."""
+    """A digest of 32 hexadecimal digits of a normalised query, ignoring case."""
     return blake2b(text.casefold().encode(), digest_size=16).hexdigest()
 
 
 class Judgements:
-    """Judgements and clicks in the master's store. Who calls has checked that the nodes may be named."""
+    """Judgements and clicks in the master's store. Callers have checked access to the nodes."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._judging = asyncio.Lock()
 
     async def judge(self, judgements: Sequence[Judgement], who: str) -> QualityJudged:
-        """Keep all of them, or none: `Conflict` when a query would have more than 1,000 judged documents."""
+        """Store all or none. Raises `Conflict` if a query would have more than 1,000 judged documents."""
         at = self._clock.wall()
         rows = {}
         for number, one in enumerate(judgements):
@@ -57,7 +57,7 @@ class Judgements:
         return QualityJudged(judgements=len(rows), queries=len({key[0] for key in rows}))
 
     async def click(self, ask: QualityClick, who: str) -> QualityClicked:
-        """Keep a click; of one query the latest 1,000 stay."""
+        """Store a click; the latest 1,000 of each query are kept."""
         text, at = normalised(ask.query), self._clock.wall()
         check_id(ask.id, "id")
         row = {
@@ -68,7 +68,7 @@ class Judgements:
         return QualityClicked(at=at)
 
     async def forget(self, query: str) -> QualityForgotten:
-        """Drop all that is kept about the query."""
+        """Delete everything stored about the query."""
         judgements, clicks = forgotten(digest(normalised(query)))
         async with self._judging:
             return QualityForgotten(
@@ -88,6 +88,6 @@ class Judgements:
 
 
 def check_id(document: str, field: str) -> None:
-    """`InvalidInput` naming `field` for what not every database can keep."""
+    """Raise `InvalidInput`, naming `field`, for text that not every database can store."""
     if "\0" in document:
         raise InvalidInput(f"{field}: it holds a NUL character, which cannot be kept; leave it out", field=field)

@@ -1,6 +1,6 @@
-"""How many searches there were, and how many found nothing: by day, of the fleet, of each node and collection.
+"""Search statistics: searches, and those without hits, by day, for the fleet, each node and each collection.
 
-Counted in memory and added to the store a moment later: what a master that is killed has not written is lost.
+Counted in memory and added to the store a moment later; counts not yet written are lost in a crash.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["DAY_S", "FLEET", "SearchStatistics"]
 
 DAY_S = 86_400
 FLEET = ("", "")
-"""The place of the whole fleet among nodes and collections."""
+"""Stands for the whole fleet."""
 
 Collections = Callable[[str], Sequence[str]]
 """The names of a node's collections."""
@@ -25,7 +25,7 @@ _Place = tuple[int, str, str]
 
 
 class SearchStatistics:
-    """Counts searches; `save` writes them, `prune` drops those older than `kept_days`, and such clicks."""
+    """Counts searches; `save` writes counts, `prune` deletes those older than `kept_days`, and such clicks."""
 
     def __init__(self, store: Store, clock: Clock, kept_days: int) -> None:
         self._store, self._clock, self._kept_days = store, clock, kept_days
@@ -35,9 +35,9 @@ class SearchStatistics:
     def searched(self, ask: Search, found: Searched, collections: Collections) -> None:
         """Count a search's first page.
 
-        A node counts when it answered in full (`ok`), and found nothing when it returned no hit; the whole fleet when
-        no node is missing. A collection counts when it was the only one that its node was asked for: of several, an
-        answer does not tell which had nothing.
+        A node counts if it answered in full (`ok`), as without hits if it returned none; the whole fleet if no node
+        is missing. A collection counts if it was the only one asked of its node: of several, the answer does not
+        tell which had no hits.
         """
         if ask.cursor is not None:
             return
@@ -51,7 +51,7 @@ class SearchStatistics:
                     self._count(day, (report.node, asked[0]), empty=not report.count)
 
     async def save(self) -> None:
-        """A chore: add to the store what was counted; what cannot be written is kept for the next time."""
+        """A periodic task: add the counts to the store; on failure they are kept for the next call."""
         searches, empty = self._searches, self._empty
         self._searches, self._empty = Counter(), Counter()
         try:
@@ -64,7 +64,7 @@ class SearchStatistics:
             self._empty.update(empty)
 
     async def prune(self) -> None:
-        """A chore: drop what is older than the days to keep."""
+        """A periodic task: delete what is older than the retention time."""
         now = self._clock.wall()
         await self._store.write(*older(now - self._kept_days * DAY_S, int(now // DAY_S) - self._kept_days))
 

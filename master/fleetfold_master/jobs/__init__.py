@@ -1,4 +1,4 @@
-"""Actions: parameters checked, commands delivered, jobs followed to their end."""
+"""The jobs engine: runs actions on nodes, checks their parameters, sends commands, and follows each job to its end."""
 
 from __future__ import annotations
 

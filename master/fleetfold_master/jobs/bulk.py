@@ -1,4 +1,4 @@
-"""Many jobs at once: which of them there are, and which have ended."""
+"""Bulk queries over jobs: which ids exist already, and which jobs have ended."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ from fleetfold_shared.messages import Job, JobState, Run
 __all__ = ["Begun", "Bulk", "Ends"]
 
 LINGER_S = 0.02
-"""After the first end, for those that come together with it."""
+"""Seconds to wait after the first end, so that further ends are returned with it."""
 ELSEWHERE_S = 0.5
-"""How often a job is looked at that another master runs."""
+"""Interval in seconds at which jobs of other masters are read."""
 
 _COUNTED = select(func.count()).where(job_node.c.job == job.c.id).scalar_subquery().label("nodes")
 _BEGUN = select(job.c.id, job.c.digest, job.c.state, _COUNTED)
 
 
 class Begun(NamedTuple):
-    """A job that was begun before."""
+    """A job that was started before."""
 
     state: JobState
     nodes: int
 
 
 class Ends(NamedTuple):
-    """Jobs that have ended, and the ids that there are no jobs of."""
+    """Jobs that have ended, and ids without a job."""
 
     ended: list[Job]
     unknown: list[str]
 
 
 class Bulk:
-    """Looks at the jobs of all masters, hundreds in one read."""
+    """Bulk reads of jobs of all masters, hundreds in one query."""
 
     def __init__(self, store: Store, jobs: Jobs) -> None:
         self._store, self._jobs = store, jobs
 
     async def begun(self, runs: Sequence[Run], caller: str) -> list[Begun | None]:
-        """For each of the runs the job that it has begun before, if it has: another's of the same id is none."""
+        """For each run, the job of its id if the caller has started it before; other callers' jobs do not count."""
         rows = await self._store.read(_BEGUN.where(job.c.id.in_({run.id for run in runs})))
         found = {(row["id"], row["digest"]): Begun(row["state"], row["nodes"]) for row in rows}
         return [found.get((run.id, digest_of(run, caller))) if found else None for run in runs]
 
     async def ended(self, keys: Collection[str], timeout_s: float) -> Ends:
-        """Which of these have ended: as soon as one of them has, or is found not to exist; or after `timeout_s`."""
+        """Wait until at least one of these has ended or is found not to exist, or for `timeout_s`. Returns all that
+        have ended."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         keys = list(dict.fromkeys(keys))
-        with self._jobs.endings.watch(keys) as watch:  # before the first look: no end falls in between
+        with self._jobs.endings.watch(keys) as watch:  # before the first read, so that no end is missed in between
             while True:
                 found = await self._look(keys, watch)
                 left_s = deadline - asyncio.get_running_loop().time()
@@ -71,7 +72,7 @@ class Bulk:
                     await asyncio.sleep(LINGER_S)
 
     async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:
-        """Those that ended while they were watched are at hand; the others are read."""
+        """Views of the ended jobs: those that ended while watched come from memory, the others are read."""
         gone = [key for key in keys if key not in watch.ended and not self._jobs.drives(key)]
         read = {job.id: job for job in await job_reads.read_many(self._store, gone)} if gone else {}
         ended = [*watch.ended.values(), *(job for job in read.values() if job.state != "running")]

@@ -1,7 +1,8 @@
-"""Commands that nobody wants any more: taken out of the queues, and the nodes asked to stop them.
+"""Cancellation of commands: removes them from the nodes' queues, and asks the nodes to stop those that have begun.
 
-What was wanted is in the rows of whoever wants it, who says it here again after a restart. It is asked for again, ever
-more rarely, until the node has said what became of the command, its result has come, or nobody waits for it any more.
+The rows of the jobs and transactions hold what is cancelled; after a restart their engines call `cancel` again.
+Each cancellation is repeated at growing intervals until the node has reported the command's fate, its result has
+arrived, or nobody waits for it any more.
 """
 
 from __future__ import annotations
@@ -29,30 +30,29 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 PATIENCE_S = 600.0
 SENT_WITHIN_S = 3.0
-"""How long a command that was being sent when it was cancelled may take to its queue."""
+"""How long, in seconds, a command that was being sent when it was cancelled may take to reach its queue."""
 SKEW_S = 60.0
-"""How far the broker's clock may be from ours."""
+"""Assumed limit of the difference between the broker's clock and this one, in seconds."""
 
 AskNode = Callable[[str, list[str], str], Awaitable[dict[str, CancelVerdict]]]
-"""Asks a node to stop these commands, for somebody: what it says of each; nothing when it does not answer."""
+"""Asks a node to stop these commands on behalf of somebody. Returns its verdict for each; empty without an answer."""
 OnWithdrawn = Callable[[str, Mapping[str, str]], Awaitable[None]]
-"""Told of commands that will surely never begin: their node, and by id who wanted that."""
+"""Called with commands that will certainly never begin: their node, and by id on whose behalf they were cancelled."""
 
 
 class Queues(Protocol):
-    """The nodes' queues."""
+    """The nodes' queues in JetStream."""
 
     async def withdraw(
         self, node: str, ids: Collection[str], since: float = 0.0, *, delivered_too: bool = False
     ) -> set[str]:
-        """Take them out; the ids of those that never reached the node."""
+        """Remove commands from the node's queue. Returns the ids of those that were never delivered."""
 
 
 @dataclass(slots=True)
-class _Wish:
-    """One command to be stopped. `since` is a wall time, the others are monotonic. `last`: nobody will wait for its
-    node's word; `cleared`: it is in no queue.
-    """
+class _Cancellation:
+    """One command to be stopped. `since` is Unix time, all other times are monotonic. `last`: the node's verdict is
+    not waited for; `cleared`: the command is in no queue."""
 
     by: str
     since: float
@@ -66,18 +66,18 @@ class _Wish:
 
 
 class Cancellations:
-    """All that is to be stopped. The owner calls `start` when the nodes can be asked, `sweep` now and then, `close`."""
+    """All pending cancellations. The owner calls `start` when nodes can be asked, `sweep` periodically, and `close`."""
 
     def __init__(self, queues: Queues, ask: AskNode, health: NodeHealth, clock: Clock) -> None:
         self._queues, self._ask, self._health, self._clock = queues, ask, health, clock
-        self._open: dict[str, dict[str, _Wish]] = {}
+        self._open: dict[str, dict[str, _Cancellation]] = {}
         self._at_work: set[str] = set()
         self._tasks = BackgroundTasks()
         self._started = False
-        self.on_withdrawn: OnWithdrawn = _nobody
+        self.on_withdrawn: OnWithdrawn = _ignore
 
     def start(self) -> None:
-        """From now on nodes are asked."""
+        """Start asking nodes."""
         self._started = True
         self.sweep()
 
@@ -91,56 +91,54 @@ class Cancellations:
         patience_s: float = PATIENCE_S,
         dequeue: bool = True,
     ) -> None:
-        """Stop these commands of `node`, which were first sent after `since` (Unix seconds). Returns at once: what
-        becomes of them is said by their results. Without `dequeue` only the node is asked. After `patience_s` they are
-        let go.
-        """  # fmt: skip
+        """Stop these commands of `node`, which were first sent after `since` (Unix seconds). Returns at once; the
+        outcome comes with the commands' results. Without `dequeue` the queue is left alone and only the node is
+        asked. After `patience_s` seconds the cancellation is dropped."""  # fmt: skip
         now = self._clock.monotonic()
-        wishes = self._open.setdefault(node, {})
+        entries = self._open.setdefault(node, {})
         for key in ids:
-            if key not in wishes:
-                wishes[key] = _Wish(by, since - SKEW_S, now, now + patience_s, dequeue)
-        self._look_after(node)
+            if key not in entries:
+                entries[key] = _Cancellation(by, since - SKEW_S, now, now + patience_s, dequeue)
+        self._process(node)
 
     def forget(self, node: str, key: str) -> None:
-        """The command has ended."""
-        if (wishes := self._open.get(node)) is not None:
-            wishes.pop(key, None)
-            if not wishes:
+        """Drop the cancellation: the command has ended."""
+        if (entries := self._open.get(node)) is not None:
+            entries.pop(key, None)
+            if not entries:
                 self._open.pop(node, None)
 
     def let_go(self, node: str, key: str) -> bool:
-        """Whether the command surely waits in no queue, so that nobody need remember that it is cancelled. If not, that
-        is seen to now: also what was delivered and not acked is taken out. Then ask again.
-        """
-        wish = self._open.get(node, {}).get(key)
-        if wish is None or wish.cleared:
+        """Whether the command is certainly in no queue, so that its cancellation may be forgotten. If not, start
+        removing it, including copies that were delivered but not acknowledged; then call again."""
+        entry = self._open.get(node, {}).get(key)
+        if entry is None or entry.cleared:
             self.forget(node, key)
             return True
-        wish.last, wish.next_at = True, 0.0
-        self._look_after(node)
+        entry.last, entry.next_at = True, 0.0
+        self._process(node)
         return False
 
     def sweep(self) -> None:
-        """Ask again where it is time."""
+        """Repeat the cancellations that are due."""
         now = self._clock.monotonic()
         for node in list(self._open):
             if any(self._due(node, now)):
-                self._look_after(node)
+                self._process(node)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Wait for the requests in progress."""
         self._started = False
         await self._tasks.cancel()
 
-    def _look_after(self, node: str) -> None:
-        """One at a time for each node, so that its queue is read once for all that is to be found there."""
+    def _process(self, node: str) -> None:
+        """Process one node's cancellations, one round at a time, so that its queue is read once for all of them."""
         if self._started and node not in self._at_work:
             self._at_work.add(node)
             self._tasks.spawn(self._work(node))
 
     def _due(self, node: str, now: float) -> Iterator[str]:
-        return (key for key, wish in self._open.get(node, {}).items() if now >= min(wish.next_at, wish.until))
+        return (key for key, entry in self._open.get(node, {}).items() if now >= min(entry.next_at, entry.until))
 
     async def _work(self, node: str) -> None:
         try:
@@ -150,49 +148,50 @@ class Cancellations:
         finally:
             self._at_work.discard(node)
 
-    def _take_due(self, node: str) -> dict[str, _Wish]:
-        """What is to be asked for now; its next time is set. What has no time left is let go."""
+    def _take_due(self, node: str) -> dict[str, _Cancellation]:
+        """The cancellations that are due; their next time is set. Those out of time are dropped."""
         now = self._clock.monotonic()
-        due: dict[str, _Wish] = {}
+        due: dict[str, _Cancellation] = {}
         for key in list(self._due(node, now)):
-            wish = self._open[node][key]
-            if now >= wish.until and wish.next_at:
+            entry = self._open[node][key]
+            if now >= entry.until and entry.next_at:
                 self.forget(node, key)
                 continue
-            wish.next_at, wish.wait_s = now + wish.wait_s, min(2 * wish.wait_s, LONGEST_WAIT_S)
-            due[key] = wish
+            entry.next_at, entry.wait_s = now + entry.wait_s, min(2 * entry.wait_s, LONGEST_WAIT_S)
+            due[key] = entry
         return due
 
-    async def _dequeue(self, node: str, due: dict[str, _Wish]) -> None:
+    async def _dequeue(self, node: str, due: dict[str, _Cancellation]) -> None:
         away = not self._health.healthy(node)
         for delivered_too in (False, True):
-            queued = {key: wish for key, wish in due.items() if wish.dequeue and (away or wish.last) is delivered_too}
+            queued = {
+                key: entry for key, entry in due.items() if entry.dequeue and (away or entry.last) is delivered_too
+            }
             if queued:
                 await self._look_through(node, queued, delivered_too=delivered_too)
 
-    async def _look_through(self, node: str, queued: dict[str, _Wish], *, delivered_too: bool) -> None:
-        since, began_at = min(wish.since for wish in queued.values()), self._clock.monotonic()
+    async def _look_through(self, node: str, queued: dict[str, _Cancellation], *, delivered_too: bool) -> None:
+        since, began_at = min(entry.since for entry in queued.values()), self._clock.monotonic()
         try:
             never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=delivered_too)
         except FleetfoldError as error:
             log.warning("withdrawal.not_dequeued", node=node, commands=len(queued), reason=error.message)
             return
-        for wish in queued.values():
-            wish.cleared |= delivered_too and began_at - wish.made_at >= SENT_WITHIN_S
+        for entry in queued.values():
+            entry.cleared |= delivered_too and began_at - entry.made_at >= SENT_WITHIN_S
         await self._never(node, never)
 
-    async def _ask_for(self, node: str, wishes: dict[str, _Wish]) -> None:
+    async def _ask_for(self, node: str, entries: dict[str, _Cancellation]) -> None:
         by: defaultdict[str, list[str]] = defaultdict(list)
-        for key, wish in wishes.items():
-            by[wish.by].append(key)
+        for key, entry in entries.items():
+            by[entry.by].append(key)
         for who, keys in by.items():
             for wave in waves(keys, ASKED_AT_ONCE):
                 await self._take_verdicts(node, wave, who)
 
     async def _take_verdicts(self, node: str, keys: list[str], who: str) -> None:
-        """What has `ended` needs no more words: its result is on its way. What is `stopping` may begin anew in a node
-        that dies over it: it is asked for again until its result is here.
-        """
+        """Apply the node's verdicts. `ended` needs no further request: the result is on its way. `stopping` is
+        repeated until the result arrives, because the command would be redelivered if the node died meanwhile."""
         try:
             verdicts = await self._ask(node, keys, who)
         except FleetfoldError as error:
@@ -201,18 +200,18 @@ class Cancellations:
         for key in (key for key, verdict in verdicts.items() if verdict == "ended"):
             self.forget(node, key)
         for key in (key for key, verdict in verdicts.items() if verdict == "stopping"):
-            if (wish := self._open.get(node, {}).get(key)) is not None:
-                wish.next_at = self._clock.monotonic() + LONGEST_WAIT_S
+            if (entry := self._open.get(node, {}).get(key)) is not None:
+                entry.next_at = self._clock.monotonic() + LONGEST_WAIT_S
         await self._never(node, [key for key, verdict in verdicts.items() if verdict == "never"])
 
     async def _never(self, node: str, keys: Iterable[str]) -> None:
-        """Say so first: if that fails, they are asked for again."""
+        """Report commands that will never begin. This comes first: if it fails, they stay pending."""
         for wave in waves(keys, TOLD_AT_ONCE):
-            wishes = self._open.get(node, {})
-            await self.on_withdrawn(node, {key: wishes[key].by for key in wave if key in wishes})
+            entries = self._open.get(node, {})
+            await self.on_withdrawn(node, {key: entries[key].by for key in wave if key in entries})
             for key in wave:
                 self.forget(node, key)
 
 
-async def _nobody(_node: str, _keys: Mapping[str, str]) -> None:
-    """Nobody wants to know."""
+async def _ignore(_node: str, _keys: Mapping[str, str]) -> None:
+    """Default callback: do nothing."""

@@ -1,4 +1,4 @@
-"""Durable commands to nodes, over JetStream."""
+"""The publisher of durable commands to the nodes' queues in JetStream."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from fleetfold_shared.messages import Command, encode
 __all__ = ["CommandPublisher"]
 
 STORE_S = 2.0
-"""How long one sending may take before the sweep takes over."""
+"""Time limit in seconds for one publish; afterwards the sweep sends again."""
 
 
 class CommandPublisher:
-    """Publishes a command to its node's queue, sealed; each deliberate re-send has a message id of its own."""
+    """Publishes sealed commands. Each deliberate re-send has its own message id, so the broker does not drop it."""
 
     def __init__(self, bus: Bus, seals: Seals = UNSEALED, limits: LimitsConfig | None = None) -> None:
         self._subjects, self._seals = bus.subjects, seals
         self._shares = QueueShares(bus, (limits or LimitsConfig()).commands_bytes)
 
     async def send(self, node: str, command: Command) -> None:
-        """Return when the broker has stored it; `Overloaded` when the queue is full, `Unavailable` otherwise."""
+        """Publish, and return when the broker has stored it. Raises `Overloaded` if the queue is full, else
+        `Unavailable`.
+        """
         subject, data = self._subjects.command(node), encode(command)
         headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
         await self._shares.store(subject, data, headers, STORE_S)

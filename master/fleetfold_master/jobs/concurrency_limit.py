@@ -1,8 +1,9 @@
-"""The governor: of an action that says so, at most so many commands are out at once, over all jobs.
+"""The concurrency limiter (Choria's governor): the most commands of an action that may be open at once, over all jobs.
 
-A command holds its slot from its begin until its node has answered. One that was given up without an answer may still
-run, so it keeps the slot for `LEASE_S` more. A master counts the commands of its own jobs, at a restart from the rows,
-and has its share of the slots among the masters that live. Steps of transactions hold none.
+A command holds its slot from its begin until its node has answered. A command that was given up without an answer
+may still be running, so it keeps its slot for `LEASE_S` more. Each master counts the commands of its own jobs
+(after a restart, from the rows) and has its share of the slots among the live masters. Steps of transactions hold
+no slots.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from fleetfold_master.jobs.task import Ending, Task, command_id
 __all__ = ["LEASE_S", "ConcurrencyLimit", "ShareOf", "all_of"]
 
 LEASE_S = 60.0
-"""How long what was given up keeps its slot."""
+"""Seconds for which a command that was given up keeps its slot."""
 
 ShareOf = Callable[[int], int]
-"""How many of so many slots are this master's now."""
+"""This master's share of a number of slots."""
 
 
 def all_of(limit: int) -> int:
-    """There is no other master."""
+    """The share of a master without peers: the whole limit."""
     return limit
 
 
-class _Room:
-    """One action: who holds its slots, until when at most, and the jobs that stand in line."""
+class _ActionSlots:
+    """One action: the holders of its slots with their expiry, and the queue of waiting jobs."""
 
     __slots__ = ("_share_of", "held", "limit", "line")
 
@@ -40,39 +41,39 @@ class _Room:
 
     @property
     def free(self) -> int:
-        """How many more may begin."""
+        """The number of free slots."""
         return 2**31 if self.limit is None else max(0, self._share_of(self.limit) - len(self.held))
 
 
 class ConcurrencyLimit:
-    """Who may begin. Commands and jobs are known by their ids."""
+    """The slots of all limited actions. Commands and jobs are identified by their ids."""
 
     def __init__(self, share_of: ShareOf = all_of) -> None:
         self._share_of = share_of
-        self._rooms: dict[str, _Room] = {}
+        self._actions: dict[str, _ActionSlots] = {}
 
     def __contains__(self, action: str) -> bool:
-        """Whether the action has been limited, as long as this master lives."""
-        return action in self._rooms
+        """Whether the action has been limited since this master started."""
+        return action in self._actions
 
     def open(self, action: str, limit: int | None) -> bool:
-        """The action has so many slots from now on. True the first time: then what is out already is to be held."""
-        new = action not in self._rooms
-        self._rooms.setdefault(action, _Room(self._share_of)).limit = limit
+        """Set the action's limit. Returns True the first time: then the caller must `hold` the open commands."""
+        new = action not in self._actions
+        self._actions.setdefault(action, _ActionSlots(self._share_of)).limit = limit
         return new
 
     def hold(self, action: str, command: str, until: float = inf) -> None:
-        """A command is out, until then at most (Unix seconds), whatever the limit says."""
-        if (room := self._rooms.get(action)) is not None:
+        """Count an open command until `until` (Unix seconds) at most, even beyond the limit."""
+        if (room := self._actions.get(action)) is not None:
             room.held[command] = until
 
-    def hold_what_is_out(self, job: RunningJob) -> None:
-        """The job's commands that no node has answered are out."""
+    def hold_open_commands(self, job: RunningJob) -> None:
+        """Count all commands of the job that are unanswered."""
         for task in (task for task in job.tasks if task.begun and not task.final):
             self._hold_task(job, task)
 
     def settle(self, job: RunningJob, endings: Iterable[tuple[Task, Ending]]) -> None:
-        """So the job's commands have ended: what was given up may still run."""
+        """Record how commands ended; those that were given up keep their slots for `LEASE_S`."""
         if job.action not in self:
             return
         for task, ending in endings:
@@ -82,15 +83,14 @@ class ConcurrencyLimit:
                 self._hold_task(job, task)
 
     def _hold_task(self, job: RunningJob, task: Task) -> None:
-        """Until its node has answered, or, when it was given up, until its lease is over."""
+        """Hold a slot until the node answers or, if the command was given up, until its lease expires."""
         until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
         self.hold(job.action, command_id(job.id, task.node), until)
 
     def take(self, action: str, job: str, commands: Sequence[str]) -> int:
-        """How many of the job's next `commands` may begin: they hold slots now. When that is not all, the job keeps or
-        gets its place in the line; nobody overtakes.
-        """
-        room = self._rooms.get(action)
+        """Take slots for the job's next `commands`; returns how many it got. If not all, the job keeps or gets its
+        place in the queue, which is first come, first served."""
+        room = self._actions.get(action)
         if room is None:
             return len(commands)
         first = next(iter(room.line), job) == job
@@ -103,28 +103,28 @@ class ConcurrencyLimit:
         return granted
 
     def free(self, action: str, commands: Iterable[str]) -> None:
-        """These are not out any more."""
-        if (room := self._rooms.get(action)) is not None:
+        """Free the slots of these commands."""
+        if (room := self._actions.get(action)) is not None:
             for command in commands:
                 room.held.pop(command, None)
 
     def leave(self, action: str, job: str) -> None:
-        """The job wants no slot now."""
-        if (room := self._rooms.get(action)) is not None:
+        """Remove the job from the queue."""
+        if (room := self._actions.get(action)) is not None:
             room.line.pop(job, None)
 
     def next(self, action: str) -> str | None:
-        """The job that is first in the line, if there is a slot for it."""
-        room = self._rooms.get(action)
+        """The first job of the queue, if a slot is free for it."""
+        room = self._actions.get(action)
         return next(iter(room.line), None) if room is not None and room.free else None
 
     def in_line(self, action: str, job: str) -> bool:
-        """Whether the job waits for a slot."""
-        return action in self._rooms and job in self._rooms[action].line
+        """Whether the job is waiting for a slot."""
+        return action in self._actions and job in self._actions[action].line
 
     def expire(self, now: float) -> list[str]:
-        """Free what was held long enough; the actions whose line may go on."""
-        for room in self._rooms.values():
+        """Free expired slots. Returns the actions whose queues may proceed."""
+        for room in self._actions.values():
             for command in [command for command, until in room.held.items() if until <= now]:
                 del room.held[command]
-        return [action for action, room in self._rooms.items() if room.line and room.free]
+        return [action for action, room in self._actions.items() if room.line and room.free]

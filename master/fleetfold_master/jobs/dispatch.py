@@ -1,4 +1,4 @@
-"""What jobs and transactions need of the rest of the master: somebody who sends, and somebody who knows who is well."""
+"""Sending and re-sending of commands, and the protocols that the job and transaction engines depend on."""
 
 from __future__ import annotations
 
@@ -22,86 +22,87 @@ __all__ = [
     "LettersFor",
     "NodeHealth",
     "Outgoing",
-    "is_for_good",
+    "is_permanent",
     "next_resend",
     "no_letters",
     "nothing_more",
     "send_all",
     "send_wave",
-    "together",
+    "settle_all",
 ]
 
 RESEND_S = 5.0
 RESEND_MAX_S = 60.0
 SENT_AT_ONCE = 256
-"""So many commands are handed over together, and no more: the loop has other things to do."""
+"""The most commands that are sent concurrently, so that the event loop stays responsive."""
 
 _log = structlog.get_logger(__name__)
 
 
 class CommandSender(Protocol):
-    """The way to the nodes."""
+    """Sends commands to nodes."""
 
     async def send(self, node: str, command: Command) -> None:
         """Return once the broker has stored the command.
 
-        `Overloaded` when the node's queue is full, `Unavailable` when the broker is gone: the command is sent again
-        later. `TooLarge` or `InvalidInput` when it never can be.
+        Raises `Overloaded` if the node's queue is full or `Unavailable` without a broker: the command will be sent
+        again later. Raises `TooLarge` or `InvalidInput` if it can never be sent.
         """
 
 
 class NodeHealth(Protocol):
-    """Who is well."""
+    """Health of nodes."""
 
     def healthy(self, node: str) -> bool:
         """Whether `node` is active and was heard of lately."""
 
 
 AtEnd = Callable[[Any, float], Sequence[Write]]
-"""What else is committed with the end of a job or a transaction, given it and the time."""
+"""Returns further writes to be committed with the end of a job or transaction, given it and the time."""
 
 
 LettersFor = Callable[[Any, str, Any, float], Sequence[Write]]
-"""What else is committed with the end of a job's task, given the job, the node, the `Ending` and the time."""
+"""Returns further writes to be committed with a task's end, given job, node, `Ending` and the time."""
 
 
 def no_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[Write]:
-    """Nothing."""
+    """Default of `LettersFor`: no further writes."""
     return ()
 
 
 def nothing_more(_ended: object, _now: float) -> Sequence[Write]:
-    """Nothing."""
+    """Default of `AtEnd`: no further writes."""
     return ()
 
 
 class Outgoing(NamedTuple):
-    """A command and whom it is for."""
+    """A command and its node."""
 
     node: str
     command: Command
 
 
 def next_resend(began_at: float, now: float) -> float:
-    """When to send an unanswered command again: 5 s after the first time, then each wait twice the last, 60 s at most.
+    """When to send an unanswered command again: after 5 s, then after twice the previous wait, at most 60 s.
 
-    The wait is the command's age: 5, 10, 20, 40 s and so on, so nobody has to count.
+    Each wait equals the command's age: 5, 10, 20, 40 s and so on, so no counter is stored.
     """
     return now + min(max(now - began_at, RESEND_S), RESEND_MAX_S)
 
 
 async def send_all(sender: CommandSender, outgoing: Iterable[Outgoing]) -> list[tuple[Outgoing, FleetfoldError]]:
-    """Send them, many at once. Those that never can be sent are returned, with why; a sweep repeats the others."""
+    """Send many commands concurrently. Returns those that can never be sent, with the error; a sweep repeats the
+    others."""
     refused: list[tuple[Outgoing, FleetfoldError]] = []
     for wave in waves(outgoing, SENT_AT_ONCE):
         errors = await send_wave(sender, wave)
-        refused += [(each, error) for each, error in zip(wave, errors, strict=True) if is_for_good(error)]
+        refused += [(each, error) for each, error in zip(wave, errors, strict=True) if is_permanent(error)]
     return refused
 
 
 async def send_wave(sender: CommandSender, outgoing: Sequence[Outgoing]) -> list[FleetfoldError | None]:
-    """Send them together: for each why it was not stored, if it was not."""
-    if len(outgoing) == 1:  # the usual case, spared a task
+    """Send one batch concurrently. Returns, for each command, the error or None."""
+    if len(outgoing) == 1:  # the usual case, without the cost of a task
         errors = [await _send(sender, outgoing[0])]
     else:
         errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
@@ -111,15 +112,15 @@ async def send_wave(sender: CommandSender, outgoing: Sequence[Outgoing]) -> list
 
 
 def _tell(outgoing: Sequence[Outgoing], errors: Sequence[FleetfoldError | None]) -> None:
-    """One word for all that could not be sent for now: a queue that is full would fill the log too."""
-    for_now = [(each, error) for each, error in zip(outgoing, errors, strict=True) if error and not is_for_good(error)]
+    """Log one line for all commands that could not be sent for now, so that a full queue does not flood the log."""
+    for_now = [(each, error) for each, error in zip(outgoing, errors, strict=True) if error and not is_permanent(error)]
     if for_now:
         (node, command), error = for_now[0]
         _log.warning("not sent", node=node, command=command.id, reason=error.message, commands=len(for_now))
 
 
-def is_for_good(error: FleetfoldError | None) -> TypeGuard[FleetfoldError]:
-    """Whether what failed so can never be sent."""
+def is_permanent(error: FleetfoldError | None) -> TypeGuard[FleetfoldError]:
+    """Whether the error is permanent: sending the same command again would fail again."""
     return isinstance(error, TooLarge | InvalidInput)
 
 
@@ -131,8 +132,8 @@ async def _send(sender: CommandSender, outgoing: Outgoing) -> FleetfoldError | N
     return None
 
 
-async def together(work: Iterable[Awaitable[object]]) -> None:
-    """Do all of it at once, to the end even when some of it fails; then raise the first failure."""
+async def settle_all(work: Iterable[Awaitable[object]]) -> None:
+    """Await all concurrently, and let all finish; then raise the first failure."""
     for outcome in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome

@@ -1,4 +1,4 @@
-"""When each job wants to be looked at again, so that those that only wait cost nothing."""
+"""The due queue: when each job must be looked at next, so that waiting jobs cost nothing per sweep."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from math import inf
 __all__ = ["DueQueue"]
 
 SLACK = 1000
-"""So many entries beside those that count are no reason to tidy up."""
+"""Stale entries beyond the live ones that are tolerated before a clean-up."""
 
 
 class DueQueue:
-    """One time for each key, the earliest it was put down for. Times are Unix seconds."""
+    """A priority queue with one time per key, the earliest that was put. Times are Unix seconds."""
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
 
     def put(self, key: str, at: float) -> None:
-        """Look at `key` at that time, or earlier if it was put down for that."""
+        """Make `key` due at `at`, or earlier if it already is."""
         if at < self._at.get(key, inf):
             self._at[key] = at
             heappush(self._heap, (at, key))
@@ -27,11 +27,11 @@ class DueQueue:
                 self._tidy()
 
     def forget(self, key: str) -> None:
-        """It is over."""
+        """Remove the key."""
         self._at.pop(key, None)
 
     def due(self, now: float, most: int) -> list[str]:
-        """The keys whose time has come, `most` of them and the earliest first; they are put down no more."""
+        """Remove and return due keys, the earliest first, `most` at a time."""
         keys: list[str] = []
         while self._heap and self._heap[0][0] <= now and len(keys) < most:
             at, key = heappop(self._heap)
@@ -41,6 +41,6 @@ class DueQueue:
         return keys
 
     def _tidy(self) -> None:
-        """Entries of what is over, or comes earlier, stay until their time; too many of them are thrown out."""
+        """Rebuild the heap when it holds too many stale entries, which otherwise stay until their time."""
         self._heap = [(at, key) for key, at in self._at.items()]
         heapify(self._heap)

@@ -1,6 +1,6 @@
-"""How jobs go forward: how their tasks end is committed, what follows from that begins, and its commands are sent.
+"""The engine of running jobs: commits how tasks end, begins what follows, and sends the commands.
 
-Each change is in the database before it is in memory, and in memory before anything is sent.
+Each change is committed before it is applied in memory, and applied in memory before anything is sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleetfold_master.jobs.dispatch import (
     AtEnd,
     CommandSender,
     LettersFor,
-    is_for_good,
+    is_permanent,
     next_resend,
     no_letters,
     send_wave,
@@ -39,10 +39,9 @@ _Ends = Sequence[tuple[Task, Ending]]
 
 
 class JobEngine:
-    """The jobs that are `running`, and all that changes them. `rolling` are those with targets that have not begun,
-    but for those that stand in line for a slot; `away` has the jobs that wait for a node's return. `endings` are
-    told of each end.
-    """
+    """The jobs that are `running`, and every change to them. `rolling` are those with targets that have not begun,
+    except those queued for a slot; `away` holds the jobs that wait for a node's return. `endings` is notified of
+    each end."""
 
     def __init__(
         self,
@@ -58,30 +57,30 @@ class JobEngine:
         self.running: dict[str, RunningJob] = {}
         self.rolling: dict[str, RunningJob] = {}
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self.agenda = DueQueue()
+        self.due_queue = DueQueue()
         self.slots = ConcurrencyLimit(share_of)
         self.endings = CompletionWaiters()
-        self.shelf = JobSpill()
+        self.spill = JobSpill()
 
     def take_up(self, job: RunningJob) -> None:
-        """The job is committed, and goes on from where it is. What it has out already holds slots."""
+        """Take over a committed job in its present state. Its open commands hold slots already."""
         self.running[job.id] = job
         if job.action in self.slots:
-            self.slots.hold_what_is_out(job)
+            self.slots.hold_open_commands(job)
         if job.begun < len(job.tasks):
             self.rolling[job.id] = job
         self.plan(job)
 
-    def put_away(self, job: RunningJob) -> None:
-        """Keep only what says when to look at it again, if there are too many that only wait, as this one does."""
+    def spill_job(self, job: RunningJob) -> None:
+        """Move a waiting job to disk if too many are in memory; only its id and due time stay."""
         [task] = job.tasks
-        self.shelf.put(SpilledJob(task.deadline_at, job.id, task.node, task.stored))
+        self.spill.put(SpilledJob(task.deadline_at, job.id, task.node, task.stored))
         self.running.pop(job.id, None)
-        self.agenda.forget(job.id)
+        self.due_queue.forget(job.id)
         self.away[task.node].pop(job.id, None)
 
-    def may_be_put_away(self, job: RunningJob) -> bool:
-        """One that waits for a single node that is away, with nobody watching, and holds no slot."""
+    def may_spill(self, job: RunningJob) -> bool:
+        """Whether the job may be spilled: it waits for a single absent node, is not watched, and holds no slot."""
         if len(self.running) <= MOST_IN_MEMORY or len(job.tasks) > 1 or job.action in self.slots:
             return False
         [task] = job.tasks
@@ -89,19 +88,19 @@ class JobEngine:
         return task.open and task.due_at == inf and task.progress is None and not watched
 
     def plan(self, job: RunningJob, tasks: Sequence[Task] | None = None) -> None:
-        """Look after the job when one of its tasks needs it, or of these."""
+        """Schedule the next look at the job, for all its tasks or for these."""
         open_tasks = (task for task in (job.tasks if tasks is None else tasks) if task.open)
         at = min((min(task.due_at, task.deadline_at) for task in open_tasks), default=inf)
         if at < inf and job.id in self.running:
-            self.agenda.put(job.id, at)
+            self.due_queue.put(job.id, at)
 
     def hold_all(self, action: str) -> None:
-        """The action has slots only now: all that is out already holds one."""
+        """Make all open commands of the action hold slots: the action has just been limited."""
         for job in (job for job in self.running.values() if job.action == action):
-            self.slots.hold_what_is_out(job)
+            self.slots.hold_open_commands(job)
 
     async def settle(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
-        """Commit how tasks ended; then those have their turn for whom that makes room."""
+        """Commit how tasks ended; then start tasks that wait for the slots freed."""
         await self._commit(job, endings, *more)
         if job.begun < len(job.tasks):
             await self.advance(job)
@@ -109,13 +108,13 @@ class JobEngine:
             await self.give_turns(job.action)
 
     async def advance(self, job: RunningJob) -> None:
-        """Begin what may begin now."""
+        """Begin the tasks that may begin now."""
         while tasks := await self._begin_next(job):
             if not await self.send(job, tasks):
                 return
 
     async def give_turns(self, action: str) -> None:
-        """Slots are free: for those that came first."""
+        """Give free slots to the jobs that have waited longest."""
         while (key := self.slots.next(action)) is not None:
             if key in self.running:
                 await self.advance(self.running[key])
@@ -123,26 +122,25 @@ class JobEngine:
                 self.slots.leave(action, key)
 
     async def send(self, job: RunningJob, tasks: Sequence[Task]) -> bool:
-        """Hand commands over, in waves; true when some can never be sent, and have ended. What cannot be sent for now
-        is sent by the sweep.
-        """
+        """Send commands in batches. Returns True if some can never be sent, and have ended. Commands that cannot be
+        sent for now are sent by the sweep."""
         refused: list[tuple[Task, Ending]] = []
         for wave in waves(tasks, SENT_AT_ONCE):
             wave = [task for task in wave if task.open and job.cancelling is None]
             errors = await send_wave(self._sender, [job.outgoing(task) for task in wave]) if wave else []
             for task, error in zip(wave, errors, strict=True):
-                if is_for_good(error):
+                if is_permanent(error):
                     refused.append((task, Ending("rejected", answered=True, error=error.message, code=error.code)))
                 else:
                     task.note_sent(error)
             if any(errors) and any(isinstance(error, Unavailable) for error in errors):
-                break  # nobody is there to take the others: the sweep tries again, and need not wait for each
+                break  # the sender is unavailable for the others: the sweep tries again, and need not wait for each
         if refused:
             await self._commit(job, refused)
         return bool(refused)
 
     async def resend(self, job: RunningJob, tasks: Sequence[Task], now: float) -> None:
-        """Send unanswered commands once more, as their next attempt."""
+        """Send unanswered commands again, as their next attempt."""
         if not tasks or job.cancelling is not None:
             return
         await self._store.write(job_rows.resend(job.id, tasks))
@@ -153,7 +151,8 @@ class JobEngine:
             await self.advance(job)
 
     async def cancel(self, job: RunningJob, by: str) -> None:
-        """Commit that `by` wants it stopped, and so the end of what has not begun. `Conflict` when it has ended."""
+        """Commit a cancellation by `by`, which ends the tasks that have not begun. Raises `Conflict` if the job has
+        ended."""
         async with job.turn:
             if job.id not in self.running:
                 raise Conflict(f"id: {job.id!r} has ended; there is nothing to cancel", field="id")
@@ -171,8 +170,8 @@ class JobEngine:
             self.slots.leave(job.action, job.id)
             job.changed()
 
-    async def take_back(self, job: RunningJob) -> None:
-        """Nothing of it was begun, nor will be: it has never been."""
+    async def discard(self, job: RunningJob) -> None:
+        """Delete a job none of whose commands was accepted by the broker."""
         await self._store.write(*job_rows.drop(job.id))
         never = Ending("rejected", answered=True, error="its queue was full")
         for task in job.tasks:
@@ -182,7 +181,7 @@ class JobEngine:
         job.changed()
 
     async def _commit(self, job: RunningJob, endings: _Ends, *more: Write) -> None:
-        """Write and then remember how tasks ended, and the job's end if nothing is missing any more."""
+        """Commit how tasks ended, and the job's end if it is complete; then apply both in memory."""
         endings = [(task, ending) for task, ending in endings if task.takes(ending)]
         if not endings and not more:
             return
@@ -200,7 +199,7 @@ class JobEngine:
                 job.end_task(task, ending)
         finally:
             for task, ending in endings:
-                job.unwrite(task, ending)
+                job.abort_write(task, ending)
         self.slots.settle(job, endings)
         self._finish(job, now)
         job.changed()
@@ -211,7 +210,7 @@ class JobEngine:
         job.end(now)
         self.running.pop(job.id, None)
         self.rolling.pop(job.id, None)
-        self.agenda.forget(job.id)
+        self.due_queue.forget(job.id)
         self.slots.leave(job.action, job.id)
         self.endings.tell(job.id, job.view)
         if self.away:
@@ -219,7 +218,7 @@ class JobEngine:
                 self.away[node].pop(job.id, None)
 
     async def _begin_next(self, job: RunningJob) -> Sequence[Task]:
-        """Commit what begins now, or why nothing does; the tasks that are to be sent."""
+        """Commit which tasks begin now, or why none does. Returns the tasks to send."""
         async with job.turn:
             if job.id not in self.running or job.cancelling is not None:
                 return []
@@ -254,9 +253,10 @@ class JobEngine:
         return tasks
 
     async def _pause(self, job: RunningJob, until: float) -> None:
-        """The end of the pause is written once; it outlives this master. Only a clock that was set back moves it."""
+        """Commit the end of the pause once, so that it survives this master. Only a clock that was set back changes
+        it."""
         if job.resume_at is None:
-            await self._store.write(job_rows.plan_pause(job.id, job.tasks[job.begun], until))
+            await self._store.write(job_rows.set_pause(job.id, job.tasks[job.begun], until))
         job.resume_at = until
 
     async def _stop(self, job: RunningJob, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Which jobs a list is narrowed to, as conditions of a select."""
+"""Filters of a job list, as conditions of a SELECT."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ __all__ = ["filters"]
 
 
 def filters(of: JobList) -> list[ColumnElement[bool]]:
-    """Those that hold for every job `of` asks for."""
+    """The conditions that each listed job must satisfy."""
     equal = [job.c[name] == value for name in ("state", "action", "caller") if (value := getattr(of, name)) is not None]
     return equal if of.since is None else [*equal, job.c.created_at >= of.since]

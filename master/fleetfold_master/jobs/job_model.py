@@ -1,4 +1,4 @@
-"""A job while it runs, in memory: what its nodes were told, and what they have answered."""
+"""The in-memory model of a running job: what was sent to its nodes, and what they answered."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
 
 @dataclass(slots=True)
 class RunningJob:
-    """A job that has not ended. Every change is in the database before it is here. `begun` of its tasks have begun,
-    in their order; `settled` counts those that have an ending, on its way to the disk too; `ended` and `bad` what is
-    committed. `role` is the caller's. `cancelling` is who wants it stopped, while that is on its way to the disk and
-    from then on.
+    """A job that has not ended. Every change is committed before it is applied here.
+
+    `begun` is how many of its tasks have begun, in order; `settled` counts tasks with an ending, including those
+    being written; `ended` and `bad` count committed ones. `role` is the caller's. `cancelling` names who cancelled
+    it, from the moment that this is being written.
     """
 
     run: Run
@@ -62,7 +63,8 @@ class RunningJob:
     def of(
         cls, run: Run, targets: Iterable[str], caller: str, now: float, *, held: bool = False, role: str = ""
     ) -> RunningJob:
-        """A new job, its first batch begun, or nothing when it is `held`. `InvalidInput` for a plan that is none."""
+        """Create a job with its first batch begun, or nothing begun if `held`. Raises `InvalidInput` for an invalid
+        plan."""
         tasks = [Task(node, position) for position, node in enumerate(dict.fromkeys(targets))]
         plan = plan_of(run, len(tasks))
         for task in () if held else tasks[: plan.batch]:
@@ -71,43 +73,43 @@ class RunningJob:
 
     @property
     def id(self) -> str:
-        """Chosen by the caller."""
+        """The job's id, chosen by the caller."""
         return self.run.id
 
     @property
     def action(self) -> str:
-        """What runs."""
+        """The action's name."""
         return self.run.action
 
     @property
     def params(self) -> Params:
-        """What it is given."""
+        """The action's parameters."""
         return self.run.params
 
     @property
     def callback(self) -> Callback | None:
-        """Who is told of its end."""
+        """The callback to notify of the job's end."""
         return self.run.callback
 
     @property
     def patience_s(self) -> float:
-        """What all tries together may take."""
+        """Time limit in seconds for all tries together."""
         return patience_of(self.run)
 
     @property
     def turn(self) -> asyncio.Lock:
-        """One decision about what begins at a time."""
+        """A lock: one decision about what begins next at a time."""
         if self._turn is None:
             self._turn = asyncio.Lock()
         return self._turn
 
     @property
     def complete(self) -> bool:
-        """Every task has its ending, if only on its way to the disk."""
+        """Whether every task has an ending, including those being written."""
         return self.settled == len(self.tasks)
 
     def task_of(self, node: str) -> Task | None:
-        """This node's task."""
+        """The node's task."""
         if len(self.tasks) == 1:
             return self.tasks[0] if self.tasks[0].node == node else None
         if self._by_node is None:
@@ -115,7 +117,7 @@ class RunningJob:
         return self._by_node.get(node)
 
     def outgoing(self, task: Task) -> Outgoing:
-        """The command for a task, as it is to be sent now."""
+        """The command of a task, as it must be sent now."""
         run = self.run
         command = Command(
             id=command_id(run.id, task.node),
@@ -132,37 +134,37 @@ class RunningJob:
         return Outgoing(task.node, command)
 
     def open_tasks(self) -> Iterator[Task]:
-        """Those that were told to run and have not been heard of."""
+        """Tasks that have begun and are unanswered."""
         return (task for task in self.tasks if task.open)
 
     def unbegun(self) -> list[Task]:
-        """Those whose turn has not come, and that have not ended without."""
+        """Tasks that have not begun and have no ending."""
         return [task for task in self.tasks[self.begun :] if task.ending is None and task.writing is None]
 
     def standing(self) -> RolloutStanding:
-        """How far the roll-out is."""
+        """The progress of the rollout."""
         return RolloutStanding(self.begun, self.ended, self.bad, self.resume_at)
 
     def begin(self, tasks: Sequence[Task], now: float) -> None:
-        """The turn of the next `tasks` has come."""
+        """Mark the next `tasks` as begun."""
         for task in tasks:
             task.begin(now, self.patience_s)
         self.begun += len(tasks)
         self.resume_at = None
 
     def write(self, task: Task, ending: Ending) -> None:
-        """An ending is on its way to the disk."""
+        """Record that an ending is being written."""
         self.settled += task.ending is None and task.writing is None
         task.writing = ending
 
-    def unwrite(self, task: Task, ending: Ending) -> None:
-        """It is not on its way any more; if it has not arrived, nothing has happened."""
+    def abort_write(self, task: Task, ending: Ending) -> None:
+        """Undo `write` after a failed commit."""
         if task.writing is ending:
             task.writing = None
             self.settled -= task.ending is None
 
     def end_task(self, task: Task, ending: Ending) -> None:
-        """An ending is on the disk."""
+        """Apply a committed ending."""
         before = task.ending
         if before is not None and before.answered:
             return
@@ -171,7 +173,7 @@ class RunningJob:
         task.ending = ending
 
     def changed(self) -> None:
-        """Tell whoever follows it."""
+        """Notify all watchers."""
         for watcher in self.watchers:
             watcher.set()
 
@@ -186,7 +188,7 @@ class RunningJob:
             self.watchers = tuple(each for each in self.watchers if each is not watcher)
 
     async def until_ended(self, timeout_s: float) -> None:
-        """Return when it has ended, or after `timeout_s`."""
+        """Return when the job has ended, or after `timeout_s`."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(timeout_s, _release, over)
@@ -199,23 +201,23 @@ class RunningJob:
             self.waiting = tuple(each for each in self.waiting if each is not over)
 
     def end(self, now: float) -> None:
-        """Nothing is missing any more."""
+        """Mark the job as ended."""
         self.ended_at = now
         for over in self.waiting:
             _release(over)
 
     def verdict(self) -> JobState:
-        """The job's state, counting what is just being written."""
+        """The job's state, counting endings that are being written."""
         latest = [task.writing or task.ending for task in self.tasks]
         return state_of([each.outcome if each else None for each in latest], self.cancelling)
 
     def outcomes(self) -> dict[str, Outcome]:
-        """How each node ended, counting what is just being written."""
+        """The outcome of each node, counting endings that are being written."""
         latest = {task.node: task.writing or task.ending for task in self.tasks}
         return {node: ending.outcome for node, ending in latest.items() if ending is not None}
 
     def view(self) -> Job:
-        """The job as its caller sees it: what is committed."""
+        """The job as its caller sees it: committed state only."""
         return Job(
             id=self.id,
             action=self.action,
@@ -236,14 +238,13 @@ def _release(over: asyncio.Future[None]) -> None:
 
 
 def patience_of(run: Run) -> float:
-    """Seconds that a task has from its begin, over all its tries."""
+    """Time limit in seconds for one task, from its begin, over all its tries."""
     return run.timeout_s if run.overall_s is None else run.overall_s
 
 
 def state_of(outcomes: Sequence[Outcome | None], cancelled_by: str | None = None) -> JobState:
-    """`running` while one is missing; then `ok` when all are, else `cancelled` if somebody wanted that, `failed` when
-    none is ok, `partly` otherwise.
-    """
+    """The job's state: `running` while an outcome is missing; then `ok` if all are, else `cancelled` if it was
+    cancelled, `failed` if none is ok, `partly` otherwise."""
     if None in outcomes:
         return "running"
     good = outcomes.count("ok")
@@ -253,8 +254,7 @@ def state_of(outcomes: Sequence[Outcome | None], cancelled_by: str | None = None
 
 
 def digest_of(run: Run, caller: str) -> str:
-    """What a run asks for, and who asks: the same id with another digest is a conflict. How long it is waited for and
-    that it was confirmed make no other job of it.
-    """
+    """A digest of the request and its caller: the same id with another digest is a conflict. How long the caller
+    waits, and the confirmation, are not part of it."""
     content = [msgspec.structs.replace(run, wait_ms=0, confirmed=False), caller]
     return digest(content)

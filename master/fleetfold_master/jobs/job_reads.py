@@ -1,4 +1,4 @@
-"""Jobs brought back from their rows."""
+"""Reads of jobs from their rows."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _progress_decoder = msgspec.json.Decoder(Progress)
 
 
 class Unheard(NamedTuple):
-    """A command that was given up, and when it was to have ended at the latest."""
+    """A command that was given up, and its deadline."""
 
     command: str
     deadline_at: float
 
 
 async def read_digest(store: Store, key: str) -> str | None:
-    """What the job of that id asks for; None if there is none."""
+    """The digest of the job's request; None if there is no job."""
     row = await store.read_one(select(job.c.digest).where(job.c.id == key))
     return None if row is None else str(row["digest"])
 
 
 async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1, of: JobList | None = None) -> list[Job]:
-    """The job `key`, or the newest `limit` of all, or of those that `of` asks for."""
+    """The job `key`, or the newest `limit` jobs that match `of`."""
     query = select(job).order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
     if of is not None:
         query = query.where(*filters(of))
@@ -61,7 +61,7 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1, of:
 
 
 async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
-    """Those of the jobs `keys` that there are."""
+    """Those of the jobs `keys` that exist."""
     rows = [
         row for part in waves(keys, KEYS_AT_ONCE) for row in await store.read(select(job).where(job.c.id.in_(part)))
     ]
@@ -70,15 +70,13 @@ async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
 
 
 async def read_owner(store: Store, key: str) -> str | None:
-    """The master that drives the job; None if it has ended, or there is none."""
+    """The master that owns the job; None if it has ended or does not exist."""
     row = await store.read_one(select(job.c.owner).where(job.c.id == key, job.c.state == "running"))
     return None if row is None else row["owner"]
 
 
 async def load_running(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[RunningJob]:
-    """The jobs that have not ended, as they stand, in the order of their arrival: all, what `owner` drives, or of that
-    what is in `keys`.
-    """
+    """Load jobs that have not ended, oldest first: all, those of `owner`, or those of `owner` in `keys`."""
     query = select(job).where(job.c.state == "running").order_by(job.c.created_at, job.c.id)
     if owner is not None:
         query = query.where(job.c.owner == owner)
@@ -96,9 +94,8 @@ async def _with_nodes(store: Store, rows: Sequence[RowMapping]) -> list[RunningJ
 
 
 async def read_unfinished(store: Store, owner: str | None) -> Sequence[RowMapping]:
-    """Those that have not ended, of `owner` or of all, in the order of their arrival, each with its last node: `id`,
-    `node`, `created_at`, `timeout_s`.
-    """
+    """Jobs that have not ended, of `owner` or of all, oldest first, each with its last node: `id`, `node`,
+    `created_at`, `timeout_s`."""
     query = (
         select(job.c.id, job.c.created_at, job.c.timeout_s, func.max(job_node.c.node).label("node"))
         .join(job_node, job_node.c.job == job.c.id)
@@ -116,7 +113,7 @@ async def read_nodes(store: Store, key: str) -> list[str]:
 
 
 async def read_unheard(store: Store, action: str, since: float) -> list[Unheard]:
-    """The commands of an action that were given up, in jobs that have ended after `since` (Unix seconds)."""
+    """Commands of an action that were given up, in jobs that ended after `since` (Unix seconds)."""
     columns = (job_node.c.job, job_node.c.node, job_node.c.began_at, job.c.spec, job.c.timeout_s)
     query = (
         select(*columns)
@@ -167,9 +164,8 @@ def _to_running(row: RowMapping, nodes: list[RowMapping]) -> RunningJob:
 
 
 def _to_run(row: RowMapping) -> Run:
-    """What was asked for; a job of an earlier release has it in columns, and one that cannot be read goes on by them:
-    it must not keep the master from starting.
-    """
+    """The request of a row. Rows of earlier releases have it in columns. One that cannot be decoded is rebuilt from
+    the columns, because it must not keep the master from starting."""
     params = msgspec.json.decode(row["params"])
     if row["spec"] is not None:
         try:

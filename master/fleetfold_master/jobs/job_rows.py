@@ -1,4 +1,4 @@
-"""Jobs as rows: the writes that change them."""
+"""Writes of jobs to their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import JobState
 
 __all__ = [
-    "begin", "cancel", "claim", "drop", "end", "explain", "late_settle", "plan_pause", "progress", "resend", "settle",
+    "begin",
+    "cancel",
+    "claim",
+    "drop",
+    "end",
+    "explain",
+    "late_settle",
+    "progress",
+    "resend",
+    "set_pause",
+    "settle",
 ]  # fmt: skip
 
 _JOB = insert_once(job)
@@ -52,9 +62,8 @@ _DROP = delete(job).where(_THIS_JOB)
 
 
 def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
-    """A new job, driven by the master `owner`, and its nodes. What was asked is kept whole: the parameters in a column
-    of their own, the rest in `spec`.
-    """
+    """Insert a new job, owned by the master `owner`, with its nodes. The request is stored whole: the parameters in a
+    column of their own, the rest in `spec`."""
     row = {
         "id": running.id,
         "digest": running.digest,
@@ -76,7 +85,7 @@ def claim(running: RunningJob, owner: str | None = None) -> tuple[Write, Write]:
 
 
 def settle(key: str, endings: Iterable[tuple[Task, Ending]]) -> Write:
-    """How nodes ended, but for those that have answered before; and how far each had come."""
+    """Set how nodes ended, except those that have already answered, and their last progress."""
     return Write(_SETTLE, [
         {"key": key, "at_position": task.position, **_ending_row(ending), "progress": _progress(task)}
         for task, ending in endings
@@ -84,23 +93,23 @@ def settle(key: str, endings: Iterable[tuple[Task, Ending]]) -> Write:
 
 
 def late_settle(key: str, node: str, ending: Ending) -> Write:
-    """A node's own answer in place of the master's guess."""
+    """Replace the master's assumption by the node's own answer."""
     return Write(_SETTLE_LATE, [{"key": key, "at_node": node, **_ending_row(ending)}])
 
 
 def begin(key: str, tasks: Iterable[Task], now: float) -> Write:
-    """These nodes have their turn."""
+    """Mark these nodes' tasks as begun."""
     rows = [{"key": key, "at_position": task.position, "attempt": 1, "began_at": now} for task in tasks]
     return Write(_SEND, rows)
 
 
-def plan_pause(key: str, task: Task, until: float) -> Write:
-    """The next node has its turn at that time: a restart must not begin the pause again."""
+def set_pause(key: str, task: Task, until: float) -> Write:
+    """Set when the next node begins, so that a restart does not begin the pause again."""
     return Write(_SEND, [{"key": key, "at_position": task.position, "attempt": 0, "began_at": until}])
 
 
 def resend(key: str, tasks: Iterable[Task]) -> Write:
-    """Each task's next attempt."""
+    """Count each task's next attempt."""
     rows = [
         {"key": key, "at_position": task.position, "attempt": task.attempt + 1, "began_at": task.began_at}
         for task in tasks
@@ -109,28 +118,28 @@ def resend(key: str, tasks: Iterable[Task]) -> Write:
 
 
 def progress(changed: Iterable[tuple[str, Task]]) -> Write:
-    """How far the tasks of these jobs have come."""
+    """Set the progress of the tasks of these jobs."""
     rows = [{"key": key, "at_position": task.position, "progress": _progress(task)} for key, task in changed]
     return Write(_PROGRESS, rows)
 
 
 def cancel(key: str, by: str) -> Write:
-    """Somebody wants it stopped."""
+    """Record who cancelled the job."""
     return Write(_CANCEL, [{"key": key, "by": by}])
 
 
 def explain(key: str, why: str) -> Write:
-    """Why it ends before its time."""
+    """Record why the job ends early."""
     return Write(_EXPLAIN, [{"key": key, "why": why}])
 
 
 def end(key: str, state: JobState, now: float) -> Write:
-    """The job's end, if really no node is missing."""
+    """End the job, if no node's outcome is missing."""
     return Write(_END, [{"key": key, "state": state, "ended_at": now}])
 
 
 def drop(key: str) -> tuple[Write, Write]:
-    """It has never been."""
+    """Delete the job."""
     return Write(_DROP_NODES, [{"key": key}]), Write(_DROP, [{"key": key}])
 
 

@@ -1,4 +1,4 @@
-"""A job as it changes, for whoever follows it: what happens close together is told together."""
+"""Watching of a job: a stream of its states; changes in quick succession are joined."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fleetfold_shared.messages import Job
 __all__ = ["changes_of", "stored_changes"]
 
 PAUSE_S = 0.1
-"""Between one word and the next; a job of many nodes is a long word, and has a longer pause."""
+"""Pause in seconds between two states; longer for a job of many nodes, whose state is large."""
 NODES_A_PAUSE = 500
 LOOK_S = 0.5
-"""How often a job is looked at that another master drives."""
+"""Interval in seconds at which a job of another master is read."""
 
 
 async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, None]:
-    """A job of this master, from now on, until it has ended or `timeout_s` is over."""
+    """The states of a running job of this master, until it has ended or `timeout_s` is over."""
     clock = asyncio.get_running_loop().time
     until, pause_s = clock() + timeout_s, PAUSE_S * (1 + len(job.tasks) // NODES_A_PAUSE)
     with job.watched() as news:
@@ -40,7 +40,7 @@ async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, N
 async def stored_changes(
     read: Callable[[str], Awaitable[Job]], key: str, timeout_s: float
 ) -> AsyncGenerator[Job, None]:
-    """A job that has ended, or is another master's: as it is written down."""
+    """The states of a job that has ended or belongs to another master, read from its rows."""
     clock = asyncio.get_running_loop().time
     until, told = clock() + timeout_s, None
     while True:

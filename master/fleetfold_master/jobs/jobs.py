@@ -1,6 +1,6 @@
-"""Jobs: an action on one node, on several, or on all, until each has answered or its time is over.
+"""Jobs: an action on one node, several or all, until each has answered or its time limit is over.
 
-Each change is committed before it is seen, sent or acknowledged, so a job goes on after any death of the master.
+Each change is committed before it is visible, sent or acknowledged, so a job survives the death of the master.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressRepor
 
 __all__ = ["Jobs", "SlotsOf"]
 
-_GRACE_S = 5.0  # after a restart the answers of the meantime are read first
+_GRACE_S = 5.0  # after a restart, the results of the meantime are read first
 
 SlotsOf = Callable[[str, Sequence[str]], int | None]
-"""How many commands of an action may be out at once, given nodes that have it; None for any number."""
+"""The most commands of an action that may be open at once, given nodes that have it; None for no limit."""
 
 
 class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
     second, and `close`.
 
-    `at_end` is given each `RunningJob` that ends, `at_late_end` each `Job` whose end a late answer has changed,
-    `letters_for` each task that ends. `owner` is the master that drives
-    them, where there may be several, and `share_of` says how many of an action's slots it has then.
+    `at_end` is called with each `RunningJob` that ends, `at_late_end` with each `Job` whose end a late answer has
+    changed, `letters_for` with each task that ends; they return further writes. `owner` is the master's id where
+    there may be several, and `share_of` returns its share of an action's slots.
     """
 
     def __init__(
@@ -53,67 +53,68 @@ class Jobs:
         self._owner = owner
         self._store = store
         self._clock = clock
-        self._course = JobEngine(store, sender, clock, at_end, letters_for, share_of)
+        self._engine = JobEngine(store, sender, clock, at_end, letters_for, share_of)
         self._undisturbed = Undisturbed()
         self._answers = TaskResults(
-            store, clock, self._course, self._undisturbed, withdrawals, letters_for, at_late_end
+            store, clock, self._engine, self._undisturbed, withdrawals, letters_for, at_late_end
         )
         self._withdrawals = withdrawals
-        self._fetching = JobLoading(store, clock, self._course, owner, self._go_on, self._undisturbed)
-        self._sweep = Sweeper(self._course, health, withdrawals, self._fetching.all)
+        self._loading = JobLoading(store, clock, self._engine, owner, self._go_on, self._undisturbed)
+        self._sweep = Sweeper(self._engine, health, withdrawals, self._loading.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
         if withdrawals is not None:
             withdrawals.on_withdrawn = self.on_withdrawn
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
-        """Begin a job on `targets`, once: the same id again is the same job, and with other content a `Conflict`.
+        """Start a job on `targets`, once: the same id again returns the same job, or raises `Conflict` for other
+        content.
 
         Returns when the job is committed and its first commands have been handed to the sender. The action and its
-        parameters must have been checked. `Overloaded` when its only node has no room for it: then there is no job.
+        parameters must have been checked. Raises `Overloaded` if its only node's queue is full: then there is no
+        job.
         """
         if not targets:
             raise InvalidInput("nodes: there is no node to run on; name one, or start one", field="nodes")
         return await self._start(run, targets, caller, role)
 
     async def cancel(self, key: str, by: str) -> Job:
-        """Stop a job, for `by`; the job as it then stands. What has not begun never will; what was sent goes on until
-        its node has stopped it, or says that it has ended. Again, it changes nothing. `NotFound`; `Conflict` when it
-        has ended.
-        """
+        """Cancel a job on behalf of `by`, and return its present state. Tasks that have not begun never will; begun
+        ones continue until their node has stopped them or reports their end. Idempotent. Raises `NotFound`, or
+        `Conflict` if it has ended."""
         await self.fetch(key)
-        job = self._course.running.get(key)
+        job = self._engine.running.get(key)
         if job is None:
             if (await self.get(key)).state == "running":
                 raise Unavailable(f"id: {key!r} is in no master's hands for now; ask again")
             raise Conflict(f"id: {key!r} has ended; there is nothing to cancel", field="id")
-        await self._undisturbed.run(self._course.cancel(job, by))
+        await self._undisturbed.run(self._engine.cancel(job, by))
         self._withdraw(job)
         return job.view()
 
     async def on_result(self, node: str, result: CommandResult) -> bool:
-        """Take what `node` answered; once this returns it is committed and may be acknowledged.
+        """Process a node's result; once this returns it is committed and may be acknowledged.
 
-        False when the result is of no job here. A duplicate changes nothing.
+        Returns False if the result belongs to no job here. A duplicate changes nothing.
         """
-        if self._course.shelf and (address := parse_command_id(result.id)) is not None:
+        if self._engine.spill and (address := parse_command_id(result.id)) is not None:
             await self.fetch(address[0])
         return await self._answers.result(node, result)
 
     def on_progress(self, node: str, report: ProgressReport) -> bool:
-        """Take how far `node` has come. False when it is of no command that is under way here."""
+        """Process a progress report. Returns False if its command is not running here."""
         return self._answers.progress(node, report)
 
     async def save_progress(self) -> None:
-        """Write how far those have come that have said so since the last time; an end is written with its own."""
+        """Write the progress reported since the last call; the progress of an ended task is written with its end."""
         await self._answers.save_progress()
 
     async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
-        """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""
+        """End commands that will certainly never begin: ids, each with who cancelled it. Returns when committed."""
         await self._answers.withdrawn(node, wanted)
 
     async def get(self, key: str) -> Job:
-        """The job as it stands; `NotFound`."""
-        running = self._course.running.get(key)
+        """The job's present state. Raises `NotFound`."""
+        running = self._engine.running.get(key)
         if running is not None:
             return running.view()
         found = await job_reads.read_jobs(self._store, key=key)
@@ -122,12 +123,12 @@ class Jobs:
         return found[0]
 
     async def list(self, limit: int = 50, of: JobList | None = None) -> list[Job]:
-        """The newest jobs first, of those that `of` asks for."""
+        """The newest jobs that match `of`, newest first."""
         return await job_reads.read_jobs(self._store, limit=limit, of=of)
 
     async def wait(self, key: str, timeout_s: float) -> Job:
-        """The job when it has ended, or as it is after `timeout_s`."""
-        running = self._course.running.get(key)
+        """The job when it has ended, or its state after `timeout_s`."""
+        running = self._engine.running.get(key)
         if running is None:
             return await poll_until_ended(partial(self.get, key), timeout_s)
         await running.until_ended(timeout_s)
@@ -135,44 +136,41 @@ class Jobs:
 
     @property
     def endings(self) -> CompletionWaiters:
-        """Who waits for the ends of many jobs at once."""
-        return self._course.endings
+        """The waiters for ends of many jobs."""
+        return self._engine.endings
 
     def drives(self, key: str) -> bool:
-        """Whether the job has not ended, and this master has it in hand."""
-        return key in self._course.running
+        """Whether the job is running and this master owns it."""
+        return key in self._engine.running
 
     async def fetch(self, key: str) -> bool:
-        """Have a job in memory again that waited on the disk for its node. False when it did not, or has ended."""
-        return await self._fetching.one(key)
+        """Load a spilled job back into memory. Returns False if it was not spilled, or has ended."""
+        return await self._loading.one(key)
 
     async def owner_of(self, key: str) -> str | None:
-        """The master that drives the job; None if it has ended, or there is none."""
+        """The master that owns the job; None if it has ended or does not exist."""
         return await job_reads.read_owner(self._store, key)
 
     async def changes(self, key: str, timeout_s: float) -> AsyncGenerator[Job, None]:
-        """The job as it stands, and after each change, ten a second at most; until it has ended or `timeout_s` is over.
-        `NotFound`.
-        """
-        running = self._course.running.get(key)
+        """The job's state now and after each change, at most ten a second, until it has ended or `timeout_s` is over.
+        Raises `NotFound`."""
+        running = self._engine.running.get(key)
         following = stored_changes(self.get, key, timeout_s) if running is None else changes_of(running, timeout_s)
         async for job in following:
             yield job
 
     async def recover(self, keys: Sequence[str] | None = None) -> None:
-        """Take up what an earlier master left, or of that what is in `keys`: everything unanswered is sent again by the
-        next sweeps, but for what was cancelled, which is asked to stop again.
-        """
+        """Resume jobs of an earlier master, or those of them in `keys`. Unanswered commands are sent again by the next
+        sweeps, except cancelled ones, which are cancelled again."""
         now = self._clock.wall()
-        left = await self._fetching.left() if keys is None else keys
+        left = await self._loading.left() if keys is None else keys
         for job in await job_reads.load_running(self._store, self._owner, left):
-            if job.id not in self._course.running:
+            if job.id not in self._engine.running:
                 await self._take_up(job, now)
 
     async def sweep(self) -> None:
-        """End what is over its time, send again what is unanswered, and begin what has its turn. A later answer still
-        replaces what was given up.
-        """
+        """End overdue tasks, send unanswered commands again, and begin the tasks that are due. A later answer still
+        replaces the outcome of a task that was given up."""
         await self._undisturbed.run(self._sweep.once(self._clock.wall()))
 
     async def resend_all(self) -> None:
@@ -180,20 +178,20 @@ class Jobs:
         await self._undisturbed.run(self._sweep.resend_all(self._clock.wall()))
 
     async def close(self) -> None:
-        """Wait for what is being written. Jobs go on at the next start."""
+        """Wait for the writes in progress. Jobs are resumed at the next start."""
         await self._undisturbed.close()
 
     async def _start(self, run: Run, targets: Sequence[str], caller: str, role: str) -> Job:
         await self._limit(run.action, targets)
-        held = run.action in self._course.slots
+        held = run.action in self._engine.slots
         job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held, role=role)
-        if run.id in self._course.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
+        if run.id in self._engine.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
             return await self._existing(run, caller)
-        self._course.take_up(job)
-        if held or await self._course.send(job, job.tasks[: job.begun]):
-            await self._course.advance(job)
+        self._engine.take_up(job)
+        if held or await self._engine.send(job, job.tasks[: job.begun]):
+            await self._engine.advance(job)
         if len(job.tasks) == 1 and job.tasks[0].refused is not None:
-            await self._course.take_back(job)
+            await self._engine.discard(job)
             raise _overloaded(job.tasks[0].node)
         return job.view()
 
@@ -205,19 +203,19 @@ class Jobs:
         self._go_on(job)
 
     def _go_on(self, job: RunningJob) -> None:
-        self._course.take_up(job)
+        self._engine.take_up(job)
         self._withdraw(job)
 
     async def _existing(self, run: Run, caller: str) -> Job:
-        running = self._course.running.get(run.id)
+        running = self._engine.running.get(run.id)
         digest = running.digest if running else await job_reads.read_digest(self._store, run.id)
         if digest != digest_of(run, caller):
             raise Conflict(f"id: {run.id!r} is another job; choose a new id", field="id")
         return await self.get(run.id)
 
     async def _limit(self, action: str, targets: Sequence[str]) -> None:
-        """Heed the action's slots, if it has any. Those that are out already are counted the first time."""
-        limit, slots = self._slots_of(action, targets), self._course.slots
+        """Apply the action's concurrency limit, if it has one. The first time, commands already open are counted."""
+        limit, slots = self._slots_of(action, targets), self._engine.slots
         if limit is None and action not in slots:
             return
         if slots.open(action, limit):
@@ -225,11 +223,11 @@ class Jobs:
 
     async def _hold_what_is_out(self, action: str) -> None:
         for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
-            self._course.slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
-        self._course.hold_all(action)
+            self._engine.slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
+        self._engine.hold_all(action)
 
     def _withdraw(self, job: RunningJob) -> None:
-        """Have what was sent of a cancelled job stopped."""
+        """Cancel the commands of a cancelled job that were sent."""
         if self._withdrawals is None or job.cancelled_by is None:
             return
         for task in job.open_tasks():

@@ -1,4 +1,4 @@
-"""Jobs from the disk into memory: what an earlier master left, and what was put away."""
+"""Loading of jobs from disk into memory: what an earlier master left, and spilled jobs."""
 
 from __future__ import annotations
 
@@ -18,61 +18,58 @@ from fleetfold_shared.clock import Clock
 __all__ = ["JobLoading"]
 
 AT_ONCE = 500
-"""So many are read when one of them is wanted: the others will be soon."""
+"""How many jobs are loaded with the one that is needed: the others will be needed soon."""
 
 
 class JobLoading:
-    """Of the jobs that `owner` drives, or of all. `take_up` is given each that is in memory again."""
+    """Loads the jobs of `owner`, or of all. `take_up` is called with each loaded job."""
 
     def __init__(
-        self, store: Store, clock: Clock, course: JobEngine, owner: str | None, take_up: Callable[[RunningJob], None],
+        self, store: Store, clock: Clock, engine: JobEngine, owner: str | None, take_up: Callable[[RunningJob], None],
         undisturbed: Undisturbed,
     ) -> None:  # fmt: skip
-        self._store, self._clock, self._course, self._owner = store, clock, course, owner
+        self._store, self._clock, self._engine, self._owner = store, clock, engine, owner
         self._take_up, self._undisturbed = take_up, undisturbed
         self._turn = asyncio.Lock()
 
     async def left(self) -> list[str]:
-        """The ids of all that have not ended, the first to arrive first; those over `MOST_IN_MEMORY` go to the shelf
-        instead.
-        """
+        """The ids of all jobs that have not ended, oldest first; those beyond `MOST_IN_MEMORY` are spilled instead."""
         unfinished = await job_reads.read_unfinished(self._store, self._owner)
         for row in unfinished[MOST_IN_MEMORY:]:
             over_at = row["created_at"] + row["timeout_s"]
-            self._course.shelf.put(SpilledJob(over_at, row["id"], row["node"], stored=False))
+            self._engine.spill.put(SpilledJob(over_at, row["id"], row["node"], stored=False))
         return [row["id"] for row in unfinished[:MOST_IN_MEMORY]]
 
     async def one(self, key: str) -> bool:
-        """Have a job in memory again that was put away, and with it the next that wait for its node. False when it was
-        not, or has ended.
-        """
-        running = self._course.running
-        if not self._course.shelf or key in running:
+        """Load a spilled job, and with it the next ones that wait for its node. Returns False if it was not spilled,
+        or has ended."""
+        running = self._engine.running
+        if not self._engine.spill or key in running:
             return False
-        async with self._turn:  # a node that is back answers thousands at once: who reads for one reads for the next
+        async with self._turn:  # a node that is back answers thousands at once: read further jobs along with this one
             if key in running:
                 return True
-            if not self._course.shelf or await job_reads.read_owner(self._store, key) != self._owner:
+            if not self._engine.spill or await job_reads.read_owner(self._store, key) != self._owner:
                 return False
             [node, *_] = await job_reads.read_nodes(self._store, key)
-            entries = [SpilledJob(inf, key, node, stored=True), *self._course.shelf.of(node, AT_ONCE - 1)]
+            entries = [SpilledJob(inf, key, node, stored=True), *self._engine.spill.of(node, AT_ONCE - 1)]
             await self._undisturbed.run(self.all(entries))
         return key in running
 
     async def all(self, entries: Sequence[SpilledJob]) -> None:
-        """Have these in memory again. What the broker has is not sent again for a while: it is delivered without.
+        """Load these jobs. Commands that the broker has stored are not sent again for a while: it delivers them.
 
-        When they cannot be read, they are on the shelf again.
+        If reading fails, the jobs are spilled again.
         """
-        stored = {entry.key: entry.stored for entry in entries if entry.key not in self._course.running}
+        stored = {entry.key: entry.stored for entry in entries if entry.key not in self._engine.running}
         try:
             jobs = await job_reads.load_running(self._store, self._owner, list(stored))
         except BaseException:
             for entry in entries:
-                self._course.shelf.put(entry)
+                self._engine.spill.put(entry)
             raise
         now = self._clock.wall()
-        for job in (job for job in jobs if job.id not in self._course.running):
+        for job in (job for job in jobs if job.id not in self._engine.running):
             for task in job.open_tasks():
                 task.stored = stored[job.id]
                 task.due_at = now + RESEND_MAX_S if task.stored else now

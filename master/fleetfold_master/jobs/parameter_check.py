@@ -1,7 +1,7 @@
-"""Parameters checked against an action's JSON Schema before anything is sent, refused by name.
+"""The check of parameters against an action's JSON Schema before anything is sent; errors name the parameter.
 
-The schema is what a node said of itself, so it is not trusted: references that lead out of it are not followed,
-and patterns run in linear time.
+The schema comes from a node and is not trusted: external references are not followed, and patterns run in linear
+time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from fleetfold_shared.templates import placeholders
 
 __all__ = ["check_params"]
 
-_MESSAGE_CHARS = 300  # a value is quoted in its error, and may be a whole document
+_MESSAGE_CHARS = 300  # errors quote the value, which may be a whole document
 _ALWAYS = ValidationErrorKind.Required | ValidationErrorKind.AdditionalProperties
 
 
 def check_params(action: ActionInfo, params: Mapping[str, Any], prefix: str, *, templated: bool = False) -> None:
-    """Nothing if `params` fit the action; else `InvalidInput` for the first that does not, `prefix` before its name.
+    """Raise `InvalidInput` for the first of `params` that does not fit the action; `prefix` is put before its name.
 
-    With `templated`, a value with `{{placeholders}}` is taken as fitting where only its filling will tell; that a
-    parameter is unknown or missing, or a text stands for a number, is seen all the same.
+    With `templated`, a value with `{{placeholders}}` is accepted where its type is only known once filled in;
+    unknown or missing parameters, and text in place of a number, are rejected all the same.
     """
     for error in _validator(msgspec.json.encode(action.schema), action.name).iter_errors(dict(params)):
         if templated and _only_filling_will_tell(error):
@@ -52,7 +52,7 @@ def _refuse_to_fetch(uri: str) -> Any:
 
 
 def _explain(error: ValidationError, action: ActionInfo, prefix: str) -> tuple[str, str]:
-    """The parameter an error is about, and what is wrong with it."""
+    """The parameter that an error is about, and what is wrong with it."""
     field = _join(prefix, error.instance_path)
     kind = error.kind
     if isinstance(kind, ValidationErrorKind.Required):

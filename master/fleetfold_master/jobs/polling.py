@@ -1,4 +1,4 @@
-"""Waiting for something that another master drives: the database says when it has come, and is not asked too often."""
+"""Polling of the database for work of other masters, with a bound on the reads per second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["LOOKS_PER_S", "LOOK_S", "poll_until_ended", "until_next_look"]
 
 LOOK_S = 0.25
 LOOKS_PER_S = 400
-"""What all who wait in this process together read in a second: the more they are, the longer each pauses."""
+"""Reads per second of all waiting callers of this process; the more they are, the longer each pauses."""
 
 R = TypeVar("R", Job, TransactionView)
 
@@ -20,7 +20,7 @@ _pausing = 0
 
 
 async def poll_until_ended(read: Callable[[], Awaitable[R]], timeout_s: float) -> R:
-    """What `read` gives, when that has ended, or after `timeout_s`."""
+    """Call `read` until its result has ended, or for `timeout_s`. Returns the last result."""
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout_s
     while True:
@@ -31,7 +31,7 @@ async def poll_until_ended(read: Callable[[], Awaitable[R]], timeout_s: float) -
 
 
 async def until_next_look(look_s: float, left_s: float) -> None:
-    """Pause between two looks: `look_s`, or longer where many look, and not beyond the `left_s` that there are."""
+    """Sleep between two reads: `look_s`, longer if many callers poll, but no longer than the `left_s` that remain."""
     global _pausing
     _pausing += 1
     try:

@@ -1,6 +1,6 @@
-"""What nodes say of how far their commands have come, on its way to whoever waits for them.
+"""Routing of the nodes' progress reports to whoever waits for the command.
 
-Every master hears it: what is of no command of its own, it leaves alone.
+Every master receives all reports, and ignores those of commands that are not its own.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ __all__ = ["OnProgress", "hear_progress"]
 log = structlog.get_logger(__name__)
 
 OnProgress = Callable[[str, ProgressReport], bool]
-"""Gets the node that the broker vouches for; whether the command is known."""
+"""Called with the authenticated node and its report. Returns whether it knows the command."""
 
 
 async def hear_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
-    """Each report goes to the first of `takers` that knows its command, from now on; of too many, some are dropped."""
+    """Subscribe to reports; each goes to the first of `takers` that knows its command. Reports over the limit are
+    dropped."""
 
     quiet = LimitedLog(log)
 

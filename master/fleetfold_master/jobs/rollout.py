@@ -1,8 +1,8 @@
-"""A roll-out: how many of a job's targets may have begun by now. Pure: from counts and the time to a decision.
+"""The rollout: how many of a job's targets may have begun by now. Pure functions from counts and time to a decision.
 
-Targets begin in their order, a batch at a time: the next batch when every target of the one before has ended and the
-pause is over, and never once too many have not ended well. A target that was given up and then answers counts as what
-it is when that is decided.
+Targets begin in order, one batch at a time. The next batch begins when every target of the previous one has ended
+and the pause is over, unless too many have failed. A target that was given up and answers later counts by its
+outcome at the time of the decision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Begin", "Pause", "RolloutPlan", "RolloutStanding", "Stop", "Verdict"
 
 
 class RolloutPlan(NamedTuple):
-    """`total` targets, `batch` at a time with `pause_s` between, until more than `most_bad` did not end well."""
+    """`total` targets, `batch` at a time with `pause_s` seconds between, until more than `most_bad` were not ok."""
 
     total: int
     batch: int
@@ -25,9 +25,8 @@ class RolloutPlan(NamedTuple):
 
 
 class RolloutStanding(NamedTuple):
-    """How far it is: `begun` of the targets, `ended` of those, `bad` of these not `ok`. `resume_at` is when the pause
-    under way ends, if one is.
-    """
+    """Progress: `begun` targets, `ended` of those, `bad` of these not `ok`. `resume_at` is the end of the present
+    pause, if any."""
 
     begun: int
     ended: int
@@ -36,7 +35,7 @@ class RolloutStanding(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """All targets up to this one, not included, may begin now."""
+    """All targets before this index may begin now."""
 
     upto: int
 
@@ -57,9 +56,9 @@ Verdict = Begin | Pause | Stop | None
 
 
 def decide(plan: RolloutPlan, standing: RolloutStanding, now: float) -> Verdict:
-    """What may happen at `now` (Unix seconds); `None` when there is nothing to do before the next target has ended.
+    """The decision at `now` (Unix seconds); None if there is nothing to do before the next target ends.
 
-    A pause ends at most `pause_s` from now, however the clock was set meanwhile.
+    A pause ends at most `pause_s` from now, whatever happened to the clock.
     """
     begun, ended, bad, resume_at = standing
     if begun >= plan.total:
@@ -77,7 +76,7 @@ def decide(plan: RolloutPlan, standing: RolloutStanding, now: float) -> Verdict:
 
 
 def plan_of(run: Run, total: int) -> RolloutPlan:
-    """The plan that `run` asks for, of `total` targets. `InvalidInput` names the field that makes no sense."""
+    """The plan that `run` requests for `total` targets. Raises `InvalidInput`, naming the field."""
     if run.sequential and run.batch is not None:
         raise InvalidInput("batch: one after another is a batch of 1; give one of the two", field="batch")
     batch = 1 if run.sequential else total if run.batch is None else share_of(run.batch, total)
@@ -92,5 +91,5 @@ def plan_of(run: Run, total: int) -> RolloutPlan:
 
 
 def share_of(text: str, total: int) -> int:
-    """`3` is three, `25%` a quarter of `total`, rounded up."""
+    """Parse a number or a percentage: `3` is three, `25%` a quarter of `total`, rounded up."""
     return -(-int(text[:-1]) * total // 100) if text.endswith("%") else int(text)

@@ -1,7 +1,6 @@
-"""Jobs that wait for a node that is away, when there are very many of them: on the disk, and all but out of memory.
+"""Jobs spilled to disk: when very many wait for absent nodes, only a short entry of each stays in memory.
 
-A hundred thousand commands for a dead node are then a hundred thousand short entries here. They are read again when
-the node is back, when their time is over, or when somebody asks.
+They are loaded again when the node is back, when their time is over, or when a caller asks for them.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ from typing import NamedTuple
 __all__ = ["MOST_IN_MEMORY", "JobSpill", "SpilledJob"]
 
 MOST_IN_MEMORY = 20_000
-"""Running jobs; of more than these, those that only wait are put away."""
+"""Running jobs kept in memory; beyond that, waiting jobs are spilled."""
 
 
 class SpilledJob(NamedTuple):
-    """A job by its id, when it is to have ended (Unix seconds), and the node that it waits for. `stored`: the broker
-    has its command.
-    """
+    """A spilled job: its id, deadline (Unix seconds) and node. `stored`: the broker has its command."""
 
     over_at: float
     key: str
@@ -29,7 +26,7 @@ class SpilledJob(NamedTuple):
 
 
 class JobSpill:
-    """What was put away, by the node that it waits for. An entry may be of a job that is in memory again, or over."""
+    """Entries of spilled jobs by node. An entry may be stale: its job may be in memory again, or have ended."""
 
     def __init__(self) -> None:
         self._heaps: defaultdict[str, list[SpilledJob]] = defaultdict(list)
@@ -38,11 +35,11 @@ class JobSpill:
         return bool(self._heaps)
 
     def put(self, entry: SpilledJob) -> None:
-        """Put a job away."""
+        """Add a job."""
         heappush(self._heaps[entry.node], entry)
 
     def over(self, now: float, most: int) -> list[SpilledJob]:
-        """Those whose time is over, `most` of them; they are here no more."""
+        """Remove and return at most `most` entries whose time is over."""
         found: list[SpilledJob] = []
         for node in list(self._heaps):
             while len(found) < most and node in self._heaps and self._heaps[node][0].over_at <= now:
@@ -50,15 +47,15 @@ class JobSpill:
         return found
 
     def of(self, node: str, most: int) -> list[SpilledJob]:
-        """Those that wait for `node`, `most` of them, the first to be over first; they are here no more."""
+        """Remove and return at most `most` entries of `node`, earliest deadline first."""
         return [self._pop(node) for _ in range(min(most, len(self._heaps.get(node, ()))))]
 
     def ready(self, healthy: Callable[[str], bool], most: int) -> list[SpilledJob]:
-        """Those whose node is back, `most` of each; they are here no more."""
+        """Remove and return entries of nodes that are healthy again, at most `most` of each."""
         return [entry for node in list(self._heaps) if healthy(node) for entry in self.of(node, most)]
 
     def everything(self) -> list[SpilledJob]:
-        """All of it; nothing is here any more."""
+        """Remove and return all entries."""
         return [entry for node in list(self._heaps) for entry in self.of(node, len(self._heaps[node]))]
 
     def _pop(self, node: str) -> SpilledJob:

@@ -1,6 +1,6 @@
-"""Which nodes a run is for: named, all, those for which an expression holds, any one of them, or so many of them.
+"""Targeting: the nodes of a run, by name, all, by an expression, any one of them, or a limited number.
 
-Everything about the action is checked for each of them, before anything is stored or sent.
+The action is checked for each of them before anything is stored or sent.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fleetfold_shared.query.where import choose, missing_labels, parse
 __all__ = ["Target", "Targeting", "check_confirmed", "those_where"]
 
 DEFAULT_SEED = 0
-"""So that a dry run names the nodes that the run itself will be for."""
+"""A constant, so that a dry run chooses the same nodes as the run itself."""
 
 _parsed = lru_cache(maxsize=256)(parse)
 
 
 class Target(NamedTuple):
-    """A node to run on, and the action as it has it."""
+    """A node to run on, and its own description of the action."""
 
     node: str
     info: ActionInfo
@@ -43,10 +43,10 @@ class Targeting:
         self._balance = LeastLoaded()
 
     def choose(self, ask: Run, who: Principal) -> list[Target]:
-        """The nodes to run on, in the order in which they have their turn; never none.
+        """The nodes to run on, in the order in which they begin; never empty.
 
-        `InvalidInput` or `NotFound` names the field and says what to do. What is chosen by `all` or `where` is in the
-        order of the names, what `limit` has chosen in that of the seed.
+        Raises `InvalidInput` or `NotFound`, naming the field and the remedy. Nodes chosen by `all` or `where` are
+        ordered by name, those chosen with `limit` by their hash.
         """
         _check_choice(ask)
         found = self._named(ask, who) if ask.nodes else self._fitting(ask, who)
@@ -59,7 +59,7 @@ class Targeting:
         return found
 
     def _named(self, ask: Run, who: Principal) -> list[Target]:
-        """The nodes by name. For any one of them, those that are not active are passed over, if others are."""
+        """The named nodes. For «any of them», inactive ones are skipped if others are active."""
         stored = [node_in_scope(self._registry, name, who, "nodes") for name in dict.fromkeys(ask.nodes)]
         nodes = [self._registry.record(node) for node in stored]
         if ask.any:
@@ -67,7 +67,7 @@ class Targeting:
         return [_able(node, ask.action) for node in nodes]
 
     def _fitting(self, ask: Run, who: Principal) -> list[Target]:
-        """All active nodes in the caller's scope that have the action, and for which `where` holds if it is given."""
+        """All active nodes in the caller's scope that have the action and match `where`, if given."""
         term = None if ask.where is None else _parsed(ask.where)
         known = [node for node in self._registry.all() if who.may_node(node.name)]
         records = map(self._registry.record, known)
@@ -85,7 +85,7 @@ class Targeting:
         found = [target for target in able if target.node in fitting]
         if not found:
             missing = missing_labels(term, active)
-            raise NotFound(_nobody(ask, len(active), len(able), len(fitting), missing), field="where")
+            raise NotFound(_no_match(ask, len(active), len(able), len(fitting), missing), field="where")
         return found
 
     def _any_of(self, found: Sequence[Target]) -> Target:
@@ -94,9 +94,8 @@ class Targeting:
 
 
 def check_confirmed(ask: Run, targets: Sequence[Target]) -> None:
-    """`InvalidInput` when a destructive action would run on several nodes that nobody has named, and has not been
-    confirmed.
-    """
+    """Raise `InvalidInput` if a destructive action would run on several nodes that were not named, without
+    confirmation."""
     if ask.nodes or ask.confirmed or len(targets) < 2 or not any(target.info.destructive for target in targets):
         return
     raise InvalidInput(
@@ -107,7 +106,7 @@ def check_confirmed(ask: Run, targets: Sequence[Target]) -> None:
 
 
 def those_where(nodes: Iterable[NodeRecord], where: str | None) -> list[NodeRecord]:
-    """The nodes for which the expression holds; all without one."""
+    """The nodes that match the expression; all without one."""
     return list(nodes) if where is None else choose(_parsed(where), nodes)
 
 
@@ -125,9 +124,8 @@ def _check_choice(ask: Run) -> None:
 
 
 def _limited(found: Sequence[Target], limit: str, seed: int) -> list[Target]:
-    """So many of them by the order of their hashes: of one seed, those of a smaller limit are among those of a larger,
-    and a node that comes or goes changes the place of no other.
-    """
+    """The first `limit` nodes by a hash of seed and name. With one seed, a smaller limit is a prefix of a larger, and
+    a node that joins or leaves does not reorder the others."""
     return sorted(found, key=lambda target: _rank(seed, target.node))[: share_of(limit, len(found))]
 
 
@@ -136,7 +134,7 @@ def _rank(seed: int, name: str) -> bytes:
 
 
 def _able(node: NodeRecord, action: str) -> Target:
-    """A node that somebody has named."""
+    """Raise unless the named node can run the action."""
     if not acts(node, node.failing):
         raise InvalidInput(f"nodes: {why_not(node)}", field="nodes")
     if (info := _info(node, action)) is None:
@@ -152,8 +150,8 @@ def _info(node: NodeRecord, action: str) -> ActionInfo | None:
     return None
 
 
-def _nobody(ask: Run, active: int, able: int, fitting: int, missing: Sequence[str]) -> str:
-    """Why the expression chooses nothing, in numbers."""
+def _no_match(ask: Run, active: int, able: int, fitting: int, missing: Sequence[str]) -> str:
+    """The error when nothing matches, with the numbers that explain it."""
     if fitting:
         both = f"{fitting} fit it, {able} have {ask.action!r}, and none does both"
         return f"where: of {_counted(active, 'active ')}, {both}"

@@ -1,4 +1,4 @@
-"""A job's command for one node: what the node was told, how far it has come, and how it ended."""
+"""A task: a job's command for one node, with its progress and outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Ending", "Task", "command_id", "parse_command_id"]
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a command ended. `answered` when the node itself said so: then it is final. `code` as in `CommandResult`."""
+    """How a command ended. `answered`: reported by the node itself, hence final. `code` as in `CommandResult`."""
 
     outcome: Outcome
     answered: bool
@@ -28,10 +28,9 @@ class Ending(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Task:
-    """A job's command for one node. `began_at` is absent until its turn comes; with no `attempt` it is when that will
-    be. `writing` is on its way to the disk. `refused` is why the broker has not taken it, if it never has; `stored`:
-    it has, as far as this master knows.
-    """
+    """A job's command for one node. `began_at` is None until it begins; with `attempt` 0 it is the planned time.
+    `writing` is the ending being written. `refused` is why the broker has not accepted the command, if it never
+    has; `stored`: it has, as far as this master knows."""
 
     node: str
     position: int
@@ -47,33 +46,34 @@ class Task:
 
     @property
     def begun(self) -> bool:
-        """It was told to run."""
+        """Whether the task has begun."""
         return self.attempt > 0
 
     @property
     def open(self) -> bool:
-        """Told to run, and nothing heard."""
+        """Whether the task has begun and is unanswered."""
         return self.attempt > 0 and self.ending is None and self.writing is None
 
     @property
     def final(self) -> bool:
-        """The node itself has answered, or that is just being written."""
+        """Whether the node itself has answered, even if that is still being written."""
         latest = self.writing or self.ending
         return latest is not None and latest.answered
 
     def takes(self, ending: Ending) -> bool:
-        """Whether it says more than is known, or is being written: only the node's own word replaces anything."""
+        """Whether `ending` says more than is known or being written: only the node's own answer replaces another
+        ending."""
         return not self.final and (ending.answered or (self.writing is None and self.ending is None))
 
     def note_sent(self, error: FleetfoldError | None) -> None:
-        """Remember that it is in its node's queue, or that this was full, as long as no attempt has been stored."""
+        """Record that the command was stored or, as long as no attempt has been, why not."""
         if error is None:
             self.refused, self.stored = None, True
         elif isinstance(error, Overloaded) and (self.attempt == 1 or self.refused is not None):
             self.refused = error.message
 
     def begin(self, now: float, patience_s: float) -> None:
-        """Its turn has come."""
+        """Mark as begun."""
         self.attempt, self.began_at = 1, now
         self.due_at, self.deadline_at = now + RESEND_S, now + patience_s
 
@@ -86,11 +86,11 @@ class Task:
 
 
 def command_id(job: str, node: str) -> str:
-    """`j.<job>.<node>`; neither part can hold a dot."""
+    """The command's id, `j.<job>.<node>`; neither part can contain a dot."""
     return f"j.{job}.{node}"
 
 
 def parse_command_id(text: str) -> tuple[str, str] | None:
-    """The job and the node of a job's command; None for any other."""
+    """The job and the node of a job's command id; None for any other id."""
     parts = text.split(".")
     return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "j" else None

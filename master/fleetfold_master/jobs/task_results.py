@@ -1,4 +1,4 @@
-"""What nodes say of the commands of jobs: how they ended, how far they have come, and which will never begin."""
+"""Processing of results, progress reports and withdrawals of jobs' commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, LettersFor, nothing_more, together
+from fleetfold_master.jobs.dispatch import AtEnd, LettersFor, nothing_more, settle_all
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
@@ -23,19 +23,19 @@ __all__ = ["TaskResults"]
 
 
 class TaskResults:
-    """Takes them in, for the jobs of a course and for those that have ended. Its writes are `undisturbed`."""
+    """Processes them for the engine's running jobs, and for jobs that have ended. Its writes cannot be cancelled."""
 
     def __init__(
-        self, store: Store, clock: Clock, course: JobEngine, undisturbed: Undisturbed,
+        self, store: Store, clock: Clock, engine: JobEngine, undisturbed: Undisturbed,
         withdrawals: Cancellations | None, letters_for: LettersFor, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
-        self._store, self._clock, self._course, self._undisturbed = store, clock, course, undisturbed
+        self._store, self._clock, self._engine, self._undisturbed = store, clock, engine, undisturbed
         self._withdrawals, self._letters_for, self._at_late_end = withdrawals, letters_for, at_late_end
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
     async def result(self, node: str, result: CommandResult) -> bool:
-        """How a command ended. Returns when it is committed; False when it is of no job here."""
+        """Process a result. Returns when it is committed; False if it belongs to no job here."""
         address = parse_command_id(result.id)
         if address is None or address[1] != node:
             return False
@@ -45,20 +45,20 @@ class TaskResults:
         )  # fmt: skip
         if self._withdrawals is not None:
             self._withdrawals.forget(node, result.id)
-        job = self._course.running.get(address[0])
+        job = self._engine.running.get(address[0])
         if job is None:
             return await self._undisturbed.run(self._settle_late(address[0], node, result.id, ending))
         task = job.task_of(node)
         if task is None:
             return False
         if not task.final:
-            await self._course.settle(job, [(task, ending)])
+            await self._engine.settle(job, [(task, ending)])
         return True
 
     def progress(self, node: str, report: ProgressReport) -> bool:
-        """How far a command has come. False when it is of none that is under way here."""
+        """Process a progress report. Returns False if its command is not running here."""
         address = parse_command_id(report.id)
-        job = None if address is None or address[1] != node else self._course.running.get(address[0])
+        job = None if address is None or address[1] != node else self._engine.running.get(address[0])
         task = None if job is None else job.task_of(node)
         if job is None or task is None or not task.open:
             return False
@@ -68,25 +68,25 @@ class TaskResults:
         return True
 
     async def save_progress(self) -> None:
-        """Write how far those have come that have said so since the last time; an end is written with its own."""
+        """Write the progress reported since the last call; the progress of an ended task is written with its end."""
         told, self._told = self._told, {}
         if changed := [(job.id, task) for job, task in told.values() if task.open]:
             await self._store.write(job_rows.progress(changed))
 
     async def withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
-        """Commands that will surely never begin, by id with who wanted that. Returns when it is committed."""
-        await self._undisturbed.run(together([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
+        """End commands that will certainly never begin: ids, each with who cancelled it. Returns when committed."""
+        await self._undisturbed.run(settle_all([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
 
     async def _settle_withdrawn(self, node: str, key: str, by: str) -> None:
         address = parse_command_id(key)
-        job = None if address is None else self._course.running.get(address[0])
+        job = None if address is None else self._engine.running.get(address[0])
         task = None if job is None else job.task_of(node)
         if job is not None and task is not None:
             never = Ending("rejected", answered=False, error=f"cancelled by {by} before it began")
-            await self._course.settle(job, [(task, never)])
+            await self._engine.settle(job, [(task, never)])
 
     async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
-        """An answer to a job that has ended: it replaces what the master could only guess, and nothing else."""
+        """Apply an answer to an ended job: it replaces only an outcome that the master assumed."""
         async with self._late:
             if await self._store.write(
                 job_rows.late_settle(key, node, ending), *await self._late_letters(key, node, ending)
@@ -96,8 +96,8 @@ class TaskResults:
                 now = self._clock.wall()
                 late = self._at_late_end(msgspec.structs.replace(job, state=state), now) if state != "running" else ()
                 await self._store.write(job_rows.end(key, state, now), *late)
-                self._course.slots.free(job.action, [command])
-                await self._course.give_turns(job.action)
+                self._engine.slots.free(job.action, [command])
+                await self._engine.give_turns(job.action)
         return True
 
     async def _late_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:

@@ -1,4 +1,4 @@
-"""Who waits for the ends of many jobs at once: told of each as it comes, and nothing is spent where nobody waits."""
+"""Waiters for the ends of many jobs at once; without waiters, an end costs nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CompletionWaiters", "Watch"]
 
 
 class Watch:
-    """What has ended of the jobs that somebody waits for, since it began to watch."""
+    """The watched jobs that have ended since the watch began."""
 
     def __init__(self) -> None:
         self.some = asyncio.Event()
@@ -20,14 +20,14 @@ class Watch:
 
 
 class CompletionWaiters:
-    """All that are watched, by job."""
+    """All watches, by job."""
 
     def __init__(self) -> None:
         self._watches: dict[str, list[Watch]] = {}
 
     @contextmanager
     def watch(self, keys: Collection[str]) -> Iterator[Watch]:
-        """Be told of the ends of these jobs."""
+        """Watch the ends of these jobs."""
         watch = Watch()
         for key in keys:
             self._watches.setdefault(key, []).append(watch)
@@ -38,7 +38,7 @@ class CompletionWaiters:
                 self._forget(key, watch)
 
     def tell(self, key: str, view: Callable[[], Job]) -> None:
-        """The job `key` has ended."""
+        """Notify watchers that the job `key` has ended."""
         if watches := self._watches.pop(key, None):
             job = view()
             for watch in watches:

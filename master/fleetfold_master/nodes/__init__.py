@@ -1,4 +1,4 @@
-"""Who is in the fleet, and how they are."""
+"""The fleet's nodes: registry, presence, health and labels."""
 
 from __future__ import annotations
 

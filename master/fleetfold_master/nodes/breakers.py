@@ -1,8 +1,8 @@
-"""A circuit breaker for each node: after some failures in a row it is left out, and tried again now and then.
+"""Circuit breakers, one per node: after several failures in a row a node is left out, and tried again now and then.
 
-Closed, the node is asked. Open, it is not. When its time has come it is half open: one question goes to it as a trial,
-beside those that matter. An answer closes the breaker, however it came about; a failed trial doubles the time until
-the next one, which is spread by chance, so that masters do not try together.
+Closed: the node is asked. Open: it is not. Half open, once its time has come: one request is sent as a trial,
+beside those that matter. Any answer closes the breaker; a failed trial doubles the time until the next one, which
+has jitter, so that the masters do not try at the same moment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OPENS_AFTER = 3
 FIRST_S, MOST_S = 1.0, 30.0
 SPREAD = 0.2
 TRIAL_S = 10.0
-"""After which time a trial of which nothing was heard counts as lost, and another may be made."""
+"""Seconds after which a trial without an outcome counts as lost, and another may be made."""
 
 BreakerState = Literal["closed", "half_open", "open"]
 
@@ -47,7 +47,7 @@ class _Breaker:
 class Breakers:
     """The breakers of all nodes, by the monotonic clock.
 
-    `life` counts how often a node has come anew: each time it is innocent of what it did before.
+    `life` counts a node's restarts; failures of an earlier life do not count.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Breakers:
         self._breakers: dict[str, _Breaker] = {}
 
     def state(self, node: str) -> BreakerState:
-        """What to do with a question to the node; `half_open` when it may be tried."""
+        """The breaker's state; `half_open` when a trial may be made."""
         breaker = self._of(node)
         if breaker is None or not breaker.is_open:
             return "closed"
@@ -67,11 +67,11 @@ class Breakers:
         return "open" if tried or now < breaker.again_at else "half_open"
 
     def is_open(self, node: str) -> bool:
-        """Whether its answers cannot be counted on."""
+        """Whether the breaker is open, so that the node's answers cannot be relied on."""
         return self.state(node) != "closed"
 
     def reason(self, node: str) -> str:
-        """Why its breaker is open, and when it is tried again."""
+        """Why the breaker is open, and when the node is tried again."""
         breaker = self._of(node)
         if breaker is None or not breaker.is_open:
             return ""
@@ -82,19 +82,19 @@ class Breakers:
         return f"{failed}; tried again in {left_s:.1f} s"
 
     def tried(self, node: str) -> None:
-        """A trial is under way."""
+        """Record that a trial was sent."""
         if (breaker := self._of(node)) is not None:
             breaker.trial_at = self._clock.monotonic()
 
     def answered(self, node: str) -> None:
-        """It has answered: whatever was, it is there and it works."""
+        """Record an answer: close the breaker."""
         if (breaker := self._breakers.pop(node, None)) is not None and breaker.is_open:
             log.info("breaker.closed", node=node)
 
     def failed(self, node: str, age_s: float, why: str) -> None:
-        """A question put to it `age_s` ago came to nothing, by the node's fault.
+        """Record the failure, by the node's fault, of a request sent `age_s` seconds ago.
 
-        Questions that were under way together fail together, and count once.
+        Requests that were in flight at the same time fail at the same time, and count once.
         """
         breaker, now = self._of(node), self._clock.monotonic()
         if breaker is None:

@@ -1,4 +1,4 @@
-"""Who may be given commands, as jobs and transactions ask it."""
+"""Health of nodes as far as commands are concerned."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["CommandHealth"]
 
 
 class CommandHealth:
-    """The `Health` of jobs and transactions: a node whose index alone fails still runs actions."""
+    """The `NodeHealth` of jobs and transactions: a node of which only the index fails still runs actions."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def healthy(self, node: str) -> bool:
-        """Whether the node is there and its ledger works."""
+        """Whether the node is up and its ledger works."""
         return self._registry.acts(node)

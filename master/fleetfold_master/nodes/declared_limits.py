@@ -1,4 +1,4 @@
-"""How many commands of an action may be out at once, as the nodes declare it: the least of what they say."""
+"""Concurrency limits of actions as declared by the nodes: the lowest declared value counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fleetfold_shared.errors import NotFound
 __all__ = ["DeclaredLimits"]
 
 KEPT_S = 2.0
-"""For so long the whole fleet is not looked through again; a job's own nodes always are."""
+"""Seconds for which the fleet-wide limits are cached; those of a job's own nodes are always read."""
 
 
 class DeclaredLimits:
-    """The slots of each action in the fleet."""
+    """The limits of all actions of the fleet."""
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry, self._clock = registry, clock
@@ -24,7 +24,7 @@ class DeclaredLimits:
         self._until = 0.0
 
     def __call__(self, action: str, nodes: Sequence[str]) -> int | None:
-        """Those of `action`, which runs on `nodes`; None when nobody limits it."""
+        """The limit of `action` on `nodes`; None if no node declares one."""
         now = self._clock.monotonic()
         if now >= self._until:
             self._until, self._kept = now + KEPT_S, _least(self._registry.all())

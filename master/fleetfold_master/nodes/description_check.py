@@ -1,6 +1,6 @@
-"""Check of what a node says of itself: bounds on how much it declares, and on the numbers in it.
+"""The check of a node's description: bounds on the number of declarations, and on their values.
 
-They are the master's, not the message's: rows that an earlier version has stored stay readable.
+The check belongs to the master and not to the message type, so that rows of earlier versions stay readable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_COLLECTIONS = 256
 MAX_ACTIONS = 512
 MAX_LABELS = 64
 MAX_SCHEMA_BYTES = 64 * 1024
-"""Of one action's JSON Schema."""
+"""Limit of one action's JSON Schema."""
 MAX_EPOCH = 2**63 - 1
 
 _MOST_NAME_CHARS = 200  # of an analyzer, an embedder, a version
@@ -34,9 +34,9 @@ _MOST_UNIX_S = 1e11
 
 
 def check_description(description: NodeDescription, known: NodeDescription | None = None) -> None:
-    """`InvalidInput` that names what no node of ours says: `collections[2].documents`.
+    """Raise `InvalidInput`, naming the field that no correct node sends: `collections[2].documents`.
 
-    Actions, which rarely change, are not looked at again where they are those that are `known`.
+    Actions, which rarely change, are not checked again if they equal the `known` ones.
     """
     for name in ("incarnation", "version", "analyzer", "embedder"):
         _text(name, getattr(description, name), _MOST_NAME_CHARS)
@@ -50,7 +50,7 @@ def check_description(description: NodeDescription, known: NodeDescription | Non
 
 
 def check_epochs(epochs: dict[str, int]) -> None:
-    """`InvalidInput` for epochs of more collections than a node has, or numbers that are none."""
+    """Raise `InvalidInput` for epochs of too many collections, or out of range."""
     _count("epochs", epochs, MAX_COLLECTIONS)
     for name, epoch in epochs.items():
         _within(f"epochs.{name[:80]}", epoch, 0, MAX_EPOCH)

@@ -1,4 +1,4 @@
-"""The fleet in figures, or that part of it which a caller may see."""
+"""Statistics of the fleet, or of the part that a caller may see."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["fleet_statistics"]
 
 
 def fleet_statistics(nodes: Sequence[NodeRecord]) -> NodeStats:
-    """Counts and sums over `nodes`; those that wait to be approved are in `by_state` alone.
+    """Counts and sums over `nodes`; pending nodes are counted in `by_state` only.
 
-    The mean is over those that have answered something.
+    The mean latency is over nodes that have answered something.
     """
     members = [node for node in nodes if node.state != "pending"]
     times = [node.response_ms for node in members if node.response_ms is not None]

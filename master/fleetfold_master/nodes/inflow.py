@@ -1,7 +1,7 @@
-"""What each identity may say to the masters unasked: budgets, kept before anything that it says is read.
+"""Budgets for unsolicited messages per identity, applied before a message is decoded.
 
-Heartbeats and progress supersede each other, so of too many the newest is enough. Who goes on far beyond is told to
-the door, which disconnects it: a message that is thrown away has still cost its way here.
+Of too many heartbeats or progress reports the newest is enough, because it supersedes the others. An identity far
+over its budget is reported by `on_flood`, and disconnected: discarding a message does not save its transport.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from fleetfold_shared.config import LimitsConfig
 __all__ = ["Budget", "Inflow", "Newest"]
 
 BURST_S = 5.0
-"""So many seconds' worth may come at once."""
+"""Burst size in seconds of the budget."""
 AGAIN_S = 5.0
-"""How long the door has to act before it is told again."""
+"""Seconds until a flood is reported again, so that the disconnection can take effect."""
 MOST_HELD = 10_000
 COUNTED_BYTES = 4096
 """Of a large message each so many bytes count as one more: a few of a megabyte cost as much as thousands."""
 
 
 class Budget:
-    """So many messages a second of each identity."""
+    """A budget of messages per second for each identity."""
 
     def __init__(self, per_s: int, clock: Clock) -> None:
         self._per_s, self._most, self._clock = per_s, per_s * BURST_S, clock
         self._held: dict[str, tuple[float, float]] = {}
 
     def take(self, identity: str, cost: int = 1) -> bool:
-        """Count one more, of `cost` messages; false when there are too many lately."""
+        """Count a message that weighs `cost`. Returns False if the identity is over its budget."""
         now = self._clock.monotonic()
         tokens, at = self._held.get(identity) or (self._most, now)
         tokens = min(self._most, tokens + (now - at) * self._per_s)
@@ -46,7 +46,7 @@ class Budget:
 
 
 class Inflow:
-    """The budgets of one master. `on_flood` is told of an identity that is far beyond them."""
+    """The budgets of one master. `on_flood` is called with an identity that is far over its budget."""
 
     def __init__(self, limits: LimitsConfig, clock: Clock) -> None:
         self.limits, self._clock = limits, clock
@@ -57,17 +57,17 @@ class Inflow:
         self.on_flood: Callable[[str], None] = lambda identity: None  # noqa: ARG005  # where nobody can be disconnected
 
     def heartbeat(self, node: str, size: int = 0) -> bool:
-        """Whether to read this heartbeat of `size` bytes now."""
+        """Whether to process this heartbeat of `size` bytes now."""
         self.junk(node, size)
         return self._heartbeats.take(node)
 
     def progress(self, node: str, size: int = 0) -> bool:
-        """Whether to read this progress report of `size` bytes."""
+        """Whether to process this progress report of `size` bytes."""
         self.junk(node, size)
         return self._progress.take(node, _cost(size))
 
     def junk(self, identity: str, size: int = 0) -> None:
-        """Count a message of `size` bytes that nobody has asked for, or that is of no use."""
+        """Count a message of `size` bytes that was not requested, or is invalid."""
         if not self.limits.flood_per_s or self._all.take(identity, _cost(size)):
             return
         now = self._clock.monotonic()
@@ -81,7 +81,7 @@ def _cost(size: int) -> int:
 
 
 class Newest:
-    """Handles the messages of each node as `now` says, and of those in between the newest, `pause_s` later."""
+    """Processes each node's messages as `now` permits, and the newest of those in between `pause_s` seconds later."""
 
     def __init__(self, handle: Callable[[Incoming], Coroutine[Any, Any, None]], pause_s: float) -> None:
         self._handle, self._pause_s = handle, pause_s
@@ -89,7 +89,7 @@ class Newest:
         self._tasks, self._stopped = BackgroundTasks(), False
 
     async def hear(self, node: str, message: Incoming, *, now: bool) -> None:
-        """Handle `message` now, or, unless a newer one comes, soon."""
+        """Process `message` now or, unless a newer one arrives, soon."""
         if now:
             if node in self._waiting:
                 self._waiting[node] = message  # in its turn, in place of the older one
@@ -101,7 +101,7 @@ class Newest:
         self._waiting[node] = message
 
     async def stop(self) -> None:
-        """Handle no more."""
+        """Stop processing."""
         self._stopped = True
         await self._tasks.cancel()
 

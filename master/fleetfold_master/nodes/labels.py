@@ -1,4 +1,4 @@
-"""Labels: those that a node declares, with what operators have laid over them. Pure."""
+"""Labels: those that a node declares, overlaid by those of operators. Pure."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from fleetfold_shared.messages import LabelSource, NodeUpdate
 __all__ = ["Overlay", "effective_labels", "label_sources", "relabelled"]
 
 Overlay = Mapping[str, str | None]
-"""What operators have set: a value, or None for a label that is taken away."""
+"""What operators have set: a value, or None for a removed label."""
 
 
 def effective_labels(declared: Mapping[str, str], overlay: Overlay | None) -> dict[str, str]:
-    """The labels that count."""
+    """The effective labels."""
     merged = {**declared, **(overlay or {})}
     return {name: value for name, value in merged.items() if value is not None}
 
 
 def label_sources(declared: Mapping[str, str], overlay: Overlay | None) -> dict[str, LabelSource]:
-    """Of each label that counts, who has set it."""
+    """For each effective label, whether the node or an operator set it."""
     return {name: "operator" if name in (overlay or {}) else "node" for name in effective_labels(declared, overlay)}
 
 
 def relabelled(declared: Mapping[str, str], overlay: Overlay | None, change: NodeUpdate) -> dict[str, str | None]:
-    """The overlay after a change. `InvalidInput` names what cannot be done."""
+    """The overlay after a change. Raises `InvalidInput`, naming the label."""
     added = change.labels or {}
     if change.labels_from_node:
         if added or change.unlabel:

@@ -1,4 +1,4 @@
-"""Any one node that can: who has least to do for its weight."""
+"""Least-loaded choice of a node: the fewest commands in flight relative to its weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LeastLoaded"]
 
 @dataclass(slots=True)
 class _Given:
-    """What a node was given since its heartbeat `seen_at`, and which choice in all was its last."""
+    """The commands assigned to a node since its heartbeat of `seen_at`, and the sequence number of its last choice."""
 
     seen_at: float | None
     runs: int = 0
@@ -21,9 +21,9 @@ class _Given:
 
 
 class LeastLoaded:
-    """Remembers what it has given to whom: a heartbeat tells how much a node has to do, but comes every five seconds.
+    """Remembers its own assignments, because heartbeats report a node's load only every five seconds.
 
-    Healthy nodes before others, then the fewest in flight by weight, then the one whose last turn is longest ago.
+    Healthy nodes come first, then the lowest load by weight, then the node chosen longest ago.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class LeastLoaded:
         self._turns = count(1)
 
     def choose(self, nodes: Sequence[NodeRecord]) -> NodeRecord:
-        """One of `nodes`, of which there must be one."""
+        """Choose one of `nodes`, which must not be empty."""
         chosen = min(nodes, key=self._burden)
         given = self._of(chosen)
         given.runs += 1

@@ -1,4 +1,4 @@
-"""What an operator's change sets in a node's row."""
+"""Changes of a node by an operator, as fields of its row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["changed_fields", "refuse_incompatible"]
 
 
 def changed_fields(node: StoredNode, change: NodeUpdate, by: str, now: float, version: str) -> dict[str, Any]:
-    """The fields of the row and their new values, for a change by the operator `by`.
+    """The changed fields and their new values.
 
-    `Conflict` for an incompatible node that is to be active, `InvalidInput` for a change that changes nothing.
+    Raises `Conflict` for an incompatible node that is to be active, `InvalidInput` for a change without effect.
     """
     wanted: dict[str, Any] = {
         name: value for name in ("title", "weight") if (value := getattr(change, name)) is not None
@@ -35,6 +35,6 @@ def changed_fields(node: StoredNode, change: NodeUpdate, by: str, now: float, ve
 
 
 def refuse_incompatible(name: str, description: NodeDescription, version: str) -> None:
-    """`Conflict` that names both versions, when the node cannot work with masters of `version`."""
+    """Raise `Conflict`, naming both versions, if the node cannot work with masters of `version`."""
     if why := incompatibility(description.version, version):
         raise Conflict(f"node: {name!r} is incompatible and cannot be made active: {why}", field="node")

@@ -1,4 +1,4 @@
-"""The nodes' side of the master: joins, heartbeats, results, and the fleet's consumers on the broker."""
+"""The node gateway: joins, heartbeats and results of nodes, and their streams and consumers on the broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
-from fleetfold_master.jobs.dispatch import together
+from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
@@ -62,7 +62,7 @@ OnResult = Callable[[str, CommandResult], Awaitable[bool]]
 
 
 class NodeGateway:
-    """Hears the nodes and keeps what they need on the broker."""
+    """Subscribes to the nodes' messages, and maintains their streams and consumers."""
 
     def __init__(
         self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
@@ -77,24 +77,24 @@ class NodeGateway:
         self.corpora = TermStatistics(self._fetch_statistics, self.answers)
         self.epochs = CollectionVersions()
         self.before_removal: Callable[[str], Awaitable[None]] = _nothing
-        """Is given each node that is about to be removed, while its queue is still there."""
+        """Called with each node that is about to be removed, while its queue still exists."""
         self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = tell_nobody
-        """Told of a result with news of its node's epochs, before anybody is told of the result."""
+        """Called with a result that raises its node's epochs, before anybody is told of the result."""
         self.alone: Callable[[], bool] = lambda: True
-        """Whether there is no other master, who might know more of a node."""
+        """Whether this master has no peers, which might know more of a node."""
 
     async def start(self) -> None:
-        """Hear heartbeats."""
+        """Subscribe to heartbeats."""
         if self._own is not None:
             self.corpora.announced(MASTER, self._own.description())
         await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
     async def stop(self) -> None:
-        """Read no more heartbeats."""
+        """Unsubscribe from heartbeats."""
         await self._beats.stop()
 
     async def call_the_roll(self) -> None:
-        """Ask the nodes that are known who is there: a new master need not wait for their next heartbeats."""
+        """Ping the known nodes, so that a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if (pong := self._read(name, answer, Pong)) is not None:
@@ -103,17 +103,17 @@ class NodeGateway:
                 self.corpora.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
-        """Make what is missing on the broker. True when queued commands are lost and must be sent again."""
+        """Create what is missing on the broker. Returns True if queued commands are lost and must be sent again."""
         lost = await self._topology.ensure_streams()
         await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
         return lost
 
     async def redeliver_results(self) -> None:
-        """Have the results that a dead master was given come to the living."""
+        """Have the results redelivered that a dead master received but did not acknowledge."""
         await self._topology.redeliver_results()
 
     async def remove(self, name: str) -> None:
-        """Take a node out, with its queue and its statistics."""
+        """Remove a node, with its queue and its statistics."""
         await self.before_removal(name)
         await self._registry.remove(name)
         self.corpora.forget(name)
@@ -121,9 +121,8 @@ class NodeGateway:
         await self._topology.forget_node(name)
 
     def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
-        """A handler for the results stream: each result goes to the first of `takers` that knows it. What comes in one
-        message is taken at once; when one of them cannot be, all come again.
-        """
+        """A handler of the results stream: each result goes to the first of `takers` that knows it. The results of
+        one message are processed concurrently; if one fails, the message is redelivered."""
 
         async def receive(subject: str, data: bytes) -> None:
             node = self._bus.subjects.token(subject, 1)
@@ -133,7 +132,7 @@ class NodeGateway:
                 self._quiet.warning("result.malformed", node, node=node, reason=error.message)
                 self._inflow.junk(node, len(data))
                 return
-            await together([self._take(node, result, takers) for result in results])
+            await settle_all([self._take(node, result, takers) for result in results])
 
         return receive
 
@@ -151,25 +150,25 @@ class NodeGateway:
         self._inflow.junk(node)
 
     async def learn(self, node: str, result: CommandResult) -> None:
-        """Take in what a result tells of its node."""
+        """Record what a result reports about its node."""
         if self.epochs.rose(node, result.incarnation, result.epochs):
             await self.on_rose(node, result)
 
     async def reload(self, name: str = "") -> None:
-        """Read again what another master may have written of a node, or of all."""
+        """Reload a node's row, or all, after another master may have written it."""
         for gone in await self._registry.reload(name):
             self.corpora.forget(gone)
             self.epochs.forget(gone)
 
     async def join(self, name: str, join: Join) -> Joined:
-        """Take the node `name` in; `Conflict` when another process answers under that name."""
+        """Join the node `name`. Raises `Conflict` if another process answers under that name."""
         if not self.alone():
             await self.reload(name)
         record, fresh = await self._registry.join(name, join.description, self.incarnation)
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
-            await self._supersede(name, join.description.incarnation)  # one that hung may wake up again
+            await self._supersede(name, join.description.incarnation)  # one that hung may resume
         self.corpora.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
@@ -203,7 +202,7 @@ class NodeGateway:
             await self._supersede(name, self._registry.get(name).description.incarnation)
 
     async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
-        """Tell the node what it does not know yet: its interval until it uses it, its state once."""
+        """Send the node its heartbeat interval until it uses it, and its state once."""
         told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
         paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
         if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
@@ -213,37 +212,37 @@ class NodeGateway:
         await self._tell(name, "standing", standing)
 
     async def _supersede(self, name: str, incarnation: str) -> None:
-        """Tell whoever else stands for `name` that this incarnation holds it."""
+        """Tell other processes that answer under `name` that this incarnation holds it."""
         await self._tell(name, "superseded", Superseded(incarnation=incarnation))
 
     async def _tell(self, node: str, verb: str, message: Message) -> None:
-        """Call a node that answers nothing."""
+        """Send a message to a node, without a reply."""
         subject, data = self._bus.subjects.call(node, verb), encode(message)
         await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
-        """Whether a node of that name is there now."""
+        """Whether a node of that name answers now."""
         return await self.incarnation(name) is not None
 
     async def incarnation(self, name: str) -> str | None:
-        """Which process answers for `name` on the bus; `None` when nobody does."""
+        """The incarnation that answers for `name` on the bus; None if none does."""
         pong = self._read(name, await self._ask_one(name, "ping", NodeList(), PROBE_S), Pong)
         return None if pong is None else pong.incarnation
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
-        """Ask the node to stop these of its commands, for `by`: what it says of each, nothing when it is silent."""
+        """Ask the node to stop these of its commands, for `by`. Returns its verdict for each; empty if it is silent."""
         answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
         cancelled = self._read(node, answer, Cancelled)
         return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
 
     async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
-        """Those of the documents that the node has; `None` when it does not say, or is of a version that cannot."""
+        """Those of the documents that the node has; None if it does not answer, or its version cannot."""
         answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
         held = self._read(node, answer, Held)
         return None if held is None else set(held.ids)
 
     async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
-        """What a node has in its own ledger; `Unavailable` when it does not answer."""
+        """A node's own ledger entries. Raises `Unavailable` if it does not answer."""
         answer = await self._ask_one(ask.node, "audit", ask, AUDIT_S)
         if answer is None or isinstance(answer.error, Unavailable):
             why = f"node: {ask.node} does not answer; `fleetfold node-audit --data DIR` reads its folder"
@@ -263,7 +262,7 @@ class NodeGateway:
         return decode(answer.data, StatisticsChunk)
 
     def _read(self, node: str, answer: ScatterReply | None, kind: type[M]) -> M | None:
-        """What the node answered; `None` when it did not, could not, or not so that it can be read."""
+        """Decode a node's answer; None if there is none, or it is an error or invalid."""
         if answer is None or answer.error is not None:
             return None
         try:
@@ -273,9 +272,9 @@ class NodeGateway:
             return None
 
     async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> ScatterReply | None:
-        """Nodes answer nothing but gatherings, so that the broker vouches for who answers."""
+        """Request one node's answer by scatter, so that the broker authenticates the responder."""
         return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)
 
 
 async def _nothing(_node: str) -> None:
-    """Nothing."""
+    """Default callback: do nothing."""

@@ -1,4 +1,4 @@
-"""A node as callers see it: its row, what operators have laid over it, and how it is now."""
+"""A node as callers see it: its row, the operators' overlay, and its present state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["presence_of", "record_of"]
 def record_of(
     node: StoredNode, version: str, presence: Presence, in_flight: int, fingerprints: Mapping[str, str]
 ) -> NodeRecord:
-    """The record of a node, as masters of that version see it."""
+    """The record of a node, for masters of that version."""
     state, reason, since = standing(node, version)
     up = presence.is_up(node.name)
     return NodeRecord(
@@ -33,7 +33,7 @@ def record_of(
 
 
 def presence_of(node: StoredNode, presence: Presence) -> NodePresence:
-    """Whether it is heard, has said goodbye, or is missing."""
+    """Whether the node is up, has said goodbye, or is missing."""
     if presence.is_up(node.name):
         return "up"
     return "not_heard" if node.stopped_at is None else "stopped"

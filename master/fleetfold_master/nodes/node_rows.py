@@ -1,4 +1,4 @@
-"""The registry's rows: what must survive a restart of a `NodeRecord`. Presence is not among it."""
+"""Rows of nodes: the part of the registry that survives a restart. Presence does not."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["NodeRows", "StoredNode"]
 class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
     """A node's row. Times are Unix seconds.
 
-    `labels` and `weight` are an operator's, over the description's own; a label that is None is taken away. `assigned`
-    is the state that an operator wants; `state` is what comes of it with the node's version and its `problems`, which
-    have been there or gone since `trouble_at`. `stopped_at` is when it said goodbye; None while it is expected.
+    `labels` and `weight` are an operator's, over the description's own; a label of None is removed. `assigned` is
+    the state that an operator wants; `state` follows from it, the node's version and its `problems`, which have
+    been present or absent since `trouble_at`. `stopped_at` is when it said goodbye; None while it is expected.
     `heartbeat_s` is the interval that it uses.
     """
 
@@ -60,7 +60,7 @@ class NodeRows:
         self._store = store
 
     async def put(self, record: StoredNode, *fields: str) -> None:
-        """Write the row, whether the name was there or not: of one that is there only `fields`, if any are given."""
+        """Insert or update the row; of an existing row only `fields` are updated, if given."""
         row = _to_row(record)
         wanted = {name: row[name] for name in fields or row}
         await self._store.write(
@@ -73,14 +73,14 @@ class NodeRows:
         return None if row is None else _from_row(row)
 
     async def list(self, *, removed: bool = False) -> list[StoredNode]:
-        """All nodes by name; the removed ones only if asked for."""
+        """All nodes by name; removed ones only if requested."""
         query = select(node).order_by(node.c.name)
         if not removed:
             query = query.where(node.c.removed_at.is_(None))
         return [_from_row(row) for row in await self._store.read(query)]
 
     async def update(self, name: str, **changes: Any) -> bool:
-        """Set fields of a `StoredNode`; False if there is no such node."""
+        """Set fields of a `StoredNode`. Returns False if there is no such node."""
         current = await self.get(name)
         if current is None:
             return False
@@ -88,11 +88,12 @@ class NodeRows:
         return True
 
     async def seen(self, times: Mapping[str, float]) -> None:
-        """Note when nodes were last heard; many at once are cheap."""
+        """Store when nodes were last heard, many at once."""
         await self._store.write(Write(_SEEN, [{"key": name, "last_seen_at": at} for name, at in times.items()]))
 
     async def remove(self, name: str, at: float) -> bool:
-        """Delete softly: the row stays, and `put` under the same name brings it back. False if it is not there."""
+        """Delete softly: the row stays, and `put` under the same name restores it. Returns False if it does not
+        exist."""
         return await self._store.write(Write(_REMOVE, [{"key": name, "removed_at": at}])) == 1
 
 

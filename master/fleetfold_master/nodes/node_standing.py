@@ -1,4 +1,4 @@
-"""A node's state: what an operator has assigned, unless its version or its own checks stand against it. Pure.
+"""A node's state: the assigned one, unless its version or its own checks override it. Pure.
 
 removed > inactive, maintenance (assigned) > incompatible (version) > error (problems) > active
 """
@@ -20,7 +20,7 @@ TROUBLED: frozenset[NodeState] = frozenset({"incompatible", "error"})
 
 
 class NodeStanding(NamedTuple):
-    """A state, why the node is in it, and since when (Unix seconds)."""
+    """A state, its reason, and since when (Unix seconds)."""
 
     state: NodeState
     reason: str
@@ -33,7 +33,7 @@ class _Stated(Protocol):
 
 
 def standing(node: StoredNode, version: str) -> NodeStanding:
-    """How the node stands with masters of that version."""
+    """The node's state with masters of that version."""
     if node.state in {"removed", "pending"}:
         return NodeStanding(node.state, "", node.removed_at or node.registered_at)
     if node.assigned != "active":
@@ -47,7 +47,7 @@ def standing(node: StoredNode, version: str) -> NodeStanding:
 
 
 def judged(node: StoredNode, version: str, now: float, problems: Sequence[Problem] | None = None) -> StoredNode:
-    """The node with the state that follows from the rest, and with `problems`, if they are given, as of `now`."""
+    """The node with its state computed again, and with `problems`, if given, as of `now`."""
     if problems is not None:
         node = replace(node, problems=list(problems))
     state = standing(node, version).state
@@ -56,14 +56,14 @@ def judged(node: StoredNode, version: str, now: float, problems: Sequence[Proble
 
 
 def read_again(row: StoredNode, version: str, now: float) -> StoredNode:
-    """A row as it was read, with the state that follows from the rest: heartbeats do not write the state."""
+    """A row with its state computed again, because heartbeats do not write the state."""
     state = standing(row, version).state
     began = state in TROUBLED and (row.trouble_at is None or (state == "incompatible" != row.state))
     return replace(row, state=state, trouble_at=now if began else row.trouble_at)
 
 
 def why_not(node: NodeRecord) -> str:
-    """Why a node may not be given commands, and what to do about it."""
+    """Why a node may not be sent commands, and what to do about it."""
     if node.state == "incompatible":
         return f"{node.name!r} is incompatible: {node.reason}"
     if node.state == "error":
@@ -72,5 +72,5 @@ def why_not(node: NodeRecord) -> str:
 
 
 def acts(node: _Stated, failing: Sequence[NodePart]) -> bool:
-    """Whether the node may be given commands. They need its ledger; without its index they go on, `sync` among them."""
+    """Whether the node may be sent commands. They need its ledger; without its index they run, `sync` among them."""
     return node.state == "active" or (node.state == "error" and "ledger" not in failing)

@@ -1,4 +1,4 @@
-"""Presence without polling: a node is there while it is heard, and each change is told once."""
+"""Presence without polling: a node is up while it is heard from; each change is reported once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EMA_ALPHA = 0.3
 
 
 class Presence:
-    """When each node was last heard, by the monotonic clock, and how fast it answers.
+    """When each node was last heard from, by the monotonic clock, and its latency.
 
-    Down after three heartbeats of silence, or at once when the broker says that nobody stands for the node or the
-    node itself says goodbye. `heartbeat_s` is the interval that nodes are told. While one still uses another, it is
-    judged by the longest of that interval and those of its last three heartbeats.
+    A node is down after three heartbeats of silence, or at once when the broker reports no responders or the node
+    says goodbye. `heartbeat_s` is the interval that nodes are told. While a node still uses another, it is judged
+    by the longest of that interval and those of its last three heartbeats.
     """
 
     def __init__(self, clock: Clock, heartbeat_s: float) -> None:
@@ -35,7 +35,7 @@ class Presence:
         self.on_change: Callable[[str, bool], None] = _log_change
 
     def heard(self, node: str, heartbeat_s: float | None = None) -> None:
-        """The node has spoken. `heartbeat_s` is the interval that it uses, if that is known."""
+        """Record a message of the node. `heartbeat_s` is the interval that it uses, if known."""
         new = node not in self._heard
         self._heard[node] = self._clock.monotonic()
         if heartbeat_s is not None:
@@ -45,42 +45,42 @@ class Presence:
             self.on_change(node, True)
 
     def reborn(self, node: str) -> None:
-        """The node is there anew: it was away, or it is another process."""
+        """Record that the node came back, or is another process."""
         self._lives[node] = self.life(node) + 1
 
     def life(self, node: str) -> int:
-        """How often the node has been there anew."""
+        """How often the node has come back."""
         return self._lives.get(node, 0)
 
     def gone(self, node: str) -> None:
-        """The node is surely not there."""
+        """Mark the node as down."""
         self._intervals.pop(node, None)
         if self._heard.pop(node, None) is not None:
             self.on_change(node, False)
 
     def left(self, node: str) -> None:
-        """The node has said goodbye."""
+        """Record the node's goodbye."""
         self._intervals.pop(node, None)
         if self._heard.pop(node, None) is not None:
             log.info("node.stopped", node=node)
 
     def is_up(self, node: str) -> bool:
-        """Whether the node was heard lately."""
+        """Whether the node was heard from lately."""
         heard = self._heard.get(node)
         return heard is not None and self._clock.monotonic() - heard <= self._patience_s(node)
 
     def sweep(self) -> None:
-        """Mark down who has been silent too long."""
+        """Mark nodes as down that have been silent too long."""
         for node in [node for node in self._heard if not self.is_up(node)]:
             self.gone(node)
 
     def answered(self, node: str, ms: float) -> None:
-        """The node has answered something in `ms`."""
+        """Record that the node answered a request in `ms`."""
         before = self._response_ms.get(node, ms)
         self._response_ms[node] = before + EMA_ALPHA * (ms - before)
 
     def response_ms(self, node: str) -> float | None:
-        """Exponential moving average of its answers (alpha 0.3), `None` before the first."""
+        """Exponential moving average of its latency (alpha 0.3); None before the first answer."""
         return self._response_ms.get(node)
 
     def _patience_s(self, node: str) -> float:

@@ -1,4 +1,4 @@
-"""The registry: what the store knows of the nodes, and what their heartbeats add."""
+"""The registry of nodes: stored rows, and what heartbeats add to them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ __all__ = ["Registry"]
 log = structlog.get_logger(__name__)
 
 BROUGHT = ("description", "last_seen_at", "problems", "trouble_at", "stopped_at", "heartbeat_s")
-"""What heartbeats bring; the rest of a row is an operator's, perhaps at another master. The state follows from both."""
+"""Fields that heartbeats bring; the rest of a row is set by operators, perhaps at another master. The state follows
+from both.
+"""
 
 Probe = Callable[[str], Awaitable[str | None]]
-"""Asks a name on the bus for its incarnation; `None` when nobody stands for it."""
+"""Asks for the incarnation that answers to a name on the bus; None if none does."""
 
 
 class Registry:
-    """All nodes by name, in memory. Changes are in the store before they are here, one after another; what heartbeats
-    bring is here at once and in the store at the next `save`.
-    """
+    """All nodes by name, in memory. Changes are stored before they are applied here, one after another; what
+    heartbeats bring is applied at once and stored by the next `save`."""
 
     def __init__(self, store: NodeRows, presence: Presence, clock: Clock, version: str) -> None:
         self._store, self._presence, self._clock = store, presence, clock
@@ -48,16 +49,16 @@ class Registry:
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
         self.on_change: Callable[[str], Awaitable[None]] = tell_nobody
-        """Told the name of a node whose row is another one now."""
+        """Called with the name of a node whose row has changed."""
 
     async def load(self) -> None:
-        """Read what the store has, removed nodes included."""
+        """Load all rows, removed nodes included."""
         self._nodes = {node.name: self._stated(node) for node in await self._store.list(removed=True)}
 
     async def reload(self, name: str = "") -> list[str]:
-        """Read again what another master may have written of `name`, or of all: who is not in the fleet any more.
+        """Reload the row of `name`, or all, that another master may have written. Returns nodes removed meanwhile.
 
-        What heartbeats have brought here stays, while it is the same incarnation that they speak of.
+        What heartbeats brought stays, as long as the row is of the same incarnation.
         """
         async with self._writing:
             found = await self._store.get(name) if name else None
@@ -65,10 +66,10 @@ class Registry:
             return [row.name for row in rows if self._read_again(row)]
 
     async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
-        """Take `name` in. Returns its record, and whether this incarnation is new here.
+        """Join `name`. Returns its record, and whether this incarnation is new here.
 
-        `Conflict` when another incarnation answers under that name, `InvalidInput` for a description out of bounds, or
-        a version that is none.
+        Raises `Conflict` if another incarnation answers under that name, `InvalidInput` for a description out of
+        bounds or an invalid version.
         """
         check_node_name(name, "name")
         check_version(description.version)
@@ -87,14 +88,14 @@ class Registry:
         return self.record(node), fresh
 
     def collections(self, name: str) -> list[str]:
-        """The names of those that the node has declared; none for a node that is not known."""
+        """The names of the node's declared collections; empty for an unknown node."""
         node = self._nodes.get(name)
         return [] if node is None else [one.name for one in node.description.collections]
 
     def heard(self, name: str, beat: Heartbeat) -> str:
-        """Take in a heartbeat. `ok`, or why it does not count: `unknown`, `removed`, `superseded`.
+        """Process a heartbeat. Returns `ok`, or why it does not count: `unknown`, `removed`, `superseded`.
 
-        `InvalidInput` for a description out of bounds.
+        Raises `InvalidInput` for a description out of bounds.
         """
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
@@ -116,15 +117,14 @@ class Registry:
         return "ok"
 
     def answered(self, name: str) -> None:
-        """The node has answered a ping, which says no more than that it is there."""
+        """Record that the node answered a ping."""
         node = self._nodes[name]
         self._presence.heard(name, node.heartbeat_s)
         self._take(node, replace(node, stopped_at=None))
 
     async def save(self) -> None:
-        """Write what heartbeats have brought since the last time: whole rows where a node has changed, and one write
-        for all of whom there is nothing new but that they were heard.
-        """
+        """Store what heartbeats brought since the last call: whole rows of nodes that changed, and one write for all
+        others that were heard from."""
         async with self._writing:
             changed = list(self._unsaved)
             for name in changed:
@@ -134,7 +134,7 @@ class Registry:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
     def petition(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
-        """Show `name` as pending. It is in no one's reach until it is approved; its row is the petition's."""
+        """List `name` as pending; it is stored as a join request."""
         self._pending.add(name, description, asked_at, fingerprint)
 
     def waits(self, name: str) -> bool:
@@ -142,15 +142,15 @@ class Registry:
         return name in self._pending.nodes
 
     def withdraw(self, name: str) -> None:
-        """No longer show `name` as pending."""
+        """Remove `name` from the pending nodes."""
         self._pending.remove(name)
 
     def check_approval(self, name: str, description: NodeDescription) -> None:
-        """`Conflict` that names both versions, when the node could not be made active."""
+        """Raise `Conflict`, naming both versions, if the node could not become active."""
         refuse_incompatible(name, description, self._version)
 
     async def approve(self, name: str) -> NodeRecord:
-        """Make a pending node active. `NotFound` if it does not wait, `Conflict` if it is incompatible."""
+        """Make a pending node active. Raises `NotFound` if it is not pending, `Conflict` if it is incompatible."""
         waiting = self._pending.get(name)
         self.check_approval(name, waiting.description)
         async with self._writing:
@@ -161,7 +161,7 @@ class Registry:
         return self.record(node)
 
     async def update(self, change: NodeUpdate, by: str = "") -> NodeRecord:
-        """A change by the operator `by`. `Conflict` for an incompatible node that is to be active."""
+        """Apply a change by the operator `by`. Raises `Conflict` for an incompatible node that is to be active."""
         async with self._writing:
             node = self.get(change.node)
             wanted = changed_fields(node, change, by, self._clock.wall(), self._version)
@@ -170,14 +170,15 @@ class Registry:
         return self.record(self.get(change.node))
 
     async def remove(self, name: str) -> None:
-        """Take a node out; its row stays, and the name may return."""
+        """Remove a node; its row stays, and the name may join again."""
         async with self._writing:
             await self._put(replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
         await self.on_change(name)
 
     def get(self, name: str, *, pending: bool = False) -> StoredNode:
-        """A node that is in the fleet, or with `pending` waits to be; `NotFound` names those that are."""
+        """A node of the fleet, or with `pending` one that waits for approval. Raises `NotFound`, listing the known
+        names."""
         if pending and name in self._pending.nodes:
             return self._pending.nodes[name]
         node = self._nodes.get(name)
@@ -187,32 +188,32 @@ class Registry:
         return node
 
     def find(self, name: str) -> NodeRecord | None:
-        """The record of a name, removed or not; `None` if it was never registered."""
+        """The record of a name, removed or not; None if it was never registered."""
         node = self._nodes.get(name)
         return None if node is None else self.record(node)
 
     def all(self, *, removed: bool = False, pending: bool = False) -> list[StoredNode]:
-        """The nodes by name; removed ones, and those that wait to be approved, only if asked for."""
+        """The nodes by name; removed and pending ones only if requested."""
         shown = {**self._nodes, **self._pending.nodes} if pending else self._nodes
         nodes = (shown[name] for name in sorted(shown))
         return [node for node in nodes if removed or node.state != "removed"]
 
     def healthy(self, name: str) -> bool:
-        """Whether the node is active and heard lately."""
+        """Whether the node is active and was heard from lately."""
         node = self._nodes.get(name)
         return node is not None and node.state == "active" and self._presence.is_up(name)
 
     def is_up(self, name: str) -> bool:
-        """Whether the node is heard, in whatever state it is."""
+        """Whether the node is up, in any state."""
         return self._presence.is_up(name)
 
     def acts(self, name: str) -> bool:
-        """Whether the node is there and may be given commands."""
+        """Whether the node is up and may be sent commands."""
         node = self._nodes.get(name)
         return node is not None and self._presence.is_up(name) and acts(node, [one.part for one in node.problems])
 
     def standing(self, name: str) -> NodeStanding:
-        """The node's state, why it is in it, and since when."""
+        """The node's state, its reason, and since when."""
         return standing(self.get(name), self._version)
 
     def record(self, node: StoredNode) -> NodeRecord:
@@ -221,7 +222,7 @@ class Registry:
         return record_of(node, self._version, self._presence, in_flight, self._pending.fingerprints)
 
     def _read_again(self, row: StoredNode) -> bool:
-        """Take in a row; whether its node has been removed since it was read last."""
+        """Apply a row that was read. Returns whether its node was removed since the last read."""
         known = self._nodes.get(row.name)
         if known is not None and known.description.incarnation == row.description.incarnation:
             row = replace(row, **{name: getattr(known, name) for name in BROUGHT})
@@ -234,9 +235,8 @@ class Registry:
         return gone
 
     async def _put(self, node: StoredNode, *fields: str) -> None:
-        """Write `node`, with the lock held: of a row that is there `fields`, or what differs from before. What a
-        heartbeat brings in the meantime is kept, for the next `save`.
-        """
+        """Write `node`, with the lock held: of an existing row only `fields`, or what differs. What a heartbeat
+        brings meanwhile is kept for the next `save`."""
         before = self._nodes.get(node.name)
         await self._store.put(node, *(fields or _difference(before, node)))
         heard = self._nodes.get(node.name)
@@ -247,7 +247,7 @@ class Registry:
         self._nodes[node.name] = node
 
     def _joined(self, name: str, description: NodeDescription) -> StoredNode:
-        """The node as it is from now on; what an operator has set is kept."""
+        """The node as it joins; what an operator has set is kept."""
         known, now = self._nodes.get(name), self._clock.wall()
         if known is None:
             known = StoredNode(name=name, state="active", description=description, registered_at=now)
@@ -265,7 +265,7 @@ class Registry:
         return judged(node, self._version, self._clock.wall(), problems)
 
     def _take(self, before: StoredNode, node: StoredNode) -> None:
-        """Have what a heartbeat brought here at once, and written at the next `save`."""
+        """Apply what a heartbeat brought, and mark it for the next `save`."""
         self._nodes[node.name] = node
         only_heard = replace(node, last_seen_at=before.last_seen_at) == before
         (self._seen if only_heard else self._unsaved).add(node.name)
@@ -281,7 +281,7 @@ class Registry:
 
 
 def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
-    """What another master may have written is left alone."""
+    """The fields that differ, so that fields written by other masters are left alone."""
     names = node.__struct_fields__
     return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
 

@@ -1,4 +1,4 @@
-"""The outbox: callbacks, webhooks and alerts, told at least once."""
+"""The outbox: callbacks, webhooks and alerts, delivered at least once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A delivery: one thing that one party is to be told, until it has been."""
+"""A delivery: one message to one recipient, until it has arrived."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["MOST_TRIES", "Delivery", "NotDelivered", "Undeliverable", "pause_s"]
 
 BACKOFF_S, BACKOFF_MAX_S, JITTER = 1.0, 3600.0, 0.2
 MOST_TRIES = 36
-"""With the pauses between them about a day. They are counted, not timed: a master that was away has not tried."""
+"""With the pauses between them about a day. Tries are counted rather than timed: an absent master does not try."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the outbox. What is delivered goes out as the event `subject` under `name`, or to `url`.
+    """A row of the outbox: it is published as the event `subject` under `name`, or posted to `url`.
 
-    `type` says what happened, `record` to which job or transaction: it is told as it stands then. `place` is the server
-    that it goes to, empty for the broker. It is tried at `due_at` (Unix seconds); with none it was given up after
-    `tries`, for `error`. Its `id` is the same whenever it is delivered, and nobody can guess it; its `mark` stands for
-    the end that it tells of, and for one end there is one.
+    `type` says what happened, and `record` to which job or transaction, whose present state is sent. `place` is the
+    destination server, empty for the broker. It is tried at `due_at` (Unix seconds); None means abandoned after
+    `tries`, because of `error`. Its `id` is the same at each try, and cannot be guessed; its `mark` identifies the
+    end that it reports: one delivery per end.
     """
 
     id: str
@@ -39,12 +39,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def target(self) -> str:
-        """Whom it is for, as an operator knows it."""
+        """The recipient, as operators know it."""
         return self.url or f"evt.{self.name}.{self.subject}"
 
 
 class NotDelivered(Exception):
-    """This try has failed, and another may not; `after_s` is how long the other side asks to be left alone."""
+    """This try has failed, and a later one may succeed; `after_s` is how long the recipient asks to wait."""
 
     def __init__(self, reason: str, after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -52,10 +52,10 @@ class NotDelivered(Exception):
 
 
 class Undeliverable(Exception):
-    """No try will ever succeed."""
+    """No try can ever succeed."""
 
 
 def pause_s(tries: int) -> float:
-    """Seconds to wait after the `tries`-th failure: 1, 2, 4 and so on to an hour, give or take a fifth."""
+    """Seconds to wait after the `tries`-th failure: 1, 2, 4 and so on up to an hour, with a jitter of a fifth."""
     wait: float = min(BACKOFF_S * 2.0 ** min(tries - 1, 30), BACKOFF_MAX_S)
     return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (spreads load, guards nothing)

@@ -1,4 +1,4 @@
-"""The outbox: what others are to be told of the end of jobs and transactions, from its commit to its arrival."""
+"""The outbox: notifications of ended jobs and transactions, from their commit to their arrival."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Outbox:
     @classmethod
     @asynccontextmanager
     async def open(cls, store: Store, clock: Clock, config: CallbacksConfig, keys: Path) -> AsyncIterator[Outbox]:
-        """With the secret in `keys`, if webhooks may go anywhere. `InvalidInput` names the setting that is wrong."""
+        """Open, with the secret in `keys` if webhooks are allowed. Raises `InvalidInput`, naming the setting."""
         async with AsyncExitStack() as opened:
             destinations, webhooks = Destinations(config), None
             if destinations.any:
@@ -54,34 +54,34 @@ class Outbox:
             yield outbox
 
     def start(self, bus: Bus) -> None:
-        """Send what is due, from now on."""
+        """Start sending what is due."""
         self._events = EventStore(bus)
         self._tasks.spawn(self._publisher.run())
 
     def on_given_up(self, hook: GivenUp) -> None:
-        """What else is committed when a delivery is given up."""
+        """Register further writes for abandoned deliveries."""
         self._publisher.on_given_up = hook
 
     def job_ended(self, job: EndedJob, now: float) -> Sequence[Write]:
-        """What else is committed with a job's end."""
+        """The writes to be committed with a job's end."""
         return self._stirring(job_ended(job, now))
 
     def transaction_ended(self, tx: Tx, now: float) -> Sequence[Write]:
-        """What else is committed with a transaction's end."""
+        """The writes to be committed with a transaction's end."""
         return self._stirring(transaction_ended(tx, now))
 
     async def given_up(self, limit: int = 100) -> list[Delivery]:
-        """What was tried for a day, or never can arrive, the newest first."""
+        """Abandoned deliveries, newest first: tried for a day, or impossible."""
         return await rows.read_given_up(self._store, limit)
 
     async def retry(self, key: str) -> None:
-        """Try one that was given up as often again; `NotFound`."""
+        """Retry an abandoned delivery with a full number of tries. Raises `NotFound`."""
         if not await self._store.write(rows.again(key, self._clock.wall())):
             raise _unknown(key)
         self._publisher.stir()
 
     async def drop(self, key: str) -> None:
-        """Forget one that was given up; `NotFound`."""
+        """Delete an abandoned delivery. Raises `NotFound`."""
         if not await self._store.write(rows.dropped(key)):
             raise _unknown(key)
 

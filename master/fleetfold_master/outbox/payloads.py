@@ -1,4 +1,4 @@
-"""What is written in the commit of an end, for whoever is to be told of it."""
+"""The deliveries written with the end of a job or transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES: dict[str, EndType] = {
 
 
 class EndedJob(Protocol):
-    """What is used of a job that ends."""
+    """The fields used of a job that ends."""
 
     @property
     def id(self) -> str: ...
@@ -37,7 +37,7 @@ class EndedJob(Protocol):
 
 
 def job_ended(job: EndedJob, now: float) -> Sequence[Write]:
-    """Its callback, if it has one."""
+    """The job's callback, if it has one."""
     if job.callback is None:
         return ()
     mark = _mark("job", job.id, job.created_at)
@@ -45,7 +45,7 @@ def job_ended(job: EndedJob, now: float) -> Sequence[Write]:
 
 
 def transaction_ended(tx: Tx, now: float) -> Sequence[Write]:
-    """Its callback, if it has one; and an alert when it is parked."""
+    """The transaction's callback, if it has one, and an alert if it is parked."""
     deliveries = []
     if tx.callback is not None:
         mark = _mark("tx", tx.id, tx.created_at, tx.entries)

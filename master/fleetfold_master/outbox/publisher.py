@@ -1,7 +1,7 @@
-"""The publisher: sends what is due, forgets what has arrived, and tries the rest again for a day.
+"""The outbox publisher: sends what is due, deletes what has arrived, and retries the rest for a day.
 
-Every try is committed before it begins and ended after it, so a delivery arrives at least once whatever dies; whoever
-takes it knows a repetition by its id. One place that keeps us waiting holds up no other.
+Every try is committed before it begins and ended after it, so a delivery arrives at least once whatever crashes;
+recipients recognise a repetition by its id. A slow destination delays no other.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ __all__ = ["GivenUp", "Publisher"]
 log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
-"""How often it looks for what other masters have left, and for what is due again."""
+"""Interval in seconds at which deliveries of other masters and due retries are looked up."""
 COMMIT_S = 0.02
-"""From the word that something will be written to the look for it."""
+"""Seconds from the notice that something will be written until it is looked up."""
 CLAIM_S = 30.0
-"""How long one try may take, with room to spare; then whoever claimed it is dead."""
+"""Time limit in seconds for one try, with a margin; after it, the master that claimed the try is dead."""
 MOST_AT_ONCE = 128
 MOST_AT_ONE_PLACE = 8
 MOST_REASON_CHARS = 500
 
 Send = Callable[[Delivery], Awaitable[None]]
-"""Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are for good."""
+"""Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are permanent."""
 GivenUp = Callable[[Delivery, str, float], Sequence[Write]]
-"""What else is committed when a delivery is given up, given why and the time."""
+"""Returns further writes for an abandoned delivery, given the reason and the time."""
 
 
 class Publisher:
-    """One master's share of the deliveries. The owner runs `run` in a task; `close` ends what is under way."""
+    """One master's share of the deliveries. The owner runs `run` in a task; `close` cancels what is in progress."""
 
     def __init__(self, store: Store, clock: Clock, send: Send) -> None:
         self._store, self._clock, self._send = store, clock, send
@@ -54,11 +54,11 @@ class Publisher:
         self.on_given_up: GivenUp = _nothing
 
     def stir(self) -> None:
-        """Look soon: something is being written."""
+        """Look up soon: something is being written."""
         self._stirred.set()
 
     async def run(self) -> None:
-        """For ever."""
+        """Run until cancelled."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -69,11 +69,11 @@ class Publisher:
                 await self.round()
             except FleetfoldError as error:
                 log.warning("outbox.failed", reason=error.message)
-            except Exception:  # a store that fails once must not end it for good
+            except Exception:  # a store that fails once must not end the loop
                 log.exception("outbox.broke")
 
     async def round(self) -> int:
-        """Claim what is due, as much as there is room for, and begin to send it: how many."""
+        """Claim what is due, up to the limit, and start sending it. Returns the number."""
         room = MOST_AT_ONCE - len(self._tasks)
         if room <= 0:
             return 0
@@ -83,7 +83,7 @@ class Publisher:
         return sum(await asyncio.gather(*(self._begin(delivery) for delivery in due)))
 
     async def close(self) -> None:
-        """End it; what was under way is tried again later."""
+        """Stop; interrupted tries are repeated later."""
         await self._tasks.cancel()
 
     async def _begin(self, delivery: Delivery) -> bool:

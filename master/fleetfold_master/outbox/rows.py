@@ -1,7 +1,8 @@
-"""Deliveries as rows: the writes that change them, and the reads that bring them back.
+"""Rows of deliveries: the writes that change them, and the reads that load them.
 
-A claim counts one more try and puts the row off for the time that a try may take. So two masters never try at once, and
-what a master that died had claimed falls due again by itself. Whoever ends a try must still hold the claim.
+A claim counts one more try and postpones the row by the time limit of a try. So two masters never try at once, and
+what a dead master had claimed becomes due again by itself. The end of a try is only written while its claim is
+held.
 """
 
 from __future__ import annotations
@@ -30,48 +31,48 @@ _DROP = delete(outbox).where(*_GIVEN_UP)
 
 
 def added(deliveries: Sequence[Delivery]) -> Write:
-    """New ones; where an end has its delivery already, that stays as it is."""
+    """Insert deliveries; an end that already has its delivery keeps it."""
     return Write(_ADD, [msgspec.structs.asdict(delivery) for delivery in deliveries])
 
 
 def claimed(delivery: Delivery, until: float) -> Write:
-    """Touches one row if nobody else has claimed it since it was read; until then nobody else may."""
+    """Claim; matches one row if no other master has claimed it since it was read, and holds until then."""
     return Write(_CLAIM, [{"key": delivery.id, "seen": delivery.tries, "until": until}])
 
 
 def sent(delivery: Delivery) -> Write:
-    """It has arrived."""
+    """Delete: it has arrived."""
     return Write(_SENT, [{"key": delivery.id, "seen": delivery.tries}])
 
 
 def put_off(delivery: Delivery, at: float, why: str) -> Write:
-    """The next try is at `at`."""
+    """Postpone the next try to `at`."""
     return Write(_PUT_OFF, [_ending(delivery, at, why)])
 
 
 def given_up(delivery: Delivery, why: str) -> Write:
-    """There is no next try."""
+    """Abandon: there is no next try."""
     return Write(_PUT_OFF, [_ending(delivery, None, why)])
 
 
 def again(key: str, at: float) -> Write:
-    """One that was given up is tried as often again."""
+    """Reset the tries of an abandoned delivery."""
     return Write(_AGAIN, [{"key": key, "at": at}])
 
 
 def dropped(key: str) -> Write:
-    """One that was given up is forgotten."""
+    """Delete an abandoned delivery."""
     return Write(_DROP, [{"key": key}])
 
 
 async def read_due(store: Store, now: float, without: Collection[str], limit: int) -> list[Delivery]:
-    """The first `limit` that are due, those that wait longest first, but for the places in `without`."""
+    """The first `limit` that are due, longest waiting first, except for the places in `without`."""
     due = select(outbox).where(outbox.c.due_at <= now, outbox.c.place.not_in(list(without)))
     return [_delivery(row) for row in await store.read(due.order_by(outbox.c.due_at).limit(limit))]
 
 
 async def read_given_up(store: Store, limit: int) -> list[Delivery]:
-    """The newest `limit` that were given up."""
+    """The newest `limit` that are abandoned."""
     found = select(outbox).where(outbox.c.due_at.is_(None)).order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
     return [_delivery(row) for row in await store.read(found.limit(limit))]
 

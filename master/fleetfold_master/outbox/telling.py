@@ -1,4 +1,4 @@
-"""What is said of an end: the record as it is committed, the body of a webhook, an alert."""
+"""Rendering of a delivery: the record as committed, the body of a webhook, or an alert."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["event_of", "webhook_of"]
 
 
 async def event_of(store: Store, delivery: Delivery) -> Message:
-    """A job, a transaction, or an alert of the masters. `NotFound` when it is not kept any more."""
+    """The event: a job, a transaction, or an alert of the masters. Raises `NotFound` if it was deleted by retention."""
     record = await _record(store, delivery)
     if delivery.name == MASTER and isinstance(record, TransactionView):
         return _alert(record, delivery.created_at)
@@ -26,13 +26,13 @@ async def event_of(store: Store, delivery: Delivery) -> Message:
 
 
 async def webhook_of(store: Store, delivery: Delivery) -> Message:
-    """The same within the body that Standard Webhooks asks for."""
+    """The same within the body that Standard Webhooks specifies."""
     at = datetime.fromtimestamp(delivery.created_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return WebhookBody(type=delivery.type, timestamp=at, data=await _record(store, delivery))
 
 
 async def _record(store: Store, delivery: Delivery) -> Job | TransactionView:
-    """From the database: it may be ahead of what is in memory."""
+    """Read the record from the database, which may be ahead of memory."""
     if delivery.type == "job.ended":
         for job in await job_reads.read_jobs(store, key=delivery.record):
             if job.ended_at is None:

@@ -1,23 +1,23 @@
-"""One life of a master, from the ground up: each room stands on those before it, and is closed before them."""
+"""The composition root: builds a master's parts in order of dependency and closes them in the reverse order."""
 
 from __future__ import annotations
 
 from fleetfold_master.runtime.api_wiring import open_api, serve
 from fleetfold_master.runtime.auth import open_auth
-from fleetfold_master.runtime.engines import drive, open_engines_of_work
+from fleetfold_master.runtime.engines import drive, open_engines
 from fleetfold_master.runtime.infrastructure import Setup, open_infrastructure
 from fleetfold_master.runtime.lifetime import GRACE_S, Lifetime
-from fleetfold_master.runtime.periodic import keep_going
+from fleetfold_master.runtime.periodic import start_periodic_tasks
 
 __all__ = [
     "GRACE_S",
     "Lifetime",
     "Setup",
     "drive",
-    "keep_going",
     "open_api",
     "open_auth",
-    "open_engines_of_work",
+    "open_engines",
     "open_infrastructure",
     "serve",
+    "start_periodic_tasks",
 ]  # fmt: skip

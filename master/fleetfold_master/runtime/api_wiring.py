@@ -1,4 +1,4 @@
-"""The desk: all that callers may ask of a master, and what it needs to answer them."""
+"""Wiring of the API: the verbs' handlers, and the services that they call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = ["ApiWiring", "open_api", "serve"]
 
 @dataclass(frozen=True, slots=True)
 class ApiWiring:
-    """What others need of it, by name."""
+    """The parts that later wiring steps need."""
 
     api: ApiServer
     guard: Guard
@@ -51,91 +51,91 @@ class ApiWiring:
     schedules: Schedules
 
 
-async def open_api(ground: Infrastructure, door: Auth, work: Engines, together: ClusterPeers) -> ApiWiring:
-    """All the verbs; nobody is answered yet."""
-    cache = await _open_cache(ground)
-    together.share(ground.registry, door.access, cache)
-    federation = _federation(ground, cache)
-    access = door.access
-    guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, ground.clock)
-    guard.route = together.forwarding.route
-    access.authority.look_again = together.sharing.look_again
-    access_api = AccessVerbs(access, ground.registry, ground.fleet, guard.refusals, door.drop, ground.fleet.answers)
-    ground.span.at_end(access_api.close)
-    counts = _open_counts(ground)
-    measuring = Evaluation(ground.store, federation.search, ground.clock)
+async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
+    """Build the handlers of all verbs. Nothing is served yet: see `serve`."""
+    cache = await _open_cache(infra)
+    cluster.share(infra.registry, auth.access, cache)
+    federation = _federation(infra, cache)
+    access = auth.access
+    guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, infra.clock)
+    guard.route = cluster.forwarding.route
+    access.authority.look_again = cluster.sharing.look_again
+    access_api = AccessVerbs(access, infra.registry, infra.fleet, guard.refusals, auth.drop, infra.fleet.answers)
+    infra.lifetime.on_close(access_api.close)
+    counts = _open_counts(infra)
+    measuring = Evaluation(infra.store, federation.search, infra.clock)
     quality = EvaluationVerbs(
-        Judgements(ground.store, ground.clock), counts, measuring, ground.registry, ground.fleet.holds
+        Judgements(infra.store, infra.clock), counts, measuring, infra.registry, infra.fleet.holds
     )
-    answering = await _open_answering(ground)
-    definitions = Definitions(ground.store, ground.clock, ground.registry.find)
+    answering = await _open_answering(infra)
+    definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     starting = RunAs(access.authority, access.audit)
-    schedules = Schedules(ground.store, ground.clock, starting.begin)
-    bulk = Bulk(ground.store, work.jobs)
+    schedules = Schedules(infra.store, infra.clock, starting.begin)
+    bulk = Bulk(infra.store, engines.jobs)
     others = (
-        RunVerbs(ground.registry, work.jobs, bulk, guard.refusals, ground.clock, work.outbox.check),
-        JobVerbs(work.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
-        DeadLetterVerbs(work.letters, starting, work.outbox.retry),
-        MasterVerbs(MemberList(ground.store, ground.membership).call),
+        RunVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
+        JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
+        DeadLetterVerbs(engines.letters, starting, engines.outbox.retry),
+        MasterVerbs(MemberList(infra.store, infra.membership).call),
     )  # fmt: skip
-    tx_api = TransactionVerbs(work.transactions, definitions, work.outbox.check)
+    tx_api = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
     rooms = VerbGroups(access_api, tx_api, CacheVerbs(cache, federation), quality, answering, others)
     api = ApiServer(
-        ground.bus, ground.registry, ground.presence, ground.fleet, federation, work.jobs, ground.gatherer, guard, rooms
+        infra.bus, infra.registry, infra.presence, infra.fleet, federation, engines.jobs, infra.gatherer, guard, rooms
     )
     starting.serve(api.verbs())
     return ApiWiring(api, guard, federation, cache, counts, schedules)
 
 
-async def serve(ground: Infrastructure, door: Auth, desk: ApiWiring) -> None:
-    """Answer nodes and callers. Returns when the broker knows that this master does."""
-    places = AdmissionControl(ground.setup.limits)
+async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
+    """Serve nodes and callers. Returns when the broker has confirmed the subscriptions."""
+    places = AdmissionControl(infra.setup.limits)
     service = RequestServer(
-        ground.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places
+        infra.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places
     )
-    ground.span.at_end_gracefully(service.stop)
-    ground.span.at_end(ground.fleet.corpora.stop)
-    ground.span.at_end_stand_still()
-    ground.span.at_end(ground.fleet.stop)
-    await ground.fleet.start()
-    await door.access.start(service)
-    await desk.api.start(service)
-    await _discovery(ground, door, service).start()
-    await ground.bus.link.barrier()
+    infra.lifetime.on_close_within_grace(service.stop)
+    infra.lifetime.on_close(infra.fleet.corpora.stop)
+    infra.lifetime.on_close_stop_tasks()
+    infra.lifetime.on_close(infra.fleet.stop)
+    await infra.fleet.start()
+    await auth.access.start(service)
+    await wiring.api.start(service)
+    await _discovery(infra, auth, service).start()
+    await infra.bus.link.barrier()
 
 
-def _discovery(ground: Infrastructure, door: Auth, service: RequestServer) -> Discovery:
-    membership = ground.membership
+def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Discovery:
+    membership = infra.membership
     discovery = Discovery(
-        ground.bus, ground.gatherer, service.introspection, door.access.authority, door.access.limits,
-        lambda: [node.name for node in ground.registry.all()], lambda: (membership.id, *membership.others),
-        identified=not ground.setup.access.insecure,
+        infra.bus, infra.gatherer, service.introspection, auth.access.authority, auth.access.limits,
+        lambda: [node.name for node in infra.registry.all()], lambda: (membership.id, *membership.others),
+        identified=not infra.setup.access.insecure,
     )  # fmt: skip
-    ground.span.at_end(discovery.stop)
+    infra.lifetime.on_close(discovery.stop)
     return discovery
 
 
-async def _open_cache(ground: Infrastructure) -> Cache:
-    cache = Cache(ground.store, ground.clock, ground.setup.search)
+async def _open_cache(infra: Infrastructure) -> Cache:
+    cache = Cache(infra.store, infra.clock, infra.setup.search)
     await cache.load()
-    ground.span.at_end(cache.close)
+    infra.lifetime.on_close(cache.close)
     return cache
 
 
-def _federation(ground: Infrastructure, cache: Cache) -> Federation:
+def _federation(infra: Infrastructure, cache: Cache) -> Federation:
     return Federation(
-        ground.registry, ground.presence, ground.fleet.corpora, ground.gatherer.round,
-        max_parallel=ground.setup.search.max_parallel or None, cache=cache, told=ground.fleet.epochs,
-        own=ground.setup.own,
+        infra.registry, infra.presence, infra.fleet.corpora, infra.gatherer.round,
+        max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.fleet.epochs,
+        own=infra.setup.own,
     )  # fmt: skip
 
 
-def _open_counts(ground: Infrastructure) -> SearchStatistics:
-    counts = SearchStatistics(ground.store, ground.clock, ground.setup.search.quality_days)
-    ground.span.at_end(counts.save)
+def _open_counts(infra: Infrastructure) -> SearchStatistics:
+    counts = SearchStatistics(infra.store, infra.clock, infra.setup.search.quality_days)
+    infra.lifetime.on_close(counts.save)
     return counts
 
 
-async def _open_answering(ground: Infrastructure) -> Answering:
-    model = await ground.span.enter(Model.open(ground.setup.ask, os.environ))
-    return Answering(ground.setup.ask, ground.registry, ground.fleet.corpora, ground.gatherer.ask, model)
+async def _open_answering(infra: Infrastructure) -> Answering:
+    model = await infra.lifetime.enter(Model.open(infra.setup.ask, os.environ))
+    return Answering(infra.setup.ask, infra.registry, infra.fleet.corpora, infra.gatherer.ask, model)

@@ -1,4 +1,4 @@
-"""The master's connections: one identity in each account of the broker, known there by its public key."""
+"""The master's own connections: one identity per account of the broker, authenticated by its nkey."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["NAME", "Account", "Connections"]
 
 NAME = "master"
 BACKOFF_MOST_S = 0.25
-"""When the broker is back, all others wait for the masters."""
+"""Upper bound of the reconnect delay in seconds: after a broker restart, everybody else waits for the masters."""
 Account = Literal["auth", "fleet", "sys"]
 
 
 class Connections:
-    """Opens them. Without `keys` the broker must be one that asks nobody who they are. It lists them as `name`."""
+    """Opens connections, listed at the broker as `name`. Without `keys` the broker must run without authentication."""
 
     def __init__(
         self, url: str, subjects: Subjects, *, keys: BrokerKeys | None, tls: ssl.SSLContext | None = None,
@@ -33,7 +33,7 @@ class Connections:
         self._url, self._subjects, self._keys, self._tls = url, subjects, keys, tls
 
     async def check(self) -> None:
-        """`Conflict` when the broker asks for credentials and we have none to enforce, or the other way round."""
+        """Raise `Conflict` if the broker requires credentials and there are none, or the reverse."""
         asks = await asks_for_credentials(self._url)
         if self._keys is not None and not asks:
             raise Conflict(
@@ -44,14 +44,14 @@ class Connections:
             raise Conflict(f"the broker at {shown(self._url)} asks for credentials: leave out --insecure")
 
     async def open(self, account: Account) -> Bus:
-        """A bus in that account; `Unauthenticated` when the broker's config has other keys."""
+        """Open a bus in this account. Raises `Unauthenticated` if the broker is configured with other keys."""
         seed = getattr(self._keys, account) if self._keys is not None else ""
         options = ConnectionOptions(
             url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S, name=self._name
         )
         try:
             return await Bus.open(options, self._subjects)
-        except (Unauthenticated, NobodyChecks):  # the keys that it knows are let in without a question
+        except (Unauthenticated, NobodyChecks):  # the broker admits its configured nkeys without a callout
             raise Unauthenticated(
                 f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "
                 "the same keys (`fleetfold keys broker`)"

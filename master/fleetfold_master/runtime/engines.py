@@ -1,4 +1,4 @@
-"""The work of a master: jobs and transactions, what they send and stop, and what remains of them."""
+"""Wiring of the engines: jobs, transactions, cancellations, dead letters and the outbox."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.messages import Job
 
-__all__ = ["Engines", "drive", "open_engines_of_work"]
+__all__ = ["Engines", "drive", "open_engines"]
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The parts by name."""
+    """The engines of one lifetime."""
 
     jobs: Jobs
     transactions: Transactions
@@ -36,29 +36,29 @@ class Engines:
     outbox: Outbox
 
 
-async def open_engines_of_work(ground: Infrastructure) -> Engines:
-    """What was under way when the last master ended goes on."""
-    health = CommandHealth(ground.registry)
-    withdrawals = Cancellations(ground.topology, ground.fleet.stop_commands, health, ground.clock)
-    letters = DeadLetters(ground.store, ground.clock, by=ground.membership.id)
-    ground.fleet.before_removal = letters.of_removed_node
-    setup = ground.setup
-    outbox = await ground.span.enter(Outbox.open(ground.store, ground.clock, setup.callbacks, setup.keys))
+async def open_engines(infra: Infrastructure) -> Engines:
+    """Open the engines. Work that was in progress when the last master ended is resumed."""
+    health = CommandHealth(infra.registry)
+    withdrawals = Cancellations(infra.topology, infra.fleet.stop_commands, health, infra.clock)
+    letters = DeadLetters(infra.store, infra.clock, by=infra.membership.id)
+    infra.fleet.before_removal = letters.of_removed_node
+    setup = infra.setup
+    outbox = await infra.lifetime.enter(Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys))
     outbox.on_given_up(letters.of_delivery)
-    sender, owner = CommandPublisher(ground.bus, ground.seals, ground.setup.limits), ground.membership.id
+    sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
     jobs = Jobs(
-        ground.store, sender, ground.clock, health, at_end=partial(_job_ended, outbox),
+        infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
         at_late_end=_job_ended_late, withdrawals=withdrawals,
-        slots_of=DeclaredLimits(ground.registry, ground.clock), letters_for=letters.of_task, owner=owner,
-        share_of=ground.membership.share_of,
+        slots_of=DeclaredLimits(infra.registry, infra.clock), letters_for=letters.of_task, owner=owner,
+        share_of=infra.membership.share_of,
     )  # fmt: skip
     transactions = Transactions(
-        ground.store, sender, ground.clock, health, ground.registry.find, at_end=outbox.transaction_ended,
+        infra.store, sender, infra.clock, health, infra.registry.find, at_end=outbox.transaction_ended,
         withdrawals=withdrawals, owner=owner, audited=transaction_ended,
     )  # fmt: skip
     for part in (jobs, transactions, withdrawals):
-        ground.span.at_end(part.close)
-    await ground.fleet.ensure()
+        infra.lifetime.on_close(part.close)
+    await infra.fleet.ensure()
     await jobs.recover()
     await transactions.recover()
     return Engines(jobs, transactions, withdrawals, letters, outbox)
@@ -73,30 +73,30 @@ def _job_ended_late(job: Job, now: float) -> Sequence[Write]:
     return job_ended(job, job.state, {node.node: node.outcome for node in job.nodes if node.outcome is not None}, now)
 
 
-async def drive(ground: Infrastructure, door: Auth, work: Engines) -> ClusterPeers:
-    """Drive it on, together with the other masters; from now on the nodes' answers are taken."""
-    await ground.gatherer.start()
-    together = await _join_the_others(ground, door, work)
-    together.results.told = work.letters.of_step
-    await ground.fleet.call_the_roll()
-    work.withdrawals.start()
-    await hear_progress(ground.bus, ground.inflow, work.jobs.on_progress)
-    await _take(ground, RESULTS, ground.fleet.results(together.results.take))
-    await _take(ground, GIVEN_UP, work.letters.of_advisory)
-    return together
+async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
+    """Join the peers and start consuming the nodes' results. Returns the cluster wiring."""
+    await infra.gatherer.start()
+    cluster = await _open_cluster(infra, auth, engines)
+    cluster.results.told = engines.letters.of_step
+    await infra.fleet.call_the_roll()
+    engines.withdrawals.start()
+    await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await _take(infra, RESULTS, infra.fleet.results(cluster.results.take))
+    await _take(infra, GIVEN_UP, engines.letters.of_advisory)
+    return cluster
 
 
-async def _join_the_others(ground: Infrastructure, door: Auth, work: Engines) -> ClusterPeers:
-    together = ClusterPeers(Peers(ground.bus, ground.membership), ground.fleet, work.jobs, work.transactions)
-    if door.cut_off is not None:
-        together.cut_off = door.cut_off
-    ground.span.at_end(together.stop)
-    await together.start()
-    ground.membership.on_taken = together.drive_on
-    return together
+async def _open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
+    cluster = ClusterPeers(Peers(infra.bus, infra.membership), infra.fleet, engines.jobs, engines.transactions)
+    if auth.cut_off is not None:
+        cluster.cut_off = auth.cut_off
+    infra.lifetime.on_close(cluster.stop)
+    await cluster.start()
+    infra.membership.on_taken = cluster.drive_on
+    return cluster
 
 
-async def _take(ground: Infrastructure, stream: str, handler: Handler) -> None:
-    pull = PullConsumer(ground.bus, stream, MASTERS, handler)
+async def _take(infra: Infrastructure, stream: str, handler: Handler) -> None:
+    pull = PullConsumer(infra.bus, stream, MASTERS, handler)
     await pull.start()
-    ground.span.at_end_gracefully(pull.stop)
+    infra.lifetime.on_close_within_grace(pull.stop)

@@ -1,4 +1,4 @@
-"""The ground that a master stands on: its database, its place among the masters, the bus, and the nodes it knows."""
+"""The infrastructure of a master: database, cluster membership, bus connections, and the registry of nodes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a master was told, and the defaults of what it was not: the same in all its lives."""
+    """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor."""
 
     url: str
     subjects: Subjects
@@ -64,10 +64,10 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
-    """The parts by name, for one life."""
+    """The infrastructure of one lifetime."""
 
     setup: Setup
-    span: Lifetime
+    lifetime: Lifetime
     store: Store
     membership: Membership
     keys: BrokerKeys
@@ -83,28 +83,28 @@ class Infrastructure:
 
     @property
     def clock(self) -> Clock:
-        """The one that this master goes by."""
+        """The clock that was passed in with the settings."""
         return self.setup.clock
 
-    async def another_bus(self, account: Account) -> Bus:
-        """A connection for itself, until the end."""
-        return await self.span.enter(await self.buses.open(account))
+    async def open_bus(self, account: Account) -> Bus:
+        """Open a further connection to `account`; it is closed with the lifetime."""
+        return await self.lifetime.enter(await self.buses.open(account))
 
 
-async def open_infrastructure(setup: Setup, span: Lifetime) -> Infrastructure:
-    """`Unavailable` without a broker, `InvalidInput` for a database it cannot use."""
+async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
+    """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database."""
     store = await Store.open(setup.database)
-    span.at_end(store.close)
-    membership = await _take_a_place(setup, span, store)
+    lifetime.on_close(store.close)
+    membership = await _join_cluster(setup, lifetime, store)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
     buses = Connections(
         setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
         name=listed_as(membership.id),
     )  # fmt: skip
     await buses.check()
-    bus = await span.enter(await buses.open("fleet"))
+    bus = await lifetime.enter(await buses.open("fleet"))
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
-    gatherer = ScatterClient(await span.enter(await buses.open("fleet")), seals=seals)
+    gatherer = ScatterClient(await lifetime.enter(await buses.open("fleet")), seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     presence = Presence(setup.clock, setup.heartbeat_s)
     inflow = Inflow(setup.limits, setup.clock)
@@ -116,20 +116,33 @@ async def open_infrastructure(setup: Setup, span: Lifetime) -> Infrastructure:
         bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact
     )
     return Infrastructure(
-        setup, span, store, membership, keys, buses, bus, gatherer, inflow, presence, registry, topology, fleet, seals
+        setup,
+        lifetime,
+        store,
+        membership,
+        keys,
+        buses,
+        bus,
+        gatherer,
+        inflow,
+        presence,
+        registry,
+        topology,
+        fleet,
+        seals,
     )
 
 
-async def _take_a_place(setup: Setup, span: Lifetime, store: Store) -> Membership:
-    """A place among the masters of this database, given up before the store is closed."""
+async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store) -> Membership:
+    """Join the masters of this database. The membership is left before the store is closed."""
     seat = await asyncio.to_thread(read_or_create, setup.data / "seat", lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32])
     await membership.join()
-    span.at_end(membership.leave)
+    lifetime.on_close(membership.leave)
     membership.start()
     return membership
 
 
 def listed_as(master: str) -> str:
-    """What the broker calls the connections of a master."""
+    """The name of a master's connections at the broker."""
     return f"{MASTER}-{master}"

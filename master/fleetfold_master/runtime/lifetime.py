@@ -1,4 +1,4 @@
-"""The span of a life: what is opened in it is closed at its end, and what is done again and again ends with it."""
+"""The resource scope of a master: opened resources are closed in reverse order, and background tasks end with it."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
 from fleetfold_broker.background_tasks import BackgroundTasks
-from fleetfold_master.runtime.periodic_tasks import Chore, every
+from fleetfold_master.runtime.periodic_tasks import PeriodicTask, every
 from fleetfold_shared.clock import Clock
 
 __all__ = ["GRACE_S", "Lifetime"]
 
 GRACE_S = 5.0
-"""What is being served has so long to end."""
+"""How long, in seconds, requests in progress may take to finish."""
 
 T = TypeVar("T")
 
 
 class Lifetime:
-    """What was opened last is closed first. The owner calls `end`, also of a life that has not quite begun."""
+    """A resource scope. The owner calls `end`, also after a start that failed half-way."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open, self._tasks = AsyncExitStack(), BackgroundTasks()
         self._grace_s = GRACE_S
 
-    async def enter(self, room: AbstractAsyncContextManager[T]) -> T:
-        """What is open until the end."""
-        return await self._open.enter_async_context(room)
+    async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Enter a context manager; it is left when the lifetime ends. Returns what it yields."""
+        return await self._open.enter_async_context(resource)
 
-    def at_end(self, close: Chore) -> None:
-        """Do this when it comes to what was opened by now."""
+    def on_close(self, close: PeriodicTask) -> None:
+        """Register a callback; callbacks run in reverse order of registration when the lifetime ends."""
         self._open.push_async_callback(_do, close)
 
-    def at_end_gracefully(self, stop: Callable[[float], Awaitable[None]]) -> None:
-        """The same, with as much time, in seconds, as there is when it comes to that."""
+    def on_close_within_grace(self, stop: Callable[[float], Awaitable[None]]) -> None:
+        """Like `on_close`; the callback is given the grace period in seconds."""
 
         async def stop_now() -> None:
             await stop(self._grace_s)
 
         self._open.push_async_callback(stop_now)
 
-    def at_end_stand_still(self) -> None:
-        """What is done beside has ended when it comes to what was opened by now."""
+    def on_close_stop_tasks(self) -> None:
+        """Register the cancellation of all background tasks, in the same order as the callbacks of `on_close`."""
         self._open.push_async_callback(self._tasks.cancel)
 
-    def beside(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do this beside."""
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine as a background task; it is cancelled at the end at the latest."""
         self._tasks.spawn(work)
 
-    def again(self, pause_s: float, *chores: Chore) -> None:
-        """Do `chores` again and again, in one task: see `every`."""
-        self._tasks.spawn(every(self._clock, pause_s, *chores))
+    def repeat(self, pause_s: float, *tasks: PeriodicTask) -> None:
+        """Run `tasks` every `pause_s` seconds, one after another, in one background task: see `every`."""
+        self._tasks.spawn(every(self._clock, pause_s, *tasks))
 
     async def end(self, grace_s: float = GRACE_S) -> None:
-        """Close all that was opened."""
+        """Close everything that was opened. `grace_s` is passed to the callbacks of `on_close_within_grace`."""
         self._grace_s = grace_s
         try:
             await self._open.aclose()
@@ -63,6 +63,6 @@ class Lifetime:
             await self._tasks.cancel()
 
 
-async def _do(work: Chore) -> None:
+async def _do(work: PeriodicTask) -> None:
     if (waiting := work()) is not None:
         await waiting

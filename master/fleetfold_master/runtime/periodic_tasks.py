@@ -1,4 +1,4 @@
-"""What a master does again and again."""
+"""Periodic tasks of a master, and the loop that runs them."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError
 
-__all__ = ["Chore", "every", "keep_streams", "turn_out"]
+__all__ = ["PeriodicTask", "disconnect_ended", "every", "restore_streams"]
 
 log = structlog.get_logger(__name__)
 
-Chore = Callable[[], Awaitable[None] | None]
+PeriodicTask = Callable[[], Awaitable[None] | None]
 
 
-async def every(clock: Clock, pause_s: float, *chores: Chore) -> None:
-    """Do `chores` again and again; one that fails is done again in its next turn, and holds up no other."""
+async def every(clock: Clock, pause_s: float, *tasks: PeriodicTask) -> None:
+    """Run `tasks` in turn, every `pause_s` seconds. One that fails is logged and run again in the next round."""
     while True:
         await clock.sleep(pause_s)
-        for chore in chores:
+        for task in tasks:
             try:
-                if (work := chore()) is not None:
+                if (work := task()) is not None:
                     await work
             except FleetfoldError as error:
                 log.warning("master.chore_failed", reason=error.message)
-            except Exception:  # a defect in one round must not end the sweep for good
+            except Exception:  # a defect in one round must not end the loop
                 log.exception("master.chore_broke")
 
 
-async def turn_out(access: AccessContainer, connections: ConnectionMonitor) -> None:
-    """End what a master that died had decided to end, and had not yet."""
+async def disconnect_ended(access: AccessContainer, connections: ConnectionMonitor) -> None:
+    """Disconnect identities whose access ended, but which a master that died did not disconnect any more."""
     for name in filter(access.has_lost_its_place, await connections.names()):
         log.warning("master.turned_out", name=name, connections=await connections.drop(name))
 
 
-async def keep_streams(bus: Bus, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
-    """What the broker has lost is made anew, and sent again."""
+async def restore_streams(bus: Bus, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
+    """Create the broker's streams again if it has lost them, and publish the outstanding commands again."""
     if bus.link.is_up and await fleet.ensure():
         log.warning("master.broker_lost_its_store")
         await jobs.resend_all()

@@ -1,7 +1,7 @@
-"""The lives of one master's process: when it has lost its place, it forgets everything and begins anew.
+"""The crash-only restart loop of one process: a master that has lost its lease drops all state and starts again.
 
-Nothing is carried over, so nothing that was decided in the life before can count in the next: it is what a supervisor
-would do with a process that was killed, without waiting for one.
+No in-memory state survives a restart, so no earlier decision can take effect after the lease was lost. It is what a
+process supervisor does after a kill, without waiting for one.
 """
 
 from __future__ import annotations
@@ -21,49 +21,49 @@ log = structlog.get_logger(__name__)
 AGAIN_S = 1.0
 
 Begin = Callable[[], Awaitable[Membership]]
-"""Begins a life, which lasts until its membership is `lost`."""
+"""Starts a master, which runs until its membership is `lost`."""
 End = Callable[[], Awaitable[None]]
 
 
 class Supervisor:
-    """`begin` and `end` one life after the other; the first and the last are the owner's, with `start` and `stop`."""
+    """Calls `begin` and `end` in alternation. The owner calls `start` and `stop`."""
 
     def __init__(self, begin: Begin, end: End, clock: Clock) -> None:
         self._begin, self._end, self._clock = begin, end, clock
-        self._living = BackgroundTasks()
+        self._loop = BackgroundTasks()
 
     async def start(self) -> None:
-        """Begin; from now on a lost place is taken anew."""
+        """Start. From now on a lost lease leads to a restart. Raises what `begin` raises."""
         try:
             membership = await self._begin()
         except BaseException:
             await self._end()
             raise
-        self._living.spawn(self._live_on(membership))
+        self._loop.spawn(self._restart_when_lost(membership))
 
     async def stop(self) -> None:
-        """End the life of now."""
-        await self._living.cancel()
+        """Stop restarting, and end the current run."""
+        await self._loop.cancel()
         await self._end()
 
-    async def _live_on(self, membership: Membership) -> None:
+    async def _restart_when_lost(self, membership: Membership) -> None:
         while True:
             await membership.lost.wait()
             log.warning("master.lost_its_place", id=membership.id)
-            await self._let_go()
-            membership = await self._begin_for_sure()
+            await self._end_quietly()
+            membership = await self._begin_with_retries()
             log.info("master.up_again", id=membership.id)
 
-    async def _begin_for_sure(self) -> Membership:
+    async def _begin_with_retries(self) -> Membership:
         while True:
             try:
                 return await self._begin()
             except Exception as error:  # noqa: BLE001  # the broker or the database is away: they come back
                 log.warning("master.not_up_again", reason=str(error))
-                await self._let_go()
+                await self._end_quietly()
             await self._clock.sleep(AGAIN_S)
 
-    async def _let_go(self) -> None:
+    async def _end_quietly(self) -> None:
         try:
             await self._end()
         except Exception as error:  # noqa: BLE001  # what can no longer be written must not hinder a new start

@@ -1,4 +1,4 @@
-"""Schedules: actions and transactions again and again, each firing once, whatever dies."""
+"""Schedules: recurring actions and transactions, each firing exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is decided about a schedule that is due: a pure function of its row, its open firings and the time."""
+"""Decisions about a due schedule: pure functions of its row, its open firings and the time."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ __all__ = [
 ]  # fmt: skip
 
 LATE_S = 60.0
-"""A firing that is later than that was missed: the masters look once a second."""
+"""A firing that is later than that, in seconds, was missed: the masters check once a second."""
 FRESH_S = 5.0
-"""Of several that are due at once, those that are no later than that were not missed."""
+"""Of several due at once, those that are no later than that, in seconds, were not missed."""
 MOST_CAUGHT_UP = 100
 
 Work = Run | Transact
 W = TypeVar("W", Run, Transact)
 Kind = Literal["run", "transact"]
 _LEFT_OUT = {"v", "id", "wait_ms", "dry_run"}
-"""What the firing says itself."""
+"""Fields that the firing sets itself."""
 
 
 class ScheduleStanding(msgspec.Struct, frozen=True):
-    """A schedule's row. `turn` counts its changes: whoever changes it has seen the one before. `anchor` is when the
-    counting of seconds began, `next_at` the next planned time and `due_at` that with its jitter, absent when nothing
-    is to come. `looked_at` is the clock at the last change.
-    """
+    """A schedule's row. `turn` is its version: each change must have seen the previous one. `anchor` is the origin
+    of intervals, `next_at` the next planned time and `due_at` the same with its jitter; None if nothing is
+    planned. `looked_at` is the time of the last change."""
 
     name: str
     version: int
@@ -52,7 +51,7 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> Kind:
-        """Which of the two it does."""
+        """Whether it runs an action or a transaction."""
         return "run" if self.spec.run is not None else "transact"
 
     @property
@@ -65,11 +64,11 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
     def turned(self, now: float, **changes: Any) -> ScheduleStanding:
-        """The row of the next turn."""
+        """The row with the next version."""
         return replace(self, turn=self.turn + 1, looked_at=now, **changes)
 
     def planned_after(self, after: float, now: float, **changes: Any) -> ScheduleStanding:
-        """The row of the next turn, with the first planned time after `after`; with none while it is paused."""
+        """The row of the next version, with the first planned time after `after`; None while it is paused."""
         changed: ScheduleStanding = replace(self, **changes)
         rhythm = changed.rhythm
         next_at = None if changed.spec.paused else rhythm.next(after)
@@ -77,7 +76,7 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
         return changed.turned(now, next_at=next_at, due_at=due_at)
 
     def view(self, last: Firing | None = None, firings: Sequence[Firing] = ()) -> ScheduleView:
-        """As its callers see it."""
+        """The schedule as its callers see it."""
         state: ScheduleState = "paused" if self.spec.paused else "ended" if self.next_at is None else "waiting"
         return ScheduleView(
             spec=self.spec, version=self.version, caller=self.caller, state=state, created_at=self.created_at,
@@ -86,7 +85,7 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
 
 
 class Open(msgspec.Struct, frozen=True):
-    """A firing that has not ended; `ended_as` is the state in which its job or transaction has."""
+    """A firing that has not ended; `ended_as` is the state in which its job or transaction ended."""
 
     id: str
     schedule: str
@@ -96,7 +95,7 @@ class Open(msgspec.Struct, frozen=True):
 
 
 class NewFiring(msgspec.Struct, frozen=True):
-    """A firing that is about to be written down."""
+    """A firing that is about to be stored."""
 
     id: str
     planned_at: float
@@ -105,7 +104,7 @@ class NewFiring(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """What changes: the schedule's row, the firing that had been queued and may begin, and new ones."""
+    """The changes: the schedule's row, a queued firing that may begin now, and new firings."""
 
     standing: ScheduleStanding
     promoted: str | None = None
@@ -113,7 +112,7 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 def decide(standing: ScheduleStanding, firings: Sequence[Open], now: float) -> Turn:
-    """What to do about a schedule now, given those of its firings that have not ended."""
+    """The changes of a schedule now, given its firings that have not ended."""
     busy = next((one.id for one in firings if one.state in {"due", "started"}), None)
     queued = sorted((one.planned_at, one.id) for one in firings if one.state == "queued")
     promoted = None
@@ -129,17 +128,17 @@ def decide(standing: ScheduleStanding, firings: Sequence[Open], now: float) -> T
 
 
 def firing_id(standing: ScheduleStanding, planned: float) -> str:
-    """The id of a firing, and of its job or transaction: whoever computes it, it is the same."""
+    """The id of a firing, and of its job or transaction; every master computes the same."""
     return f"s-{standing.name}-{standing.version}-{int(planned)}"
 
 
 def asked_id(standing: ScheduleStanding, asked: str) -> str:
-    """The id of a firing that somebody has asked for."""
+    """The id of a firing that a caller requested."""
     return f"s-{standing.name}-{standing.version}-x{asked}"
 
 
 def work_of(spec: ScheduleSpec, firing: str) -> Work:
-    """What a firing of that id asks for; `InvalidInput` naming the field that cannot be."""
+    """The work of a firing of that id. Raises `InvalidInput`, naming the field."""
     if (spec.run is None) == (spec.transact is None):
         raise InvalidInput("run: say what to do with run or transact, one of them", field="run")
     if spec.run is not None:
@@ -156,7 +155,7 @@ def _asked(given: dict[str, Any], kind: type[W], where: str, firing: str) -> W:
 
 
 def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]:
-    """The planned times that are due, the latest `MOST_CAUGHT_UP`; and whether those are all."""
+    """The planned times that are due, the latest `MOST_CAUGHT_UP`, and whether those are all."""
     assert standing.next_at is not None
     rhythm = standing.rhythm
     times, whole = rhythm.latest(standing.next_at - 1, now, MOST_CAUGHT_UP)
@@ -166,7 +165,7 @@ def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]
 
 
 def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float) -> tuple[list[int], list[int]]:
-    """Which are fired, and which are missed."""
+    """Divide planned times into those to fire and those missed."""
     if standing.spec.misfire == "all":
         return times, []
     late_s = [now - standing.rhythm.due_at(at) for at in times]
@@ -177,7 +176,7 @@ def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float)
 
 
 def _summary(standing: ScheduleStanding, missed: list[int], *, whole: bool) -> list[NewFiring]:
-    """One line in the history for all that were missed."""
+    """One history entry for all missed firings."""
     if not missed and whole:
         return []
     at = missed[0] if missed else int(standing.next_at or 0)

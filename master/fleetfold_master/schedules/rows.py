@@ -1,4 +1,4 @@
-"""Schedules and firings as rows: the writes that change them and the reads that bring them back."""
+"""Rows of schedules and firings: the writes that change them and the reads that load them."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ _LIVE = schedule.c.removed_at.is_(None)
 
 
 def made(standing: ScheduleStanding) -> Write:
-    """A new schedule's row; it touches none if there is one of that name."""
+    """Insert a schedule; matches no row if the name exists."""
     return Write(_MAKE, [_row(standing)])
 
 
 def turned(after: ScheduleStanding, before: int) -> Write:
-    """A schedule's next turn; it touches no row when another master has had it."""
+    """Write a schedule's next version; matches no row if another master has written it."""
     row = _row(after)
     return Write(_TURN, [{**row, "of_name": row.pop("name"), "turn_before": before}])
 
 
 def changes(turn: Turn, now: float) -> list[Write]:
-    """What belongs to a turn beside the schedule's own row."""
+    """The further writes of a turn, beside the schedule's own row."""
     writes = [_new_firings(turn.standing, turn.firings, now)]
     if turn.promoted is not None:
         writes.append(
@@ -84,44 +84,44 @@ def changes(turn: Turn, now: float) -> list[Write]:
 
 
 def asked(standing: ScheduleStanding, key: str, now: float, by: str) -> Write:
-    """A firing that somebody has asked for."""
+    """Insert a firing that a caller requested."""
     return Write(_FIRING, [_firing_row(standing, NewFiring(key, now, "due"), now, by)])
 
 
 def started(key: str) -> Write:
-    """Its job or transaction is there."""
+    """Mark a firing as started."""
     return Write(_STARTED, [{"of_id": key, "state_before": "due", "state": "started", "work": None}])
 
 
 def refused(key: str, why: str) -> Write:
-    """It could not be started, and is not tried again."""
+    """Mark a firing as refused; it is not tried again."""
     return Write(_REFUSED, [{"of_id": key, "state_before": "due", "state": "refused", "work": None, "why": why}])
 
 
 def ended(firings: Iterable[Open]) -> Write:
-    """Their jobs or transactions have ended."""
+    """Mark firings as ended."""
     states = {"state_before": "started", "state": "done"}
     return Write(_ENDED, [{"of_id": one.id, **states, "outcome": one.ended_as} for one in firings])
 
 
 def skipped(name: str, why: str) -> Write:
-    """What is queued of a schedule is not fired any more."""
+    """Mark the schedule's queued firings as skipped."""
     row = {"of_schedule": name, "state_before": "queued", "state": "skipped", "work": None, "why": why}
     return Write(_DROP_QUEUED, [row])
 
 
 def forgotten(name: str) -> Write:
-    """A schedule's history."""
+    """Delete a schedule's history."""
     return Write(_FORGET, [{"of_schedule": name}])
 
 
 def pruned(before: float) -> Write:
-    """Names that were given up before then."""
+    """Delete names removed before then."""
     return Write(_REMOVED, [{"before": before}])
 
 
 async def read_named(store: Store, name: str) -> ScheduleStanding | None:
-    """The schedule of that name, also one that was removed."""
+    """The schedule of that name, also a removed one."""
     row = await store.read_one(select(schedule).where(schedule.c.name == name))
     return None if row is None else _standing(row)
 
@@ -133,7 +133,7 @@ async def read_page(store: Store, after: str, limit: int) -> list[ScheduleStandi
 
 
 async def read_due(store: Store, now: float, *, misdated: bool) -> list[ScheduleStanding]:
-    """Schedules that are due or have a firing queued; with `misdated` also those last changed after `now`."""
+    """Schedules that are due or have a queued firing; with `misdated` also those last changed after `now`."""
     queued = select(firing.c.schedule).where(firing.c.state == "queued")
     wanted = or_(schedule.c.due_at <= now, schedule.c.name.in_(queued))
     if misdated:
@@ -142,13 +142,13 @@ async def read_due(store: Store, now: float, *, misdated: bool) -> list[Schedule
 
 
 async def count(store: Store) -> int:
-    """How many schedules there are."""
+    """The number of schedules."""
     row = await store.read_one(select(func.count().label("n")).select_from(schedule).where(_LIVE))
     return int(row["n"]) if row else 0
 
 
 async def read_open(store: Store, name: str | None = None) -> list[Open]:
-    """Firings that have not ended, all or those of one schedule; and how their jobs and transactions have."""
+    """Firings that have not ended, all or of one schedule, with the states of their jobs and transactions."""
     query = (
         select(
             firing.c.id, firing.c.schedule, firing.c.planned_at, firing.c.state, firing.c.kind,
@@ -170,7 +170,7 @@ async def read_work(store: Store, *, key: str | None = None) -> list[RowMapping]
 
 
 async def known_work(store: Store, key: str, kind: str) -> bool:
-    """Whether the job or the transaction of a firing is there already."""
+    """Whether the job or the transaction of a firing exists."""
     table = job if kind == "run" else tx
     return await store.read_one(select(table.c.id).where(table.c.id == key)) is not None
 
@@ -220,7 +220,7 @@ def _firing(row: RowMapping) -> Firing:
 
 
 def _open(row: RowMapping) -> Open:
-    """A record that is there no more was ended, and given up by retention."""
+    """Convert a row. A job or transaction that no longer exists had ended, and was deleted by retention."""
     state = row["job_state"] if row["kind"] == "run" else row["tx_state"]
     going_on = row["state"] != "started" or state in _LASTING
     return Open(row["id"], row["schedule"], row["planned_at"], row["state"], None if going_on else state or "forgotten")

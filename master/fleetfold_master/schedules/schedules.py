@@ -1,8 +1,8 @@
-"""The schedules of all masters: put, changed, and swept once a second.
+"""The schedules of all masters: stored, changed, and swept once a second.
 
-A firing is written down in the same commit that moves its schedule on, by whichever master is first; its job or
-transaction has an id that follows from the schedule and the planned time. So whoever dies when, the next sweep of any
-master starts what was not started yet, and what was is the same job.
+A firing is inserted in the same commit that advances its schedule, by whichever master is first; the id of its job
+or transaction follows from the schedule and the planned time. So after any crash, the next sweep of any master
+starts what was not started, and what was started is the same job.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from sqlalchemy import RowMapping
 
 from fleetfold_broker.background_tasks import Undisturbed
-from fleetfold_master.jobs.dispatch import together
+from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.schedules import rows
 from fleetfold_master.schedules.model import Open, ScheduleStanding, Turn, Work, asked_id, decide, work_of
 from fleetfold_master.store.database import Store
@@ -41,18 +41,19 @@ MOST_BYTES = 128 * 1024
 TRIES = 20
 AT_ONCE = 32
 REMEMBERED_S = 7 * 86_400
-"""How long the name of one that was removed goes on counting its versions."""
+"""Seconds for which a removed name keeps its version counter."""
 PASSING = (Unavailable, DeadlineExceeded, Overloaded)
-"""What may be otherwise at the next sweep."""
+"""Errors that may not recur at the next sweep."""
 
 log = structlog.get_logger(__name__)
 
 Start = Callable[[Work, str, str], Awaitable[None]]
-"""Begins a firing's job or transaction in the name of its caller, for the schedule of that name."""
+"""Starts a firing's work on behalf of its caller, for the schedule of that name."""
 
 
 class Schedules:
-    """Over a store that all masters share. The owner calls `sweep` every second, `prune` now and then, and `close`."""
+    """Schedules in a store that all masters share. The owner calls `sweep` every second, `prune` periodically, and
+    `close`."""
 
     def __init__(self, store: Store, clock: Clock, start: Start) -> None:
         self._store, self._clock, self._start = store, clock, start
@@ -62,9 +63,9 @@ class Schedules:
         self._starting = asyncio.Lock()
 
     async def put(self, spec: ScheduleSpec, caller: str) -> ScheduleView:
-        """Make it, or change it: its next firing is the first from now on. The same again changes nothing.
+        """Create or change a schedule; its next firing is the first after now. An equal specification changes nothing.
 
-        `InvalidInput` naming the field that cannot be.
+        Raises `InvalidInput`, naming the field.
         """
         before = await rows.read_named(self._store, spec.name)
         now = self._clock.wall()
@@ -80,45 +81,45 @@ class Schedules:
         else:
             done = await self._store.claim(rows.turned(after, before.turn), rows.skipped(spec.name, "it was changed"))
         if not done:
-            return await self.put(spec, caller)  # another has changed it meanwhile
+            return await self.put(spec, caller)  # another master has changed it meanwhile
         return await self.get(spec.name, firings=0)
 
     async def standing(self, name: str) -> ScheduleStanding:
-        """Its row; `NotFound`."""
+        """The schedule's row. Raises `NotFound`."""
         found = await rows.read_named(self._store, name)
         if found is None or found.removed_at is not None:
             raise NotFound(f"name: there is no schedule {name[:80]!r}; see `fleetfold schedules list`", field="name")
         return found
 
     async def get(self, name: str, *, firings: int = 20) -> ScheduleView:
-        """The schedule as it stands, with its latest firings; `NotFound`."""
+        """The schedule with its latest firings. Raises `NotFound`."""
         standing = await self.standing(name)
         history = await rows.read_firings(self._store, name, max(1, firings))
         return standing.view(history[0] if history else None, history[:firings])
 
     async def page(self, after: str, limit: int) -> list[ScheduleView]:
-        """Schedules by name, from the one after `after` on."""
+        """Schedules by name, after the name `after`."""
         page = await rows.read_page(self._store, after, limit)
         last = await rows.read_last(self._store, [one.name for one in page])
         return [one.view(last.get(one.name)) for one in page]
 
     async def remove(self, name: str) -> None:
-        """Remove it and its history; `NotFound`."""
+        """Remove a schedule and its history. Raises `NotFound`."""
         now = self._clock.wall()
         await self._change(
             name, lambda standing: standing.turned(now, removed_at=now, next_at=None, due_at=None), forget=True
         )
 
     async def pause(self, name: str) -> ScheduleView:
-        """Fire nothing until it is resumed; `NotFound`."""
+        """Fire nothing until it is resumed. Raises `NotFound`."""
         return await self._set_paused(name, paused=True)
 
     async def resume(self, name: str) -> ScheduleView:
-        """Fire again, from now on; `NotFound`."""
+        """Fire again, from now on. Raises `NotFound`."""
         return await self._set_paused(name, paused=False)
 
     async def fire(self, name: str, asked: str, by: str) -> ScheduleView:
-        """Fire now, once for each id `asked`. `NotFound`, `Conflict` while the firing before goes on."""
+        """Fire now, once per id `asked`. Raises `NotFound`, and `Conflict` while the previous firing is running."""
         for _ in range(TRIES):
             standing, now = await self.standing(name), self._clock.wall()
             key = asked_id(standing, asked)
@@ -132,15 +133,15 @@ class Schedules:
         raise _busy(name)
 
     async def sweep(self) -> None:
-        """Write down what is due, start what is written down, and note what has ended."""
+        """Store the firings that are due, start stored ones, and record those that ended."""
         await self._undisturbed.run(self._sweep())
 
     async def prune(self) -> None:
-        """Forget the names that were given up long ago."""
+        """Delete names that were removed long ago."""
         await self._store.write(rows.pruned(self._clock.wall() - REMEMBERED_S))
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for the writes in progress."""
         await self._undisturbed.close()
 
     async def _sweep(self) -> None:
@@ -156,23 +157,23 @@ class Schedules:
                 open_by_name[one.schedule].append(one)
         if ended:
             await self._store.write(rows.ended(ended))
-        await together(self._turn(standing, open_by_name[standing.name], now) for standing in standings)
+        await settle_all(self._turn(standing, open_by_name[standing.name], now) for standing in standings)
         if standings or any(one.state == "due" for many in open_by_name.values() for one in many):
             await self._start_due()
 
     async def _turn(self, standing: ScheduleStanding, firings: Sequence[Open], now: float) -> None:
-        """One schedule's turn; when another master has had it, there is nothing left to do."""
-        misdated = standing.looked_at > now + 1  # the clock has gone back: what was planned by it may be far off
+        """Process one schedule; if another master was faster, there is nothing left to do."""
+        misdated = standing.looked_at > now + 1  # the clock was set back: planned times may be far off
         turn = Turn(standing.planned_after(now, now)) if misdated else decide(standing, firings, now)
         if misdated or turn.promoted or turn.standing.next_at != standing.next_at:
             await self._store.claim(rows.turned(turn.standing, standing.turn), *rows.changes(turn, now))
 
     async def _start_due(self, key: str | None = None) -> None:
-        async with self._starting:  # what one asks for by hand is not for the sweep as well
-            await together([self._begin(row) for row in await rows.read_work(self._store, key=key)])
+        async with self._starting:  # the sweep leaves a firing that is being requested by hand alone
+            await settle_all([self._begin(row) for row in await rows.read_work(self._store, key=key)])
 
     async def _begin(self, row: RowMapping) -> None:
-        """Start one firing's work. What was refused is said in its history; what may pass is tried again."""
+        """Start one firing's work. A refusal is recorded in its history; a temporary error is tried again."""
         key, name = row["id"], row["schedule"]
         kind: type[Work] = Run if row["kind"] == "run" else Transact
         work = msgspec.json.decode(row["work"], type=kind)
@@ -203,7 +204,7 @@ class Schedules:
     async def _change(
         self, name: str, changed: Callable[[ScheduleStanding], ScheduleStanding], *, forget: bool = False
     ) -> None:
-        """Change a schedule by hand; what is queued of it is skipped."""
+        """Change a schedule on request; its queued firings are skipped."""
         for _ in range(TRIES):
             standing = await self.standing(name)
             after = changed(standing)
@@ -216,7 +217,7 @@ class Schedules:
 
 
 def _made(spec: ScheduleSpec, caller: str, now: float, before: ScheduleStanding | None) -> ScheduleStanding:
-    """The row, not yet planned. Seconds go on being counted from where they were while their number stays the same."""
+    """The row, not yet planned. An interval keeps its origin as long as its length stays the same."""
     anchor, version, turn, created_at = float(int(now)), 1, 0, now
     if before is not None:
         version, turn = before.version + 1, before.turn

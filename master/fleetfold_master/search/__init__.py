@@ -1,4 +1,4 @@
-"""One question to many nodes, their answers folded into one ranking."""
+"""Federated search: one query to many nodes, their shard responses merged into one ranking."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How long one search waits, and for whom: pure, in seconds since it began.
+"""Adaptive waiting: how long one search waits, and for which nodes. Pure; times are seconds since the search began.
 
-All nodes are waited for until the deadline, unless the caller allows to go without some. Then, once most of what is
-expected to be relevant has come (or failed for good), the rest gets as long again as it took so far, a tenth of a
-second at least, and what such a node usually takes in any case. (Vespa calls it adaptive timeouts, and the share
-coverage: docs.vespa.ai, "Graceful query coverage degradation".)
+All nodes are waited for until the deadline, unless the caller accepts partial answers. Then, once most of the
+expected relevance has arrived (or failed permanently), the rest gets as long again as it took so far, at least a
+tenth of a second, and in any case what such a node usually takes. (Vespa calls this adaptive timeouts, and the
+share coverage: docs.vespa.ai, "Graceful query coverage degradation".)
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ __all__ = ["ENOUGH", "LEAST_WAIT_S", "Question", "Waiting"]
 
 ENOUGH = 0.8
 """The share of the expected relevance after which the rest is not waited for until the deadline: one of five may be
-missing."""
+missing.
+"""
 LEAST_WAIT_S = 0.1
-"""A pause of the machine must not cost a healthy node its place."""
+"""Minimum wait in seconds, so that a pause of the machine does not exclude a healthy node."""
 MOST_WAIT = 0.5
-"""The part of the deadline that a node's usual slowness may cost."""
+"""The part of the deadline that a node's usual slowness may take."""
 TRIAL_WAIT_S = 0.005
 _ROUNDING = 1e-9
 
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """What is asked of `node`, which has a `share` of all that is expected; `asked` is when.
+    """A request to `node`, which has a `share` of the expected relevance; `asked` is its time, None before it is sent.
 
-    A `trial` is for a node that has failed before: it is not counted on.
+    A `trial` goes to a node that has failed before: its answer is not relied on.
     """
 
     node: str
@@ -43,17 +44,17 @@ class Question:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether no answer is outstanding any more."""
         return self.answered or self.failed
 
     @property
     def running(self) -> bool:
-        """Whether the node has been asked and has said nothing yet."""
+        """Whether the node has been asked and has not answered."""
         return self.asked is not None and not self.settled
 
 
 class Waiting:
-    """Decides at each moment whom to ask, and until when to wait. `pace` is how fast a node is known to be."""
+    """Decides at each moment which nodes to ask, and how long to wait. `pace` is a node's round-trip estimator."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class Waiting:
         self._enough = False
 
     def due(self, now: float) -> list[str]:
-        """Whom to ask now; they count as asked."""
+        """The nodes to ask now; they count as asked."""
         room = self._room - sum(self._given_up(one) > now for one in self.questions if one.running)
         chosen: list[str] = []
         for question in self.questions:
@@ -82,7 +83,7 @@ class Waiting:
         return chosen
 
     def came(self, node: str, now: float, *, good: bool) -> bool:
-        """The node has answered, or failed for good; whether that changes what to do next."""
+        """Record that the node answered, or failed permanently. Returns whether that changes what to do next."""
         question = self._by_node[node]
         question.answered, question.failed = good, not good
         self._last = now
@@ -92,7 +93,7 @@ class Waiting:
         return self._enough != before or self._room < math.inf or self._settled()
 
     def until(self, now: float) -> float | None:
-        """When to look again at the latest; `None` when the search has all that it waits for."""
+        """The latest time of the next decision; None if nothing is waited for."""
         end = self.end()
         if end <= now:
             return None
@@ -100,7 +101,7 @@ class Waiting:
         return min([end, *(moment for one in waits if one.running and (moment := self._given_up(one)) > now)])
 
     def end(self) -> float:
-        """When nobody is waited for any more, as it looks now."""
+        """The end of waiting, as of now."""
         left = [one for one in self.questions if not one.settled]
         if not left:
             return 0.0
@@ -114,13 +115,13 @@ class Waiting:
         return min(self._timeout_s, longest)
 
     def _trials_end(self) -> float:
-        """Who is only tried may add a moment to what the others took; where there are no others, half of the time."""
+        """The end of waiting for trials: a moment longer than the others took; without others, half of the time."""
         if all(one.trial for one in self.questions):
             return MOST_WAIT * self._timeout_s
         return min(self._timeout_s, max(2 * self._last, self._last + TRIAL_WAIT_S))
 
     def _given_up(self, question: Question) -> float:
-        """From when on one that is silent holds up no other; its answer counts all the same."""
+        """The time from which a silent node delays no other; its answer still counts."""
         if self._patient:
             return self._timeout_s
         usual = max(LEAST_WAIT_S, self._pace(question.node).usual)

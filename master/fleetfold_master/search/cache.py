@@ -1,7 +1,7 @@
-"""The cache: answers that are known are given again, for as long as they are what the nodes would say.
+"""The query cache: returns cached answers as long as the nodes would answer the same.
 
-`cache_key` says why they are never stale. Memory comes first, then the table; an answer that is nowhere is asked for
-once, however many want it at the same time.
+`cache_key` argues why a cached answer is never stale. Memory is looked up first, then the table; an answer in
+neither is computed once, for all callers that request it at the same time.
 """
 
 from __future__ import annotations
@@ -31,32 +31,33 @@ __all__ = ["Cache", "CacheRequest"]
 FULL_COVERAGE = 0.999_999
 
 Ask = Callable[[], Awaitable[tuple[str | None, Searched]]]
-"""Asks the nodes; the answer, and the key that held when they were asked, if it is known."""
+"""Asks the nodes. Returns the answer, and the key that was valid when they were asked, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheRequest:
-    """A question under its key, which has none while too little is known. `started` is by `time.perf_counter`."""
+    """A query with its key; None while too little is known. `started` is by `time.perf_counter`."""
 
     search: Search
     key: str | None
     started: float
 
     def took_ms(self) -> float:
-        """Since it came."""
+        """Milliseconds since the query came."""
         return round((time.perf_counter() - self.started) * 1000, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Landed:
-    """What a flight brought. `complete` when it would be the same for anybody, however much time he has."""
+    """The result of a flight. `complete`: a caller with more time would get the same."""
 
     searched: Searched
     complete: bool
 
 
 class Cache:
-    """Kept answers, in memory and in the table. The owner calls `load` once, `save` every few seconds, and `close`."""
+    """Cached answers, in memory and in the table. The owner calls `load` once, `save` every few seconds, and
+    `close`."""
 
     def __init__(self, store: Store, clock: Clock, config: SearchConfig) -> None:
         self._store, self._clock, self._config = store, clock, config
@@ -66,31 +67,31 @@ class Cache:
         self._figures = CacheStatistics(clock.wall())
         self.popular = PopularQueries(clock, config.cache_queries)
         self.on_clear: Callable[[], Awaitable[None]] = tell_nobody
-        """Told when there is nothing in the table any more."""
+        """Called when the table has been cleared."""
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is kept at all."""
+        """Whether the cache is enabled."""
         return self._config.cache_s > 0
 
     async def load(self) -> None:
-        """Look at what an earlier master kept."""
+        """Load the index of the table, as an earlier master left it."""
         await self._table.load()
         self.popular.load(await read_questions(self._store))
 
     async def save(self) -> None:
-        """Write what is new into the table."""
+        """Write new entries into the table."""
         await self._table.save()
         if (rows := self.popular.changes()) is not None:
             await self._store.write(*questions(rows))
 
     async def close(self) -> None:
-        """End what is being asked, and save."""
+        """Cancel the flights, and save."""
         await self._flights.close()
         await self.save()
 
     async def answer(self, wanted: CacheRequest, ask: Ask) -> Searched:
-        """The kept answer if there is one, else what `ask` says, which is kept if it is complete."""
+        """The cached answer if there is one, else the result of `ask`, which is cached if it is complete."""
         search, key = wanted.search, wanted.key
         if key is None or search.cache == "off" or search.explain or not self.enabled:
             return (await ask())[1]
@@ -104,10 +105,10 @@ class Cache:
         return (await self._flights.lead(key, until, lambda: self._found(wanted, key, ask))).searched
 
     def complete(self, key: str, searched: Searched, cost_ms: float) -> bool:
-        """Keep `searched` under `key`, which held when its nodes were asked; whether it was complete.
+        """Cache `searched` under `key`, which was valid when its nodes were asked. Returns whether it was complete.
 
-        An answer that came to be complete only after its caller had been answered, by the late ones, is kept so too:
-        its documents are no older than the key, whenever the last of them arrive.
+        This holds as well for an answer completed by late shard responses, after its caller was answered: its
+        documents are no older than the key, whenever the last of them arrive.
         """
         if not _is_complete(searched):
             return False
@@ -117,7 +118,7 @@ class Cache:
         return True
 
     async def clear(self) -> int:
-        """Forget every kept answer; how many there were."""
+        """Delete every cached answer. Returns their number."""
         there = len(self._memory)
         self._memory.clear()
         cleared = await self._table.clear()
@@ -125,12 +126,12 @@ class Cache:
         return max(there, cleared)
 
     def forget(self) -> None:
-        """The same, after another master has cleared the table."""
+        """Drop all entries from memory, after another master has cleared the table."""
         self._memory.clear()
         self._table.forget()
 
     def stats(self) -> CacheStats:
-        """The figures of now."""
+        """The statistics as of now."""
         figures = self._figures
         return CacheStats(
             since=figures.since, hits=figures.hits, shared=figures.shared, misses=figures.misses,
@@ -148,7 +149,7 @@ class Cache:
     async def _shared(
         self, wanted: CacheRequest, ask: Ask, follow: Callable[[], Awaitable[_Landed | None]]
     ) -> Searched:
-        """What another brings; ask oneself if that is not all that there is, for one may have more time than he had."""
+        """Wait for another caller's flight; if its answer is not complete, ask: this caller may have more time."""
         landed = await follow()
         if landed is None or not landed.complete:
             return (await self._asked(wanted, ask)).searched
@@ -160,7 +161,7 @@ class Cache:
         began = time.perf_counter()
         key, searched = await ask()
         cost_ms = (time.perf_counter() - began) * 1000
-        hasty = cost_ms > wanted.search.timeout_ms / 2  # highlights and full pages are cut where time is short
+        hasty = cost_ms > wanted.search.timeout_ms / 2  # highlights and deduplicated pages are cut when time is short
         complete = not hasty and _is_complete(searched)
         if complete and key is not None:
             self.complete(key, searched, cost_ms)
@@ -175,6 +176,6 @@ class Cache:
 
 
 def _is_complete(searched: Searched) -> bool:
-    """Whether nothing is missing from it."""
+    """Whether nothing is missing from the answer."""
     settled = all(report.status in SETTLED or report.status == "stopped" for report in searched.nodes)
     return settled and not searched.partial and searched.coverage >= FULL_COVERAGE

@@ -1,13 +1,13 @@
-"""What an answer depends on, as one key: equal keys, equal answers.
+"""The cache key: a digest of everything that an answer depends on, so that equal keys mean equal answers.
 
-Why a kept answer is never stale. An action's result carries the epochs that the node's collections had after it, and
-the master takes them in before anybody is told that the action has ended. The key has the newest epochs the master
-knows, so a search that begins later has a key with that epoch or a later one. An answer is kept under the key that held
-when its nodes were about to be asked: what the master knew then they had reached before, so each of them answered from
-documents at least as new as the key says. It may have been from newer ones, of which the master had not heard yet; that
-is an answer from the future of its key, and when the news comes the key is another. Incarnations are never used twice,
-and what an earlier process of the node had acknowledged is on its disk. So it needs no epochs in the answers, and it
-does not matter how long they took.
+Why a cached answer is never stale. An action's result carries the epochs that the node's collections had after it,
+and the master records them before anybody is told that the action has ended. The key contains the newest epochs
+that the master knows, so a search that begins later has a key with that epoch or a later one. An answer is cached
+under the key that was valid when its nodes were about to be asked. The nodes had reached those epochs before, so
+each of them answered from documents at least as new as the key says. They may have been newer, of an epoch that the
+master had not heard of yet; then the answer is ahead of its key, and once the news arrives the key is another.
+Incarnations are never reused, and what an earlier process of the node had acknowledged is on its disk. So the
+answers need not contain epochs, and it does not matter how long they took.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from fleetfold_shared.text.analysis import ANALYZER
 __all__ = ["answer_key", "question_key", "same_question"]
 
 DIGEST_BYTES = 16
-_encoder = msgspec.json.Encoder()  # of whole numbers MessagePack has 64 bits only
+_encoder = msgspec.json.Encoder()  # MessagePack has 64-bit integers only
 
 
 def same_question(search: Search) -> Search:
-    """The question without what changes no complete answer: the time, how the nodes are asked, the order of names."""
+    """The query without what does not change a complete answer: time limit, options of asking, order of names."""
     return replace(
         search, timeout_ms=1, max_parallel=None, partial="allow", cache="use",
         nodes=sorted(set(search.nodes)) if isinstance(search.nodes, list) else search.nodes,
@@ -42,7 +42,7 @@ def same_question(search: Search) -> Search:
 
 
 def question_key(search: Search, asked: Search) -> str:
-    """Of the question alone, as narrowed and as put: the latter stands in the cursor."""
+    """The key of the query alone, as narrowed and as requested: the latter is part of the cursor."""
     return _digest([same_question(search), same_question(asked)])
 
 
@@ -55,9 +55,9 @@ def answer_key(
     versions: Sequence[Version],
     embedder: str,
 ) -> str | None:
-    """Of the question, of what is known of the `nodes` it concerns, and of the statistics' `versions` that weigh it.
+    """The key of the query, the state of the `nodes` it concerns, and the `versions` of the statistics that weigh it.
 
-    `None` while a node that would be asked has not said how new its collections are.
+    None while a node that would be asked has not reported the epochs of its collections.
     """
     parts: list[Any] = [__version__, ANALYZER, embedder, question_key(search, asked), sorted(versions)]
     if any(node.stopped_at is not None for node in nodes):
@@ -72,7 +72,7 @@ def answer_key(
 
 
 def _of_collections(search: Search, node: StoredNode, told: tuple[str, Any] | None) -> tuple[Any, ...]:
-    """What the node's collections that are searched say of themselves."""
+    """What the node reports of its collections that are searched."""
     incarnation, epochs = told or ("", {})
     described = node.description
     wanted = [

@@ -1,4 +1,4 @@
-"""Kept answers in memory, bounded in bytes: those used least lately go first."""
+"""Cached answers in memory, bounded in bytes, with least-recently-used eviction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fleetfold_shared.clock import Clock
 __all__ = ["Entry", "MemoryStore", "is_fresh"]
 
 ENTRY_BYTES = 300
-"""What an entry takes beside its answer, about."""
+"""Approximate overhead of an entry in bytes, beside its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answer as JSON, when it was given (Unix seconds), and what it cost."""
+    """An answer as JSON, its time (Unix seconds), and its cost in milliseconds."""
 
     answer: bytes
     saved_at: float
@@ -23,7 +23,7 @@ class Entry:
 
 
 def is_fresh(saved_at: float, now: float, kept_s: float) -> bool:
-    """Whether an answer may still be given. One from the future was kept before the clock was set back."""
+    """Whether an answer may still be returned. One with a future time was cached before the clock was set back."""
     return 0 <= now - saved_at < kept_s
 
 
@@ -39,7 +39,7 @@ class MemoryStore:
         return len(self._entries)
 
     def get(self, key: str) -> Entry | None:
-        """The entry, if it is there and fresh; it becomes the one used last."""
+        """The entry, if present and fresh; it becomes the most recently used."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -50,7 +50,7 @@ class MemoryStore:
         return entry
 
     def put(self, key: str, entry: Entry) -> None:
-        """Keep the entry, unless it alone is too large."""
+        """Add the entry, unless it alone exceeds the limit."""
         self._drop(key)
         if _size(entry) > self._most_bytes:
             return
@@ -60,7 +60,7 @@ class MemoryStore:
             self._drop(next(iter(self._entries)))
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all entries."""
         self._entries.clear()
         self.bytes = 0
 

@@ -1,4 +1,4 @@
-"""Kept answers and popular questions as rows."""
+"""Rows of cached answers and popular queries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FORGET = delete(search_question)
 
 
 class CachedRow(NamedTuple):
-    """What is remembered of a row: its key, its size and its age."""
+    """The index data of a row: its key, size and age."""
 
     key: str
     bytes: int
@@ -44,7 +44,7 @@ class CachedRow(NamedTuple):
 
 
 class QuestionRow(NamedTuple):
-    """A question as it was narrowed and as it was put, both as JSON, with how often and when last it was asked."""
+    """A query as narrowed and as requested, both as JSON, with its count and last time."""
 
     key: str
     narrowed: str
@@ -54,14 +54,14 @@ class QuestionRow(NamedTuple):
 
 
 def packed(answer: bytes) -> bytes:
-    """The answer as it is stored: with zlib where that makes it smaller. JSON begins with a brace, zlib does not."""
+    """The answer as stored: compressed with zlib if that is smaller. JSON begins with a brace, zlib does not."""
     if len(answer) < LEAST_PACKED_BYTES:
         return answer
     return min(zlib.compress(answer, 1), answer, key=len)
 
 
 def written(entries: Mapping[str, Entry], values: Mapping[str, bytes]) -> tuple[Write, Write]:
-    """Rows for these entries, whose answers are packed in `values`, in the place of those there may be."""
+    """Insert or replace these entries, whose answers are compressed in `values`."""
     rows = [
         {
             "key": key, "value": values[key], "bytes": len(values[key]), "saved_at": entry.saved_at,
@@ -73,29 +73,29 @@ def written(entries: Mapping[str, Entry], values: Mapping[str, bytes]) -> tuple[
 
 
 def gone(keys: Sequence[str]) -> Write:
-    """These rows are no more."""
+    """Delete these rows."""
     return Write(_DELETE, [{"gone": key} for key in keys])
 
 
 def cleared() -> Write:
-    """No row is any more."""
+    """Delete all rows."""
     return Write(_CLEAR, [{}])
 
 
 def questions(rows: Sequence[QuestionRow]) -> tuple[Write, Write]:
-    """These are all popular questions."""
+    """Replace all popular queries."""
     return Write(_FORGET, [{}]), Write(_COUNT, [row._asdict() for row in rows])
 
 
 async def read_shelved(store: Store) -> list[CachedRow]:
-    """All rows without their answers, the oldest first."""
+    """Read all rows without their answers, oldest first."""
     columns = (search_cache.c.key, search_cache.c.bytes, search_cache.c.saved_at)
     found = await store.read(select(*columns).order_by(search_cache.c.saved_at, search_cache.c.key))
     return [CachedRow(**row) for row in found]
 
 
 async def read_entry(store: Store, key: str) -> Entry | None:
-    """One entry, if it is there."""
+    """Read one entry, if it exists."""
     row = await store.read_one(select(search_cache).where(search_cache.c.key == key))
     if row is None:
         return None
@@ -105,5 +105,5 @@ async def read_entry(store: Store, key: str) -> Entry | None:
 
 
 async def read_questions(store: Store) -> list[QuestionRow]:
-    """All popular questions."""
+    """Read all popular queries."""
     return [QuestionRow(**row) for row in await store.read(select(search_question))]

@@ -1,6 +1,6 @@
-"""Kept answers in the master's database, bounded in bytes, so that the next master finds them.
+"""Cached answers in the master's database, bounded in bytes, so that they survive a restart.
 
-What is there is known in memory; a miss costs no read, and a search never waits for a write.
+The index is in memory: a miss costs no read, and a search never waits for a write.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from fleetfold_shared.clock import Clock
 __all__ = ["TableStore"]
 
 MOST_WAITING_BYTES = 16 * 1024 * 1024
-"""Answers that come faster than they are written are kept in memory only."""
+"""Limit of answers waiting to be written, in bytes; more of them are cached in memory only."""
 
 
 class TableStore:
-    """Entries by key, for `kept_s` seconds each, `most_bytes` in all. `save` writes what has been put since."""
+    """Entries by key, for `kept_s` seconds each, `most_bytes` in all. `save` writes what was put since the last
+    call."""
 
     def __init__(self, store: Store, clock: Clock, kept_s: float, most_bytes: int) -> None:
         self._store, self._clock, self._kept_s, self._most_bytes = store, clock, kept_s, most_bytes
@@ -35,17 +36,17 @@ class TableStore:
         return len(self._there)
 
     async def load(self) -> None:
-        """Look at what is there. What is too old goes with the next `save`."""
+        """Load the index. Expired rows are deleted by the next `save`."""
         for row in await read_shelved(self._store):
             self._add(row)
 
     def has(self, key: str) -> bool:
-        """Whether it is worth reading."""
+        """Whether the entry is present and fresh."""
         row = self._there.get(key)
         return row is not None and self._is_fresh(row)
 
     async def get(self, key: str) -> Entry | None:
-        """The entry, if it is there and fresh; it becomes the one used last."""
+        """The entry, if present and fresh; it becomes the most recently used."""
         if not self.has(key):
             return None
         self._there.move_to_end(key)
@@ -53,7 +54,7 @@ class TableStore:
         return entry if entry is not None and is_fresh(entry.saved_at, self._clock.wall(), self._kept_s) else None
 
     def put(self, key: str, entry: Entry) -> None:
-        """Have the entry written with the next `save`."""
+        """Have the entry written by the next `save`."""
         before = self._waiting.pop(key, None)
         self._waiting_bytes -= len(before.answer) if before else 0
         if self._waiting_bytes + len(entry.answer) <= MOST_WAITING_BYTES:
@@ -61,7 +62,7 @@ class TableStore:
             self._waiting_bytes += len(entry.answer)
 
     async def save(self) -> None:
-        """Write what waits, and remove what is too old or too much."""
+        """Write waiting entries, and delete those expired or over the limit."""
         async with self._writing:
             entries, self._waiting, self._waiting_bytes = self._waiting, {}, 0
             values = await asyncio.to_thread(_packed, entries)
@@ -73,7 +74,7 @@ class TableStore:
             self._remember((row for row in rows if row.key in kept), dropped)
 
     async def clear(self) -> int:
-        """Forget all of them; how many there were."""
+        """Delete all entries. Returns their number."""
         async with self._writing:
             self._waiting, self._waiting_bytes = {}, 0
             await self._store.write(cleared())
@@ -82,13 +83,13 @@ class TableStore:
         return before
 
     def forget(self) -> None:
-        """There is nothing in the table any more."""
+        """Drop the index: another master has cleared the table."""
         self._waiting, self._waiting_bytes = {}, 0
         self._there.clear()
         self.bytes = 0
 
     def _too_much(self, new: Iterable[CachedRow]) -> set[str]:
-        """Who has to go so that `new` has room: what is too old, then what was used least lately."""
+        """The keys to evict for `new`: first expired ones, then the least recently used."""
         rows = {**self._there, **{row.key: row for row in new}}
         dropped = {key for key, row in rows.items() if not self._is_fresh(row)}
         left = sum(row.bytes for key, row in rows.items() if key not in dropped)
@@ -120,5 +121,5 @@ class TableStore:
 
 
 def _packed(entries: dict[str, Entry]) -> dict[str, bytes]:
-    """About 3 ms for each MB: work for a thread."""
+    """Compress the answers, about 3 ms per MB; called in a thread."""
     return {key: packed(entry.answer) for key, entry in entries.items()}

@@ -1,4 +1,4 @@
-"""What nodes have said of their collections' epochs: how new what they answer is, at least."""
+"""The versions of collections: the epochs that nodes have reported, a lower bound of what they answer from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["CollectionVersions"]
 
 
 class CollectionVersions:
-    """The newest epochs that each node has told since this master started; what the store remembers does not count.
+    """The newest epochs that each node has reported since this master started; stored ones do not count.
 
-    Within an incarnation they only rise: a heartbeat may arrive after a result that was said later.
+    Within an incarnation they only rise, because a heartbeat may arrive after a result that was sent later.
     """
 
     def __init__(self) -> None:
         self._told: dict[str, tuple[str, dict[str, int]]] = {}
 
     def described(self, node: str, description: NodeDescription) -> None:
-        """The node that has the name, in its own words: a new incarnation takes the place of the old one."""
+        """Record the node's description; a new incarnation replaces the old one."""
         epochs = {collection.name: collection.epoch for collection in description.collections}
         if self._told.get(node, ("",))[0] != description.incarnation:
             self._told[node] = description.incarnation, epochs
@@ -29,15 +29,14 @@ class CollectionVersions:
             self.rose(node, description.incarnation, epochs)
 
     def rose(self, node: str, incarnation: str, epochs: Mapping[str, int]) -> bool:
-        """The node told these along with something else: whether any is news. Another incarnation than that which is
-        known says nothing.
-        """
+        """Record epochs sent with another message. Returns whether any is new. Those of an unknown incarnation are
+        ignored."""
         if not incarnation:
             return False
         try:
             check_epochs(dict(epochs))
         except InvalidInput:
-            return False  # of no node of ours; what it has told before stays
+            return False  # not a collection of this node; earlier reports stay
         known, mine = self._told.setdefault(node, (incarnation, {}))
         if known != incarnation:
             return False
@@ -48,9 +47,9 @@ class CollectionVersions:
         return bool(news)
 
     def of(self, node: str) -> tuple[str, Mapping[str, int]] | None:
-        """The node's incarnation and its epochs by collection; `None` before it has said anything."""
+        """The node's incarnation and its epochs by collection; None before its first report."""
         return self._told.get(node)
 
     def forget(self, node: str) -> None:
-        """The node is out."""
+        """Remove the node."""
         self._told.pop(node, None)

@@ -1,4 +1,4 @@
-"""How much of what should have been searched has been: the nodes' shares of what is expected, and who is missing."""
+"""Coverage: the share of the expected relevance that was searched, and which nodes are missing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fleetfold_shared.messages import NodeReport, Search
 __all__ = ["SETTLED", "Documents", "coverage", "documents_of", "part_of", "refuse_missing"]
 
 Documents = Mapping[str, Mapping[str, int]]
-"""By node and collection, how many documents there are to be searched."""
+"""Number of documents to be searched, by node and collection."""
 
 SETTLED = frozenset({"ok", "no_collection", "not_selected"})
-"""Statuses after which nothing of a node is missing from the answer."""
+"""Statuses of nodes of which nothing is missing from the answer."""
 NOT_WANTED = frozenset({"no_collection", "not_selected"})
 MOST_NAMED = 8
 
 
 def documents_of(search: Search, nodes: Iterable[StoredNode]) -> Documents:
-    """What the nodes have of the collections searched, as they last told."""
+    """The nodes' documents in the searched collections, as last reported."""
     return {
         node.name: {
             one.name: one.documents
@@ -32,7 +32,7 @@ def documents_of(search: Search, nodes: Iterable[StoredNode]) -> Documents:
 
 
 def part_of(collections: Mapping[str, int], left_out: Sequence[str]) -> float:
-    """The part of a node's documents that it has searched, when it left these collections out."""
+    """The share of a node's documents that it searched, given the collections it left out."""
     total = sum(collections.values())
     if not total:
         return 1 - len(set(left_out)) / max(1, len(collections))
@@ -40,10 +40,10 @@ def part_of(collections: Mapping[str, int], left_out: Sequence[str]) -> float:
 
 
 def coverage(reports: Sequence[NodeReport], parts: Mapping[str, float], missing: Collection[str]) -> float:
-    """The share of what was expected that has been searched, 0 to 1.
+    """The share of the expected relevance that was searched, 0 to 1.
 
-    `parts` are those of the nodes that are `partial`. Who was not to be asked does not count, and who is not `missing`,
-    because another has answered in its stead, counts as answered.
+    `parts` are the shares of the nodes that are `partial`. Nodes that were not to be asked do not count; nodes that
+    are not `missing`, because a replica answered instead, count as answered.
     """
     wanted = [one for one in reports if one.status not in NOT_WANTED or one.replica is not None]
     total = sum(one.expected for one in wanted)
@@ -55,7 +55,7 @@ def coverage(reports: Sequence[NodeReport], parts: Mapping[str, float], missing:
 
 
 def refuse_missing(reports: Sequence[NodeReport]) -> None:
-    """`Unavailable` naming these nodes, which are missing, if there are any."""
+    """Raise `Unavailable`, naming the missing nodes, if there are any."""
     missing = [f"{one.node} ({one.error or one.status})" for one in reports]
     if missing:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""

@@ -1,4 +1,4 @@
-"""A page without duplicates that is full all the same: nodes give more than is shown, and again more if need be."""
+"""The deduplicated page: nodes are asked for more hits than shown, and again if duplicates leave the page short."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from fleetfold_shared.messages import Fingerprints, Hit, SearchAsk
 __all__ = ["Again", "Answers", "DeduplicatedPage", "asked_for"]
 
 Answers = dict[str, Came]
-"""By node: its report, and what it answered."""
+"""By node: its report, and its shard response."""
 Again = Callable[[list[str], SearchAsk, float], Awaitable[Answers]]
 
-_MORE = 4  # times as many in each further round
-_MAX_K = 400  # with their marks they still fit into one message
-_LEAST_S = 0.01  # with less time left nobody is asked again
+_MORE = 4  # factor for each further round
+_MAX_K = 400  # limit with which they and their fingerprints fit into one message
+_LEAST_S = 0.01  # with less time left, nodes are not asked again
 _UNMARKED = Fingerprints()
 
 
 def asked_for(limit: int) -> int:
-    """How many hits to ask of each node at first; docs/explanation/duplicates.md says how often that is enough."""
+    """How many hits to request of each node at first; docs/explanation/duplicates.md says how often that is enough."""
     return min(2 * limit, _MAX_K)
 
 
 class DeduplicatedPage:
-    """Asks until `limit` different things are found, the nodes have given all they have, or the time is over.
+    """Asks until `limit` distinct hits are found, the nodes have no more, or the time is over.
 
-    `again` asks nodes once more and waits so many seconds at most.
+    `again` asks nodes once more, for at most so many seconds.
     """
 
     def __init__(self, limit: int, again: Again, alike: Alike | None) -> None:
         self._limit, self._again, self._alike = limit, again, alike
 
     async def fill(self, ask: SearchAsk, answers: Answers, left_s: float) -> tuple[list[Hit], Answers]:
-        """The hits, best first, and the answers they are from. `ask` is what `answers` answer.
+        """The hits, best first, and the responses they are from. `ask` is the request that `answers` answer.
 
-        Where time is over the page is shorter rather than wrong: below what a node has held back nothing is shown.
+        When the time is over, the page is shorter rather than wrong: nothing is shown below a node's last known
+        hit.
         """
         until = time.perf_counter() + left_s
         depth = dict.fromkeys(answers, ask.k)
@@ -60,7 +61,7 @@ class DeduplicatedPage:
             depth |= dict.fromkeys(newer, k)
 
     async def _best(self, answers: Answers, cut: Collection[str]) -> list[Hit]:
-        """Likeness reads texts, 0.05 ms each: that is work for a thread."""
+        """Called in a thread, because comparing texts takes 0.05 ms each."""
         if self._alike is None:
             return _best(answers, cut, self._limit, None)
         return await asyncio.to_thread(_best, answers, cut, self._limit, self._alike)
@@ -71,12 +72,12 @@ def _is_sound(came: Came) -> bool:
 
 
 def _added(before: Came, came: Came) -> Came:
-    """A later answer in the place of an earlier one; its time is that of both."""
+    """A later response in place of an earlier one; its time is the sum of both."""
     return replace(came[0], ms=round((before[0].ms or 0.0) + (came[0].ms or 0.0), 3)), came[1]
 
 
 def _best(answers: Answers, cut: Collection[str], limit: int, alike: Alike | None) -> list[Hit]:
-    """The best different things, down to where the first of the nodes that were `cut` short has no more to say."""
+    """The best distinct hits, down to the last hit of the first node that was `cut` short."""
     came = {node: answer.hits for node, (_, answer) in answers.items() if answer}
     marks = {(node, one.collection, one.id): one.marks or _UNMARKED for node, hits in came.items() for one in hits}
     ranked = [

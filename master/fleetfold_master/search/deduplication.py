@@ -1,6 +1,6 @@
-"""Which of the hits are the same thing: by content and by declared keys, and by likeness if asked. Pure.
+"""Deduplication of hits: by content and declared keys, and by near-duplicate comparison if requested. Pure.
 
-Hits come best first, and everything is decided in that order, so it does not matter in which order nodes answer.
+Hits come best first and are processed in that order, so the order of the nodes' responses does not matter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Alike = Callable[["Candidate", "Candidate"], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A hit with its marks, those of a node that sent none being empty: such a hit stays by itself."""
+    """A hit with its fingerprints. A node that sent none has empty ones: such a hit stays by itself."""
 
     hit: Hit
     marks: Fingerprints
@@ -29,7 +29,7 @@ class Candidate:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """Hits that are one thing, by their places. `apart` is what all of them agree on, if they say it at all."""
+    """Hits of one thing, by their positions. `apart` holds the traits that all of them agree on, where declared."""
 
     members: list[int]
     apart: dict[Names, str]
@@ -52,11 +52,11 @@ class _Group:
 
 
 def distinct(ranked: Sequence[Candidate], limit: int, alike: Alike | None = None) -> list[tuple[int, Hit]]:
-    """The best `limit` different things of `ranked` (best first), each with its place and its other sources in `also`.
+    """The best `limit` distinct hits of `ranked` (best first), each with its position and its other sources in `also`.
 
-    Same content or an equal declared key makes two hits one, and so does a third that is the same as both; unless
-    they differ in a GTIN, a trait such as the colour, or, within one collection, in a SKU. With `alike`, a hit also
-    belongs to the best one that it is itself nearly the same as: what is like what is like it does not count.
+    The same content or an equal declared key makes two hits one, transitively; unless they differ in a GTIN, a
+    trait such as the colour, or, within one collection, in a SKU. With `alike`, a hit also joins the best hit that
+    it is nearly the same as; this is not transitive.
     """
     groups = _same(ranked)
     if alike is not None:
@@ -65,7 +65,7 @@ def distinct(ranked: Sequence[Candidate], limit: int, alike: Alike | None = None
 
 
 def _same(ranked: Sequence[Candidate]) -> list[_Group]:
-    """The hits in groups of the same thing; groups by their best hit, and so the hits in each."""
+    """Group hits by equality. Groups are ordered by their best hit, and so are the hits in each."""
     by_token: dict[str | bytes, list[_Group]] = {}
     groups: list[_Group] = []
     for place, candidate in enumerate(ranked):
@@ -80,7 +80,7 @@ def _same(ranked: Sequence[Candidate]) -> list[_Group]:
 
 
 def _joined(group: _Group, others: Iterable[_Group]) -> list[_Group]:
-    """Put `group` together with those that it does not contradict; all that are left, the best first."""
+    """Join `group` with the others that it does not contradict. Returns all remaining groups, the best first."""
     left: list[_Group] = []
     for other in dict.fromkeys(one.root() for one in others):
         if other is group:
@@ -95,7 +95,7 @@ def _joined(group: _Group, others: Iterable[_Group]) -> list[_Group]:
 
 
 def _near(groups: Iterable[_Group], ranked: Sequence[Candidate], limit: int, alike: Alike) -> list[_Group]:
-    """Each group goes to the best winner that all of it is like; only those that can be shown are compared with."""
+    """Join each group to the best winner that all its hits are alike; only hits that can be shown are compared with."""
     winners: list[_Group] = []
     for group in groups:
         for winner in winners:
@@ -116,7 +116,7 @@ def _tokens(marks: Fingerprints) -> list[str | bytes]:
 
 
 def _apart(candidate: Candidate) -> dict[Names, str]:
-    """What differs between different things. A GTIN is one all over the world, a SKU within its collection."""
+    """The traits that tell different things apart. A GTIN is global, a SKU is local to its collection."""
     hit, found = candidate.hit, dict[Names, str]()
     for name, value in candidate.marks.traits.items():
         found["trait", name] = value

@@ -1,4 +1,4 @@
-"""Asks nodes one question: those behind the bus, the master's own collections, and nodes whose hits it has to score."""
+"""The dispatcher of a search request: to nodes on the bus, to the master's own collections, and to foreign nodes."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Knows how each kind of node is asked."""
+    """Chooses the way to ask each kind of node."""
 
     def __init__(self, scatter: Scatter, own: Own | None) -> None:
         self._scatter, self._own = scatter, own
 
-    async def ask(self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """Each node's report and answer, `timeout_s` from now at the latest."""
+    async def ask(self, context: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+        """Each node's report and response, after `timeout_s` seconds at most."""
         began = time.perf_counter()
-        each = await gather_all(self._works(course, nodes, ask, timeout_s))
-        course.waited_s += min(timeout_s, time.perf_counter() - began)
+        each = await gather_all(self._works(context, nodes, ask, timeout_s))
+        context.waited_s += min(timeout_s, time.perf_counter() - began)
         return {node: came for answers in each for node, came in answers.items()}
 
     def _works(
-        self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float
+        self, context: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float
     ) -> list[Coroutine[Any, Any, Answers]]:
-        strange = [node for node in nodes if node in course.plan.strangers]
-        plain = [node for node in nodes if node not in course.plan.strangers and node != MASTER]
-        works = [self._asked(course, plain, ask, timeout_s)] if plain else []
+        strange = [node for node in nodes if node in context.plan.strangers]
+        plain = [node for node in nodes if node not in context.plan.strangers and node != MASTER]
+        works = [self._asked(context, plain, ask, timeout_s)] if plain else []
         if strange:
-            works.append(self._rescored(course, strange, ask, timeout_s))
+            works.append(self._rescored(context, strange, ask, timeout_s))
         if MASTER in nodes:
             works.append(self._own_answer(ask, timeout_s))
         return works
 
-    async def _asked(self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        search = course.search
-        manner = Manner(search.partial, search.max_parallel, course.choice.expected)
+    async def _asked(self, context: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+        search = context.search
+        manner = Manner(search.partial, search.max_parallel, context.choice.expected)
         return await self._scatter.ask(nodes, ask, timeout_s, manner)
 
-    async def _rescored(self, course: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """The answers of nodes of another analyzer or embedder, scored here."""
+    async def _rescored(self, context: SearchContext, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+        """Responses of nodes of another analyzer or embedder, rescored here."""
         until, theirs_s = time.perf_counter() + timeout_s, THEIR_SHARE * timeout_s
-        theirs = candidates_ask(ask, course.search.query[:MOST_QUERY_CHARS], theirs_s)
-        came = await self._asked(course, nodes, theirs, theirs_s)
+        theirs = candidates_ask(ask, context.search.query[:MOST_QUERY_CHARS], theirs_s)
+        came = await self._asked(context, nodes, theirs, theirs_s)
         alphas: dict[str, dict[str, float]] = {node: {} for node in nodes}
-        for (node, collection), alpha in course.plan.alphas.items():
+        for (node, collection), alpha in context.plan.alphas.items():
             alphas.setdefault(node, {})[collection] = alpha
         return await scored_anew(came, ask, alphas, until - time.perf_counter())
 

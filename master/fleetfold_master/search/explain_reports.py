@@ -1,4 +1,4 @@
-"""Why each node was asked or not, and how its search went: made only for who asks."""
+"""Explanations per node: why it was asked or not, and how its search went. Built only for `explain`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleetfold_shared.messages import CollectionExplained, NodeExplained, NodeRe
 __all__ = ["explained_reports"]
 
 MOST_BYTES = 128 * 1024
-"""Of all collections' explanations in one answer; where they are more, the nodes' sums must do."""
+"""Limit in bytes for all collections' explanations in one answer; beyond it only the nodes' sums are shown."""
 
 MOST_NAMED = 8
 
@@ -25,7 +25,7 @@ def explained_reports(
     answers: Mapping[str, SearchAnswer | None],
     epochs: Mapping[Key, int],
 ) -> dict[str, NodeReport]:
-    """The reports with their explanations. `epochs` are those of the statistics that the query was weighed with."""
+    """The reports with explanations. `epochs` are those of the statistics that weighed the query."""
     explained = {
         node: _explained(report, plan.asked.get(node), answers.get(node), epochs) for node, report in reports.items()
     }
@@ -42,7 +42,7 @@ def _explained(
         return NodeExplained(reason)
     searched = [_dated(one, epochs.get((report.node, one.collection))) for one in answer.explain]
     way_ms = None if report.ms is None else round(max(0.0, report.ms - answer.ms), 3)
-    if not searched:  # an older node, or one that found nothing to search
+    if not searched:  # a node of an older version, or one that found nothing to search
         return NodeExplained(reason, answer.ms, way_ms)
     return NodeExplained(
         reason, answer.ms, way_ms,

@@ -1,4 +1,4 @@
-"""The nodes' facets, added up."""
+"""The merge of the nodes' facets, by adding counts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fleetfold_shared.query.facets import Tally
 __all__ = ["SHOWN", "merged_facets"]
 
 SHOWN = 20
-"""So many values of a facet a caller is told."""
+"""The most values of a facet that are shown."""
 
 
 def merged_facets(fields: Sequence[str], answers: Collection[SearchAnswer]) -> list[Facet]:
-    """For each of the fields its values in all answers, the most frequent first."""
+    """For each field, its values in all responses, the most frequent first."""
     return [_merged(field, answers) for field in fields]
 
 
@@ -22,7 +22,7 @@ def _merged(field: str, answers: Collection[SearchAnswer]) -> Facet:
     tally, approximate = Tally(), False
     for answer in answers:
         counts = next((one for one in answer.facets if one.field == field), None)
-        if counts is None:  # an error, no such collection, or a node that does not know of facets
+        if counts is None:  # an error, no such collection, or a node version without facets
             approximate |= answer.status in {"ok", "partial"}
             continue
         tally.missing += counts.missing

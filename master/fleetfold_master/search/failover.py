@@ -1,4 +1,4 @@
-"""A holder that fails, or is slow, is made up for within the same search: others with the same documents are asked."""
+"""Failover within one search: when a replica's holder fails or is slow, other holders are asked as well (hedging)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["FailoverRound", "Send"]
 
 Answers = dict[str, Came]
 Send = Callable[[list[str], SearchAsk, float], Coroutine[Any, Any, Answers]]
-"""Asks nodes one thing and waits so many seconds at most; a report for each."""
+"""Asks nodes for one request, for at most so many seconds; returns a report for each."""
 
 Patience = Callable[[str], float]
-"""For how many seconds a node is waited for before others are asked as well."""
+"""How many seconds a node is waited for before other holders are asked as well."""
 
 
 class FailoverRound:
-    """One round of asking. `pins` are who answered the page before, each `node/collection`."""
+    """One round of requests. `pins` are the holders that answered the previous page, each `node/collection`."""
 
     def __init__(self, holding: ReplicaAssignment, send: Send, patience: Patience, pins: Collection[str] = ()) -> None:
         self.holding = holding
-        """Who is asked for what; after the round, who answered for it."""
+        """Which holder is asked for what; after the round, which one answered."""
         self._send, self._patience, self._pins = send, patience, pins
 
     async def ask(self, ask: SearchAsk, timeout_s: float) -> Answers:
-        """The answers of all that are asked, and of those that stood in for others."""
+        """The responses of all nodes that were asked, including stand-ins."""
         asked = self.holding.asked
         held = [node for node in asked if self.holding.stand_ins(node, {node})]
         plain = parts(self.holding, ask, [node for node in asked if node not in held], self._pins)
@@ -39,14 +39,14 @@ class FailoverRound:
         return _together(await gather_all(rounds), ask)
 
     async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
-        """Ask those who have answered once more; nobody stands in."""
+        """Ask nodes that have answered once more, without stand-ins."""
         return await self._sent(parts(self.holding, ask, nodes, self._pins), ask, timeout_s)
 
     async def _sent(self, sent: list[Part], ask: SearchAsk, timeout_s: float) -> Answers:
         return _together(await gather_all([self._send(nodes, one, timeout_s) for nodes, one in sent]), ask)
 
     async def _held(self, node: str, ask: SearchAsk, timeout_s: float) -> Answers:
-        """The answer of `node`; or, when it fails or is slow, what others answer for what they hold as well."""
+        """The response of `node`; if it fails or is slow, also those of other holders for the same groups."""
         until = asyncio.get_running_loop().time() + timeout_s
         own = asyncio.create_task(self._sent(parts(self.holding, ask, [node], self._pins), ask, timeout_s))
         others = _StandIns(self.holding, node, ask, until, self._patience, self._pins)
@@ -68,7 +68,7 @@ class FailoverRound:
     async def _first(
         self, own: asyncio.Task[Answers], running: asyncio.Task[None], others: _StandIns, node: str
     ) -> None:
-        """Wait until `node` has answered well, or the others for all of it, or all is tried."""
+        """Wait until `node` has answered successfully, or the others for all its groups, or all have been tried."""
         waiting: set[asyncio.Task[Any]] = {own, running}
         while waiting and not _is_good(own):
             if running.done() and others.is_whole and not self.holding.has_own(node):
@@ -81,7 +81,7 @@ class FailoverRound:
 
 
 class _StandIns:
-    """Those asked in the stead of one node. `servers` are those that answered, by group."""
+    """The holders asked in place of one node. `servers` are those that answered, by group."""
 
     def __init__(
         self,
@@ -100,11 +100,11 @@ class _StandIns:
 
     @property
     def is_whole(self) -> bool:
-        """Whether each group that the node is asked for has an answer."""
+        """Whether each group that the node is asked for has a response."""
         return self._holding.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
 
     async def fill(self, send: Callable[[list[Part], SearchAsk, float], Awaitable[Answers]]) -> None:
-        """Ask one holder after the other, until each group has an answer, no one is left, or the time is over."""
+        """Ask one holder after another until each group has a response, no holder is left, or the time is over."""
         while left := self._left():
             self._tried |= {node for node, _ in left.values()}
             timeout_s = self._until - asyncio.get_running_loop().time()
@@ -120,7 +120,7 @@ class _StandIns:
         return {group: key for group, key in left.items() if group not in self.servers}
 
     def _take(self, left: dict[str, Key], came: Answers) -> None:
-        """One that failed is told of only if it is not asked for anything else."""
+        """Record a response. A failed stand-in is reported only if it is not asked for anything else."""
         asked = self._holding.asked
         kept = {node: one for node, one in came.items() if _is_sound(one) or node not in asked}
         self.answers = _together([self.answers, kept], self._ask)
@@ -142,7 +142,7 @@ def _is_sound(came: Came) -> bool:
 
 
 def _together(rounds: Iterable[Answers], ask: SearchAsk) -> Answers:
-    """Of a node that answered twice, both as one."""
+    """Join the responses of nodes that answered twice."""
     found = Answers()
     for answers in rounds:
         for node, came in answers.items():

@@ -1,4 +1,4 @@
-"""Federated search: one round trip to the nodes, an exact merge, and the truth about who is missing."""
+"""Federated search: one round trip to the nodes, an exact merge, and a report of the nodes that are missing."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 __all__ = ["Federation"]
 
 LEAST_MARGIN_S, FIRST_MARGIN_S, EACH_S, MOST_MARGIN = 0.002, 0.03, 0.002, 0.25
-"""Of its time a search keeps back what folding usually takes: at least so much, and at most a quarter of all.
+"""The time reserved for merging: at least so much in seconds, initially, per concurrent search, and at most so much of
+the time limit.
 
-Searches that wait for the same node end together, and are folded one after another: something is added for each.
+Searches that wait for the same node end together, and are merged one after another: hence the part per search.
 """
 
 
 class Federation:
-    """Searches the fleet, and the master's `own` collections beside it."""
+    """Searches the fleet's nodes and the master's `own` collections."""
 
     def __init__(
         self, registry: Registry, presence: Presence, corpora: TermStatistics, rounds: Rounds,
@@ -62,36 +63,35 @@ class Federation:
         self._under_way = 0
 
     def nodes(self) -> list[StoredNode]:
-        """All that can be searched: the nodes of the fleet, and the master's own collections as one of them."""
+        """All that can be searched: the fleet's nodes, and the master's own collections as one of them."""
         return self._candidates(Search(query=""))
 
     async def search(self, search: Search, asked: Search | None = None) -> Searched:
-        """The one ranking, with a report for every node; `InvalidInput` and `NotFound` for what cannot be asked.
+        """Search, and return the merged ranking with a report for every node. Raises `InvalidInput`, `NotFound`, and
+        `Unavailable` if a node is missing with `partial="fail"`.
 
-        `Unavailable` where no node may be missing (`partial="fail"`) and one is.
-
-        `asked` is the question as the caller put it, where its scope made `search` of it: a cursor belongs to that.
+        `asked` is the caller's query if its scope reduced it to `search`: a cursor belongs to the former.
         """
         started = time.perf_counter()
         check_search(search)
         pages = Pages(asked or search, self._embedder)
         self._under_way += 1
         try:
-            course = await self._course(search, pages, started, asked or search)
+            context = await self._context(search, pages, started, asked or search)
             if self._cache is None:
-                return await self._search(course)
-            wanted = CacheRequest(search, course.key, started)
-            return await self._cache.answer(wanted, lambda: self._keepable(course, asked or search))
+                return await self._search(context)
+            wanted = CacheRequest(search, context.key, started)
+            return await self._cache.answer(wanted, lambda: self._keepable(context, asked or search))
         finally:
             self._under_way -= 1
 
-    async def _keepable(self, course: SearchContext, asked: Search) -> tuple[str | None, Searched]:
-        """The answer, and what it may be kept under: nothing, if what it depends on has changed meanwhile."""
-        if course.key is not None:
-            nodes = self._candidates(course.search)
-            if self._key(course.search, asked, course.plan, nodes, self._up(nodes)) != course.key:
-                course.key = None
-        return course.key, await self._search(course)
+    async def _keepable(self, context: SearchContext, asked: Search) -> tuple[str | None, Searched]:
+        """The answer, and the key to cache it under: None if what it depends on has changed meanwhile."""
+        if context.key is not None:
+            nodes = self._candidates(context.search)
+            if self._key(context.search, asked, context.plan, nodes, self._up(nodes)) != context.key:
+                context.key = None
+        return context.key, await self._search(context)
 
     def _key(
         self, search: Search, asked: Search, chosen: QueryPlan, nodes: list[StoredNode], up: set[str]
@@ -111,7 +111,7 @@ class Federation:
     def _up(self, nodes: list[StoredNode]) -> set[str]:
         return {node.name for node in nodes if node.name == MASTER or self._registry.is_up(node.name)}
 
-    async def _course(self, search: Search, pages: Pages, started: float, asked: Search) -> SearchContext:
+    async def _context(self, search: Search, pages: Pages, started: float, asked: Search) -> SearchContext:
         nodes = self._candidates(search)
         up = self._up(nodes)
         chosen = plan(search, nodes, up, self._embedder)
@@ -130,38 +130,38 @@ class Federation:
         )  # fmt: skip
 
     def _awaited(self, chosen: QueryPlan, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Whose statistics a search waits for."""
+        """The collections whose statistics the search waits for."""
         return [key for key in keys if key[0] in chosen.asked and not self.scatter.breakers.is_open(key[0])]
 
     def _margin_s(self, search: Search) -> float:
-        """Twice what folding such an answer usually takes: it has to be encoded as well."""
+        """Seconds reserved for merging: twice the usual, because the answer must be encoded as well."""
         pace = self._folding[search.dedup]
         usual_s = 2 * pace.usual if pace.known else FIRST_MARGIN_S
         return min(max(LEAST_MARGIN_S, usual_s) + EACH_S * self._under_way, MOST_MARGIN * search.timeout_ms / 1000)
 
-    async def _search(self, course: SearchContext) -> Searched:
+    async def _search(self, context: SearchContext) -> Searched:
         began = time.perf_counter()
-        ask = weighted_ask(course.search, course.corpus, new_id(), self._embedder, course.left_s())
-        ask = course.pages.continued(ask)
+        ask = weighted_ask(context.search, context.corpus, new_id(), self._embedder, context.left_s())
+        ask = context.pages.continued(ask)
         round_ = FailoverRound(
-            course.holding, partial(self._asker.ask, course), self._holders.patience_s, course.pages.pins
+            context.holding, partial(self._asker.ask, context), self._holders.patience_s, context.pages.pins
         )
-        answers = await round_.ask(ask, course.left_s())
-        course.holding = round_.holding
-        hits, answers = await self._hits(course, ask, answers, round_.again)
-        searched = told(course, ask, hits, answers)
-        self._folding[course.search.dedup].took(time.perf_counter() - began - course.waited_s)
-        self._latecomers.expect(course, ask, answers)
+        answers = await round_.ask(ask, context.left_s())
+        context.holding = round_.holding
+        hits, answers = await self._hits(context, ask, answers, round_.again)
+        searched = told(context, ask, hits, answers)
+        self._folding[context.search.dedup].took(time.perf_counter() - began - context.waited_s)
+        self._latecomers.expect(context, ask, answers)
         return searched
 
     async def _hits(
-        self, course: SearchContext, ask: SearchAsk, answers: Answers, again: Again
+        self, context: SearchContext, ask: SearchAsk, answers: Answers, again: Again
     ) -> tuple[list[Hit], Answers]:
-        """The page, and the answers it is made of: to be without duplicates and full, more may have to be asked."""
-        search = course.search
+        """The page and the responses it is made of; a deduplicated page may have to ask nodes again."""
+        search = context.search
         if search.dedup != "off":
-            alike = likeness(course.corpus) if search.dedup == "near" else None
-            return await DeduplicatedPage(search.limit, again, alike).fill(ask, answers, course.left_s())
+            alike = likeness(context.corpus) if search.dedup == "near" else None
+            return await DeduplicatedPage(search.limit, again, alike).fill(ask, answers, context.left_s())
         if search.sort:
             found = {node: answer.hits for node, (_, answer) in answers.items() if answer}
             return merge_sorted(found, search.limit, search.sort), answers

@@ -1,4 +1,4 @@
-"""Several askings as one: all at once, and none left behind."""
+"""Concurrent awaiting without leftovers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 
 async def gather_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of them return; the first that raises ends the others."""
+    """Run coroutines concurrently; if one fails, cancel the rest and wait for them before raising. Returns the
+    results."""
     if len(works) == 1:
         return [await works[0]]
     tasks = [asyncio.create_task(one) for one in works]

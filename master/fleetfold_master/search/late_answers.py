@@ -1,4 +1,4 @@
-"""Answers that come when their search has gone on without them: once all are there, the whole answer is kept."""
+"""Late answers: shard responses that arrive after their search; once complete, the merged answer is cached."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
 __all__ = ["LateAnswers"]
 
 MOST = 256
-"""So many searches at a time; the oldest are forgotten, and those that nobody is told of any more."""
+"""The most searches waited for; the oldest are dropped, and those for which no response can come any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
     """A search that was answered without some nodes."""
 
-    course: SearchContext
+    context: SearchContext
     key: str
     ask: SearchAsk
     answers: Answers
@@ -31,30 +31,30 @@ class _Unfinished:
 
     @property
     def seconds(self) -> float:
-        """How long after its start an answer may still come."""
-        return self.course.search.timeout_ms / 1000 + LATE_S
+        """Seconds from its start within which a response may still arrive."""
+        return self.context.search.timeout_ms / 1000 + LATE_S
 
 
 class LateAnswers:
-    """Waits for them, as long as the scatter tells of them. Only the plain first page is worth it."""
+    """Waits for late responses, as long as the scatter delivers them. Only plain first pages are worth it."""
 
     def __init__(self, cache: Cache | None) -> None:
         self._cache = cache
         self._unfinished: dict[str, _Unfinished] = {}
 
-    def expect(self, course: SearchContext, ask: SearchAsk, answers: Answers) -> None:
-        """A search has been answered; from whoever was too slow for it an answer may still come."""
+    def expect(self, context: SearchContext, ask: SearchAsk, answers: Answers) -> None:
+        """A search was answered; nodes that were too slow for it may still answer."""
         slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
-        if self._cache is None or course.key is None or not slow or not _is_plain(course):
+        if self._cache is None or context.key is None or not slow or not _is_plain(context):
             return
-        self._unfinished[ask.request] = _Unfinished(course, course.key, ask, dict(answers), slow)
+        self._unfinished[ask.request] = _Unfinished(context, context.key, ask, dict(answers), slow)
         self._forget_the_oldest()
 
     def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
-        """A node has answered late."""
+        """Process a late response of a node."""
         waiting = self._unfinished.get(ask.request)
         if waiting is None or node not in waiting.missing or ask.query is not None:
-            return  # what was asked with its query are candidates, which nobody scores any more
+            return  # its responses are candidates, which nothing rescores any more
         report = NodeReport(node, answer.status, len(answer.hits), error=answer.error, exact=answer.exact)
         waiting.answers[node] = report, answer
         waiting.missing.discard(node)
@@ -62,23 +62,24 @@ class LateAnswers:
             self._keep(self._unfinished.pop(ask.request))
 
     def _forget_the_oldest(self) -> None:
-        """They hold whole answers. Later than `LATE_S` after its deadline no answer is told of."""
+        """Drop the oldest searches, because they hold whole responses. `LATE_S` after its deadline a search gets
+        none."""
         now = time.perf_counter()
         for request, waiting in list(self._unfinished.items()):
-            if len(self._unfinished) <= MOST and now < waiting.course.started + waiting.seconds:
+            if len(self._unfinished) <= MOST and now < waiting.context.started + waiting.seconds:
                 break
             del self._unfinished[request]
 
     def _keep(self, finished: _Unfinished) -> None:
-        course, answers = finished.course, finished.answers
-        hits = fold_page(answers, course.search.limit, finished.ask.k)
-        searched = told(course, finished.ask, hits, answers)
+        context, answers = finished.context, finished.answers
+        hits = fold_page(answers, context.search.limit, finished.ask.k)
+        searched = told(context, finished.ask, hits, answers)
         assert self._cache is not None
-        self._cache.complete(finished.key, searched, (time.perf_counter() - course.started) * 1000)
+        self._cache.complete(finished.key, searched, (time.perf_counter() - context.started) * 1000)
 
 
-def _is_plain(course: SearchContext) -> bool:
-    """Whether each node was asked once, and the same as all others."""
-    search = course.search
-    once = search.dedup == "off" and not search.sort and not course.holding.groups
+def _is_plain(context: SearchContext) -> bool:
+    """Whether each node was asked once, with the same request."""
+    search = context.search
+    once = search.dedup == "off" and not search.sort and not context.holding.groups
     return once and not search.explain and search.cache != "off"

@@ -1,4 +1,4 @@
-"""The fold: the nodes' top k become the one top k. Pure, and exact because every score means the same everywhere."""
+"""The merge of the nodes' top k into one. Pure, and exact, because scores are comparable across nodes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["fold_page", "last_place", "merge", "merge_sorted"]
 
 
 Place = tuple[float, str, str, str]
-"""Where a document stands: its score below zero, its node, its collection and its id."""
+"""The sort key of a document: its negated score, node, collection and id."""
 
 
 def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: Place | None = None) -> list[Hit]:
-    """The best `limit` documents of all nodes: by score, ties by node, collection and id; none behind `horizon`."""
+    """The best `limit` documents of all nodes: by score, then by node, collection and id; none behind `horizon`."""
     ranked = heapq.nsmallest(
         limit,
         ((-doc.score, node, doc.collection, doc.id, doc) for node, docs in answers.items() for doc in docs),
@@ -32,10 +32,10 @@ def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: Plac
 
 
 def fold_page(answers: Mapping[str, Came], limit: int, k: int) -> list[Hit]:
-    """The best `limit` documents of all nodes, as far down as it is known: a node that `is_cut_short` may have the next
-    best behind its last.
+    """The best `limit` documents of all nodes, as far down as the order is certain: a node that `is_cut_short` may
+    hold the next best behind its last one.
 
-    One whose hits were rescored is not: what it gave were candidates, in an order of its own.
+    Nodes whose hits were rescored do not limit the page: their candidates came in an order of their own.
     """
     found = {node: (report, answer) for node, (report, answer) in answers.items() if answer}
     last = [
@@ -46,7 +46,7 @@ def fold_page(answers: Mapping[str, Came], limit: int, k: int) -> list[Hit]:
 
 
 def last_place(node: str, answer: SearchAnswer) -> Place:
-    """Where the last hit of a node's answer stands."""
+    """The sort key of the last hit in a node's response."""
     return max((-hit.score, node, hit.collection, hit.id) for hit in answer.hits)
 
 
@@ -56,7 +56,7 @@ def merge_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts:
         ((node, doc) for node, docs in answers.items() for doc in docs),
         key=lambda pair: (-pair[1].score, pair[0], pair[1].collection, pair[1].id),
     )
-    # a node that does not know of sorting gave no values: its documents come last
+    # a node version without sorting sent no values: its documents come last
     nothing = (None,) * len(sorts)
     ordered = arranged(ranked, sorts, lambda pair: pair[1].sort if len(pair[1].sort) == len(sorts) else nothing)
     return [_hit(node, doc) for node, doc in ordered[:limit]]

@@ -1,6 +1,6 @@
-"""Near-duplicates: two listings of one thing, told from its variants. Where in doubt, two hits stay two.
+"""Near-duplicates: two listings of one thing, as opposed to its variants. In doubt, two hits stay two.
 
-How the thresholds were chosen and what they do stands in docs/explanation/duplicates.md.
+docs/explanation/duplicates.md says how the thresholds were chosen, and what they achieve.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fleetfold_shared.text.scoring import Corpus, idf
 __all__ = ["MIN_COSINE", "MIN_OVERLAP", "NearDuplicates", "likeness"]
 
 MIN_OVERLAP = 0.98
-"""What the titles' common words weigh of all their words, each by its idf."""
+"""Minimum weight of the titles' common words, relative to all their words, each by its idf."""
 
 MIN_COSINE = 0.95
-"""Of the documents' embeddings."""
+"""Minimum cosine of the documents' embeddings."""
 
 _READ_CHARS = 20_000  # of a content
 _NUMBER = re.compile(r"[^\W_]*\d[^\W_]*(?:[.,/][^\W_]*\d[^\W_]*)*")
@@ -47,12 +47,12 @@ _KINDS = """
     """
 _NEGATIONS = "no not non without with free refill replacement for compatible"
 _TELLING = frozenset(f"{_COLOURS} {_SIZES} {_KINDS} {_NEGATIONS}".split())
-"""Words by which variants differ: both titles have them equally often."""
+"""Words by which variants differ: both titles must contain them equally often."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Profile:
-    """What is compared. `words` have their weights; `numbers` and `telling` are the title's, repeats included."""
+    """The compared features. `words` have idf weights; `numbers` and `telling` are the title's, with repeats."""
 
     words: dict[str, float]
     numbers: tuple[str, ...]
@@ -73,14 +73,15 @@ class _Profile:
 
 
 class NearDuplicates:
-    """Judges pairs of hits; `weight` is the idf of a term. Each hit is read once, when it is first compared."""
+    """Compares pairs of hits; `weight` is the idf of a term. Each hit's features are extracted once, when first
+    needed."""
 
     def __init__(self, weight: Callable[[str], float]) -> None:
         self._weight = weight
         self._profiles: dict[int, tuple[Candidate, _Profile]] = {}
 
     def __call__(self, one: Candidate, other: Candidate) -> bool:
-        """Whether they are nearly the same: by title, numbers, words that tell variants apart, and embedding."""
+        """Whether both are nearly the same: by title, numbers, words that distinguish variants, and embedding."""
         a, b = self._profile(one), self._profile(other)
         return (
             a.numbers == b.numbers
@@ -108,7 +109,7 @@ class NearDuplicates:
 
 
 def likeness(corpus: Corpus) -> NearDuplicates:
-    """By the idf of terms in `corpus`."""
+    """A comparison weighted by the idf of terms in `corpus`."""
     documents = corpus.documents
     return NearDuplicates(lambda term: idf(documents, corpus.df(term)))
 
@@ -118,7 +119,7 @@ def _plain(text: str) -> str:
 
 
 def _overlap(one: dict[str, float], other: dict[str, float]) -> float:
-    """0 where each has a word that the other lacks: one was put in the place of the other, as in a variant."""
+    """The overlap of the titles; 0 if each has a word that the other lacks: one replaced the other, as in a variant."""
     fewer, more = sorted((one, other), key=len)
     if not fewer or not fewer.keys() <= more.keys():
         return 0.0
@@ -126,5 +127,5 @@ def _overlap(one: dict[str, float], other: dict[str, float]) -> float:
 
 
 def _cosine(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) -> float:
-    """0 where one has no vector or one of another length."""
+    """The cosine of the vectors; 0 if either is missing, or their lengths differ."""
     return float(one @ other) if one is not None and other is not None and len(one) == len(other) else 0.0

@@ -1,4 +1,4 @@
-"""The master's own collections: searched beside the nodes', and all there is when no node can answer."""
+"""The master's own collections: searched beside the nodes', and the only ones when no node can answer."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ __all__ = ["Own", "OwnCollections"]
 
 
 class OwnCollections(Protocol):
-    """Collections in the master's process. A node's are behind the bus, these are not; otherwise they are the same."""
+    """Collections in the master's process; like a node's, but not behind the bus."""
 
     @property
     def incarnation(self) -> str:
-        """New at each start."""
+        """The incarnation: new at each start."""
 
     @property
     def embedder(self) -> str:
-        """Who made their vectors."""
+        """The embedder of their vectors."""
 
     def infos(self) -> list[CollectionInfo]:
-        """What there is."""
+        """Descriptions of the collections."""
 
     async def search(self, ask: SearchAsk) -> SearchAnswer:
-        """The top k; it answers with an error rather than raise one."""
+        """The top k; errors are returned in the response, never raised."""
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
-        """What changed in the statistics of one collection."""
+        """The changes of one collection's statistics."""
 
 
 class Own:
-    """Has the own collections stand among the nodes of a search, under the name `master`."""
+    """Presents the own collections as a node of the search, named `master`."""
 
     def __init__(self, collections: OwnCollections) -> None:
         self._collections = collections
 
     def node(self) -> StoredNode:
-        """As a node among others: it is always there."""
+        """The node record; it is always up."""
         return StoredNode(name=MASTER, state="active", description=self.description(), registered_at=0.0)
 
     def description(self) -> NodeDescription:
-        """As a node would describe itself."""
+        """The node description."""
         own = self._collections
         return NodeDescription(
             incarnation=own.incarnation, version=__version__, type="master", analyzer=ANALYZER, embedder=own.embedder,
@@ -66,15 +66,15 @@ class Own:
         )  # fmt: skip
 
     def names(self) -> list[str]:
-        """Of the collections."""
+        """The collections' names."""
         return [one.name for one in self._collections.infos()]
 
     async def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
-        """As a node would tell them."""
+        """The statistics, as a node would send them."""
         return self._collections.statistics(ask)
 
     async def answer(self, data: bytes, timeout_s: float) -> ScatterReply | None:
-        """What they answer to an encoded `SearchAsk`, as one that came from a node; `None` when the time is over."""
+        """The response to an encoded `SearchAsk`, encoded as a node's; None when the time is over."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(timeout_s):

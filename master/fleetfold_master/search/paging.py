@@ -1,12 +1,12 @@
-"""Pages of one answer: a cursor holds the place where a page ended, and all that the scores depend on.
+"""Paging: a cursor holds where a page ended, and everything that the scores depend on.
 
-The next page is scored with the weights of the first one, whatever the statistics are by then; so a document that did
-not change has the same score on each page, and stands on exactly one of them.
+The next page is scored with the weights of the first one, whatever the statistics are by then; so a document that
+did not change has the same score on each page, and stands on exactly one of them.
 
-A cursor is the first character `1`, its version, and base64 of a MessagePack array: 200 characters for an ordinary
-query, 12 more for each term, and with `nodes="auto"` the names of the nodes chosen. Any master can read it. It is the
-caller's own and not signed: what a forged one may say is bounded, and gives odd scores to who forged it. What a caller
-may see is decided anew for each page.
+A cursor is the character `1`, its version, and base64 of a MessagePack array: 200 characters for an ordinary query,
+12 more for each term, and with `nodes="auto"` the names of the nodes chosen. Any master can read it. It is not
+signed: what a forged one may contain is bounded, and gives odd scores to its forger only. The caller's scopes are
+applied anew to each page.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ MOST_NODES = 10_000
 
 Idf = Annotated[float, Meta(ge=0, le=100)]
 Version = tuple[str, str, str, int]
-"""How new a collection's statistics are: node, collection, incarnation and epoch."""
+"""The version of a collection's statistics: node, collection, incarnation and epoch."""
 Alphas = Mapping[tuple[str, str], float]
-"""By node and collection, how words weigh against meaning there; a collection that is not in it has no say."""
+"""By node and collection, the weight of words against meaning; collections without one are absent."""
 
 
 class PageCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`idfs` are those of the query's terms, in the analyzer's order. `question` and `epochs` are digests.
 
-    `nodes` are those that `auto` chose for the first page, `pins` who was asked for what several nodes hold, each
-    `node/collection`: the next page comes from there, too.
+    `nodes` are those that `auto` chose for the first page, `pins` the holders asked for replicated collections,
+    each `node/collection`: the next page is taken from the same ones.
     """
 
     question: bytes
@@ -57,10 +57,10 @@ class PageCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
 
 class Pages:
-    """The pages of one question, seen from one of them."""
+    """The pages of one query, seen from one of them."""
 
     def __init__(self, asked: Search, embedder: str) -> None:
-        """`InvalidInput` when the cursor of `asked` is none, or belongs to another question."""
+        """Raises `InvalidInput` if the cursor of `asked` is invalid, or belongs to another query."""
         self._question = _question(asked, embedder)
         self._came = None if asked.cursor is None else _read(asked.cursor)
         if self._came is not None and self._came.question != self._question:
@@ -68,11 +68,11 @@ class Pages:
 
     @property
     def nodes(self) -> list[str] | None:
-        """Those that were chosen for the first page: what the caller says of it, to be checked; `None` on that page."""
+        """The nodes chosen for the first page, as the cursor says, to be checked; None on the first page."""
         return None if self._came is None else self._came.nodes
 
     def continued(self, ask: SearchAsk) -> SearchAsk:
-        """`ask` for the page that the cursor stands for, scored as the first one was; without a cursor itself."""
+        """`ask` for the page of the cursor, scored as the first page was; without a cursor, `ask` itself."""
         came = self._came
         if came is None:
             return ask
@@ -84,7 +84,7 @@ class Pages:
 
     @property
     def pins(self) -> list[str]:
-        """Who was asked on the page before for what several nodes hold, as `following` was told."""
+        """The holders asked on the previous page, as given to `following`."""
         return [] if self._came is None else self._came.pins
 
     def following(
@@ -96,9 +96,9 @@ class Pages:
         nodes: Sequence[str] | None = None,
         pins: Sequence[str] = (),
     ) -> str:
-        """The cursor for what is behind `last`, a hit of `ask`.
+        """The cursor for what comes after `last`, a hit of `ask`.
 
-        `nodes` are those chosen, if there was a choice; `pins` those asked for what several nodes hold.
+        `nodes` are the chosen ones, if there was a choice; `pins` the holders asked for replicated collections.
         """
         return _written(
             PageCursor(
@@ -110,7 +110,7 @@ class Pages:
         )  # fmt: skip
 
     def changed(self, epochs: Sequence[Version], alphas: Alphas) -> bool:
-        """Whether the statistics, or what collections declare, are others than at the first page."""
+        """Whether the statistics, or the collections' declared weights, differ from the first page."""
         return self._came is not None and self._came.epochs != _epochs(epochs, alphas)
 
 
@@ -121,7 +121,7 @@ def is_behind(place: Place, node: str, document: ScoredDocument) -> bool:
 
 
 def _question(asked: Search, embedder: str) -> bytes:
-    """All that must stay the same from page to page: whatever a question has, but for how it is fetched."""
+    """Everything that must stay the same from page to page: the query without how it is fetched."""
     same = replace(
         asked, cursor=None, limit=1, timeout_ms=1, highlight=False, explain=False,
         nodes=sorted(set(asked.nodes)) if isinstance(asked.nodes, list) else asked.nodes,

@@ -1,4 +1,4 @@
-"""How often each question is asked: a bounded table of counts."""
+"""Popular queries: a bounded table of how often each query was asked."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fleetfold_shared.messages import Search, decode, encode
 __all__ = ["PopularQueries", "PopularQuestion"]
 
 KEPT_S = 7 * 86_400.0
-"""A question that nobody asks for so long is forgotten."""
+"""Seconds after which a query that nobody asked is dropped."""
 MOST_BYTES = 8192
-"""Of a question: a longer one is not counted."""
+"""Limit of a query's size in bytes: larger ones are not counted."""
 
 
 @dataclass(slots=True)
 class PopularQuestion:
-    """A question as its caller's scope narrowed it and as it was put, without the time it had."""
+    """A query as narrowed by its caller's scope and as requested, without its time limit."""
 
     narrowed: Search
     asked: Search
@@ -31,7 +31,7 @@ class PopularQuestion:
 
 
 class PopularQueries:
-    """The counts of about `most` questions; when there are twice as many, those asked least are forgotten."""
+    """The counts of about `most` queries; at twice as many, the least frequent are dropped."""
 
     def __init__(self, clock: Clock, most: int) -> None:
         self._clock, self._most = clock, most
@@ -39,7 +39,7 @@ class PopularQueries:
         self._changed = False
 
     def count(self, narrowed: Search, asked: Search) -> None:
-        """It was asked now. Further pages and explanations are not counted."""
+        """Count a query. Further pages and explanations are not counted."""
         if asked.cursor is not None or asked.explain or not self._most:
             return
         key, now = question_key(narrowed, asked), self._clock.wall()
@@ -51,18 +51,18 @@ class PopularQueries:
             self._cut()
 
     def best(self, limit: int) -> list[PopularQuestion]:
-        """Those asked most often, the most frequent first; of equals the latest."""
+        """The most frequent queries first; among equals the latest."""
         return sorted(self._questions.values(), key=lambda one: (-one.count, -one.asked_at))[:limit]
 
     def load(self, rows: Iterable[QuestionRow]) -> None:
-        """Take in what an earlier master counted; what this version cannot ask is left out."""
+        """Load an earlier master's counts; queries that are invalid in this version are skipped."""
         for row in rows:
             with contextlib.suppress(InvalidInput):
                 narrowed, asked = decode(row.narrowed.encode(), Search), decode(row.asked.encode(), Search)
                 self._questions[row.key] = PopularQuestion(narrowed, asked, row.times, row.asked_at)
 
     def changes(self) -> list[QuestionRow] | None:
-        """All that is to be remembered; `None` when nothing has changed since the last time."""
+        """All counts to be stored; None if nothing changed since the last call."""
         if not self._changed:
             return None
         self._changed = False

@@ -1,4 +1,4 @@
-"""The other sources of hits, in what room an answer has beside the hits themselves."""
+"""The provenance of hits: their other sources, as far as they fit into the answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fleetfold_shared.truncation import fitting
 __all__ = ["MAX_SOURCES_BYTES", "fitting_sources"]
 
 MAX_SOURCES_BYTES = 128 * 1024
-"""What the other sources of all hits may take together, beside what the hits may."""
+"""Limit in bytes for the other sources of all hits together, beside the limit for the hits."""
 
 
 def fitting_sources(hits: list[Hit]) -> list[Hit]:
-    """The hits as `fitting` shortens them, each with as many of its sources as fit, the best first.
+    """The hits, truncated by `fitting`, each with as many of its sources as fit, best first.
 
-    Those that do not are counted in `also_left_out`. Room that one hit does not use is for those after it.
+    The rest is counted in `also_left_out`. Room that one hit does not use is left to those after it.
     """
     if not any(hit.also for hit in hits):
         return fitting(hits)

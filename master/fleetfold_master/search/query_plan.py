@@ -1,4 +1,4 @@
-"""From a caller's question to what the nodes are asked: checks, the choice of nodes, the query's weights."""
+"""The query plan: validation, the nodes to ask, and the query's weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = ["MOST_QUERY_CHARS", "QueryPlan", "candidates", "check_search", "plan"
 MOST_QUERY_CHARS = 2000
 
 COUNTED = frozenset({"active", "error", "incompatible"})
-"""States of nodes that should answer; an operator has taken the others out of service."""
+"""States of nodes that should answer; in all other states an operator has taken them out of service."""
 
 Key = tuple[str, str]
-"""A node and a collection of it."""
+"""A node and one of its collections."""
 
 
 def candidates(search: Search, registry: Registry, own: StoredNode | None = None) -> list[StoredNode]:
-    """The nodes named, or all of those that may be chosen among. `NotFound` for one that is not in the fleet.
+    """The nodes named, or all that may be chosen among. Raises `NotFound` for a node that is not in the fleet.
 
     `own` stands for the master's own collections, if it has any.
     """
@@ -46,11 +46,11 @@ def candidates(search: Search, registry: Registry, own: StoredNode | None = None
 
 
 class QueryPlan(msgspec.Struct):
-    """Who is asked for which collections, and what is known already of who is not.
+    """Which node is asked for which collections, and the reports of those that are not asked.
 
-    `keys` are the collections whose statistics weigh the query; `alphas` what collections declare. `strangers` are
-    those asked who score otherwise than the fleet; `uncounted` are collections of another analyzer, as they say of
-    themselves how new they are. `excused` are stopped nodes that the answer may be without.
+    `keys` are the collections whose statistics weigh the query; `alphas` are the weights that collections declare.
+    `strangers` are the asked nodes whose scores are not comparable; `uncounted` are collections of another
+    analyzer, with their reported versions. `excused` are stopped nodes that the answer may lack.
     """
 
     asked: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ class QueryPlan(msgspec.Struct):
 
 
 def check_search(search: Search) -> None:
-    """`InvalidInput` naming the field that is wrong."""
+    """Raise `InvalidInput`, naming the field."""
     if not search.query.strip():
         raise InvalidInput("query: it is empty; say what to look for", field="query")
     if not 1 <= search.limit <= 100:
@@ -83,9 +83,10 @@ def check_search(search: Search) -> None:
 
 
 def plan(search: Search, nodes: list[StoredNode], up: set[str], embedder: str) -> QueryPlan:
-    """Sort `nodes` into those to ask and those that cannot answer, each with the reason. `up` are those that are heard.
+    """Divide `nodes` into those to ask and those that cannot answer, each with the reason. `up` are those that are up.
 
-    The statistics of a node that is away still count, so that its absence costs its own hits and moves no others.
+    The statistics of an absent node still count, so that its absence costs its own hits and changes no other
+    scores.
     """
     result = QueryPlan(asked={}, reports={}, keys=[])
     _check_collections(search, nodes)
@@ -108,9 +109,8 @@ def plan(search: Search, nodes: list[StoredNode], up: set[str], embedder: str) -
 
 
 def _excused(search: Search, planned: QueryPlan) -> set[str]:
-    """The stopped nodes that the answer may be without: not if they are named, if every node is demanded, or if nobody
-    else is asked.
-    """
+    """The stopped nodes that the answer may lack: none if they are named, if all nodes are required, or if no other
+    is asked."""
     if search.partial != "allow" or not planned.asked:
         return set()
     named = search.nodes if isinstance(search.nodes, list) else []
@@ -128,7 +128,7 @@ def _alphas(node: StoredNode, have: list[str]) -> dict[Key, float]:
 
 
 def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, left_s: float) -> SearchAsk:
-    """The question as the nodes get it: terms with their global idf, the vector, k and the remaining time."""
+    """The request to the nodes: terms with their global idf, the query vector, k and the remaining time."""
     text = search.query[:MOST_QUERY_CHARS]
     weights = weigh(query_terms(text), corpus)
     return SearchAsk(
@@ -144,7 +144,7 @@ def weighted_ask(search: Search, corpus: Corpus, request: str, embedder: str, le
 
 @lru_cache(maxsize=4096)
 def query_vector(text: str, embedder: str) -> bytes | None:
-    """The vector of a text as it travels; `None` for a text that has none."""
+    """The encoded vector of a text; None for a text without one."""
     vector = load_embedder(embedder).embed([text])[0]
     return pack(vector) if vector.any() else None
 

@@ -1,11 +1,11 @@
-"""Which nodes are likely to have what is looked for: the expected relevance of each, and the fewest that hold most.
+"""The estimated relevance of each node for a query, and the fewest nodes that hold most of it.
 
-    expected = softmax over the nodes of  z(words) + z(meaning)
+expected = softmax over the nodes of z(words) + z(meaning)
 
-*Words* is CORI (Callan, Lu and Croft 1995; its formula as in Powell and French 2003): to it a node is a document of
-which the terms' frequencies are the df of its statistics.
+*Words* is CORI (Callan, Lu and Croft 1995; its formula as in Powell and French 2003): it treats a node as a
+document in which the terms' frequencies are the df of its statistics.
 
-    T      = df / (df + 50 + 150 cw / mean cw)             cw: how many terms a node's documents have together
+    T      = df / (df + 50 + 150 cw / mean cw)             cw: sum of the term counts of a node's documents
     I      = ln((C + 0.5) / cf) / ln(C + 1)                C nodes, of which cf have the term
     belief = weighted mean over the query's terms of  0.4 + 0.6 T I
 
@@ -26,23 +26,24 @@ from fleetfold_shared.text.term_statistics import MergedCorpus
 __all__ = ["ENOUGH", "Member", "QueryTerms", "expectations", "fewest"]
 
 ENOUGH = 0.9
-"""Of what is expected: with that much, no further node is asked."""
+"""The share of the expected relevance with which no further node is asked."""
 
 _FLAT = 0.75
-"""Of the nodes: where so many are needed for `ENOUGH`, leaving out the others saves little, and all are asked."""
+"""The share of nodes from which leaving out the others saves little, so that all are asked."""
 
 _WORDS_SPREAD, _MEANING_SPREAD = 0.001, 0.1
-"""A deviation counts as no smaller, so that nodes which differ by chance are not told apart: split at random, the
-beliefs of eight nodes deviate by 0.0002 and their best cosines by 0.02 to 0.09."""
+"""Minimum standard deviations, so that nodes which differ by chance are not told apart: split at random, the beliefs
+of eight nodes deviate by 0.0002 and their best cosines by 0.02 to 0.09.
+"""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A node as selection sees it: the statistics of those of its collections that are searched.
+    """A node with the statistics of its collections that are searched.
 
-    `comparable` when its analyzer and embedder are the fleet's; else nothing can be foreseen of it.
+    `comparable` if its analyzer and embedder are the fleet's; else nothing can be estimated.
     """
 
     name: str
@@ -51,22 +52,22 @@ class Member:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything tells what it has."""
+        """Whether anything is known of its content."""
         return self.comparable and bool(self.corpus.parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryTerms:
-    """What is looked for: terms with their weights, and a vector of unit length if there is one."""
+    """The query's terms with their weights, and a vector of unit length if there is one."""
 
     terms: Mapping[str, float] = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
 
 
 def expectations(members: Sequence[Member], wanted: QueryTerms) -> dict[str, float]:
-    """Each node's share of the relevance that is expected of all, adding up to 1.
+    """Each node's share of the expected relevance; the shares add up to 1.
 
-    A node of which nothing is known is expected to have what the mean one has.
+    A node of which nothing is known gets the mean.
     """
     if not members:
         return {}
@@ -80,9 +81,10 @@ def expectations(members: Sequence[Member], wanted: QueryTerms) -> dict[str, flo
 
 
 def fewest(members: Sequence[Member], expected: Mapping[str, float]) -> list[str]:
-    """The fewest nodes with `ENOUGH` of what is expected, likeliest first; those of which nothing is known come first.
+    """The fewest nodes with `ENOUGH` of the expected relevance, best first; nodes of which nothing is known come
+    first.
 
-    All of them when the distribution is flat: when that would be three quarters of them or more.
+    All nodes if the distribution is flat: if three quarters of them or more would be needed.
     """
     unknown = [member.name for member in members if not member.is_known]
     likeliest = sorted(expected, key=lambda name: (-expected[name], name))
@@ -93,7 +95,7 @@ def fewest(members: Sequence[Member], expected: Mapping[str, float]) -> list[str
 
 
 def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
-    """CORI's belief in each node (n,); equal where the query has no term that tells them apart."""
+    """CORI's belief in each node, shape (n,); equal if no term of the query tells them apart."""
     lengths = np.array([member.corpus.length for member in members], dtype=np.float64)
     mean = lengths.mean() or 1.0
     dfs = np.array([list(map(member.corpus.df, terms)) for member in members])
@@ -108,7 +110,7 @@ def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
 
 
 def _cosines(members: Sequence[Member], wanted: QueryTerms) -> Floats:
-    """The best cosine of each node (n,), not below 0; the others' mean for one that has told no centroids."""
+    """The best cosine of each node, shape (n,), not below 0; nodes without centroids get the others' mean."""
     vector = wanted.vector
     if vector is None:
         return np.zeros(len(members))
@@ -118,12 +120,12 @@ def _cosines(members: Sequence[Member], wanted: QueryTerms) -> Floats:
 
 
 def _best_cosine(member: Member, vector: NDArray[np.float32]) -> float:
-    """Not a number where there are no centroids of the vector's dimensions."""
+    """The best cosine; NaN without centroids of the vector's dimensions."""
     told = [one.vectors for one in member.corpus.centroids if one.vectors.shape[1:] == vector.shape]
     return max([float((vectors @ vector).max()) for vectors in told], default=math.nan)
 
 
 def _z(values: Floats, least: float) -> Floats:
-    """How many standard deviations each is above the mean, a deviation being `least` at least."""
+    """Standard scores: (value - mean) / max(standard deviation, least)."""
     deviations: Floats = (values - values.mean()) / max(float(values.std()), least)
     return deviations

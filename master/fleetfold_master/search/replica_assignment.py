@@ -1,8 +1,8 @@
-"""Which of the collections that hold the same documents is asked, and which stands in for it. Pure.
+"""The assignment of replicated collections to the holders that are asked, and their stand-ins. Pure.
 
-Collections that declare one `replica` are a group, and each group is asked once. Queries are spread over its holders by
-rendezvous hashing (Thaler & Ravishankar 1998), weighted: the same query goes to the same holder as long as it does
-well, and when one leaves only its own queries move.
+Collections that declare the same `replica` are a group, and each group is asked once. Queries are spread over its
+holders by weighted rendezvous hashing (Thaler & Ravishankar 1998): the same query goes to the same holder as long
+as it performs well, and when one leaves only its own queries move.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Key = tuple[str, str]
 
 SLOW_TIMES = 2.0
 SLOW_MS = 5.0
-"""A holder is slow when it takes more than so many times as long as the quickest, and so much more."""
+"""A holder is slow if it takes more than this factor times as long as the fastest, and this many ms more."""
 TRIED_EACH = 16
-"""One in so many queries goes to a slow holder all the same: else nobody would learn that it is quick again."""
+"""One in so many queries goes to a slow holder all the same, to find out whether it is fast again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStanding:
-    """How a node does: the moving average of its answers in ms, its requests under way of so many at once, its weight.
+    """A holder's performance: moving average of its latency in ms, requests in flight and their limit, weight.
 
-    `open` when its circuit breaker is: it is asked only if all holders are in that state.
+    `open` if its circuit breaker is: it is asked only if all holders' are.
     """
 
     response_ms: float | None = None
@@ -45,15 +45,14 @@ class ReplicaStanding:
 
     @property
     def cost_ms(self) -> float:
-        """What an answer is expected to take. One that was never asked is taken for quick, and so becomes known."""
+        """Expected latency in ms. A node that was never asked counts as fast, so that it is tried."""
         return (self.response_ms or 0.0) * (1 + self.in_flight / self.concurrency)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaAssignment:
-    """Who is asked for which collections. `holders` has, by group, those that can be asked, the best first; `servers`
-    who is asked now, and `groups` all that are replicated, also on nodes that are away.
-    """
+    """Which node is asked for which collections. `holders` are the available nodes by group, the best first;
+    `servers` the ones asked now; `groups` all replicated collections, also on absent nodes."""
 
     asked_all: Mapping[str, list[str]]
     keys: Sequence[Key]
@@ -63,14 +62,15 @@ class ReplicaAssignment:
 
     @property
     def asked(self) -> dict[str, list[str]]:
-        """By node its own collections, and the replicated ones that it is asked for; nodes with neither left out."""
+        """By node, its own collections and the replicated ones that it is asked for; nodes with neither are left
+        out."""
         asked = {
             node: [name for name in names if self._is_asked((node, name))] for node, names in self.asked_all.items()
         }
         return {node: names for node, names in asked.items() if names}
 
     def stand_ins(self, node: str, tried: Collection[str]) -> dict[str, Key]:
-        """By group that `node` is asked for, the next holder that was not `tried`; a group without one is left out."""
+        """By group that `node` is asked for, the next holder not yet `tried`; groups without one are left out."""
         found = dict[str, Key]()
         for group, server in self.servers.items():
             left = [key for key in self.holders[group] if key[0] not in tried] if server[0] == node else []
@@ -79,15 +79,15 @@ class ReplicaAssignment:
         return found
 
     def has_own(self, node: str) -> bool:
-        """Whether `node` is asked for something that nobody else holds."""
+        """Whether `node` is asked for something that no other node holds."""
         return any((node, name) not in self.groups for name in self.asked_all.get(node, ()))
 
     def moved(self, servers: Mapping[str, Key]) -> ReplicaAssignment:
-        """The same with others asked for some groups."""
+        """A copy in which other holders are asked for some groups."""
         return ReplicaAssignment(self.asked_all, self.keys, self.groups, self.holders, {**self.servers, **servers})
 
     def reports(self, known: Mapping[str, NodeReport]) -> dict[str, NodeReport]:
-        """A report for every node: who was not asked, or failed, names who was asked in its stead."""
+        """A report for every node; nodes not asked, or failed, name the one asked instead."""
         found = dict(known)
         for node in {node for node, _ in self.groups}:
             others = [
@@ -111,7 +111,7 @@ class ReplicaAssignment:
         )  # fmt: skip
 
     def standing(self) -> list[Key]:
-        """The collections that are expected to answer: of each group who is asked for it, or the first that is away."""
+        """The collections expected to answer: of each group the asked holder, or the first absent one."""
         first = dict[str, Key]()
         for key in sorted(key for key in self.keys if key in self.groups):
             first.setdefault(self.groups[key], key)
@@ -119,7 +119,7 @@ class ReplicaAssignment:
         return [key for key in self.keys if key not in self.groups or stand[self.groups[key]] == key]
 
     def without(self, nodes: Collection[str]) -> ReplicaAssignment:
-        """The same, but that these nodes are not asked for anything, nor anybody in their stead."""
+        """A copy in which these nodes are not asked, without stand-ins."""
         if not nodes:
             return self
         servers = {group: key for group, key in self.servers.items() if key[0] not in nodes}
@@ -128,7 +128,8 @@ class ReplicaAssignment:
         return ReplicaAssignment(asked, self.keys, self.groups, holders, servers)
 
     def counted(self, is_better: Callable[[Key], tuple[float, ...]]) -> list[Key]:
-        """The collections whose statistics count: of each group the one that `is_better` gives most, ties by name."""
+        """The collections whose statistics count: of each group the one that `is_better` rates highest, ties by
+        name."""
         best = dict[str, Key]()
         for key in sorted(key for key in self.keys if key in self.groups):
             known = best.setdefault(self.groups[key], key)
@@ -137,7 +138,7 @@ class ReplicaAssignment:
         return [key for key in self.keys if key not in self.groups or best[self.groups[key]] == key]
 
     def pins(self) -> list[str]:
-        """Who is asked for what is replicated, for the next page, as `node/collection`."""
+        """The asked holders of replicated collections, for the next page, as `node/collection`."""
         return [f"{node}/{name}" for node, name in self.servers.values()]
 
     def _is_asked(self, key: Key) -> bool:
@@ -146,7 +147,7 @@ class ReplicaAssignment:
 
 
 def groups_of(nodes: Iterable[StoredNode], keys: Collection[Key]) -> dict[Key, str]:
-    """By collection of `keys` the group it declares; groups that have it alone left out."""
+    """By collection of `keys`, the group it declares; groups with a single holder are left out."""
     wanted = set(keys)
     found = {
         (node.name, one.name): one.replica
@@ -166,7 +167,8 @@ def holding_of(
     query: str,
     pins: Collection[str] = (),
 ) -> ReplicaAssignment:
-    """One holder of each group, of those that the plan can ask. `pins` are those of the page before, which stay."""
+    """Choose one holder per group among the nodes of the plan. `pins` are those of the previous page, which are
+    kept."""
     by_group = dict[str, list[Key]]()
     for node, names in plan.asked.items():
         for name in names:
@@ -193,11 +195,11 @@ def _ordered(
 
 
 def _distance(query: str, node: str, weight: float) -> float:
-    """The least wins; each node wins a share of all queries that is in proportion to its weight."""
+    """The smallest wins; each node wins a share of all queries in proportion to its weight."""
     return -math.log(_hash(query, node)) / weight
 
 
 def _hash(query: str, node: str) -> float:
-    """Over 0, up to 1."""
+    """A uniform hash in (0, 1]."""
     digest = blake2b(f"{node}\0{query}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return (int.from_bytes(digest) + 1) / 2**64

@@ -1,4 +1,4 @@
-"""What the choice among holders of the same documents is made from: how their nodes do, and whose statistics count."""
+"""Replica selection: health and latency of each holder, and which replica's statistics are counted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fleetfold_master.search.term_statistics import TermStatistics
 __all__ = ["ReplicaSelector"]
 
 LEAST_PATIENCE_S, UNKNOWN_PATIENCE_S = 0.03, 0.1
-"""A holder is waited for so long at least, and so long while nobody knows how fast it is."""
+"""Minimum wait in seconds before another holder is asked, and the wait while a holder's latency is unknown."""
 
 
 class ReplicaSelector:
-    """Chooses with what the registry and the heartbeats tell. Where nothing is replicated, all are chosen."""
+    """Assigns replicas by registry, heartbeats and breakers. Without replicas, all nodes are assigned."""
 
     def __init__(self, registry: Registry, corpora: TermStatistics, presence: Presence, scatter: Scatter) -> None:
         self._registry, self._corpora, self._presence, self._scatter = registry, corpora, presence, scatter
@@ -26,22 +26,20 @@ class ReplicaSelector:
     def holding(
         self, plan: QueryPlan, nodes: Iterable[StoredNode], query: str, pins: Collection[str]
     ) -> ReplicaAssignment:
-        """Who of `nodes` is asked for what is replicated."""
+        """Which of `nodes` is asked for what is replicated."""
         known = {node.name: node for node in nodes}
         groups = groups_of(known.values(), plan.keys)
         standings = {node: self._standing(known[node]) for node in {node for node, _ in groups}}
         return holding_of(plan, groups, standings, query, pins)
 
     def counted(self, holding: ReplicaAssignment) -> list[Key]:
-        """The collections whose statistics count, each group once: those that are known as of now before others, then
-        those of nodes that are there, then those that changed last.
-        """
+        """The collections whose statistics count, one per group: preferably those known to be current, then those of
+        nodes that are up, then the last changed."""
         return holding.counted(self._goodness)
 
     def patience_s(self, node: str) -> float:
-        """How long a holder is waited for before another one is asked as well: as long as 19 of 20 of its answers take
-        (Dean and Barroso, "The Tail at Scale", 2013: hedged requests).
-        """
+        """Seconds to wait for a holder before another one is asked as well: the 95th percentile of its latency (Dean
+        and Barroso, "The Tail at Scale", 2013: hedged requests)."""
         pace = self._scatter.pace(node)
         return max(LEAST_PATIENCE_S, pace.p95) if pace.known else UNKNOWN_PATIENCE_S
 

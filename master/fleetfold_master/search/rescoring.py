@@ -1,7 +1,8 @@
-"""Nodes of another analyzer or embedder: they give candidates, and the master scores these as the fleet's nodes would.
+"""Rescoring of hits from nodes of another analyzer or embedder: the master scores their candidates as its own nodes
+would.
 
-It has the whole text of each, so a candidate's score is what one index would give it. What may be missing is a document
-that the node did not think worth giving; so more are asked for than are wanted.
+The master has each candidate's whole text, so its score is what one index would give it. A relevant document may be
+missing if the node did not return it; so more candidates are requested than hits are wanted.
 """
 
 from __future__ import annotations
@@ -29,28 +30,28 @@ from fleetfold_shared.text.scoring import alpha_for, length_norm, score
 __all__ = ["THEIR_SHARE", "candidates_ask", "is_strange", "scored_anew"]
 
 THEIR_SHARE = 0.7
-"""The part of the time that such nodes have; the rest is for scoring."""
+"""The share of the time limit that such nodes get; the rest is for scoring."""
 
 _PER_HIT = 3
 _LEAST = 50
 _DEEP = 500  # behind a cursor, or when the best by a field are wanted
-_MOST = 999  # a node gives one more at most
-_BATCH = 32  # about 10 ms: so often the clock is looked at
+_MOST = 999  # the limit of what a node returns
+_BATCH = 32  # about 10 ms: how often the clock is checked
 
 Alphas = Mapping[str, float]
-"""What a node's collections declare, by their names."""
+"""The weights that a node's collections declare, by name."""
 
 
 def is_strange(description: NodeDescription, embedder: str) -> bool:
-    """Whether a node scores otherwise than a fleet of this embedder, and of our analyzer."""
+    """Whether a node's scores are not comparable: its embedder or analyzer is not the fleet's."""
     return (description.analyzer, description.embedder) != (ANALYZER, embedder)
 
 
 def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
-    """What such nodes are asked instead of `ask`: its `query` itself, and more hits than it wants.
+    """The request to such nodes in place of `ask`: the `query` itself, and more hits.
 
-    They do not cut by a threshold or a place, which are of the fleet's scores; and with a threshold they cannot tell
-    what a facet counts.
+    They do not cut by a score or a cursor, which refer to the fleet's scores; and with a threshold they cannot
+    count facets.
     """
     deep = ask.after is not None or bool(ask.sort)
     return replace(
@@ -63,9 +64,10 @@ def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
 async def scored_anew(
     came: Mapping[str, Came], ask: SearchAsk, alphas: Mapping[str, Alphas], left_s: float
 ) -> dict[str, Came]:
-    """The answers to `candidates_ask` as answers to `ask`. What is not scored in `left_s` is left out, and reported.
+    """Turn responses to `candidates_ask` into responses to `ask`. What is not scored within `left_s` is left out and
+    reported.
 
-    `alphas` are by node what its collections declare. It is work for a thread: 0.2 ms for a text of 100 words.
+    `alphas` are the declared weights by node. Called in a thread: it takes 0.2 ms for a text of 100 words.
     """
     return await asyncio.to_thread(_all_anew, came, ask, alphas, time.monotonic() + left_s)
 
@@ -100,7 +102,7 @@ def _anew(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alph
 def _scored(
     hits: Sequence[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float
 ) -> tuple[list[ScoredDocument], int]:
-    """The hits with the fleet's scores, and how many of them there was time for."""
+    """The hits with comparable scores, and how many of them were scored in time."""
     embedder, found = load_embedder(ask.embedder), list[ScoredDocument]()
     query = None if ask.vector is None else unpack(ask.vector).astype(np.float64)
     for start in range(0, len(hits), _BATCH):
@@ -117,7 +119,7 @@ def _batch_scored(
     texts = [text_of(one.title, one.content) for one in hits]
     vectors = unit_rows(embedder.embed(texts))
     cosines = [0.0] * len(hits)
-    if query is not None:  # as a node does it, to the last bit
+    if query is not None:  # in the same way as a node, to the last bit
         cosines = np.maximum((vectors.astype(np.float64) * query).sum(axis=1), 0.0).tolist()
     scored: list[ScoredDocument] = []
     for hit, text, vector, cosine in zip(hits, texts, vectors, cosines, strict=True):
@@ -128,7 +130,7 @@ def _batch_scored(
 
 
 def _bm25(ask: SearchAsk, terms: Sequence[str]) -> float:
-    """Over its divisor; added up in the order in which a node adds."""
+    """BM25 over its divisor; summed in the same order as a node does."""
     counts = Counter(terms)
     constant, per_term = length_norm(ask.avgdl)
     norm, total = constant + per_term * len(terms), 0.0
@@ -144,7 +146,7 @@ def _values(hit: ScoredDocument, sorts: Sequence[Sort], total: float) -> tuple[S
 
 
 def _marked(hit: ScoredDocument, vector: NDArray[np.float32]) -> ScoredDocument:
-    """What tells duplicates by likeness compares vectors: the node's own would be of another space."""
+    """Replace the vector of the fingerprints, because the node's own one is of another space."""
     if hit.marks is None or hit.marks.vector is None:
         return hit
     return replace(hit, marks=replace(hit.marks, vector=np.asarray(vector, dtype="<f2").tobytes()))
@@ -156,7 +158,7 @@ def _is_kept(hit: ScoredDocument, ask: SearchAsk, node: str) -> bool:
 
 
 def _told(hits: list[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float) -> list[ScoredDocument]:
-    """With highlights and explanations, if somebody asks and there is time."""
+    """Add highlights and explanations, if requested and time is left."""
     if not (ask.highlight or ask.explain):
         return hits
     try:

@@ -1,4 +1,4 @@
-"""The answer as the caller gets it: hits, a report for every node, and what is missing."""
+"""The response to the caller: hits, a report for every node, and what is missing."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from fleetfold_shared.truncation import first_fitting
 __all__ = ["told"]
 
 
-def told(course: SearchContext, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
-    """The answer; `Unavailable` where no node may be missing (`partial="fail"`) and one is."""
-    search, pages = course.search, course.pages
+def told(context: SearchContext, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
+    """Build the response. Raises `Unavailable` if a node is missing with `partial="fail"`."""
+    search, pages = context.search, context.pages
     hits = fitting_sources(hits) if search.dedup != "off" or search.sort else first_fitting(hits)
-    reports = course.reports(answers)
-    missing = course.missing(reports)
+    reports = context.reports(answers)
+    missing = context.missing(reports)
     if search.partial == "fail":
         refuse_missing([reports[name] for name in sorted(missing)])
     if search.explain:
-        reports = _explained(course, reports, answers)
+        reports = _explained(context, reports, answers)
     came = [answer for _, answer in answers.values() if answer]
     fields = fields_asked(search.filter, search.sort, search.facets)
     notes = field_notes(search.filter, search.sort, search.facets, merged_kinds(fields, came)) if fields else []
     ordered = [reports[name] for name in sorted(reports)]
     return Searched(
         query=search.query, hits=hits, nodes=ordered, total=len(hits),
-        took_ms=round((time.perf_counter() - course.started) * 1000, 3), partial=bool(missing),
-        cursor=_following(course, ask, hits) if hits and _has_more(course, came, hits) else None,
-        changed=pages.changed(course.versions, course.plan.alphas), facets=merged_facets(search.facets, came),
-        coverage=coverage(_expected(course, ordered), course.parts(answers), missing), notes=notes,
+        took_ms=round((time.perf_counter() - context.started) * 1000, 3), partial=bool(missing),
+        cursor=_following(context, ask, hits) if hits and _has_more(context, came, hits) else None,
+        changed=pages.changed(context.versions, context.plan.alphas), facets=merged_facets(search.facets, came),
+        coverage=coverage(_expected(context, ordered), context.parts(answers), missing), notes=notes,
     )  # fmt: skip
 
 
-def _expected(course: SearchContext, reports: list[NodeReport]) -> list[NodeReport]:
+def _expected(context: SearchContext, reports: list[NodeReport]) -> list[NodeReport]:
     """The reports of the nodes that should have answered."""
-    return [one for one in reports if one.node not in course.plan.excused]
+    return [one for one in reports if one.node not in context.plan.excused]
 
 
-def _explained(course: SearchContext, reports: Mapping[str, NodeReport], answers: Answers) -> dict[str, NodeReport]:
-    asked = replace(course.plan, asked=course.holding.asked)
-    return explained_reports(reports, asked, {node: answer for node, (_, answer) in answers.items()}, course.epochs)
+def _explained(context: SearchContext, reports: Mapping[str, NodeReport], answers: Answers) -> dict[str, NodeReport]:
+    asked = replace(context.plan, asked=context.holding.asked)
+    return explained_reports(reports, asked, {node: answer for node, (_, answer) in answers.items()}, context.epochs)
 
 
-def _has_more(course: SearchContext, came: list[SearchAnswer], hits: list[Hit]) -> bool:
-    """Whether there is a page behind this one. Sorted, and without duplicates, there is one page."""
-    if course.search.dedup != "off" or course.search.sort:
+def _has_more(context: SearchContext, came: list[SearchAnswer], hits: list[Hit]) -> bool:
+    """Whether there is a further page. Sorted and deduplicated results have one page."""
+    if context.search.dedup != "off" or context.search.sort:
         return False
     return any(one.more for one in came) or sum(len(one.hits) for one in came) > len(hits)
 
 
-def _following(course: SearchContext, ask: SearchAsk, hits: list[Hit]) -> str:
-    return course.pages.following(
-        ask, hits[-1], course.versions, course.plan.alphas, course.choice.nodes, course.holding.pins()
+def _following(context: SearchContext, ask: SearchAsk, hits: list[Hit]) -> str:
+    return context.pages.following(
+        ask, hits[-1], context.versions, context.plan.alphas, context.choice.nodes, context.holding.pins()
     )

@@ -1,7 +1,7 @@
-"""Check of a node's answer to a search against what it was asked and what the node has declared. Pure.
+"""The check of a shard response against its request and the node's declared collections. Pure.
 
-Nothing of an answer that fails is used: the node is reported as `error` with the code `bad_answer`, and the answers of
-others make the page, its cursor, its facets and its coverage without it.
+Nothing of an invalid response is used: the node is reported as `error` with the code `bad_answer`, and the page,
+its cursor, facets and coverage are made without it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, is_cut_
 __all__ = ["BAD_ANSWER", "MAX_SCORE", "check_answer"]
 
 BAD_ANSWER = "bad_answer"
-"""The code of a report on a node whose answer fails."""
+"""The error code of a report on a node whose response is invalid."""
 
 MAX_SCORE = 1.0 + 1e-6
-"""A score is a mean of BM25 over its divisor and a cosine, both at most 1 but for rounding: vectors are float32."""
+"""A score is a mean of a BM25 over its divisor and a cosine, each at most 1 but for float32 rounding."""
 
 _MOST_ID_CHARS = 512
 _DIGEST_BYTES = 16
@@ -43,9 +43,9 @@ _MOST_TERMS = 1_000_000_000  # of a document
 
 
 def check_answer(answer: SearchAnswer, ask: SearchAsk, declared: Collection[str]) -> None:
-    """`InvalidInput` that names the field which no node of ours sends for this `ask`: `hits[3].score`.
+    """Raise `InvalidInput`, naming the field that a correct node would not send for `ask`: `hits[3].score`.
 
-    `declared` are the node's collections. An answer that says it is none has neither hits nor counts.
+    `declared` are the node's collections. An error response must have neither hits nor counts.
     """
     if answer.status in {"error", "no_collection"} and (answer.hits or answer.facets or answer.explain):
         raise _refused("status", f"{answer.status}, with hits or counts")
@@ -84,14 +84,15 @@ def _check_hits(hits: list[ScoredDocument], ask: SearchAsk, allowed: Collection[
 
 
 def _check_fullness(hits: list[ScoredDocument]) -> None:
-    """Fewer hits than were asked for, and more behind them, make the page shorter: there must be a reason."""
+    """A response with fewer hits than requested and more behind them must give a reason, because it shortens the
+    page."""
     size = sum(map(json_bytes, hits))
     if size < MAX_ANSWER_BYTES - MAX_HIT_BYTES:
         raise _refused("more", f"it has more hits, and gives {len(hits)} of {size} bytes, though there is room")
 
 
 def _wrong_hit(hit: ScoredDocument, ask: SearchAsk, allowed: Collection[str], path: str) -> InvalidInput:
-    """What is wrong with it: its place, else its score, else that it is there twice."""
+    """What is wrong with a hit: its position, else its score, else a repetition."""
     if hit.collection not in allowed:
         return _refused(f"{path}.collection", f"{hit.collection[:80]!r} was not asked for, or is none of its own")
     if not 0 < len(hit.id) <= _MOST_ID_CHARS:
@@ -116,7 +117,7 @@ def _check_extras(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
 
 
 def _check_sort(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
-    """A node that does not know of sorting gives no values; its documents come last."""
+    """A node version without sorting sends no values; its documents come last."""
     if hit.sort and len(hit.sort) != len(ask.sort):
         raise _refused(f"{path}.sort", f"{len(hit.sort)} values for {len(ask.sort)} keys")
     for key, value in zip(ask.sort, hit.sort, strict=False):

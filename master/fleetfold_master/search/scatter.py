@@ -1,4 +1,4 @@
-"""The nodes of one search, asked at once or a few at a time: what each answered, and what became of who did not."""
+"""The scatter of one search: asks nodes all at once or a few at a time, and reports how each answered."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from fleetfold_shared.messages import NodeReport, Partial, SearchAnswer, SearchA
 __all__ = ["Asking", "Declared", "Manner", "OnLateAnswer", "Rounds", "Scatter"]
 
 GOOD = frozenset({"ok", "partial", "no_collection"})
-"""Statuses of nodes that have answered the question."""
+"""Statuses of nodes that have answered the query."""
 BLAMED = frozenset({"unavailable", "deadline_exceeded", "internal", "overloaded"})
-"""Codes of errors that are the node's own doing. One that refuses the question is well."""
+"""Error codes that are the node's fault. A node that rejects the query is healthy."""
 
 Declared = Callable[[str], Collection[str]]
 """The collections that a node has declared."""
 OnLateAnswer = Callable[[SearchAsk, str, SearchAnswer], None]
-"""Told of a node's good answer to a search that had not waited for it."""
+"""Called with a node's valid response to a search that no longer waited for it."""
 
 
 class Asking(Protocol):
-    """A question under way, as `fleetfold_broker.rpc.scatter.ScatterRound` is."""
+    """A request in progress, as `fleetfold_broker.rpc.scatter.ScatterRound` is."""
 
     @property
     def asked(self) -> Mapping[str, float]: ...
@@ -41,7 +41,7 @@ class Asking(Protocol):
 
 
 class Rounds(Protocol):
-    """Begins one, as `fleetfold_broker.rpc.scatter.ScatterClient.round` does."""
+    """Starts a request, as `fleetfold_broker.rpc.scatter.ScatterClient.round` does."""
 
     def __call__(
         self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None, /
@@ -50,9 +50,9 @@ class Rounds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a search wants its nodes to be asked.
+    """How a search asks its nodes.
 
-    `expected` is each node's share of what is expected to be relevant, alike for all when empty.
+    `expected` is each node's share of the expected relevance; empty means equal shares.
     """
 
     partial: Partial = "allow"
@@ -61,7 +61,7 @@ class Manner:
 
 
 class Scatter:
-    """Asks nodes, and learns from each answer how fast they are and which of them fail."""
+    """Asks nodes, and records their latency and failures."""
 
     def __init__(
         self, rounds: Rounds, presence: Presence, declared: Declared, *,
@@ -74,7 +74,7 @@ class Scatter:
         self.on_late: OnLateAnswer = _ignore
 
     async def ask(self, nodes: Collection[str], ask: SearchAsk, timeout_s: float, manner: Manner) -> Answers:
-        """Each node's report and answer, `timeout_s` from now at the latest. `Unavailable` without a broker."""
+        """Each node's report and response, after `timeout_s` seconds at most. Raises `Unavailable` without a broker."""
         questions, left_out = self._questions(nodes, manner)
         if not questions:
             return left_out
@@ -84,11 +84,11 @@ class Scatter:
         return {**left_out, **search.answers()}
 
     def pace(self, node: str) -> RoundTripEstimator:
-        """How fast it usually answers."""
+        """The node's round-trip estimator."""
         return self._paces.setdefault(node, RoundTripEstimator())
 
     def answered(self, node: str, ms: float) -> None:
-        """It has answered a search, in time or late."""
+        """Record a response, in time or late."""
         self.pace(node).took(ms / 1000)
         self._presence.answered(node, ms)
         self.breakers.answered(node)
@@ -98,10 +98,10 @@ class Scatter:
         return dataclasses.replace(manner, max_parallel=min(limits)) if limits else manner
 
     def _questions(self, nodes: Collection[str], manner: Manner) -> tuple[list[Question], Answers]:
-        """What to ask, and the reports of those whose breaker is open.
+        """The requests, and the reports of nodes whose breaker is open.
 
-        Where all would be left out all are tried, as there is nothing to lose. Who needs every node's answer gets them
-        asked, whatever is known of them.
+        If all breakers are open, all nodes are tried, because nothing can be lost. A caller that requires every
+        node's answer has all nodes asked, whatever their breakers say.
         """
         asked, left_out = list[Question](), Answers()
         states = {node: "closed" if manner.partial != "allow" else self.breakers.state(node) for node in nodes}
@@ -122,7 +122,7 @@ def _share(node: str, manner: Manner, nodes: int) -> float:
 
 
 class _Search:
-    """One question to the nodes, from the asking to the reports."""
+    """One request to the nodes, from the first send to the reports."""
 
     def __init__(
         self, scatter: Scatter, ask: SearchAsk, questions: Sequence[Question], timeout_s: float, manner: Manner
@@ -138,7 +138,7 @@ class _Search:
         self._asking: Asking | None = None
 
     async def run(self, asking: Asking) -> None:
-        """Ask, and wait as long as it is worth it."""
+        """Ask, and wait as long as `Waiting` says."""
         self._asking = asking
         while True:
             now = self._now()
@@ -154,14 +154,14 @@ class _Search:
         self._blame_the_silent()
 
     def came(self, node: str, answer: ScatterReply) -> bool:
-        """An answer, as it comes."""
+        """Process a response."""
         report, _ = self._came[node] = read(node, answer, self._ask, self._scatter.declared(node))
         good = report.status in GOOD
         self._learn(node, answer, self._came[node])
         return self._waiting.came(node, self._now(), good=good)
 
     def late(self, node: str, answer: ScatterReply | None) -> None:
-        """An answer that nobody waits for any more, or the certainty that there will be none."""
+        """Process a response after the end of waiting, or the certainty that there will be none."""
         if answer is None:
             self._scatter.breakers.failed(node, self._age_s(node), "no answer")
             return
@@ -172,7 +172,7 @@ class _Search:
             self._scatter.on_late(self._ask, node, said)
 
     def answers(self) -> Answers:
-        """The report of everybody who was asked or should have been, and what they answered."""
+        """The reports of all nodes that were asked or should have been, and their responses."""
         return {one.node: self._came.get(one.node) or (self._silent(one), None) for one in self._questions}
 
     def _silent(self, question: Question) -> NodeReport:
@@ -216,4 +216,4 @@ class _Search:
 
 
 def _ignore(_ask: SearchAsk, _node: str, _answer: SearchAnswer) -> None:
-    """Nobody wants it."""
+    """Default of `OnLateAnswer`: do nothing."""

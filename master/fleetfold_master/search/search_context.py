@@ -1,4 +1,4 @@
-"""One search under way."""
+"""The context of one search in progress."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["SearchContext"]
 
 @dataclass(slots=True)
 class SearchContext:
-    """The question, who is asked what, and the statistics that weigh it.
+    """The query, what each node is asked, and the statistics that weigh it.
 
-    `choice` is what is expected of each node and whom `auto` chose, `holding` who is asked for what several nodes hold.
-    `key` is what the answer may be kept under. Of the caller's time `margin_s` is for folding; `waited_s` is what
-    waiting for nodes has taken so far.
+    `choice` is the expected relevance and the nodes that `auto` chose, `holding` the assignment of replicas. `key`
+    is the cache key. `margin_s` of the caller's time limit is reserved for merging; `waited_s` is the time spent
+    waiting for nodes so far.
     """
 
     search: Search
@@ -42,24 +42,24 @@ class SearchContext:
     waited_s: float = 0.0
 
     def left_s(self) -> float:
-        """Of the caller's time, but for what folding will take; a millisecond at least."""
+        """Seconds left of the caller's time limit, minus the margin; at least a millisecond."""
         left_s = self.search.timeout_ms / 1000 - (time.perf_counter() - self.started)
         return max(0.001, left_s - self.margin_s)
 
     def parts(self, answers: Answers) -> dict[str, float]:
-        """Of the nodes that did not search all of their collections in time, the part of their documents they did."""
+        """For nodes that did not search all their collections in time, the share of their documents that they did."""
         cut = {node: one.left_out for node, (_, one) in answers.items() if one is not None and one.left_out}
         return {node: part_of(self.documents.get(node, {}), names) for node, names in cut.items()}
 
     def reports(self, answers: Answers) -> dict[str, NodeReport]:
-        """A report for every node that the question concerns."""
+        """A report for every node that the query concerns."""
         known = {**self.plan.reports, **{node: report for node, (report, _) in answers.items()}}
         told = self.holding.reports(known)
         unasked = {node: NodeReport(node, "not_selected") for node in self.documents if node not in told}
         return self.choice.told({**told, **unasked})
 
     def missing(self, reports: Mapping[str, NodeReport]) -> Collection[str]:
-        """The nodes of which something should be in the answer and is not: nobody else has answered in their stead."""
+        """The nodes whose part is missing from the answer: no replica answered instead."""
         return {
             node
             for node, report in reports.items()

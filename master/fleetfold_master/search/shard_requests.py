@@ -1,4 +1,4 @@
-"""What each node is asked: the same of most, and a part of its own of one that holds what others are asked for."""
+"""The requests to the nodes: the same for most, and an individual one for nodes that share replicas."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from fleetfold_shared.truncation import is_cut_short
 __all__ = ["Part", "joined", "parts", "stand_in_parts"]
 
 Part = tuple[list[str], SearchAsk]
-"""Nodes, and what all of them are asked."""
+"""Nodes, and the request to all of them."""
 
 
 def parts(holding: ReplicaAssignment, ask: SearchAsk, nodes: Collection[str], pins: Collection[str] = ()) -> list[Part]:
-    """The asks for `nodes`. One goes to all that are asked for everything they have of what is searched.
+    """The requests for `nodes`. One goes to all nodes that are asked for all their searched collections.
 
-    `pins` are who answered the page before: a holder that was not among them has a place of its own to go on from.
+    `pins` are the holders that answered the previous page: a holder that was not among them continues from its own
+    position.
     """
     together: list[str] = []
     alone: list[Part] = []
@@ -45,7 +46,7 @@ def parts(holding: ReplicaAssignment, ask: SearchAsk, nodes: Collection[str], pi
 def stand_in_parts(
     holding: ReplicaAssignment, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]
 ) -> list[Part]:
-    """The asks for those who are to be asked for some groups in the stead of who is asked for them in `holding`."""
+    """The requests for stand-ins that replace the holders in `holding` for some groups."""
     found = dict[str, list[str]]()
     alone: list[Part] = []
     for group, (node, name) in servers.items():
@@ -58,7 +59,7 @@ def stand_in_parts(
 
 
 def joined(one: Came, other: Came, ask: SearchAsk) -> Came:
-    """Two answers of one node as one: its top k of both. It is partial where one of them is missing."""
+    """Join two responses of one node: its top k of both. It is partial if one of them is missing."""
     (report, answer), (more_report, more) = one, other
     ms = max(report.ms or 0.0, more_report.ms or 0.0)
     if answer is None or more is None:
@@ -87,7 +88,7 @@ def _kinds(one: SearchAnswer, other: SearchAnswer) -> dict[str, list[FieldKind]]
 
 
 def _known(hits: list[ScoredDocument], last: Sequence[Standing]) -> list[ScoredDocument]:
-    """The hits as far down as it is known that nothing is between them."""
+    """The hits down to the point where none can be missing in between."""
     return [hit for hit in hits if not last or (-hit.score, "", hit.collection, hit.id) <= min(last)]
 
 
@@ -109,7 +110,7 @@ def _facets(fields: Sequence[str], answers: Sequence[SearchAnswer]) -> list[Face
 
 
 def _newcomers(holding: ReplicaAssignment, node: str, pins: Collection[str]) -> dict[str, Key]:
-    """The collections of `node` that another holder was asked for on the page before, with that one."""
+    """The collections of `node` for which another holder was asked on the previous page, with that holder."""
     found = dict[str, Key]()
     for group, (server, name) in holding.servers.items():
         pinned = _pinned(holding, group, pins)
@@ -123,12 +124,12 @@ def _pinned(holding: ReplicaAssignment, group: str, pins: Collection[str]) -> Ke
 
 
 def _behind(ask: SearchAsk, before: Key, now: Key) -> SearchAsk:
-    """The ask for a holder that goes on where another one was: equal scores are ordered by node, so by its place."""
+    """The request for a holder that continues from another one's position: equal scores are ordered by node."""
     place = ask.after
     assert place is not None
     here = (place.node, place.collection)
     if before == here:
         place = Place(place.score, *now, place.id)
-    else:  # all of that score were on the pages before, or none
+    else:  # all documents of that score were on earlier pages, or none
         place = Place(place.score, "~" if before < here else "", "", "")
     return replace(ask, collections=[now[1]], after=place)

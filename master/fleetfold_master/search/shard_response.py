@@ -1,4 +1,4 @@
-"""What became of each node that was asked: its report, and its answer if it is one that can be believed."""
+"""The shard response: a node's report, and its answer if it is valid."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fleetfold_shared.messages import NodeReport, NodeStatus, SearchAnswer, Sear
 __all__ = ["Came", "read"]
 
 FAILED: dict[str, NodeStatus] = {Unavailable.code: "unreachable", DeadlineExceeded.code: "timeout"}
-"""What an error means for a report; any other is an `error`."""
+"""The status for each error code; any other is an `error`."""
 
 MOST_ERROR_CHARS = 500
-"""Of an error that a node tells."""
+"""Limit in characters for an error text of a node."""
 
 Came = tuple[NodeReport, SearchAnswer | None]
 
 
 def read(node: str, came: ScatterReply | None, ask: SearchAsk, declared: Collection[str]) -> Came:
-    """The report of `node`, of which this `came` to `ask` before the deadline, and its answer.
+    """The report of `node` and its answer, decoded from what `came` before the deadline.
 
-    There is no answer when it does not fit the ask or the collections that the node has `declared`, or has hits from
-    before the ask's place.
+    There is no answer if it does not fit the request or the collections that the node has `declared`, or has hits
+    before the cursor's position.
     """
     if came is None:
         return silent(node)

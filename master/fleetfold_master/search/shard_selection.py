@@ -1,4 +1,4 @@
-"""The choice of nodes for one question: what is expected of each, which are asked, and what is said of it."""
+"""Shard selection for one query: the expected relevance of each node, which nodes are asked, and the reasons."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["ShardSelection", "choose", "wanted"]
 
 STRANGE = "it has another analyzer or embedder, so nothing tells beforehand what it has"
 _FADING = 0.5
-"""The query before this one weighs half as much, the one before that a quarter, and so on."""
+"""The weight of each query relative to the one after it: the previous one counts half, the one before a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSelection:
-    """What is `expected` of each node that has a searched collection, adding up to 1, and what `auto` made of it.
+    """The `expected` relevance of each node with a searched collection, adding up to 1, and what `auto` chose.
 
-    `nodes` are those it chose, in the order of their names; `None` when the caller left nothing to choose.
-    `unforeseen` says of a node why nothing could be expected of it. `kept` when an earlier page made the choice.
+    `nodes` are the chosen ones, ordered by name; None if the caller left nothing to choose. `unforeseen` says why
+    nothing could be estimated for a node. `kept`: an earlier page made the choice.
     """
 
     expected: Mapping[str, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class ShardSelection:
         return set() if self.nodes is None else self.expected.keys() - set(self.nodes)
 
     def narrowed(self, plan: QueryPlan) -> QueryPlan:
-        """`plan` without the nodes that were not chosen. They count as not selected whether they are there or not."""
+        """`plan` without the nodes that were not chosen. They count as not selected whether they are up or not."""
         if not (left_out := self.left_out()):
             return plan
         return replace(
@@ -51,7 +51,7 @@ class ShardSelection:
         )
 
     def told(self, reports: Mapping[str, NodeReport]) -> dict[str, NodeReport]:
-        """The reports with what was expected of each node and, when there was a choice, why it was asked or not."""
+        """The reports with the expected relevance and, if there was a choice, the reason for it."""
         return {
             name: replace(
                 report,
@@ -86,9 +86,9 @@ def choose(
     search: Search, plan: QueryPlan, nodes: Sequence[StoredNode], corpora: TermStatistics, embedder: str,
     earlier: Sequence[str] | None,
 ) -> ShardSelection:  # fmt: skip
-    """The choice among the nodes of `plan`; `earlier` is what it was on the first page, if this is a later one.
+    """Choose among the nodes of `plan`; `earlier` is the choice of the first page, if this is a later one.
 
-    Of what was chosen earlier only nodes of this plan are asked: a cursor opens no door.
+    Of an earlier choice only nodes of this plan are asked: a cursor grants no access.
     """
     members = _members(plan, nodes, corpora, embedder)
     expected = expectations(members, wanted(search, embedder))
@@ -101,7 +101,7 @@ def choose(
 
 
 def wanted(search: Search, embedder: str) -> QueryTerms:
-    """The query's terms and vector, with those of the queries before it, the further back the less."""
+    """The terms and vector of the query and of the queries before it, with decreasing weight."""
     texts = [text[:MOST_QUERY_CHARS] for text in (search.query, *reversed(search.context)) if text.strip()]
     weighed = [(text, _FADING**steps) for steps, text in enumerate(texts)]
     terms: defaultdict[str, float] = defaultdict(float)
@@ -115,7 +115,7 @@ def wanted(search: Search, embedder: str) -> QueryTerms:
 
 
 def _members(plan: QueryPlan, nodes: Sequence[StoredNode], corpora: TermStatistics, embedder: str) -> list[Member]:
-    """The nodes that have a searched collection, also those that are away, but for stopped ones that are excused."""
+    """The nodes with a searched collection, also absent ones, except stopped ones that are excused."""
     alike = {
         node.name: (node.description.analyzer, node.description.embedder) == (ANALYZER, embedder) for node in nodes
     }

@@ -1,4 +1,4 @@
-"""Single flight: equal questions of the same moment are asked once."""
+"""Single flight: equal concurrent queries are computed once."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Flight(Generic[T]):
-    """`until` is its leader's deadline by the loop's clock: what it brings may be cut short by that."""
+    """A computation in progress. `until` is its leader's deadline by the loop's clock, which may cut its result
+    short."""
 
     task: asyncio.Task[T]
     until: float
 
 
 class SingleFlight(Generic[T]):
-    """Work under way by key. It belongs to nobody who waits for it: a leader that is cancelled stops waiting only."""
+    """Computations in progress by key. They belong to no caller: cancelling the leader does not cancel the
+    computation."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, _Flight[T]] = {}
 
     async def lead(self, key: str, until: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do `work` for everybody who asks for `key` until it is done."""
+        """Run `work` for all callers that request `key` until it is done."""
         task = asyncio.get_running_loop().create_task(work())
         self._under_way[key] = flight = _Flight(task, until)
         task.add_done_callback(lambda _: self._landed(key, flight))
         return await asyncio.shield(task)
 
     def following(self, key: str, until: float) -> Callable[[], Awaitable[T | None]] | None:
-        """How to wait for who leads `key`; `None` when nobody does, or one who has time until later than `until`.
+        """A wait for the flight of `key`; None if there is none, or if its deadline is later than `until`.
 
-        The waiting ends with the flight or at `until`; `None` when it brought nothing by then, or failed.
+        The wait ends with the flight or at `until`. It returns None if there is no result by then, or the flight
+        failed.
         """
         flight = self._under_way.get(key)
         if flight is None or flight.until > until:
@@ -44,7 +47,7 @@ class SingleFlight(Generic[T]):
         return lambda: _wait(flight.task, until)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel everything in progress."""
         tasks = [flight.task for flight in self._under_way.values()]
         for task in tasks:
             task.cancel()
@@ -54,7 +57,7 @@ class SingleFlight(Generic[T]):
         if self._under_way.get(key) is flight:
             del self._under_way[key]
         if not flight.task.cancelled():
-            flight.task.exception()  # whoever waited has it; nobody may be left to
+            flight.task.exception()  # callers that waited have it; there may be none
 
 
 async def _wait(task: asyncio.Task[T], until: float) -> T | None:

@@ -1,4 +1,6 @@
-"""The master's copy of every collection's statistics, kept up with the epochs that heartbeats announce."""
+"""Term statistics: the master's copy of every collection's statistics, refreshed when heartbeats announce new
+epochs.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +20,24 @@ __all__ = ["TermStatistics"]
 log = structlog.get_logger(__name__)
 
 Key = tuple[str, str]
-_OURS = {"", ANALYZER}  # an older node does not say whose its statistics are
+_OURS = {"", ANALYZER}  # a node of an older version does not say of which collection its statistics are
 Fetch = Callable[[str, StatisticsAsk], Awaitable[StatisticsChunk]]
-"""Asks a node for the next part of its statistics."""
+"""Requests the next chunk of a node's statistics."""
 Probe = Callable[[str], Awaitable[object]]
-"""Asks a node whether it is there. Where the broker says that it is not, what else was asked of it fails at once."""
+"""Asks a node whether it is there. If the broker says that it is not, its other pending requests fail at once."""
 
 PROBE_EVERY_S = 0.25
 PATIENCE_S = 0.5
 
 
 async def _nobody_asks(_node: str) -> None:
-    """Without a probe, whoever vanishes is waited for."""
+    """Default of `Probe`: without one, a node that vanishes is waited for."""
 
 
 class TermStatistics:
-    """Statistics by node and collection. A refresh that fails leaves what is known, and the next heartbeat retries.
+    """Statistics by node and collection. A failed refresh leaves the known ones; the next heartbeat tries again.
 
-    Those of another analyzer count other terms: they are not fetched, and never merged.
+    Collections of another analyzer have other terms: their statistics are neither fetched nor merged.
     """
 
     def __init__(self, fetch: Fetch, probe: Probe = _nobody_asks) -> None:
@@ -48,7 +50,8 @@ class TermStatistics:
         self._tasks = BackgroundTasks()
 
     def expect(self, node: str, description: NodeDescription) -> None:
-        """The node will have these statistics; `ready` waits for them. It may be too early to ask for them."""
+        """Announce that the node will have these statistics, so that `ready` waits for them. It may be too early to
+        fetch."""
         if description.analyzer not in _OURS:
             self.forget(node)
             return
@@ -59,48 +62,48 @@ class TermStatistics:
             self._wanted[key] = wanted
 
     def announced(self, node: str, description: NodeDescription) -> None:
-        """A heartbeat said how new the node's statistics are: fetch what is newer than ours, in the background."""
+        """Process a heartbeat's epochs: fetch what is newer, in the background."""
         self.expect(node, description)
         for key in [(node, collection.name) for collection in description.collections]:
             if key in self._wanted and self._is_behind(key):
                 self._refresh(key)
 
     def merged(self, keys: Iterable[Key]) -> MergedCorpus:
-        """These collections as one corpus; those not known yet count as empty."""
+        """These collections merged into one corpus; those not known yet count as empty."""
         tables = (self._tables[key] for key in keys if key in self._tables)
         return MergedCorpus([table for table in tables if table.analyzer in _OURS])
 
     def epochs(self, keys: Iterable[Key]) -> dict[Key, int]:
-        """How new what `merged` uses is, for those of `keys` whose process has been asked since it started."""
+        """The epochs of what `merged` uses, for those of `keys` that were fetched since their process started."""
         return {key: self._tables[key].epoch for key in keys if key in self._wanted and self._is_current(key)}
 
     def is_fresh(self, key: Key) -> bool:
-        """Whether what is known of the collection is as new as its node's last heartbeat says."""
+        """Whether the known statistics are as new as the node's last heartbeat says."""
         return key in self._wanted and not self._is_behind(key)
 
     def versions(self, keys: Iterable[Key]) -> list[tuple[str, str, str, int]]:
-        """How new what is known of these collections is: node, collection, incarnation and epoch."""
+        """The versions of the known statistics: node, collection, incarnation and epoch."""
         known = ((key, self._tables[key]) for key in keys if key in self._tables)
         return [(*key, table.incarnation, table.epoch) for key, table in known]
 
     async def ready(self, keys: Iterable[Key], timeout_s: float) -> None:
-        """Wait until each of `keys` has been fetched once since its node started, `timeout_s` at most.
+        """Wait until each of `keys` has been fetched once since its node started, for at most `timeout_s` seconds.
 
-        A node that the broker says is gone is not waited for. One that has kept a search waiting in vain does not keep
-        the next ones: until it has told, what was known of it is used.
+        A node that the broker reports as gone is not waited for. One that a search has waited for in vain does not
+        delay the next ones: until it answers, its last known statistics are used.
         """
         missing = [key for key in keys if key in self._wanted and not self._is_current(key) and key not in self._late]
         await self._wait({self._refresh(key): key for key in missing}, timeout_s)
 
     def forget(self, node: str) -> None:
-        """Drop a node that is out."""
+        """Drop a node that has left the fleet."""
         for key in [key for key in self._wanted if key[0] == node]:
             self._abandon(key)
             self._wanted.pop(key)
             self._tables.pop(key, None)
 
     async def stop(self) -> None:
-        """End what is being fetched."""
+        """Cancel the fetches in progress."""
         await self._tasks.cancel()
 
     async def _wait(self, transfers: Mapping[asyncio.Task[None], Key], timeout_s: float) -> None:
@@ -114,7 +117,7 @@ class TermStatistics:
             self._late |= {transfers[one] for one in pending}
 
     async def _ask_whether_there(self, node: str) -> None:
-        """It was asked before it vanished, perhaps: then nobody but the broker says so, and only to who asks again."""
+        """Probe a node that may have vanished after it was asked: the broker reports that only for a new request."""
         self._probed.add(node)
         try:
             await self._probe(node)
@@ -122,14 +125,14 @@ class TermStatistics:
             self._probed.discard(node)
 
     def _abandon(self, key: Key) -> None:
-        """Break off what is being fetched: the process that was asked is gone, and need not answer any more."""
+        """Cancel a fetch whose process is gone and can no longer answer."""
         self._late.discard(key)
         if running := self._running.pop(key, None):
             running.cancel()
             self._tables[key].restart()
 
     def _is_current(self, key: Key) -> bool:
-        """Whether what is known is of the process that is there now."""
+        """Whether the known statistics are those of the node's present process."""
         table = self._tables.get(key)
         return table is not None and table.incarnation == self._wanted[key][0]
 
@@ -144,7 +147,7 @@ class TermStatistics:
         return running
 
     async def _transfer(self, key: Key, table: StatisticsTable) -> None:
-        """Fetch, and once more for each heartbeat that came meanwhile and told of something newer."""
+        """Fetch, and again for each newer epoch that a heartbeat announced meanwhile."""
         (node, collection), wanted = key, None
         try:
             while self._wanted[key] != wanted and self._is_behind(key):

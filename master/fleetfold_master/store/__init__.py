@@ -1,4 +1,4 @@
-"""The master's database."""
+"""The master's database: tables, migrations, the fence, and retention."""
 
 from __future__ import annotations
 

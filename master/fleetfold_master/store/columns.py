@@ -1,4 +1,4 @@
-"""What the rows of several rooms have in common: how a value stands in a column, and how many keys are read at once."""
+"""Helpers for rows: JSON columns, digests, and the number of keys per statement."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from msgspec.structs import fields, replace
 __all__ = ["KEYS_AT_ONCE", "as_json", "digest"]
 
 KEYS_AT_ONCE = 500
-"""So many keys are named in one statement: databases bound its parameters."""
+"""The most keys named in one statement: databases limit its parameters."""
 
 
 def as_json(value: Any) -> str:
-    """A value as a column of text holds it."""
+    """The JSON text of a value."""
     return msgspec.json.encode(value).decode()
 
 
 def digest(value: Any) -> str:
-    """What tells a value from another, of 64 hexadecimal characters; the order of keys is none of its content, and
-    whether a default was given or left out neither.
-    """
+    """A digest of 64 hexadecimal characters; the order of keys does not matter, nor whether a default was given or
+    left out."""
     return sha256(msgspec.json.encode(_settled(value), order="deterministic")).hexdigest()
 
 
 def _settled(value: Any) -> Any:
-    """The messages in it with the very objects of their defaults: msgspec leaves out those, not what equals them."""
+    """Replace values that equal a default by the default object itself: msgspec omits only those."""
     if isinstance(value, list):
         return [_settled(each) for each in value]
     if not isinstance(value, msgspec.Struct):
@@ -41,7 +40,7 @@ def _settled(value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _fields(kind: type[msgspec.Struct]) -> tuple[list[tuple[str, Any]], list[str]]:
-    """Those with a default that others may equal, and those that may hold messages."""
+    """The fields whose values may equal a default, and those that may contain messages."""
     every = fields(kind)
     plain = [(field.name, field.default) for field in every if isinstance(field.default, float | int | str)]
     return plain, [field.name for field in every if _holds_messages(field.type)]

@@ -1,4 +1,4 @@
-"""Core statements compiled once to the driver's own SQL, for the path where building them each time is too dear.
+"""SQLAlchemy Core statements compiled once to the driver's SQL, for paths on which compiling each time costs too much.
 
 Executing a Core statement costs some 60 us of CPU, the driver alone 3; a job or a transaction step needs several.
 """
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 class Cursor(Protocol):
-    """What is used of a DBAPI cursor."""
+    """The part of a DBAPI cursor that is used."""
 
     @property
     def rowcount(self) -> int: ...
@@ -31,7 +31,7 @@ class Cursor(Protocol):
 
 
 class Write(NamedTuple):
-    """A statement as data, and the rows of parameters to run it with. Values are as the driver takes them."""
+    """A statement and the rows of parameters to run it with, in the driver's types."""
 
     statement: Executable
     rows: Sequence[Row]
@@ -44,7 +44,7 @@ class _Compiled(NamedTuple):
     clean: bool = False
 
     def parameters(self, row: Row) -> Any:
-        """A row as the driver takes it; values that stand in the statement itself are parameters too."""
+        """A row in the driver's types; literals of the statement are parameters as well."""
         full = {**self.constants, **row} if self.constants else row
         if self.clean:
             full = {name: _without_nul(value) for name, value in full.items()}
@@ -52,12 +52,12 @@ class _Compiled(NamedTuple):
 
 
 def insert_once(table: Table) -> Executable:
-    """An insert of all columns that does nothing if the key is there. Only `on conflict`, so SQLite reads it too."""
+    """An insert of all columns that does nothing if the key exists, in the syntax of PostgreSQL and SQLite."""
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
 class Compiler:
-    """Compiles each statement once for one dialect; statements are module constants, so they are known by identity."""
+    """Compiles each statement once for one dialect; statements are module constants, identified by `id`."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -78,12 +78,12 @@ class Compiler:
 
 
 def _without_nul(value: Any) -> Any:
-    """PostgreSQL's text holds no NUL. An application's error may, and must be kept all the same."""
+    """The text without NUL, which PostgreSQL rejects, but an application's error may contain."""
     return value.replace("\0", "\ufffd") if type(value) is str and "\0" in value else value
 
 
 def execute(cursor: Cursor, compiler: Compiler, writes: Iterable[Write]) -> int:
-    """Run `writes` in order; how many rows the first of them touched."""
+    """Run `writes` in order. Returns how many rows the first of them touched."""
     touched: int | None = None
     for statement, rows in writes:
         if not rows:
@@ -98,16 +98,16 @@ def execute(cursor: Cursor, compiler: Compiler, writes: Iterable[Write]) -> int:
 
 
 class Script(NamedTuple):
-    """One transaction of the writer, statement by statement, where what is read decides what is written."""
+    """One transaction of the writer in which reads decide what is written."""
 
     cursor: Cursor
     compiler: Compiler
 
     def run(self, statement: Executable, **values: Any) -> int:
-        """How many rows the statement touched."""
+        """Run a statement. Returns how many rows it touched."""
         return execute(self.cursor, self.compiler, [Write(statement, [values])])
 
     def rows(self, statement: Executable, **values: Any) -> Sequence[Sequence[Any]]:
-        """What the statement returns, by position."""
+        """The rows of a statement, by position."""
         self.run(statement, **values)
         return self.cursor.fetchall()

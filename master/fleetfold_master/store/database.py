@@ -1,8 +1,8 @@
-"""The master's database: one group-committing writer for all that changes, an async engine for what is read.
+"""The master's database: one group-committing writer, and an async engine for reads.
 
 All writes go through the writer's one connection, so SQLite's own writers never wait for each other, and many
-operations share an fsync. Reads see what is committed. Who is cancelled while he writes is so when it is written, so
-that his memory never falls behind the database.
+operations share an fsync. Reads see what is committed. A write is not cancellable: cancellation of the caller takes
+effect after the commit, so in-memory state never lags behind the database.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _MIGRATING = 7_302_665_291
-"""PostgreSQL's advisory lock of whoever brings the schema up to date: two masters may start at once."""
+"""PostgreSQL's advisory lock for migrations: two masters may start at once."""
 
 
 class Store:
@@ -51,10 +51,10 @@ class Store:
 
     @classmethod
     async def open(cls, url: str) -> Store:
-        """Open `url` (`sqlite:///FILE`, or a PostgreSQL URL) and bring its schema up to date.
+        """Open `url` (`sqlite:///FILE`, or a PostgreSQL URL) and migrate its schema.
 
-        A missing SQLite file is made, with its folder. `InvalidInput` for what is no database or no URL, `Conflict`
-        for the database of a newer fleetfold, `Unavailable` for a server that does not answer.
+        A missing SQLite file is created, with its folder. Raises `InvalidInput` for an invalid URL or database,
+        `Conflict` for the database of a newer fleetfold, `Unavailable` for a server that does not answer.
         """
         store = cls(*(engines := open_engines(url)))
         try:
@@ -65,16 +65,16 @@ class Store:
         return store
 
     async def close(self) -> None:
-        """Finish what was submitted and let go of the database."""
+        """Finish the submitted writes and close the database."""
         await self._writer.close()
         await self._reading.dispose()
         await asyncio.to_thread(self._writing.dispose)
 
     async def write(self, *writes: Write) -> int:
-        """Run `writes` in order, all or none, and return once they are committed: how many rows the first touched.
+        """Run `writes` in order, all or none. Returns when they are committed: how many rows the first touched.
 
-        `Unavailable` when the database cannot be reached: then nobody knows whether they were, if the commit had begun.
-        Shares its commit with whatever else is being written; one that fails does not fail the others.
+        Raises `Unavailable` if the database cannot be reached: if the commit had begun, its outcome is unknown.
+        Shares its commit with other writes; one that fails does not fail the others.
         """
 
         def run(connection: Any) -> int:
@@ -83,7 +83,7 @@ class Store:
         return await self._run(run)
 
     async def claim(self, first: Write, *rest: Write) -> bool:
-        """Insert a row that nobody may insert twice, and what belongs to it; False if it was there: nothing is written.
+        """Insert a unique row, and what belongs to it. Returns False, and writes nothing, if it exists.
 
         `first` must be an insert that does nothing on conflict.
         """
@@ -98,9 +98,9 @@ class Store:
         return await self._run(run)
 
     async def script(self, work: Callable[[Script], T]) -> T:
-        """What `work` returns, run in the writer's thread, once all that it wrote is committed.
+        """Run `work` in the writer's thread. Returns its result once all that it wrote is committed.
 
-        It may run twice, and must do nothing but use what it is given.
+        It may run twice, and must have no effect outside of its argument.
         """
 
         def run(connection: Any) -> T:
@@ -109,11 +109,11 @@ class Store:
         return await self._run(run)
 
     async def confirm(self) -> None:
-        """Return if what this master knows is still what counts; `Fenced` when another has taken its work over."""
+        """Return if this master still holds its lease. Raises `Fenced` if another has taken over its work."""
         await self._run(lambda _connection: None)
 
     async def read(self, statement: Executable) -> Sequence[RowMapping]:
-        """The rows a select gives, as mappings."""
+        """The rows of a select, as mappings."""
         try:
             async with self._reading.connect() as connection:
                 return (await connection.execute(statement)).mappings().all()
@@ -121,12 +121,12 @@ class Store:
             raise self._unavailable(error) from error
 
     async def read_one(self, statement: Executable) -> RowMapping | None:
-        """The first row a select gives."""
+        """The first row of a select."""
         rows = await self.read(statement)
         return rows[0] if rows else None
 
     async def tidy(self) -> None:
-        """Give the space of deleted rows back to the disk, in small steps. PostgreSQL sees to that by itself."""
+        """Return the space of deleted rows to the disk, in small steps. PostgreSQL does that by itself."""
         if self._writing.dialect.name == "sqlite":
             while await self._run(free_some):
                 pass
@@ -144,7 +144,7 @@ class Store:
         return done
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        """For callers, who need not know where it is; why stands in the log, once until it is back."""
+        """The caller's error, without the database's address; the cause is logged once until it is back."""
         if not self._away:
             self._away = True
             log.warning("store.away", database=shown(self._writing.url), reason=_reason(error))
@@ -163,7 +163,9 @@ def _prepare(engine: Engine) -> None:
             private_folder(file.parent)
             private_file(file)
         with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":  # its driver begins none for DDL, and half a migration would stay
+            if (
+                engine.dialect.name == "sqlite"
+            ):  # its driver begins none for DDL, and a failed migration would be left half done
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")

@@ -1,7 +1,7 @@
-"""The two engines of a database: how SQLite and PostgreSQL are opened so that what is committed stays.
+"""The read and write engines of a database, with durable settings for SQLite and PostgreSQL.
 
-SQLite: WAL and `synchronous=FULL`. PostgreSQL: `synchronous_commit` is at least `on`, and a server that has gone is
-noticed within seconds, where TCP by itself would wait for hours.
+SQLite: WAL and `synchronous=FULL`. PostgreSQL: `synchronous_commit` is at least `on`, and a lost server is noticed
+within seconds, where TCP by itself would wait for hours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PRAGMAS = (
 
 
 def open_engines(text: str) -> tuple[Engine, AsyncEngine]:
-    """The engines to write with and to read with. `InvalidInput` for what is no URL, or of no database of ours."""
+    """The engines for writing and for reading. Raises `InvalidInput` for an invalid URL or an unsupported database."""
     writing_url, reading_url = _urls(text)
     try:
         if writing_url.get_backend_name() == "sqlite":
@@ -46,7 +46,7 @@ def open_engines(text: str) -> tuple[Engine, AsyncEngine]:
 
 
 def connect_raw(engine: Engine) -> Any:
-    """A driver's connection that belongs to the caller alone."""
+    """A new driver connection, not pooled."""
     pooled = engine.raw_connection()
     raw = pooled.dbapi_connection
     pooled.detach()
@@ -54,12 +54,12 @@ def connect_raw(engine: Engine) -> Any:
 
 
 def is_broken(connection: Any) -> bool:
-    """Whether a driver's connection has lost its server. SQLite's has none to lose."""
+    """Whether a driver's connection has lost its server; never for SQLite."""
     return bool(getattr(connection, "closed", False))
 
 
 def shown(url: URL) -> str:
-    """The URL for people: no password."""
+    """The URL without its password."""
     return url.database or url.render_as_string(hide_password=True)
 
 
@@ -82,7 +82,7 @@ def _urls(text: str) -> tuple[URL, URL]:
 
 
 def _give_back(connection: Any, _record: object) -> None:
-    with contextlib.suppress(sqlite3.OperationalError):  # another master is at it: another time
+    with contextlib.suppress(sqlite3.OperationalError):  # another master is doing it: try later
         make_incremental(connection)
 
 

@@ -1,8 +1,8 @@
-"""The fence: what a master writes is committed only while its row is in the table of masters.
+"""The fence: a master's writes are committed only while its row is in the table of masters.
 
-The row is looked at in the same database transaction as what is written, once for all that shares a commit. Whoever
-takes a master's work over deletes its row first. So a master that slept through that, and wakes up in the middle of
-whatever it was doing, cannot write any more: however long it slept, and whatever the clocks say.
+The row is checked in the same database transaction as the writes, once for all that share a commit. A master that
+takes over another's work deletes its row first. So a master that was suspended meanwhile, and resumes in the middle
+of whatever it was doing, cannot write any more: however long it slept, and whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ from fleetfold_shared.errors import DeadlineExceeded
 __all__ = ["Fence", "Fenced"]
 
 LOCKED_S = 10.0
-"""How long a writer waits for another process that writes to the same SQLite file."""
+"""Seconds for which a writer waits for another process that writes to the same SQLite file."""
 POLL_S = (0.0002, 0.002)
-"""How often it tries. SQLite's own waiting sleeps for up to 100 ms, so that a busy process starves the others."""
+"""Bounds in seconds of the polling interval. SQLite's own waiting sleeps for up to 100 ms, so a busy process starves
+the others.
+"""
 
 FROZEN_MS = 1500
-"""After which PostgreSQL ends a transaction that nothing is heard of: of a master that froze in the middle of it."""
+"""Idle time after which PostgreSQL ends a transaction, such as that of a master frozen in the middle of it."""
 
 _HERE = select(master.c.id).where(master.c.id == bindparam("key")).with_for_update(read=True)
 """On PostgreSQL the row stays locked until the commit, so it cannot be deleted in between; SQLite has one writer."""
 
 
 class Fenced(DeadlineExceeded):
-    """Another master has taken this one's work over, for it was silent too long: ask again."""
+    """This master was silent too long, and another has taken over its work: repeat the request."""
 
     def __init__(self) -> None:
         super().__init__("master: it was silent for too long, and another has taken over its work; ask again")
 
 
 class Fence:
-    """Begins the writer's transactions. Until it is given a `master`, an id, it lets everything through.
+    """Begins the writer's transactions. Until it is given a `master`, an id, every write is allowed.
 
-    `on_lost` is called when that master has lost its place, for each write that shows it.
+    `on_lost` is called for each write that shows that the master has lost its lease.
     """
 
     def __init__(self, dialect: Dialect, compiler: Compiler) -> None:
@@ -54,7 +56,7 @@ class Fence:
         self.on_lost: Callable[[], object] = lambda: None
 
     def begin(self, connection: Any) -> None:
-        """Called in the writer's thread. `Fenced` when the master has lost its place."""
+        """Called in the writer's thread. Raises `Fenced` if the master has lost its lease."""
         cursor = connection.cursor()
         if connection is not self._connection:
             self._prepare(connection, cursor)
@@ -77,7 +79,7 @@ class Fence:
 
 
 def _begin_immediate(cursor: Any) -> None:
-    """Become the file's one writer, when those before have finished."""
+    """Become the file's one writer, after those before have finished."""
     until = time.monotonic() + LOCKED_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The table of masters: one row for each that is there, and drives jobs and transactions."""
+"""The table of masters: one row for each member."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fleetfold_master.store.tables import metadata
 __all__ = ["LEFT", "master"]
 
 LEFT = -1
-"""The beat of a master that has stopped in good order: what it drove is anybody's."""
+"""The heartbeat counter of a master that has left: its work is unowned."""
 
 master = Table(
     "master",

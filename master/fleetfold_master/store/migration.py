@@ -1,4 +1,4 @@
-"""The database brought to this code's schema at start, by alembic, with the migrations in this package."""
+"""Migration of the database to this version's schema at start, by alembic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["migrate"]
 
 
 def migrate(connection: Connection, where: str) -> None:
-    """Run the migrations the database lacks. `Conflict` if a newer fleetfold has written it: nothing is changed."""
+    """Run the missing migrations. Raises `Conflict`, and changes nothing, if a newer fleetfold has written the
+    database."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -1,4 +1,4 @@
-"""The table of what is to be told: deliveries, written in the commit of what they tell of."""
+"""The table of deliveries, written in the commit of what they report."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What has long ended goes, a little at a time, and the room it took goes back to the disk.
+"""Retention: deletes what ended long ago in small batches, and returns the space to the disk.
 
-What is parked stays, and so does what somebody has still to be told of; what was given up is kept as long as the rest.
+Parked transactions stay, and so does what a pending delivery refers to; abandoned deliveries have the same
+retention.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fleetfold_shared.config import RetentionConfig
 __all__ = ["Retention"]
 
 BATCH = 200
-"""Records that go in one commit: others are waiting for theirs."""
+"""Records deleted in one commit, so that other writes do not wait for long."""
 DAY_S = 86_400
 
 _JOB_GOES = (
@@ -35,13 +36,13 @@ _UNTELLABLE = delete(outbox).where(outbox.c.due_at.is_(None), outbox.c.created_a
 
 
 class Retention:
-    """Keeps the database as small as the settings want it. The owner calls `prune` every hour."""
+    """Keeps the database within the configured retention. The owner calls `prune` every hour."""
 
     def __init__(self, store: Store, clock: Clock, config: RetentionConfig) -> None:
         self._store, self._clock, self._config = store, clock, config
 
     async def prune(self) -> None:
-        """Drop the jobs and the transactions that ended longer ago than the settings say."""
+        """Delete the jobs and transactions that ended longer ago than the retention time."""
         now = self._clock.wall()
         longest = max(self._config.jobs_days, self._config.transactions_days)
         await self._store.write(Write(_UNTELLABLE, [{"before": now - longest * DAY_S}]))
@@ -52,7 +53,7 @@ class Retention:
 
     async def _drop(self, table: Table, kept: Sequence[str], before: float, goes: Sequence[Delete]) -> None:
         untold = exists().where(outbox.c.record == table.c.id)
-        # One that ended before then began before then: the index is by its beginning.
+        # What ended before then began before then: the index is by the beginning.
         old = (table.c.created_at < before, table.c.ended_at < before, table.c.state.not_in(kept), ~untold)
         query = select(table.c.id).where(*old).order_by(table.c.created_at).limit(BATCH)
         while found := await self._store.read(query):

@@ -1,4 +1,4 @@
-"""The tables about searches: kept answers, and how good searches are."""
+"""The tables of search: cached answers, and evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The master's tables, as SQLAlchemy Core. Migrations make them; a test keeps the two the same.
+"""The master's tables, as SQLAlchemy Core. Migrations create them; a test keeps the two the same.
 
 JSON is text written and read by msgspec, times are Unix seconds, and nothing here is particular to SQLite.
 """

@@ -1,4 +1,4 @@
-"""All-or-nothing transactions over nodes: pure decisions, and the coordinator that carries them out."""
+"""All-or-nothing transactions over nodes (sagas): pure decisions, and the coordinator that carries them out."""
 
 from __future__ import annotations
 

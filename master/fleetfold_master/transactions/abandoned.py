@@ -1,4 +1,4 @@
-"""Which forward commands a decision has given up while they were under way: their nodes may stop them. Pure."""
+"""Forward commands that a decision has abandoned while in flight, so that their nodes may stop them. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from typing import NamedTuple
 
 from fleetfold_master.transactions.model import Decision, Step
 
-__all__ = ["GIVEN_UP", "Abandoned", "given_up"]
+__all__ = ["GIVEN_UP", "Abandoned", "abandoned_commands"]
 
 GIVEN_UP = "given up"
-"""What the timeline says of a step that was under way when its transaction was cancelled, or had no time left."""
+"""Reason in the timeline for a step in flight when its transaction was cancelled, or ran out of time."""
 
 
 class Abandoned(NamedTuple):
-    """A forward command that nobody waits for: its node, its id, and when it was first sent (Unix seconds)."""
+    """An abandoned forward command: its node, its id, and when it was first sent (Unix seconds)."""
 
     node: str
     command: str
     began_at: float
 
 
-def given_up(before: Iterable[Step], decision: Decision) -> list[Abandoned]:
-    """The commands that were in flight `before` a decision which turns back without waiting for them. How they end
-    changes nothing of what follows: each is undone by its id. To stop them only saves time.
-    """
+def abandoned_commands(before: Iterable[Step], decision: Decision) -> list[Abandoned]:
+    """The commands in flight `before` a decision that starts compensation without waiting for them. Their outcome does
+    not matter, because each is compensated by its id. Stopping them only saves time."""
     names = {entry.step for entry in decision.entries if entry.what == GIVEN_UP}
     return [
         Abandoned(step.node, step.command, step.began_at or 0.0)

@@ -14,7 +14,7 @@ __all__ = ["Active"]
 
 @dataclass(slots=True)
 class Active:
-    """A transaction that has not ended: what is committed of it."""
+    """The committed state of a transaction that has not ended."""
 
     tx: Tx
     steps: tuple[Step, ...]
@@ -24,25 +24,26 @@ class Active:
     changed: asyncio.Future[None] | None = None
 
     def watch(self) -> asyncio.Future[None]:
-        """Done at its next change. Whoever watches shares it: leave it to `asyncio.wait`, and do not cancel it."""
+        """A future that completes at the next change. It is shared by all watchers: pass it to `asyncio.wait`, never
+        cancel it."""
         if self.changed is None:
             self.changed = asyncio.get_running_loop().create_future()
         return self.changed
 
     def tell(self) -> None:
-        """It has changed."""
+        """Notify the watchers of a change."""
         if self.changed is not None:
             self.changed.set_result(None)
             self.changed = None
 
     @property
     def due_at(self) -> float:
-        """When something is to be done without any news. Nothing planned means now: a wake-up was lost."""
+        """The time of the next action without news. If nothing is planned it is now: a wake-up was lost."""
         times = [at for step in self.steps for at in (step.due_at, step.deadline_at) if at is not None]
         if self.tx.deadline_at is not None and self.tx.state == "running":
             times.append(self.tx.deadline_at)
         return min(times, default=0.0)
 
     def view(self) -> TransactionView:
-        """As its caller sees it."""
+        """The transaction as its caller sees it."""
         return view_of(self.tx, self.steps, self.timeline)

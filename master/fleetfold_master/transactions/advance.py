@@ -1,4 +1,4 @@
-"""The decisions of a transaction, pure: from rows, the time and an answer to rows and commands.
+"""The decisions of a transaction: pure functions from rows, the time and a result to rows and commands.
 
 Nothing here reads a clock, sends or stores. The caller commits the rows, then sends the commands; if it dies in
 between, `redrive` sends them again from the rows. Each function may be called at any moment, in any order.
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from fleetfold_master.transactions.backward import go_backward, take_late_undo, take_undo
+from fleetfold_master.transactions.backward import go_backward, take_compensation, take_late_compensation
 from fleetfold_master.transactions.decision_builder import DecisionBuilder
 from fleetfold_master.transactions.forward import abandon, go_forward, take_forward
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effect_of, parse_id
@@ -21,23 +21,23 @@ __all__ = ["advance", "apply_result", "begin", "cancel", "redrive"]
 
 
 def begin(tx: Tx, steps: Iterable[Step], now: float, *, policy: Policy | None = None) -> Decision:
-    """A new transaction's first decision: it is accepted, and its first stage is sent."""
-    draft = DecisionBuilder(tx, steps, now, policy=policy)
-    draft.note("accepted", why=f"asked for by {tx.caller}")
-    _go_on(draft)
-    return draft.decision()
+    """The first decision of a new transaction: it is accepted, and its first stage is sent."""
+    builder = DecisionBuilder(tx, steps, now, policy=policy)
+    builder.note("accepted", why=f"asked for by {tx.caller}")
+    _go_on(builder)
+    return builder.decision()
 
 
 def advance(
-    tx: Tx, steps: Iterable[Step], now: float, *, ill: Collection[str] = (), policy: Policy | None = None
+    tx: Tx, steps: Iterable[Step], now: float, *, unhealthy: Collection[str] = (), policy: Policy | None = None
 ) -> Decision:
-    """What is to be done at `now` (Unix seconds) without any news: begin, send again, give up, undo, end.
+    """The decision at `now` (Unix seconds) without news: begin, send again, give up, compensate, or end.
 
-    `ill` are the nodes that are not healthy: they are not pressed, and what waits for them is not held against them.
+    `unhealthy` nodes are not sent anything again, and their silence does not count as a failed try.
     """
-    draft = DecisionBuilder(tx, steps, now, ill, policy)
-    _go_on(draft)
-    return draft.decision()
+    builder = DecisionBuilder(tx, steps, now, unhealthy, policy)
+    _go_on(builder)
+    return builder.decision()
 
 
 def apply_result(
@@ -47,85 +47,87 @@ def apply_result(
     result: CommandResult,
     now: float,
     *,
-    ill: Collection[str] = (),
+    unhealthy: Collection[str] = (),
     policy: Policy | None = None,
 ) -> Decision:
-    """What follows from an answer of `node`. A duplicate, or an answer to nothing that was asked, changes nothing.
+    """The decision after a result of `node`. A duplicate, or a result of an unknown command, changes nothing.
 
-    Answers of any epoch are taken: an old one is the stored fact of the node's ledger.
+    Results of any epoch count: an old one is the stored fact of the node's ledger.
     """
-    draft = DecisionBuilder(tx, steps, now, ill, policy)
+    builder = DecisionBuilder(tx, steps, now, unhealthy, policy)
     address = parse_id(result.id)
-    step = draft.step(address.step) if address is not None and address.tx == tx.id else None
+    step = builder.step(address.step) if address is not None and address.tx == tx.id else None
     if address is None or step is None or step.node != node:
-        return draft.decision()
+        return builder.decision()
     if address.forward:
-        _take_forward(draft, step, address.number, result)
+        _take_forward(builder, step, address.number, result)
     elif step.command == result.id:
-        take_undo(draft, step, result)
+        take_compensation(builder, step, result)
     else:
-        take_late_undo(draft, step, result)
-    _go_on(draft)
-    return draft.decision()
+        take_late_compensation(builder, step, result)
+    _go_on(builder)
+    return builder.decision()
 
 
 def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy: Policy | None = None) -> Decision:
-    """Send all that is in flight again, each with its full time: the broker has lost it, or its master is dead.
+    """Send all commands in flight again, each with its full time limit: the broker lost them, or their master died.
 
-    With `takeover` a new master takes the transaction: the epoch rises, and nodes refuse what the old one still says.
+    With `takeover` a new master owns the transaction: the epoch rises, and nodes reject commands of the old one.
     """
     if tx.ended:
         return Decision(tx, tuple(steps))
     if takeover:
         tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
-    draft = DecisionBuilder(tx, steps, now, policy=policy)
+    builder = DecisionBuilder(tx, steps, now, policy=policy)
     why = f"taken over, epoch {tx.epoch}" if takeover else "the broker lost it"
     if takeover:
-        draft.note("taken over", why=f"its master is gone; epoch {tx.epoch}")
-    for step in draft.steps():
+        builder.note("taken over", why=f"its master is gone; epoch {tx.epoch}")
+    for step in builder.steps():
         if step.command is not None:
-            draft.resend(step, why, deadline_at=now + draft.patience(step))
-    return draft.decision()
+            builder.resend(step, why, deadline_at=now + builder.patience(step))
+    return builder.decision()
 
 
 def cancel(
     tx: Tx, steps: Iterable[Step], by: str, now: float, *, why: str = "", policy: Policy | None = None
 ) -> Decision:
-    """Turn back because somebody wants it. `Conflict` when it has ended, is turning back, or has gone too far."""
-    draft = DecisionBuilder(tx, steps, now, policy=policy)
+    """Start compensation at somebody's request. Raises `Conflict` if it has ended, is compensating, or passed its
+    pivot."""
+    builder = DecisionBuilder(tx, steps, now, policy=policy)
     if tx.state != "running":
         raise Conflict(f"id: {tx.id!r} is {tx.state}; only one that is running can be cancelled", field="id")
-    if draft.committing():
+    if builder.committing():
         raise Conflict(f"id: {tx.id!r} has passed its point of no return and goes on to its end", field="id")
-    abandon(draft, f"cancelled by {by}: {why}" if why else f"cancelled by {by}")
-    _go_on(draft)
-    return draft.decision()
+    abandon(builder, f"cancelled by {by}: {why}" if why else f"cancelled by {by}")
+    _go_on(builder)
+    return builder.decision()
 
 
-def _go_on(draft: DecisionBuilder) -> None:
-    if draft.tx.state == "running":
-        if draft.out_of_time() and not draft.committing():
-            abandon(draft, "it had not ended in the time it was given")
+def _go_on(builder: DecisionBuilder) -> None:
+    if builder.tx.state == "running":
+        if builder.out_of_time() and not builder.committing():
+            abandon(builder, "it had not ended in the time it was given")
         else:
-            go_forward(draft)
-    if draft.tx.state == "compensating":
-        go_backward(draft)
+            go_forward(builder)
+    if builder.tx.state == "compensating":
+        go_backward(builder)
 
 
-def _take_forward(draft: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
+def _take_forward(builder: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
     if number > len(step.runs) or step.runs[number - 1] is not None:
         return
-    asked = step.pivot and step.state == "compensating"  # the pivot's own answer is as good as what was asked for
+    asked = step.pivot and step.state == "compensating"  # the pivot's own result answers the question as well
     if step.command == result.id or asked:
-        take_forward(draft, draft.change(step, undo=0), result)
+        take_forward(builder, builder.change(step, undo=0), result)
     else:
-        _take_late(draft, step, number, result)
+        _take_late(builder, step, number, result)
 
 
-def _take_late(draft: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
-    """An answer to a command that was given up: noted, and used where it spares an undoing; it revives nothing."""
+def _take_late(builder: DecisionBuilder, step: Step, number: int, result: CommandResult) -> None:
+    """A late result of a command that was given up: noted, and used if it makes a compensation unnecessary. It never
+    resumes a step."""
     runs = (*step.runs[: number - 1], effect_of(step, result), *step.runs[number:])
-    step = draft.change(step, runs=runs)
-    if step.state == "unknown" and not step.suspects:
-        draft.change(step, state="failed", error=result.error or result.outcome)
-    draft.note("late answer", step, f"{result.outcome}, after it was given up")
+    step = builder.change(step, runs=runs)
+    if step.state == "unknown" and not step.possibly_applied:
+        builder.change(step, state="failed", error=result.error or result.outcome)
+    builder.note("late answer", step, f"{result.outcome}, after it was given up")

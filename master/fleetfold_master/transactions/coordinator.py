@@ -1,4 +1,4 @@
-"""The coordinator: all transactions of a master, as those see them who begin them, follow them and operate on them."""
+"""The coordinator: starts, lists, follows and operates all transactions of a master."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ __all__ = ["Transactions"]
 class Transactions:
     """All transactions of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    `lookup` is the registry; results of any command whose id begins with `t.` belong here. `at_end` is given each `Tx`
-    when it is committed, rolled back or parked.
+    `lookup` is the registry; results of any command whose id begins with `t.` belong here. `at_end` is called with
+    each `Tx` when it is committed, rolled back or parked, and returns further writes.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Transactions:
     ) -> None:
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
         self._withdrawals = withdrawals
-        self._course = TransactionEngine(
+        self._engine = TransactionEngine(
             store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited
         )
-        self._active = self._course.running
+        self._active = self._engine.running
         self._undisturbed = Undisturbed()
         self._late = asyncio.Lock()
         self._closing = False
@@ -64,40 +64,41 @@ class Transactions:
     async def start(
         self, transact: Transact, caller: str, role: str = "", *, asked: Transact | None = None
     ) -> TransactionView:
-        """Accept a transaction, once: the same id again is the same one, and with other content a `Conflict`.
+        """Accept a transaction, once: the same id again returns the same one, or raises `Conflict` for other content.
 
-        `asked` is what the caller has sent, where `transact` was made of a definition. Raises what `validate` raises,
-        and then nothing has happened. Returns when it is committed and its first commands have been handed to the
-        sender; from here on it will end.
+        `asked` is the caller's request if `transact` was expanded from a definition. Raises what `validate` raises,
+        before anything is stored. Returns when it is committed and its first commands have been handed to the
+        sender; from then on it will end.
         """
         return await self._start(transact, caller, role, digest_of(asked or transact, caller))
 
     async def known(self, asked: Transact, caller: str) -> TransactionView | None:
-        """The transaction that `asked` has begun before; None if there is none."""
+        """The transaction that the request `asked` has started before; None if there is none."""
         if await rows.read_digest(self._store, asked.id) != digest_of(asked, caller):
             return None
         return await self.get(asked.id)
 
     async def cancel(self, key: str, by: str, why: str = "") -> TransactionView:
-        """Turn back, for `by`; the transaction as it then stands. `NotFound`; `Conflict` when it is too late."""
+        """Start compensation on behalf of `by`, and return the present state. Raises `NotFound`, or `Conflict` if too
+        late."""
         return await self._operate(key, partial(cancel, by=by, why=why))
 
     async def retry(self, key: str, by: str, step: str | None = None, why: str = "") -> TransactionView:
-        """Try what is parked again. `NotFound`, `Conflict`."""
+        """Retry parked steps. Raises `NotFound`, `Conflict`."""
         return await self._operate(key, partial(retry, by=by, step=step, why=why))
 
     async def skip(self, key: str, by: str, step: str, why: str) -> TransactionView:
-        """Leave a parked step as it is and go on. `NotFound`, `Conflict`."""
+        """Leave a parked step as it is and continue. Raises `NotFound`, `Conflict`."""
         return await self._operate(key, partial(skip, by=by, step=step, why=why))
 
     async def resolve(self, key: str, by: str, state: TransactionState, why: str) -> TransactionView:
-        """End what is parked by hand. `NotFound`, `Conflict`."""
+        """End a parked transaction by hand. Raises `NotFound`, `Conflict`."""
         return await self._operate(key, partial(resolve, by=by, state=state, why=why))
 
     async def on_result(self, node: str, result: CommandResult) -> bool:
-        """Take what `node` answered; once this returns it is committed and may be acknowledged.
+        """Process a node's result; once this returns it is committed and may be acknowledged.
 
-        False when the result is of no transaction here. A duplicate changes nothing.
+        Returns False if the result belongs to no transaction here. A duplicate changes nothing.
         """
         address = parse_id(result.id)
         if address is None:
@@ -107,18 +108,18 @@ class Transactions:
         active = self._active.get(address.tx)
         if active is None:
             return await self._undisturbed.run(self._take_late(address.tx, node, result))
-        await self._course.take(active, node, result)
+        await self._engine.take(active, node, result)
         return True
 
     async def get(self, key: str) -> TransactionView:
-        """The transaction as it stands, with its timeline; `NotFound`."""
+        """The transaction's present state, with its timeline. Raises `NotFound`."""
         active = self._active.get(key)
         if active is not None:
             return active.view()
         return view_of(*await self._load(key))
 
     async def wait(self, key: str, timeout_s: float) -> TransactionView:
-        """The transaction when it has ended, or as it is after `timeout_s`."""
+        """The transaction when it has ended, or its state after `timeout_s`."""
         active = self._active.get(key)
         if active is None:
             return await poll_until_ended(partial(self.get, key), timeout_s)
@@ -130,59 +131,58 @@ class Transactions:
         return active.view()
 
     async def follow(self, key: str, after: int, wait_s: float, tell: Tell) -> TransactionView:
-        """Tell what is added to its timeline behind the first `after` entries, until its end or for `wait_s`."""
+        """Pass timeline entries behind the first `after` to `tell` as they come, until the end or for `wait_s`."""
         get, find = partial(self.get, key), partial(self._active.get, key)
         return await follow(get, find, after, wait_s, tell, lambda: self._closing)
 
     def let_go(self) -> None:
-        """Whoever follows a transaction is answered now: this master is about to close."""
+        """Answer all followers now, because this master is about to close."""
         self._closing = True
         for active in self._active.values():
             active.tell()
 
     async def list(self, limit: int = 50, state: TransactionState | None = None) -> list[TransactionView]:
-        """The newest first, of those in `state` if it is given, without timelines."""
+        """The newest transactions first, of `state` if given, without timelines."""
         return [view_of(*loaded) for loaded in await rows.load_newest(self._store, limit, state)]
 
     async def open_on(self, node: str) -> Sequence[str]:
-        """The ids of some transactions that still need this node, whoever drives them."""
+        """The ids of some open transactions that still need this node, of all masters."""
         return await rows.read_needing(self._store, node, limit=10)
 
     def drives(self, key: str) -> bool:
-        """Whether this master has the transaction in hand."""
+        """Whether this master owns the transaction."""
         return key in self._active
 
     async def fetch(self, key: str) -> bool:
-        """Whether it is in hand: those that have not ended always are."""
+        """Whether the transaction is in memory; those that have not ended always are."""
         return self.drives(key)
 
     async def owner_of(self, key: str) -> str | None:
-        """The master that drives the transaction; None if it has ended, or there is none."""
+        """The master that owns the transaction; None if it has ended or does not exist."""
         return await rows.read_owner(self._store, key)
 
     async def recover(self, keys: Sequence[str] | None = None) -> None:
-        """Take over what an earlier master left unfinished, or of that what is in `keys`: the epoch rises, and all in
-        flight is sent again.
-        """
+        """Resume transactions of an earlier master, or those of them in `keys`: the epoch rises, and all commands in
+        flight are sent again."""
         fresh = []
         for tx, steps, timeline in await rows.load_unfinished(self._store, self._owner, keys):
             if tx.id not in self._active:
                 self._active[tx.id] = Active(tx, steps, timeline)
                 fresh.append(self._active[tx.id])
-        await self._undisturbed.run(self._course.redrive(fresh, takeover=True))
+        await self._undisturbed.run(self._engine.redrive(fresh, takeover=True))
 
     async def resend_all(self) -> None:
-        """Send all that is in flight again: the broker has lost it."""
-        await self._undisturbed.run(self._course.redrive(self._active.values(), takeover=False))
+        """Send all commands in flight again: the broker lost them."""
+        await self._undisturbed.run(self._engine.redrive(self._active.values(), takeover=False))
 
     async def sweep(self) -> None:
-        """Do what time demands: timeouts, re-sends, tries after a wait, and whatever a lost wake-up left behind."""
+        """Process what is due: time limits, re-sends, tries after a wait, and lost wake-ups."""
         now = self._clock.wall()
         due = [active for active in self._active.values() if active.due_at <= now]
-        await self._undisturbed.run(self._course.advance(due))
+        await self._undisturbed.run(self._engine.advance(due))
 
     async def close(self) -> None:
-        """Wait for what is being written. Transactions go on at the next start."""
+        """Wait for the writes in progress. Transactions are resumed at the next start."""
         await self._undisturbed.close()
 
     async def _start(self, transact: Transact, caller: str, role: str, digest: str) -> TransactionView:
@@ -191,7 +191,7 @@ class Transactions:
         except FleetfoldError:
             if await rows.read_digest(self._store, transact.id) != digest:
                 raise
-            return await self.get(transact.id)  # it was accepted when its nodes were still there
+            return await self.get(transact.id)  # it was accepted before, when its nodes still existed
         now = self._clock.wall()
         tx = Tx(
             id=transact.id, digest=digest, name=transact.name, caller=caller, created_at=now,
@@ -201,17 +201,18 @@ class Transactions:
         )  # fmt: skip
         if transact.dry_run:
             return view_of(msgspec.structs.replace(tx, state="checked", ended_at=now), steps, ())
-        active = await self._course.begin(tx, steps)
+        active = await self._engine.begin(tx, steps)
         return await self._existing(tx.id, digest) if active is None else active.view()
 
     async def _operate(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
-        """An operator's decision, given rows, `now` and `policy`; one that was parked is driven again."""
+        """Apply an operator's decision, a function of rows, `now` and `policy`; a parked transaction becomes active
+        again."""
         return await self._undisturbed.run(self._operate_undisturbed(key, decide))
 
     async def _operate_undisturbed(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
         async with self._late:
-            active = self._active.get(key) or self._course.taken_up(*await self._load(key))
-            await self._course.operate(active, decide)
+            active = self._active.get(key) or self._engine.taken_up(*await self._load(key))
+            await self._engine.operate(active, decide)
         return active.view()
 
     async def _existing(self, key: str, digest: str) -> TransactionView:
@@ -221,11 +222,11 @@ class Transactions:
         return await self.get(key)
 
     async def _take_late(self, key: str, node: str, result: CommandResult) -> bool:
-        """An answer to a transaction that has ended: it belongs in the timeline, and changes nothing else."""
+        """Add a late result of an ended transaction to its timeline; it changes nothing else."""
         async with self._late:
             loaded = await rows.load(self._store, key)
             if loaded is not None:
-                await self._course.take(self._course.taken_up(*loaded), node, result)
+                await self._engine.take(self._engine.taken_up(*loaded), node, result)
         return loaded is not None
 
     async def _load(self, key: str) -> Loaded:

@@ -1,4 +1,4 @@
-"""A decision being made: the rows as they become, the commands and the entries gathered on the way."""
+"""The builder of a decision: collects changed rows, commands and timeline entries."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.jobs.dispatch import Outgoing, next_resend
-from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, forward_id, undo_id
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, compensation_id, forward_id
 from fleetfold_shared.messages import Caller, Command, TimelineEntry, TransactionState
 from fleetfold_shared.templates import fill
 
 __all__ = ["FAILED", "DecisionBuilder", "waits_for"]
 
 FAILED = frozenset({"failed", "unknown", "no_result", "parked"})
-"""States of a step after which a transaction that goes forward cannot succeed."""
+"""States of a step in which a transaction that goes forward cannot succeed."""
 
 
 class DecisionBuilder:
-    """The working copy behind the pure functions; nobody keeps one. `ill` are the nodes that are not healthy."""
+    """The mutable working copy of the pure functions; it does not outlive a call. `unhealthy` are node names."""
 
     def __init__(
-        self, tx: Tx, steps: Iterable[Step], now: float, ill: Collection[str] = (), policy: Policy | None = None
+        self, tx: Tx, steps: Iterable[Step], now: float, unhealthy: Collection[str] = (), policy: Policy | None = None
     ):
         self.tx = tx
         self.now = now
-        self.ill = ill
+        self.unhealthy = unhealthy
         self.policy = policy or Policy()
         self._steps = {step.name: step for step in steps}
         self._commands: list[Outgoing] = []
         self._entries: list[TimelineEntry] = []
 
     def decision(self) -> Decision:
-        """What has come of it."""
+        """The finished decision."""
         return Decision(self.tx, tuple(self._steps.values()), tuple(self._commands), tuple(self._entries))
 
     def step(self, name: str) -> Step | None:
-        """A step as it stands now."""
+        """A step in its present state; None if there is none of that name."""
         return self._steps.get(name)
 
     def steps(self) -> list[Step]:
-        """All steps as they stand now."""
+        """All steps in their present state."""
         return list(self._steps.values())
 
     def in_order(self) -> list[Step]:
-        """All steps, none before those it waits for."""
+        """All steps in topological order."""
         return sorted(self._steps.values(), key=lambda step: (step.stage, step.position))
 
     def before(self, step: Step) -> list[Step]:
@@ -57,23 +57,23 @@ class DecisionBuilder:
         return [each for each in self._steps.values() if waits_for(each, step)]
 
     def failing(self) -> bool:
-        """Whether something has failed for good."""
+        """Whether a step has failed permanently."""
         return any(step.state in FAILED for step in self._steps.values())
 
     def past_pivot(self, step: Step) -> bool:
-        """Whether this step comes after a point of no return that has been passed."""
+        """Whether this step comes after a pivot that has been passed."""
         return any(each.pivot and each.stage < step.stage and each.state == "done" for each in self._steps.values())
 
     def committing(self) -> bool:
-        """Whether the point of no return is passed, or being passed."""
+        """Whether the pivot is passed, or in flight."""
         return any(step.pivot and step.state in {"running", "compensating", "done", "parked"} for step in self.steps())
 
     def out_of_time(self) -> bool:
-        """Whether the transaction as a whole has had its time."""
+        """Whether the transaction is over its time limit."""
         return self.tx.deadline_at is not None and self.now >= self.tx.deadline_at
 
     def change(self, step: Step, **changes: Any) -> Step:
-        """Put a changed step in the place of `step`."""
+        """Replace `step` by a changed copy."""
         self._steps[step.name] = changed = msgspec.structs.replace(step, **changes)
         return changed
 
@@ -82,21 +82,21 @@ class DecisionBuilder:
         return self.change(step, command=None, began_at=None, due_at=None, deadline_at=None, **changes)
 
     def note(self, what: str, step: Step | None = None, why: str = "") -> None:
-        """Add to the timeline."""
+        """Add an entry to the timeline."""
         self.tx = msgspec.structs.replace(self.tx, entries=self.tx.entries + 1)
         self._entries.append(TimelineEntry(self.now, what, step.name if step else None, why))
 
     def turn(self, state: TransactionState, error: str | None = None) -> None:
-        """The transaction goes over to rolling back."""
+        """Change the transaction's state, usually to rolling back."""
         self.tx = msgspec.structs.replace(self.tx, state=state, error=error or self.tx.error)
 
     def end(self, state: TransactionState, error: str | None = None, why: str = "") -> None:
-        """The transaction is over."""
+        """End the transaction."""
         self.tx = msgspec.structs.replace(self.tx, state=state, ended_at=self.now, error=error or self.tx.error)
         self.note(state, why=why)
 
     def send(self, step: Step, what: str, why: str = "", **changes: Any) -> None:
-        """Send a new command for `step` as `changes` make it: its `command` and state. May raise `InvalidInput`."""
+        """Send a new command for `step`; `changes` set its `command` and state. May raise `InvalidInput`."""
         due_at = next_resend(self.now, self.now)
         sent = msgspec.structs.replace(step, sends=step.sends + 1, began_at=self.now, due_at=due_at, **changes)
         self._commands.append(self._outgoing(sent))
@@ -104,14 +104,14 @@ class DecisionBuilder:
         self.note(what, sent, why)
 
     def resend(self, step: Step, why: str, **changes: Any) -> None:
-        """Send the command in flight once more, as the next attempt."""
+        """Send the command in flight again, as its next attempt."""
         due_at = next_resend(self.now if step.began_at is None else step.began_at, self.now)
         sent = self.change(step, sends=step.sends + 1, due_at=due_at, **changes)
         self._commands.append(self._outgoing(sent))
         self.note("sent again", sent, why)
 
     def patience(self, step: Step) -> float:
-        """Seconds that the command in flight has for one try."""
+        """Time limit in seconds for one try of the command in flight."""
         return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.undo_timeout_s)
 
     def _outgoing(self, step: Step) -> Outgoing:
@@ -130,9 +130,10 @@ class DecisionBuilder:
         )
 
     def _compensation(self, step: Step) -> Command:
-        """Its `{{fields}}` are filled by the node, from its own ledger. No action: write a tombstone, nothing else."""
+        """The compensation; the node fills in `{{fields}}` from its own ledger. Without an action it only writes a
+        tombstone."""
         return Command(
-            id=undo_id(step, step.undo, step.undos),
+            id=compensation_id(step, step.undo, step.undos),
             attempt=step.sends,
             action=step.rollback.action if step.rollback else "",
             params=step.rollback.params if step.rollback else {},
@@ -144,5 +145,5 @@ class DecisionBuilder:
 
 
 def waits_for(step: Step, other: Step) -> bool:
-    """Whether `step` begins only when `other` is done, and is undone before it."""
+    """Whether `step` begins only after `other` is done, and is compensated before it."""
     return other.name in step.after if step.after else other.stage < step.stage

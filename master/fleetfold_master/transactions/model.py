@@ -1,8 +1,8 @@
-"""A transaction and its steps as values, and what their commands are called.
+"""A transaction and its steps as values, and the ids of their commands.
 
 Ids: `t.<tx>.<step>.f` is a step's first forward command, `.f2`, `.f3` its retries after an answered failure. `.c`
-compensates `.f`, `.c2` compensates `.f2`; `.c2r3` is the third try at that. A re-send keeps the id: a retry after an
-answer needs a new one, for a node's ledger gives the same answer to the same id.
+compensates `.f`, `.c2` compensates `.f2`; `.c2r3` is the third try at that. A re-send keeps the id: a retry after
+an answer needs a new one, because a node's ledger gives the same answer to the same id.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from fleetfold_shared.messages import (
 )
 from fleetfold_shared.templates import placeholders
 
-__all__ = ["Address", "Decision", "Policy", "Step", "Tx", "effect_of", "forward_id", "parse_id", "undo_id"]
+__all__ = ["Address", "Decision", "Policy", "Step", "Tx", "compensation_id", "effect_of", "forward_id", "parse_id"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How patient a transaction is. The wait between tries doubles from `backoff_s` up to `backoff_max_s`.
+    """Retry policy of a transaction. The wait between tries doubles from `backoff_s` up to `backoff_max_s` seconds.
 
-    `max_tries` bounds the tries at one compensation, and at a step after the point of no return; then it is parked.
-    `undo_timeout_s` is the least time a compensation has for one try.
+    `max_tries` limits the tries of one compensation, and of a step after the pivot; then the transaction is parked.
+    `undo_timeout_s` is the minimal time limit for one try of a compensation.
     """
 
     backoff_s: float = 1.0
@@ -48,11 +48,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tx(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction's row. `epoch` counts the masters that drove it, the last is its `owner`; `entries` counts those
-    of its timeline.
+    """A transaction's row. `epoch` counts its owners so far, the last is `owner`; `entries` is the length of its
+    timeline.
 
-    From `deadline_at` on it is rolled back, unless it has passed its point of no return. `definition` is the one it was
-    made of, `name@version`, if it was. `role` is the caller's.
+    At `deadline_at` it is rolled back, unless it has passed its pivot. `definition` is the `name@version` it was
+    expanded from, if any. `role` is the caller's.
     """
 
     id: str
@@ -73,20 +73,19 @@ class Tx(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Committed, rolled back, or given to an operator."""
+        """Whether it is committed, rolled back, or parked."""
         return self.state in {"committed", "rolled_back", "parked"}
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A step's row: what it is to do, then how far it has come.
+    """A step's row: its specification, then its progress.
 
-    It begins when the steps named in `after` are done, or those of all earlier stages when there are none, and is
-    skipped if `when` does not hold of what they have returned. `retriable`: its failures are no reason to give up.
-    `runs` is how each of its forward commands ended (see `effect_of`), None for one not heard of; the last is the
-    present one.
-    `undo` is which of them is being undone, counted from 1 (0: none), by its `undos`-th compensation.
-    `command` is the id in flight: sent `sends` times over all commands of the step, first at `began_at`, again at
-    `due_at`, given up at `deadline_at`. With none in flight, `due_at` is when to try again.
+    It begins when the steps named in `after` are done, or those of all earlier stages if there are none, and is
+    skipped if `when` does not hold for their results. `retriable`: failures do not fail the transaction. `runs` is
+    the effect of each of its forward commands (see `effect_of`), None while unknown; the last is the present one.
+    `undo` is the command being compensated, counted from 1 (0: none), by its `undos`-th compensation. `command` is
+    the id in flight: sent `sends` times over all commands of the step, first at `began_at`, again at `due_at`,
+    given up at `deadline_at`. With none in flight, `due_at` is the time of the next try.
     """
 
     tx: str
@@ -119,10 +118,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
     @property
-    def suspects(self) -> list[int]:
-        """The forward commands that may have left effects, and are not undone: from 1, the newest last.
+    def possibly_applied(self) -> list[int]:
+        """The forward commands that may have had an effect and are not compensated: numbers from 1, the newest last.
 
-        A failed or rejected one has left none, by an action's contract; nor has a transactional one out of time.
+        By an action's contract, a failed or rejected one had no effect; nor did a transactional one that ran out of
+        time.
         """
         harmless: set[Outcome | None] = {"failed", "rejected"}
         if self.kind == "transactional":
@@ -132,25 +132,24 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def effect_of(step: Step, result: CommandResult) -> Outcome:
-    """How a forward command ended, as far as its effect goes. A failure says that this start of it did nothing, but
-    nothing of a start before, in which its node died; and not that of one that noted something for its rollback.
-    """
+    """The effect of a forward command. A failure says that this run had no effect, but nothing about an earlier run in
+    which its node died, and not that of a command that wrote to the side-effect log for its rollback."""
     tainted = (
         result.outcome == "failed"
         and step.kind != "transactional"
-        and (result.starts > 1 or (result.noted and _undone_by_log(step.rollback)))
+        and (result.starts > 1 or (result.noted and _compensable_from_log(step.rollback)))
     )
     return "unknown" if tainted else result.outcome
 
 
-def _undone_by_log(rollback: Rollback | None) -> bool:
-    """Whether it can be run after a failure: it takes something from the log, or nothing at all."""
+def _compensable_from_log(rollback: Rollback | None) -> bool:
+    """Whether the rollback can run after a failure: it takes something from the log, or nothing at all."""
     paths = set() if rollback is None else placeholders(rollback.params)
     return rollback is not None and (not paths or any(path.startswith("log.") for path in paths))
 
 
 class Decision(NamedTuple):
-    """What follows from the rows, the time and perhaps a result: the rows to commit, then the commands to send."""
+    """The outcome of a decision: the rows to commit, then the commands to send."""
 
     tx: Tx
     steps: tuple[Step, ...]
@@ -159,7 +158,7 @@ class Decision(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Which command of which step an id means; `number` counts its forward commands from 1."""
+    """The step and command that an id names; `number` counts the step's forward commands from 1."""
 
     tx: str
     step: str
@@ -175,13 +174,13 @@ def forward_id(step: Step, number: int) -> str:
     return f"t.{step.tx}.{step.name}.f{number if number > 1 else ''}"
 
 
-def undo_id(step: Step, number: int, undos: int) -> str:
+def compensation_id(step: Step, number: int, undos: int) -> str:
     """The id of the `undos`-th compensation of a step's `number`-th forward command."""
     return f"t.{step.tx}.{step.name}.c{number if number > 1 else ''}{f'r{undos}' if undos > 1 else ''}"
 
 
 def parse_id(text: str) -> Address | None:
-    """What a command's id means; None if it is of no transaction."""
+    """Parse a command id; None if it does not belong to a transaction."""
     match = _ID.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""What an operator can do about a parked transaction: try again, leave a step as it is, or end it by hand. Pure."""
+"""Operator commands on a parked transaction: retry, skip a step, or resolve by hand. Pure."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def retry(
     tx: Tx, steps: Iterable[Step], by: str, now: float, step: str | None = None, *, why: str = "",
     policy: Policy | None = None,
 ) -> Decision:  # fmt: skip
-    """The parked steps, or the one named, may be tried again as often as at first. `Conflict`, `NotFound`."""
-    draft = _parked(tx, steps, now, policy)
-    for each in _chosen(draft, step):
+    """Reset the tries of the parked steps, or of the one named. Raises `Conflict`, `NotFound`."""
+    builder = _parked(tx, steps, now, policy)
+    for each in _chosen(builder, step):
         if each.undo:
-            draft.settle(each, state="compensating", undo_tries=0)
+            builder.settle(each, state="compensating", undo_tries=0)
         else:
-            draft.settle(each, state="running", tries=0)
-        draft.note("to be tried again", draft.step(each.name), f"by {by}: {why}" if why else f"by {by}")
-    _go_on(draft)
-    return draft.decision()
+            builder.settle(each, state="running", tries=0)
+        builder.note("to be tried again", builder.step(each.name), f"by {by}: {why}" if why else f"by {by}")
+    _go_on(builder)
+    return builder.decision()
 
 
 def skip(
     tx: Tx, steps: Iterable[Step], step: str, by: str, why: str, now: float, *, policy: Policy | None = None
 ) -> Decision:
-    """The parked step is left as it is, and the others go on. `Conflict`, `NotFound`."""
-    draft = _parked(tx, steps, now, policy)
-    for each in _chosen(draft, step):
-        draft.settle(each, state="skipped")
-        draft.note("skipped", draft.step(each.name), f"by {by}: {why}")
-    _go_on(draft)
-    return draft.decision()
+    """Leave the parked step as it is, and continue with the others. Raises `Conflict`, `NotFound`."""
+    builder = _parked(tx, steps, now, policy)
+    for each in _chosen(builder, step):
+        builder.settle(each, state="skipped")
+        builder.note("skipped", builder.step(each.name), f"by {by}: {why}")
+    _go_on(builder)
+    return builder.decision()
 
 
 def resolve(
@@ -52,11 +52,11 @@ def resolve(
     *,
     policy: Policy | None = None,
 ) -> Decision:
-    """It has ended so, says an operator. `Conflict` when it is not parked."""
-    draft = _parked(tx, steps, now, policy)
-    draft.note("resolved", why=f"by {by}: {why}")
-    draft.end(state)
-    return draft.decision()
+    """End the transaction in the given state. Raises `Conflict` if it is not parked."""
+    builder = _parked(tx, steps, now, policy)
+    builder.note("resolved", why=f"by {by}: {why}")
+    builder.end(state)
+    return builder.decision()
 
 
 def _parked(tx: Tx, steps: Iterable[Step], now: float, policy: Policy | None) -> DecisionBuilder:
@@ -65,8 +65,8 @@ def _parked(tx: Tx, steps: Iterable[Step], now: float, policy: Policy | None) ->
     return DecisionBuilder(tx, steps, now, policy=policy)
 
 
-def _chosen(draft: DecisionBuilder, name: str | None) -> list[Step]:
-    parked = [step for step in draft.in_order() if step.state == "parked"]
+def _chosen(builder: DecisionBuilder, name: str | None) -> list[Step]:
+    parked = [step for step in builder.in_order() if step.state == "parked"]
     chosen = [step for step in parked if name in {None, step.name}]
     if not chosen:
         known = ", ".join(step.name for step in parked)
@@ -74,11 +74,10 @@ def _chosen(draft: DecisionBuilder, name: str | None) -> list[Step]:
     return chosen
 
 
-def _go_on(draft: DecisionBuilder) -> None:
-    """Where it was going when it was parked: forward behind its point of no return, else back. The sweep does the rest:
-    nothing is due later than now.
-    """
-    onward = any(step.pivot and step.state != "waiting" for step in draft.steps())
-    if any(step.pivot and step.state == "failed" for step in draft.steps()):
+def _go_on(builder: DecisionBuilder) -> None:
+    """Continue in the direction before parking: forward after the pivot, else compensation. The next sweep does the
+    rest, because everything is due now."""
+    onward = any(step.pivot and step.state != "waiting" for step in builder.steps())
+    if any(step.pivot and step.state == "failed" for step in builder.steps()):
         onward = False
-    draft.tx = msgspec.structs.replace(draft.tx, state="running" if onward else "compensating", ended_at=None)
+    builder.tx = msgspec.structs.replace(builder.tx, state="running" if onward else "compensating", ended_at=None)

@@ -1,7 +1,7 @@
-"""Whether a path leads anywhere in what an action returns, told from the JSON Schema of its result.
+"""The check whether a path can exist in an action's result, by the JSON Schema of the result.
 
-Only what the schema surely rules out is refused: an object without declared fields may hold anything, and so may
-whatever the schema leaves open. The schema is a node's word: of one that is odd nothing is said.
+Only what the schema certainly excludes is rejected: an object without declared fields may hold anything. The schema
+comes from a node: an unusual one excludes nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _KINDS = {
 
 
 def misses(schema: Schema | None, path: Sequence[str]) -> str | None:
-    """Why nothing can be at `path` in a result of that schema, if so: `no 'orderid'; it holds order_id, total`."""
+    """Why nothing can be at `path` in a result of that schema, or None: `no 'orderid'; it holds order_id, total`."""
     return None if schema is None else _misses(_branches([schema], schema), path, schema)
 
 
 def rollback_misses(schema: Schema | None, path: Sequence[str]) -> str | None:
-    """The same for `{{path}}` in the rollback of that action: a field of the result, or `result` if that is no object.
+    """The same for `{{path}}` in the action's rollback: a field of the result, or `result` if that is not an object.
 
-    `log` is what the action has noted.
+    `log` is the action's side-effect log.
     """
     if schema is None or path[0] == "log":
         return None
@@ -56,7 +56,7 @@ def _misses(here: Sequence[Schema], path: Sequence[str], top: Schema) -> str | N
 
 
 def _branches(schemas: Iterable[Schema], top: Schema) -> list[Schema]:
-    """The alternatives that these stand for, references followed, each once."""
+    """The alternatives of these schemas, with references followed, each once."""
     return list(_expanded(schemas, top, set()))
 
 
@@ -77,7 +77,7 @@ def _mapping(value: Any) -> Schema:
 
 
 def _inside(branch: Schema, name: str) -> Schema | None:
-    """The schema of what `name` leads to; None where that is open, `_ABSENT` where there is nothing."""
+    """The schema of the field `name`; None if it is open, `_ABSENT` if there is none."""
     match branch.get("type"):
         case "object":
             return _field(branch, name)

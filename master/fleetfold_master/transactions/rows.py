@@ -1,4 +1,4 @@
-"""Transactions as rows: the writes that change them, and the reads that bring them back."""
+"""Rows of transactions: the writes that change them, and the reads that load them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _UPDATE_STEP = (
 
 
 def claim(decision: Decision) -> tuple[Write, Write, Write]:
-    """A new transaction with its steps and the beginning of its timeline."""
+    """Insert a new transaction with its steps and the beginning of its timeline."""
     return (
         Write(_INSERT_TX, [_tx_row(decision.tx)]),
         Write(_INSERT_STEP, [_step_row(step) for step in decision.steps]),
@@ -67,7 +67,7 @@ def claim(decision: Decision) -> tuple[Write, Write, Write]:
 
 
 def changes(tx: Tx, steps: Sequence[Step], decision: Decision) -> list[Write]:
-    """What leads from `tx` and `steps` to the decision; nothing if it changes nothing."""
+    """The writes from `tx` and `steps` to the decision; empty if nothing changes."""
     writes: list[Write] = []
     if decision.tx is not tx:
         writes.append(Write(_UPDATE_TX, [{"key": tx.id, **{name: getattr(decision.tx, name) for name in _TX_CHANGES}}]))
@@ -80,38 +80,39 @@ def changes(tx: Tx, steps: Sequence[Step], decision: Decision) -> list[Write]:
 
 
 def guard(tx: Tx, owner: str | None) -> Write:
-    """Take hold of a transaction that nobody drives, for `owner`; touches nothing if it is not as it was read."""
+    """Take ownership of an unowned transaction for `owner`; matches no row if it changed since it was read."""
     row = {"key": tx.id, "at_state": tx.state, "at_entries": tx.entries, "owner": owner}
     return Write(_GUARD, [row])
 
 
 async def read_owner(store: Store, key: str) -> str | None:
-    """The master that drives the transaction; None if it has ended, or there is none."""
+    """The master that owns the transaction; None if it has ended or does not exist."""
     row = await store.read_one(select(tx_table.c.owner).where(tx_table.c.id == key, _UNFINISHED))
     return None if row is None else row["owner"]
 
 
 async def read_needing(store: Store, node: str, limit: int) -> list[str]:
-    """The ids of transactions that have not ended and have a step on `node`, whoever drives them."""
+    """The ids of transactions of all masters that have not ended and have a step on `node`."""
     query = select(tx_table.c.id).join(step_table, step_table.c.tx == tx_table.c.id)
     found = await store.read(query.where(_UNFINISHED, step_table.c.node == node).distinct().limit(limit))
     return [row["id"] for row in found]
 
 
 async def read_digest(store: Store, key: str) -> str | None:
-    """What the transaction of that id asks for; None if there is none."""
+    """The digest of the transaction's request; None if there is no transaction."""
     row = await store.read_one(select(tx_table.c.digest).where(tx_table.c.id == key))
     return None if row is None else str(row["digest"])
 
 
 async def load(store: Store, key: str) -> Loaded | None:
-    """The transaction `key` with its timeline."""
+    """Load the transaction `key` with its timeline."""
     row = await store.read_one(select(tx_table).where(tx_table.c.id == key))
     return None if row is None else (await _with_parts(store, [row]))[0]
 
 
 async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence[str] | None = None) -> list[Loaded]:
-    """Those that have not ended, with their timelines: all, what `owner` drives, or of that what is in `keys`."""
+    """Load transactions that have not ended, with their timelines: all, those of `owner`, or those of `owner` in
+    `keys`."""
     query = select(tx_table).where(_UNFINISHED)
     if owner is not None:
         query = query.where(tx_table.c.owner == owner)
@@ -124,7 +125,7 @@ async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence
 
 
 async def load_newest(store: Store, limit: int, state: TransactionState | None = None) -> list[Loaded]:
-    """The newest `limit`, in this `state` if one is given, without their timelines."""
+    """Load the newest `limit`, of `state` if given, without their timelines."""
     query = select(tx_table).order_by(tx_table.c.created_at.desc(), tx_table.c.id.desc()).limit(limit)
     query = query if state is None else query.where(tx_table.c.state == state)
     return await _with_parts(store, await store.read(query), timeline=False)

@@ -1,4 +1,4 @@
-"""Which step comes before which: by stages, or by what each depends on."""
+"""The order of a transaction's steps: by stages, or by dependencies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["StepOrder", "arrange", "wrong"]
 
 @dataclass(frozen=True, slots=True)
 class StepOrder:
-    """Each step's stage (of dependencies: how many steps deep they are) and all steps that are done before it."""
+    """Each step's stage (with dependencies: its depth), and all steps that are done before it."""
 
     stages: Mapping[str, int]
     before: Mapping[str, frozenset[str]]
@@ -27,7 +27,7 @@ class StepOrder:
 
 
 def arrange(specs: Sequence[StepSpec]) -> StepOrder:
-    """The order of a transaction's steps; `InvalidInput` names the step that has none."""
+    """The order of a transaction's steps. Raises `InvalidInput`, naming a step that cannot be ordered."""
     if any(spec.depends_on is not None for spec in specs):
         return _by_dependencies(specs)
     stages = _stages(specs)
@@ -36,13 +36,14 @@ def arrange(specs: Sequence[StepSpec]) -> StepOrder:
 
 
 def wrong(spec: StepSpec, where: str, what: str) -> InvalidInput:
-    """What is wrong with a field of a step."""
+    """The error for a field of a step."""
     field = f"steps.{spec.name}.{where}"
     return InvalidInput(f"{field}: {what}", field=field)
 
 
 def _stages(specs: Sequence[StepSpec]) -> dict[str, int]:
-    """Each step's stage. One without is a stage of its own, after those before it, so nobody may join it there."""
+    """Each step's stage. A step without one is a stage of its own, after those before it, which no other step may
+    join."""
     stages: dict[str, int] = {}
     own: dict[int, str] = {}
     for spec in specs:

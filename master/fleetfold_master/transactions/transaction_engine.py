@@ -1,7 +1,7 @@
-"""How transactions go forward: a decision is committed, then remembered, and then its commands are sent; so whatever
-dies, the rows know how to go on.
+"""The engine of running transactions: commits a decision, applies it in memory, then sends its commands.
 
-A transaction is changed under its own lock, one decision after the other. Many transactions share each commit.
+Whatever dies in between, the rows are enough to resume. A transaction is changed under its own lock, one decision
+at a time. Many transactions share each commit.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all, together
+from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all, settle_all
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
-from fleetfold_master.transactions.abandoned import given_up
+from fleetfold_master.transactions.abandoned import abandoned_commands
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
@@ -27,16 +27,16 @@ __all__ = ["Audited", "TransactionEngine", "not_audited"]
 
 _Decide = Callable[[Tx, Sequence[Step]], Decision]
 Audited = Callable[[Tx, Sequence[Step], float], Sequence[Write]]
-"""What the audit log gets with the end of a transaction, given its steps and the time."""
+"""Returns the audit entries of a transaction's end, given its steps and the time."""
 
 
 def not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write]:
-    """Nothing."""
+    """Default of `Audited`: no entries."""
     return ()
 
 
 class TransactionEngine:
-    """The transactions that are `running`, and all that changes them. `owner` is the master that drives them."""
+    """The transactions that are `running`, and every change to them. `owner` is this master's id."""
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, policy: Policy, at_end: AtEnd,
@@ -48,7 +48,7 @@ class TransactionEngine:
         self.running: dict[str, Active] = {}
 
     async def begin(self, tx: Tx, steps: Sequence[Step]) -> Active | None:
-        """Commit a new transaction and send its first commands; None if there is one of that id already."""
+        """Commit a new transaction and send its first commands. Returns None if its id exists."""
         now = tx.created_at
         decision = begin(tx, steps, now, policy=self._policy)
         more = self._end(decision, now) if decision.tx.ended else ()
@@ -60,39 +60,38 @@ class TransactionEngine:
         return active
 
     async def take(self, active: Active, node: str, result: CommandResult) -> None:
-        """What `node` answered, and what follows from it."""
+        """Process a node's result, and what follows from it."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            now, ill = self._clock.wall(), self._ill(steps)
-            return apply_result(tx, steps, node, result, now, ill=ill, policy=self._policy)
+            now, unhealthy = self._clock.wall(), self._ill(steps)
+            return apply_result(tx, steps, node, result, now, unhealthy=unhealthy, policy=self._policy)
 
         if not await self.drive(active, decide):
-            await self._store.confirm()  # it may mean something to the master that has taken over
+            await self._store.confirm()  # the master that has taken over may know it
 
     async def operate(self, active: Active, decide: Callable[..., Decision]) -> None:
-        """An operator's decision, given rows, `now` and `policy`."""
+        """Apply an operator's decision, a function of rows, `now` and `policy`."""
         await self.drive(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
 
     async def advance(self, actives: Iterable[Active]) -> None:
-        """Do what time demands of them."""
+        """Process what is due for each of them."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            return advance(tx, steps, self._clock.wall(), ill=self._ill(steps), policy=self._policy)
+            return advance(tx, steps, self._clock.wall(), unhealthy=self._ill(steps), policy=self._policy)
 
-        await together([self.drive(active, decide) for active in actives])
+        await settle_all([self.drive(active, decide) for active in actives])
 
     async def redrive(self, actives: Iterable[Active], *, takeover: bool) -> None:
-        """Send again all that they have in flight; at a `takeover` with a higher epoch."""
+        """Send all their commands in flight again; with a higher epoch at a `takeover`."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return redrive(tx, steps, self._clock.wall(), takeover=takeover, policy=self._policy)
 
-        await together([self.drive(active, decide) for active in actives])
+        await settle_all([self.drive(active, decide) for active in actives])
 
     def taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: list[TimelineEntry]) -> Active:
-        """What nobody drives, for this master to change; its epoch is above that of its last one. `Unavailable` when
-        somebody does.
-        """
+        """Take over an unowned transaction, with an epoch above that of its last owner. Raises `Unavailable` if it is
+        owned."""
         if not tx.ended:
             raise Unavailable(f"id: another master drives {tx.id!r} and cannot be reached; try again", field="id")
         if tx.owner != self._owner:
@@ -100,7 +99,8 @@ class TransactionEngine:
         return Active(tx, steps, timeline)
 
     async def drive(self, active: Active, decide: _Decide) -> bool:
-        """One decision: made, committed, remembered; then, outside of the lock, sent. Whether it changed anything."""
+        """Make one decision, commit it and apply it in memory; then send, outside of the lock. Returns whether it
+        changed anything."""
         async with active.lock:
             before = active.steps
             decision = decide(active.tx, before)
@@ -115,18 +115,19 @@ class TransactionEngine:
         return bool(writes)
 
     def _end(self, decision: Decision, now: float) -> Sequence[Write]:
-        """What else is committed with the end of a transaction."""
+        """Further writes that are committed with the end of a transaction."""
         return [*self._at_end(decision.tx, now), *self._audited(decision.tx, decision.steps, now)]
 
     def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
-        """Have the forward commands stopped that were given up with a whole transaction."""
+        """Cancel the forward commands that were abandoned with a whole transaction."""
         if self._withdrawals is not None and decision.entries:
-            for node, command, began_at in given_up(before, decision):
+            for node, command, began_at in abandoned_commands(before, decision):
                 by = f"transaction {decision.tx.id}, which turns back"
                 self._withdrawals.cancel(node, [command], by, since=began_at)
 
     async def _commit(self, active: Active, writes: Sequence[Write]) -> None:
-        """What is not in hand may be taken up by another master at the same time: then only one of the two does."""
+        """Commit. Another master may take over an unowned transaction at the same time: then only one of the two
+        succeeds."""
         if active.tx.id in self.running:
             await self._store.write(*writes)
         elif not await self._store.claim(rows.guard(active.tx, self._owner), *writes):
@@ -144,7 +145,7 @@ class TransactionEngine:
             self.running[active.tx.id] = active
 
     async def _send(self, active: Active, commands: Iterable[Outgoing]) -> None:
-        """Hand commands over; one that can never be sent counts as rejected."""
+        """Send commands; one that can never be sent counts as rejected."""
         for (node, command), error in await send_all(self._sender, commands):
             refusal = CommandResult(
                 id=command.id, attempt=command.attempt, epoch=command.epoch, outcome="rejected", error=error.message

@@ -1,4 +1,4 @@
-"""A transaction as its caller sees it."""
+"""The view of a transaction for its caller, and the digest of its request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["digest_of", "view_of"]
 
 
 def digest_of(transact: Transact, caller: str) -> str:
-    """What a transaction asks for, and who asks: the same id with another digest is a conflict."""
+    """A digest of the request and its caller: the same id with another digest is a conflict."""
     content = [msgspec.structs.replace(transact, wait_ms=0), caller]
     return digest(content)
 
 
 def view_of(tx: Tx, steps: Sequence[Step], timeline: Sequence[TimelineEntry]) -> TransactionView:
-    """The rows, without what only the coordinator needs."""
+    """The caller's view of the rows, without the coordinator's internals."""
     return TransactionView(
         id=tx.id,
         name=tx.name,

@@ -1,4 +1,4 @@
-"""Following a transaction: what is added to its timeline, as it comes, whoever drives it."""
+"""Following a transaction: timeline entries as they are added, whichever master owns it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fleetfold_shared.messages import TimelineEntry, TransactionNews, Transactio
 __all__ = ["Tell", "follow"]
 
 LOOK_S = 0.5
-"""How often one is looked up that another master drives."""
+"""Interval in seconds at which a transaction of another master is read."""
 GATHER_S = 0.03
-"""What comes within that time is told together."""
+"""Seconds within which entries are joined into one message."""
 MOST_AT_ONCE = 50
 _GOING_ON = frozenset({"running", "compensating"})
 
@@ -25,14 +25,13 @@ Tell = Callable[[TransactionNews], Awaitable[None]]
 async def follow(
     get: Get, find: Callable[[], Active | None], after: int, wait_s: float, tell: Tell, closing: Callable[[], bool]
 ) -> TransactionView:
-    """Tell what stands behind the first `after` entries, then all that comes, until its end or for `wait_s`, or until
-    this master is `closing`; the transaction as it stands then. `find` is where this master drives it, if it does.
-    """
+    """Pass entries behind the first `after` to `tell`, then each that comes, until the end, for `wait_s`, or until
+    this master is `closing`. Returns the state at that time. `find` returns the transaction if this master owns it."""
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
     while True:
         active = find()
-        changed = active.watch() if active is not None else None  # first: what changes from here on is noticed
+        changed = active.watch() if active is not None else None  # first, so that no later change is missed
         view = await get()
         for part in _parts(view.timeline[after:]):
             after += len(part)

@@ -1,4 +1,4 @@
-"""Everything that can be refused before the first step is sent, refused by name; and the steps as they begin."""
+"""Validation of a transaction before its first step is sent; errors name the field."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Lookup = Callable[[str], NodeRecord | None]
 
 
 def validate(transact: Transact, lookup: Lookup) -> tuple[Step, ...]:
-    """The steps of a transaction that may begin.
+    """Validate, and return the steps of the transaction as they begin.
 
-    `InvalidInput`, `NotFound` or `Unavailable` for the first thing wrong, by name: `steps.crm.params.sku: ...`.
+    Raises `InvalidInput`, `NotFound` or `Unavailable` for the first error, by name: `steps.crm.params.sku: ...`.
     """
     order = check_order(transact.steps)
     actions = {spec.name: check_action(spec, lookup) for spec in transact.steps}
@@ -36,9 +36,9 @@ def validate(transact: Transact, lookup: Lookup) -> tuple[Step, ...]:
 
 
 def check_order(specs: Sequence[StepSpec], inputs: Collection[str] = ()) -> StepOrder:
-    """The order of the steps: what can be told without the fleet. `InvalidInput` for the first thing wrong.
+    """Validate what does not depend on the fleet, and return the order of the steps. Raises `InvalidInput`.
 
-    `inputs` are those that `{{inputs.NAME}}` may still name.
+    `inputs` are the names that `{{inputs.NAME}}` may refer to.
     """
     _check_names(specs)
     order = arrange(specs)
@@ -70,7 +70,7 @@ def _check_pivots(specs: Sequence[StepSpec], order: StepOrder) -> None:
 
 
 def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
-    """The step's action by its node's own description; its rollback's is checked on the way."""
+    """The step's action by its node's own description; the action of its rollback is checked as well."""
     node = lookup(spec.node)
     if node is None or node.state == "removed":
         raise NotFound(f"steps.{spec.name}.node: there is no node {spec.node!r}", field=f"steps.{spec.name}.node")
@@ -86,9 +86,9 @@ def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
 
 
 def check_results(spec: StepSpec, actions: Mapping[str, ActionInfo]) -> None:
-    """`InvalidInput` for a reference of the step to a field that an action, by its return type, never returns.
+    """Raise `InvalidInput` if the step refers to a result field that an action, by its return type, never returns.
 
-    `actions` are those of the steps, by the steps' names; of one that is not there nothing is said.
+    `actions` are the actions of the steps, by step name; references to steps without one are not checked.
     """
     for where, path in _referred(spec):
         name, *inner = path.split(".")[1:]
@@ -141,9 +141,8 @@ def _step(tx: str, position: int, spec: StepSpec, order: StepOrder, action: Acti
 
 
 def _check_references(spec: StepSpec, order: StepOrder, inputs: Collection[str]) -> None:
-    """`{{steps.NAME...}}` of a step before it in the params and in `when`; in the rollback's, a field of the step's own
-    result, or of its log. Inputs in any.
-    """
+    """Check references: `{{steps.NAME...}}` in parameters and `when` must name an earlier step; in a rollback, a field
+    of the step's own result or of its log. Inputs are allowed everywhere."""
     for path in _paths(spec, "params", spec.params):
         if _is_input(spec, "params", path, inputs):
             continue

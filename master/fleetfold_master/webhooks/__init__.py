@@ -1,1 +1,1 @@
-"""Webhooks: where they may go, their signature, and sending one."""
+"""Webhooks: allowed destinations, signatures, and sending."""

@@ -1,8 +1,8 @@
-"""Which IP addresses are on the public Internet: global unicast, and none that the IANA keeps for something else.
+"""The check whether an IP address is public: global unicast, and not reserved by the IANA.
 
-The networks are those of the IANA's special-purpose registries (RFC 6890 and its successors, as of 2025) that are not
-globally reachable, with multicast and what is reserved. `ipaddress.is_global` depends on the version of Python, takes
-multicast for global, and does not look into an IPv6 address that stands for an IPv4 one.
+The networks are those of the IANA's special-purpose registries (RFC 6890 and its successors, as of 2025) that are
+not globally reachable, with multicast and reserved ones. `ipaddress.is_global` depends on the version of Python,
+treats multicast as global, and does not look into an IPv6 address that stands for an IPv4 one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NOT_UNICAST_6 = (IPv6Network("::/128"), IPv6Network("ff00::/8"))
 
 
 def is_public(text: str) -> bool:
-    """Whether the address, and each IPv4 address that it stands for, is on the public Internet."""
+    """Whether the address, and each IPv4 address embedded in it, is public."""
     address = ip_address(text)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_4)
@@ -52,7 +52,7 @@ def is_public(text: str) -> bool:
 
 
 def is_unicast(text: str) -> bool:
-    """Whether the address can be that of one server at all."""
+    """Whether the address can be a single server's."""
     address = ip_address(text)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_UNICAST)
@@ -62,7 +62,7 @@ def is_unicast(text: str) -> bool:
 
 
 def _embedded(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that it stands for: mapped, 6to4, through NAT64, or Teredo's server and client."""
+    """Embedded IPv4 addresses: mapped, 6to4, NAT64, or Teredo's server and client."""
     if address in _NAT64:
         return (IPv4Address(int(address) & 0xFFFFFFFF),)
     if address.teredo is not None:

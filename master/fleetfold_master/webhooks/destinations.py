@@ -1,8 +1,8 @@
-"""Where webhooks may go: what the settings allow by name, and by default no address inside our own networks.
+"""Allowed destinations of webhooks: those in the settings by name, and by default no address of internal networks.
 
-A caller chooses the URL, and the master is inside: without this it would knock on any door for whoever asks. The name
-is looked up once and the connection goes to the address that was looked at, so that a name cannot mean one address
-here and another there.
+Callers choose the URL, and the master is inside the network: unchecked, it could be used to reach internal servers
+(SSRF). The name is resolved once and the connection goes to the address that was checked, so that a name cannot
+mean one address for the check and another for the connection.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Destination(NamedTuple):
-    """A URL in its parts; `path` with its query."""
+    """A parsed URL; `path` includes the query."""
 
     scheme: str
     host: str
@@ -44,13 +44,13 @@ class Destination(NamedTuple):
         return self.host.strip("[]")
 
     def at(self, address: str) -> str:
-        """The URL with an address in the place of the name."""
+        """The URL with an address in place of the name."""
         host = f"[{address}]" if ":" in address else address
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 class Destinations:
-    """What the settings allow. `InvalidInput` names the setting that is wrong."""
+    """The destinations that the settings allow. Raises `InvalidInput`, naming the setting."""
 
     def __init__(self, config: CallbacksConfig) -> None:
         self._private = config.private
@@ -58,11 +58,11 @@ class Destinations:
 
     @property
     def any(self) -> bool:
-        """Whether webhooks may go anywhere at all."""
+        """Whether webhooks are allowed at all."""
         return bool(self._allowed)
 
     def check(self, callback: Callback | None) -> None:
-        """`InvalidInput` naming the field, unless it is one event, or one URL that is allowed."""
+        """Raise `InvalidInput`, naming the field, unless it is one event, or one allowed URL."""
         if callback is None:
             return
         if (callback.type is None) == (callback.url is None):
@@ -71,7 +71,7 @@ class Destinations:
             self.destination(callback.url)
 
     def destination(self, url: str) -> Destination:
-        """The URL in its parts; `InvalidInput` for one that is none, or not allowed."""
+        """Parse a URL. Raises `InvalidInput` if it is invalid or not allowed."""
         found = _parse(url)
         if found is None:
             raise InvalidInput(
@@ -86,8 +86,9 @@ class Destinations:
         return found
 
     async def addresses(self, to: Destination) -> list[str]:
-        """Where the name is; `NotDelivered` when nowhere, or on a network of our own that is not allowed."""
-        if _is_address(to.name):  # the settings name it as it is
+        """Resolve the name. Raises `NotDelivered` if it cannot be resolved, or is in an internal network that is not
+        allowed."""
+        if _is_address(to.name):  # the settings name it literally
             return [to.name]
         try:
             found = await asyncio.get_running_loop().getaddrinfo(to.name, to.port, type=socket.SOCK_STREAM)

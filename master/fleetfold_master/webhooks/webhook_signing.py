@@ -1,4 +1,4 @@
-"""The signature of a webhook, as Standard Webhooks has it, and the fleet's own secret for it.
+"""Signatures of webhooks after Standard Webhooks, and the fleet's secret for them.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -25,16 +25,15 @@ LEAST_BYTES, MOST_BYTES = 24, 64
 
 
 class WebhookSecret:
-    """A secret that the masters and who takes their webhooks share."""
+    """A secret shared by the masters and the recipients of their webhooks."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     @classmethod
     def load(cls, directory: Path, env: Mapping[str, str]) -> WebhookSecret:
-        """That of `$FLEETFOLD_WEBHOOK_SECRET` (or of the file `$FLEETFOLD_WEBHOOK_SECRET_FILE` names), else that in
-        `directory`, which is made when it is not there. `InvalidInput` for what is no such secret.
-        """
+        """The secret of `$FLEETFOLD_WEBHOOK_SECRET` (or of the file that `$FLEETFOLD_WEBHOOK_SECRET_FILE` names),
+        else that in `directory`, which is created if missing. Raises `InvalidInput` for an invalid secret."""
         given = from_environment(WEBHOOK_SECRET, env)
         if given is not None:
             return cls(_decode(given, WEBHOOK_SECRET))
@@ -44,11 +43,11 @@ class WebhookSecret:
 
     @property
     def text(self) -> str:
-        """As the libraries of Standard Webhooks read it: `whsec_` and base64."""
+        """The format that libraries of Standard Webhooks read: `whsec_` and base64."""
         return PREFIX + base64.b64encode(self._key).decode()
 
     def headers(self, message_id: str, at: float, body: bytes) -> dict[str, str]:
-        """The three that say who sent it when; `at` in Unix seconds."""
+        """The three headers with id, time and signature; `at` in Unix seconds."""
         stamp = str(int(at))
         digest = hmac.digest(self._key, f"{message_id}.{stamp}.".encode() + body, "sha256")
         signature = f"v1,{base64.b64encode(digest).decode()}"

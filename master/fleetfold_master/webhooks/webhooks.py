@@ -1,4 +1,4 @@
-"""Webhooks: one signed POST at a time to a server that the settings allow, and what its answer means."""
+"""Sending of webhooks: one signed POST to an allowed server, and the meaning of its answer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["Webhooks"]
 TIMEOUT_S = 10.0
 GONE = 410
 MOST_WAIT_S = 3600.0
-"""The longest pause that a server may ask for with `Retry-After`."""
+"""The longest pause in seconds that a server may ask for with `Retry-After`."""
 
 
 class Webhooks:
-    """The way to other people's servers."""
+    """The HTTP client for webhooks."""
 
     def __init__(
         self, client: httpx2.AsyncClient, destinations: Destinations, secret: WebhookSecret, clock: Clock
@@ -37,12 +37,12 @@ class Webhooks:
     @classmethod
     @asynccontextmanager
     async def open(cls, destinations: Destinations, secret: WebhookSecret, clock: Clock) -> AsyncIterator[Webhooks]:
-        """`Unavailable` names the package that is missing."""
+        """Open the client. Raises `Unavailable`, naming the missing package."""
         try:
             import httpx2
         except ModuleNotFoundError:
             raise Unavailable("callbacks.allow: it needs httpx2: `pip install 'fleetfold[webhooks]'`") from None
-        # A connection is to an address, not to a name: kept open, it might serve another name of the same address.
+        # Connections go to an address rather than a name: kept open, one might serve another name of the same address.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(TIMEOUT_S), limits=limits, follow_redirects=False, trust_env=False
@@ -51,7 +51,7 @@ class Webhooks:
             yield cls(client, destinations, secret, clock)
 
     async def post(self, url: str, message_id: str, body: bytes) -> None:
-        """Return when the server has taken it; `NotDelivered` or `Undeliverable` when it has not."""
+        """Return when the server has accepted it. Raises `NotDelivered` or `Undeliverable`."""
         import httpx2
 
         try:
@@ -68,7 +68,7 @@ class Webhooks:
             raise NotDelivered(f"{to.place} cannot be reached ({type(error).__name__}: {error})") from None
 
     async def _post(self, to: Destination, addresses: list[str], message_id: str, body: bytes) -> None:
-        """To the first of the addresses that takes the connection."""
+        """Post to the first of the addresses that accepts the connection."""
         import httpx2
 
         for address in addresses[:-1]:

@@ -99,7 +99,7 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
             fleet.broker.url, data=fleet.place / "master", heartbeat_s=interval_s, keys=fleet.place / "keys"
         )
         await fleet.master.start()
-        presence = fleet.master._together._fleet._presence  # type: ignore[attr-defined]
+        presence = fleet.master._cluster._fleet._presence  # type: ignore[attr-defined]
         presence.on_change = lambda name, up: changes.append((name, up))
 
         async def told() -> bool:

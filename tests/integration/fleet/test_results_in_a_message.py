@@ -21,7 +21,7 @@ async def test_one_that_cannot_be_taken_yet_keeps_none_of_the_others_from_it(fle
         taken.append(f"{node} {result.id}")
         return True
 
-    handle = fleet.master._together._fleet.results(take)
+    handle = fleet.master._cluster._fleet.results(take)
     results = [CommandResult(id=id_, attempt=1, epoch=0, outcome="ok") for id_ in ("early", "a", "b")]
     with pytest.raises(NotYet):
         await handle("fleet.res.shop", encode(CommandResults(results=results)))

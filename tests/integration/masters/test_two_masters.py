@@ -71,7 +71,7 @@ def freeze(master: Master) -> asyncio.Event:
 
 
 def registry_of(master: Master) -> Registry:
-    return master._together._fleet._registry
+    return master._cluster._fleet._registry
 
 
 async def doze(client: Client, tx: str, seconds: float = 1.0, steps: int = 2) -> TransactionView:
@@ -112,7 +112,7 @@ async def test_another_master_drives_on_what_a_silent_one_drove_within_three_sec
     silent = membership_of(first(fleet)).id
     beats = counted(membership_of(other))
     awake = freeze(first(fleet))
-    await eventually(lambda: silent not in others(other) and all(map(other._together._transactions.drives, ids)))
+    await eventually(lambda: silent not in others(other) and all(map(other._cluster._transactions.drives, ids)))
     assert len(beats) <= TAKEOVER_S / BEAT_S
     views = await asyncio.gather(*(ended(fleet.client, tx) for tx in ids))
     assert {view.state for view in views} == {"committed"}

@@ -221,7 +221,7 @@ async def test_who_follows_is_told_of_each_change_and_of_the_end(room: JobRoom) 
 async def test_who_follows_is_let_go_when_time_is_over(room: JobRoom) -> None:
     await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
     assert [job.state async for job in room.jobs.changes("r", 0.01)] == ["running"]
-    assert room.jobs._course.running["r"].watchers == ()
+    assert room.jobs._engine.running["r"].watchers == ()
 
 
 async def test_jobs_that_only_wait_for_a_node_cost_a_sweep_nothing(
@@ -236,13 +236,13 @@ async def test_jobs_that_only_wait_for_a_node_cost_a_sweep_nothing(
         await room.pass_time(5)
     looked_after: list[str] = []
     sweep = room.jobs._sweep
-    look_after = sweep._look_after
+    process = sweep._process
 
     async def watch(job: jobs_module.RunningJob, now: float) -> None:
         looked_after.append(job.id)
-        await look_after(job, now)
+        await process(job, now)
 
-    monkeypatch.setattr(sweep, "_look_after", watch)
+    monkeypatch.setattr(sweep, "_process", watch)
     await room.pass_time(5)
     assert looked_after == []
     room.doctor.ill = set()

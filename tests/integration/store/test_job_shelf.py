@@ -19,7 +19,7 @@ MOST, ALL = 3, 12
 
 @pytest.fixture
 async def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[JobRoom]:
-    for module in ("course", "fetching"):
+    for module in ("job_engine", "loading"):
         monkeypatch.setattr(f"fleetfold_master.jobs.{module}.MOST_IN_MEMORY", MOST)
     async with open_room(f"sqlite:///{tmp_path}/master.db") as room:
         yield room
@@ -37,7 +37,7 @@ async def _many(room: JobRoom) -> list[tuple[str, Command]]:
 
 
 def _in_memory(room: JobRoom) -> int:
-    return len(room.jobs._course.running)
+    return len(room.jobs._engine.running)
 
 
 async def _states(room: JobRoom) -> set[str]:

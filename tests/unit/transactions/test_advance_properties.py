@@ -89,7 +89,7 @@ class World:
         assert later <= {"compensated", "skipped", "failed"}, "undone before a later stage"
 
     def sweep(self) -> None:
-        self.take(advance(self.tx, self.steps, self.now, ill=self.ill))
+        self.take(advance(self.tx, self.steps, self.now, unhealthy=self.ill))
 
     def deliver_command(self, *, keep: bool) -> None:
         index = self.rng.randrange(len(self.queue))
@@ -104,7 +104,7 @@ class World:
     def deliver_result(self, *, keep: bool, dies: bool) -> None:
         index = self.rng.randrange(len(self.results))
         node, result = self.results[index] if keep else self.results.pop(index)
-        decision = apply_result(self.tx, self.steps, node, result, self.now, ill=self.ill)
+        decision = apply_result(self.tx, self.steps, node, result, self.now, unhealthy=self.ill)
         self.take(decision, dies_before_sending=dies)
         if dies:
             self.take(redrive(self.tx, self.steps, self.now, takeover=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fleetfold_master.transactions.abandoned import Abandoned, given_up
+from fleetfold_master.transactions.abandoned import Abandoned, abandoned_commands
 from fleetfold_master.transactions.advance import advance, apply_result, begin, cancel
 from fleetfold_master.transactions.model import Decision, Step, Tx
 from fleetfold_shared.messages import CommandResult, Rollback
@@ -35,23 +35,23 @@ A, B = Abandoned("node-a", "t.t.a.f", NOW), Abandoned("node-b", "t.t.b.f", NOW)
 
 def test_a_cancelled_transaction_gives_up_what_is_under_way_and_only_that() -> None:
     begun = _begun()
-    assert given_up((), begun) == []
-    assert given_up(begun.steps, cancel(begun.tx, begun.steps, "ann", NOW + 1)) == [A, B]
+    assert abandoned_commands((), begun) == []
+    assert abandoned_commands(begun.steps, cancel(begun.tx, begun.steps, "ann", NOW + 1)) == [A, B]
     one = apply_result(begun.tx, begun.steps, "node-a", _answer("t.t.a.f", "ok"), NOW + 1)
-    assert given_up(begun.steps, one) == []
-    assert given_up(one.steps, cancel(one.tx, one.steps, "ann", NOW + 2)) == [B]
+    assert abandoned_commands(begun.steps, one) == []
+    assert abandoned_commands(one.steps, cancel(one.tx, one.steps, "ann", NOW + 2)) == [B]
 
 
 def test_one_that_is_out_of_time_does_too() -> None:
     begun = _begun(deadline_at=NOW + 10)
-    assert given_up(begun.steps, advance(begun.tx, begun.steps, NOW + 10)) == [A, B]
+    assert abandoned_commands(begun.steps, advance(begun.tx, begun.steps, NOW + 10)) == [A, B]
 
 
 def test_a_failure_leaves_its_siblings_alone_and_so_does_a_step_that_is_late() -> None:
     begun = _begun()
     failed = apply_result(begun.tx, begun.steps, "node-a", _answer("t.t.a.f", "failed"), NOW + 1)
-    assert given_up(begun.steps, failed) == []
+    assert abandoned_commands(begun.steps, failed) == []
     turned = apply_result(failed.tx, failed.steps, "node-b", _answer("t.t.b.f", "ok"), NOW + 1)
     assert turned.tx.state == "compensating"
-    assert given_up(failed.steps, turned) == []
-    assert given_up(begun.steps, advance(begun.tx, begun.steps, NOW + 30)) == []
+    assert abandoned_commands(failed.steps, turned) == []
+    assert abandoned_commands(begun.steps, advance(begun.tx, begun.steps, NOW + 30)) == []

@@ -1,4 +1,4 @@
-"""What alembic runs for each migration: on the connection that `fleetfold_master.store.migration` hands over."""
+"""The alembic environment of each migration, on the connection that `fleetfold_master.store.migration` provides."""
 
 from __future__ import annotations
 
