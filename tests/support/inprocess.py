@@ -33,7 +33,7 @@ __all__ = [
     "running_fleet", "scores", "statuses",
 ]  # fmt: skip
 
-HEARTBEAT_S = 0.4
+HEARTBEAT_S = 1.0
 UPKEEP_S = 0.2
 GRACE_S = 1.0
 """What is made to hang is not waited for as long as real work is."""

@@ -34,7 +34,7 @@ async def listing(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """All nodes: type, state, presence, documents, actions, when last heard, and how fast they answer.
+    """All nodes: type, state, whether they are up, documents, actions, when last heard, and how fast they answer.
 
     A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
     """

@@ -27,7 +27,7 @@ def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: objec
         return nothing("nodes", NONE_YET, filters)
     figures = frozenset({"documents", "actions", "response"})
     more = ("since", "version", "labels") if wide else ()
-    made = table("node", "type", "state", "presence", "documents", "actions", "last seen", "response", *more,
+    made = table("node", "type", "state", "up", "documents", "actions", "last seen", "response", *more,
                  right=figures)  # fmt: skip
     if wide:
         only_last_folds(made)
@@ -74,7 +74,7 @@ def _wide(node: NodeRecord) -> tuple[RenderableType, ...]:
 def _presence(node: NodeRecord) -> Text:
     if node.state == "pending":
         return Text("waits", "yellow")
-    return state(node.presence.replace("_", " "))
+    return state("yes" if node.presence == "up" else node.presence.replace("_", " "))
 
 
 def _reasons(nodes: Sequence[NodeRecord]) -> list[Text]:
@@ -108,7 +108,7 @@ def _facts(node: NodeRecord) -> Table:
     made.add_row("state", state(node.state) + cell(f", {ago(node.since)}" if node.since is not None else ""))
     if node.reason:
         made.add_row("reason", cell(node.reason))
-    made.add_row("presence", _presence(node))
+    made.add_row("up", _presence(node))
     if node.fingerprint:
         made.add_row("fingerprint", cell(node.fingerprint))
     made.add_row("granted", cell(_granted(node)))

@@ -13,10 +13,7 @@ from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.enrolment import JOINING
-from fleetfold_master.api.audit_subject import touches_answer, touches_node, touches_pinged, touches_search
-from fleetfold_master.api.guard import Guard, Verb
-from fleetfold_master.api.payload_budget import fit_all, fit_job
-from fleetfold_master.api.scoping import (
+from fleetfold_master.access.scoping import (
     MOST_LOOKED_AT,
     asked_nodes,
     check_visible,
@@ -26,6 +23,8 @@ from fleetfold_master.api.scoping import (
     sees_all,
     visible,
 )
+from fleetfold_master.api.audit_subject import touches_answer, touches_node, touches_pinged, touches_search
+from fleetfold_master.api.guard import Guard, Verb
 from fleetfold_master.api.verb_groups import VerbGroups
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.jobs.targeting import those_where
@@ -33,6 +32,7 @@ from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.fleet_statistics import fleet_statistics
 from fleetfold_master.nodes.node_gateway import NodeGateway
 from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.payload_budget import fit_all, fit_job
 from fleetfold_master.search import Federation
 from fleetfold_master.search.facet_merge import merged_facets
 from fleetfold_shared.errors import Conflict

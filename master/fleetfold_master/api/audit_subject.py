@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from fleetfold_master.api.scoping import asked_nodes
+from fleetfold_master.access.scoping import asked_nodes
 from fleetfold_shared.messages import (
     Answered,
     AnswerQuestion,

@@ -11,9 +11,9 @@ from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.roles import reach
 from fleetfold_master.api.audit_subject import AuditSubject
 from fleetfold_master.api.guard import Verb
-from fleetfold_master.api.payload_budget import ROOM_BYTES
 from fleetfold_master.api.run_as import RunAs
 from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.payload_budget import ROOM_BYTES
 from fleetfold_shared.errors import Conflict, Forbidden
 from fleetfold_shared.messages import (
     DeadLetter,

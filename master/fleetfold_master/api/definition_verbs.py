@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.access.scoping import check_steps
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.guard import Verb
-from fleetfold_master.api.scoping import check_steps
 from fleetfold_master.definitions import Definitions
 from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import (

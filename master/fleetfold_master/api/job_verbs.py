@@ -7,11 +7,11 @@ from typing import Any
 from fleetfold_broker.rpc.admission import begin_waiting
 from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.access.scoping import check_visible
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.guard import Verb
-from fleetfold_master.api.payload_budget import fit_job
-from fleetfold_master.api.scoping import check_visible
 from fleetfold_master.jobs import Jobs
+from fleetfold_master.payload_budget import fit_job
 from fleetfold_shared.messages import Job, JobCancel, JobFollow
 
 __all__ = ["JobVerbs"]

@@ -10,16 +10,16 @@ from typing import Any
 
 from fleetfold_broker.rpc.admission import begin_waiting, may_wait
 from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.access.scoping import check_run, visible
 from fleetfold_master.api.audit_subject import AuditSubject, named, of_job
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
 from fleetfold_master.api.denied_requests import DeniedRequests
 from fleetfold_master.api.guard import Verb
-from fleetfold_master.api.payload_budget import ROOM_BYTES, fit_job
-from fleetfold_master.api.scoping import check_run, visible
 from fleetfold_master.jobs import Bulk, Jobs
 from fleetfold_master.jobs.bulk import Begun
 from fleetfold_master.jobs.targeting import Target, Targeting, check_confirmed
 from fleetfold_master.nodes import Registry
+from fleetfold_master.payload_budget import ROOM_BYTES, fit_job
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import (

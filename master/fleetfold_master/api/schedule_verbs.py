@@ -10,11 +10,11 @@ import msgspec
 
 from fleetfold_master.access.authorizer import Authorizer, Principal
 from fleetfold_master.access.roles import reach
+from fleetfold_master.access.scoping import check_run, check_transact
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.guard import Verb
-from fleetfold_master.api.payload_budget import ROOM_BYTES
 from fleetfold_master.api.run_as import RunAs, verb_of
-from fleetfold_master.api.scoping import check_run, check_transact
+from fleetfold_master.payload_budget import ROOM_BYTES
 from fleetfold_master.schedules import Schedules, work_of
 from fleetfold_shared.errors import FleetfoldError, Forbidden, NotFound
 from fleetfold_shared.ids import new_id

@@ -20,10 +20,10 @@ from fleetfold_master.dead_letters.dead_letter_policy import (
 )
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id, parse_command_id
-from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import parse_id
+from fleetfold_master.webhooks.model import Delivery
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterList, Job, Run

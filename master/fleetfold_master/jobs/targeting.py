@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.scoping import node_in_scope
+from fleetfold_master.access.scoping import node_in_scope
 from fleetfold_master.jobs import check_params
 from fleetfold_master.nodes import Registry, acts, why_not
 from fleetfold_master.nodes.least_loaded import LeastLoaded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.outbox.outbox import Outbox
+from fleetfold_master.webhooks.model import Delivery
 
 __all__ = ["Delivery", "Outbox"]

@@ -11,7 +11,6 @@ from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.event_store import EventStore
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.model import Delivery, NotDelivered
 from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.publisher import GivenUp, Publisher
 from fleetfold_master.outbox.telling import event_of, webhook_of
@@ -19,6 +18,7 @@ from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import Tx
 from fleetfold_master.webhooks.destinations import Destinations
+from fleetfold_master.webhooks.model import Delivery, NotDelivered
 from fleetfold_master.webhooks.webhook_signing import WebhookSecret
 from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import Clock

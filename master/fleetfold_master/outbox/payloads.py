@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
-from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.outbox.rows import added
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.transactions.model import Tx
 from fleetfold_master.webhooks.destinations import place_of
+from fleetfold_master.webhooks.model import Delivery
 from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Callback, EndType
 

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
+from fleetfold_master.webhooks.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping, bindparam, delete, select, update
 
-from fleetfold_master.outbox.model import Delivery
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.outbox_tables import outbox
+from fleetfold_master.webhooks.model import Delivery
 
 __all__ = ["added", "again", "claimed", "dropped", "given_up", "put_off", "read_due", "read_given_up", "sent"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from fleetfold_master.api.payload_budget import fit_job, fit_transaction
 from fleetfold_master.jobs import job_reads
-from fleetfold_master.outbox.model import Delivery, NotDelivered
+from fleetfold_master.payload_budget import fit_job, fit_transaction
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows as transaction_rows
 from fleetfold_master.transactions.transaction_view import view_of
+from fleetfold_master.webhooks.model import Delivery, NotDelivered
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import Alert, Job, Message, TransactionView, WebhookBody

@@ -13,8 +13,8 @@ import re
 import socket
 from typing import NamedTuple
 
-from fleetfold_master.outbox.model import NotDelivered
 from fleetfold_master.webhooks.addresses import is_public, is_unicast
+from fleetfold_master.webhooks.model import NotDelivered
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Callback

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fleetfold_master.outbox.model import NotDelivered, Undeliverable
 from fleetfold_master.webhooks.destinations import Destination, Destinations
+from fleetfold_master.webhooks.model import NotDelivered, Undeliverable
 from fleetfold_master.webhooks.webhook_signing import WebhookSecret
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock

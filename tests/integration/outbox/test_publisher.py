@@ -10,10 +10,10 @@ import pytest
 
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.outbox import Delivery, rows
-from fleetfold_master.outbox.model import MOST_TRIES, NotDelivered, Undeliverable
 from fleetfold_master.outbox.publisher import CLAIM_S, MOST_AT_ONE_PLACE, Publisher
 from fleetfold_master.store import Store
 from fleetfold_master.webhooks.destinations import place_of
+from fleetfold_master.webhooks.model import MOST_TRIES, NotDelivered, Undeliverable
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import NotFound, Unavailable
 from fleetfold_shared.messages import DeadLetterList

@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from fleetfold_master.outbox.model import NotDelivered, Undeliverable
 from fleetfold_master.webhooks import webhooks as hooks
 from fleetfold_master.webhooks.destinations import Destinations
+from fleetfold_master.webhooks.model import NotDelivered, Undeliverable
 from fleetfold_master.webhooks.webhook_signing import WebhookSecret
 from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import ManualClock

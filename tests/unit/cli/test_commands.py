@@ -255,7 +255,7 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
 def test_nodes_are_shown_in_a_table_and_one_by_one() -> None:
     records = [node(presence="up"), node("blog", healthy=False, presence="not_heard")]
     listed = run_command("nodes", "list", fleet=FakeFleet(records=records)).out
-    assert "shop   app    active   up              1,234         1" in listed
+    assert "shop   app    active   yes             1,234         1" in listed
     assert "blog   app    active   not heard       1,234         1" in listed
     assert "reserve_stock(sku: string, quantity: integer = 1)" in run_command("nodes", "show", "shop").out
 
@@ -302,9 +302,9 @@ def test_a_terminal_of_100_columns_shows_a_node_with_its_version_whole() -> None
     record = node("shop", last_seen_at=now, since=now, presence="up")
     Console(file=shown, width=100).print(listing([record], wide=True))
     heading, _, first = shown.getvalue().splitlines()
-    names = "node type state presence documents actions last seen response since version labels"
+    names = "node type state up documents actions last seen response since version labels"
     assert heading.split() == names.split()
-    row = "shop app active up 1,234 1 0 s ago 1.5 ms 0 s ago 0.1.0 zone=eu"
+    row = "shop app active yes 1,234 1 0 s ago 1.5 ms 0 s ago 0.1.0 zone=eu"
     assert first.split() == row.split()
 
 

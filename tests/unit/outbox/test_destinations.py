@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.outbox.model import MOST_TRIES, NotDelivered, pause_s
 from fleetfold_master.webhooks.destinations import Destinations, place_of
+from fleetfold_master.webhooks.model import MOST_TRIES, NotDelivered, pause_s
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Callback

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_master.api.payload_budget import ROOM_BYTES, fit_all, fit_job, fit_transaction
+from fleetfold_master.payload_budget import ROOM_BYTES, fit_all, fit_job, fit_transaction
 from fleetfold_shared.messages import Job, JobNode, StepView, TimelineEntry, TransactionView, encode
 
 LIMIT = 1024 * 1024

@@ -45,8 +45,11 @@ def _all(tree: ast.Module) -> list[str] | None:
 
 
 def _ours(tree: ast.AST) -> set[str]:
-    """What is imported from the house, also what the facade imports only for the type checkers and gives lazily."""
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    """What is imported from the house, also what the facade imports only for the type checkers and gives lazily; not
+    what a function imports for itself.
+    """
+    inside = {each for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for each in ast.walk(node)}
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node not in inside]
     ours = [node for node in froms if (node.module or "").split(".")[0] in PACKAGES]
     return {alias.asname or alias.name for node in ours for alias in node.names}
 
