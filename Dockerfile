@@ -4,6 +4,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY broker broker
 COPY child child
+COPY client client
 COPY master master
 COPY shared shared
 RUN python -m venv /opt/fleetfold && /opt/fleetfold/bin/pip install --no-cache-dir '.[all]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 from fleetfold_broker.identity import BrokerKeys
@@ -68,3 +69,12 @@ def test_the_containers_use_the_files_that_are_there() -> None:
     for name in " ".join(copied).split():
         assert (ROOT / name).exists()
         assert f"!{name}" in ignored
+
+
+def test_the_image_is_built_from_every_folder_of_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {
+        package.partition("/")[0] for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    }
+    docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert {name for name in folders if f"COPY {name} {name}\n" not in docker} == set()
