@@ -39,7 +39,7 @@ class Tally:
     """Counter of a source's records. `ids` has the ids of all records, taken or not, with their places."""
 
     def __init__(self, reading: Reading) -> None:
-        self._id = reading.id
+        self._id, self._searched = reading.id, ", ".join(reading.text or ())
         self._awaited = dict.fromkeys((*((reading.title,) if reading.title else ()), *(reading.text or ())))
         self.taken = 0
         self.left_out = 0
@@ -117,9 +117,10 @@ class Tally:
             yield f"no record has a field {', '.join(map(repr, self._awaited))}, which was named to be searched"
         if self.without_text:
             names = ", ".join(islice(self._names, _NAMES_SHOWN)) or "none"
+            why = f"they have nothing in {self._searched}" if self._searched else f"no field is called {usual()}..."
             yield (
-                f"{self.without_text:,} of {self.taken:,} records have no text and are not found by words: no field is "
-                f"called {usual()}...; their fields are {names}: name those to search with --text, or text="
+                f"{self.without_text:,} of {self.taken:,} records have no text and are not found by words: {why}; "
+                f"their fields are {names}: name those to search with --text, or text="
             )
         if self._guessed:
             names = ", ".join(islice(self._guessed, _NAMES_SHOWN))

@@ -351,6 +351,11 @@ async def test_records_without_text_are_counted_and_their_fields_named() -> None
     assert "their fields are code: name those to search with --text" in report.notes[0]
 
 
+async def test_records_that_have_nothing_in_the_named_fields_are_told_so() -> None:
+    _, report = await taken([{"id": 1, "code": "A"}, {"id": 2, "note": "B"}], Reading(text=["note"]))
+    assert "1 of 2 records have no text and are not found by words: they have nothing in note;" in report.notes[0]
+
+
 async def test_a_named_field_that_no_record_has_is_told() -> None:
     records = [{"id": 1, "name": "Tent", "message": "It is dry."}, {"id": 2, "name": "Stove", "message": "Hot."}]
     _, report = await taken(records, Reading(text=["message", "subjekt"], title="headline"))
