@@ -73,13 +73,13 @@ async def test_a_compensation_takes_the_order_id_from_the_stored_result(tmp_path
 async def test_a_compensation_waits_for_the_running_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop, waits = Shop(), asyncio.Event()
     async with executor(tmp_path, *shop.actions()) as (node, _):
-        end_of = node._end_of
+        wait_for_end = node._wait_for_end
 
         async def watched(command_id: str) -> None:
             waits.set()
-            await end_of(command_id)
+            await wait_for_end(command_id)
 
-        monkeypatch.setattr(node, "_end_of", watched)
+        monkeypatch.setattr(node, "_wait_for_end", watched)
         forward = asyncio.create_task(node.handle(command("f", "order")))
         await shop.begun.wait()
         compensation = asyncio.create_task(node.handle(undo("f", "cancel", order_id="{{order_id}}")))
