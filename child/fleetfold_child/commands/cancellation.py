@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from fleetfold_child.ledger.ledger_schema import LedgerRow, State
 from fleetfold_shared.messages import ActionKind, CancelVerdict, CommandResult, Outcome
+from fleetfold_shared.over_time import OVER_TIME
 
 __all__ = ["Cancellation", "by_whom", "cancel", "while_interrupted", "while_running"]
 
@@ -66,10 +67,13 @@ def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> 
 
 
 def while_running(kind: ActionKind, by: str) -> tuple[Outcome, str]:
-    """Return the outcome of a command whose handler was cancelled."""
+    """Return the outcome of a command whose handler was cancelled.
+
+    A job whose time is over may cancel it just before the handler's own limit ends: the outcome is the same.
+    """
     if kind == "transactional":
         return "failed", f"{by_whom(by)} while it ran; nothing of it was committed"
-    return "unknown", f"{by_whom(by)} while it ran; what it did by then is done"
+    return "timed_out" if by == OVER_TIME else "unknown", f"{by_whom(by)} while it ran; what it did by then is done"
 
 
 def _result(command_id: str, outcome: Outcome, error: str, row: LedgerRow | None = None) -> CommandResult:

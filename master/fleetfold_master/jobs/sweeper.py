@@ -18,6 +18,7 @@ from fleetfold_master.jobs.rollout import Pause, decide
 from fleetfold_master.jobs.spill import SpilledJob
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_shared.batching import waves
+from fleetfold_shared.over_time import OVER_TIME
 
 __all__ = ["Sweeper"]
 
@@ -28,7 +29,6 @@ SENDS_A_NODE, RESENDS_A_NODE = 500, 100
 queue is not sent it twice.
 """
 LOOK_AGAIN_S = 1.0
-OVER_TIME = "its job, whose time is over"
 
 Fetch = Callable[[Sequence[SpilledJob]], Awaitable[None]]
 """Loads these jobs into memory."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_child.commands.cancellation import cancel
+from fleetfold_child.commands.cancellation import cancel, while_running
 from fleetfold_child.ledger.admission import Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
+from fleetfold_shared.over_time import OVER_TIME
 from support.executors import command, undo
 
 BY_ANN = "cancelled by ann before it began"
@@ -102,3 +103,9 @@ def test_after_the_time_for_all_tries_nothing_is_begun(known: LedgerRow | None, 
 def test_a_try_that_left_nothing_behind_counts_as_no_start() -> None:
     assert admit(command("f", "order", epoch=3), row(), Plan(clean=True)).starts == 1
     assert admit(command("f", "order", epoch=3), row(), Plan()).starts == 2
+
+
+def test_a_command_that_its_job_ends_for_its_time_is_timed_out() -> None:
+    assert while_running("idempotent", OVER_TIME)[0] == "timed_out"
+    assert while_running("once", "ann")[0] == "unknown"
+    assert while_running("transactional", OVER_TIME)[0] == "failed"
