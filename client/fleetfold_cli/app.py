@@ -23,7 +23,7 @@ from fleetfold_cli.commands.child import child
 from fleetfold_cli.commands.completion import install_completion
 from fleetfold_cli.commands.config import config
 from fleetfold_cli.commands.daemons import broker, master, up
-from fleetfold_cli.commands.dead_letters import letters
+from fleetfold_cli.commands.dead_letters import dead_letters
 from fleetfold_cli.commands.definitions import definitions
 from fleetfold_cli.commands.demo import demo
 from fleetfold_cli.commands.evaluation import judge, quality
@@ -67,7 +67,7 @@ GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
         tx,
         definitions,
         schedules,
-        letters,
+        dead_letters,
         masters,
     ),
     "Guard a fleet": (keys, certs, config, audit, node_audit, whoami),

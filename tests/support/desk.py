@@ -219,10 +219,10 @@ class Desk:
         cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
         starting = RunAs(self.guard._authority, self.log)
         self.membership = Membership(store, self.clock, "seat")
-        self.schedules, self.letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
+        self.schedules, self.dead_letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
         others = (
             runs, jobs, DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.guard._authority, starting),
-            DeadLetterVerbs(self.letters, starting, _nobody), MasterVerbs(MemberList(store, self.membership).call),
+            DeadLetterVerbs(self.dead_letters, starting, _nobody), MasterVerbs(MemberList(store, self.membership).call),
         )  # fmt: skip
         rooms = VerbGroups(self.access, transactions, cache, self.quality, answering, others)
         self.api = ApiServer(

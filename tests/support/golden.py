@@ -251,7 +251,7 @@ _schedule_view = m.ScheduleView(
     spec=_schedule, version=2, caller="till", state="waiting", created_at=1_690_000_000.0,
     changed_at=1_695_000_000.0, next_at=1_700_086_400.0, last=_firing, firings=[_firing],
 )  # fmt: skip
-_letter = m.DeadLetter(
+_dead_letter = m.DeadLetter(
     id="0123456789abcdef", reason="poison", command="j.job-1.shop", node="shop", at=1_700_000_000.0, action="reindex",
     params={"full": True}, whole=False, error="the node died 5 times", job="job-1", tx="tx-1", step="crm",
     caller="till", history=[m.DeadLetterEvent(1_700_000_000.0, "sent", "3 times since")],
@@ -477,12 +477,12 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.SchedulePause(name="nightly"),
         m.ScheduleResume(name="nightly"),
         m.ScheduleFire(name="nightly", id="f1"),
-        _letter, _letter.history[0],
+        _dead_letter, _dead_letter.history[0],
         m.DeadLetterList(
             node="shop", reason="poison", action="reindex", job="job-1", tx="tx-1", since=1_700_000_000.0, retried=True,
             limit=5, before=(1_700_000_001.0, "0123456789abcdef"),
         ),
-        m.DeadLetterListed(letters=[_letter], total=7),
+        m.DeadLetterListed(dead_letters=[_dead_letter], total=7),
         m.DeadLetterGet(id="0123456789abcdef"),
         m.DeadLetterRetry(id="0123456789abcdef"),
         m.DeadLetterRetried(id="0123456789abcdef", job="l-0123456789abcdef"),

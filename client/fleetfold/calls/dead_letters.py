@@ -10,9 +10,9 @@ from fleetfold_shared.messages import (
     DeadLetterGet,
     DeadLetterList,
     DeadLetterListed,
+    DeadLetterReason,
     DeadLetterRetried,
     DeadLetterRetry,
-    LetterReason,
 )
 
 __all__ = ["DeadLetterCalls"]
@@ -21,11 +21,11 @@ __all__ = ["DeadLetterCalls"]
 class DeadLetterCalls(Caller):
     """Dead letters: commands that will not run any more."""
 
-    async def letters(
+    async def dead_letters(
         self,
         *,
         node: str | None = None,
-        reason: LetterReason | None = None,
+        reason: DeadLetterReason | None = None,
         action: str | None = None,
         job: str | None = None,
         tx: str | None = None,
@@ -36,23 +36,23 @@ class DeadLetterCalls(Caller):
     ) -> DeadLetterListed:
         """Those that match all that is given, newest first, as many as fit; and how many match.
 
-        `since` is in Unix seconds; `retried` shows those as well that were tried again; `before` is the last letter of
-        the page before.
+        `since` is in Unix seconds; `retried` shows those as well that were tried again; `before` is the last dead
+        letter of the page before.
         """
         ask = DeadLetterList(
             node=node, reason=reason, action=action, job=job, tx=tx, since=since, retried=retried, limit=limit,
             before=None if before is None else (before.at, before.id),
         )  # fmt: skip
-        return await self._ask("letters.list", ask, DeadLetterListed)
+        return await self._ask("dead_letters.list", ask, DeadLetterListed)
 
-    async def letter(self, id: str) -> DeadLetter:  # noqa: A002
-        """One letter, with its history."""
-        return await self._ask("letters.get", DeadLetterGet(id=id), DeadLetter)
+    async def dead_letter(self, id: str) -> DeadLetter:  # noqa: A002
+        """One dead letter, with its history."""
+        return await self._ask("dead_letters.get", DeadLetterGet(id=id), DeadLetter)
 
-    async def retry_letter(self, id: str) -> str:  # noqa: A002
+    async def retry_dead_letter(self, id: str) -> str:  # noqa: A002
         """Do its command again, as a new job of this identity; the job's id. `Conflict` says why that cannot be."""
-        return (await self._ask("letters.retry", DeadLetterRetry(id=id), DeadLetterRetried)).job
+        return (await self._ask("dead_letters.retry", DeadLetterRetry(id=id), DeadLetterRetried)).job
 
-    async def drop_letter(self, id: str) -> None:  # noqa: A002
+    async def drop_dead_letter(self, id: str) -> None:  # noqa: A002
         """Forget it."""
-        await self._ask("letters.drop", DeadLetterDrop(id=id), DeadLetterDropped)
+        await self._ask("dead_letters.drop", DeadLetterDrop(id=id), DeadLetterDropped)

@@ -1,4 +1,4 @@
-"""`fleetfold letters`: dead letters."""
+"""`fleetfold dead-letters`: dead letters."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import dead_letter_view as views
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
-from fleetfold_shared.messages import LetterReason
+from fleetfold_shared.messages import DeadLetterReason
 
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
-__all__ = ["letters"]
+__all__ = ["dead_letters"]
 
 PAGE = 1000
 
-Id = Annotated[str | None, Option(help="The letter's id; or `--all`.")]
+Id = Annotated[str | None, Option(help="The dead letter's id; or `--all`.")]
 All = Annotated[bool, Flag(help="All that match the filters; without filters, every one.")]
 
-letters = App(name="letters", help="Dead letters: commands that nobody will do any more.")
+dead_letters = App(name="dead-letters", help="Dead letters: commands that nobody will do any more.")
 
 
 @Parameter(name="*", group="Filters")
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which letters."""
+    """Which dead_letters."""
 
     node: Annotated[str | None, Option(help="Only those for this node.")] = None
-    reason: Annotated[LetterReason | None, Option(help="Only those that died of this.")] = None
+    reason: Annotated[DeadLetterReason | None, Option(help="Only those that died of this.")] = None
     action: Annotated[str | None, Option(help="Only those of this action.")] = None
     job: Annotated[str | None, Option(help="Only those of this job.")] = None
     tx: Annotated[str | None, Option(help="Only those of this transaction.")] = None
     since: Annotated[str | None, Duration(help="Only those within this time")] = None
 
     def given(self) -> dict[str, Any]:
-        """As `Client.letters` takes them."""
+        """As `Client.dead_letters` takes them."""
         since = None if self.since is None else time.time() - duration_s(self.since, "--since")
         return {
             "node": self.node, "reason": self.reason, "action": self.action, "job": self.job, "tx": self.tx,
@@ -54,7 +54,7 @@ class Filters:
 ANY = Filters()
 
 
-@letters.command(name="list")
+@dead_letters.command(name="list")
 async def listing(
     *,
     filters: Filters = ANY,
@@ -65,25 +65,25 @@ async def listing(
 ) -> None:
     """The dead letters, newest first."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.letters(**filters.given(), retried=retried, limit=limit)
+        found = await fleet.dead_letters(**filters.given(), retried=retried, limit=limit)
     terminal.show(common, found, lambda: views.listing(found, **filters.given()))
 
 
-@letters.command
+@dead_letters.command
 async def show(
-    id: Annotated[str, Parameter(help="The letter's id.")],  # noqa: A002
+    id: Annotated[str, Parameter(help="The dead letter's id.")],  # noqa: A002
     /,
     *,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """One letter: the command, why nobody will do it, and all that had happened to it."""
+    """One dead letter: the command, why nobody will do it, and all that had happened to it."""
     async with await terminal.fleet(common) as fleet:
-        letter = await fleet.letter(id)
-    terminal.show(common, letter, lambda: views.detail(letter))
+        dead_letter = await fleet.dead_letter(id)
+    terminal.show(common, dead_letter, lambda: views.detail(dead_letter))
 
 
-@letters.command
+@dead_letters.command
 async def retry(
     id: Id = None,  # noqa: A002
     /,
@@ -93,18 +93,18 @@ async def retry(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Do a letter's command again, as a new job. A transaction's step is tried again with `fleetfold tx retry`.
+    """Do a dead letter's command again, as a new job. A transaction's step is tried again with `fleetfold tx retry`.
 
     Exit code 3 when some could not be tried again, 1 when none could.
     """
 
     async def again(fleet: Client, key: str) -> str:
-        return await fleet.retry_letter(key)
+        return await fleet.retry_dead_letter(key)
 
     return await _do(again, "retried", id, filters, common, terminal, every=all)
 
 
-@letters.command
+@dead_letters.command
 async def drop(
     id: Id = None,  # noqa: A002
     /,
@@ -114,13 +114,13 @@ async def drop(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Forget a letter.
+    """Forget a dead letter.
 
     Exit code 3 when some could not be dropped, 1 when none could.
     """
 
     async def forget(fleet: Client, key: str) -> str:
-        await fleet.drop_letter(key)
+        await fleet.drop_dead_letter(key)
         return ""
 
     return await _do(forget, "dropped", id, filters, common, terminal, every=all)
@@ -132,15 +132,15 @@ async def _do(
 ) -> int:  # fmt: skip
     """To the one that is named, or to all that match: each that cannot be is told, and holds up no other."""
     if (key is None) != every or (key is not None and filters != ANY):
-        raise InvalidInput("id: name a letter, or say --all, with filters or without", field="id")
+        raise InvalidInput("id: name a dead letter, or say --all, with filters or without", field="id")
     outcomes: list[dict[str, str]] = []
     async with await terminal.fleet(common) as fleet:
         if key is not None:
             outcomes.append({"id": key, "job": await what(fleet, key), "error": ""})
         else:
             last, given = None, filters.given()
-            while page := (await fleet.letters(**given, limit=PAGE, before=last)).letters:
-                outcomes += [await _outcome(what, fleet, letter.id) for letter in page]
+            while page := (await fleet.dead_letters(**given, limit=PAGE, before=last)).dead_letters:
+                outcomes += [await _outcome(what, fleet, dead_letter.id) for dead_letter in page]
                 last = page[-1]
     failed = sum(bool(outcome["error"]) for outcome in outcomes)
     terminal.show(common, {done: outcomes}, lambda: views.outcomes(outcomes, done))

@@ -1,4 +1,4 @@
-"""`letters.<verb>`: listing, showing, retrying and discarding dead letters."""
+"""`dead_letters.<verb>`: listing, showing, retrying and discarding dead letters."""
 
 from __future__ import annotations
 
@@ -33,60 +33,60 @@ class DeadLetterVerbs:
     """The handlers. Retrying requires permission for the dead letter's action. `redeliver` retries an abandoned
     callback."""
 
-    def __init__(self, letters: DeadLetters, starting: RunAs, redeliver: Callable[[str], Awaitable[None]]) -> None:
-        self._letters, self._starting, self._redeliver = letters, starting, redeliver
+    def __init__(self, dead_letters: DeadLetters, starting: RunAs, redeliver: Callable[[str], Awaitable[None]]) -> None:
+        self._dead_letters, self._starting, self._redeliver = dead_letters, starting, redeliver
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All handlers, by verb."""
         return {
-            "letters.list": Verb(DeadLetterList, self._list),
-            "letters.get": Verb(DeadLetterGet, self._show),
-            "letters.retry": Verb(DeadLetterRetry, self._retry, _touches),
-            "letters.drop": Verb(DeadLetterDrop, self._drop, _touches),
+            "dead_letters.list": Verb(DeadLetterList, self._list),
+            "dead_letters.get": Verb(DeadLetterGet, self._show),
+            "dead_letters.retry": Verb(DeadLetterRetry, self._retry, _touches),
+            "dead_letters.drop": Verb(DeadLetterDrop, self._drop, _touches),
         }
 
     async def _list(self, ask: DeadLetterList, who: Principal) -> DeadLetterListed:
         """As many dead letters as fit into an answer."""
-        own = who.name if reach(who.role, "letters.list") == "own" else None
-        letters, total = await self._letters.list(ask, caller=own)
-        seen = [letter for letter in letters if who.may_node(letter.node)]
-        total -= len(letters) - len(seen)
+        own = who.name if reach(who.role, "dead_letters.list") == "own" else None
+        dead_letters, total = await self._dead_letters.list(ask, caller=own)
+        seen = [dead_letter for dead_letter in dead_letters if who.may_node(dead_letter.node)]
+        total -= len(dead_letters) - len(seen)
         fitting, left = list[DeadLetter](), ROOM_BYTES
-        for letter in seen:
-            left -= len(msgspec.json.encode(letter))
+        for dead_letter in seen:
+            left -= len(msgspec.json.encode(dead_letter))
             if left < 0 and fitting:
                 break
-            fitting.append(letter)
-        return DeadLetterListed(letters=fitting, total=total)
+            fitting.append(dead_letter)
+        return DeadLetterListed(dead_letters=fitting, total=total)
 
     async def _show(self, ask: DeadLetterGet, who: Principal) -> DeadLetter:
-        return await self._seen(ask.id, who, "letters.get")
+        return await self._seen(ask.id, who, "dead_letters.get")
 
     async def _retry(self, ask: DeadLetterRetry, who: Principal) -> DeadLetterRetried:
-        letter = await self._seen(ask.id, who, "letters.retry")
-        if letter.reason == "undelivered":
-            await self._redeliver(letter.command)
-            await self._letters.drop(letter.id)  # a repeated failure makes a new dead letter
-            return DeadLetterRetried(id=ask.id, job=letter.job or letter.tx or "")
-        run = await self._letters.again(letter)
+        dead_letter = await self._seen(ask.id, who, "dead_letters.retry")
+        if dead_letter.reason == "undelivered":
+            await self._redeliver(dead_letter.command)
+            await self._dead_letters.drop(dead_letter.id)  # a repeated failure makes a new dead letter
+            return DeadLetterRetried(id=ask.id, job=dead_letter.job or dead_letter.tx or "")
+        run = await self._dead_letters.again(dead_letter)
         try:
             await self._starting.ask(run, who)
         except Conflict:  # the same retry was begun before, by a master that died before it recorded that
-            await self._letters.retried(letter, run, "")
+            await self._dead_letters.retried(dead_letter, run, "")
             raise
-        await self._letters.retried(letter, run, who.name)
+        await self._dead_letters.retried(dead_letter, run, who.name)
         return DeadLetterRetried(id=ask.id, job=run.id)
 
     async def _drop(self, ask: DeadLetterDrop, who: Principal) -> DeadLetterDropped:
-        await self._seen(ask.id, who, "letters.drop")
-        await self._letters.drop(ask.id)
+        await self._seen(ask.id, who, "dead_letters.drop")
+        await self._dead_letters.drop(ask.id)
         return DeadLetterDropped(id=ask.id)
 
     async def _seen(self, key: str, who: Principal, verb: str) -> DeadLetter:
-        letter = await self._letters.get(key)
-        if not who.may_node(letter.node) or (reach(who.role, verb) == "own" and letter.caller != who.name):
-            raise Forbidden(f"id: the letter {key!r} is not for {who.name!r}", field="id")
-        return letter
+        dead_letter = await self._dead_letters.get(key)
+        if not who.may_node(dead_letter.node) or (reach(who.role, verb) == "own" and dead_letter.caller != who.name):
+            raise Forbidden(f"id: the dead letter {key!r} is not for {who.name!r}", field="id")
+        return dead_letter
 
 
 def _touches(

@@ -12,22 +12,22 @@ from fleetfold_master.dead_letters import rows
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id
 from fleetfold_master.store.compiled_statements import Write
-from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, Job, LetterReason
+from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterReason, Job
 
-__all__ = ["MOST_BYTES", "fitting", "letter_id", "letters_for", "letters_for_step", "undelivered"]
+__all__ = ["MOST_BYTES", "dead_letter_id", "dead_letters_for", "dead_letters_for_step", "fitting", "undelivered"]
 
 MOST_BYTES = 16 * 1024
 MOST_CHARS = 2000
-_REASONS: Mapping[str, LetterReason] = {
+_REASONS: Mapping[str, DeadLetterReason] = {
     "poison": "poison", "interrupted": "interrupted", "expired": "expired", "no_action": "no_action",
     "bad_params": "rejected", "too_large": "too_large", "invalid_input": "rejected",
 }  # fmt: skip
 """By error code. An end without such a code is an answer, and no dead letter."""
-_WORTH_TELLING: frozenset[LetterReason] = frozenset({"poison", "interrupted"})
+_WORTH_TELLING: frozenset[DeadLetterReason] = frozenset({"poison", "interrupted"})
 """Reasons stored for forward steps of a transaction; other failures lead to compensation, and are in its timeline."""
 
 
-def letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = "") -> Sequence[Write]:
+def dead_letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = "") -> Sequence[Write]:
     """The writes for a task's end: a dead letter if its command will not run any more, else none.
 
     `by` is this master's id.
@@ -36,15 +36,15 @@ def letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *,
     if reason is None:
         return ()
     params, whole = fitting(job.params)
-    letter = DeadLetter(
-        id=letter_id(command_id(job.id, node)), reason=reason, command=command_id(job.id, node), node=node, at=now,
+    dead_letter = DeadLetter(
+        id=dead_letter_id(command_id(job.id, node)), reason=reason, command=command_id(job.id, node), node=node, at=now,
         action=job.action, params=params, whole=whole, error=(ending.error or "")[:MOST_CHARS], job=job.id,
         caller=job.caller, history=_history(job, node, ending, now, by),
     )  # fmt: skip
-    return (rows.buried([letter]),)
+    return (rows.buried([dead_letter]),)
 
 
-def letters_for_step(
+def dead_letters_for_step(
     tx: str, step: str, node: str, result: CommandResult, work: tuple[str, Any], now: float, *,
     compensation: bool, caller: str = "", by: str = "",
 ) -> Sequence[Write]:  # fmt: skip
@@ -55,11 +55,11 @@ def letters_for_step(
     (action, given), error = work, (result.error or "")[:MOST_CHARS]
     params, whole = fitting(given)
     ended = DeadLetterEvent(now, result.outcome, _said(error, by))
-    letter = DeadLetter(
-        id=letter_id(result.id), reason=reason, command=result.id, node=node, at=now, action=action, params=params,
+    dead_letter = DeadLetter(
+        id=dead_letter_id(result.id), reason=reason, command=result.id, node=node, at=now, action=action, params=params,
         whole=whole, error=error, tx=tx, step=step, caller=caller, history=[*_starts(result.starts, now), ended],
     )  # fmt: skip
-    return (rows.buried([letter]),)
+    return (rows.buried([dead_letter]),)
 
 
 def undelivered(
@@ -68,14 +68,14 @@ def undelivered(
 ) -> Write:  # fmt: skip
     """The writes when a callback or a webhook is abandoned; `target` is its destination."""
     params, whole = fitting(body)
-    letter = DeadLetter(
-        id=letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
+    dead_letter = DeadLetter(
+        id=dead_letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
         params=params, whole=whole, error=error[:MOST_CHARS], job=job, tx=tx, caller=caller, history=list(history),
     )  # fmt: skip
-    return rows.buried([letter])
+    return rows.buried([dead_letter])
 
 
-def letter_id(command: str) -> str:
+def dead_letter_id(command: str) -> str:
     """The id of a command's dead letter: the same for duplicates."""
     return sha256(command.encode()).hexdigest()[:16]
 

@@ -12,10 +12,10 @@ from fleetfold_broker.identity.seal_check import NOT_SEALED
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_master.dead_letters import rows
 from fleetfold_master.dead_letters.dead_letter_policy import (
+    dead_letter_id,
+    dead_letters_for,
+    dead_letters_for_step,
     fitting,
-    letter_id,
-    letters_for,
-    letters_for_step,
     undelivered,
 )
 from fleetfold_master.jobs.job_model import RunningJob
@@ -57,7 +57,7 @@ class DeadLetters:
 
     def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
         """The writes that `Jobs` commits with a task's end."""
-        return letters_for(job, node, ending, now, by=self._by)
+        return dead_letters_for(job, node, ending, now, by=self._by)
 
     def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[Write]:
         """The writes for a callback or an alert that is abandoned."""
@@ -66,20 +66,20 @@ class DeadLetters:
             DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
             DeadLetterEvent(now, "given_up", f"after {delivery.tries} tries"),
         ]
-        letter = undelivered(
+        dead_letter = undelivered(
             delivery.id, delivery.target, None, why, history, now, job=delivery.record if of_job else None,
             tx=None if of_job else delivery.record, caller=delivery.name,
         )  # fmt: skip
-        return (letter,)
+        return (dead_letter,)
 
     async def of_removed_node(self, node: str) -> None:
         """Store the commands queued for a node that is about to be removed, because its queue goes with it."""
         now = self._clock.wall()
-        letters = [
+        dead_letters = [
             self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, NODES_LETTERS)
         ]
-        if letters:
-            await self._store.write(rows.buried(letters))
+        if dead_letters:
+            await self._store.write(rows.buried(dead_letters))
 
     async def of_advisory(self, subject: str, data: bytes) -> None:
         """Store a command that a node could not read or did not accept, or that the broker gave up delivering.
@@ -99,38 +99,41 @@ class DeadLetters:
 
     async def get(self, key: str) -> DeadLetter:
         """One dead letter. Raises `NotFound`."""
-        found = await rows.read_letter(self._store, key)
+        found = await rows.read_dead_letter(self._store, key)
         if found is None:
-            raise NotFound(f"id: there is no dead letter {key[:80]!r}; see `fleetfold letters list`", field="id")
+            raise NotFound(f"id: there is no dead letter {key[:80]!r}; see `fleetfold dead-letters list`", field="id")
         return found
 
     async def list(self, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
         """Matching dead letters, newest first, and their number; with `caller`, only those of that caller's
         commands."""
-        return await rows.read_letters(self._store, ask, caller=caller)
+        return await rows.read_dead_letters(self._store, ask, caller=caller)
 
-    async def again(self, letter: DeadLetter) -> Run:
+    async def again(self, dead_letter: DeadLetter) -> Run:
         """The run that repeats a dead letter's command, as a job with an id of its own. Raises `Conflict` with the
         reason."""
-        if letter.retried_as is not None:
-            raise Conflict(f"id: it was tried again before, as the job {letter.retried_as}", field="id")
-        if letter.tx is not None:
+        if dead_letter.retried_as is not None:
+            raise Conflict(f"id: it was tried again before, as the job {dead_letter.retried_as}", field="id")
+        if dead_letter.tx is not None:
             raise Conflict(
-                f"id: it is a step of the transaction {letter.tx}; if that is parked, `fleetfold tx retry {letter.tx}`",
+                f"id: it is a step of the transaction {dead_letter.tx}; "
+                f"if that is parked, `fleetfold tx retry {dead_letter.tx}`",
                 field="id",
             )
-        found = None if letter.job is None else await rows.read_job(self._store, letter.job, letter.node)
-        if found is None and (letter.job is None or not letter.whole or not letter.action):
+        found = None if dead_letter.job is None else await rows.read_job(self._store, dead_letter.job, dead_letter.node)
+        if found is None and (dead_letter.job is None or not dead_letter.whole or not dead_letter.action):
             raise Conflict("id: too little is known of it to do it again; look at it, and drop it", field="id")
         if found is not None:
             _check_still_dead(found)
-        params = letter.params if found is None else msgspec.json.decode(found["params"])
+        params = dead_letter.params if found is None else msgspec.json.decode(found["params"])
         timeout: dict[str, Any] = {} if found is None else {"timeout_s": found["timeout_s"]}
-        return Run(id=f"l-{letter.id}", action=letter.action, params=params, nodes=[letter.node], **timeout)
+        return Run(
+            id=f"l-{dead_letter.id}", action=dead_letter.action, params=params, nodes=[dead_letter.node], **timeout
+        )
 
-    async def retried(self, letter: DeadLetter, run: Run, by: str) -> None:
+    async def retried(self, dead_letter: DeadLetter, run: Run, by: str) -> None:
         """Link a dead letter to the job that repeats it."""
-        await self._store.write(rows.retried(letter.id, run.id, self._clock.wall(), by))
+        await self._store.write(rows.retried(dead_letter.id, run.id, self._clock.wall(), by))
 
     async def drop(self, key: str) -> None:
         """Delete one."""
@@ -151,7 +154,7 @@ class DeadLetters:
         if compensation and row["rollback"] is not None:
             rollback = msgspec.json.decode(row["rollback"])
             work = (rollback["action"], rollback.get("params", {}))
-        writes = letters_for_step(
+        writes = dead_letters_for_step(
             address.tx, address.step, node, result, work, self._clock.wall(), compensation=compensation,
             caller=row["caller"], by=self._by,
         )  # fmt: skip
@@ -167,7 +170,7 @@ class DeadLetters:
             DeadLetterEvent(now, "node_removed", self._by),
         ]
         return DeadLetter(
-            id=letter_id(command), reason="node_removed", command=command, node=node, at=now, action=row["action"],
+            id=dead_letter_id(command), reason="node_removed", command=command, node=node, at=now, action=row["action"],
             params=params, whole=whole, error=f"{node} was removed before it had answered", job=row["id"],
             caller=row["caller"], history=history,
         )  # fmt: skip
@@ -190,7 +193,7 @@ class DeadLetters:
         params, whole = fitting(None if found is None else msgspec.json.decode(found["params"]))
         command = named if found is not None else f"{advisory.consumer}.{advisory.stream_seq}"
         return DeadLetter(
-            id=letter_id(command), reason="malformed", command=command, node=advisory.consumer[:63], at=now,
+            id=dead_letter_id(command), reason="malformed", command=command, node=advisory.consumer[:63], at=now,
             action="" if found is None else found["action"], params=params, whole=whole and found is not None,
             error=(reason if address else advisory.reason)[:2000], job=None if found is None else found["id"],
             caller="" if found is None else found["caller"],
@@ -201,6 +204,6 @@ class DeadLetters:
 def _check_still_dead(found: Any) -> None:
     """Raise `Conflict` if its own job has run it after all, or still may: a removed node can come back."""
     if found["answered"] and found["outcome"] == "ok":
-        raise Conflict("id: it has been done since; drop the letter", field="id")
+        raise Conflict("id: it has been done since; drop the dead letter", field="id")
     if not found["answered"] and found["state"] == "running":
         raise Conflict(f"id: its job {found['id']} has not ended, and sends it again; wait for its end", field="id")

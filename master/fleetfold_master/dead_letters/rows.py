@@ -11,36 +11,44 @@ from sqlalchemy import ColumnElement, Integer, RowMapping, Select, and_, bindpar
 from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.dead_letter_tables import letter
+from fleetfold_master.store.dead_letter_tables import dead_letter
 from fleetfold_master.store.tables import job, job_node, step, tx
 from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterList
 
 __all__ = [
-    "buried", "dropped", "older", "over", "read_job", "read_letter", "read_letters", "read_step", "read_unanswered",
+    "buried",
+    "dropped",
+    "older",
+    "over",
+    "read_dead_letter",
+    "read_dead_letters",
+    "read_job",
+    "read_step",
+    "read_unanswered",
     "retried",
 ]  # fmt: skip
 
-_BURY = insert_once(letter)
+_BURY = insert_once(dead_letter)
 _RETRIED = (
-    update(letter)
-    .where(letter.c.id == bindparam("of_id"), letter.c.retried_as.is_(None))
+    update(dead_letter)
+    .where(dead_letter.c.id == bindparam("of_id"), dead_letter.c.retried_as.is_(None))
     .values({name: bindparam(name) for name in ("retried_as", "retried_at", "retried_by")})
 )
-_DROP = delete(letter).where(letter.c.id == bindparam("of_id"))
-_OLDER = delete(letter).where(letter.c["at"] < bindparam("before"))
+_DROP = delete(dead_letter).where(dead_letter.c.id == bindparam("of_id"))
+_OLDER = delete(dead_letter).where(dead_letter.c["at"] < bindparam("before"))
 _LAST_KEPT = (
-    select(letter.c["at"])
-    .order_by(letter.c["at"].desc())
+    select(dead_letter.c["at"])
+    .order_by(dead_letter.c["at"].desc())
     .limit(1)
     .offset(bindparam("most", type_=Integer))
     .scalar_subquery()
 )
-_OVER = delete(letter).where(letter.c["at"] <= _LAST_KEPT)
+_OVER = delete(dead_letter).where(dead_letter.c["at"] <= _LAST_KEPT)
 
 
-def buried(letters: Iterable[DeadLetter]) -> Write:
+def buried(dead_letters: Iterable[DeadLetter]) -> Write:
     """Insert dead letters; existing ones stay unchanged."""
-    return Write(_BURY, [_row(one) for one in letters])
+    return Write(_BURY, [_row(one) for one in dead_letters])
 
 
 def retried(key: str, job_id: str, now: float, by: str) -> Write:
@@ -63,18 +71,20 @@ def over(most: int) -> Write:
     return Write(_OVER, [{"most": most}])
 
 
-async def read_letter(store: Store, key: str) -> DeadLetter | None:
+async def read_dead_letter(store: Store, key: str) -> DeadLetter | None:
     """One dead letter."""
-    row = await store.read_one(select(letter).where(letter.c.id == key))
-    return None if row is None else _letter(row)
+    row = await store.read_one(select(dead_letter).where(dead_letter.c.id == key))
+    return None if row is None else _dead_letter(row)
 
 
-async def read_letters(store: Store, ask: DeadLetterList, *, caller: str | None = None) -> tuple[list[DeadLetter], int]:
+async def read_dead_letters(
+    store: Store, ask: DeadLetterList, *, caller: str | None = None
+) -> tuple[list[DeadLetter], int]:
     """Matching ones, newest first, and their number; with `caller`, only those of that caller's commands."""
-    wanted = [*_matching(ask), *([letter.c.caller == caller] if caller is not None else [])]
-    query = select(letter).where(*wanted).order_by(letter.c["at"].desc(), letter.c.id).limit(ask.limit)
-    count = await store.read_one(select(func.count().label("n")).select_from(letter).where(*wanted))
-    return [_letter(row) for row in await store.read(query)], int(count["n"]) if count else 0
+    wanted = [*_matching(ask), *([dead_letter.c.caller == caller] if caller is not None else [])]
+    query = select(dead_letter).where(*wanted).order_by(dead_letter.c["at"].desc(), dead_letter.c.id).limit(ask.limit)
+    count = await store.read_one(select(func.count().label("n")).select_from(dead_letter).where(*wanted))
+    return [_dead_letter(row) for row in await store.read(query)], int(count["n"]) if count else 0
 
 
 async def read_unanswered(store: Store, node: str, limit: int) -> list[RowMapping]:
@@ -112,26 +122,26 @@ async def read_step(store: Store, tx_id: str, name: str) -> RowMapping | None:
 
 def _matching(ask: DeadLetterList) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = [
-        letter.c[name] == value
+        dead_letter.c[name] == value
         for name in ("node", "reason", "action", "job", "tx")
         if (value := getattr(ask, name)) is not None
     ]
     if ask.since is not None:
-        wanted.append(letter.c["at"] >= ask.since)
+        wanted.append(dead_letter.c["at"] >= ask.since)
     if not ask.retried:
-        wanted.append(letter.c.retried_as.is_(None))
+        wanted.append(dead_letter.c.retried_as.is_(None))
     if ask.before is not None:
         at, key = ask.before
-        wanted.append(or_(letter.c["at"] < at, and_(letter.c["at"] == at, letter.c.id > key)))
+        wanted.append(or_(dead_letter.c["at"] < at, and_(dead_letter.c["at"] == at, dead_letter.c.id > key)))
     return wanted
 
 
 def _row(one: DeadLetter) -> dict[str, Any]:
-    row = {name: getattr(one, name) for name in letter.c.keys()}  # noqa: SIM118 (of columns, which are no mapping)
+    row = {name: getattr(one, name) for name in dead_letter.c.keys()}  # noqa: SIM118 (of columns, which are no mapping)
     return {**row, "params": as_json(one.params), "history": as_json(one.history)}
 
 
-def _letter(row: RowMapping) -> DeadLetter:
+def _dead_letter(row: RowMapping) -> DeadLetter:
     decoded = {
         "params": msgspec.json.decode(row["params"]),
         "history": msgspec.json.decode(row["history"], type=list[DeadLetterEvent]),

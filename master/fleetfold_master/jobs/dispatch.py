@@ -19,12 +19,12 @@ __all__ = [
     "SENT_AT_ONCE",
     "AtEnd",
     "CommandSender",
-    "LettersFor",
+    "DeadLettersFor",
     "NodeHealth",
     "Outgoing",
     "is_permanent",
     "next_resend",
-    "no_letters",
+    "no_dead_letters",
     "nothing_more",
     "send_all",
     "send_wave",
@@ -61,12 +61,12 @@ AtEnd = Callable[[Any, float], Sequence[Write]]
 """Returns further writes to be committed with the end of a job or transaction, given it and the time."""
 
 
-LettersFor = Callable[[Any, str, Any, float], Sequence[Write]]
+DeadLettersFor = Callable[[Any, str, Any, float], Sequence[Write]]
 """Returns further writes to be committed with a task's end, given job, node, `Ending` and the time."""
 
 
-def no_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[Write]:
-    """Default of `LettersFor`: no further writes."""
+def no_dead_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[Write]:
+    """Default of `DeadLettersFor`: no further writes."""
     return ()
 
 

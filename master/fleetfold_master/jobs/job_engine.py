@@ -15,10 +15,10 @@ from fleetfold_master.jobs.dispatch import (
     SENT_AT_ONCE,
     AtEnd,
     CommandSender,
-    LettersFor,
+    DeadLettersFor,
     is_permanent,
     next_resend,
-    no_letters,
+    no_dead_letters,
     send_wave,
 )
 from fleetfold_master.jobs.due_queue import DueQueue
@@ -49,11 +49,11 @@ class JobEngine:
         sender: CommandSender,
         clock: Clock,
         at_end: AtEnd,
-        letters_for: LettersFor = no_letters,
+        dead_letters_for: DeadLettersFor = no_dead_letters,
         share_of: ShareOf = all_of,
     ) -> None:
         self._store, self._sender, self._clock = store, sender, clock
-        self._at_end, self._letters_for = at_end, letters_for
+        self._at_end, self._dead_letters_for = at_end, dead_letters_for
         self.running: dict[str, RunningJob] = {}
         self.rolling: dict[str, RunningJob] = {}
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -190,7 +190,7 @@ class JobEngine:
             job.write(task, ending)
         writes = [*more, job_rows.settle(job.id, endings)]
         for task, ending in endings:
-            writes += self._letters_for(job, task.node, ending, now)
+            writes += self._dead_letters_for(job, task.node, ending, now)
         if job.complete:
             writes += [job_rows.end(job.id, job.verdict(), now), *self._at_end(job, now)]
         try:

@@ -13,7 +13,14 @@ from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.concurrency_limit import LEASE_S, ShareOf, all_of
-from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, LettersFor, NodeHealth, no_letters, nothing_more
+from fleetfold_master.jobs.dispatch import (
+    AtEnd,
+    CommandSender,
+    DeadLettersFor,
+    NodeHealth,
+    no_dead_letters,
+    nothing_more,
+)
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, digest_of
 from fleetfold_master.jobs.job_watch import changes_of, stored_changes
@@ -41,22 +48,23 @@ class Jobs:
     second, and `close`.
 
     `at_end` is called with each `RunningJob` that ends, `at_late_end` with each `Job` whose end a late answer has
-    changed, `letters_for` with each task that ends; they return further writes. `owner` is the master's id where
+    changed, `dead_letters_for` with each task that ends; they return further writes. `owner` is the master's id where
     there may be several, and `share_of` returns its share of an action's slots.
     """
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, *, at_end: AtEnd = nothing_more,
-        withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None, letters_for: LettersFor = no_letters,
+        withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None,
+        dead_letters_for: DeadLettersFor = no_dead_letters,
         owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
         self._clock = clock
-        self._engine = JobEngine(store, sender, clock, at_end, letters_for, share_of)
+        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of)
         self._undisturbed = Undisturbed()
         self._answers = TaskResults(
-            store, clock, self._engine, self._undisturbed, withdrawals, letters_for, at_late_end
+            store, clock, self._engine, self._undisturbed, withdrawals, dead_letters_for, at_late_end
         )
         self._withdrawals = withdrawals
         self._loading = JobLoading(store, clock, self._engine, owner, self._go_on, self._undisturbed)

@@ -10,7 +10,7 @@ import msgspec
 from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, LettersFor, nothing_more, settle_all
+from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more, settle_all
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
@@ -27,10 +27,10 @@ class TaskResults:
 
     def __init__(
         self, store: Store, clock: Clock, engine: JobEngine, undisturbed: Undisturbed,
-        withdrawals: Cancellations | None, letters_for: LettersFor, at_late_end: AtEnd = nothing_more,
+        withdrawals: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._undisturbed = store, clock, engine, undisturbed
-        self._withdrawals, self._letters_for, self._at_late_end = withdrawals, letters_for, at_late_end
+        self._withdrawals, self._dead_letters_for, self._at_late_end = withdrawals, dead_letters_for, at_late_end
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
@@ -89,7 +89,7 @@ class TaskResults:
         """Apply an answer to an ended job: it replaces only an outcome that the master assumed."""
         async with self._late:
             if await self._store.write(
-                job_rows.late_settle(key, node, ending), *await self._late_letters(key, node, ending)
+                job_rows.late_settle(key, node, ending), *await self._late_dead_letters(key, node, ending)
             ):
                 job = (await job_reads.read_jobs(self._store, key=key))[0]
                 state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
@@ -100,7 +100,7 @@ class TaskResults:
                 await self._engine.give_turns(job.action)
         return True
 
-    async def _late_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
+    async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
         if not ending.code or not (found := await job_reads.read_jobs(self._store, key=key)):
             return ()
-        return self._letters_for(found[0], node, ending, self._clock.wall())
+        return self._dead_letters_for(found[0], node, ending, self._clock.wall())

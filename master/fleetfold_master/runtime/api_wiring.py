@@ -75,7 +75,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     others = (
         RunVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
         JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
-        DeadLetterVerbs(engines.letters, starting, engines.outbox.retry),
+        DeadLetterVerbs(engines.dead_letters, starting, engines.outbox.retry),
         MasterVerbs(MemberList(infra.store, infra.membership).call),
     )  # fmt: skip
     tx_api = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)

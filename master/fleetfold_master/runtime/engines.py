@@ -32,7 +32,7 @@ class Engines:
     jobs: Jobs
     transactions: Transactions
     withdrawals: Cancellations
-    letters: DeadLetters
+    dead_letters: DeadLetters
     outbox: Outbox
 
 
@@ -40,16 +40,16 @@ async def open_engines(infra: Infrastructure) -> Engines:
     """Open the engines. Work that was in progress when the last master ended is resumed."""
     health = CommandHealth(infra.registry)
     withdrawals = Cancellations(infra.topology, infra.fleet.stop_commands, health, infra.clock)
-    letters = DeadLetters(infra.store, infra.clock, by=infra.membership.id)
-    infra.fleet.before_removal = letters.of_removed_node
+    dead_letters = DeadLetters(infra.store, infra.clock, by=infra.membership.id)
+    infra.fleet.before_removal = dead_letters.of_removed_node
     setup = infra.setup
     outbox = await infra.lifetime.enter(Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys))
-    outbox.on_given_up(letters.of_delivery)
+    outbox.on_given_up(dead_letters.of_delivery)
     sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
     jobs = Jobs(
         infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
         at_late_end=_job_ended_late, withdrawals=withdrawals,
-        slots_of=DeclaredLimits(infra.registry, infra.clock), letters_for=letters.of_task, owner=owner,
+        slots_of=DeclaredLimits(infra.registry, infra.clock), dead_letters_for=dead_letters.of_task, owner=owner,
         share_of=infra.membership.share_of,
     )  # fmt: skip
     transactions = Transactions(
@@ -61,7 +61,7 @@ async def open_engines(infra: Infrastructure) -> Engines:
     await infra.fleet.ensure()
     await jobs.recover()
     await transactions.recover()
-    return Engines(jobs, transactions, withdrawals, letters, outbox)
+    return Engines(jobs, transactions, withdrawals, dead_letters, outbox)
 
 
 def _job_ended(outbox: Outbox, job: RunningJob, now: float) -> Sequence[Write]:
@@ -77,12 +77,12 @@ async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterP
     """Join the peers and start consuming the nodes' results. Returns the cluster wiring."""
     await infra.gatherer.start()
     cluster = await _open_cluster(infra, auth, engines)
-    cluster.results.told = engines.letters.of_step
+    cluster.results.told = engines.dead_letters.of_step
     await infra.fleet.call_the_roll()
     engines.withdrawals.start()
     await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
     await _take(infra, RESULTS, infra.fleet.results(cluster.results.take))
-    await _take(infra, GIVEN_UP, engines.letters.of_advisory)
+    await _take(infra, GIVEN_UP, engines.dead_letters.of_advisory)
     return cluster
 
 

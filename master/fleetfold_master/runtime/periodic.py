@@ -57,4 +57,4 @@ def _prune(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWirin
     infra.lifetime.repeat(PRUNE_S, auth.access.prune, upkeep.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.counts.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.schedules.prune)
-    infra.lifetime.repeat(DEAD_LETTERS_S, engines.letters.prune)
+    infra.lifetime.repeat(DEAD_LETTERS_S, engines.dead_letters.prune)

@@ -6,9 +6,9 @@ from sqlalchemy import Boolean, Column, Double, Index, String, Table, Text
 
 from fleetfold_master.store.tables import metadata
 
-__all__ = ["letter"]
+__all__ = ["dead_letter"]
 
-letter = Table(
+dead_letter = Table(
     "letter",
     metadata,
     Column("id", String(16), primary_key=True),

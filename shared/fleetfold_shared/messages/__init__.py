@@ -101,9 +101,9 @@ from fleetfold_shared.messages.dead_letters import (
     DeadLetterGet,
     DeadLetterList,
     DeadLetterListed,
+    DeadLetterReason,
     DeadLetterRetried,
     DeadLetterRetry,
-    LetterReason,
 )
 from fleetfold_shared.messages.definitions import (
     Definition,
@@ -296,6 +296,7 @@ __all__ = [
     "DeadLetterGet",
     "DeadLetterList",
     "DeadLetterListed",
+    "DeadLetterReason",
     "DeadLetterRetried",
     "DeadLetterRetry",
     "Dedup",
@@ -354,7 +355,6 @@ __all__ = [
     "KeyRevoked",
     "KeyRotate",
     "LabelSource",
-    "LetterReason",
     "MasterInfo",
     "MasterList",
     "MasterListed",

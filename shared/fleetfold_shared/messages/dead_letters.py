@@ -17,12 +17,12 @@ __all__ = [
     "DeadLetterGet",
     "DeadLetterList",
     "DeadLetterListed",
+    "DeadLetterReason",
     "DeadLetterRetried",
     "DeadLetterRetry",
-    "LetterReason",
 ]  # fmt: skip
 
-LetterReason = Literal[
+DeadLetterReason = Literal[
     "poison", "interrupted", "expired", "no_action", "rejected", "too_large", "node_removed", "malformed", "undelivered"
 ]
 """`poison`: the node crashed repeatedly while running it. `interrupted`: the node crashed during it, and it must not
@@ -47,7 +47,7 @@ class DeadLetter(Message, frozen=True, kw_only=True, omit_defaults=False):
     """
 
     id: str
-    reason: LetterReason
+    reason: DeadLetterReason
     command: str
     node: str
     at: float
@@ -66,12 +66,12 @@ class DeadLetter(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class DeadLetterList(Message, frozen=True, kw_only=True):
-    """`letters.list`: list dead letters, newest first, that match all given fields; with `retried` also those that were
-    retried. `before` is the `at` and `id` of the last letter of the previous page.
+    """`dead_letters.list`: list dead letters, newest first, that match all given fields; with `retried` also those
+    that were retried. `before` is the `at` and `id` of the last dead letter of the previous page.
     """
 
     node: str | None = None
-    reason: LetterReason | None = None
+    reason: DeadLetterReason | None = None
     action: str | None = None
     job: str | None = None
     tx: str | None = None
@@ -84,19 +84,19 @@ class DeadLetterList(Message, frozen=True, kw_only=True):
 class DeadLetterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
     """A page of dead letters; `total` counts all that match, from this page on."""
 
-    letters: list[DeadLetter]
+    dead_letters: list[DeadLetter]
     total: int
 
 
 class DeadLetterGet(Message, frozen=True, kw_only=True):
-    """`letters.get`: return a dead letter."""
+    """`dead_letters.get`: return a dead letter."""
 
     id: str
 
 
 class DeadLetterRetry(Message, frozen=True, kw_only=True):
-    """`letters.retry`: run the command again on its node, as a new job of the caller. `Conflict` when that was done
-    already, or for a step of a transaction, which `tx.retry` retries.
+    """`dead_letters.retry`: run the command again on its node, as a new job of the caller. `Conflict` when that was
+    done already, or for a step of a transaction, which `tx.retry` retries.
     """
 
     id: str
@@ -110,7 +110,7 @@ class DeadLetterRetried(Message, frozen=True, kw_only=True):
 
 
 class DeadLetterDrop(Message, frozen=True, kw_only=True):
-    """`letters.drop`: delete a dead letter."""
+    """`dead_letters.drop`: delete a dead letter."""
 
     id: str
 

@@ -136,10 +136,10 @@ ASKS: dict[str, Message] = {
     "schedules.pause": SchedulePause(name="nightly"),
     "schedules.resume": ScheduleResume(name="nightly"),
     "schedules.fire": ScheduleFire(name="nightly", id="f1"),
-    "letters.list": DeadLetterList(),
-    "letters.get": DeadLetterGet(id="l1"),
-    "letters.retry": DeadLetterRetry(id="l1"),
-    "letters.drop": DeadLetterDrop(id="l1"),
+    "dead_letters.list": DeadLetterList(),
+    "dead_letters.get": DeadLetterGet(id="l1"),
+    "dead_letters.retry": DeadLetterRetry(id="l1"),
+    "dead_letters.drop": DeadLetterDrop(id="l1"),
     "definitions.put": DefinitionPut(definition=Definition(name="pay", steps=[STEP])),
     "definitions.get": DefinitionGet(name="pay"),
     "definitions.list": DefinitionList(),
@@ -228,7 +228,7 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            areas = ("tx.", "jobs.", "letters.", "schedules.", "definitions.")
+            areas = ("tx.", "jobs.", "dead_letters.", "schedules.", "definitions.")
             assert verb == "nodes.approve" or verb.startswith(areas)
 
 

@@ -178,7 +178,7 @@ async def test_odd_ids_are_deleted_one_by_one(shops: Fleet) -> None:
 
 
 QUERIES = {
-    "one letter": "t",
+    "one dead letter": "t",
     "one emoji": "🏕️",
     "a family": "👩‍👩‍👧 tent",
     "right to left": "שלום tent مرحبا \u202e",

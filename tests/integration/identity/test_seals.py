@@ -83,17 +83,17 @@ async def test_a_command_that_no_master_has_sealed_is_not_run_and_is_told(fleet:
     await fleet.start_child("shop")
     forged = encode(Command(id="forged", attempt=1, action="enter", params={"tx": "x"}))
     await fleet.store_command("shop", forged, sealed=False)
-    await eventually(lambda: _letters_there(fleet))
-    [letter] = (await fleet.client.letters()).letters
-    assert (letter.reason, letter.node) == ("malformed", "shop")
-    assert "no master of this fleet has sealed it" in letter.error
+    await eventually(lambda: _dead_letters_there(fleet))
+    [dead_letter] = (await fleet.client.dead_letters()).dead_letters
+    assert (dead_letter.reason, dead_letter.node) == ("malformed", "shop")
+    assert "no master of this fleet has sealed it" in dead_letter.error
     assert fleet.effects("shop") == []
     await fleet.store_command("shop", forged)
     await eventually(lambda: fleet.effects("shop") == [("", "do")])
 
 
-async def _letters_there(fleet: Fleet) -> bool:
-    return bool((await fleet.client.letters()).letters)
+async def _dead_letters_there(fleet: Fleet) -> bool:
+    return bool((await fleet.client.dead_letters()).dead_letters)
 
 
 @pytest.mark.parametrize("before", [None, MasterSeals], ids=["an older release", "the keys of before"])
@@ -119,7 +119,7 @@ async def test_a_command_sent_without_a_good_seal_is_sent_again_with_one(
     assert job.state == "ok"
     assert len(sent) >= 2
     assert fleet.effects("shop") == [("", "do")]
-    assert (await fleet.client.letters()).letters == []
+    assert (await fleet.client.dead_letters()).dead_letters == []
 
 
 async def test_a_node_that_has_the_keys_of_before_learns_the_new_ones(fleet: Fleet) -> None:

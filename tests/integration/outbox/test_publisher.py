@@ -209,11 +209,16 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_what_is_given_up_is_a_dead_letter_at_once(post: Post) -> None:
-    letters = DeadLetters(post.store, post.clock)
-    post.publisher.on_given_up = letters.of_delivery
+    dead_letters = DeadLetters(post.store, post.clock)
+    post.publisher.on_given_up = dead_letters.of_delivery
     await post.put("a", url="https://example.org/hook")
     post.fails["a"] = Undeliverable("410")
     await post.round()
-    [letter], _ = await letters.list(DeadLetterList())
-    assert (letter.reason, letter.command, letter.job, letter.error) == ("undelivered", "a", "j1", "410")
-    assert (letter.action, letter.caller) == ("https://example.org/hook", "ann")
+    [dead], _ = await dead_letters.list(DeadLetterList())
+    assert (dead.reason, dead.command, dead.job, dead.error) == (
+        "undelivered",
+        "a",
+        "j1",
+        "410",
+    )
+    assert (dead.action, dead.caller) == ("https://example.org/hook", "ann")

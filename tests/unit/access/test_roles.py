@@ -39,11 +39,11 @@ def test_a_publisher_sees_its_own_jobs_and_transactions_only() -> None:
     assert {verb for verb in own if verb.startswith("tx.")} == {
         "tx.get", "tx.wait", "tx.follow", "tx.list", "tx.cancel"
     }  # fmt: skip
-    assert all(verb.startswith(("jobs.", "tx.", "schedules.", "letters.")) for verb in own)
+    assert all(verb.startswith(("jobs.", "tx.", "schedules.", "dead_letters.")) for verb in own)
 
 
-def test_a_publisher_has_to_do_with_its_own_schedules_and_letters_only() -> None:
-    verbs = {verb for verb in verbs_of("operator") if verb.startswith(("schedules.", "letters."))}
+def test_a_publisher_has_to_do_with_its_own_schedules_and_dead_letters_only() -> None:
+    verbs = {verb for verb in verbs_of("operator") if verb.startswith(("schedules.", "dead_letters."))}
     assert len(verbs) == 11
     assert {reach("publisher", verb) for verb in verbs} == {"own"}
 

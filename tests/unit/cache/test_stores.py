@@ -54,7 +54,7 @@ def test_it_never_holds_more_than_it_may(puts: list[tuple[str, int]]) -> None:
     store = MemoryStore(clock, 900.0, 5000)
     for key, size in puts:
         store.put(key, entry(clock, size))
-        there = [one for letter in "abcdefgh" if (one := store.get(letter))]
+        there = [one for dead_letter in "abcdefgh" if (one := store.get(dead_letter))]
         assert store.bytes == sum(len(one.answer) + ENTRY_BYTES for one in there) <= 5000
 
 

@@ -79,7 +79,7 @@ def test_none_yet_is_said_only_where_there_are_none(words: list[str], none_yet: 
 
 
 def test_the_lists_of_letters_and_of_the_audit_log_say_what_nothing_matches() -> None:
-    none = DeadLetterListed(letters=[], total=0)
+    none = DeadLetterListed(dead_letters=[], total=0)
     assert drawn(dead_letter_view.listing(none)) == "no dead letters"
     assert drawn(dead_letter_view.listing(none, node="shop")) == "no dead letters match --node shop"
     assert drawn(access_view.entries([], node=None, who="till")) == "no entries of the audit log match --who till"

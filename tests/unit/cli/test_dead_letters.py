@@ -1,4 +1,4 @@
-"""`fleetfold letters` against a made-up fleet."""
+"""`fleetfold dead-letters` against a made-up fleet."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ LETTER = DeadLetter(
 
 @dataclass
 class Fleet(FakeFleet):
-    """Holds letters; those whose id begins with `x` cannot be tried again."""
+    """Holds dead letters; those whose id begins with `x` cannot be tried again."""
 
     held: list[DeadLetter] = field(default_factory=lambda: [LETTER])
 
-    async def letters(self, *, before: DeadLetter | None = None, limit: int = 100, **given: Any) -> DeadLetterListed:
-        self._said("letters", {name: value for name, value in given.items() if value}, None)
+    async def dead_letters(
+        self, *, before: DeadLetter | None = None, limit: int = 100, **given: Any
+    ) -> DeadLetterListed:
+        self._said("dead_letters", {name: value for name, value in given.items() if value}, None)
         rest = [one for one in self.held if before is None or one.id > before.id]
-        return DeadLetterListed(letters=rest[:2], total=len(rest))
+        return DeadLetterListed(dead_letters=rest[:2], total=len(rest))
 
-    async def letter(self, key: str) -> DeadLetter:
-        return self._said("letter", key, LETTER)
+    async def dead_letter(self, key: str) -> DeadLetter:
+        return self._said("dead_letter", key, LETTER)
 
-    async def retry_letter(self, key: str) -> str:
+    async def retry_dead_letter(self, key: str) -> str:
         if key.startswith("x"):
             raise Conflict("id: it is a step of a transaction")
         return self._said("retry", key, f"l-{key}")
 
-    async def drop_letter(self, key: str) -> None:
+    async def drop_dead_letter(self, key: str) -> None:
         self._said("drop", key, None)
 
 
@@ -47,28 +49,28 @@ def _many(*ids: str) -> Fleet:
 
 def test_they_are_listed_and_cannot_steer_the_terminal() -> None:
     fleet = Fleet()
-    told = run_command("letters", "list", "--node", "shop", "--reason", "poison", fleet=fleet).out
+    told = run_command("dead-letters", "list", "--node", "shop", "--reason", "poison", fleet=fleet).out
     for words in ("0123456789abcdef", "poison", "reindex", "job j1", "the node died 5 times"):
         assert words in told
     assert "\x1b" not in told
-    assert fleet.asked[0] == ("letters", {"node": "shop", "reason": "poison"})
-    assert run_command("letters", "list", "--json", fleet=Fleet()).json["total"] == 1
-    assert "no dead letters" in run_command("letters", "list", fleet=_many()).out
-    assert "1 more" in run_command("letters", "list", fleet=_many("a", "b", "c")).out
+    assert fleet.asked[0] == ("dead_letters", {"node": "shop", "reason": "poison"})
+    assert run_command("dead-letters", "list", "--json", fleet=Fleet()).json["total"] == 1
+    assert "no dead letters" in run_command("dead-letters", "list", fleet=_many()).out
+    assert "1 more" in run_command("dead-letters", "list", fleet=_many("a", "b", "c")).out
 
 
 def test_one_is_shown_with_its_history() -> None:
-    told = run_command("letters", "show", LETTER.id, fleet=Fleet()).out
+    told = run_command("dead-letters", "show", LETTER.id, fleet=Fleet()).out
     for words in ("j.j1.shop", '{"full":true}', "till", "3 times since"):
         assert words in told
 
 
 def test_one_is_tried_again_or_dropped_by_its_id() -> None:
     fleet = Fleet()
-    assert "l-a1" in run_command("letters", "retry", "a1", fleet=fleet).out
-    assert run_command("letters", "drop", "a1", "--json", fleet=fleet).json["dropped"][0]["id"] == "a1"
+    assert "l-a1" in run_command("dead-letters", "retry", "a1", fleet=fleet).out
+    assert run_command("dead-letters", "drop", "a1", "--json", fleet=fleet).json["dropped"][0]["id"] == "a1"
     assert fleet.asked == [("retry", "a1"), ("drop", "a1")]
-    refused = run_command("letters", "retry", "x1", fleet=fleet)
+    refused = run_command("dead-letters", "retry", "x1", fleet=fleet)
     assert (refused.code, "step of a transaction" in refused.err) == (1, True)
 
 
@@ -78,7 +80,7 @@ def test_one_is_tried_again_or_dropped_by_its_id() -> None:
 )
 def test_all_of_them_page_by_page_and_none_holds_up_another(ids: tuple[str, ...], code: int) -> None:
     fleet = _many(*ids)
-    done = run_command("letters", "retry", "--all", "--reason", "expired", "--json", fleet=fleet)
+    done = run_command("dead-letters", "retry", "--all", "--reason", "expired", "--json", fleet=fleet)
     assert done.code == code
     assert [one["id"] for one in done.json["retried"]] == list(ids)
     assert [key for verb, key in fleet.asked if verb == "retry"] == [key for key in ids if key[0] != "x"]
@@ -87,12 +89,12 @@ def test_all_of_them_page_by_page_and_none_holds_up_another(ids: tuple[str, ...]
 @pytest.mark.parametrize("words", [[], ["a1", "--all"], ["a1", "--node", "shop"], ["--node", "shop"]])
 def test_one_or_all_must_be_said(words: list[str]) -> None:
     for verb in ("retry", "drop"):
-        refused = run_command("letters", verb, *words, "--json", fleet=Fleet())
+        refused = run_command("dead-letters", verb, *words, "--json", fleet=Fleet())
         assert (refused.code, refused.json["error"]["field"]) == (2, "id")
 
 
 def test_since_is_a_duration() -> None:
-    assert run_command("letters", "list", "--since", "yesterday", "--json", fleet=Fleet()).code == 2
+    assert run_command("dead-letters", "list", "--since", "yesterday", "--json", fleet=Fleet()).code == 2
     fleet = Fleet()
-    run_command("letters", "list", "--since", "1h", fleet=fleet)
+    run_command("dead-letters", "list", "--since", "1h", fleet=fleet)
     assert fleet.asked[0][1]["since"] > 1.7e9

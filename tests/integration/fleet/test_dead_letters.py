@@ -12,14 +12,14 @@ from support.wait import eventually
 __all__ = ["fleet"]
 
 
-async def _letters(fleet: Fleet, count: int) -> list[DeadLetter]:
+async def _dead_letters(fleet: Fleet, count: int) -> list[DeadLetter]:
     async def there() -> bool:
-        return len((await fleet.client.letters()).letters) >= count
+        return len((await fleet.client.dead_letters()).dead_letters) >= count
 
     await eventually(there)
-    found = await fleet.client.letters()
-    assert found.total == len(found.letters) == count
-    return found.letters
+    found = await fleet.client.dead_letters()
+    assert found.total == len(found.dead_letters) == count
+    return found.dead_letters
 
 
 async def test_what_a_node_cannot_read_is_told_with_what_is_wrong(fleet: Fleet) -> None:
@@ -27,15 +27,15 @@ async def test_what_a_node_cannot_read_is_told_with_what_is_wrong(fleet: Fleet) 
     newer = encode(Command(id="j.j1.shop", attempt=1, action="enter")).replace(b"{", b'{"v":99,', 1)
     for body in (newer, b"not json"):
         await fleet.store_command("shop", body)
-    newer_letter, unread = sorted(await _letters(fleet, 2), key=lambda letter: "JSON" in letter.error)
-    assert {newer_letter.reason, unread.reason} == {"malformed"}
-    assert (newer_letter.node, unread.node) == ("shop", "shop")
-    assert "protocol" in newer_letter.error
+    newer, unread = sorted(await _dead_letters(fleet, 2), key=lambda dead: "JSON" in dead.error)
+    assert {newer.reason, unread.reason} == {"malformed"}
+    assert (newer.node, unread.node) == ("shop", "shop")
+    assert "protocol" in newer.error
     with pytest.raises(Conflict, match="too little is known"):
-        await fleet.client.retry_letter(unread.id)
-    await fleet.client.drop_letter(unread.id)
+        await fleet.client.retry_dead_letter(unread.id)
+    await fleet.client.drop_dead_letter(unread.id)
     with pytest.raises(NotFound):
-        await fleet.client.letter(unread.id)
+        await fleet.client.dead_letter(unread.id)
 
 
 async def test_what_was_queued_for_a_node_that_is_removed_can_be_done_when_it_is_back(fleet: Fleet) -> None:
@@ -44,15 +44,15 @@ async def test_what_was_queued_for_a_node_that_is_removed_can_be_done_when_it_is
     job = await fleet.client.run("enter", {"tx": "q"}, nodes=["shop"], timeout_s=0.5)
     assert job.nodes[0].outcome in {"unreachable", "timed_out"}
     await fleet.client.remove_node("shop")
-    [letter] = await _letters(fleet, 1)
-    assert (letter.reason, letter.job, letter.params) == ("node_removed", job.id, {"tx": "q"})
+    [dead_letter] = await _dead_letters(fleet, 1)
+    assert (dead_letter.reason, dead_letter.job, dead_letter.params) == ("node_removed", job.id, {"tx": "q"})
     await fleet.start_child("shop", data="anew")
-    again = await fleet.client.retry_letter(letter.id)
+    again = await fleet.client.retry_dead_letter(dead_letter.id)
     assert (await fleet.client.wait_job(again, 20)).state == "ok"
     assert fleet.effects("anew") == [("", "do")]
     with pytest.raises(Conflict, match=again):
-        await fleet.client.retry_letter(letter.id)
-    assert (await fleet.client.letters()).letters == []
+        await fleet.client.retry_dead_letter(dead_letter.id)
+    assert (await fleet.client.dead_letters()).dead_letters == []
 
 
 async def test_what_comes_too_late_to_be_begun_is_told(fleet: Fleet) -> None:
@@ -62,24 +62,24 @@ async def test_what_comes_too_late_to_be_begun_is_told(fleet: Fleet) -> None:
     await fleet.store_command("shop", encode(late))
     await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], id="j1", timeout_s=0.2)
     await fleet.start_child("shop")
-    [letter] = await _letters(fleet, 1)
-    assert (letter.reason, letter.job, letter.history[-1].what) == ("expired", "j1", "timed_out")
+    [dead_letter] = await _dead_letters(fleet, 1)
+    assert (dead_letter.reason, dead_letter.job, dead_letter.history[-1].what) == ("expired", "j1", "timed_out")
     assert fleet.effects("shop") == []
 
 
-async def test_letters_are_for_those_who_may_see_them(fleet: Fleet) -> None:
+async def test_dead_letters_are_for_those_who_may_see_them(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     await fleet.stop_child("shop")
     till = await fleet.new_client("till", "publisher")
     await fleet.client.run("enter", {"tx": "a"}, nodes=["shop"], timeout_s=0.2)
     await till.run("enter", {"tx": "b"}, nodes=["shop"], timeout_s=0.2)
     await fleet.client.remove_node("shop")
-    mine, other = sorted(await _letters(fleet, 2), key=lambda letter: letter.caller != "till")
-    assert [letter.id for letter in (await till.letters()).letters] == [mine.id]
+    mine, other = sorted(await _dead_letters(fleet, 2), key=lambda dead_letter: dead_letter.caller != "till")
+    assert [dead_letter.id for dead_letter in (await till.dead_letters()).dead_letters] == [mine.id]
     with pytest.raises(Forbidden):
-        await till.drop_letter(other.id)
-    await till.drop_letter(mine.id)
+        await till.drop_dead_letter(other.id)
+    await till.drop_dead_letter(mine.id)
     narrow = await fleet.new_client("narrow", "operator", scopes=Scopes(nodes=["blog"]))
-    assert (await narrow.letters()).letters == []
+    assert (await narrow.dead_letters()).dead_letters == []
     with pytest.raises(Forbidden):
-        await narrow.retry_letter(other.id)
+        await narrow.retry_dead_letter(other.id)
