@@ -18,7 +18,6 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.connection.nats_connection import (
     NatsConnection,
     all_sent,
@@ -31,6 +30,7 @@ from fleetfold_broker.connection.nats_connection import (
 )
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.connection.subscription import Callback, Subscription
+from fleetfold_shared.concurrency import BackgroundTasks, cancel_all, ends_within
 from fleetfold_shared.errors import FleetfoldError, TooLarge, Unauthenticated, Unavailable
 
 __all__ = ["SupervisedConnection"]
@@ -104,17 +104,14 @@ class SupervisedConnection:
         """Send what is pending and close; safe to call twice."""
         self._closing = True
         if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await cancel_all(self._supervisor)
         await self._tasks.cancel()
         await part(self._client)
         self._down()
 
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` for a connection; return whether it is established."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
+        await ends_within(timeout_s, self._up.wait())
         return self.is_up
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:

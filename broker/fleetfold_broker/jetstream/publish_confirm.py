@@ -14,6 +14,7 @@ from itertools import count
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import KEPT
+from fleetfold_shared.concurrency import fail_if_open, resolve_if_open
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Message, encode
@@ -71,15 +72,13 @@ class ConfirmedPublisher:
 
     async def _stored(self, message: Incoming) -> None:
         stored = self._open.get((message.headers or {}).get(KEPT, ""))
-        if stored is not None and not stored.done():
-            stored.set_result(None)
+        if stored is not None:
+            resolve_if_open(stored, None)
 
     def _fail_all(self) -> None:
         for stored in self._open.values():
-            if not stored.done():
-                stored.set_exception(Unavailable("the connection to the broker broke before it was stored"))
+            fail_if_open(stored, Unavailable("the connection to the broker broke before it was stored"))
 
 
 def _give_up(stored: asyncio.Future[None]) -> None:
-    if not stored.done():
-        stored.set_exception(Unavailable("the broker does not say that it is stored"))
+    fail_if_open(stored, Unavailable("the broker does not say that it is stored"))

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
@@ -25,6 +24,7 @@ from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
 from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies, silent
 from fleetfold_broker.subjects import inbox
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import (
     DeadlineExceeded,
     FleetfoldError,

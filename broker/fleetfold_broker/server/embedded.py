@@ -23,6 +23,7 @@ from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.secret_file import FILE_MODE, private_folder, replace
 from fleetfold_broker.server.parent_death_signal import private_and_bound
 from fleetfold_broker.server.server_lock import claim_port, hold_store
+from fleetfold_shared.concurrency import cancel_all, ends_within
 from fleetfold_shared.errors import Conflict, Unavailable
 
 __all__ = ["EmbeddedBroker", "find_server"]
@@ -126,8 +127,7 @@ class EmbeddedBroker:
     async def stop(self) -> None:
         """Stop the server and release the directory; safe to call twice."""
         if self._keeper:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await cancel_all(self._keeper)
         if self._process and self._process.returncode is None:
             await self._shut_down(self._process)
         self._release()
@@ -209,9 +209,7 @@ class EmbeddedBroker:
 
 
 async def _ended(process: asyncio.subprocess.Process, within_s: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await process.wait()
+    await ends_within(within_s, process.wait())
     return process.returncode is not None
 
 

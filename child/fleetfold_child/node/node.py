@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
@@ -31,7 +30,7 @@ from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Health
 from fleetfold_child.node.heartbeats import Heartbeats, Vitals
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import BackgroundTasks, batches
 from fleetfold_shared.errors import FleetfoldError, Forbidden, TooLarge, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -299,7 +298,7 @@ class Node:
             await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
 
     async def _publish_unpublished(self) -> None:
-        for batch in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+        for batch in batches(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
             await asyncio.gather(*map(self._publish, batch))
 
     async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:

@@ -14,10 +14,9 @@ from typing import Protocol
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.jobs.dispatch import NodeHealth
-from fleetfold_shared.batching import waves
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks, batches
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import CancelVerdict
 
@@ -186,8 +185,8 @@ class Cancellations:
         for key, entry in entries.items():
             by[entry.by].append(key)
         for who, keys in by.items():
-            for wave in waves(keys, ASKED_AT_ONCE):
-                await self._take_verdicts(node, wave, who)
+            for batch in batches(keys, ASKED_AT_ONCE):
+                await self._take_verdicts(node, batch, who)
 
     async def _take_verdicts(self, node: str, keys: list[str], who: str) -> None:
         """Apply the node's verdicts. `ended` needs no further request: the result is on its way. `stopping` is
@@ -206,10 +205,10 @@ class Cancellations:
 
     async def _never(self, node: str, keys: Iterable[str]) -> None:
         """Report commands that will never begin. This comes first: if it fails, they stay pending."""
-        for wave in waves(keys, TOLD_AT_ONCE):
+        for batch in batches(keys, TOLD_AT_ONCE):
             entries = self._open.get(node, {})
-            await self.on_withdrawn(node, {key: entries[key].by for key in wave if key in entries})
-            for key in wave:
+            await self.on_withdrawn(node, {key: entries[key].by for key in batch if key in entries})
+            for key in batch:
                 self.forget(node, key)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.cluster.membership import Membership
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["Supervisor"]
 
