@@ -23,7 +23,7 @@ from fleetfold_child.commands.executor import Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_encoding import without_result
-from fleetfold_child.enrolment.master_retry import patiently
+from fleetfold_child.enrolment.master_retry import wait_for_master
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
@@ -235,7 +235,7 @@ class Node:
         async def attempt() -> Joined:
             return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
 
-        joined = await patiently(attempt, "node.waits_for_a_master")
+        joined = await wait_for_master(attempt, "node.waits_for_a_master")
         self._seals.trust(joined.seal)
         self._heartbeats.joined(joined)
 
@@ -295,7 +295,7 @@ class Node:
     async def _publish_kept(self) -> None:
         """Publish pending results; retries with growing pauses while the broker has no room."""
         if "actions" in self._granted:
-            await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
+            await self._on_ledger(wait_for_master(self._publish_unpublished, "node.results_wait_for_room"))
 
     async def _publish_unpublished(self) -> None:
         for batch in batches(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
