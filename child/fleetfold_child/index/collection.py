@@ -24,7 +24,7 @@ from fleetfold_child.index.collection_writer import MAX_BATCH, Writer
 from fleetfold_child.index.committer import Committer
 from fleetfold_child.index.compaction import Compaction
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.fingerprints import with_fingerprints
 from fleetfold_child.index.ingest import ingest
 from fleetfold_child.index.interfaces import Examined, Index, Query, Scored
 from fleetfold_child.index.lance_table import Table
@@ -206,13 +206,13 @@ class Collection:
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 
-    def heard_of_source(self, state: SourceState) -> None:
+    def set_source_state(self, state: SourceState) -> None:
         """Set the state of the source, which `info` reports from now on."""
         self._source = state
         if self._on_change is not None:
             self._on_change(self.info())
 
-    async def holding(self, ids: Sequence[str]) -> set[str]:
+    async def existing(self, ids: Sequence[str]) -> set[str]:
         """Return the ids of documents that exist."""
         return set(await self._committer.index.hashes(ids))
 
@@ -288,7 +288,9 @@ class Collection:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)
 
     def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
-        return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
+        return [
+            with_fingerprints(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found
+        ]
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """Return the next chunk of changes in the term statistics since the request's epoch."""

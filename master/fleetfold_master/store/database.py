@@ -133,7 +133,7 @@ class Store:
 
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:
-            done = await self._writer.run_surely(function)
+            done = await self._writer.run_uncancelled(function)
         except Fenced:
             self.fence.on_lost()
             raise
@@ -147,12 +147,12 @@ class Store:
         """The caller's error, without the database's address; the cause is logged once until it is back."""
         if not self._away:
             self._away = True
-            log.warning("store.away", database=shown(self._writing.url), reason=_reason(error))
+            log.warning("store.unavailable", database=shown(self._writing.url), reason=_reason(error))
         return Unavailable("database: the master's cannot be used now; try again, and look into its log")
 
     def _back(self) -> None:
         self._away = False
-        log.info("store.back", database=shown(self._writing.url))
+        log.info("store.available", database=shown(self._writing.url))
 
 
 def _prepare(engine: Engine) -> None:
