@@ -124,7 +124,7 @@ async def test_a_lease_that_is_cancelled_anywhere_is_rolled_back_and_released(wr
     async def hold() -> None:
         async with transaction(writer) as lease:
             await lease.run(insert(1))
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
 
     for turns in range(12):
         task = asyncio.create_task(hold())
