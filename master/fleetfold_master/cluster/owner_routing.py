@@ -27,10 +27,13 @@ from fleetfold_shared.messages import Job, Message, TransactionView, decode
 
 __all__ = ["OwnerRouting"]
 
-KINDS: dict[str, type[Message]] = {"jobs": Job, "tx": TransactionView}
-FORWARDED = frozenset({"jobs.cancel", "jobs.wait", "tx.cancel", "tx.resolve", "tx.retry", "tx.skip", "tx.wait"})
-WAITING = frozenset({"jobs.wait", "tx.wait"})
-FOLLOWED = frozenset({"jobs.follow", "tx.follow"})
+KINDS: dict[str, type[Message]] = {"jobs": Job, "transactions": TransactionView}
+FORWARDED = frozenset({
+    "jobs.cancel", "jobs.wait", "transactions.cancel", "transactions.resolve", "transactions.retry",
+    "transactions.skip", "transactions.wait",
+})  # fmt: skip
+WAITING = frozenset({"jobs.wait", "transactions.wait"})
+FOLLOWED = frozenset({"jobs.follow", "transactions.follow"})
 """Verbs that are answered from the rows, a few times a second, by any master."""
 TAKEOVER_S = 4.0
 """How long, in seconds, a request waits for a takeover."""
