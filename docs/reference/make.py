@@ -205,7 +205,7 @@ def _joins() -> Iterator[tuple[str, type[Message] | None, Callable[..., Any]]]:
 
 def _decoded_in(handler: Callable[..., Any]) -> type[Message] | None:
     """The message that a node's handler reads; None if it reads none."""
-    found = re.search(r"decode\(request\.data, (\w+)\)", inspect.getsource(handler))
+    found = re.search(r"decode\(call\.body, (\w+)\)", inspect.getsource(handler))
     return handler.__globals__[found[1]] if found else None
 
 

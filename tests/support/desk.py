@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer, Principal
@@ -235,11 +235,11 @@ class Desk:
         """What `who` gets for an answer; raises the error."""
         return await self.send(self.request(who, verb, encode(message)), verb)
 
-    def request(self, who: str, verb: str, data: bytes) -> Request:
-        return Request(Subjects().api(who, verb), data, who, None, {})
+    def request(self, who: str, verb: str, data: bytes) -> Call:
+        return Call(verb=verb, subject=Subjects().api(who, verb), body=data, identity=who)
 
-    async def send(self, request: Request, verb: str) -> Any:
-        return await self.guard.around(verb, self.api.verbs()[verb])(request)
+    async def send(self, call: Call, verb: str) -> Any:
+        return await self.guard.around(verb, self.api.verbs()[verb])(call)
 
     async def populate(self) -> None:
         """Nodes to ask for."""

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_broker.rpc.admission import begin_waiting
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.guard import Verb
@@ -87,10 +87,10 @@ class OwnerRouting:
             await asyncio.sleep(AGAIN_S)
         return None
 
-    async def _called(self, request: Request) -> Message:
-        call = decode(request.data, PeerCall)
-        verb = self._verbs[call.verb]
-        return await verb.handle(msgspec.convert(call.ask, verb.takes), call.who)
+    async def _called(self, call: Call) -> Message:
+        forwarded = decode(call.body, PeerCall)
+        verb = self._verbs[forwarded.verb]
+        return await verb.handle(msgspec.convert(forwarded.ask, verb.takes), forwarded.who)
 
     def _followed(self, name: str, verb: Verb[Any]) -> Verb[Any]:
         engine = self._engines[name.partition(".")[0]]
