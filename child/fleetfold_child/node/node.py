@@ -19,7 +19,7 @@ from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_encoding import without_result
@@ -85,9 +85,8 @@ class Node:
         self._service = RequestServer(bus, f"fleetfold-node-{self._name}", version=description.version)
         self._reports = Reports(self._report)
         self._executor = Executor(
-            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
-            reports=self._reports,
-            databases=databases,
+            actions, ledger, node=self._name, collections=collections,
+            limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
