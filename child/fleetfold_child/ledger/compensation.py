@@ -44,7 +44,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Command, CommandResult
 from fleetfold_shared.templates import fill, placeholders
 
-__all__ = ["admit_compensation", "undone"]
+__all__ = ["admit_compensation", "forward_of"]
 
 
 def admit_compensation(
@@ -72,10 +72,10 @@ def admit_compensation(
                 return Admission(Decision.WAIT, awaited=busy.id)
     if plan.asks_application and _may_be_elsewhere(forward):
         return Admission(Decision.ASK)
-    return _undo(command, row, forward, plan, log or {})
+    return _compensate(command, row, forward, plan, log or {})
 
 
-def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
+def forward_of(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     """Return the forward command's data for its compensation."""
     result = None if forward.answer is None else forward.result()
     return Forward(
@@ -84,19 +84,19 @@ def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     )  # fmt: skip
 
 
-def _undo(
+def _compensate(
     command: Command, row: LedgerRow | None, forward: LedgerRow | None, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     if forward is None or forward.state == "running":
-        return _undo_unfinished(command, row, forward, plan, log)
+        return _compensate_unfinished(command, row, forward, plan, log)
     if _had_no_effect(forward):
         return settle(command, row, "ok", tombstone=True)
     if not command.action:
         return settle(command, row, "ok")
-    return _undo_finished(command, row, forward, plan, log)
+    return _compensate_finished(command, row, forward, plan, log)
 
 
-def _undo_unfinished(
+def _compensate_unfinished(
     command: Command, row: LedgerRow | None, forward: LedgerRow | None, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     if forward is None or (forward.kind == "transactional" and not forward.incarnation):
@@ -110,7 +110,7 @@ def _undo_unfinished(
     return replace(admission, seal=_sealed(forward))
 
 
-def _undo_finished(
+def _compensate_finished(
     command: Command, row: LedgerRow | None, forward: LedgerRow, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     result = forward.result()

@@ -224,12 +224,12 @@ class Ledger:
                 schema.forget(connection, command.id)
                 row = None
             forward = self._find_forward(connection, command.compensates)
-            other = self._as_running_here(schema.find_undoing(connection, command.compensates, command.id))
+            other = self._as_running_here(schema.find_other_compensation(connection, command.compensates, command.id))
             notes = notebooks.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
-                admission = replace(admission, undoes=compensation.undone(forward, notes))
+                admission = replace(admission, undoes=compensation.forward_of(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
