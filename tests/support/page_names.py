@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.pages import ROOT, without_blocks
 
-__all__ = ["missing", "named", "package_folders", "resolved"]
+__all__ = ["missing", "named", "package_folders", "resolved", "sources"]
 
 TOP = ("shared", "broker", "child", "master", "client")
 """Folders of the repository that hold import packages."""
@@ -35,9 +35,14 @@ def missing(name: str) -> bool:
     return file is None or bool(symbol and symbol not in _symbols(file))
 
 
+def sources() -> list[Path]:
+    """The modules of all import packages."""
+    return sorted(file for top in TOP for file in (ROOT / top).rglob("*.py"))
+
+
 def package_folders() -> list[str]:
     """The folders of all import packages, as pages name them: `fleetfold_master/search/`."""
-    pages = (page for top in TOP for page in (ROOT / top).rglob("__init__.py"))
+    pages = (file for file in sources() if file.name == "__init__.py")
     return sorted(f"{page.parent.relative_to(ROOT / page.relative_to(ROOT).parts[0])}/" for page in pages)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.page_names import named
+from support.page_names import named, sources
 from support.pages import ROOT
 
 DECISIONS = ROOT / "docs" / "decisions"
@@ -16,6 +16,7 @@ SECTIONS = ["Context", "Decision", "Consequences", "Alternatives and measurement
 _TITLE = re.compile(r"# (\d{4})\. (.+)\n\n- Status: (?:accepted|replaced by).*\n", re.MULTILINE)
 _DATE = re.compile(r"^- Date: (\d{4}-\d\d-\d\d)", re.MULTILINE)
 _CODE = re.compile(r"^- Code: `", re.MULTILINE)
+_REFERRED = re.compile(r"docs/decisions/(\d{4})")
 _ROW = re.compile(r"^\| (\d{4}) \| \[(.+)\]\((.+)\) \| (\S+) \|$", re.MULTILINE)
 
 
@@ -44,3 +45,10 @@ def test_the_index_lists_every_decision_with_its_title_and_date() -> None:
     rows = _ROW.findall((DECISIONS / "README.md").read_text(encoding="utf-8"))
     dates = [_DATE.findall(page.read_text(encoding="utf-8"))[0] for page in PAGES]
     assert rows == [(*title(page), page.name, date) for page, date in zip(PAGES, dates, strict=True)]
+
+
+def test_every_decision_that_the_code_refers_to_exists() -> None:
+    numbers = {title(page)[0] for page in PAGES}
+    referred = {number for file in sources() for number in _REFERRED.findall(file.read_text(encoding="utf-8"))}
+    assert referred
+    assert referred <= numbers
