@@ -1,7 +1,7 @@
 """Confirmed publishing to a stream, for identities without JetStream permissions.
 
-The streams that nodes write to acknowledge nothing; they republish the headers of stored messages on `kept.<node>`, with
-the node's name from the subject, which the broker has verified. Reasons: docs/decisions/0005.
+The streams that nodes write to acknowledge nothing; they republish the headers of stored messages on `kept.<node>`,
+with the node's name from the subject, which the broker has verified. Reasons: docs/decisions/0005.
 """
 
 from __future__ import annotations
