@@ -17,7 +17,6 @@ import msgspec
 from fleetfold_broker.jetstream import topology
 from fleetfold_broker.rpc import headers
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.node.handlers import Handlers
 from fleetfold_cli import reference as commands
 from fleetfold_master.access import access_reference as who_may_what
 from fleetfold_master.access.enrolment import Enrolment
@@ -60,6 +59,7 @@ from fleetfold_shared.messages import (
     transactions,
 )
 from fleetfold_shared.messages import commands as jobs
+from fleetfold_shared.verbs.node_requests import NODE_VERBS
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
@@ -180,10 +180,11 @@ def _requests() -> Iterator[str]:
             gather=headers.GATHER, correlation=headers.CORRELATION, seal=headers.SEAL, deadline=headers.DEADLINE
         ),
     )
-    node = Handlers("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
-    yield from _verbs(
-        {verb: (None, handler) for verb, handler in {**node.asked(), **node.asked_alone(), **node.told()}.items()}, ""
-    )
+    yield from ("| verb | takes | answers | |", "| --- | --- | --- | --- |")
+    for verb in NODE_VERBS.values():
+        both = ", ".join(filter(None, (verb.broadcast and "broadcast too", verb.needs and f"needs `{verb.needs}`")))
+        about = f"{verb.about[:-1]} ({both})." if both else verb.about
+        yield f"| `{verb.name}` | {_link(verb.takes)} | {_link(verb.gives)} | {about} |"
 
 
 def _names() -> dict[str, str]:

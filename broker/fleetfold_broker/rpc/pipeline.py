@@ -16,7 +16,7 @@ from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_broker.rpc.trace_context import TraceContext
 from fleetfold_shared.messages import Message
 
-__all__ = ["Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
+__all__ = ["MESSAGE", "Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
 
 T = TypeVar("T")
 
@@ -79,6 +79,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def __contains__(self, key: CallKey[Any]) -> bool:
         return key in self.found
 
+
+MESSAGE: CallKey[Message] = CallKey("message")
+"""The decoded body, for the interceptors and the handler after the one that decodes."""
 
 Handler = Callable[[Call], Awaitable[Message | None]]
 """Answers a call with a message, or with `None` for no reply; may raise any error."""
