@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.access.container import AccessContainer
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["Disconnection", "Drop"]
 
