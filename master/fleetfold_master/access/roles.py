@@ -26,7 +26,7 @@ class Permission(msgspec.Struct, frozen=True):
     about: str
 
 
-def _row(verb: str, about: str, all: str, own: str = "") -> Permission:  # noqa: A002 (the word of the table)
+def _row(verb: str, about: str, all: str, own: str = "") -> Permission:
     """Roles in `all` and `own` are separated by spaces; a master may do everything."""
     reach: dict[Role, Reach] = {role: "all" for role in ROLES if role in all.split() or role == "master"}
     reach.update({role: "own" for role in ROLES if role in own.split()})
