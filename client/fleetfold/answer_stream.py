@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Self
 
 from fleetfold.caller import Caller
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Answered, AnswerQuestion, AskPart, decode
 
@@ -66,6 +67,6 @@ async def answer_parts(
     caller: Caller, ask: AnswerQuestion, timeout_s: float
 ) -> AsyncGenerator[AskPart | Answered, None]:
     """Send a question; the parts of its answer as they arrive, last the whole answer."""
-    async with aclosing(caller.stream("ask.question", ask, timeout_s)) as parts:
+    async with aclosing(caller.stream(verbs.ask.QUESTION, ask, timeout_s)) as parts:
         async for part in parts:
             yield decode(part.data, Answered) if part.last else decode(part.data, AskPart)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,13 +14,16 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING
 from fleetfold_broker.rpc.streamed_reply import ReplyPart, in_parts
+from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Message, decode
 from fleetfold_shared.values import encode_exactly
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["ANSWER_S", "LONG_POLL_S", "SILENCE_S", "Caller", "RateLimit", "pause_s", "wait_ms"]
 
-T = TypeVar("T", bound=Message)
+Takes = TypeVar("Takes", bound=Message)
+Gives = TypeVar("Gives", bound=Message)
 
 ANSWER_S = 10.0
 LONG_POLL_S = 5.0
@@ -30,6 +32,9 @@ SILENCE_S = 10.0
 """Seconds of silence in a streamed reply after which the master counts as absent; it sends a part every second."""
 RETRY_S = 0.2
 """The shortest pause before a request is sent again."""
+BACKOFF = Backoff.constant(RETRY_S, asked="least")
+OVERLOADED = Jitter.around(0.5)
+"""Part of the pause that an overloaded master asks for."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -51,20 +56,20 @@ class Caller:
         """The rate limit of the last answer; None for an identity without a limit, and before the first answer."""
         return self._rate_limit
 
-    async def ask(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ANSWER_S) -> T:
+    async def ask(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float = ANSWER_S) -> Gives:
         """Send one request to a master; the reply within `timeout_s`. A request that was not accepted for want of room
         is repeated within that time."""
-        subject = self.bus.subjects.api(self.bus.caller, verb)
+        subject = self.bus.subjects.api(self.bus.caller, verb.name)
         try:
             answer = await self._ask_while_overloaded(subject, encode_exactly(ask), timeout_s)
         except Unavailable as error:
             raise _no_master(error) from None
         self._note_limit(answer.headers or {})
-        return decode(answer.data, kind)
+        return decode(answer.data, verb.gives)
 
-    async def stream(self, verb: str, ask: Message, timeout_s: float) -> AsyncGenerator[ReplyPart, None]:
+    async def stream(self, verb: Verb[Takes, Any], ask: Takes, timeout_s: float) -> AsyncGenerator[ReplyPart, None]:
         """Send one request; the parts of its streamed reply as they arrive. Close the generator to end the work."""
-        subject = self.bus.subjects.api(self.bus.caller, verb)
+        subject = self.bus.subjects.api(self.bus.caller, verb.name)
         try:
             async with aclosing(in_parts(self.bus, subject, encode_exactly(ask), timeout_s, SILENCE_S)) as parts:
                 async for part in parts:
@@ -82,7 +87,7 @@ class Caller:
             try:
                 return await self.bus.ask(subject, data, max(0.0, until - loop.time()))
             except Overloaded as full:
-                pause = random.uniform(0.5, 1.5) * (full.retry_after_s or 0.0)  # noqa: S311 (jitter, not a secret)
+                pause = OVERLOADED.apply(full.retry_after_s or 0.0)
                 if not pause or loop.time() + pause > until:
                     raise
             await asyncio.sleep(pause)
@@ -91,7 +96,7 @@ class Caller:
         with contextlib.suppress(KeyError, ValueError):
             self._rate_limit = RateLimit(int(headers[LIMIT]), int(headers[REMAINING]))
 
-    async def ask_idempotent(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
+    async def ask_idempotent(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float) -> Gives:
         """Send an idempotent request: once a master may have it, it is repeated until it is answered, also while
         masters are away."""
         loop, link = asyncio.get_running_loop(), self.bus.link
@@ -99,7 +104,7 @@ class Caller:
         while True:
             was_up = link.is_up
             try:
-                return await self.ask(verb, ask, kind, LONG_POLL_S + START_S)
+                return await self.ask(verb, ask, LONG_POLL_S + START_S)
             except (Unavailable, DeadlineExceeded) as error:
                 sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not link.is_up)
                 if not sent or loop.time() > deadline:
@@ -107,26 +112,26 @@ class Caller:
             await asyncio.sleep(RETRY_S)
 
     async def ask_until_ended(
-        self, verb: str, ask: Message, kind: type[T], going_on: set[str], timeout_s: float | None
-    ) -> T:
+        self, verb: Verb[Takes, Gives], ask: Takes, going_on: set[str], timeout_s: float | None
+    ) -> Gives:
         """Repeat a long-polling request until the record's state is not in `going_on`. Raises `DeadlineExceeded` after
         `timeout_s`; None waits as long as it takes."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout_s is None else loop.time() + timeout_s
         while True:
-            record = await self.ask_patiently(verb, ask, kind, deadline)
+            record = await self.ask_patiently(verb, ask, deadline)
             if getattr(record, "state") not in going_on:  # noqa: B009 (both kinds have it)
                 return record
             if deadline is not None and loop.time() > deadline:
                 raise DeadlineExceeded(f"{getattr(ask, 'id')} has not ended within {timeout_s:g} s; it goes on")  # noqa: B009
 
-    async def ask_patiently(self, verb: str, ask: Message, kind: type[T], deadline: float | None = None) -> T:
+    async def ask_patiently(self, verb: Verb[Takes, Gives], ask: Takes, deadline: float | None = None) -> Gives:
         """Repeat a request until it is answered, or until `deadline` by the loop's clock: absent masters and brokers
         come back, and rate limits and overload pass."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                return await self.ask(verb, ask, kind, LONG_POLL_S + ANSWER_S)
+                return await self.ask(verb, ask, LONG_POLL_S + ANSWER_S)
             except (Unavailable, DeadlineExceeded, RateLimited, Overloaded) as error:
                 if deadline is not None and loop.time() > deadline:
                     raise
@@ -143,7 +148,7 @@ def _no_master(error: Unavailable) -> Unavailable:
 
 def pause_s(error: FleetfoldError) -> float:
     """Seconds to wait before the next try."""
-    return max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0)
+    return BACKOFF.delay_s(1, error.retry_after_s)
 
 
 def wait_ms(timeout_s: float | None) -> int:

@@ -31,6 +31,7 @@ from fleetfold.search_request import SearchOptions, search_request
 from fleetfold.submission import PATIENCE_S, WINDOW, Submission, SubmitOutcome
 from fleetfold.transact_request import Steps, transact_request
 from fleetfold_broker.bus import Bus
+from fleetfold_shared import verbs
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
     AnswerQuestion,
@@ -146,7 +147,7 @@ class Client:
             query, limit=limit, nodes=nodes, collections=collections, filter=filter, sort=sort, timeout_s=timeout_s,
             options=options,
         )  # fmt: skip
-        return await self._caller.ask("search.query", request, Searched, timeout_s + ANSWER_S)
+        return await self._caller.ask(verbs.search.QUERY, request, timeout_s + ANSWER_S)
 
     async def search_pages(
         self,

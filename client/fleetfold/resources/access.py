@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetfold.caller import Caller
+from fleetfold_shared import verbs
 from fleetfold_shared.messages import AccessStats, AccessStatsAsk, Identity, WhoAmI
 
 __all__ = ["Access"]
@@ -16,8 +17,8 @@ class Access:
 
     async def whoami(self) -> Identity:
         """Get this client's name, role and scopes."""
-        return await self._caller.ask("access.whoami", WhoAmI(), Identity)
+        return await self._caller.ask(verbs.access.WHOAMI, WhoAmI())
 
     async def stats(self) -> AccessStats:
         """Get the numbers of logins and requests admitted and refused, with reasons, since the master's start."""
-        return await self._caller.ask("access.stats", AccessStatsAsk(), AccessStats)
+        return await self._caller.ask(verbs.access.STATS, AccessStatsAsk())

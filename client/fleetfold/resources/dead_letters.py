@@ -6,14 +6,13 @@ from msgspec.structs import asdict
 
 from fleetfold.caller import Caller
 from fleetfold.dead_letter_filter import DeadLetterFilter
+from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     DeadLetter,
     DeadLetterDrop,
-    DeadLetterDropped,
     DeadLetterGet,
     DeadLetterList,
     DeadLetterListed,
-    DeadLetterRetried,
     DeadLetterRetry,
 )
 
@@ -44,16 +43,16 @@ class DeadLetters:
         ask = DeadLetterList(
             **asdict(filter), retried=retried, limit=limit, before=None if before is None else (before.at, before.id)
         )
-        return await self._caller.ask("dead_letters.list", ask, DeadLetterListed)
+        return await self._caller.ask(verbs.dead_letters.LIST, ask)
 
     async def get(self, id: str) -> DeadLetter:
         """Get one dead letter, with its history. Raises `NotFound`."""
-        return await self._caller.ask("dead_letters.get", DeadLetterGet(id=id), DeadLetter)
+        return await self._caller.ask(verbs.dead_letters.GET, DeadLetterGet(id=id))
 
     async def retry(self, id: str) -> str:
         """Run its command again, as a new job of this identity. Returns the job's id. May raise `Conflict`."""
-        return (await self._caller.ask("dead_letters.retry", DeadLetterRetry(id=id), DeadLetterRetried)).job
+        return (await self._caller.ask(verbs.dead_letters.RETRY, DeadLetterRetry(id=id))).job
 
     async def drop(self, id: str) -> None:
         """Delete it. Raises `NotFound`."""
-        await self._caller.ask("dead_letters.drop", DeadLetterDrop(id=id), DeadLetterDropped)
+        await self._caller.ask(verbs.dead_letters.DROP, DeadLetterDrop(id=id))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fleetfold.caller import ANSWER_S, Caller
 from fleetfold.names import Names, listed
+from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     Judgement,
     QualityClick,
@@ -37,13 +38,13 @@ class Evaluation:
         every, kept = list(judgements), 0
         for start in range(0, len(every), MOST_AT_ONCE):
             ask = QualityJudge(judgements=every[start : start + MOST_AT_ONCE])
-            kept += (await self._caller.ask("quality.judge", ask, QualityJudged)).judgements
+            kept += (await self._caller.ask(verbs.quality.JUDGE, ask)).judgements
         return QualityJudged(judgements=kept, queries=len({one.query for one in every}))
 
     async def click(self, query: str, node: str, collection: str, id: str, rank: int) -> QualityClicked:
         """Record a click on the hit at `rank`, from 1, in the answer to `query`."""
         ask = QualityClick(query=query, node=node, collection=collection, id=id, rank=rank)
-        return await self._caller.ask("quality.click", ask, QualityClicked)
+        return await self._caller.ask(verbs.quality.CLICK, ask)
 
     async def report(
         self,
@@ -63,8 +64,8 @@ class Evaluation:
             nodes=listed(nodes, "nodes"), collections=listed(collections, "collections"), limit=limit, days=days,
             timeout_ms=round(timeout_s * 1000),
         )  # fmt: skip
-        return await self._caller.ask("quality.report", ask, QualityReport, timeout_s + 2 * ANSWER_S)
+        return await self._caller.ask(verbs.quality.REPORT, ask, timeout_s + 2 * ANSWER_S)
 
     async def forget(self, query: str) -> QualityForgotten:
         """Delete the judgements and clicks of a query; case and white space do not matter."""
-        return await self._caller.ask("quality.forget", QualityForget(query=query), QualityForgotten)
+        return await self._caller.ask(verbs.quality.FORGET, QualityForget(query=query))

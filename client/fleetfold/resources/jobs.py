@@ -13,6 +13,7 @@ import msgspec
 from fleetfold.caller import ANSWER_S, Caller, pause_s, wait_ms
 from fleetfold.names import Names
 from fleetfold.run_request import Rollout, RunOptions, Targets, duration_s, run_request
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     Job,
@@ -20,7 +21,6 @@ from fleetfold_shared.messages import (
     JobFollow,
     JobGet,
     JobList,
-    JobListed,
     JobState,
     JobWait,
     Run,
@@ -50,11 +50,11 @@ class Jobs:
     ) -> builtins.list[Job]:
         """List the latest jobs, newest first: those in `state`, of `action`, of `caller`; `since` in Unix seconds."""
         ask = JobList(limit=limit, state=state, action=action, caller=caller, since=since)
-        return (await self._caller.ask("jobs.list", ask, JobListed)).jobs
+        return (await self._caller.ask(verbs.jobs.LIST, ask)).jobs
 
     async def get(self, id: str) -> Job:
         """Get one job as it stands. Raises `NotFound`."""
-        return await self._caller.ask("jobs.get", JobGet(id=id), Job)
+        return await self._caller.ask(verbs.jobs.GET, JobGet(id=id))
 
     def handle(self, id: str) -> JobHandle:
         """Make a handle to the job `id`; nothing is sent."""
@@ -79,7 +79,7 @@ class Jobs:
 
         Repeated until a master has answered, also while masters are away: the same `run.id` is the same job.
         """
-        return await self._caller.ask_idempotent("actions.run", run, Job, run.timeout_s)
+        return await self._caller.ask_idempotent(verbs.actions.RUN, run, run.timeout_s)
 
     async def run(self, run: Run) -> Job:
         """Start the job of a `Run` message, and wait until it has ended. Raises `DeadlineExceeded` if it has not after
@@ -93,7 +93,7 @@ class Jobs:
         """Wait until the job has ended, also across a master's restart. Raises `DeadlineExceeded` after `timeout_s`;
         None waits as long as it takes."""
         ask = JobWait(id=id, wait_ms=wait_ms(timeout_s))
-        return await self._caller.ask_until_ended("jobs.wait", ask, Job, {"running"}, timeout_s)
+        return await self._caller.ask_until_ended(verbs.jobs.WAIT, ask, {"running"}, timeout_s)
 
     async def cancel(self, id: str) -> Job:
         """Cancel a job: commands that are not yet executing never will be, those that are, are told to stop.
@@ -101,7 +101,7 @@ class Jobs:
         Returns the job as it stands; it ends when every node has answered. Idempotent. Raises `Conflict` if it has
         ended.
         """
-        return await self._caller.ask("jobs.cancel", JobCancel(id=id), Job)
+        return await self._caller.ask(verbs.jobs.CANCEL, JobCancel(id=id))
 
     async def follow(self, id: str) -> AsyncGenerator[Job, None]:
         """Yield the job as it stands, and then at each change, progress included, at most ten a second, until its end.
@@ -122,7 +122,7 @@ class Jobs:
     async def _changes(self, key: str) -> AsyncGenerator[Job, None]:
         """The states that one request delivers."""
         ask = JobFollow(id=key, wait_ms=round(FOLLOW_S * 1000))
-        async with aclosing(self._caller.stream("jobs.follow", ask, FOLLOW_S + ANSWER_S)) as parts:
+        async with aclosing(self._caller.stream(verbs.jobs.FOLLOW, ask, FOLLOW_S + ANSWER_S)) as parts:
             async for part in parts:
                 yield decode(part.data, Job)
 

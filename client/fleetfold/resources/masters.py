@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 
 from fleetfold.caller import Caller
-from fleetfold_shared.messages import MasterInfo, MasterList, MasterListed
+from fleetfold_shared import verbs
+from fleetfold_shared.messages import MasterInfo, MasterList
 
 __all__ = ["Masters"]
 
@@ -19,4 +20,4 @@ class Masters:
     async def list(self) -> builtins.list[MasterInfo]:
         """List the masters, the longest running first: whether each is alive, and how many jobs and transactions it
         drives."""
-        return (await self._caller.ask("masters.list", MasterList(), MasterListed)).masters
+        return (await self._caller.ask(verbs.masters.LIST, MasterList())).masters

@@ -12,6 +12,7 @@ import msgspec
 from fleetfold.caller import ANSWER_S, Caller, wait_ms
 from fleetfold.transact_request import Steps, transact_request
 from fleetfold.wait_policy import WaitPolicy
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
@@ -21,7 +22,6 @@ from fleetfold_shared.messages import (
     TransactionFollow,
     TransactionGet,
     TransactionList,
-    TransactionListed,
     TransactionNews,
     TransactionResolve,
     TransactionRetry,
@@ -46,11 +46,11 @@ class Transactions:
     async def list(self, limit: int = 50, state: TransactionState | None = None) -> builtins.list[TransactionView]:
         """List the latest transactions, newest first; with `state` only those in it."""
         ask = TransactionList(limit=limit, state=state)
-        return (await self._caller.ask("tx.list", ask, TransactionListed)).transactions
+        return (await self._caller.ask(verbs.transactions.LIST, ask)).transactions
 
     async def get(self, id: str) -> TransactionView:
         """Get one transaction as it stands, with its timeline. Raises `NotFound`."""
-        return await self._caller.ask("tx.get", TransactionGet(id=id), TransactionView)
+        return await self._caller.ask(verbs.transactions.GET, TransactionGet(id=id))
 
     def handle(self, id: str) -> TransactionHandle:
         """Make a handle to the transaction `id`; nothing is sent."""
@@ -59,7 +59,7 @@ class Transactions:
     async def check(self, steps: Steps, *, name: str = "", inputs: Mapping[str, Any] | None = None) -> TransactionView:
         """Check `steps` as `Client.transact` does, and start nothing; the transaction as it would start."""
         ask = transact_request(steps, inputs, id=new_id(), name=name, dry_run=True)
-        return await self._caller.ask("tx.run", ask, TransactionView)
+        return await self._caller.ask(verbs.transactions.RUN, ask)
 
     async def start(self, request: Transact, timeout_s: float = 300.0) -> TransactionView:
         """Start the transaction of a `Transact` message; the transaction as it stands after at most `request.wait_ms`.
@@ -67,7 +67,7 @@ class Transactions:
         Repeated for `timeout_s` until a master has answered, also while masters are away: the same `request.id` is the
         same transaction.
         """
-        return await self._caller.ask_idempotent("tx.run", request, TransactionView, timeout_s)
+        return await self._caller.ask_idempotent(verbs.transactions.RUN, request, timeout_s)
 
     async def run(self, request: Transact, timeout_s: float = 300.0) -> TransactionView:
         """Start the transaction of a `Transact` message, and wait until it has ended or is parked."""
@@ -78,7 +78,7 @@ class Transactions:
         """Wait until the transaction has ended or is parked. Raises `DeadlineExceeded` after `timeout_s`; None waits as
         long as it takes."""
         ask = TransactionWait(id=id, wait_ms=wait_ms(timeout_s))
-        return await self._caller.ask_until_ended("tx.wait", ask, TransactionView, GOING_ON, timeout_s)
+        return await self._caller.ask_until_ended(verbs.transactions.WAIT, ask, GOING_ON, timeout_s)
 
     async def follow(
         self, id: str, *, after: int = 0, timeout_s: float | None = None
@@ -111,25 +111,27 @@ class Transactions:
             policy.check(id)
 
     async def _news(self, ask: TransactionFollow) -> AsyncGenerator[TransactionNews | TransactionView, None]:
-        async with aclosing(self._caller.stream("tx.follow", ask, ask.wait_ms / 1000 + ANSWER_S)) as parts:
+        async with aclosing(
+            self._caller.stream(verbs.transactions.FOLLOW, ask, ask.wait_ms / 1000 + ANSWER_S)
+        ) as parts:
             async for part in parts:
                 yield decode(part.data, TransactionView) if part.last else decode(part.data, TransactionNews)
 
     async def cancel(self, id: str, *, why: str = "") -> TransactionView:
         """Start the compensation of a running transaction. Raises `Conflict` if it is too late for that."""
-        return await self._caller.ask("tx.cancel", TransactionCancel(id=id, why=why), TransactionView)
+        return await self._caller.ask(verbs.transactions.CANCEL, TransactionCancel(id=id, why=why))
 
     async def retry(self, id: str, step: str | None = None, *, why: str = "") -> TransactionView:
         """Retry the parked steps of a transaction, or only `step`."""
-        return await self._caller.ask("tx.retry", TransactionRetry(id=id, step=step, why=why), TransactionView)
+        return await self._caller.ask(verbs.transactions.RETRY, TransactionRetry(id=id, step=step, why=why))
 
     async def skip(self, id: str, step: str, why: str) -> TransactionView:
         """Leave a parked step as it is, and continue with the others."""
-        return await self._caller.ask("tx.skip", TransactionSkip(id=id, step=step, why=why), TransactionView)
+        return await self._caller.ask(verbs.transactions.SKIP, TransactionSkip(id=id, step=step, why=why))
 
     async def resolve(self, id: str, state: Literal["committed", "rolled_back"], why: str) -> TransactionView:
         """End a parked transaction by hand in `state`: the operator has made sure that this is its state."""
-        return await self._caller.ask("tx.resolve", TransactionResolve(id=id, state=state, why=why), TransactionView)
+        return await self._caller.ask(verbs.transactions.RESOLVE, TransactionResolve(id=id, state=state, why=why))
 
 
 class TransactionHandle:

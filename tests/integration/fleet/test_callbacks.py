@@ -16,6 +16,7 @@ from fleetfold_master.outbox import publisher
 from fleetfold_master.transactions import coordinator
 from fleetfold_master.transactions.model import Policy
 from fleetfold_master.webhooks.webhook_signing import FILE
+from fleetfold_shared import verbs
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Alert, Callback, Job, Rollback, Run, StepSpec
@@ -66,7 +67,7 @@ async def _allow(fleet: Fleet, *places: str) -> None:
 async def test_a_caller_is_told_of_its_jobs_end_under_its_own_name(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     async with hearing(fleet.client) as heard, hearing(await fleet.new_client("other")) as others:
-        job = await fleet.client._caller.ask("actions.run", _run(Callback(type="stock.entered")), Job)
+        job = await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(type="stock.entered")))
         await eventually(lambda: len(heard) == 1)
         assert heard[0].type == "stock.entered"
         assert msgspec.convert(heard[0].data, Job) == await fleet.client.jobs.get(job.id)
@@ -81,7 +82,7 @@ async def test_a_webhook_is_told_signed_with_the_fleets_own_secret(fleet: Fleet)
         await _allow(fleet, receiver.place)
         assert (fleet.place / "keys" / FILE).read_text().startswith("whsec_")
         await fleet.start_child("shop")
-        await fleet.client._caller.ask("actions.run", _run(Callback(url=f"{receiver.place}/done"), mood="refuse"), Job)
+        await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(url=f"{receiver.place}/done"), mood="refuse"))
         await eventually(lambda: len(receiver.bodies) == 2)
     first, second = receiver.told
     assert first == second
@@ -93,7 +94,7 @@ async def test_a_webhook_to_elsewhere_is_refused_before_anything_begins(fleet: F
     await fleet.start_child("shop")
     elsewhere = Callback(url="https://hooks.example.org/done")
     for asked in (
-        fleet.client._caller.ask("actions.run", _run(elsewhere), Job),
+        fleet.client._caller.ask(verbs.actions.RUN, _run(elsewhere)),
         fleet.client.transact([_step()], callback=elsewhere),
     ):
         with pytest.raises(InvalidInput, match=r"\[callbacks\]: allow = .*hooks\.example\.org") as refused:
@@ -145,7 +146,7 @@ async def test_what_was_to_be_told_when_the_master_died_is_told_by_the_next(
     await fleet.start_child("shop")
     async with receiving("hang", "204") as receiver:
         await _allow(fleet, receiver.place)
-        await fleet.client._caller.ask("actions.run", _run(Callback(url=receiver.place)), Job)
+        await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(url=receiver.place)))
         await eventually(lambda: len(receiver.bodies) == 1)  # it is being told, and never will have been
         await fleet.stop_master()
         await fleet.start_master()

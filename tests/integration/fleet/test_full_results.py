@@ -8,8 +8,9 @@ import pytest
 
 from fleetfold_broker.jetstream import publish_confirm
 from fleetfold_broker.jetstream.topology import RESULTS
+from fleetfold_shared import verbs
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.messages import Job, Run
+from fleetfold_shared.messages import Run
 from support.broker import jetstream, queued
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
@@ -38,7 +39,7 @@ async def test_results_that_find_no_room_come_when_there_is_some(narrow: Fleet) 
         await jetstream(bus, f"CONSUMER.PAUSE.{RESULTS}.masters", pause_until="2100-01-01T00:00:00Z")
         jobs = [Run(id=f"r{n}", action="tell", params={"size": SIZE}, nodes=["shop"]) for n in range(RUNS)]
         for run in jobs:
-            await narrow.client._caller.ask("actions.run", run, Job)
+            await narrow.client._caller.ask(verbs.actions.RUN, run)
 
         async def full() -> bool:
             return await queued(bus, RESULTS) >= 3 and (await _unsent(narrow)) >= 3

@@ -10,8 +10,9 @@ from fleetfold_broker.rpc.headers import RETRY_AFTER, error_of
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
 from fleetfold_master.runtime import api_wiring
+from fleetfold_shared import verbs
 from fleetfold_shared.config import AccessConfig
-from fleetfold_shared.messages import CAPABILITIES, Job, JobFollow, JobWait, Message, Refresh, Run, Tokens, encode
+from fleetfold_shared.messages import CAPABILITIES, JobFollow, JobWait, Message, Refresh, Run, Tokens, encode
 from support.broker import listen
 from support.inprocess import Fleet, fleet, statuses
 from support.wait import eventually
@@ -105,5 +106,5 @@ async def test_a_run_that_may_not_wait_has_begun_all_the_same(fleet: Fleet, plac
     await _running(fleet)
     places.waiting._most_each = 0
     run = Run(id="r1", action="doze", params={"seconds": 600}, nodes=["shop"], wait_ms=60_000)
-    assert (await fleet.client._caller.ask("actions.run", run, Job)).state == "running"
+    assert (await fleet.client._caller.ask(verbs.actions.RUN, run)).state == "running"
     await fleet.client.jobs.cancel("r1")

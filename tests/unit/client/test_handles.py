@@ -102,10 +102,10 @@ async def test_a_detached_transaction_returns_a_handle() -> None:
     ann, bus = client(transaction(), transaction(), transaction("rolled_back"))
     handle = await ann.transact(STEPS, id="t1", detach=True)
     assert isinstance(handle, TransactionHandle)
-    assert (handle.id, bus.verbs) == ("t1", ["tx.run"])
+    assert (handle.id, bus.verbs) == ("t1", ["transactions.run"])
     assert (await handle.get()).state == "running"
     assert (await handle.result()).state == "rolled_back"
-    assert bus.verbs == ["tx.run", "tx.get", "tx.wait"]
+    assert bus.verbs == ["transactions.run", "transactions.get", "transactions.wait"]
 
 
 @pytest.mark.parametrize("state", ["parked", "committed"])
@@ -131,10 +131,10 @@ async def test_following_a_transaction_yields_its_entries_and_ends_with_it(monke
 @pytest.mark.parametrize(
     ("verb", "call"),
     [
-        ("tx.cancel", lambda tx: tx.cancel(why="no")),
-        ("tx.retry", lambda tx: tx.retry("a")),
-        ("tx.skip", lambda tx: tx.skip("a", "done by hand")),
-        ("tx.resolve", lambda tx: tx.resolve("committed", "done by hand")),
+        ("transactions.cancel", lambda tx: tx.cancel(why="no")),
+        ("transactions.retry", lambda tx: tx.retry("a")),
+        ("transactions.skip", lambda tx: tx.skip("a", "done by hand")),
+        ("transactions.resolve", lambda tx: tx.resolve("committed", "done by hand")),
     ],
 )
 async def test_a_handle_of_a_transaction_has_the_operators_commands(verb: str, call: Any) -> None:
