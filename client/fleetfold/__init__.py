@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from fleetfold.child import Child
     from fleetfold.client import Client
+    from fleetfold.dead_letter_filter import DeadLetterFilter
+    from fleetfold.names import Auto
+    from fleetfold.resources.jobs import JobHandle
+    from fleetfold.resources.transactions import TransactionHandle
+    from fleetfold.run_request import Rollout, RunOptions, Targets
+    from fleetfold.search_request import SearchOptions
     from fleetfold.transaction_builder import Transaction, step
     from fleetfold_child.commands.actions import action
     from fleetfold_child.commands.context import Context, Refused
@@ -34,23 +40,31 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 __all__ = [
+    "Auto",
     "Callback",
     "Child",
     "Client",
     "Context",
+    "DeadLetterFilter",
     "Definition",
     "Filter",
+    "JobHandle",
     "Judgement",
     "NodeUpdate",
     "Passage",
     "Refused",
     "RetryPolicy",
     "Rollback",
+    "Rollout",
     "Run",
+    "RunOptions",
     "ScheduleSpec",
+    "SearchOptions",
     "Sort",
     "StepSpec",
+    "Targets",
     "Transaction",
+    "TransactionHandle",
     "__version__",
     "action",
     "step",
@@ -58,10 +72,18 @@ __all__ = [
 
 _ELSEWHERE = {
     "Child": "fleetfold.child",
+    "Auto": "fleetfold.names",
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.commands.context",
+    "DeadLetterFilter": "fleetfold.dead_letter_filter",
+    "JobHandle": "fleetfold.resources.jobs",
     "Refused": "fleetfold_child.commands.context",
+    "Rollout": "fleetfold.run_request",
+    "RunOptions": "fleetfold.run_request",
+    "SearchOptions": "fleetfold.search_request",
+    "Targets": "fleetfold.run_request",
     "Transaction": "fleetfold.transaction_builder",
+    "TransactionHandle": "fleetfold.resources.transactions",
     "__version__": "fleetfold_shared",
     "action": "fleetfold_child.commands.actions",
     "step": "fleetfold.transaction_builder",

@@ -87,7 +87,7 @@ class Child:
         *,
         url: str | None = None,
         data: str | Path | None = None,
-        type: str = "app",  # noqa: A002 (the field's name everywhere else)
+        type: str = "app",
         labels: Mapping[str, str] | None = None,
         weight: float = 1.0,
         concurrency: int = 16,
@@ -130,7 +130,7 @@ class Child:
         keys: Names = (),
         alpha: float | None = None,
         replica: str | None = None,
-        id: str = "id",  # noqa: A002 (the field's name everywhere else)
+        id: str = "id",
         title: str | None = None,
         text: Names = (),
         fields: Mapping[str, FieldType] | None = None,

@@ -13,10 +13,12 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.rpc.interceptors import drop_late_reply, skip_empty
 from fleetfold_broker.rpc.pipeline import Handler
 from fleetfold_broker.rpc.request_server import RequestServer
-from fleetfold_broker.rpc.scatter_responder import Verb, serve_node
+from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_shared.verbs.node_requests import NODE_VERBS
 from support.wait import eventually
 
 __all__ = [
@@ -45,7 +47,7 @@ class Connect(Protocol):
 class ServeNode(Protocol):
     """`await serve(bus, node, verb=handler, ...)`: a node's service that the fixture stops."""
 
-    def __call__(self, bus: Bus, node: str, /, **verbs: Verb) -> Awaitable[RequestServer]: ...
+    def __call__(self, bus: Bus, node: str, /, **verbs: Handler) -> Awaitable[RequestServer]: ...
 
 
 class Respond(Protocol):
@@ -88,9 +90,10 @@ async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
     """Serves nodes; depends on `connect` so that services stop before their buses close."""
     services: list[RequestServer] = []
 
-    async def serve(bus: Bus, node: str, /, **verbs: Verb) -> RequestServer:
-        services.append(RequestServer(bus, f"fleetfold-{node}", version="1.2.3"))
-        await serve_node(services[-1], bus, node, verbs)
+    async def serve(bus: Bus, node: str, /, **verbs: Handler) -> RequestServer:
+        service = RequestServer(bus, f"fleetfold-{node}", version="1.2.3", interceptors=[skip_empty, drop_late_reply])
+        services.append(service)
+        await serve_node(service, bus, node, {NODE_VERBS[name]: handler for name, handler in verbs.items()})
         await bus.link.barrier()
         return services[-1]
 

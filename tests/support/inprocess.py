@@ -200,12 +200,12 @@ def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that soon ask again for what a master has died over."""
     monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
     monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
-    monkeypatch.setattr("fleetfold.calls.jobs.SILENCE_S", 2.0)
+    monkeypatch.setattr("fleetfold.caller.SILENCE_S", 2.0)
 
 
 def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldError]:
     """What the client's requests fail with from now on, whether it asks again or not."""
-    ask, failed = client._bus.ask, list[FleetfoldError]()
+    ask, failed = client._caller.bus.ask, list[FleetfoldError]()
 
     async def watched(subject: str, data: bytes, timeout_s: float) -> Incoming:
         try:
@@ -214,7 +214,7 @@ def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldE
             failed.append(error)
             raise
 
-    monkeypatch.setattr(client._bus, "ask", watched)
+    monkeypatch.setattr(client._caller.bus, "ask", watched)
     return failed
 
 

@@ -24,6 +24,7 @@ from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_encoding import without_result
 from fleetfold_child.enrolment.master_retry import wait_for_master
+from fleetfold_child.interceptors import request_interceptors
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
@@ -82,7 +83,11 @@ class Node:
         self._bus, self._name = bus, bus.caller
         self._described = description
         self._actions, self._ledger, self._collections = actions, ledger, collections
-        self._service = RequestServer(bus, f"fleetfold-node-{self._name}", version=description.version)
+        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
+        self._service = RequestServer(
+            bus, f"fleetfold-node-{self._name}", version=description.version,
+            interceptors=request_interceptors(self._seals),
+        )  # fmt: skip
         self._reports = Reports(self._report)
         self._executor = Executor(
             actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
@@ -92,7 +97,6 @@ class Node:
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
         self._redact = redact or Redactor()
-        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
         self._deliveries = PushConsumer(bus, self._name, self._execute, self._seals)
         self._kept = ConfirmedPublisher(bus)
         self._results = ResultBatcher(self._kept, bus.subjects.result(self._name))
@@ -108,9 +112,8 @@ class Node:
     async def start(self) -> None:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
-        verbs = Handlers(self._described.incarnation, self._collections, self, self._answerer)
-        asked = verbs.asked(of_documents="search" in self._granted)
-        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
+        handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
+        await serve_node(self._service, self._bus, self._name, handlers.by_verb(self._granted))
         if "actions" in self._granted:
             await self._kept.start()
             await self._deliveries.start()
@@ -145,9 +148,9 @@ class Node:
         """Have this part checked: an operation on it has failed."""
         self._health.suspect(part)
 
-    def told(self, standing: Standing) -> None:
-        """Apply a master's assignment."""
-        self._heartbeats.told(standing)
+    def apply_standing(self, standing: Standing) -> None:
+        """Take the state and the heartbeat interval that a master has sent."""
+        self._heartbeats.apply(standing)
 
     def supersede(self, incarnation: str) -> None:
         """Stop, because another process owns the name now."""

@@ -49,8 +49,8 @@ async def ask(
     """
     async with await terminal.fleet(common) as fleet:
         asking = fleet.ask(
-            question, nodes=searched_nodes(node, auto=auto), among=node if auto else (), collections=collection,
-            limit=limit, budget=budget, model=model, by=by, timeout_s=timeout,
+            question, nodes=searched_nodes(node, auto=auto), collections=collection, limit=limit, budget=budget,
+            model=model, by=by, timeout_s=timeout,
         )  # fmt: skip
         if not common.json:
             async for part in asking:

@@ -34,7 +34,7 @@ class Wanted(TypedDict):
 async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
     """Who this command is to the fleet: name, role and scopes."""
     async with await terminal.fleet(common) as fleet:
-        identity = await fleet.whoami()
+        identity = await fleet.access.whoami()
     terminal.show(common, identity, lambda: views.identity(identity))
 
 
@@ -58,12 +58,12 @@ async def audit(
     wanted = Wanted(node=node, who=who, what=what, outcome=outcome, since=begun, limit=limit)
     async with await terminal.fleet(common) as fleet:
         if summary:
-            figures = await fleet.access_stats()
+            figures = await fleet.access.stats()
             terminal.show(common, figures, lambda: views.figures(figures))
         elif follow:
             await _follow(fleet, wanted, common, terminal)
         else:
-            entries = await fleet.audit(**wanted)
+            entries = await fleet.audit.list(**wanted)
             terminal.show(
                 common,
                 {"entries": entries},
@@ -96,10 +96,10 @@ async def node_audit(
         entries = read_node_audit(data / LEDGER, begun, limit)
     else:
         async with await terminal.fleet(common) as fleet:
-            entries = await fleet.node_audit(str(node), since=begun, limit=limit)
+            entries = await fleet.nodes.audit(str(node), since=begun, limit=limit)
     terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
 
 
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
-    async for entry in fleet.follow_audit(**wanted):
+    async for entry in fleet.audit.follow(**wanted):
         terminal.say(line(entry) if common.json else views.entry(entry))

@@ -20,7 +20,7 @@ cache = App(name="cache", help="The answers that the master keeps.")
 async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
     """How often a kept answer was given, what that saved, and what the answers take; since the master's start."""
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.cache_stats()
+        figures = await fleet.cache.stats()
     terminal.show(common, figures, lambda: views.figures(figures))
 
 
@@ -33,7 +33,7 @@ async def popular(
 ) -> None:
     """The questions asked most often, the most frequent first."""
     async with await terminal.fleet(common) as fleet:
-        queries = await fleet.popular_queries(limit)
+        queries = await fleet.cache.popular(limit)
     terminal.show(common, {"queries": queries}, lambda: views.popular(queries))
 
 
@@ -49,7 +49,7 @@ async def warm(
     Exit code 3 when some of them could not be answered in full.
     """
     async with await terminal.fleet(common) as fleet:
-        warmed = await fleet.warm_cache(limit)
+        warmed = await fleet.cache.warm(limit)
     terminal.show(common, warmed, lambda: f"{warmed.asked} asked, {warmed.kept} kept")
     return OK if warmed.kept == warmed.asked else PARTLY
 
@@ -58,5 +58,5 @@ async def warm(
 async def clear(*, common: Common = COMMON, terminal: Injected) -> None:
     """Forget every kept answer."""
     async with await terminal.fleet(common) as fleet:
-        entries = await fleet.clear_cache()
+        entries = await fleet.cache.clear()
     terminal.show(common, {"entries": entries}, lambda: f"{entries} forgotten")

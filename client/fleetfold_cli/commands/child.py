@@ -50,7 +50,7 @@ async def child(
         tuple[str, ...],
         Many(help="`products=catalogue`: a collection, and the name it shares with those of the same documents."),
     ] = (),
-    id: Annotated[  # noqa: A002 (the setting's name)
+    id: Annotated[
         tuple[str, ...], Many(help="`products=sku`: the field that holds a record's id.", show_default="id")
     ] = (),
     title: Annotated[
@@ -79,7 +79,7 @@ async def child(
     ] = False,
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = (),
     data: Annotated[Path | None, StatePath("Where it keeps its index.", "children/NAME")] = None,
-    type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None,  # noqa: A002
+    type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None,
     label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = (),
     weight: Annotated[float | None, Option(help="Its share where work is shared out.", show_default="1")] = None,
     concurrency: Annotated[int | None, Option(help="How many requests it serves at once.", show_default="16")] = None,

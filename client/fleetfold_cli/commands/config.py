@@ -93,7 +93,7 @@ async def _in_fleet(
             found += await _openly(url, running)
             prefix = common.prefix or settings.prefix
             async with await terminal.fleet(replace(common, url=url, prefix=prefix)) as fleet:
-                found += endless_admins(await fleet.keys())
+                found += endless_admins(await fleet.keys.list())
     return found
 
 

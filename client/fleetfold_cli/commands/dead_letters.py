@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import asdict
 
+from fleetfold.dead_letter_filter import DeadLetterFilter
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
 from fleetfold_cli.parsing.durations import duration_s
@@ -42,13 +44,12 @@ class Filters:
     tx: Annotated[str | None, Option(help="Only those of this transaction.")] = None
     since: Annotated[str | None, Duration(help="Only those within this time")] = None
 
-    def given(self) -> dict[str, Any]:
-        """As `Client.dead_letters` takes them."""
+    def read(self) -> DeadLetterFilter:
+        """The filter. Raises `InvalidInput` for an age that is none."""
         since = None if self.since is None else time.time() - duration_s(self.since, "--since")
-        return {
-            "node": self.node, "reason": self.reason, "action": self.action, "job": self.job, "tx": self.tx,
-            "since": since,
-        }  # fmt: skip
+        return DeadLetterFilter(
+            node=self.node, reason=self.reason, action=self.action, job=self.job, tx=self.tx, since=since
+        )
 
 
 ANY = Filters()
@@ -64,14 +65,15 @@ async def listing(
     terminal: Injected,
 ) -> None:
     """The dead letters, newest first."""
+    wanted = filters.read()
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.dead_letters(**filters.given(), retried=retried, limit=limit)
-    terminal.show(common, found, lambda: views.listing(found, **filters.given()))
+        found = await fleet.dead_letters.list(wanted, retried=retried, limit=limit)
+    terminal.show(common, found, lambda: views.listing(found, **asdict(wanted)))
 
 
 @dead_letters.command
 async def show(
-    id: Annotated[str, Parameter(help="The dead letter's id.")],  # noqa: A002
+    id: Annotated[str, Parameter(help="The dead letter's id.")],
     /,
     *,
     common: Common = COMMON,
@@ -79,16 +81,16 @@ async def show(
 ) -> None:
     """One dead letter: the command, why nobody will do it, and all that had happened to it."""
     async with await terminal.fleet(common) as fleet:
-        dead_letter = await fleet.dead_letter(id)
+        dead_letter = await fleet.dead_letters.get(id)
     terminal.show(common, dead_letter, lambda: views.detail(dead_letter))
 
 
 @dead_letters.command
 async def retry(
-    id: Id = None,  # noqa: A002
+    id: Id = None,
     /,
     *,
-    all: All = False,  # noqa: A002
+    all: All = False,
     filters: Filters = ANY,
     common: Common = COMMON,
     terminal: Injected,
@@ -99,17 +101,17 @@ async def retry(
     """
 
     async def again(fleet: Client, key: str) -> str:
-        return await fleet.retry_dead_letter(key)
+        return await fleet.dead_letters.retry(key)
 
     return await _do(again, "retried", id, filters, common, terminal, every=all)
 
 
 @dead_letters.command
 async def drop(
-    id: Id = None,  # noqa: A002
+    id: Id = None,
     /,
     *,
-    all: All = False,  # noqa: A002
+    all: All = False,
     filters: Filters = ANY,
     common: Common = COMMON,
     terminal: Injected,
@@ -120,7 +122,7 @@ async def drop(
     """
 
     async def forget(fleet: Client, key: str) -> str:
-        await fleet.drop_dead_letter(key)
+        await fleet.dead_letters.drop(key)
         return ""
 
     return await _do(forget, "dropped", id, filters, common, terminal, every=all)
@@ -138,8 +140,8 @@ async def _do(
         if key is not None:
             outcomes.append({"id": key, "job": await what(fleet, key), "error": ""})
         else:
-            last, given = None, filters.given()
-            while page := (await fleet.dead_letters(**given, limit=PAGE, before=last)).dead_letters:
+            last, wanted = None, filters.read()
+            while page := (await fleet.dead_letters.list(wanted, limit=PAGE, before=last)).dead_letters:
                 outcomes += [await _outcome(what, fleet, dead_letter.id) for dead_letter in page]
                 last = page[-1]
     failed = sum(bool(outcome["error"]) for outcome in outcomes)

@@ -42,7 +42,7 @@ async def put(
     """
     definition = read(file, terminal.stdin).definition(name)
     async with await terminal.fleet(common) as fleet:
-        stored = await fleet.put_definition(definition, dry_run=dry_run)
+        stored = await fleet.definitions.put(definition, dry_run=dry_run)
     terminal.show(common, stored, lambda: views.stored(stored, checked=dry_run))
 
 
@@ -50,7 +50,7 @@ async def put(
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
     """The definitions by name, each in its newest version."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.definitions()
+        found = await fleet.definitions.list()
     terminal.show(common, {"definitions": found}, lambda: views.listing(found))
 
 
@@ -58,7 +58,7 @@ async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """One definition: its inputs and its steps."""
     async with await terminal.fleet(common) as fleet:
-        record = await fleet.definition(*parsed(name))
+        record = await fleet.definitions.get(*parsed(name))
     terminal.show(common, record, lambda: views.detail(record))
 
 
@@ -68,6 +68,6 @@ async def remove(
 ) -> None:
     """Take a definition away, in all its versions. Transactions that run go on."""
     async with await terminal.fleet(common) as fleet:
-        versions = await fleet.remove_definition(name)
+        versions = await fleet.definitions.remove(name)
     shown = f"{name} removed, {versions} version{'' if versions == 1 else 's'}"
     terminal.show(common, {"name": name, "versions": versions}, lambda: shown)

@@ -52,7 +52,7 @@ async def judge(
     else:
         raise InvalidInput("judge: give QUERY NODE/COLLECTION/ID GRADE, or --from FILE", field="query")
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.judge(judgements)
+        kept = await fleet.evaluation.judge(judgements)
     terminal.show(common, kept, lambda: views.judged(kept))
 
 
@@ -70,7 +70,9 @@ async def report(
     """Ask the judged queries again, and show nDCG and recall, clicks, and how often nothing was found."""
     days = max(1, round(duration_s(since, "since") / DAY_S))
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.quality(nodes=node, collections=collection, limit=limit, days=days, timeout_s=timeout)
+        found = await fleet.evaluation.report(
+            nodes=node, collections=collection, limit=limit, days=days, timeout_s=timeout
+        )
     terminal.show(common, found, lambda: views.report(found))
 
 
@@ -84,10 +86,10 @@ async def click(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Say which hit was chosen; programs do it with `Client.click`."""
+    """Say which hit was chosen; programs do it with `fleet.evaluation.click`."""
     hit = _values(query, target)
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.click(**hit, rank=rank)
+        kept = await fleet.evaluation.click(**hit, rank=rank)
     terminal.show(common, kept, lambda: "kept")
 
 
@@ -101,7 +103,7 @@ async def forget(
 ) -> None:
     """Drop the judgements and clicks of a query."""
     async with await terminal.fleet(common) as fleet:
-        dropped = await fleet.forget_query(query)
+        dropped = await fleet.evaluation.forget(query)
     terminal.show(common, dropped, lambda: views.forgotten(dropped))
 
 

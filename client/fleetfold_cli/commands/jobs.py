@@ -35,23 +35,23 @@ async def listing(
     """The latest jobs, newest first."""
     begun = None if since is None else time.time() - duration_s(since, "since")
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.jobs(limit, state=state, action=action, caller=caller, since=begun)
+        found = await fleet.jobs.list(limit, state=state, action=action, caller=caller, since=begun)
     terminal.show(
         common, {"jobs": found}, lambda: views.listing(found, state=state, action=action, caller=caller, since=since)
     )
 
 
 @jobs.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """One job: its outcome and result on every node, or how far it has come there."""
     async with await terminal.fleet(common) as fleet:
-        job = await fleet.job(id)
+        job = await fleet.jobs.get(id)
     terminal.show(common, job, lambda: views.detail(job))
 
 
 @jobs.command
 async def follow(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     timeout: Annotated[float | None, Seconds(help="How long to wait for its end; else until then.")] = None,
@@ -67,13 +67,13 @@ async def follow(
 
 
 @jobs.command
-async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Stop a job: what has not begun never will, and what runs is told to stop.
 
     It ends when every node has answered: see `fleetfold jobs follow ID`.
     """
     async with await terminal.fleet(common) as fleet:
-        job = await fleet.cancel_job(id)
+        job = await fleet.jobs.cancel(id)
     terminal.show(common, job, lambda: views.detail(job))
     if job.state == "running":
         terminal.advise(common, f"it ends when every node has answered: `fleetfold jobs follow {id}`")

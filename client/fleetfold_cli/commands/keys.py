@@ -48,7 +48,7 @@ async def create(
     scopes = Scopes(listed(nodes), listed(actions), listed(collections))
     expires_s = duration_s(expires, "expires") if expires is not None else None
     async with await terminal.fleet(common) as fleet:
-        created = await fleet.create_key(name, role=role, scopes=scopes, expires_s=expires_s)
+        created = await fleet.keys.create(name, role=role, scopes=scopes, expires_s=expires_s)
     terminal.secret(common, created, created.key, KEEP)
 
 
@@ -61,7 +61,7 @@ async def listing(
 ) -> None:
     """All API keys, without their secrets."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.keys(revoked=revoked)
+        found = await fleet.keys.list(revoked=revoked)
     terminal.show(common, {"keys": found}, lambda: views.keys(found))
 
 
@@ -83,10 +83,10 @@ async def rotate(
     overlap_s = duration_s(overlap, "overlap") if overlap is not None else None
     async with await terminal.fleet(common) as fleet:
         if key is None:
-            signing = await fleet.rotate_signing(overlap_s=overlap_s)
+            signing = await fleet.keys.rotate_signing(overlap_s=overlap_s)
             terminal.show(common, signing, lambda: views.signing(signing))
         else:
-            created = await fleet.rotate_key(key, overlap_s=overlap_s or 0.0)
+            created = await fleet.keys.rotate(key, overlap_s=overlap_s or 0.0)
             terminal.secret(common, created, created.key, KEEP)
 
 
@@ -94,7 +94,7 @@ async def rotate(
 async def revoke(key: Key, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Revoke an API key by its id, or all of a name, and drop their connections."""
     async with await terminal.fleet(common) as fleet:
-        revoked = await fleet.revoke_key(key)
+        revoked = await fleet.keys.revoke(key)
     said = f"{', '.join(revoked.ids)} revoked; {dropped(revoked.connections)}"
     terminal.show(common, revoked, lambda: said)
 

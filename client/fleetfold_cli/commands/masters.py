@@ -17,5 +17,5 @@ masters = App(name="masters", help="The masters that share the work.")
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
     """Every master that has a place in the database: where it runs, whether it lives, and how much it drives."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.masters()
+        found = await fleet.masters.list()
     terminal.show(common, {"masters": found}, lambda: views.listing(found))

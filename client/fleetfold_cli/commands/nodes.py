@@ -39,7 +39,7 @@ async def listing(
     A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
     """
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.nodes(removed=removed, where=where)
+        found = await fleet.nodes.list(removed=removed, where=where)
     terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide, where=where))
 
 
@@ -47,7 +47,7 @@ async def listing(
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """All that is known of one node, with the signatures of its actions."""
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.node(name)
+        node = await fleet.nodes.get(name)
     terminal.show(common, node, lambda: views.detail(node))
 
 
@@ -63,7 +63,7 @@ async def ping(
     Exit code 3 when some did not answer, 1 when none did.
     """
     async with await terminal.fleet(common) as fleet:
-        ms = await fleet.ping(*names, timeout_s=timeout)
+        ms = await fleet.nodes.ping(*names, timeout_s=timeout)
     terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
     silent = sum(value is None for value in ms.values())
     return OK if not silent else FAILED if silent == len(ms) else PARTLY
@@ -73,7 +73,7 @@ async def ping(
 async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
     """The fleet in figures."""
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.stats()
+        figures = await fleet.nodes.stats()
     terminal.show(common, figures, lambda: views.figures(figures))
 
 
@@ -106,7 +106,7 @@ async def update(
             "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
         )
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.update_node(change)
+        node = await fleet.nodes.update(change)
     terminal.show(common, node, lambda: views.detail(node))
 
 
@@ -117,7 +117,7 @@ async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
     Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
     """
     async with await terminal.fleet(common) as fleet:
-        await fleet.remove_node(name)
+        await fleet.nodes.remove(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
 
 
@@ -141,7 +141,7 @@ async def invite(
     granted = _capabilities(only) if only is not None else CAPABILITIES
     expires_s = duration_s(expires, "expires")
     async with await terminal.fleet(common) as fleet:
-        invited = await fleet.invite(name, expires_s=expires_s, uses=uses, only=granted)
+        invited = await fleet.nodes.invite(name, expires_s=expires_s, uses=uses, only=granted)
     advice = f"next, where {name} is to run: fleetfold child --name {name} --join-file FILE --url URL"
     terminal.secret(common, invited, invited.token, advice)
 
@@ -157,7 +157,7 @@ async def approve(
 ) -> None:
     """Let a pending node in, that has asked without a token."""
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.approve_node(name, fingerprint=fingerprint)
+        node = await fleet.nodes.approve(name, fingerprint=fingerprint)
     terminal.show(common, node, lambda: f"{name} is approved")
 
 
@@ -165,7 +165,7 @@ async def approve(
 async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Take a node's credentials, open invitations and connections away."""
     async with await terminal.fleet(common) as fleet:
-        revoked = await fleet.revoke_node(name)
+        revoked = await fleet.nodes.revoke(name)
     terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")
 
 

@@ -27,7 +27,7 @@ schedules = App(name="schedules", help="What is run again and again: by cron, or
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
     """All schedules, with the latest firing of each."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.schedules()
+        found = await fleet.schedules.list()
     terminal.show(common, {"schedules": found}, lambda: views.listing(found))
 
 
@@ -42,7 +42,7 @@ async def show(
 ) -> None:
     """One schedule, and its firings: when they were planned, what became of them, and why."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.schedule(name, firings=firings)
+        view = await fleet.schedules.get(name, firings=firings)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -63,7 +63,7 @@ async def put(
     """
     specs = read(file, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
-        found = [await fleet.put_schedule(spec, unchecked=unchecked) for spec in specs]
+        found = [await fleet.schedules.put(spec, unchecked=unchecked) for spec in specs]
     terminal.show(common, {"schedules": found}, lambda: views.listing(found))
 
 
@@ -71,7 +71,7 @@ async def put(
 async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Remove a schedule and its history; what it has started goes on."""
     async with await terminal.fleet(common) as fleet:
-        await fleet.remove_schedule(name)
+        await fleet.schedules.remove(name)
     terminal.show(common, {"name": name}, lambda: f"{name} removed")
 
 
@@ -79,7 +79,7 @@ async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
 async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Fire nothing until it is resumed."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.pause_schedule(name)
+        view = await fleet.schedules.pause(name)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -87,7 +87,7 @@ async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -
 async def resume(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Fire again, from now on: what would have been fired meanwhile is left out."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.resume_schedule(name)
+        view = await fleet.schedules.resume(name)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -98,7 +98,7 @@ async def fire(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
     Exit code 1 when it was refused.
     """
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.fire_schedule(name)
+        view = await fleet.schedules.fire(name)
     terminal.show(common, view, lambda: views.fired(view))
     return FAILED if view.last is not None and view.last.state == "refused" else OK
 
@@ -125,7 +125,7 @@ async def coming(
     spec, anchor = ScheduleSpec(name=name or "new", cron=cron, every_s=every, timezone=timezone), time.time()
     if name is not None:
         async with await terminal.fleet(common) as fleet:
-            view = await fleet.schedule(name, firings=0)
+            view = await fleet.schedules.get(name, firings=0)
         spec, anchor = view.spec, view.next_at or view.created_at
     rhythm = Recurrence(
         spec.name, spec.cron, spec.every_s, spec.timezone, int(anchor), spec.jitter_s, spec.not_before, spec.not_after

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_cli.error_exit import OK, PARTLY
 from fleetfold_cli.next_page import next_page
 from fleetfold_cli.parsing.assignments import searched_nodes
@@ -29,7 +30,7 @@ async def search(
     collection: Annotated[tuple[str, ...], Many(help="Search this collection only; may be given several times.")] = (),
     limit: Annotated[int, Option(help="How many hits, 1 to 100.", show_default=True)] = 10,
     threshold: Annotated[float | None, Option(help="Leave out hits with a lower score.")] = None,
-    filter: Annotated[  # noqa: A002
+    filter: Annotated[
         str | None,
         Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None,
@@ -79,12 +80,14 @@ async def search(
     on_terminal = terminal.out.isatty() and not common.json
     marked = on_terminal if highlight is None else highlight
     keys = [parse_sort(text) for text in sort]
+    more = SearchOptions(
+        threshold=threshold, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet,
+        context=context, partial=partial, max_parallel=max_parallel, alpha=alpha, cache=cache,
+    )  # fmt: skip
     async with await terminal.fleet(common) as fleet:
         found = await fleet.search(
-            query, limit=limit, threshold=threshold, nodes=searched_nodes(node, auto=auto), collections=collection,
-            filter=test, timeout_s=timeout, highlight=marked, explain=explain, cursor=cursor, dedup=dedup, facets=facet,
-            sort=keys, among=node if auto else (), context=context, partial=partial, max_parallel=max_parallel,
-            alpha=alpha, cache=cache,
+            query, limit=limit, nodes=searched_nodes(node, auto=auto), collections=collection, filter=test, sort=keys,
+            timeout_s=timeout, options=more,
         )  # fmt: skip
     terminal.show(common, found, lambda: views.answer(found, styled=on_terminal))
     if found.cursor is not None:

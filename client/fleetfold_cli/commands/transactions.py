@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from fleetfold.transact_request import transact_request
 from fleetfold_cli.error_exit import OK
 from fleetfold_cli.exit_codes import of_transaction
 from fleetfold_cli.json_output import line
@@ -15,6 +16,7 @@ from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, S
 from fleetfold_cli.parsing.transaction_argument import of_definition, of_file
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import transaction_view as views
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import TransactionState, TransactionView
 
 __all__ = ["tx"]
@@ -39,7 +41,7 @@ async def run(
     *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
     timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0,
     detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
-    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
+    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,
     within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None,
     dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
     callback: Annotated[
@@ -57,13 +59,15 @@ async def run(
         if order is None:
             order = await of_definition(file, inputs, fleet)
         if dry_run:
-            view = await fleet.check_transaction(order.steps, name=order.name, inputs=order.inputs)
+            view = await fleet.transactions.check(order.steps, name=order.name, inputs=order.inputs)
         else:
             within_s = order.within_s if within is None else within
-            view = await fleet.transact(
-                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within_s,
-                inputs=order.inputs, callback=read_callback(callback),
+            request = transact_request(
+                order.steps, order.inputs, id=id or new_id(), name=order.name, timeout_s=within_s,
+                callback=read_callback(callback),
             )  # fmt: skip
+            begin = fleet.transactions.start if detach else fleet.transactions.run
+            view = await begin(request, timeout)
     terminal.show(common, view, lambda: view.id if detach else views.detail(view))
     return of_transaction(view.state)
 
@@ -78,21 +82,21 @@ async def listing(
 ) -> None:
     """The latest transactions, newest first."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.transactions(limit, state)
+        found = await fleet.transactions.list(limit, state)
     terminal.show(common, {"transactions": found}, lambda: views.listing(found, state=state))
 
 
 @tx.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """One transaction: its steps, and all that happened, and why."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.transaction(id)
+        view = await fleet.transactions.get(id)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def cancel(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")] = "",
@@ -101,13 +105,13 @@ async def cancel(
 ) -> None:
     """Turn a running transaction back: what was done is undone."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.cancel_transaction(id, why=why)
+        view = await fleet.transactions.cancel(id, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def retry(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     step: Annotated[str | None, Option(help="Only this parked step.")] = None,
@@ -117,13 +121,13 @@ async def retry(
 ) -> None:
     """Try what is parked again."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.retry_transaction(id, step, why=why)
+        view = await fleet.transactions.retry(id, step, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def skip(
-    id: Id,  # noqa: A002
+    id: Id,
     step: Annotated[str, Parameter(help="The parked step.")],
     /,
     *,
@@ -133,13 +137,13 @@ async def skip(
 ) -> None:
     """Leave a parked step as it is, and let the others go on."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.skip_step(id, step, why)
+        view = await fleet.transactions.skip(id, step, why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def resolve(
-    id: Id,  # noqa: A002
+    id: Id,
     state: Annotated[Literal["committed", "rolled_back"], Parameter(help="How it has ended.")],
     /,
     *,
@@ -149,13 +153,13 @@ async def resolve(
 ) -> None:
     """End what is parked by hand: you have seen to it that this is true."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.resolve_transaction(id, state, why)
+        view = await fleet.transactions.resolve(id, state, why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def follow(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     timeout: Annotated[float, Seconds(help="How long to wait for its end.")] = 300.0,
@@ -171,7 +175,7 @@ async def follow(
     code = OK
     async with await terminal.fleet(common) as fleet:
         shown = views.Following()
-        async with aclosing(fleet.follow_transaction(id, timeout_s=timeout)) as news:
+        async with aclosing(fleet.transactions.follow(id, timeout_s=timeout)) as news:
             async for one in news:
                 if isinstance(one, TransactionView):
                     code = of_transaction(one.state)

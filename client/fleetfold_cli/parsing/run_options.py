@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from fleetfold_cli.parsing.callbacks import callback
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
 from fleetfold_shared.decode_errors import typed
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Callback, RetryPolicy
+from fleetfold_shared.messages import RetryPolicy
 
 __all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
 
@@ -35,7 +36,7 @@ class Choice:
         return self.all or self.where is not None
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "all": self.all, "where": self.where, "any": self.any, "limit": self.limit, "seed": self.seed,
             "confirmed": self.yes,
@@ -54,7 +55,7 @@ class Pace:
     dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and begin nothing.")] = False
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "sequential": self.sequential, "batch": self.batch, "pause_s": self.pause,
             "max_failures": self.max_failures, "dry_run": self.dry_run,
@@ -77,10 +78,10 @@ class Times:
     ] = None
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "timeout_s": self.timeout, "start_within_s": self.start_within, "heartbeat_s": self.heartbeat,
-            "overall_s": self.overall, "retry": self._retry(), "callback": self._callback(),
+            "overall_s": self.overall, "retry": self._retry(), "callback": callback(self.callback),
         }  # fmt: skip
 
     def _retry(self) -> RetryPolicy | None:
@@ -90,12 +91,6 @@ class Times:
             raise InvalidInput("backoff: there is no second try; say how many with --attempts", field="backoff")
         said = {"attempts": self.attempts, **({} if self.backoff is None else {"backoff_s": self.backoff})}
         return typed(said, RetryPolicy, "retry")
-
-    def _callback(self) -> Callback | None:
-        if self.callback is None:
-            return None
-        kind = "url" if "://" in self.callback else "type"
-        return typed({kind: self.callback}, Callback, "callback")
 
 
 CHOICE, PACE, TIMES = Choice(), Pace(), Times()

@@ -52,7 +52,7 @@ async def test_sync_without_a_name_is_for_all_collections_that_have_a_source(fle
     await fleet.start_child("blog", {"posts": posts})
     await fleet.start_child("shop", {"docs": write(tmp_path / "docs.jsonl", "2", "3"), "notes": None, "more": posts})
     write(posts, "1", "4")
-    job = await fleet.client.run("sync", all=True)
+    job = await fleet.client.run("sync", nodes="all")
     told = {"taken": 2, "changed": 1, "removed": 0}
     same = {"taken": 2, "changed": 0, "removed": 0}
     assert {node.node: node.result for node in job.nodes} == {
@@ -120,7 +120,7 @@ async def test_a_bad_record_keeps_neither_the_others_nor_the_node_away(fleet: Fl
         assert await found(fleet) == {"2", "4"}, start
         assert (said(child).left_out, said(child).repeated, said(child).without_text) == (1, 1, 1), start
         assert said(child).note.startswith(f"{source}:3: NaN is no number of JSON"), start
-        [node] = await fleet.client.nodes()
+        [node] = await fleet.client.nodes.list()
         assert node.description.collections[0] == said(child)
         await fleet.stop_child("shop")
 
@@ -250,7 +250,7 @@ async def test_a_child_that_cannot_prepare_does_not_start_and_lets_go_of_its_dat
 
     with pytest.raises(ValueError, match="future"):
         await fleet.declare("shop", {"docs": None}).prepare(refuse).start()
-    assert await fleet.client.nodes() == []
+    assert await fleet.client.nodes.list() == []
     await fleet.start_child("shop", {"docs": None})
 
 

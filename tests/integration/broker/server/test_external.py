@@ -28,6 +28,7 @@ from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import Command, CommandResult, Message, Pong, decode
+from fleetfold_shared.verbs.node_requests import PING
 from support.broker import emptied
 from support.guarded import Shows, anyone
 from support.wait import eventually
@@ -107,7 +108,7 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
         await streams.ensure_streams()
         await streams.ensure_node("shop", 8)
         await kept.start()
-        await serve_node(service, shop, "shop", {"ping": ping})
+        await serve_node(service, shop, "shop", {PING: ping})
         deliveries, pull = PushConsumer(shop, "shop", handle), PullConsumer(master, RESULTS, MASTERS, take)
         await deliveries.start()
         await pull.start()
