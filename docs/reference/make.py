@@ -23,6 +23,7 @@ from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.answering import Answering
 from fleetfold_master.api import (
     AccessVerbs,
+    ActionVerbs,
     ApiServer,
     CacheVerbs,
     DeadLetterVerbs,
@@ -30,7 +31,6 @@ from fleetfold_master.api import (
     EvaluationVerbs,
     JobVerbs,
     MasterVerbs,
-    RunVerbs,
     ScheduleVerbs,
     TransactionVerbs,
     VerbGroups,
@@ -165,7 +165,7 @@ def _requests() -> Iterator[str]:
     named = (AccessVerbs, TransactionVerbs, CacheVerbs, EvaluationVerbs, Answering)
     others = tuple(
         room.__new__(room)
-        for room in (RunVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
+        for room in (ActionVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
     )
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
     api._groups = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001

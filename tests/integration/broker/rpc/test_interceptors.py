@@ -60,10 +60,8 @@ async def test_a_call_passes_every_interceptor_of_its_server_with_all_that_is_kn
 
     api = RequestServer(master, "fleetfold", version="1.2.3", interceptors=[see])
     await _serve(api, master, _named)
-    reply, headers = (
-        f"{cli.link.options.inbox_prefix}.traced",
-        {"traceparent": f"00-{TRACE}-{SPAN}-01", DEADLINE: "30000"},
-    )
+    reply = f"{cli.link.options.inbox_prefix}.traced"
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", DEADLINE: "30000"}
     await cli.link.publish(SUBJECT, b'{"node":"shop"}', reply, headers)
     await eventually(lambda: bool(seen))
     [call] = seen
