@@ -101,8 +101,8 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
             result = CommandResult(id=command.id, attempt=1, epoch=0, outcome="ok")
             await kept.publish("fleet.res.shop", result)
 
-        async def take(subject: str, data: bytes) -> None:
-            results.append(decode(data, CommandResult).id)
+        async def take(call: Call) -> None:
+            results.append(decode(call.body, CommandResult).id)
 
         await streams.ensure_streams()
         await streams.ensure_node("shop", 8)
