@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.jetstream.delivery_acks import ACK_SUBJECT, DeliveryAcks
@@ -19,6 +18,7 @@ from fleetfold_broker.jetstream.topology import COMMANDS
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.trace_context import trace_context
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["PushConsumer"]
 

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
@@ -28,6 +27,7 @@ from fleetfold_broker.rpc.pipeline import Call, Handler, Interceptor, compose
 from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies
 from fleetfold_broker.rpc.trace_context import trace_context
 from fleetfold_broker.subjects import inbox
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import (
     DeadlineExceeded,
     FleetfoldError,

@@ -10,7 +10,7 @@ import msgspec
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_encoding import without_result
 from fleetfold_child.ledger.ledger import Ledger
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.errors import TooLarge
 from fleetfold_shared.messages import CommandResult
 from fleetfold_shared.redaction import Redactor
@@ -51,7 +51,7 @@ class ResultPublisher:
 
     async def publish_pending(self) -> None:
         """Publish the results in the ledger that are not marked as published."""
-        for batch in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+        for batch in batches(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
             await asyncio.gather(*map(self.publish, batch))
 
     async def mark_published(self) -> None:

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.interceptors import bind_log_context
 from fleetfold_broker.rpc.pipeline import Call, CallKey, Handler, compose
-from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.nodes.inflow import Inflow
 from fleetfold_master.nodes.result_decoding import RESULTS, DecodeResults
+from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.messages import CommandResult, Message
 from fleetfold_shared.redaction import Redactor
 

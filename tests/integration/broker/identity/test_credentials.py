@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ GOOD, BAD = "ffk_01jgoodgoodgoodgood", "ffk_01jbadbadbadbadbad"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
 
 
