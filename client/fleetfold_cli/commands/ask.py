@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,22 +21,41 @@ __all__ = ["ask"]
 NOT_KNOWN = NotFound.exit_code
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whose documents are read."""
+
+    node: Annotated[tuple[str, ...], Many(help="Read this node's documents only; may be given several times.")] = ()
+    collection: Annotated[tuple[str, ...], Many(help="Read this collection only; may be given several times.")] = ()
+    auto: Annotated[
+        bool, Flag(help="Search only the nodes that are likely to know; with --node, only those among them.")
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How the answer is made."""
+
+    limit: Annotated[int, Option(help="How many documents are read, 1 to 20.", show_default=True)] = 6
+    budget: Annotated[int | None, Option(help="How much of them is read, in tokens of 4 characters.")] = None
+    model: Annotated[
+        str | None, Option(help="The model that writes the answer, of those the master offers; none: no model.")
+    ] = None
+    by: Annotated[str | None, Option(help="The node that answers, if it answers questions itself.")] = None
+    timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0
+
+
+SOURCES, ANSWER = Sources(), AnswerOptions()
+
+
 async def ask(
     question: Annotated[str, Parameter(help="What you want to know, in your own words.")],
     /,
     *,
-    node: Annotated[tuple[str, ...], Many(help="Read this node's documents only; may be given several times.")] = (),
-    collection: Annotated[tuple[str, ...], Many(help="Read this collection only; may be given several times.")] = (),
-    auto: Annotated[
-        bool, Flag(help="Search only the nodes that are likely to know; with --node, only those among them.")
-    ] = False,
-    limit: Annotated[int, Option(help="How many documents are read, 1 to 20.", show_default=True)] = 6,
-    budget: Annotated[int | None, Option(help="How much of them is read, in tokens of 4 characters.")] = None,
-    model: Annotated[
-        str | None, Option(help="The model that writes the answer, of those the master offers; none: no model.")
-    ] = None,
-    by: Annotated[str | None, Option(help="The node that answers, if it answers questions itself.")] = None,
-    timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0,
+    sources: Sources = SOURCES,
+    answer: AnswerOptions = ANSWER,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -49,8 +69,8 @@ async def ask(
     """
     async with await terminal.fleet(common) as fleet:
         asking = fleet.ask(
-            question, nodes=searched_nodes(node, auto=auto), collections=collection, limit=limit, budget=budget,
-            model=model, by=by, timeout_s=timeout,
+            question, nodes=searched_nodes(sources.node, auto=sources.auto), collections=sources.collection,
+            limit=answer.limit, budget=answer.budget, model=answer.model, by=answer.by, timeout_s=answer.timeout,
         )  # fmt: skip
         if not common.json:
             async for part in asking:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from cyclopts import Parameter
 
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
@@ -21,7 +24,7 @@ __all__ = ["audit", "node_audit", "whoami"]
 
 
 class Wanted(TypedDict):
-    """What entries are asked for."""
+    """The arguments of `Audit.list` and `Audit.follow`."""
 
     node: str | None
     who: str | None
@@ -29,6 +32,27 @@ class Wanted(TypedDict):
     outcome: AuditOutcome | None
     since: float | None
     limit: int
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Which entries."""
+
+    node: Annotated[str | None, Option(help="Only what was done to this node.")] = None
+    who: Annotated[str | None, Option(help="Only what this identity did.")] = None
+    what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None
+    outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None
+    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None
+    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50
+
+    def wanted(self) -> Wanted:
+        """The arguments. Raises `InvalidInput` for an age that is none."""
+        begun = time.time() - duration_s(self.since, "since") if self.since is not None else None
+        return Wanted(node=self.node, who=self.who, what=self.what, outcome=self.outcome, since=begun, limit=self.limit)
+
+
+ENTRIES = Entries()
 
 
 async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
@@ -40,12 +64,7 @@ async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
 
 async def audit(
     *,
-    node: Annotated[str | None, Option(help="Only what was done to this node.")] = None,
-    who: Annotated[str | None, Option(help="Only what this identity did.")] = None,
-    what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None,
-    outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None,
-    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None,
-    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
+    entries: Entries = ENTRIES,
     follow: Annotated[bool, Flag(help="Stay, and print each new entry as it comes; one JSON document a line.")] = False,
     summary: Annotated[bool, Flag(help="Figures instead: who was let in, and what was refused and why.")] = False,
     common: Common = COMMON,
@@ -54,8 +73,7 @@ async def audit(
     """Who did what to which node, when, from where, and how it ended; oldest first."""
     if follow and summary:
         raise InvalidInput("--follow and --summary exclude each other", field="summary")
-    begun = time.time() - duration_s(since, "since") if since is not None else None
-    wanted = Wanted(node=node, who=who, what=what, outcome=outcome, since=begun, limit=limit)
+    wanted = entries.wanted()
     async with await terminal.fleet(common) as fleet:
         if summary:
             figures = await fleet.access.stats()
@@ -63,12 +81,8 @@ async def audit(
         elif follow:
             await _follow(fleet, wanted, common, terminal)
         else:
-            entries = await fleet.audit.list(**wanted)
-            terminal.show(
-                common,
-                {"entries": entries},
-                lambda: views.entries(entries, node=node, who=who, what=what, outcome=outcome, since=since),
-            )
+            found = await fleet.audit.list(**wanted)
+            terminal.show(common, {"entries": found}, lambda: views.entries(found, **_filters(entries)))
 
 
 async def node_audit(
@@ -98,6 +112,11 @@ async def node_audit(
         async with await terminal.fleet(common) as fleet:
             entries = await fleet.nodes.audit(str(node), since=begun, limit=limit)
     terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
+
+
+def _filters(entries: Entries) -> dict[str, Any]:
+    """The filters as they were given."""
+    return {name: value for name, value in asdict(entries).items() if name != "limit"}
 
 
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -77,19 +78,42 @@ async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
     terminal.show(common, figures, lambda: views.figures(figures))
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be set."""
+
+    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None
+    title: Annotated[str | None, Option(help="A name for people.")] = None
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = ()
+    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = ()
+    labels_from_node: Annotated[
+        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
+    ] = False
+    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None
+
+    def of(self, name: str) -> NodeUpdate:
+        """The request. Raises `InvalidInput` if there is nothing to change."""
+        wanted = NodeUpdate(
+            node=name, state=self.state, title=self.title, labels=labels(self.label) or None, weight=self.weight,
+            unlabel=list(self.unlabel), labels_from_node=self.labels_from_node,
+        )  # fmt: skip
+        if wanted == NodeUpdate(node=name):
+            raise InvalidInput(
+                "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
+            )
+        return wanted
+
+
+UNCHANGED = Change()
+
+
 @nodes.command
 async def update(
     name: Name,
     /,
     *,
-    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
-    title: Annotated[str | None, Option(help="A name for people.")] = None,
-    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = (),
-    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = (),
-    labels_from_node: Annotated[
-        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
-    ] = False,
-    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
+    change: Change = UNCHANGED,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
@@ -97,16 +121,9 @@ async def update(
 
     An incompatible node cannot be set active: the refusal names both versions.
     """
-    change = NodeUpdate(
-        node=name, state=state, title=title, labels=labels(label) or None, weight=weight, unlabel=list(unlabel),
-        labels_from_node=labels_from_node,
-    )  # fmt: skip
-    if change == NodeUpdate(node=name):
-        raise InvalidInput(
-            "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
-        )
+    wanted = change.of(name)
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.nodes.update(change)
+        node = await fleet.nodes.update(wanted)
     terminal.show(common, node, lambda: views.detail(node))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -13,11 +14,14 @@ from fleetfold_cli.exit_codes import of_transaction
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.callbacks import callback as read_callback
 from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
-from fleetfold_cli.parsing.transaction_argument import of_definition, of_file
+from fleetfold_cli.parsing.transaction_argument import Order, of_definition, of_file
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import transaction_view as views
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import TransactionState, TransactionView
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
 
 __all__ = ["tx"]
 
@@ -34,19 +38,30 @@ File = Annotated[
 tx = App(name="tx", help="Transactions: all steps, or none.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """How a transaction is run."""
+
+    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0
+    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False
+    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None
+    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None
+    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False
+    callback: Annotated[
+        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
+    ] = None
+
+
+DEFAULTS = TransactionOptions()
+
+
 @tx.command
 async def run(
     file: File,
     /,
     *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
-    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0,
-    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
-    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,
-    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None,
-    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
-    callback: Annotated[
-        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
-    ] = None,
+    how: TransactionOptions = DEFAULTS,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -58,18 +73,20 @@ async def run(
     async with await terminal.fleet(common) as fleet:
         if order is None:
             order = await of_definition(file, inputs, fleet)
-        if dry_run:
-            view = await fleet.transactions.check(order.steps, name=order.name, inputs=order.inputs)
-        else:
-            within_s = order.within_s if within is None else within
-            request = transact_request(
-                order.steps, order.inputs, id=id or new_id(), name=order.name, timeout_s=within_s,
-                callback=read_callback(callback),
-            )  # fmt: skip
-            begin = fleet.transactions.start if detach else fleet.transactions.run
-            view = await begin(request, timeout)
-    terminal.show(common, view, lambda: view.id if detach else views.detail(view))
+        view = await _run(fleet, order, how)
+    terminal.show(common, view, lambda: view.id if how.detach else views.detail(view))
     return of_transaction(view.state)
+
+
+async def _run(fleet: Client, order: Order, how: TransactionOptions) -> TransactionView:
+    if how.dry_run:
+        return await fleet.transactions.check(order.steps, name=order.name, inputs=order.inputs)
+    request = transact_request(
+        order.steps, order.inputs, id=how.id or new_id(), name=order.name, callback=read_callback(how.callback),
+        timeout_s=order.within_s if how.within is None else how.within,
+    )  # fmt: skip
+    begin = fleet.transactions.start if how.detach else fleet.transactions.run
+    return await begin(request, how.timeout)
 
 
 @tx.command(name="list")
