@@ -63,9 +63,9 @@ async def ask(
 
     Prints the answer as it is written, then the sources it cites as [n].
 
-    Without a model it is made of the documents' own sentences, and says so.
+    Without a model it consists of the documents' own sentences, and says so.
 
-    Exit code 2 when the fleet does not know, 3 when a node that was asked is missing.
+    Exit code 2 when the documents do not answer it, 3 when a node that was asked is missing.
     """
     async with await terminal.fleet(common) as fleet:
         asking = fleet.ask(
@@ -83,7 +83,7 @@ async def ask(
 
 
 def _say(terminal: Terminal, part: AskPart) -> None:
-    """The words as they come; what is taken back is crossed out by a line of its own."""
+    """Print a part of the answer; a line marks what was withdrawn."""
     if part.again:
         print("\n\n-- taken back --\n", file=terminal.out)
     print(clean(part.text), end="", file=terminal.out, flush=True)

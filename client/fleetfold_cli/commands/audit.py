@@ -41,8 +41,8 @@ class Entries:
 
     node: Annotated[str | None, Option(help="Only what was done to this node.")] = None
     who: Annotated[str | None, Option(help="Only what this identity did.")] = None
-    what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None
-    outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None
+    what: Annotated[str | None, Option(help="Only this request, such as `nodes.invite` or `connect`.")] = None
+    outcome: Annotated[AuditOutcome | None, Option(help="Only those with this outcome.")] = None
     since: Annotated[str | None, Duration(help="Only what was done within this time")] = None
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50
 
@@ -56,7 +56,7 @@ ENTRIES = Entries()
 
 
 async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
-    """Who this command is to the fleet: name, role and scopes."""
+    """Show the identity of this command: name, role and scopes."""
     async with await terminal.fleet(common) as fleet:
         identity = await fleet.access.whoami()
     terminal.show(common, identity, lambda: views.identity(identity))
@@ -65,12 +65,14 @@ async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
 async def audit(
     *,
     entries: Entries = ENTRIES,
-    follow: Annotated[bool, Flag(help="Stay, and print each new entry as it comes; one JSON document a line.")] = False,
-    summary: Annotated[bool, Flag(help="Figures instead: who was let in, and what was refused and why.")] = False,
+    follow: Annotated[
+        bool, Flag(help="Print each new entry as it is written, without end; one JSON document a line.")
+    ] = False,
+    summary: Annotated[bool, Flag(help="Statistics instead: logins admitted, and requests refused by reason.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Who did what to which node, when, from where, and how it ended; oldest first."""
+    """List who did what to which node, when, from where, and with which outcome; oldest first."""
     if follow and summary:
         raise InvalidInput("--follow and --summary exclude each other", field="summary")
     wanted = entries.wanted()
@@ -90,16 +92,17 @@ async def node_audit(
     /,
     *,
     data: Annotated[
-        Path | None, Option(help="Read this data folder of a node instead, which may be stopped: no fleet is asked.")
+        Path | None,
+        Option(help="Read this data folder of a node instead; no fleet is needed, and the node may be stopped."),
     ] = None,
     since: Annotated[str | None, Duration(help="Only what arrived within this time")] = None,
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """What a node itself has written down: each command, who asked for it and how it ended; oldest first.
+    """List the commands in a node's own ledger, with their callers and outcomes; oldest first.
 
-    Compare it with `fleetfold audit --node NODE`: what is here and not there did not come from your masters.
+    Compare it with `fleetfold audit --node NODE`: a command that is only here was not sent by your masters.
     """
     if (node is None) == (data is None):
         raise InvalidInput("node: name a node, or its data folder with --data: one of these", field="node")

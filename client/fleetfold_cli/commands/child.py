@@ -46,9 +46,9 @@ async def child(
     connection: Connection = CONNECTION,
     terminal: Injected,
 ) -> int:
-    """A child: one application's documents and actions.
+    """Run a child: one application's documents and actions.
 
-    Waits for its broker and for a master, and stays up until SIGINT or SIGTERM. Options come before what the config
+    Waits for its broker and for a master, and stays up until SIGINT or SIGTERM. Options override what the config
     file says of the same child. Modules of actions are looked for in the current folder first. With one collection
     `products=` may be left out of the options that say how it is read: `--text subject,message`.
     """

@@ -35,12 +35,12 @@ async def search(
 ) -> int:
     """Search all applications as if they were one.
 
-    Prints the best hits of the whole fleet, and how each node did.
+    Prints the best hits of the whole fleet, and the status of each node.
 
-    On a terminal it says how to get the next page, if there is one.
+    On a terminal it prints the command for the next page, if there is one.
 
-    Exit code 3 when a node that should be there is missing from the answer. One that has said goodbye is `stopped`,
-    and missing only where it is named, with --partial require or fail, or when nobody else is left.
+    Exit code 3 when an expected node is missing from the answer. One that has signed off is `stopped`, and counts as
+    missing only where it is named, with --partial require or fail, or when no other node is left.
     """
     test = None if within.filter is None else parse_filter(within.filter)
     on_terminal = terminal.out.isatty() and not common.json
@@ -59,7 +59,7 @@ async def search(
 
 
 def _options(within: Query, presentation: Presentation, scatter: Scatter, *, highlight: bool) -> SearchOptions:
-    """The options; `highlight` is what is done when it is not said."""
+    """Build the options; `highlight` is the default of that option."""
     return SearchOptions(
         threshold=within.threshold, explain=presentation.explain, cursor=presentation.cursor, dedup=presentation.dedup,
         highlight=highlight if presentation.highlight is None else presentation.highlight, facets=presentation.facet,
@@ -69,7 +69,7 @@ def _options(within: Query, presentation: Presentation, scatter: Scatter, *, hig
 
 
 def parse_filter(text: str) -> Filter:
-    """The filter that `text` is in JSON; `InvalidInput` says what is wrong with it."""
+    """Parse a filter in JSON. Raises `InvalidInput`."""
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:

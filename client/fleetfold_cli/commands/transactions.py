@@ -35,7 +35,7 @@ File = Annotated[
     ),
 ]
 
-tx = App(name="tx", help="Transactions: all steps, or none.")
+tx = App(name="tx", help="Transactions: all steps are done, or all are compensated.")
 
 
 @Parameter(name="*")
@@ -43,13 +43,13 @@ tx = App(name="tx", help="Transactions: all steps, or none.")
 class TransactionOptions:
     """How a transaction is run."""
 
-    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0
+    timeout: Annotated[float, Seconds(help="How long to wait; the transaction continues.")] = 300.0
     detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False
     id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None
     within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None
-    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False
+    dry_run: Annotated[bool, Flag(help="Check everything, and start nothing.")] = False
     callback: Annotated[
-        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
+        str | None, Option(help="Where its end is reported: a webhook's URL, or a type of event under your own name.")
     ] = None
 
 
@@ -65,7 +65,7 @@ async def run(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Run the transaction of a file, or one that is kept: `fleetfold tx run order sku=TNT-204`.
+    """Run the transaction of a file, or a stored one: `fleetfold tx run order sku=TNT-204`.
 
     Exit code 9 when it was rolled back, 10 when it is parked.
     """
@@ -97,7 +97,7 @@ async def listing(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The latest transactions, newest first."""
+    """List the latest transactions, newest first."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.transactions.list(limit, state)
     terminal.show(common, {"transactions": found}, lambda: views.listing(found, state=state))
@@ -105,7 +105,7 @@ async def listing(
 
 @tx.command
 async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """One transaction: its steps, and all that happened, and why."""
+    """Show one transaction: its steps, and its timeline with reasons."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.get(id)
     terminal.show(common, view, lambda: views.detail(view))
@@ -120,7 +120,7 @@ async def cancel(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Turn a running transaction back: what was done is undone."""
+    """Cancel a running transaction: its completed steps are compensated."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.cancel(id, why=why)
     terminal.show(common, view, lambda: views.detail(view))
@@ -136,7 +136,7 @@ async def retry(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Try what is parked again."""
+    """Retry the parked steps of a transaction."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.retry(id, step, why=why)
     terminal.show(common, view, lambda: views.detail(view))
@@ -152,7 +152,7 @@ async def skip(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Leave a parked step as it is, and let the others go on."""
+    """Leave a parked step as it is, and continue with the others."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.skip(id, step, why)
     terminal.show(common, view, lambda: views.detail(view))
@@ -161,14 +161,14 @@ async def skip(
 @tx.command
 async def resolve(
     id: Id,
-    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="How it has ended.")],
+    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="Its final state.")],
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")],
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """End what is parked by hand: you have seen to it that this is true."""
+    """End a parked transaction by hand, after you have made sure that this is its state."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.resolve(id, state, why)
     terminal.show(common, view, lambda: views.detail(view))
@@ -183,7 +183,7 @@ async def follow(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Show what happens to a transaction as it happens, until its end.
+    """Follow the timeline of a transaction until its end.
 
     With `--json` a document a line: `{"entry": ...}` each, and `{"transaction": ...}` at the end.
 

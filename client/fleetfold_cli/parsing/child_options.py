@@ -84,9 +84,9 @@ class ReadingOptions:
     encoding: Annotated[
         tuple[str, ...], Many(help="`products=cp1252`: the encoding of the file; found without it.")
     ] = ()
-    strict: Annotated[
-        bool, Flag(help="Refuse a file with a bad record as a whole; the documents are those of before.")
-    ] = False
+    strict: Annotated[bool, Flag(help="Refuse a file with a bad record as a whole; the previous documents stay.")] = (
+        False
+    )
 
     def settings(self, config: ChildConfig) -> dict[str, object]:
         """The settings of a child with the collections of `config`."""
@@ -105,8 +105,8 @@ class Application:
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = ()
     data: Annotated[Path | None, StatePath("Where it keeps its index.", "children/NAME")] = None
     type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None
-    label: Annotated[tuple[str, ...], Many(help="`key=value`, to tell nodes by.")] = ()
-    weight: Annotated[float | None, Option(help="Its share where work is shared out.", show_default="1")] = None
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label of the node.")] = ()
+    weight: Annotated[float | None, Option(help="Its share of balanced work.", show_default="1")] = None
     concurrency: Annotated[int | None, Option(help="How many requests it serves at once.", show_default="16")] = None
     database: Annotated[
         tuple[str, ...],
@@ -130,7 +130,7 @@ class JoinToken:
     """The join token of a new node."""
 
     join: Annotated[
-        str | None, Option(help="The join token of a new node; rather --join-file: `ps` shows this to everybody.")
+        str | None, Option(help="The join token of a new node; prefer --join-file: `ps` shows this to everyone.")
     ] = None
     join_file: Annotated[
         Path | None, Option(help="The file of the join token; else `$FLEETFOLD_JOIN`, `$FLEETFOLD_JOIN_FILE`.")
@@ -154,13 +154,13 @@ HOSTED, READING, APPLICATION, JOIN_TOKEN = Hosted(), ReadingOptions(), Applicati
 
 
 def over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
-    """The options that were given over the settings, checked as they are."""
+    """The settings, overridden by the options that were given; validated."""
     changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
     return typed(asdict(config) | changes, ChildConfig, "")
 
 
 def _databases(words: Sequence[str]) -> dict[str, str]:
-    """The URLs by name; none where the environment has it."""
+    """The URLs by name; an empty one is read from the environment."""
     return {name: url for name, _, url in (word.partition("=") for word in words)}
 
 

@@ -24,7 +24,7 @@ class Query:
     threshold: Annotated[float | None, Option(help="Leave out hits with a lower score.")] = None
     filter: Annotated[
         str | None,
-        Option(help='A test of the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
+        Option(help='A condition on the documents\' fields as JSON: `{"field": "price", "op": "lt", "value": 50}`.'),
     ] = None
     timeout: Annotated[float, Seconds(help="How long a node may take.")] = 2.0
 
@@ -37,9 +37,11 @@ class Presentation:
     highlight: Annotated[
         bool | None, Option(help="Mark the matched terms: bold on a terminal, where it is the default, else `**`.")
     ] = None
-    explain: Annotated[bool, Flag(help="Say what each score is made of, and why and how each node was asked.")] = False
+    explain: Annotated[bool, Flag(help="Show what each score consists of, and why and how each node was asked.")] = (
+        False
+    )
     cursor: Annotated[
-        str | None, Option(help="Go on behind the page that had this `cursor`; only limit and timeout may differ.")
+        str | None, Option(help="Continue after the page with this `cursor`; only limit and timeout may differ.")
     ] = None
     dedup: Annotated[Dedup, Option(help="Show the same thing once: off, exact or near.", show_default=True)] = "off"
     facet: Annotated[
@@ -47,7 +49,7 @@ class Presentation:
     ] = ()
     sort: Annotated[
         tuple[str, ...],
-        Many(help="Order by this field or `_score`: `price`, `price:desc`; what comes first weighs more."),
+        Many(help="Order by this field or `_score`: `price`, `price:desc`; the first key takes precedence."),
     ] = ()
 
 
@@ -60,16 +62,16 @@ class Scatter:
         bool, Flag(help="Ask only the nodes that are likely to have it; with --node, only those among them.")
     ] = False
     context: Annotated[
-        tuple[str, ...], Many(help="A query before this one, oldest first: it weighs in --auto. Up to 10.")
+        tuple[str, ...], Many(help="A previous query, oldest first, that --auto takes into account. Up to 10.")
     ] = ()
     partial: Annotated[
         Partial, Option(help="When nodes are missing: allow, require (wait for all) or fail.", show_default=True)
     ] = "allow"
-    max_parallel: Annotated[int | None, Option(help="Ask so many nodes at once.")] = None
+    max_parallel: Annotated[int | None, Option(help="Ask at most so many nodes at once.")] = None
     alpha: Annotated[
-        float | None, Option(help="Words against meaning, 1 to 0, in the place of what collections declare.")
+        float | None, Option(help="Words against meaning, 1 to 0, in place of what collections declare.")
     ] = None
-    cache: Annotated[CacheUse, Option(help="A kept answer: use it, refresh it, or off.", show_default=True)] = "use"
+    cache: Annotated[CacheUse, Option(help="A cached answer: use it, refresh it, or off.", show_default=True)] = "use"
 
 
 QUERY, PRESENTATION, SCATTER = Query(), Presentation(), Scatter()
