@@ -24,10 +24,10 @@ from fleetfold_cli.parsing.child_options import (
 from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Option
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared.config import ChildConfig, Config
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["child"]
 
@@ -62,12 +62,12 @@ async def child(
             ready = {
                 "ready": "child",
                 "name": node.name,
-                "url": shown(url),
+                "url": redacted_url(url),
                 "pid": os.getpid(),
                 "documents": node.documents,
                 "sources": {name: _source(info) for name, info in node.collections.items()},
             }
-            terminal.ready(connection, ready, up_line(node.name, node.collections, shown(url)))
+            terminal.ready(connection, ready, up_line(node.name, node.collections, redacted_url(url)))
             reason = await node.wait()
     if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
@@ -83,7 +83,7 @@ def _configured(config: Config, name: str | None) -> ChildConfig:
     for known in config.children:
         if known.name == name:
             return known
-    return typed({"name": name}, ChildConfig, "")
+    return convert_to({"name": name}, ChildConfig, "")
 
 
 def _source(info: CollectionInfo) -> dict[str, object]:

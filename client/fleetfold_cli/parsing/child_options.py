@@ -14,7 +14,7 @@ from fleetfold_cli.parsing.assignments import by_name, collections, labels, pair
 from fleetfold_cli.parsing.common_options import Flag, Many, Option, StatePath
 from fleetfold_cli.parsing.readings import readings
 from fleetfold_shared.config import ChildConfig
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.scoring import check_alpha
 
@@ -156,7 +156,7 @@ HOSTED, READING, APPLICATION, JOIN_TOKEN = Hosted(), ReadingOptions(), Applicati
 def over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
     """The settings, overridden by the options that were given; validated."""
     changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
-    return typed(asdict(config) | changes, ChildConfig, "")
+    return convert_to(asdict(config) | changes, ChildConfig, "")
 
 
 def _databases(words: Sequence[str]) -> dict[str, str]:
@@ -178,6 +178,6 @@ def _alphas(words: tuple[str, ...]) -> dict[str, float]:
         collection, value = pair(word, "alpha")
         if collection in found:
             raise InvalidInput(f"alpha: {collection!r} is given twice", field="alpha")
-        found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
+        found[collection] = convert_to(value, float, f"alpha of {collection}", strict=False)
         check_alpha(found[collection], f"alpha of {collection}")
     return found

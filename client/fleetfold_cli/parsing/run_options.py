@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 
 from fleetfold_cli.parsing.callbacks import callback
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import RetryPolicy
 
@@ -92,7 +92,7 @@ class Times:
         if self.attempts is None:
             raise InvalidInput("backoff: there is no second try; say how many with --attempts", field="backoff")
         said = {"attempts": self.attempts, **({} if self.backoff is None else {"backoff_s": self.backoff})}
-        return typed(said, RetryPolicy, "retry")
+        return convert_to(said, RetryPolicy, "retry")
 
 
 CHOICE, PACE, TIMES = Choice(), Pace(), Times()
