@@ -239,7 +239,13 @@ def _documents() -> list[Document]:
     """The documents of all commands; one that has no row of its own prints the reply to its verb."""
     described = {name.strip() for names, _, _ in DOCUMENTS for name in names.split(",")}
     replies = {name: VERBS[calls].gives for name, calls in CALLS.items() if name not in described and calls in VERBS}
-    return [*((name, f"a {gives.__name__}", (gives,)) for name, gives in replies.items()), *DOCUMENTS]
+    return [*DOCUMENTS, *((name, _sentence(gives), (gives,)) for name, gives in replies.items())]
+
+
+def _sentence(kind: type[msgspec.Struct]) -> str:
+    """The first sentence of a message's description, as it stands in the middle of a line."""
+    first = " ".join((kind.__doc__ or "").split()).partition(". ")[0].rstrip(".")
+    return f"{first[:1].lower()}{first[1:]}"
 
 
 def _fields(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -22,8 +22,10 @@ from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
     Capability,
+    DiscoveredNode,
     NodeAuditAsk,
     NodeAudited,
+    NodeDiscover,
     NodeGet,
     NodeList,
     NodeListed,
@@ -32,6 +34,8 @@ from fleetfold_shared.messages import (
     NodeRecord,
     NodeRemove,
     NodeRemoved,
+    NodesDiscovered,
+    NodeState,
     NodeStats,
     NodeStatsAsk,
     NodeUpdate,
@@ -63,6 +67,7 @@ class NodeVerbs:
             Binding(verbs.nodes.GET, self._get),
             Binding(verbs.nodes.AUDIT, self._audit, touches_node),
             Binding(verbs.nodes.PING, self._ping, touches_pinged),
+            Binding(verbs.nodes.DISCOVER, self._discover),
             Binding(verbs.nodes.STATS, self._stats),
             Binding(verbs.nodes.UPDATE, self._update, touches_node),
             Binding(verbs.nodes.REMOVE, self._remove, touches_node),
@@ -104,6 +109,16 @@ class NodeVerbs:
         ms = {name: round(a.ms, 3) if (a := answers.get(name)) and a.error is None else None for name in names}
         return NodePinged(ms=ms)
 
+    async def _discover(self, ask: NodeDiscover, who: Principal) -> NodesDiscovered:
+        replied = await self._gatherer.probe("ping", encode(NodeList()), ask.timeout_ms / 1000)
+        known = {node.name: node.state for node in self._registry.all(removed=True, pending=True)}
+        found = [
+            DiscoveredNode(name, state, None if (ms := replied.get(name)) is None else round(ms, 3))
+            for name in who.narrow(sorted(known.keys() | replied.keys()))
+            if (state := _outside_state(known.get(name), replied=name in replied)) is not None
+        ]
+        return NodesDiscovered(nodes=found)
+
     async def _audit(self, ask: NodeAuditAsk, who: Principal) -> NodeAudited:
         self._node(ask.node, who)
         return await self._fleet.audit(ask)
@@ -123,3 +138,12 @@ class NodeVerbs:
     def _node(self, name: str, who: Principal, field: str = "node", *, pending: bool = False) -> StoredNode:
         """The node, if it is in the caller's scope. `NotFound` lists only names in scope."""
         return node_in_scope(self._registry, name, who, field, pending=pending)
+
+
+def _outside_state(state: NodeState | None, *, replied: bool) -> Literal["unregistered", "removed", "pending"] | None:
+    """The state of a name outside of the fleet: None for a member, and for one that was removed and is silent."""
+    if state is None:
+        return "unregistered"
+    if state == "pending":
+        return state
+    return "removed" if state == "removed" and replied else None
