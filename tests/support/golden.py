@@ -127,6 +127,7 @@ _node_explained = m.NodeExplained(
     collections=[_searched],
 )  # fmt: skip
 _parts = m.Parts(bm25=1.25, cosine=0.5)
+_discovered = m.DiscoveredNode("shop", "unregistered", 1.5)
 _master = m.MasterInfo(
     id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
     jobs=7, transactions=3,
@@ -342,6 +343,9 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.NodeRemoved(node="shop"),
         m.NodePing(nodes=["shop"], timeout_ms=250),
         m.NodePinged(ms={"shop": 1.5, "blog": None}),
+        m.NodeDiscover(timeout_ms=250),
+        m.NodesDiscovered(nodes=[_discovered]),
+        _discovered,
         m.NodeStatsAsk(),
         m.NodeStats(
             total=2, healthy=1, by_state={"active": 2}, by_type={"shop": 1, "blog": 1}, documents=1200,
