@@ -11,8 +11,8 @@ import msgspec
 
 from bench.one_index import DEPTH, ask_for
 from fleetfold_child.index.collection import Collection
-from fleetfold_master.search.merge import merge
-from fleetfold_master.search.relevance_estimate import Member, QueryTerms, expectations
+from fleetfold_master.search.merge.merge import merge
+from fleetfold_master.search.plan.relevance_estimate import Member, QueryTerms, expectations
 from fleetfold_shared.messages import Hit, ScoredDocument
 from fleetfold_shared.text.analysis import query_terms
 from fleetfold_shared.text.embedding import load_embedder

@@ -14,7 +14,7 @@ from bench.folders import Question
 from bench.localfleet import Answered, LocalFleet, Record
 from bench.one_index import DEPTH
 from bench.reference import OneIndex
-from fleetfold_master.search.relevance_estimate import fewest
+from fleetfold_master.search.plan.relevance_estimate import fewest
 
 __all__ = ["SHARES", "measure_split"]
 

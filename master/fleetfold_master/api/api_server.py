@@ -34,7 +34,7 @@ from fleetfold_master.nodes.node_gateway import NodeGateway
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.payload_budget import fit_all, fit_job
 from fleetfold_master.search import Federation
-from fleetfold_master.search.facet_merge import merged_facets
+from fleetfold_master.search.merge.facet_merge import merged_facets
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
     Answered,

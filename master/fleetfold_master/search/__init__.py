@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_master.search.cache import Cache
+from fleetfold_master.search.cache.query_cache import Cache
 from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_master.search.federation import Federation
 from fleetfold_master.search.own_collections import Own, OwnCollections

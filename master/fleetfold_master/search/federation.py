@@ -11,24 +11,24 @@ from msgspec.structs import replace
 
 from fleetfold_master.nodes import Presence, Registry, RoundTripEstimator
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.search.cache import Cache, CacheRequest
-from fleetfold_master.search.cache_key import answer_key
+from fleetfold_master.search.cache.cache_key import answer_key
+from fleetfold_master.search.cache.query_cache import Cache, CacheRequest
 from fleetfold_master.search.collection_versions import CollectionVersions
-from fleetfold_master.search.coverage import documents_of
-from fleetfold_master.search.deduplicated_page import Again, Answers, DeduplicatedPage
-from fleetfold_master.search.dispatcher import Dispatcher
-from fleetfold_master.search.failover import FailoverRound
 from fleetfold_master.search.late_answers import LateAnswers
-from fleetfold_master.search.merge import fold_page, merge_sorted
-from fleetfold_master.search.near_duplicates import likeness
+from fleetfold_master.search.merge.coverage import documents_of
+from fleetfold_master.search.merge.deduplicated_page import Again, Answers, DeduplicatedPage
+from fleetfold_master.search.merge.merge import fold_page, merge_sorted
+from fleetfold_master.search.merge.near_duplicates import likeness
+from fleetfold_master.search.merge.response import told
 from fleetfold_master.search.own_collections import Own
 from fleetfold_master.search.paging import Pages
-from fleetfold_master.search.query_plan import QueryPlan, candidates, check_search, plan, weighted_ask
-from fleetfold_master.search.replica_selection import ReplicaSelector
-from fleetfold_master.search.response import told
-from fleetfold_master.search.scatter import Rounds, Scatter
-from fleetfold_master.search.search_context import SearchContext
-from fleetfold_master.search.shard_selection import choose
+from fleetfold_master.search.plan.query_plan import QueryPlan, candidates, check_search, plan, weighted_ask
+from fleetfold_master.search.plan.replica_selection import ReplicaSelector
+from fleetfold_master.search.plan.search_plan import SearchContext
+from fleetfold_master.search.plan.shard_selection import choose
+from fleetfold_master.search.scatter.dispatcher import Dispatcher
+from fleetfold_master.search.scatter.failover import FailoverRound
+from fleetfold_master.search.scatter.scatter import Rounds, Scatter
 from fleetfold_master.search.term_statistics import TermStatistics
 from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.messages import Hit, Search, SearchAsk, Searched

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.scatter import LATE_S
-from fleetfold_master.search.cache import Cache
-from fleetfold_master.search.deduplicated_page import Answers
-from fleetfold_master.search.merge import fold_page
-from fleetfold_master.search.response import told
-from fleetfold_master.search.search_context import SearchContext
+from fleetfold_master.search.cache.query_cache import Cache
+from fleetfold_master.search.merge.deduplicated_page import Answers
+from fleetfold_master.search.merge.merge import fold_page
+from fleetfold_master.search.merge.response import told
+from fleetfold_master.search.plan.search_plan import SearchContext
 from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
 
 __all__ = ["LateAnswers"]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_master.search.paging import is_behind
-from fleetfold_master.search.response_check import BAD_ANSWER, check_answer
+from fleetfold_master.search.scatter.response_check import BAD_ANSWER, check_answer
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeStatus, SearchAnswer, SearchAsk, decode
 

@@ -9,7 +9,7 @@ import pytest
 
 from fleetfold.child import Child
 from fleetfold_broker.rpc import scatter
-from fleetfold_master.search.scatter import Manner, Scatter
+from fleetfold_master.search.scatter.scatter import Manner, Scatter
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
 from support.inprocess import Fleet, fleet, hang, in_time_but, statuses

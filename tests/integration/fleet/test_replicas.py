@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold_child.index import Collection
-from fleetfold_master.search.query_plan import weighted_ask
+from fleetfold_master.search.plan.query_plan import weighted_ask
 from fleetfold_shared.messages import Hit, NodeReport, Scopes, ScoredDocument, Search, Searched, Sort
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.text.term_statistics import StatisticsTable
@@ -38,8 +38,8 @@ CATALOGUE, POSTS, NORTHERN = records(1, "p", 40), records(2, "b", 20), records(3
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine all nodes are slow now and then: choose by the query alone, and wait for who is asked."""
-    monkeypatch.setattr("fleetfold_master.search.replica_assignment.SLOW_MS", 1e9)
-    monkeypatch.setattr("fleetfold_master.search.replica_selection.LEAST_PATIENCE_S", 1.0)
+    monkeypatch.setattr("fleetfold_master.search.plan.replica_assignment.SLOW_MS", 1e9)
+    monkeypatch.setattr("fleetfold_master.search.plan.replica_selection.LEAST_PATIENCE_S", 1.0)
 
 
 async def replicated(fleet: Fleet, *, own: bool = True) -> None:

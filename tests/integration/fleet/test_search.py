@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetfold_child.index import Collection
-from fleetfold_master.search.query_plan import weighted_ask
+from fleetfold_master.search.plan.query_plan import weighted_ask
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import Filter, NodeUpdate, ScoredDocument, Search
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
