@@ -16,7 +16,7 @@ async def gather_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     results."""
     if len(works) == 1:
         return [await works[0]]
-    tasks = [asyncio.create_task(one) for one in works]
+    tasks = list(map(asyncio.create_task, works))
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -30,7 +30,7 @@ __all__ = ["Cache", "CacheRequest"]
 
 FULL_COVERAGE = 0.999_999
 
-Ask = Callable[[], Awaitable[tuple[str | None, Searched]]]
+Compute = Callable[[], Awaitable[tuple[str | None, Searched]]]
 """Asks the nodes. Returns the answer, and the key that was valid when they were asked, if known."""
 
 
@@ -64,7 +64,7 @@ class Cache:
         self._memory = MemoryStore(clock, config.cache_s, config.cache_memory_bytes)
         self._table = TableStore(store, clock, config.cache_s, config.cache_bytes)
         self._flights: SingleFlight[_Landed] = SingleFlight()
-        self._figures = CacheStatistics(clock.wall())
+        self._statistics = CacheStatistics(clock.wall())
         self.popular = PopularQueries(clock, config.cache_queries)
         self.on_clear: Callable[[], Awaitable[None]] = tell_nobody
         """Called when the table has been cleared."""
@@ -90,19 +90,21 @@ class Cache:
         await self._flights.close()
         await self.save()
 
-    async def answer(self, wanted: CacheRequest, ask: Ask) -> Searched:
-        """The cached answer if there is one, else the result of `ask`, which is cached if it is complete."""
-        search, key = wanted.search, wanted.key
+    async def answer(self, request: CacheRequest, compute: Compute) -> Searched:
+        """The cached answer if there is one, else the result of `compute`, which is cached if it is complete."""
+        search, key = request.search, request.key
         if key is None or search.cache == "off" or search.explain or not self.enabled:
-            return (await ask())[1]
+            return (await compute())[1]
         if search.cache == "refresh":
-            return (await self._asked(wanted, ask)).searched
+            return (await self._computed(request, compute)).searched
         if (entry := self._memory.get(key)) is not None:
-            return self._hit(wanted, entry)
-        until = asyncio.get_running_loop().time() + search.timeout_ms / 1000 - wanted.took_ms() / 1000
+            return self._hit(request, entry)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + search.timeout_ms / 1000 - request.took_ms() / 1000
         if (follow := self._flights.following(key, until)) is not None:
-            return await self._shared(wanted, ask, follow)
-        return (await self._flights.lead(key, until, lambda: self._found(wanted, key, ask))).searched
+            return await self._shared(request, compute, follow)
+        task = loop.create_task(self._computed(request, compute, stored=key))
+        return (await self._flights.lead(key, until, task)).searched
 
     def complete(self, key: str, searched: Searched, cost_ms: float) -> bool:
         """Cache `searched` under `key`, which was valid when its nodes were asked. Returns whether it was complete.
@@ -132,45 +134,43 @@ class Cache:
 
     def stats(self) -> CacheStats:
         """The statistics as of now."""
-        figures = self._figures
+        counted = self._statistics
         return CacheStats(
-            since=figures.since, hits=figures.hits, shared=figures.shared, misses=figures.misses,
-            hit_rate=figures.hit_rate, saved_ms=figures.mean_saved_ms, entries=len(self._table),
+            since=counted.since, hits=counted.hits, shared=counted.shared, misses=counted.misses,
+            hit_rate=counted.hit_rate, saved_ms=counted.mean_saved_ms, entries=len(self._table),
             bytes=self._table.bytes, memory_entries=len(self._memory), memory_bytes=self._memory.bytes,
             kept_s=self._config.cache_s,
         )  # fmt: skip
 
-    async def _found(self, wanted: CacheRequest, key: str, ask: Ask) -> _Landed:
-        if (entry := await self._table.get(key)) is not None:
-            self._memory.put(key, entry)
-            return _Landed(self._hit(wanted, entry), complete=True)
-        return await self._asked(wanted, ask)
-
     async def _shared(
-        self, wanted: CacheRequest, ask: Ask, follow: Callable[[], Awaitable[_Landed | None]]
+        self, request: CacheRequest, compute: Compute, follow: Callable[[], Awaitable[_Landed | None]]
     ) -> Searched:
-        """Wait for another caller's flight; if its answer is not complete, ask: this caller may have more time."""
+        """Wait for another caller's flight; if its answer is not complete, compute: this caller may have more time."""
         landed = await follow()
         if landed is None or not landed.complete:
-            return (await self._asked(wanted, ask)).searched
-        self._figures.shared += 1
-        return replace(landed.searched, took_ms=wanted.took_ms())
+            return (await self._computed(request, compute)).searched
+        self._statistics.shared += 1
+        return replace(landed.searched, took_ms=request.took_ms())
 
-    async def _asked(self, wanted: CacheRequest, ask: Ask) -> _Landed:
-        self._figures.misses += 1
+    async def _computed(self, request: CacheRequest, compute: Compute, stored: str | None = None) -> _Landed:
+        """The answer that the table has under the key `stored`, else the result of `compute`."""
+        if stored is not None and (entry := await self._table.get(stored)) is not None:
+            self._memory.put(stored, entry)
+            return _Landed(self._hit(request, entry), complete=True)
+        self._statistics.misses += 1
         began = time.perf_counter()
-        key, searched = await ask()
+        key, searched = await compute()
         cost_ms = (time.perf_counter() - began) * 1000
-        hasty = cost_ms > wanted.search.timeout_ms / 2  # highlights and deduplicated pages are cut when time is short
+        hasty = cost_ms > request.search.timeout_ms / 2  # highlights and deduplicated pages are cut when time is short
         complete = not hasty and _is_complete(searched)
         if complete and key is not None:
             self.complete(key, searched, cost_ms)
         return _Landed(searched, complete)
 
-    def _hit(self, wanted: CacheRequest, entry: Entry) -> Searched:
+    def _hit(self, request: CacheRequest, entry: Entry) -> Searched:
         searched = decode(entry.answer, Searched)
-        took_ms = wanted.took_ms()
-        self._figures.hit(entry.cost_ms, took_ms)
+        took_ms = request.took_ms()
+        self._statistics.hit(entry.cost_ms, took_ms)
         age_s = round(max(0.0, self._clock.wall() - entry.saved_at), 1)
         return replace(searched, took_ms=took_ms, cached=True, age_s=age_s)
 

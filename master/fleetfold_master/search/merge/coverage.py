@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import NodeReport, Search
+from fleetfold_shared.messages import NodeReport
 
-__all__ = ["SETTLED", "Documents", "coverage", "documents_of", "part_of", "refuse_missing"]
-
-Documents = Mapping[str, Mapping[str, int]]
-"""Number of documents to be searched, by node and collection."""
+__all__ = ["SETTLED", "coverage", "part_of", "refuse_missing"]
 
 SETTLED = frozenset({"ok", "no_collection", "not_selected"})
 """Statuses of nodes of which nothing is missing from the answer."""
 NOT_WANTED = frozenset({"no_collection", "not_selected"})
 MOST_NAMED = 8
-
-
-def documents_of(search: Search, nodes: Iterable[StoredNode]) -> Documents:
-    """The nodes' documents in the searched collections, as last reported."""
-    return {
-        node.name: {
-            one.name: one.documents
-            for one in node.description.collections
-            if not search.collections or one.name in search.collections
-        }
-        for node in nodes
-    }
 
 
 def part_of(collections: Mapping[str, int], left_out: Sequence[str]) -> float:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fleetfold_master.search.plan.query_plan import QueryPlan
+from fleetfold_master.search.plan.target_nodes import Key
+from fleetfold_master.search.shard_response import ShardResponses
 from fleetfold_shared.messages import CollectionExplained, NodeExplained, NodeReport, SearchAnswer, encode
 
 __all__ = ["explained_reports"]
@@ -16,18 +17,19 @@ MOST_BYTES = 128 * 1024
 
 MOST_NAMED = 8
 
-Key = tuple[str, str]
-
 
 def explained_reports(
     reports: Mapping[str, NodeReport],
-    plan: QueryPlan,
-    answers: Mapping[str, SearchAnswer | None],
+    asked: Mapping[str, list[str]],
+    responses: ShardResponses,
     epochs: Mapping[Key, int],
 ) -> dict[str, NodeReport]:
-    """The reports with explanations. `epochs` are those of the statistics that weighed the query."""
+    """The reports with explanations. `asked` are the collections asked for by node, `epochs` those of the statistics
+    that weighed the query.
+    """
     explained = {
-        node: _explained(report, plan.asked.get(node), answers.get(node), epochs) for node, report in reports.items()
+        node: _explained(report, asked.get(node), responses[node].answer if node in responses else None, epochs)
+        for node, report in reports.items()
     }
     if sum(len(encode(one)) for one in explained.values()) > MOST_BYTES:
         explained = {node: msgspec.structs.replace(one, collections=[]) for node, one in explained.items()}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
-from fleetfold_master.search.shard_response import Came
+from fleetfold_master.search.shard_response import ShardResponses
 from fleetfold_shared.messages import Hit, ScoredDocument, SearchAnswer, Sort
 from fleetfold_shared.query.sorting import arranged
 from fleetfold_shared.truncation import is_cut_short
 
-__all__ = ["fold_page", "last_place", "merge", "merge_sorted"]
+__all__ = ["HitOrder", "last_place", "merge", "merge_page", "merge_sorted"]
 
-
-Place = tuple[float, str, str, str]
+HitOrder = tuple[float, str, str, str]
 """The sort key of a document: its negated score, node, collection and id."""
 
 
-def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: Place | None = None) -> list[Hit]:
+def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: HitOrder | None = None) -> list[Hit]:
     """The best `limit` documents of all nodes: by score, then by node, collection and id; none behind `horizon`."""
     ranked = heapq.nsmallest(
         limit,
@@ -31,13 +31,13 @@ def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: Plac
     ]
 
 
-def fold_page(answers: Mapping[str, Came], limit: int, k: int) -> list[Hit]:
+def merge_page(responses: ShardResponses, limit: int, k: int) -> list[Hit]:
     """The best `limit` documents of all nodes, as far down as the order is certain: a node that `is_cut_short` may
     hold the next best behind its last one.
 
     Nodes whose hits were rescored do not limit the page: their candidates came in an order of their own.
     """
-    found = {node: (report, answer) for node, (report, answer) in answers.items() if answer}
+    found = {node: (report, answer) for node, (report, answer) in responses.items() if answer}
     last = [
         last_place(node, answer) for node, (report, answer) in found.items()
         if not report.rescored and is_cut_short(answer, k)
@@ -45,7 +45,7 @@ def fold_page(answers: Mapping[str, Came], limit: int, k: int) -> list[Hit]:
     return merge({node: answer.hits for node, (_, answer) in found.items()}, limit, min(last, default=None))
 
 
-def last_place(node: str, answer: SearchAnswer) -> Place:
+def last_place(node: str, answer: SearchAnswer) -> HitOrder:
     """The sort key of the last hit in a node's response."""
     return max((-hit.score, node, hit.collection, hit.id) for hit in answer.hits)
 
@@ -62,9 +62,11 @@ def merge_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts:
     return [_hit(node, doc) for node, doc in ordered[:limit]]
 
 
+_FIELDS = tuple(name for name in ScoredDocument.__struct_fields__ if name in Hit.__struct_fields__ and name != "parts")
+"""The fields that a hit has from its document; a new one needs no line here."""
+_values_of = attrgetter(*_FIELDS)
+
+
 def _hit(node: str, doc: ScoredDocument) -> Hit:
-    return Hit(
-        node=node, collection=doc.collection, id=doc.id, score=doc.score, title=doc.title, content=doc.content,
-        parts={"bm25": doc.parts.bm25, "cosine": doc.parts.cosine}, metadata=doc.metadata,
-        highlight=doc.highlight, explain=doc.explain, cut=doc.cut,
-    )  # fmt: skip
+    parts = {"bm25": doc.parts.bm25, "cosine": doc.parts.cosine}
+    return Hit(node=node, parts=parts, **dict(zip(_FIELDS, _values_of(doc), strict=True)))

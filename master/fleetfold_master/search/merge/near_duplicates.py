@@ -20,7 +20,7 @@ from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.embedding import unit_rows
 from fleetfold_shared.text.scoring import Corpus, idf
 
-__all__ = ["MIN_COSINE", "MIN_OVERLAP", "NearDuplicates", "likeness"]
+__all__ = ["MIN_COSINE", "MIN_OVERLAP", "NearDuplicates", "near_duplicates_in"]
 
 MIN_OVERLAP = 0.98
 """Minimum weight of the titles' common words, relative to all their words, each by its idf."""
@@ -108,7 +108,7 @@ class NearDuplicates:
         )
 
 
-def likeness(corpus: Corpus) -> NearDuplicates:
+def near_duplicates_in(corpus: Corpus) -> NearDuplicates:
     """A comparison weighted by the idf of terms in `corpus`."""
     documents = corpus.documents
     return NearDuplicates(lambda term: idf(documents, corpus.df(term)))

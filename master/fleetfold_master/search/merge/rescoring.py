@@ -17,17 +17,17 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from fleetfold_master.search.paging import is_behind
-from fleetfold_master.search.shard_response import Came
-from fleetfold_shared.messages import NodeDescription, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
+from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
+from fleetfold_shared.messages import NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
 from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.query.sorting import SCORE, arranged
-from fleetfold_shared.text.analysis import ANALYZER, tokens
+from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.document_text import text_of
 from fleetfold_shared.text.embedding import Embedder, load_embedder, unit_rows, unpack
 from fleetfold_shared.text.hit_enrichment import enriched
 from fleetfold_shared.text.scoring import alpha_for, length_norm, score
 
-__all__ = ["THEIR_SHARE", "candidates_ask", "is_strange", "scored_anew"]
+__all__ = ["THEIR_SHARE", "candidates_ask", "rescore"]
 
 THEIR_SHARE = 0.7
 """The share of the time limit that such nodes get; the rest is for scoring."""
@@ -40,11 +40,6 @@ _BATCH = 32  # about 10 ms: how often the clock is checked
 
 Alphas = Mapping[str, float]
 """The weights that a node's collections declare, by name."""
-
-
-def is_strange(description: NodeDescription, embedder: str) -> bool:
-    """Whether a node's scores are not comparable: its embedder or analyzer is not the fleet's."""
-    return (description.analyzer, description.embedder) != (ANALYZER, embedder)
 
 
 def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
@@ -61,28 +56,29 @@ def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
     )  # fmt: skip
 
 
-async def scored_anew(
-    came: Mapping[str, Came], ask: SearchAsk, alphas: Mapping[str, Alphas], left_s: float
-) -> dict[str, Came]:
+async def rescore(
+    responses: ShardResponses, ask: SearchAsk, alphas: Mapping[str, Alphas], left_s: float
+) -> ShardResponses:
     """Turn responses to `candidates_ask` into responses to `ask`. What is not scored within `left_s` is left out and
     reported.
 
     `alphas` are the declared weights by node. Called in a thread: it takes 0.2 ms for a text of 100 words.
     """
-    return await asyncio.to_thread(_all_anew, came, ask, alphas, time.monotonic() + left_s)
+    return await asyncio.to_thread(_all_rescored, responses, ask, alphas, time.monotonic() + left_s)
 
 
-def _all_anew(came: Mapping[str, Came], ask: SearchAsk, alphas: Mapping[str, Alphas], until: float) -> dict[str, Came]:
-    answers: dict[str, Came] = {}
-    for node, (report, answer) in came.items():
-        given = answer is not None and answer.status in {"ok", "partial"}
-        answers[node] = (
-            _anew(report, answer, ask, alphas.get(node, {}), until) if given and answer else (report, answer)
-        )
-    return answers
+def _all_rescored(
+    responses: ShardResponses, ask: SearchAsk, alphas: Mapping[str, Alphas], until: float
+) -> ShardResponses:
+    return {
+        node: one
+        if one.answer is None or one.answer.status not in {"ok", "partial"}
+        else _rescored(one.report, one.answer, ask, alphas.get(node, {}), until)
+        for node, one in responses.items()
+    }
 
 
-def _anew(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alphas, until: float) -> Came:
+def _rescored(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alphas, until: float) -> ShardResponse:
     wanted = answer.hits[:_MOST]
     found, scored = _scored(wanted, ask, alphas, until)
     kept = [one for one in found if _is_kept(one, ask, report.node)]
@@ -90,13 +86,13 @@ def _anew(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alph
     if ask.sort:
         kept = arranged(kept, ask.sort, lambda one: one.sort)
     more = len(kept) > ask.k or (answer.more and ask.after is None)
-    top = _told(kept[: ask.k], ask, alphas, until)
+    top = _enriched(kept[: ask.k], ask, alphas, until)
     report = replace(report, count=len(top), exact=False, rescored=True)
     if scored < len(wanted):
         why = f"{scored} of its {len(wanted)} candidates were scored before the deadline"
         report = replace(report, status="partial", error=why)
     how = [replace(one, exact=False) for one in answer.explain]
-    return report, replace(answer, hits=top, more=more, exact=False, explain=how)
+    return ShardResponse(report, replace(answer, hits=top, more=more, exact=False, explain=how))
 
 
 def _scored(
@@ -157,7 +153,7 @@ def _is_kept(hit: ScoredDocument, ask: SearchAsk, node: str) -> bool:
     return wanted and (ask.after is None or is_behind(ask.after, node, hit))
 
 
-def _told(hits: list[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float) -> list[ScoredDocument]:
+def _enriched(hits: list[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float) -> list[ScoredDocument]:
     """Add highlights and explanations, if requested and time is left."""
     if not (ask.highlight or ask.explain):
         return hits

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fleetfold_shared.text.term_statistics import MergedCorpus
 
-__all__ = ["ENOUGH", "Member", "QueryTerms", "expectations", "fewest"]
+__all__ = ["ENOUGH", "Member", "QueryTerms", "expected_relevance", "smallest_selection"]
 
 ENOUGH = 0.9
 """The share of the expected relevance with which no further node is asked."""
@@ -64,7 +64,7 @@ class QueryTerms:
     vector: NDArray[np.float32] | None = None
 
 
-def expectations(members: Sequence[Member], wanted: QueryTerms) -> dict[str, float]:
+def expected_relevance(members: Sequence[Member], query: QueryTerms) -> dict[str, float]:
     """Each node's share of the expected relevance; the shares add up to 1.
 
     A node of which nothing is known gets the mean.
@@ -75,12 +75,12 @@ def expectations(members: Sequence[Member], wanted: QueryTerms) -> dict[str, flo
     total = np.zeros(len(members))
     if known:
         some = [members[place] for place in known]
-        total[known] = _z(_beliefs(some, wanted.terms), _WORDS_SPREAD) + _z(_cosines(some, wanted), _MEANING_SPREAD)
+        total[known] = _z(_beliefs(some, query.terms), _WORDS_SPREAD) + _z(_cosines(some, query), _MEANING_SPREAD)
     weights = np.exp(total - total.max())
     return dict(zip((member.name for member in members), (weights / weights.sum()).tolist(), strict=True))
 
 
-def fewest(members: Sequence[Member], expected: Mapping[str, float]) -> list[str]:
+def smallest_selection(members: Sequence[Member], expected: Mapping[str, float]) -> list[str]:
     """The fewest nodes with `ENOUGH` of the expected relevance, best first; nodes of which nothing is known come
     first.
 
@@ -109,20 +109,20 @@ def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
     return beliefs
 
 
-def _cosines(members: Sequence[Member], wanted: QueryTerms) -> Floats:
+def _cosines(members: Sequence[Member], query: QueryTerms) -> Floats:
     """The best cosine of each node, shape (n,), not below 0; nodes without centroids get the others' mean."""
-    vector = wanted.vector
+    vector = query.vector
     if vector is None:
         return np.zeros(len(members))
     best = np.array([_best_cosine(member, vector) for member in members])
-    told = np.isfinite(best)
-    return np.where(told, np.maximum(best, 0.0), best[told].mean() if told.any() else 0.0)
+    known = np.isfinite(best)
+    return np.where(known, np.maximum(best, 0.0), best[known].mean() if known.any() else 0.0)
 
 
 def _best_cosine(member: Member, vector: NDArray[np.float32]) -> float:
     """The best cosine; NaN without centroids of the vector's dimensions."""
-    told = [one.vectors for one in member.corpus.centroids if one.vectors.shape[1:] == vector.shape]
-    return max([float((vectors @ vector).max()) for vectors in told], default=math.nan)
+    centroids = [one.vectors for one in member.corpus.centroids if one.vectors.shape[1:] == vector.shape]
+    return max([float((vectors @ vector).max()) for vectors in centroids], default=math.nan)
 
 
 def _z(values: Floats, least: float) -> Floats:

@@ -1,52 +1,21 @@
 """The assignment of replicated collections to the holders that are asked, and their stand-ins. Pure.
 
-Collections that declare the same `replica` are a group, and each group is asked once. Queries are spread over its
-holders by weighted rendezvous hashing (Thaler & Ravishankar 1998): the same query goes to the same holder as long
-as it performs well, and when one leaves only its own queries move.
+Collections that declare the same `replica` are a group, and each group is asked once, of the holder that the balancing
+strategy puts first.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from msgspec.structs import replace
 
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.search.plan.query_plan import QueryPlan
+from fleetfold_master.search.plan.target_nodes import Key, TargetNodes
 from fleetfold_shared.messages import NodeReport
 
-__all__ = ["Key", "ReplicaAssignment", "ReplicaStanding", "groups_of", "holding_of"]
-
-Key = tuple[str, str]
-"""A node and one of its collections."""
-
-SLOW_TIMES = 2.0
-SLOW_MS = 5.0
-"""A holder is slow if it takes more than this factor times as long as the fastest, and this many ms more."""
-TRIED_EACH = 16
-"""One in so many queries goes to a slow holder all the same, to find out whether it is fast again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaStanding:
-    """A holder's performance: moving average of its latency in ms, requests in flight and their limit, weight.
-
-    `open` if its circuit breaker is: it is asked only if all holders' are.
-    """
-
-    response_ms: float | None = None
-    in_flight: int = 0
-    concurrency: int = 16
-    weight: float = 1.0
-    open: bool = False
-
-    @property
-    def cost_ms(self) -> float:
-        """Expected latency in ms. A node that was never asked counts as fast, so that it is tried."""
-        return (self.response_ms or 0.0) * (1 + self.in_flight / self.concurrency)
+__all__ = ["ReplicaAssignment", "assign_replicas", "groups_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +71,7 @@ class ReplicaAssignment:
                 found[node] = replace(report, replica=others[0])
         return found
 
-    def lacks_nothing(self, node: str, reports: Mapping[str, NodeReport]) -> bool:
+    def is_replaced(self, node: str, reports: Mapping[str, NodeReport]) -> bool:
         """Whether everything that `node` holds has come from other nodes."""
         groups = [self.groups.get(key) for key in self.keys if key[0] == node]
         servers = [self.servers.get(group) for group in groups if group is not None]
@@ -110,7 +79,7 @@ class ReplicaAssignment:
             server is not None and server[0] in reports and reports[server[0]].status == "ok" for server in servers
         )  # fmt: skip
 
-    def standing(self) -> list[Key]:
+    def expected_keys(self) -> list[Key]:
         """The collections expected to answer: of each group the asked holder, or the first absent one."""
         first = dict[str, Key]()
         for key in sorted(key for key in self.keys if key in self.groups):
@@ -160,46 +129,22 @@ def groups_of(nodes: Iterable[StoredNode], keys: Collection[Key]) -> dict[Key, s
     return {key: group for key, group in found.items() if sizes[group] > 1}
 
 
-def holding_of(
-    plan: QueryPlan,
+def assign_replicas(
+    targets: TargetNodes,
     groups: Mapping[Key, str],
-    standings: Mapping[str, ReplicaStanding],
-    query: str,
+    order: Callable[[Sequence[Key]], Sequence[Key]],
     pins: Collection[str] = (),
 ) -> ReplicaAssignment:
-    """Choose one holder per group among the nodes of the plan. `pins` are those of the previous page, which are
-    kept."""
+    """Choose one holder per group among the target nodes: the first by `order`, but `pins`, those of the previous page,
+    are kept.
+    """
     by_group = dict[str, list[Key]]()
-    for node, names in plan.asked.items():
+    for node, names in targets.asked.items():
         for name in names:
             if (group := groups.get((node, name))) is not None:
                 by_group.setdefault(group, []).append((node, name))
-    holders = {group: _ordered(keys, standings, query, pins) for group, keys in by_group.items()}
+    holders = {
+        group: sorted(order(keys), key=lambda key: f"{key[0]}/{key[1]}" not in pins) for group, keys in by_group.items()
+    }
     servers = {group: keys[0] for group, keys in holders.items()}
-    return ReplicaAssignment(plan.asked, plan.keys, groups, holders, servers)
-
-
-def _ordered(
-    keys: Sequence[Key], standings: Mapping[str, ReplicaStanding], query: str, pins: Collection[str]
-) -> list[Key]:
-    known = {node: standings.get(node, ReplicaStanding()) for node, _ in keys}
-    bound = min(one.cost_ms for one in known.values()) * SLOW_TIMES + SLOW_MS
-    tries = _hash(query, "") < 1 / TRIED_EACH
-
-    def place(key: Key) -> tuple[bool, bool, bool, float, Key]:
-        one = known[key[0]]
-        slow = one.cost_ms > bound and not tries
-        return f"{key[0]}/{key[1]}" not in pins, one.open, slow, _distance(query, key[0], one.weight), key
-
-    return sorted(keys, key=place)
-
-
-def _distance(query: str, node: str, weight: float) -> float:
-    """The smallest wins; each node wins a share of all queries in proportion to its weight."""
-    return -math.log(_hash(query, node)) / weight
-
-
-def _hash(query: str, node: str) -> float:
-    """A uniform hash in (0, 1]."""
-    digest = blake2b(f"{node}\0{query}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return (int.from_bytes(digest) + 1) / 2**64
+    return ReplicaAssignment(targets.asked, targets.keys, groups, holders, servers)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fleetfold_master.nodes.round_trip import RoundTripEstimator
 
-__all__ = ["ENOUGH", "LEAST_WAIT_S", "Question", "Waiting"]
+__all__ = ["ENOUGH", "LEAST_WAIT_S", "AdaptiveWaiting", "PendingNode"]
 
 ENOUGH = 0.8
 """The share of the expected relevance after which the rest is not waited for until the deadline: one of five may be
@@ -29,7 +29,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(slots=True, eq=False)
-class Question:
+class PendingNode:
     """A request to `node`, which has a `share` of the expected relevance; `asked` is its time, None before it is sent.
 
     A `trial` goes to a node that has failed before: its answer is not relied on.
@@ -53,39 +53,39 @@ class Question:
         return self.asked is not None and not self.settled
 
 
-class Waiting:
-    """Decides at each moment which nodes to ask, and how long to wait. `pace` is a node's round-trip estimator."""
+class AdaptiveWaiting:
+    """Decides at each moment which nodes to ask, and how long to wait. `round_trip` gives a node's estimator."""
 
     def __init__(
         self,
-        questions: Iterable[Question],
+        pending: Iterable[PendingNode],
         timeout_s: float,
-        pace: Callable[[str], RoundTripEstimator],
+        round_trip: Callable[[str], RoundTripEstimator],
         *,
         patient: bool,
         max_parallel: int | None = None,
     ) -> None:
-        self.questions = sorted(questions, key=lambda one: (one.trial, -one.share))
-        self._by_node = {one.node: one for one in self.questions}
-        self._timeout_s, self._pace, self._patient = timeout_s, pace, patient
+        self.pending = sorted(pending, key=lambda one: (one.trial, -one.share))
+        self._by_node = {one.node: one for one in self.pending}
+        self._timeout_s, self._round_trip, self._patient = timeout_s, round_trip, patient
         self._room = max_parallel or math.inf
         self._last = self._enough_at = 0.0
         self._enough = False
 
     def due(self, now: float) -> list[str]:
         """The nodes to ask now; they count as asked."""
-        room = self._room - sum(self._given_up(one) > now for one in self.questions if one.running)
+        room = self._room - sum(self._given_up_at(one) > now for one in self.pending if one.running)
         chosen: list[str] = []
-        for question in self.questions:
-            if question.asked is None and len(chosen) + 1 <= room:
-                question.asked = now
-                chosen.append(question.node)
+        for pending in self.pending:
+            if pending.asked is None and len(chosen) + 1 <= room:
+                pending.asked = now
+                chosen.append(pending.node)
         return chosen
 
-    def came(self, node: str, now: float, *, good: bool) -> bool:
+    def answered(self, node: str, now: float, *, good: bool) -> bool:
         """Record that the node answered, or failed permanently. Returns whether that changes what to do next."""
-        question = self._by_node[node]
-        question.answered, question.failed = good, not good
+        pending = self._by_node[node]
+        pending.answered, pending.failed = good, not good
         self._last = now
         before, self._enough = self._enough, self._is_enough()
         if self._enough and not before:
@@ -97,12 +97,12 @@ class Waiting:
         end = self.end()
         if end <= now:
             return None
-        waits = self.questions if self._room < math.inf else []
-        return min([end, *(moment for one in waits if one.running and (moment := self._given_up(one)) > now)])
+        waits = self.pending if self._room < math.inf else []
+        return min([end, *(moment for one in waits if one.running and (moment := self._given_up_at(one)) > now)])
 
     def end(self) -> float:
         """The end of waiting, as of now."""
-        left = [one for one in self.questions if not one.settled]
+        left = [one for one in self.pending if not one.settled]
         if not left:
             return 0.0
         if all(one.trial for one in left):
@@ -116,24 +116,24 @@ class Waiting:
 
     def _trials_end(self) -> float:
         """The end of waiting for trials: a moment longer than the others took; without others, half of the time."""
-        if all(one.trial for one in self.questions):
+        if all(one.trial for one in self.pending):
             return MOST_WAIT * self._timeout_s
         return min(self._timeout_s, max(2 * self._last, self._last + TRIAL_WAIT_S))
 
-    def _given_up(self, question: Question) -> float:
+    def _given_up_at(self, pending: PendingNode) -> float:
         """The time from which a silent node delays no other; its answer still counts."""
         if self._patient:
             return self._timeout_s
-        usual = max(LEAST_WAIT_S, self._pace(question.node).usual)
-        return (question.asked or 0.0) + min(usual, MOST_WAIT * self._timeout_s)
+        usual = max(LEAST_WAIT_S, self._round_trip(pending.node).usual)
+        return (pending.asked or 0.0) + min(usual, MOST_WAIT * self._timeout_s)
 
-    def _usual_end(self, question: Question) -> float:
-        return (question.asked or 0.0) + self._pace(question.node).usual
+    def _usual_end(self, pending: PendingNode) -> float:
+        return (pending.asked or 0.0) + self._round_trip(pending.node).usual
 
     def _is_enough(self) -> bool:
-        counted = [one for one in self.questions if not one.trial and not one.failed]
+        counted = [one for one in self.pending if not one.trial and not one.failed]
         have = sum(one.share for one in counted if one.answered)
         return have + _ROUNDING >= ENOUGH * sum(one.share for one in counted)
 
     def _settled(self) -> bool:
-        return all(one.settled or one.trial for one in self.questions)
+        return all(one.settled or one.trial for one in self.pending)

@@ -3,148 +3,157 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fleetfold_master.search.gather_all import gather_all
-from fleetfold_master.search.plan.replica_assignment import Key, ReplicaAssignment
-from fleetfold_master.search.scatter.replica_requests import Part, joined, parts, stand_in_parts
-from fleetfold_master.search.shard_response import Came
-from fleetfold_shared.messages import NodeReport, SearchAsk
+from fleetfold_master.search.merge.joined_response import joined_response
+from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
+from fleetfold_master.search.plan.target_nodes import Key
+from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
+from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
+from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["FailoverRound", "Send"]
 
-Answers = dict[str, Came]
-Send = Callable[[list[str], SearchAsk, float], Coroutine[Any, Any, Answers]]
-"""Asks nodes for one request, for at most so many seconds; returns a report for each."""
+Requests = list[Coroutine[Any, Any, ShardResponses]]
+Send = Callable[[list[str], SearchAsk, float], Requests]
+"""The requests that ask nodes for at most so many seconds, to be awaited together; they return a response for each."""
 
-Patience = Callable[[str], float]
+HedgeDelay = Callable[[str], float]
 """How many seconds a node is waited for before other holders are asked as well."""
 
 
 class FailoverRound:
-    """One round of requests. `pins` are the holders that answered the previous page, each `node/collection`."""
+    """The requests of one search. `pins` are the holders that answered the previous page, each `node/collection`."""
 
-    def __init__(self, holding: ReplicaAssignment, send: Send, patience: Patience, pins: Collection[str] = ()) -> None:
-        self.holding = holding
+    def __init__(
+        self, replicas: ReplicaAssignment, send: Send, hedge_delay_s: HedgeDelay, pins: Collection[str] = ()
+    ) -> None:
+        self.replicas = replicas
         """Which holder is asked for what; after the round, which one answered."""
-        self._send, self._patience, self._pins = send, patience, pins
+        self.waited_s = 0.0
+        """Seconds spent waiting for nodes so far."""
+        self._send, self._hedge_delay_s, self._pins = send, hedge_delay_s, pins
 
-    async def ask(self, ask: SearchAsk, timeout_s: float) -> Answers:
-        """The responses of all nodes that were asked, including stand-ins."""
-        asked = self.holding.asked
-        held = [node for node in asked if self.holding.stand_ins(node, {node})]
-        plain = parts(self.holding, ask, [node for node in asked if node not in held], self._pins)
-        rounds = [self._sent(plain, ask, timeout_s), *(self._held(node, ask, timeout_s) for node in held)]
-        return _together(await gather_all(rounds), ask)
+    async def ask(self, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+        """The responses of all nodes that are asked, including stand-ins."""
+        asked = self.replicas.asked
+        held = [node for node in asked if self.replicas.stand_ins(node, {node})]
+        plain = requests_of(self.replicas, ask, [node for node in asked if node not in held], self._pins)
+        requests = self._sent(plain, timeout_s) + [self._hedged(node, ask, timeout_s) for node in held]
+        with self._timed(timeout_s):
+            return _joined(await gather_all(requests), ask)
 
-    async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Answers:
+    async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
         """Ask nodes that have answered once more, without stand-ins."""
-        return await self._sent(parts(self.holding, ask, nodes, self._pins), ask, timeout_s)
+        requests = self._sent(requests_of(self.replicas, ask, nodes, self._pins), timeout_s)
+        with self._timed(timeout_s):
+            return _joined(await gather_all(requests), ask)
 
-    async def _sent(self, sent: list[Part], ask: SearchAsk, timeout_s: float) -> Answers:
-        return _together(await gather_all([self._send(nodes, one, timeout_s) for nodes, one in sent]), ask)
+    def _sent(self, parts: Iterable[Part], timeout_s: float) -> Requests:
+        return [request for nodes, ask in parts for request in self._send(nodes, ask, timeout_s)]
 
-    async def _held(self, node: str, ask: SearchAsk, timeout_s: float) -> Answers:
-        """The response of `node`; if it fails or is slow, also those of other holders for the same groups."""
-        until = asyncio.get_running_loop().time() + timeout_s
-        own = asyncio.create_task(self._sent(parts(self.holding, ask, [node], self._pins), ask, timeout_s))
-        others = _StandIns(self.holding, node, ask, until, self._patience, self._pins)
-        running: asyncio.Task[None] | None = None
+    @contextmanager
+    def _timed(self, timeout_s: float) -> Iterator[None]:
+        began = time.perf_counter()
         try:
-            await asyncio.wait({own}, timeout=min(self._patience(node), timeout_s))
-            if not _is_good(own):
-                running = asyncio.create_task(others.fill(self._sent))
-                await self._first(own, running, others, node)
-            if _is_good(own):
-                return own.result()
-            self.holding = self.holding.moved(others.servers)
-            return _together([_given_up(node, own), others.answers], ask)
+            yield
+        finally:
+            self.waited_s += min(timeout_s, time.perf_counter() - began)
+
+    async def _hedged(self, node: str, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+        """The response of `node`; if it fails or is slow, also those of other holders for the same groups.
+
+        Waits until `node` has answered successfully, or the others for all its groups, or all have been tried.
+        """
+        until = asyncio.get_running_loop().time() + timeout_s
+        parts = requests_of(self.replicas, ask, [node], self._pins)
+        others = _StandIns(self.replicas, node, ask, self._pins)
+        own = asyncio.create_task(gather_all(self._sent(parts, timeout_s)))
+        running: asyncio.Task[list[ShardResponses]] | None = None
+        try:
+            await asyncio.wait({own}, timeout=min(self._hedge_delay_s(node), timeout_s))
+            while not _is_whole(own):
+                if running is None or running.done():
+                    others.take([] if running is None else running.result())
+                    requests = self._sent(*others.following(until, self._hedge_delay_s))
+                    running = asyncio.create_task(gather_all(requests)) if requests else None
+                if running is None and (own.done() or (others.are_whole and not self.replicas.has_own(node))):
+                    break
+                unfinished = {task for task in (own, running) if task is not None and not task.done()}
+                await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
+            if _is_whole(own):
+                return _joined(own.result(), ask)
+            self.replicas = self.replicas.moved(others.servers)
+            return _joined([*_own_responses(node, own), others.responses], ask)
         finally:
             for task in (own, running):
                 if task is not None:
                     task.cancel()
 
-    async def _first(
-        self, own: asyncio.Task[Answers], running: asyncio.Task[None], others: _StandIns, node: str
-    ) -> None:
-        """Wait until `node` has answered successfully, or the others for all its groups, or all have been tried."""
-        waiting: set[asyncio.Task[Any]] = {own, running}
-        while waiting and not _is_good(own):
-            if running.done() and others.is_whole and not self.holding.has_own(node):
-                break
-            waiting = {task for task in waiting if not task.done()}
-            if waiting:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-
 
 class _StandIns:
-    """The holders asked in place of one node. `servers` are those that answered, by group."""
+    """The holders asked in place of one node, one after another. `servers` are those that answered, by group."""
 
-    def __init__(
-        self,
-        holding: ReplicaAssignment,
-        node: str,
-        ask: SearchAsk,
-        until: float,
-        patience: Patience,
-        pins: Collection[str],
-    ) -> None:
-        self._holding, self._node, self._ask, self._until = holding, node, ask, until
-        self._patience, self._pins = patience, pins
+    def __init__(self, replicas: ReplicaAssignment, node: str, ask: SearchAsk, pins: Collection[str]) -> None:
+        self._replicas, self._node, self._ask, self._pins = replicas, node, ask, pins
         self._tried = {node}
-        self.answers = Answers()
+        self._asked = dict[str, Key]()
+        self.responses = ShardResponses()
         self.servers = dict[str, Key]()
 
     @property
-    def is_whole(self) -> bool:
+    def are_whole(self) -> bool:
         """Whether each group that the node is asked for has a response."""
-        return self._holding.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
+        return self._replicas.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
 
-    async def fill(self, send: Callable[[list[Part], SearchAsk, float], Awaitable[Answers]]) -> None:
-        """Ask one holder after another until each group has a response, no holder is left, or the time is over."""
-        while left := self._left():
-            self._tried |= {node for node, _ in left.values()}
-            timeout_s = self._until - asyncio.get_running_loop().time()
-            if timeout_s <= 0:
-                return
-            if self._left():
-                timeout_s = min(timeout_s, max(self._patience(node) for node, _ in left.values()))
-            sent = stand_in_parts(self._holding, left, self._ask, self._pins)
-            self._take(left, await send(sent, self._ask, timeout_s))
+    def following(self, until: float, hedge_delay_s: HedgeDelay) -> tuple[list[Part], float]:
+        """The requests to the next holder of each group without a response, and the seconds that they get.
 
-    def _left(self) -> dict[str, Key]:
-        left = self._holding.stand_ins(self._node, self._tried)
+        There are none if each group has a response, no holder is left, or the time is over.
+        """
+        self._asked = self._untried()
+        self._tried |= {node for node, _ in self._asked.values()}
+        timeout_s = until - asyncio.get_running_loop().time()
+        if not self._asked or timeout_s <= 0:
+            return [], 0.0
+        if self._untried():
+            timeout_s = min(timeout_s, max(hedge_delay_s(node) for node, _ in self._asked.values()))
+        return stand_in_requests(self._replicas, self._asked, self._ask, self._pins), timeout_s
+
+    def take(self, gathered: Iterable[ShardResponses]) -> None:
+        """Record the responses to the last requests. A failed stand-in is reported only if it is not asked for anything
+        else."""
+        received, asked = _joined(gathered, self._ask), self._replicas.asked
+        kept = {node: one for node, one in received.items() if one.is_whole or node not in asked}
+        self.responses = _joined([self.responses, kept], self._ask)
+        self.servers |= {
+            group: key for group, key in self._asked.items() if key[0] in received and received[key[0]].is_whole
+        }
+
+    def _untried(self) -> dict[str, Key]:
+        left = self._replicas.stand_ins(self._node, self._tried)
         return {group: key for group, key in left.items() if group not in self.servers}
 
-    def _take(self, left: dict[str, Key], came: Answers) -> None:
-        """Record a response. A failed stand-in is reported only if it is not asked for anything else."""
-        asked = self._holding.asked
-        kept = {node: one for node, one in came.items() if _is_sound(one) or node not in asked}
-        self.answers = _together([self.answers, kept], self._ask)
-        self.servers |= {group: key for group, key in left.items() if _is_sound(came[key[0]])}
 
-
-def _given_up(node: str, own: asyncio.Task[Answers]) -> Answers:
+def _own_responses(node: str, own: asyncio.Task[list[ShardResponses]]) -> list[ShardResponses]:
+    """The responses of the node itself; if it was given up, the report of that."""
     if own.done():
         return own.result()
-    return {node: (NodeReport(node, "timeout", error="it was slow, and others answered for it"), None)}
+    return [{node: ShardResponse.silent(node, "it was slow, and others answered for it")}]
 
 
-def _is_good(own: asyncio.Task[Answers]) -> bool:
-    return own.done() and all(map(_is_sound, own.result().values()))
+def _is_whole(own: asyncio.Task[list[ShardResponses]]) -> bool:
+    return own.done() and all(one.is_whole for responses in own.result() for one in responses.values())
 
 
-def _is_sound(came: Came) -> bool:
-    return came[1] is not None and came[0].status == "ok"
-
-
-def _together(rounds: Iterable[Answers], ask: SearchAsk) -> Answers:
-    """Join the responses of nodes that answered twice."""
-    found = Answers()
-    for answers in rounds:
-        for node, came in answers.items():
-            found[node] = joined(found[node], came, ask) if node in found else came
+def _joined(gathered: Iterable[ShardResponses], ask: SearchAsk) -> ShardResponses:
+    """All responses by node; those of a node that answered twice are joined."""
+    found = ShardResponses()
+    for responses in gathered:
+        for node, one in responses.items():
+            found[node] = joined_response(found[node], one, ask) if node in found else one
     return found

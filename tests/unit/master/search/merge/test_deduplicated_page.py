@@ -9,10 +9,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.merge.deduplicated_page import DeduplicatedPage, asked_for
+from fleetfold_master.search.merge.answer_size import MAX_SOURCES_BYTES, fitting_sources
+from fleetfold_master.search.merge.deduplicated_page import DeduplicatedPage
 from fleetfold_master.search.merge.deduplication import Candidate, distinct
 from fleetfold_master.search.merge.merge import merge
-from fleetfold_master.search.merge.provenance import MAX_SOURCES_BYTES, fitting_sources
+from fleetfold_master.search.plan.shard_request import deduplication_k
+from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.messages import (
     Fingerprints,
     Hit,
@@ -41,16 +43,23 @@ class Nodes:
         self.asks.append(ask)
         return {node: self._one(node, ask.k) for node in nodes}
 
-    def _one(self, node: str, k: int) -> tuple[NodeReport, SearchAnswer | None]:
+    def _one(self, node: str, k: int) -> ShardResponse:
         if node in self.silent and len(self.asks) > 1:
-            return NodeReport(node, "timeout"), None
+            return ShardResponse(NodeReport(node, "timeout"))
         hits = self.shelf[node][:k]
-        return NodeReport(node, "ok", len(hits), 1.5), SearchAnswer(hits=hits)
+        return ShardResponse(NodeReport(node, "ok", len(hits), 1.5), SearchAnswer(hits=hits))
 
 
 def first_ask(limit: int) -> SearchAsk:
     return SearchAsk(
-        request="r1", terms=[], avgdl=1.0, divisor=1.0, k=asked_for(limit), deadline_ms=1000, analyzer="a", embedder="e"
+        request="r1",
+        terms=[],
+        avgdl=1.0,
+        divisor=1.0,
+        k=deduplication_k(limit),
+        deadline_ms=1000,
+        analyzer="a",
+        embedder="e",
     )
 
 

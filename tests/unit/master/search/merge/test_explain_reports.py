@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from fleetfold_master.search.merge.explain_reports import MOST_BYTES, explained_reports
-from fleetfold_master.search.plan.query_plan import QueryPlan
+from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import (
     CollectionExplained,
@@ -24,9 +24,10 @@ SEARCHED = [CollectionExplained("products", 10, 10, True, 3), CollectionExplaine
 def explain(
     report: NodeReport, asked: list[str] | None, answer: SearchAnswer | None = None, **epochs: int
 ) -> NodeExplained:
-    plan = QueryPlan(asked={} if asked is None else {report.node: asked})
+    asked_all = {} if asked is None else {report.node: asked}
     held = {(report.node, collection): epoch for collection, epoch in epochs.items()}
-    made = explained_reports({report.node: report}, plan, {report.node: answer}, held)[report.node]
+    response = ShardResponse(report, answer)
+    made = explained_reports({report.node: report}, asked_all, {report.node: response}, held)[report.node]
     assert made.explain is not None
     return made.explain
 
@@ -79,7 +80,7 @@ def test_of_many_collections_a_few_are_named() -> None:
 def test_explanations_of_a_large_fleet_stay_small_and_keep_the_sums() -> None:
     answer = SearchAnswer(ms=1.0, explain=[CollectionExplained(f"c{number}", 5, 5, True, 1) for number in range(50)])
     reports = {f"n{number}": NodeReport(f"n{number}", "ok", 1, 2.0) for number in range(64)}
-    plan = QueryPlan(asked={name: ["c0"] for name in reports})
-    made = explained_reports(reports, plan, dict.fromkeys(reports, answer), {})
+    responses = {name: ShardResponse(report, answer) for name, report in reports.items()}
+    made = explained_reports(reports, {name: ["c0"] for name in reports}, responses, {})
     assert sum(len(encode(report)) for report in made.values()) < MOST_BYTES
     assert {report.explain.documents for report in made.values() if report.explain} == {250}

@@ -138,9 +138,9 @@ async def test_a_node_without_the_fleets_vectors_is_not_asked_more_than_once() -
 
 async def test_what_is_not_scored_in_time_is_left_out_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def too_late(came: Any, ask: SearchAsk, alphas: Any, _left_s: float) -> Any:
-        return await rescoring.scored_anew(came, ask, alphas, -1.0)
+        return await rescoring.rescore(came, ask, alphas, -1.0)
 
-    monkeypatch.setattr("fleetfold_master.search.scatter.dispatcher.scored_anew", too_late)
+    monkeypatch.setattr("fleetfold_master.search.scatter.scatter.rescore", too_late)
     mixed, _ = await fleets()
     found = await mixed.search(QUERY, limit=10)
     blog = next(one for one in found.nodes if one.node == "blog")
@@ -157,7 +157,7 @@ async def test_an_older_node_says_that_it_cannot(monkeypatch: pytest.MonkeyPatch
     async def older(verb: str, nodes: list[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         return await gather(verb, nodes, data.replace(b'"query"', b'"unknown"'), timeout_s)
 
-    monkeypatch.setattr(mixed.federation.scatter, "_rounds", rounds_of(older))
+    monkeypatch.setattr(mixed.federation.scatter.client, "open_round", rounds_of(older))
     found = await mixed.search(QUERY, limit=10)
     blog = next(one for one in found.nodes if one.node == "blog")
     assert (blog.status, blog.rescored) == ("error", False)

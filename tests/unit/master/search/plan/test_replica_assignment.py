@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.search.plan.query_plan import plan
-from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment, ReplicaStanding, groups_of, holding_of
+from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment, assign_replicas, groups_of
+from fleetfold_master.search.plan.replica_balancing import ReplicaStanding, WeightedRendezvous
+from fleetfold_master.search.plan.target_nodes import target_nodes
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeReport, Search
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
@@ -37,8 +38,12 @@ def chosen(
     standings: Mapping[str, ReplicaStanding] | None = None, **search: list[str],
 ) -> tuple[ReplicaAssignment, dict[str, NodeReport]]:  # fmt: skip
     healthy = {one.name for one in nodes} - set(away)
-    planned = plan(Search(query=query, **search), nodes, healthy, DEFAULT_EMBEDDER)  # type: ignore[arg-type]
-    return holding_of(planned, groups_of(nodes, planned.keys), standings or {}, query, list(pins)), planned.reports
+    targets = target_nodes(Search(query=query, **search), nodes, healthy, DEFAULT_EMBEDDER)  # type: ignore[arg-type]
+    balancing, groups = WeightedRendezvous(), groups_of(nodes, targets.keys)
+    replicas = assign_replicas(
+        targets, groups, lambda keys: balancing.order(query, keys, standings or {}), list(pins)
+    )  # fmt: skip
+    return replicas, targets.reports
 
 
 def first(nodes: list[StoredNode], query: str, **standings: ReplicaStanding) -> str:
@@ -82,64 +87,64 @@ def test_a_holder_whose_breaker_is_open_is_not_asked() -> None:
 
 @pytest.mark.parametrize("pinned", ["a", "b", "c"])
 def test_the_next_page_is_asked_of_who_gave_the_last_one(pinned: str) -> None:
-    holding, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: ReplicaStanding(900.0)})
-    assert list(holding.asked) == [pinned]
-    assert holding.pins() == [f"{pinned}/products"]
+    replicas, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: ReplicaStanding(900.0)})
+    assert list(replicas.asked) == [pinned]
+    assert replicas.pins() == [f"{pinned}/products"]
 
 
 def test_a_node_with_collections_of_its_own_is_asked_for_those() -> None:
-    holding, _ = chosen([A, BOTH], pins=["a/products"])
-    assert holding.asked == {"a": ["products"], "b": ["posts"]}
+    replicas, _ = chosen([A, BOTH], pins=["a/products"])
+    assert replicas.asked == {"a": ["products"], "b": ["posts"]}
     assert chosen([A, BOTH], pins=["b/products"])[0].asked == {"b": ["posts", "products"]}
 
 
 def test_who_is_not_asked_is_told_with_who_was() -> None:
-    holding, known = chosen([A, B], pins=["b/products"])
-    reports = holding.reports({**known, "b": NodeReport("b", "ok")})
+    replicas, known = chosen([A, B], pins=["b/products"])
+    reports = replicas.reports({**known, "b": NodeReport("b", "ok")})
     assert (reports["a"].status, reports["a"].replica, reports["b"].replica) == ("not_selected", "b", None)
 
 
 def test_a_holder_that_is_away_is_missing_only_where_it_had_more() -> None:
-    holding, known = chosen([A, B], away=["a"])
-    reports = holding.reports({**known, "b": NodeReport("b", "ok")})
+    replicas, known = chosen([A, B], away=["a"])
+    reports = replicas.reports({**known, "b": NodeReport("b", "ok")})
     assert (reports["a"].status, reports["a"].replica) == ("unreachable", "b")
-    assert holding.lacks_nothing("a", reports)
-    holding, known = chosen([A, BOTH], away=["b"])
-    reports = holding.reports({**known, "a": NodeReport("a", "ok")})
-    assert not holding.lacks_nothing("b", reports)
+    assert replicas.is_replaced("a", reports)
+    replicas, known = chosen([A, BOTH], away=["b"])
+    reports = replicas.reports({**known, "a": NodeReport("a", "ok")})
+    assert not replicas.is_replaced("b", reports)
 
 
 def test_where_all_holders_fail_all_is_missing() -> None:
-    holding, known = chosen([A, B])
-    reports = holding.reports({**known, "a": NodeReport("a", "timeout"), "b": NodeReport("b", "timeout")})
-    assert not holding.lacks_nothing("a", reports)
-    assert not holding.lacks_nothing("b", reports)
+    replicas, known = chosen([A, B])
+    reports = replicas.reports({**known, "a": NodeReport("a", "timeout"), "b": NodeReport("b", "timeout")})
+    assert not replicas.is_replaced("a", reports)
+    assert not replicas.is_replaced("b", reports)
 
 
 def test_a_group_counts_once_by_the_best_of_its_holders() -> None:
-    holding, _ = chosen([A, BOTH, C], away=["a", "c"])
+    replicas, _ = chosen([A, BOTH, C], away=["a", "c"])
     best = {("a", "products"): (1.0, 5.0), ("b", "products"): (1.0, 7.0), ("c", "products"): (0.0, 9.0)}
-    assert holding.counted(lambda key: best[key]) == [("b", "posts"), ("b", "products")]
-    assert holding.counted(lambda _key: (0.0,)) == [("a", "products"), ("b", "posts")]
+    assert replicas.counted(lambda key: best[key]) == [("b", "posts"), ("b", "products")]
+    assert replicas.counted(lambda _key: (0.0,)) == [("a", "products"), ("b", "posts")]
 
 
 def test_only_what_is_searched_is_a_replica() -> None:
     other = node("c", stock="catalogue")
-    holding, _ = chosen([A, other], collections=["products"])
-    assert (holding.asked, holding.groups) == ({"a": ["products"]}, {})
-    holding, _ = chosen([A, other])
-    assert len(holding.asked) == 1
+    replicas, _ = chosen([A, other], collections=["products"])
+    assert (replicas.asked, replicas.groups) == ({"a": ["products"]}, {})
+    replicas, _ = chosen([A, other])
+    assert len(replicas.asked) == 1
 
 
 def test_two_replicated_collections_of_one_node_are_one() -> None:
-    holding, _ = chosen([node("a", x="all", y="all")])
-    assert holding.asked == {"a": ["x"]} or holding.asked == {"a": ["y"]}
-    assert not holding.stand_ins("a", {"a"})
+    replicas, _ = chosen([node("a", x="all", y="all")])
+    assert replicas.asked == {"a": ["x"]} or replicas.asked == {"a": ["y"]}
+    assert not replicas.stand_ins("a", {"a"})
 
 
 def test_nothing_is_different_where_nothing_is_replicated() -> None:
     nodes = [node("a", "products"), node("b", posts="alone")]
-    holding, known = chosen(nodes)
-    assert holding.asked == {"a": ["products"], "b": ["posts"]}
-    assert (holding.pins(), holding.reports(known)) == ([], known)
-    assert holding.counted(lambda _key: (0.0,)) == holding.keys
+    replicas, known = chosen(nodes)
+    assert replicas.asked == {"a": ["products"], "b": ["posts"]}
+    assert (replicas.pins(), replicas.reports(known)) == ([], known)
+    assert replicas.counted(lambda _key: (0.0,)) == replicas.keys

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.plan.relevance_estimate import ENOUGH, Member, QueryTerms, expectations, fewest
+from fleetfold_master.search.plan.relevance_estimate import (
+    ENOUGH,
+    Member,
+    QueryTerms,
+    expected_relevance,
+    smallest_selection,
+)
 from fleetfold_shared.text.centroids import Centroids
 from fleetfold_shared.text.term_statistics import MergedCorpus, StatisticsTable
 
@@ -44,19 +50,19 @@ UNLIKE = [
 
 
 def test_the_node_with_the_words_and_the_meaning_is_enough() -> None:
-    expected = expectations(UNLIKE, QueryTerms({"tent": 1.0}, vector(EAST)))
-    assert fewest(UNLIKE, expected) == ["shop"]
+    expected = expected_relevance(UNLIKE, QueryTerms({"tent": 1.0}, vector(EAST)))
+    assert smallest_selection(UNLIKE, expected) == ["shop"]
     assert math.fsum(expected.values()) == pytest.approx(1.0)
 
 
 def test_words_alone_and_meaning_alone_point_to_the_node_too() -> None:
     for wanted in (QueryTerms({"invoice": 1.0}), QueryTerms({}, vector(NORTH))):
-        expected = expectations(UNLIKE, wanted)
+        expected = expected_relevance(UNLIKE, wanted)
         assert max(expected, key=expected.__getitem__) == "crm"
 
 
 def test_a_rare_word_says_more_than_one_that_all_have() -> None:
-    expected = expectations(UNLIKE, QueryTerms({"red": 1.0, "physics": 1.0}))
+    expected = expected_relevance(UNLIKE, QueryTerms({"red": 1.0, "physics": 1.0}))
     assert max(expected, key=expected.__getitem__) == "wiki"
 
 
@@ -65,40 +71,42 @@ def test_a_rare_word_says_more_than_one_that_all_have() -> None:
 )
 def test_nodes_that_are_alike_are_all_asked(wanted: QueryTerms) -> None:
     members = alike(8)
-    assert sorted(fewest(members, expectations(members, wanted))) == [one.name for one in members]
+    assert sorted(smallest_selection(members, expected_relevance(members, wanted))) == [one.name for one in members]
 
 
 def test_one_node_is_asked_whatever_it_has() -> None:
     members = [member("only", {})]
-    assert expectations(members, QueryTerms({"tent": 1.0})) == {"only": 1.0}
-    assert fewest(members, {"only": 1.0}) == ["only"]
-    assert expectations([], QueryTerms()) == {}
+    assert expected_relevance(members, QueryTerms({"tent": 1.0})) == {"only": 1.0}
+    assert smallest_selection(members, {"only": 1.0}) == ["only"]
+    assert expected_relevance([], QueryTerms()) == {}
 
 
 def test_a_node_of_which_nothing_is_known_is_always_asked() -> None:
     for other in (unknown("new"), member("other", {"tent": 1}, EAST, comparable=False)):
         members = [*UNLIKE, other]
-        expected = expectations(members, QueryTerms({"tent": 1.0}, vector(EAST)))
-        assert {"shop", other.name} <= set(fewest(members, expected)) < {one.name for one in members}
+        expected = expected_relevance(members, QueryTerms({"tent": 1.0}, vector(EAST)))
+        assert {"shop", other.name} <= set(smallest_selection(members, expected)) < {one.name for one in members}
 
 
 def test_with_no_statistics_at_all_everybody_is_asked() -> None:
     members = [unknown("a"), unknown("b"), unknown("c")]
-    expected = expectations(members, QueryTerms({"tent": 1.0}, vector(EAST)))
+    expected = expected_relevance(members, QueryTerms({"tent": 1.0}, vector(EAST)))
     assert list(expected.values()) == pytest.approx([1 / 3] * 3)
-    assert sorted(fewest(members, expected)) == ["a", "b", "c"]
+    assert sorted(smallest_selection(members, expected)) == ["a", "b", "c"]
 
 
 def test_centroids_of_other_dimensions_are_not_compared() -> None:
     odd = member("odd", {"tent": 5})
     odd.corpus.parts[0].centroids = Centroids(np.ones((1, 7), dtype=np.float32), np.ones(1, dtype=np.int64))  # type: ignore[attr-defined]
-    expected = expectations([*UNLIKE, odd], QueryTerms({}, vector(EAST)))
+    expected = expected_relevance([*UNLIKE, odd], QueryTerms({}, vector(EAST)))
     assert math.isfinite(expected["odd"])
 
 
 def test_an_empty_node_beside_others_does_no_harm() -> None:
     members = [*UNLIKE, member("empty", {}, documents=0)]
-    assert "empty" not in fewest(members, expectations(members, QueryTerms({"tent": 1.0}, vector(EAST))))
+    assert "empty" not in smallest_selection(
+        members, expected_relevance(members, QueryTerms({"tent": 1.0}, vector(EAST)))
+    )
 
 
 terms = st.dictionaries(st.sampled_from(["tent", "red", "login"]), st.integers(0, 1000))
@@ -113,8 +121,8 @@ def test_what_is_chosen_holds_enough_and_all_shares_are_one(
         member(f"n{place}", dfs, *some, comparable=comparable) for place, (dfs, some, comparable) in enumerate(nodes)
     ]
     wanted = QueryTerms({"tent": 1.0, "red": 0.5}, None if axis is None else vector(axis))
-    expected = expectations(members, wanted)
-    chosen = fewest(members, expected)
+    expected = expected_relevance(members, wanted)
+    chosen = smallest_selection(members, expected)
     assert math.fsum(expected.values()) == pytest.approx(1.0)
     assert sum(expected[name] for name in chosen) >= ENOUGH - 1e-6
     assert len(set(chosen)) == len(chosen)

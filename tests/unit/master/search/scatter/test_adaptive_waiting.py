@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from fleetfold_master.nodes import RoundTripEstimator
-from fleetfold_master.search.scatter.adaptive_waiting import LEAST_WAIT_S, Question, Waiting
+from fleetfold_master.search.scatter.adaptive_waiting import LEAST_WAIT_S, AdaptiveWaiting, PendingNode
 
 TIMEOUT_S = 2.0
 
@@ -15,23 +15,25 @@ TIMEOUT_S = 2.0
 class Story:
     """A search of nodes that usually take 10 ms, told by what happens when."""
 
-    def __init__(self, *questions: Question, patient: bool = False, max_parallel: int | None = None) -> None:
-        self.paces: defaultdict[str, RoundTripEstimator] = defaultdict(RoundTripEstimator)
-        self.waiting = Waiting(questions, TIMEOUT_S, self.paces.__getitem__, patient=patient, max_parallel=max_parallel)
+    def __init__(self, *pending: PendingNode, patient: bool = False, max_parallel: int | None = None) -> None:
+        self.round_trips: defaultdict[str, RoundTripEstimator] = defaultdict(RoundTripEstimator)
+        self.waiting = AdaptiveWaiting(
+            pending, TIMEOUT_S, self.round_trips.__getitem__, patient=patient, max_parallel=max_parallel
+        )
 
     def usually(self, node: str, seconds: float) -> None:
         for _ in range(60):
-            self.paces[node].took(seconds)
+            self.round_trips[node].took(seconds)
 
     def due(self, now: float = 0.0) -> list[str]:
         return self.waiting.due(now)
 
     def came(self, now: float, *nodes: str, good: bool = True) -> bool:
-        return [self.waiting.came(node, now, good=good) for node in nodes][-1]
+        return [self.waiting.answered(node, now, good=good) for node in nodes][-1]
 
 
-def even(names: str, trial: str = "") -> list[Question]:
-    return [Question(name, 1 / len(names), trial=name in trial) for name in names]
+def even(names: str, trial: str = "") -> list[PendingNode]:
+    return [PendingNode(name, 1 / len(names), trial=name in trial) for name in names]
 
 
 def test_all_are_asked_at_once_and_waited_for_until_the_deadline() -> None:
@@ -89,7 +91,7 @@ def test_who_has_failed_for_good_is_not_waited_for() -> None:
 
 
 def test_the_expected_relevance_decides_not_the_number_of_nodes() -> None:
-    story = Story(Question("big", 0.9), Question("small", 0.1))
+    story = Story(PendingNode("big", 0.9), PendingNode("small", 0.1))
     story.due()
     story.usually("small", 0.01)
     story.came(0.01, "big")
@@ -118,7 +120,7 @@ def test_where_all_are_trials_they_get_half_of_the_time() -> None:
 
 def test_no_more_than_max_parallel_are_asked_at_once_the_likeliest_first() -> None:
     shares = {"a": 0.1, "b": 0.6, "c": 0.3}
-    story = Story(*(Question(name, share) for name, share in shares.items()), max_parallel=1)
+    story = Story(*(PendingNode(name, share) for name, share in shares.items()), max_parallel=1)
     assert story.due() == ["b"]
     assert story.due(0.01) == []
     story.came(0.02, "b")
@@ -134,4 +136,4 @@ def test_one_that_hangs_gives_its_place_to_the_next_after_its_usual_time() -> No
     assert moment == pytest.approx(0.2, abs=0.01)
     assert story.due(moment or 0.0) == ["b"]
     story.came(0.4, "a")
-    assert story.waiting.questions[0].answered
+    assert story.waiting.pending[0].answered

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from fleetfold_master.search.merge.joined_response import joined_response
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.scatter.failover import FailoverRound
-from fleetfold_master.search.scatter.replica_requests import joined
-from fleetfold_master.search.shard_response import Came
+from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared.messages import (
     FacetCounts,
     NodeReport,
@@ -53,26 +54,29 @@ class Nodes:
         self.ill, self.dead = ill, dead
         self.asked: list[tuple[str, list[str], Place | None]] = []
 
-    async def send(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> dict[str, Came]:
+    def send(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> list[Coroutine[Any, Any, ShardResponses]]:
+        return [self.answer(nodes, ask, timeout_s)]
+
+    async def answer(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
         self.asked += [(node, ask.collections, ask.after) for node in nodes]
         if any(node in self.dead for node in nodes):
             await asyncio.sleep(timeout_s)
-        return {node: self._came(node, ask) for node in nodes}
+        return {node: self._response(node, ask) for node in nodes}
 
-    def _came(self, node: str, ask: SearchAsk) -> Came:
+    def _response(self, node: str, ask: SearchAsk) -> ShardResponse:
         if node in self.dead:
-            return NodeReport(node, "timeout"), None
+            return ShardResponse(NodeReport(node, "timeout"))
         if node in self.ill:
-            return NodeReport(node, "unreachable", ms=1.0), None
+            return ShardResponse(NodeReport(node, "unreachable", ms=1.0))
         hits = [document(name, 1) for name in ask.collections or ["whole"]]
-        return NodeReport(node, "ok", len(hits), 1.0), SearchAnswer(hits=hits)
+        return ShardResponse(NodeReport(node, "ok", len(hits), 1.0), SearchAnswer(hits=hits))
 
 
 def impatient(_node: str) -> float:
     return 0.001
 
 
-def found(answers: dict[str, Came]) -> dict[str, list[str]]:
+def found(answers: ShardResponses) -> dict[str, list[str]]:
     return {node: [hit.collection for hit in answer.hits] for node, (_, answer) in answers.items() if answer}
 
 
@@ -89,7 +93,7 @@ async def test_a_holder_that_fails_at_once_is_made_up_for(patience: Callable[[st
     round_ = FailoverRound(group("a", "b"), Nodes(ill="a").send, patience)
     answers = await round_.ask(ASK, FOREVER)
     assert found(answers) == {"b": ["products"]}
-    assert round_.holding.servers == {"g": ("b", "products")}
+    assert round_.replicas.servers == {"g": ("b", "products")}
     assert answers["a"][0].status == "unreachable"
 
 
@@ -97,10 +101,10 @@ async def test_a_holder_that_says_nothing_is_made_up_for_before_the_deadline() -
     round_ = FailoverRound(group("a", "b"), Nodes(dead="a").send, impatient)
     async with asyncio.timeout(FOREVER / 2):
         answers = await round_.ask(ASK, FOREVER)
-    reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
+    reports = round_.replicas.reports({node: report for node, (report, _) in answers.items()})
     assert found(answers) == {"b": ["products"]}
     assert (reports["a"].status, reports["a"].replica) == ("timeout", "b")
-    assert round_.holding.lacks_nothing("a", reports)
+    assert round_.replicas.is_replaced("a", reports)
 
 
 @pytest.mark.parametrize("broken", [{"ill": "ab"}, {"ill": "a", "dead": "b"}, {"ill": "b", "dead": "a"}])
@@ -113,9 +117,9 @@ async def test_one_holder_after_the_other_is_asked(broken: dict[str, str]) -> No
 async def test_where_no_holder_answers_nothing_hides_it() -> None:
     round_ = FailoverRound(group("a", "b"), Nodes(ill="ab").send, impatient)
     answers = await round_.ask(ASK, 1.0)
-    reports = round_.holding.reports({node: report for node, (report, _) in answers.items()})
+    reports = round_.replicas.reports({node: report for node, (report, _) in answers.items()})
     assert {node: report.status for node, report in reports.items()} == {"a": "unreachable", "b": "unreachable"}
-    assert not round_.holding.lacks_nothing("a", reports)
+    assert not round_.replicas.is_replaced("a", reports)
 
 
 async def test_a_node_that_stands_in_answers_for_its_own_as_well() -> None:
@@ -128,30 +132,31 @@ async def test_a_node_that_stands_in_answers_for_its_own_as_well() -> None:
 async def test_one_that_fails_as_a_stand_in_keeps_its_own_answer() -> None:
     nodes = Nodes(ill="a")
 
-    async def send(asked: list[str], ask: SearchAsk, timeout_s: float) -> dict[str, Came]:
+    async def answer(asked: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
         if ask.collections == ["products"]:
-            return {node: (NodeReport(node, "error"), None) for node in asked}
-        return await nodes.send(asked, ask, timeout_s)
+            return {node: ShardResponse(NodeReport(node, "error")) for node in asked}
+        return await nodes.answer(asked, ask, timeout_s)
 
-    answers = await FailoverRound(group("a", "b", own={"b": ["posts"]}), send, impatient).ask(ASK, 1.0)
+    replicas = group("a", "b", own={"b": ["posts"]})
+    answers = await FailoverRound(replicas, lambda *words: [answer(*words)], impatient).ask(ASK, 1.0)
     assert found(answers) == {"b": ["posts"]}
     assert (answers["a"][0].status, answers["b"][0].status) == ("unreachable", "ok")
 
 
 async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
-    holding = group("a", "b", own={"a": ["posts"]})
+    replicas = group("a", "b", own={"a": ["posts"]})
     answered, ready = Nodes(), asyncio.Event()
 
-    async def send(asked: list[str], ask: SearchAsk, timeout_s: float) -> dict[str, Came]:
+    async def answer(asked: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
         if asked == ["a"]:
             await ready.wait()
         else:
             ready.set()
-        return await answered.send(asked, ask, timeout_s)
+        return await answered.answer(asked, ask, timeout_s)
 
-    round_ = FailoverRound(holding, send, impatient)
+    round_ = FailoverRound(replicas, lambda *words: [answer(*words)], impatient)
     assert found(await round_.ask(ASK, FOREVER)) == {"a": ["whole"]}
-    assert round_.holding.servers == {"g": ("a", "products")}
+    assert round_.replicas.servers == {"g": ("a", "products")}
 
 
 @pytest.mark.parametrize(
@@ -191,9 +196,10 @@ def test_two_answers_of_one_node_are_its_top_k_of_both() -> None:
         hits=[document("q", 1, 0.5), document("q", 2, 0.4)], facets=[FacetCounts("brand", [ValueCount("x", 3)], 1)],
         more=True,
     )  # fmt: skip
-    report, answer = joined(
-        (NodeReport("a", "ok", 2, 3.0), one), (NodeReport("a", "ok", 2, 7.0), two), replace(ASK, facets=["brand"])
-    )
+    report, answer = joined_response(
+        ShardResponse(NodeReport("a", "ok", 2, 3.0), one), ShardResponse(NodeReport("a", "ok", 2, 7.0), two),
+        replace(ASK, facets=["brand"]),
+    )  # fmt: skip
     assert answer is not None
     assert [(hit.collection, hit.score) for hit in answer.hits] == [("p", 0.9), ("q", 0.5), ("q", 0.4)]
     assert (answer.more, report.count, report.ms, report.status) == (True, 3, 7.0, "ok")
@@ -201,7 +207,8 @@ def test_two_answers_of_one_node_are_its_top_k_of_both() -> None:
 
 
 def test_an_answer_whose_other_half_is_missing_is_partial() -> None:
-    good, bad = (NodeReport("a", "ok", 0, 1.0), SearchAnswer()), (NodeReport("a", "error", error="ill"), None)
+    good = ShardResponse(NodeReport("a", "ok", 0, 1.0), SearchAnswer())
+    bad = ShardResponse(NodeReport("a", "error", error="ill"))
     for first, second in ((good, bad), (bad, good)):
-        report, answer = joined(first, second, ASK)
+        report, answer = joined_response(first, second, ASK)
         assert (report.status, report.error, answer) == ("partial", "ill", SearchAnswer())

@@ -1,17 +1,28 @@
-"""The provenance of hits: their other sources, as far as they fit into the answer."""
+"""The size of an answer: its hits and their other sources are truncated to one message."""
 
 from __future__ import annotations
 
 import msgspec
 from msgspec.structs import replace
 
+from fleetfold_shared.hit_cutting import cut_title
 from fleetfold_shared.messages import Hit, Source
-from fleetfold_shared.truncation import fitting
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES, first_fitting, fitting
 
-__all__ = ["MAX_SOURCES_BYTES", "fitting_sources"]
+__all__ = ["MAX_SOURCES_BYTES", "first_hits", "fitting_sources"]
 
 MAX_SOURCES_BYTES = 128 * 1024
 """Limit in bytes for the other sources of all hits together, beside the limit for the hits."""
+
+
+def first_hits(hits: list[Hit]) -> list[Hit]:
+    """The first hits that fit into one answer; the rest is for the next page.
+
+    Documents stay whole, because all pages together show each of them whole. A title is cut to its hit's equal share of
+    the answer, so that no node's titles make the page shorter for the others.
+    """
+    share = MAX_ANSWER_BYTES // max(1, len(hits))
+    return first_fitting([cut_title(hit, share) for hit in hits])
 
 
 def fitting_sources(hits: list[Hit]) -> list[Hit]:
