@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from fleetfold_master.search.scatter.filter_check import filter_verdict
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.hit_cutting import json_bytes
 from fleetfold_shared.messages import (
     CollectionExplained,
     Explained,
     FacetCounts,
+    Filter,
     Fingerprints,
     Highlight,
     ScoredDocument,
@@ -27,10 +29,7 @@ from fleetfold_shared.query.sorting import SCORE
 from fleetfold_shared.text.term_statistics import MAX_DOCUMENTS
 from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, is_cut_short
 
-__all__ = ["BAD_ANSWER", "MAX_SCORE", "check_answer"]
-
-BAD_ANSWER = "bad_answer"
-"""The error code of a report on a node whose response is invalid."""
+__all__ = ["MAX_SCORE", "check_answer"]
 
 MAX_SCORE = 1.0 + 1e-6
 """A score is a mean of a BM25 over its divisor and a cosine, each at most 1 but for float32 rounding."""
@@ -52,6 +51,8 @@ def check_answer(answer: SearchAnswer, ask: SearchAsk, declared: Collection[str]
     allowed = set(ask.collections).intersection(declared) if ask.collections else declared
     _within("ms", answer.ms, 0.0, _MOST_MS)
     _check_hits(answer.hits, ask, allowed)
+    if ask.filter is not None:
+        _check_filter(answer.hits, ask.filter)
     if is_cut_short(answer, ask.k) and ask.query is None:
         _check_fullness(answer.hits)
     if answer.facets:
@@ -81,6 +82,13 @@ def _check_hits(hits: list[ScoredDocument], ask: SearchAsk, allowed: Collection[
             _check_sort(hit, ask, f"hits[{place}]")
         if hit.marks is not None or hit.highlight is not None or hit.explain is not None:
             _check_extras(hit, ask, f"hits[{place}]")
+
+
+def _check_filter(hits: list[ScoredDocument], given: Filter) -> None:
+    verdict = filter_verdict(given)
+    for place, hit in enumerate(hits):
+        if verdict(hit) is False:
+            raise _refused(f"hits[{place}]", f"{hit.id[:80]!r} does not match the filter")
 
 
 def _check_fullness(hits: list[ScoredDocument]) -> None:
