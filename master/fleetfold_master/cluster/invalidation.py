@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fleetfold_broker.background_tasks import Undisturbed
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.cluster.peer_messages import Changed, Heard, RoomName
 from fleetfold_master.cluster.peers import Peers
+from fleetfold_shared.concurrency import Undisturbed
 from fleetfold_shared.messages import decode
 
 __all__ = ["RELOAD_S", "CacheInvalidation"]
@@ -67,8 +67,8 @@ class CacheInvalidation:
             for name in ("sessions", "keys"):
                 await self._caches[name].read("")
 
-    async def _told(self, request: Request) -> Heard:
-        change = decode(request.data, Changed)
+    async def _told(self, call: Call) -> Heard:
+        change = decode(call.body, Changed)
         await self._undisturbed.run(self._caches[change.room].read(change.key))
         return Heard()
 

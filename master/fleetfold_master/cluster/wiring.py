@@ -37,7 +37,7 @@ class ClusterPeers:
         self._peers, self._fleet, self._jobs, self._transactions = peers, fleet, jobs, transactions
         self.results = ResultRouting(((_job_of, jobs), (_transaction_of, transactions)), peers, fleet.learn)
         self.sharing = CacheInvalidation(peers)
-        self.forwarding = OwnerRouting({"jobs": jobs, "tx": transactions}, peers)
+        self.forwarding = OwnerRouting({"jobs": jobs, "transactions": transactions}, peers)
         self.cut_off: Callable[[str], Awaitable[None]] = _leave_connected
         """Ends the connections of a dead master: as long as it hangs, the broker keeps giving it its share of
         messages."""

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import LimitsConfig
 
 __all__ = ["Budget", "Inflow", "Newest"]

@@ -14,10 +14,10 @@ from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
-from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (

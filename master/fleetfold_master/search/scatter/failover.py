@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fleetfold_master.search.gather_all import gather_all
 from fleetfold_master.search.merge.joined_response import joined_response
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
+from fleetfold_shared.concurrency import gather_all
 from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["FailoverRound", "Send"]
