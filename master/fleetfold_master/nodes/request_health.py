@@ -20,15 +20,12 @@ class RequestHealth:
     def __init__(self, presence: Presence, breakers: Breakers | None = None) -> None:
         self._presence = presence
         self.breakers = breakers or Breakers(presence.life)
+        """The circuit breakers of all nodes."""
         self._round_trips: dict[str, RoundTripEstimator] = {}
 
     def round_trip(self, node: str) -> RoundTripEstimator:
         """The estimator of the node's round-trip time."""
         return self._round_trips.setdefault(node, RoundTripEstimator())
-
-    def is_open(self, node: str) -> bool:
-        """Whether the node's circuit breaker is open."""
-        return self.breakers.is_open(node)
 
     def answered(self, node: str, ms: float) -> None:
         """Record an answer, in time or late."""
@@ -42,7 +39,3 @@ class RequestHealth:
             self.breakers.failed(node, ms / 1000, why)
         else:
             self.breakers.answered(node)
-
-    def silent(self, node: str, age_s: float, why: str) -> None:
-        """Record that a request sent `age_s` seconds ago had no answer."""
-        self.breakers.failed(node, age_s, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -41,7 +42,8 @@ class DeduplicatedPage:
         depth = dict.fromkeys(responses, ask.k)
         while True:
             cut = [node for node, (_, answer) in responses.items() if answer and len(answer.hits) >= depth[node]]
-            hits = await self._best(responses, cut)
+            best = partial(_best, responses, cut, self._limit, self._alike)
+            hits = best() if self._alike is None else await asyncio.to_thread(best)  # 0.05 ms for each comparison
             left_s = until - time.perf_counter()
             if len(hits) >= self._limit or not cut or ask.k >= MOST_K or left_s < _LEAST_S:
                 return hits, responses
@@ -50,12 +52,6 @@ class DeduplicatedPage:
             newer = {node: one for node, one in (await self._again(cut, ask, left_s)).items() if _is_usable(one)}
             responses = responses | {node: _in_place_of(responses[node], one) for node, one in newer.items()}
             depth |= dict.fromkeys(newer, k)
-
-    async def _best(self, responses: ShardResponses, cut: Collection[str]) -> list[Hit]:
-        """Called in a thread, because comparing texts takes 0.05 ms each."""
-        if self._alike is None:
-            return _best(responses, cut, self._limit, None)
-        return await asyncio.to_thread(_best, responses, cut, self._limit, self._alike)
 
 
 def _is_usable(later: ShardResponse) -> bool:

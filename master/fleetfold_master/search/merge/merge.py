@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from operator import attrgetter
 
 from fleetfold_master.search.shard_response import ShardResponses
@@ -24,11 +25,8 @@ def merge(answers: Mapping[str, list[ScoredDocument]], limit: int, horizon: HitO
         ((-doc.score, node, doc.collection, doc.id, doc) for node, docs in answers.items() for doc in docs),
         key=lambda entry: entry[:4],
     )
-    return [
-        _hit(node, doc)
-        for *place, node, collection, identity, doc in ranked
-        if horizon is None or (*place, node, collection, identity) <= horizon
-    ]
+    shown = ((one[1], one[4]) for one in ranked if horizon is None or one[:4] <= horizon)
+    return list(starmap(_hit, shown))
 
 
 def merge_page(responses: ShardResponses, limit: int, k: int) -> list[Hit]:
@@ -59,7 +57,7 @@ def merge_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts:
     # a node version without sorting sent no values: its documents come last
     nothing = (None,) * len(sorts)
     ordered = arranged(ranked, sorts, lambda pair: pair[1].sort if len(pair[1].sort) == len(sorts) else nothing)
-    return [_hit(node, doc) for node, doc in ordered[:limit]]
+    return list(starmap(_hit, ordered[:limit]))
 
 
 _FIELDS = tuple(name for name in ScoredDocument.__struct_fields__ if name in Hit.__struct_fields__ and name != "parts")

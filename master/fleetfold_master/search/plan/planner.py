@@ -99,7 +99,7 @@ class Planner:
 
     def _awaited(self, targets: TargetNodes, keys: Sequence[Key]) -> list[Key]:
         """The collections whose statistics the search waits for."""
-        return [key for key in keys if key[0] in targets.asked and not self._health.is_open(key[0])]
+        return [key for key in keys if key[0] in targets.asked and not self._health.breakers.is_open(key[0])]
 
     def _counted(
         self, search: Search, targets: TargetNodes, counted: Sequence[Key], nodes: Sequence[StoredNode]

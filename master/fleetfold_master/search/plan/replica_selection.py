@@ -48,5 +48,5 @@ class ReplicaSelector:
     def _standing(self, node: StoredNode) -> ReplicaStanding:
         record = self._registry.record(node)
         said = record.description
-        is_open = self._health.is_open(node.name)
+        is_open = self._health.breakers.is_open(node.name)
         return ReplicaStanding(record.response_ms, record.in_flight, said.concurrency, said.weight, is_open)

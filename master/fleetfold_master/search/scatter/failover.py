@@ -13,7 +13,7 @@ from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.concurrency import gather_all
+from fleetfold_shared.concurrency import cancel_all, gather_all
 from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["FailoverRound", "Send"]
@@ -21,6 +21,9 @@ __all__ = ["FailoverRound", "Send"]
 Requests = list[Coroutine[Any, Any, ShardResponses]]
 Send = Callable[[list[str], SearchAsk, float], Requests]
 """The requests that ask nodes for at most so many seconds, to be awaited together; they return a response for each."""
+
+Gathered = asyncio.Future[list[ShardResponses]]
+"""The responses to several requests."""
 
 HedgeDelay = Callable[[str], float]
 """How many seconds a node is waited for before other holders are asked as well."""
@@ -72,27 +75,27 @@ class FailoverRound:
         until = asyncio.get_running_loop().time() + timeout_s
         parts = requests_of(self.replicas, ask, [node], self._pins)
         others = _StandIns(self.replicas, node, ask, self._pins)
-        own = asyncio.create_task(gather_all(self._sent(parts, timeout_s)))
-        running: asyncio.Task[list[ShardResponses]] | None = None
+        tasks = list(map(asyncio.create_task, self._sent(parts, timeout_s)))
+        own: Gathered = asyncio.gather(*tasks)
+        running: Gathered | None = None
         try:
             await asyncio.wait({own}, timeout=min(self._hedge_delay_s(node), timeout_s))
             while not _is_whole(own):
                 if running is None or running.done():
                     others.take([] if running is None else running.result())
-                    requests = self._sent(*others.following(until, self._hedge_delay_s))
-                    running = asyncio.create_task(gather_all(requests)) if requests else None
+                    asked = list(map(asyncio.create_task, self._sent(*others.following(until, self._hedge_delay_s))))
+                    running = asyncio.gather(*asked) if asked else None
+                    tasks += asked
                 if running is None and (own.done() or (others.are_whole and not self.replicas.has_own(node))):
                     break
-                unfinished = {task for task in (own, running) if task is not None and not task.done()}
+                unfinished = {one for one in (own, running) if one is not None and not one.done()}
                 await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
             if _is_whole(own):
                 return _joined(own.result(), ask)
             self.replicas = self.replicas.moved(others.servers)
             return _joined([*_own_responses(node, own), others.responses], ask)
         finally:
-            for task in (own, running):
-                if task is not None:
-                    task.cancel()
+            await cancel_all(own, running, *tasks)
 
 
 class _StandIns:
@@ -139,14 +142,14 @@ class _StandIns:
         return {group: key for group, key in left.items() if group not in self.servers}
 
 
-def _own_responses(node: str, own: asyncio.Task[list[ShardResponses]]) -> list[ShardResponses]:
+def _own_responses(node: str, own: Gathered) -> list[ShardResponses]:
     """The responses of the node itself; if it was given up, the report of that."""
     if own.done():
         return own.result()
     return [{node: ShardResponse.silent(node, "it was slow, and others answered for it")}]
 
 
-def _is_whole(own: asyncio.Task[list[ShardResponses]]) -> bool:
+def _is_whole(own: Gathered) -> bool:
     return own.done() and all(one.is_whole for responses in own.result() for one in responses.values())
 
 

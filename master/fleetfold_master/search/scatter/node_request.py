@@ -130,7 +130,7 @@ class _NodeRequest:
     def _answered_late(self, node: str, reply: ScatterReply | None) -> None:
         """Process a reply after the end of waiting, or the certainty that there will be none."""
         if reply is None:
-            self._health.silent(node, self._age_s(node), "no answer")
+            self._health.breakers.failed(node, self._age_s(node), "no answer")
             return
         response = self._read(node, reply)
         if response.answer is not None and response.report.status in ANSWERED:
@@ -162,7 +162,7 @@ class _NodeRequest:
     def _report_silent(self) -> None:
         for one in self._pending:
             if one.running and not one.trial:
-                self._health.silent(one.node, self._age_s(one.node), "no answer in time")
+                self._health.breakers.failed(one.node, self._age_s(one.node), "no answer in time")
 
     def _age_s(self, node: str) -> float:
         return time.perf_counter() - self._asked[node]
