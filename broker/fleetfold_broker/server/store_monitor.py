@@ -29,8 +29,8 @@ class _Health(msgspec.Struct):
 
 
 class StoreMonitor:
-    """The monitoring endpoint of one nats-server, whose store is in `directory`. `assign` makes a new address for each
-    start of the server.
+    """The monitoring endpoint of one nats-server, whose store is in `directory`. `assign` it before each start of the
+    server.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -38,10 +38,10 @@ class StoreMonitor:
         self._port, self._path = 0, f"/{secrets.token_hex(16)}"
 
     def assign(self) -> str:
-        """Take a free port; return the lines of the server's configuration."""
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self._port = int(probe.getsockname()[1])
+        """Choose the port; return the lines of the server's configuration. They stay the same if the port is still
+        free: on a full disk the file could not be written again.
+        """
+        self._port = _free_port(self._port)
         return f'http: "{HOST}:{self._port}"\nhttp_base_path: "{self._path}"'
 
     def space(self) -> DiskSpace:
@@ -67,3 +67,13 @@ class StoreMonitor:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         return answer.partition(b"\r\n\r\n")[2]
+
+
+def _free_port(wanted: int) -> int:
+    """Return `wanted` if nobody listens there, else another port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind((HOST, wanted))
+            return int(probe.getsockname()[1])
+    return _free_port(0)

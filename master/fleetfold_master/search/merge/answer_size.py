@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleetfold_shared.hit_cutting import cut_title
 from fleetfold_shared.messages import Hit, Source
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, first_fitting, fitting
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES, cut_to_fit, first_that_fit
 
 __all__ = ["MAX_SOURCES_BYTES", "first_hits", "fitting_sources"]
 
@@ -22,18 +22,18 @@ def first_hits(hits: list[Hit]) -> list[Hit]:
     the answer, so that no node's titles make the page shorter for the others.
     """
     share = MAX_ANSWER_BYTES // max(1, len(hits))
-    return first_fitting([cut_title(hit, share) for hit in hits])
+    return first_that_fit([cut_title(hit, share) for hit in hits])
 
 
 def fitting_sources(hits: list[Hit]) -> list[Hit]:
-    """The hits, truncated by `fitting`, each with as many of its sources as fit, best first.
+    """The hits, truncated by `cut_to_fit`, each with as many of its sources as fit, best first.
 
     The rest is counted in `also_left_out`. Room that one hit does not use is left to those after it.
     """
     if not any(hit.also for hit in hits):
-        return fitting(hits)
+        return cut_to_fit(hits)
     left, fitted = MAX_SOURCES_BYTES, list[Hit]()
-    bare = fitting([replace(hit, also=[]) for hit in hits])
+    bare = cut_to_fit([replace(hit, also=[]) for hit in hits])
     for place, (hit, full) in enumerate(zip(bare, hits, strict=True)):
         kept, used = _kept(full.also, left // (len(hits) - place))
         left -= used

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.server.store_monitor import StoreMonitor
 from fleetfold_broker.server.supervision import SILENT_S, Supervision
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
@@ -139,3 +142,13 @@ async def test_the_disk_is_told_once_for_each_change(machine: Machine) -> None:
     assert events == ["broker.disk_low", "broker.disk_full", "broker.disk_low", "broker.disk_has_room"]
     assert logged[1]["free"] == "0 B"
     assert logged[0]["free"] == "512.0 MiB"
+
+
+def test_the_monitoring_keeps_its_address_unless_somebody_else_has_taken_the_port(tmp_path: Path) -> None:
+    monitor = StoreMonitor(tmp_path)
+    first = monitor.assign()
+    assert monitor.assign() == first
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(first.partition("127.0.0.1:")[2].partition('"')[0])))
+        other.listen()
+        assert monitor.assign() != first
