@@ -17,7 +17,7 @@ async def gather_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """
     if len(works) == 1:
         return [await works[0]]
-    tasks = list(map(asyncio.create_task, works))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         return list(await asyncio.gather(*tasks))
     except BaseException:

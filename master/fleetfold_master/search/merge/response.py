@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Protocol
 
 from fleetfold_master.search.merge.answer_size import first_hits, fitting_sources
@@ -26,7 +26,7 @@ class _Scattered(Protocol):
 
     @property
     def replicas(self) -> ReplicaAssignment: ...
-    async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses: ...
+    def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Awaitable[ShardResponses]: ...
 
 
 async def merge_responses(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 from fleetfold_master.search.merge.joined_response import joined_response
@@ -13,7 +12,7 @@ from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.concurrency import cancel_all, gather_all
+from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["FailoverRound", "Send"]
@@ -41,29 +40,30 @@ class FailoverRound:
         """Seconds spent waiting for nodes so far."""
         self._send, self._hedge_delay_s, self._pins = send, hedge_delay_s, pins
 
-    async def ask(self, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    def ask(self, ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
         """The responses of all nodes that are asked, including stand-ins."""
         asked = self.replicas.asked
         held = [node for node in asked if self.replicas.stand_ins(node, {node})]
         plain = requests_of(self.replicas, ask, [node for node in asked if node not in held], self._pins)
-        requests = self._sent(plain, timeout_s) + [self._hedged(node, ask, timeout_s) for node in held]
-        with self._timed(timeout_s):
-            return _joined(await gather_all(requests), ask)
+        hedged = [self._hedged(node, ask, timeout_s) for node in held]
+        return self._gathered(self._sent(plain, timeout_s) + hedged, ask, timeout_s)
 
-    async def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
-        """Ask nodes that have answered once more, without stand-ins."""
-        requests = self._sent(requests_of(self.replicas, ask, nodes, self._pins), timeout_s)
-        with self._timed(timeout_s):
-            return _joined(await gather_all(requests), ask)
+    def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
+        """The responses of nodes that have answered and are asked once more, without stand-ins."""
+        parts = requests_of(self.replicas, ask, nodes, self._pins)
+        return self._gathered(self._sent(parts, timeout_s), ask, timeout_s)
 
     def _sent(self, parts: Iterable[Part], timeout_s: float) -> Requests:
         return [request for nodes, ask in parts for request in self._send(nodes, ask, timeout_s)]
 
-    @contextmanager
-    def _timed(self, timeout_s: float) -> Iterator[None]:
-        began = time.perf_counter()
+    async def _gathered(self, requests: Requests, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+        """Await the requests together; if one fails, the others are cancelled."""
+        began, tasks = time.perf_counter(), list(map(asyncio.create_task, requests))
         try:
-            yield
+            return _joined(await asyncio.gather(*tasks), ask)
+        except BaseException:
+            await cancel_all(*tasks)
+            raise
         finally:
             self.waited_s += min(timeout_s, time.perf_counter() - began)
 
