@@ -38,11 +38,21 @@ from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import Bulk
+from fleetfold_master.nodes import RequestHealth
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
 from fleetfold_master.schedules import Schedules
-from fleetfold_master.search import Cache, Federation
+from fleetfold_master.search import (
+    Cache,
+    Federation,
+    LateAnswers,
+    Planner,
+    ReplicaSelector,
+    Scatter,
+    SearchableFleet,
+    ShardClient,
+)
 from fleetfold_shared import __version__
 
 __all__ = ["ApiWiring", "open_api", "serve"]
@@ -148,11 +158,15 @@ async def _open_cache(infra: Infrastructure) -> Cache:
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:
-    return Federation(
-        infra.registry, infra.presence, infra.fleet.corpora, infra.gatherer.round,
-        max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.fleet.epochs,
-        own=infra.setup.own,
+    statistics, own, config = infra.fleet.corpora, infra.setup.own, infra.setup.search
+    health, late = RequestHealth(infra.presence), LateAnswers(cache)
+    planner = Planner(
+        SearchableFleet(infra.registry, own, infra.fleet.epochs), statistics,
+        ReplicaSelector(infra.registry, statistics, health), health, max_parallel=config.max_parallel or None,
+        caching=cache.enabled,
     )  # fmt: skip
+    client = ShardClient(infra.gatherer.round, health, infra.registry.collections, late)
+    return Federation(planner, Scatter(client, health, own), late, cache)
 
 
 def _open_counts(infra: Infrastructure) -> SearchStatistics:

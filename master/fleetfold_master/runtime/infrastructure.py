@@ -104,11 +104,12 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     await buses.check()
     bus = await lifetime.enter(await buses.open("fleet"))
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
-    gatherer = ScatterClient(await lifetime.enter(await buses.open("fleet")), seals=seals)
-    await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     presence = Presence(setup.clock, setup.heartbeat_s)
     inflow = Inflow(setup.limits, setup.clock)
-    gatherer.on_gone, gatherer.on_junk = presence.gone, inflow.junk
+    gatherer = ScatterClient(
+        await lifetime.enter(await buses.open("fleet")), presence.gone, on_unexpected=inflow.junk, seals=seals
+    )
+    await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     registry = Registry(NodeRows(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus, setup.limits)
