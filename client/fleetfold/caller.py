@@ -101,14 +101,14 @@ class Caller:
     async def _start(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
         """Send an idempotent request: once a master may have it, it is repeated until it is answered, also while
         masters are away."""
-        loop, link = asyncio.get_running_loop(), self._bus.link
+        loop, connection = asyncio.get_running_loop(), self._bus.connection
         deadline, sent = loop.time() + timeout_s, False
         while True:
-            was_up = link.is_up
+            was_up = connection.is_up
             try:
                 return await self._ask(verb, ask, kind, LONG_POLL_S + START_S)
             except (Unavailable, DeadlineExceeded) as error:
-                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not link.is_up)
+                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not connection.is_up)
                 if not sent or loop.time() > deadline:
                     raise
             await asyncio.sleep(RETRY_S)

@@ -26,7 +26,7 @@ from fleetfold_shared.ids import new_id
 __all__ = [
     "BROADCAST_FROM",
     "LATE_S",
-    "LinkLost",
+    "ConnectionLost",
     "OnAnswer",
     "OnLate",
     "ScatterClient",
@@ -42,7 +42,7 @@ MOST_LATE = 2000
 """Most ended rounds that still receive replies; the oldest is dropped for a new one."""
 
 
-class LinkLost(Unavailable):
+class ConnectionLost(Unavailable):
     """The asker's connection broke: its requests will not be answered, which is no node's fault."""
 
 
@@ -142,7 +142,7 @@ class ScatterClient:
     async def start(self) -> None:
         """Subscribe to replies."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
-        self._bus.link.on_down(self._broken)
+        self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         """Send a request and return the replies that arrived within `timeout_s`, by node; nodes without a reply in time
@@ -173,16 +173,16 @@ class ScatterClient:
         self, verb: str, number: str, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool
     ) -> None:
         """Publish the request of the round `number` to `nodes`: as a broadcast or one by one."""
-        subjects, link = self._bus.subjects, self._bus.link
+        subjects, connection = self._bus.subjects, self._bus.connection
         headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
             subject = subjects.ask(verb)
-            await link.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
+            await connection.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
             return
         for node in nodes:
             subject = subjects.call(node, verb)
             sealed = self._seals.sealed(node, subject, data, headers)
-            await link.publish(subject, data, subjects.gather(self._asker, node), sealed)
+            await connection.publish(subject, data, subjects.gather(self._asker, node), sealed)
 
     async def _receive(self, message: Incoming) -> None:
         headers = message.headers or {}
@@ -212,7 +212,7 @@ class ScatterClient:
         """Fail all open rounds: the connection is lost."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
-                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
+                round_.take(node, b"", ConnectionLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # no node is at fault
 
     def _gone(self, node: str) -> bool:

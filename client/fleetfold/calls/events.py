@@ -32,10 +32,10 @@ class EventCalls(Caller):
         What is said while nobody listens is not said again here: it is in the stream `FLEET_EVT`, for a week.
         """
         heard: asyncio.Queue[Incoming] = asyncio.Queue()
-        start = self._bus.subjects.tell(self._bus.caller, "")
-        unsubscribe = await self._bus.subscribe(self._bus.subjects.tell(self._bus.caller), heard.put)
+        start = self._bus.subjects.notify(self._bus.caller, "")
+        unsubscribe = await self._bus.subscribe(self._bus.subjects.notify(self._bus.caller), heard.put)
         try:
-            await self._bus.link.barrier()
+            await self._bus.connection.barrier()
             while True:
                 message = await heard.get()
                 event_id = (message.headers or {}).get(MESSAGE_ID, "")

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from fleetfold_broker.rpc.scatter import LinkLost, OnAnswer, OnLate, ScatterReply
+from fleetfold_broker.rpc.scatter import ConnectionLost, OnAnswer, OnLate, ScatterReply
 from fleetfold_master.nodes import Breakers, Presence, RoundTripEstimator
 from fleetfold_master.search.adaptive_waiting import Question, Waiting
 from fleetfold_master.search.deduplicated_page import Answers
@@ -200,7 +200,7 @@ class _Search:
             self._scatter.answered(node, answer.ms)
             return
         code = answer.error.code if answer.error is not None else said.code if said is not None else None
-        if isinstance(answer.error, LinkLost):
+        if isinstance(answer.error, ConnectionLost):
             return
         if code in BLAMED:
             self._scatter.breakers.failed(node, answer.ms / 1000, report.error or report.status)
