@@ -10,7 +10,7 @@ from fleetfold_broker.jetstream.pull_consumer import PullConsumer
 from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.access.ended_work import job_ended, transaction_ended
-from fleetfold_master.api import CommandPublisher, hear_progress
+from fleetfold_master.api import CommandPublisher, subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Peers
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.jobs import Cancellations, Jobs
@@ -82,7 +82,7 @@ async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterP
     cluster.results.told = engines.dead_letters.of_step
     await infra.fleet.call_the_roll()
     engines.withdrawals.start()
-    await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
     results = result_pipeline(infra.inflow, infra.setup.redact, infra.fleet.learn, cluster.results.take)
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
