@@ -44,7 +44,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Command, CommandResult
 from fleetfold_shared.templates import fill, placeholders
 
-__all__ = ["admit_compensation", "undone"]
+__all__ = ["admit_compensation", "forward_data"]
 
 
 def admit_compensation(
@@ -75,7 +75,7 @@ def admit_compensation(
     return _undo(command, row, forward, plan, log or {})
 
 
-def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
+def forward_data(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     """Return the forward command's data for its compensation."""
     result = None if forward.answer is None else forward.result()
     return Forward(
