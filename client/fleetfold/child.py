@@ -251,7 +251,7 @@ class Child:
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)
-        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.link.renew))
+        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.connection.renew))
         return bus, membership.capabilities
 
     def _token(self) -> str | None:

@@ -28,7 +28,7 @@ from fleetfold_shared.ids import new_id
 __all__ = [
     "BROADCAST_FROM",
     "LATE_S",
-    "LinkLost",
+    "ConnectionLost",
     "OnAnswer",
     "OnLate",
     "ScatterClient",
@@ -44,7 +44,7 @@ MOST_LATE = 2000
 """Most ended rounds that still receive replies; the oldest is dropped for a new one."""
 
 
-class LinkLost(Unavailable):
+class ConnectionLost(Unavailable):
     """The asker's connection broke: its requests will not be answered, which is no node's fault."""
 
 
@@ -98,7 +98,7 @@ class ScatterRound:
         `Unavailable` without a connection.
         """
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
-        request, subjects, connection = self._request, self._bus.subjects, self._bus.link
+        request, subjects, connection = self._request, self._bus.subjects, self._bus.connection
         headers = {GATHER: request.asker, CORRELATION: request.number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
             subject = subjects.ask(request.verb)
@@ -168,7 +168,7 @@ class ScatterClient:
     async def start(self) -> None:
         """Subscribe to replies."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
-        self._bus.link.on_down(self._broken)
+        self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         """Send a request and return the replies that arrived within `timeout_s`, by node; nodes without a reply in time
@@ -231,7 +231,7 @@ class ScatterClient:
         """Fail all open rounds: the connection is lost."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
-                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
+                round_.take(node, b"", ConnectionLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # no node is at fault
 
     def _gone(self, node: str) -> bool:

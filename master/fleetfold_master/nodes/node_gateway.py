@@ -183,7 +183,7 @@ class NodeGateway:
     async def _tell(self, node: str, verb: str, message: Message) -> None:
         """Send a message to a node, without a reply."""
         subject, data = self._bus.subjects.call(node, verb), encode(message)
-        await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
+        await self._bus.connection.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
         """Whether a node of that name answers now."""

@@ -115,7 +115,7 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     await wiring.routing.start()
     await wiring.api.start(service)
     await _discovery(infra, auth, service).start()
-    await infra.bus.link.barrier()
+    await infra.bus.connection.barrier()
 
 
 def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Discovery:

@@ -39,10 +39,10 @@ async def answer_as(bus: Bus, name: str) -> None:
     async def answer(message: Incoming) -> None:
         headers = message.headers or {}
         reply = bus.subjects.gather(headers[GATHER], name)
-        await bus.link.publish(reply, b"{}", headers={CORRELATION: headers[CORRELATION]})
+        await bus.connection.publish(reply, b"{}", headers={CORRELATION: headers[CORRELATION]})
 
     await bus.subscribe(bus.subjects.ask("ping"), answer)
-    await bus.link.barrier()
+    await bus.connection.barrier()
 
 
 async def test_a_node_that_the_master_has_lost_is_found_while_its_credentials_are_good(fleet: Fleet) -> None:
