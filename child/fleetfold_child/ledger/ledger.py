@@ -51,10 +51,7 @@ def check_kept(days: float) -> float:
 
 
 class Ledger:
-    """A ledger. Open it with `Ledger.open`, in one process only.
-
-    `elsewhere`: actions may take effect in databases of the application's too.
-    """
+    """A ledger. Open it with `Ledger.open`, in one process only."""
 
     def __init__(self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
         self._file = file
@@ -63,7 +60,6 @@ class Ledger:
         self._incarnation = incarnation
         self._clock = clock
         self._suspects = suspects
-        self.elsewhere = False
         self._abandoned: set[str] = set()
 
     @classmethod
@@ -138,13 +134,16 @@ class Ledger:
         """Record that a try has failed and another one follows: until `admit` the command is not running."""
         await self._writer.run(lambda connection: schema.release(connection, command_id))
 
-    async def cancel(self, ids: Iterable[str], by: str, here: Collection[str] = ()) -> dict[str, Cancellation]:
+    async def cancel(
+        self, ids: Iterable[str], by: str, here: Collection[str] = (), *, elsewhere: bool = False
+    ) -> dict[str, Cancellation]:
         """Cancel these commands and store the decisions, in one commit. The rules are in `cancellation`.
 
-        `here` are those that this process has started, including those that wait for another try.
+        `here` are those that this process has started, including those that wait for another try. `elsewhere`: actions
+        may take effect in databases of the application's too.
         """
         return await self._writer.run(
-            lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
+            lambda connection: {each: self._cancel(connection, each, by, each in here, elsewhere) for each in ids}
         )
 
     async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
@@ -240,11 +239,13 @@ class Ledger:
         by = cancellations.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 
-    def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
+    def _cancel(
+        self, connection: sqlite3.Connection, command_id: str, by: str, here: bool, elsewhere: bool
+    ) -> Cancellation:
         row = self._find(connection, command_id)
         if row is not None and row.state == "running" and here:
             row = row._replace(incarnation=self._incarnation)
-        decided = cancellation.cancel(command_id, row, by, elsewhere=self.elsewhere)
+        decided = cancellation.cancel(command_id, row, by, elsewhere=elsewhere)
         if decided.stored is not None and decided.result is not None:
             told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
             schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)

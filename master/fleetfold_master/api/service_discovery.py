@@ -106,8 +106,7 @@ def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspect
     for each in figures.endpoints:
         verb = each.name.removeprefix("ask-")
         stats = entry.add(each.name, subjects.call(node, verb) if verb == each.name else subjects.ask(verb), node)
-        stats.requests, stats.errors, stats.nanoseconds = each.requests, each.errors, each.nanoseconds
-        stats.last_error = each.last_error[:MOST_CHARS]
+        stats.report(each.requests, each.errors, each.nanoseconds, each.last_error[:MOST_CHARS])
     return entry
 
 
