@@ -20,6 +20,7 @@ from fleetfold_master.access.rate_limits import Failures, Limits
 from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
 from fleetfold_master.access.signing_keys import SigningKeys
+from fleetfold_master.events import Event
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.store import Store
@@ -58,17 +59,20 @@ class _Endpoints(RequestServer):
 
 
 class Doors:
-    """One master's doors. `alive` are the names that answer a probe."""
+    """One master's doors. `alive` are the names that answer a probe; `published` is what it has told of."""
 
     def __init__(self, store: Store, folder: Path, clock: ManualClock, *, pending: bool = True) -> None:
         self.store, self.clock, self.alive = store, clock, set[str]()
+        self.published: list[Event] = []
         self.audit = AuditLog(store, clock)
         self.tokens = AccessTokens(SigningKeys.load(folder / "keys", {}, clock), clock, "fleet", ACCESS_S)
-        self.sessions = Sessions(store, clock, self.tokens, self.audit, REFRESH_S)
+        self.sessions = Sessions(
+            store, clock, self.tokens, self.audit, REFRESH_S, publish=self._hear, announce=self._announce
+        )
         self.invites = Invitations(store, clock)
         self.registry = Registry(NodeRows(store), Presence(clock, 5.0), clock, "1.0")
-        self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None)
-        self.petitions = JoinRequests(store, clock, self.registry, self.sessions)
+        self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None, self._announce)
+        self.petitions = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
         self.failures = Failures(30, clock)
         self.turned_away = RejectionLog(self.audit, clock)
         self.doorkeeper = Authenticator(
@@ -81,6 +85,12 @@ class Doors:
             live=self._is_alive, where=self.doorkeeper.where, pending=pending,
         )  # fmt: skip
         self.handlers: dict[str, Handler] = {}
+
+    def _hear(self, event: Event) -> None:
+        self.published.append(event)
+
+    async def _announce(self, event: Event) -> None:
+        self.published.append(event)
 
     async def load(self) -> None:
         """What a master does at its start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
+from fleetfold_master.events import Event
 from fleetfold_master.jobs import Cancellations, Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
@@ -50,15 +51,22 @@ class JobRoom:
         self.graves: list[tuple[Store, Cancellations]] = []
         self.outbox, self.doctor, self.clock, self.nodes = Outbox(), Doctor(), ManualClock(), Nodes()
         self.slots: dict[str, int] = {}
+        self.published: list[Event] = []
 
     async def open(self) -> None:
         self.store = await Store.open(self.url)
         self.withdrawals = Cancellations(self.nodes, self.nodes.ask, self.doctor, self.clock)
         self.jobs = Jobs(
-            self.store, self.outbox, self.clock, self.doctor, withdrawals=self.withdrawals, slots_of=self._slots_of
+            self.store,
+            self.outbox,
+            self.clock,
+            self.doctor,
+            withdrawals=self.withdrawals,
+            slots_of=self._slots_of,
+            publish=self.published.append,
         )
         await self.jobs.recover()
-        self.withdrawals.start()
+        self.withdrawals.start(self.jobs.on_withdrawn)
 
     async def die_and_return(self) -> None:
         """All that was in memory is lost, and nothing was closed. (The old handle is, at the end of the test.)"""

@@ -120,24 +120,29 @@ class ScatterRound:
             self._on_late(node, answer)
 
 
+def _ignore(_node: str) -> None:
+    """Default of `on_gone` and `on_junk`: do nothing."""
+
+
 class ScatterClient:
-    """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else."""
+    """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else.
+
+    `on_gone` is called with the name of a node that is not connected, `on_junk` with that of a node that sent an
+    unexpected reply, which is discarded.
+    """
 
     def __init__(
         self,
         bus: Bus,
-        on_gone: Callable[[str], None] = lambda node: None,  # noqa: ARG005 (a default)
+        on_gone: Callable[[str], None] = _ignore,
         seals: Seals = UNSEALED,
+        on_junk: Callable[[str], None] = _ignore,
     ) -> None:
-        self._bus, self._seals = bus, seals
+        self._bus, self._seals, self._on_gone, self._on_junk = bus, seals, on_gone, on_junk
         self._asker = new_id()
         self._rounds: dict[str, ScatterRound] = {}
         self._late: dict[str, ScatterRound] = {}
         self._numbers = count(1)
-        self.on_gone = on_gone
-        """Called with the name of a node that is not connected."""
-        self.on_junk: Callable[[str], None] = lambda node: None  # noqa: ARG005 (a default)
-        """Called with the name of a node that sent an unexpected reply, which is discarded."""
 
     async def start(self) -> None:
         """Subscribe to replies."""
@@ -190,9 +195,9 @@ class ScatterClient:
         number = headers.get(CORRELATION, "")
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
             if not self._gone(node):
-                self.on_junk(node)  # anybody may say so of itself
+                self._on_junk(node)  # anybody may say so of itself
         elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
-            self.on_junk(node)
+            self._on_junk(node)
         else:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
@@ -218,7 +223,7 @@ class ScatterClient:
     def _gone(self, node: str) -> bool:
         """Fail all open requests to a node that is not connected. False when there were none."""
         asked = [each for each in (*self._rounds.values(), *self._late.values()) if each.awaits(node)]
-        self.on_gone(node)
+        self._on_gone(node)
         for round_ in asked:
             round_.take(node, b"", Unavailable(f"node {node!r} is not connected"))
         return bool(asked)

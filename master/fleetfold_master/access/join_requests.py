@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from msgspec.structs import replace
 
 from fleetfold_broker.background_tasks import Undisturbed
@@ -19,7 +17,7 @@ from fleetfold_master.access.join_request_rows import (
 )
 from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import Announce, JoinRequestsChanged, announce_to_nobody
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
@@ -38,14 +36,19 @@ AGAIN_S = 3600.0
 
 
 class JoinRequests:
-    """The table of join requests; the registry lists the pending ones. Of a claim only its SHA-256 is stored."""
+    """The table of join requests; the registry lists the pending ones. Of a claim only its SHA-256 is stored.
 
-    def __init__(self, store: Store, clock: Clock, registry: Registry, sessions: Sessions) -> None:
+    A change of the pending ones is passed to `announce`, so all masters list it before the answer.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, registry: Registry, sessions: Sessions,
+        announce: Announce = announce_to_nobody,
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
+        self._announce = announce
         self._shown: set[str] = set()
         self._undisturbed = Undisturbed()
-        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when the set of pending join requests has changed."""
 
     async def load(self) -> None:
         """Load the pending ones into the registry, and remove the others from it."""
@@ -111,7 +114,7 @@ class JoinRequests:
         )  # fmt: skip
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
         stored = await read_petition(self._store, name)
-        await self.on_change()
+        await self._announce(JoinRequestsChanged(name))
         if stored is None:
             raise Overloaded(f"node: {MOST_PENDING} nodes wait to be approved already; try again later", field="node")
         return stored
@@ -142,14 +145,14 @@ class JoinRequests:
             self._show(stored)  # another master may have received it
         self._shown.discard(node)
         record = await self._registry.approve(node)
-        await self.on_change()
+        await self._announce(JoinRequestsChanged(node))
         return record
 
     async def _withdraw(self, node: str) -> None:
         await self._store.write(dropped(node))
         self._shown.discard(node)
         self._registry.withdraw(node)
-        await self.on_change()
+        await self._announce(JoinRequestsChanged(node))
 
     def _show(self, stored: StoredJoinRequest) -> None:
         self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)

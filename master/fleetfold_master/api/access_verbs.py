@@ -158,9 +158,7 @@ class AccessVerbs:
     async def _keys_sign(self, ask: SigningRotate, who: Principal) -> SigningRotated:
         who.need_whole_fleet("keys.sign")
         overlap_s = self._container.tokens.lifetime_s if ask.overlap_s is None else ask.overlap_s
-        rotated = await asyncio.to_thread(self._container.signing.rotate, overlap_s)
-        await self._container.signing.on_change()
-        return rotated
+        return await self._container.rotate_signing_key(overlap_s)
 
     async def _whoami(self, _ask: WhoAmI, who: Principal) -> Identity:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)

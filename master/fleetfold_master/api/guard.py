@@ -58,21 +58,29 @@ class Verb(Generic[M]):
     """Like `handle`, for handlers that stream parts of their answer first."""
 
 
+Route = Callable[[str, Verb[Any]], Verb[Any]]
+"""Wraps a verb so that it is forwarded to the master that owns its subject."""
+
+
+def _handled_here(_name: str, verb: Verb[Any]) -> Verb[Any]:
+    """Default of `Route`, for a master without peers."""
+    return verb
+
+
 class Guard:
     """Wraps handlers. `where` returns the network address of an identity."""
 
     def __init__(
-        self, authority: Authorizer, limits: Limits, audit: AuditSink, where: Callable[[str], str], clock: Clock
-    ) -> None:
+        self, authority: Authorizer, limits: Limits, audit: AuditSink, where: Callable[[str], str], clock: Clock,
+        route: Route = _handled_here,
+    ) -> None:  # fmt: skip
         self._authority, self._limits, self._audit, self._where = authority, limits, audit, where
-        self._clock = clock
+        self._clock, self._route = clock, route
         self.refusals = DeniedRequests(audit, where, clock)
-        self.route: Callable[[str, Verb[Any]], Verb[Any]] = lambda name, verb: verb  # noqa: ARG005  # a lone master
-        """Forwards a verb to the master that owns its subject."""
 
     def around(self, name: str, verb: Verb[Any]) -> Handler:
         """Wrap a verb into a request handler."""
-        verb = self.route(name, verb)
+        verb = self._route(name, verb)
 
         async def handle(request: Request) -> Message:
             if not self._authority.knows(request.caller):

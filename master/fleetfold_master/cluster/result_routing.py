@@ -17,7 +17,7 @@ from fleetfold_master.cluster.peers import Peers
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.messages import CommandResult, decode
 
-__all__ = ["Driving", "ResultRouting"]
+__all__ = ["Driving", "OnFailure", "ResultRouting"]
 
 OFFER_S = 2.0
 
@@ -37,15 +37,17 @@ class Driving(Protocol):
 KeyOf = Callable[[str], str | None]
 """Returns the id of the job or transaction that a command id belongs to, or None."""
 Learn = Callable[[str, CommandResult], Awaitable[None]]
+OnFailure = Callable[[str, CommandResult], Awaitable[None]]
+"""Awaited with each result that has an error code, before it is acknowledged: what it stores must not be lost."""
 
 
 class ResultRouting:
     """Delivers each result to its owner. `engines` are tried in order; `learn` is given every result."""
 
-    def __init__(self, engines: Sequence[tuple[KeyOf, Driving]], peers: Peers, learn: Learn) -> None:
-        self._engines, self._peers, self._learn = engines, peers, learn
-        self.told: Callable[[str, CommandResult], Awaitable[None]] = _nobody_else
-        """Called with each result that has an error code, before it is acknowledged."""
+    def __init__(
+        self, engines: Sequence[tuple[KeyOf, Driving]], peers: Peers, learn: Learn, on_failure: OnFailure
+    ) -> None:
+        self._engines, self._peers, self._learn, self._on_failure = engines, peers, learn, on_failure
 
     async def start(self) -> None:
         """Serve the results that peers offer."""
@@ -60,7 +62,7 @@ class ResultRouting:
             if (key := key_of(result.id)) is not None:
                 known = await self._take(key, engine, node, result)
                 if known and result.code:
-                    await self.told(node, result)
+                    await self._on_failure(node, result)
                 return known
         return False
 
@@ -94,7 +96,3 @@ class ResultRouting:
             if key is not None and engine.drives(key):
                 return Took(mine=await engine.on_result(offer.node, offer.result))
         return Took(mine=False)
-
-
-async def _nobody_else(_node: str, _result: CommandResult) -> None:
-    """Default of `told`: do nothing."""

@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.concurrency_limit import LEASE_S, ShareOf, all_of
@@ -57,21 +58,20 @@ class Jobs:
         withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None,
         dead_letters_for: DeadLettersFor = no_dead_letters,
         owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
         self._clock = clock
-        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of)
+        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of, publish)
         self._undisturbed = Undisturbed()
         self._answers = TaskResults(
-            store, clock, self._engine, self._undisturbed, withdrawals, dead_letters_for, at_late_end
+            store, clock, self._engine, self._undisturbed, withdrawals, dead_letters_for, at_late_end, publish
         )
         self._withdrawals = withdrawals
         self._loading = JobLoading(store, clock, self._engine, owner, self._go_on, self._undisturbed)
         self._sweep = Sweeper(self._engine, health, withdrawals, self._loading.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
-        if withdrawals is not None:
-            withdrawals.on_withdrawn = self.on_withdrawn
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
         """Start a job on `targets`, once: the same id again returns the same job, or raises `Conflict` for other

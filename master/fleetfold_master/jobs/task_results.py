@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.events import JobRevised, Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more, settle_all
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
-from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.messages import CommandResult, ProgressReport
@@ -28,9 +28,11 @@ class TaskResults:
     def __init__(
         self, store: Store, clock: Clock, engine: JobEngine, undisturbed: Undisturbed,
         withdrawals: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._undisturbed = store, clock, engine, undisturbed
         self._withdrawals, self._dead_letters_for, self._at_late_end = withdrawals, dead_letters_for, at_late_end
+        self._publish = publish
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
@@ -88,19 +90,26 @@ class TaskResults:
     async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
         """Apply an answer to an ended job: it replaces only an outcome that the master assumed."""
         async with self._late:
-            if await self._store.write(
-                job_rows.late_settle(key, node, ending), *await self._late_dead_letters(key, node, ending)
-            ):
-                job = (await job_reads.read_jobs(self._store, key=key))[0]
-                state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
-                now = self._clock.wall()
-                late = self._at_late_end(msgspec.structs.replace(job, state=state), now) if state != "running" else ()
-                await self._store.write(job_rows.end(key, state, now), *late)
-                self._engine.slots.free(job.action, [command])
-                await self._engine.give_turns(job.action)
+            dead = await self._late_dead_letters(key, node, ending)
+            if await self._store.write(job_rows.late_settle(key, node, ending), *(write for write, _ in dead)):
+                for _, event in dead:
+                    self._publish(event)
+                await self._revise(key, command)
         return True
 
-    async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
+    async def _revise(self, key: str, command: str) -> None:
+        """Commit the state that an ended job has after a late answer, and free the command's slot."""
+        before = (await job_reads.read_jobs(self._store, key=key))[0]
+        state = state_of([each.outcome for each in before.nodes], before.cancelled_by)
+        now, job = self._clock.wall(), msgspec.structs.replace(before, state=state)
+        late = self._at_late_end(job, now) if state != "running" else ()
+        await self._store.write(job_rows.end(key, state, now), *late)
+        if state != before.state:
+            self._publish(JobRevised(key, job.action, job.caller, state))
+        self._engine.slots.free(job.action, [command])
+        await self._engine.give_turns(job.action)
+
+    async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[WriteWithEvent]:
         if not ending.code or not (found := await job_reads.read_jobs(self._store, key=key)):
             return ()
         return self._dead_letters_for(found[0], node, ending, self._clock.wall())

@@ -29,6 +29,7 @@ from fleetfold_master.cluster import ClusterPeers, MemberList
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import Bulk
+from fleetfold_master.nodes import Breakers
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
@@ -53,13 +54,11 @@ class ApiWiring:
 
 async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
     """Build the handlers of all verbs. Nothing is served yet: see `serve`."""
-    cache = await _open_cache(infra)
-    cluster.share(infra.registry, auth.access, cache)
+    cache, access = engines.cache, auth.access
     federation = _federation(infra, cache)
-    access = auth.access
-    guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, infra.clock)
-    guard.route = cluster.forwarding.route
-    access.authority.look_again = cluster.sharing.look_again
+    guard = Guard(
+        access.authority, access.limits, access.audit, access.doorkeeper.where, infra.clock, cluster.forwarding.route
+    )
     access_api = AccessVerbs(access, infra.registry, infra.fleet, guard.refusals, auth.drop, infra.fleet.answers)
     infra.lifetime.on_close(access_api.close)
     counts = _open_counts(infra)
@@ -75,7 +74,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     others = (
         RunVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
         JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
-        DeadLetterVerbs(engines.dead_letters, starting, engines.outbox.retry),
+        DeadLetterVerbs(infra.dead_letters, starting, engines.outbox.retry),
         MasterVerbs(MemberList(infra.store, infra.membership).call),
     )  # fmt: skip
     tx_api = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
@@ -115,18 +114,11 @@ def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Dis
     return discovery
 
 
-async def _open_cache(infra: Infrastructure) -> Cache:
-    cache = Cache(infra.store, infra.clock, infra.setup.search)
-    await cache.load()
-    infra.lifetime.on_close(cache.close)
-    return cache
-
-
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:
     return Federation(
         infra.registry, infra.presence, infra.fleet.corpora, infra.gatherer.round,
         max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.fleet.epochs,
-        own=infra.setup.own,
+        own=infra.setup.own, breakers=Breakers(infra.presence.life, publish=infra.events.publish),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from fleetfold_master.nodes import Presence, Registry, RoundTripEstimator
+from fleetfold_master.nodes import Breakers, Presence, Registry, RoundTripEstimator
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.cache import Cache, CacheRequest
 from fleetfold_master.search.cache_key import answer_key
@@ -50,15 +50,17 @@ class Federation:
     def __init__(
         self, registry: Registry, presence: Presence, corpora: TermStatistics, rounds: Rounds,
         embedder: str = DEFAULT_EMBEDDER, *, max_parallel: int | None = None, cache: Cache | None = None,
-        told: CollectionVersions | None = None, own: Own | None = None,
+        told: CollectionVersions | None = None, own: Own | None = None, breakers: Breakers | None = None,
     ) -> None:  # fmt: skip
         self._registry, self._corpora, self._embedder = registry, corpora, embedder
         self._cache, self._epochs, self._own = cache, told or CollectionVersions(), own
-        self.scatter = Scatter(rounds, presence, registry.collections, max_parallel=max_parallel)
+        self._latecomers = LateAnswers(cache)
+        self.scatter = Scatter(
+            rounds, presence, registry.collections, breakers=breakers, max_parallel=max_parallel,
+            on_late=self._latecomers.came,
+        )  # fmt: skip
         self._asker = Dispatcher(self.scatter, own)
         self._holders = ReplicaSelector(registry, corpora, presence, self.scatter)
-        self._latecomers = LateAnswers(cache)
-        self.scatter.on_late = self._latecomers.came
         self._folding: dict[str, RoundTripEstimator] = defaultdict(RoundTripEstimator)
         self._under_way = 0
 

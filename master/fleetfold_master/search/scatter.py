@@ -65,13 +65,13 @@ class Scatter:
 
     def __init__(
         self, rounds: Rounds, presence: Presence, declared: Declared, *,
-        breakers: Breakers | None = None, max_parallel: int | None = None,
+        breakers: Breakers | None = None, max_parallel: int | None = None, on_late: OnLateAnswer | None = None,
     ) -> None:  # fmt: skip
         self._rounds, self._presence, self._max_parallel = rounds, presence, max_parallel
         self.declared = declared
         self.breakers = breakers or Breakers(presence.life)
+        self.on_late = on_late or _ignore
         self._paces: dict[str, RoundTripEstimator] = {}
-        self.on_late: OnLateAnswer = _ignore
 
     async def ask(self, nodes: Collection[str], ask: SearchAsk, timeout_s: float, manner: Manner) -> Answers:
         """Each node's report and response, after `timeout_s` seconds at most. Raises `Unavailable` without a broker."""

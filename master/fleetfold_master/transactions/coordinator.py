@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from fleetfold_broker.background_tasks import Undisturbed
+from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, nothing_more
 from fleetfold_master.jobs.polling import poll_until_ended
@@ -50,11 +51,12 @@ class Transactions:
         audited: Audited = not_audited,
         withdrawals: Cancellations | None = None,
         owner: str | None = None,
+        publish: Publish = publish_to_nobody,
     ) -> None:
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
         self._withdrawals = withdrawals
         self._engine = TransactionEngine(
-            store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited
+            store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited, publish
         )
         self._active = self._engine.running
         self._undisturbed = Undisturbed()

@@ -10,6 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from fleetfold_master.events import (
+    Publish,
+    TransactionEnded,
+    TransactionParked,
+    TransactionResumed,
+    publish_to_nobody,
+)
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all, settle_all
 from fleetfold_master.store.compiled_statements import Write
@@ -41,10 +48,11 @@ class TransactionEngine:
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, policy: Policy, at_end: AtEnd,
         withdrawals: Cancellations | None, owner: str | None, audited: Audited = not_audited,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._sender, self._clock, self._health = store, sender, clock, health
         self._policy, self._at_end, self._withdrawals, self._owner = policy, at_end, withdrawals, owner
-        self._audited = audited
+        self._audited, self._publish = audited, publish
         self.running: dict[str, Active] = {}
 
     async def begin(self, tx: Tx, steps: Sequence[Step]) -> Active | None:
@@ -56,6 +64,7 @@ class TransactionEngine:
             return None
         active = Active(decision.tx, decision.steps, list(decision.entries))
         self._remember(active, decision)
+        self._publish_state(tx, decision.tx)
         await self._send(active, decision.commands)
         return active
 
@@ -102,17 +111,29 @@ class TransactionEngine:
         """Make one decision, commit it and apply it in memory; then send, outside of the lock. Returns whether it
         changed anything."""
         async with active.lock:
-            before = active.steps
-            decision = decide(active.tx, before)
+            tx, before = active.tx, active.steps
+            decision = decide(tx, before)
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
                 if decision.tx.ended and decision.tx.state != active.tx.state:
                     writes += self._end(decision, self._clock.wall())
                 await self._commit(active, writes)
                 self._remember(active, decision)
+                self._publish_state(tx, decision.tx)
         self._withdraw(before, decision)
         await self._send(active, decision.commands)
         return bool(writes)
+
+    def _publish_state(self, before: Tx, tx: Tx) -> None:
+        """Publish a committed change of a transaction's state."""
+        if tx.state == before.state:
+            return
+        if tx.state == "parked":
+            self._publish(TransactionParked(tx.id, tx.name, tx.caller))
+        elif tx.ended:
+            self._publish(TransactionEnded(tx.id, tx.name, tx.caller, tx.state))
+        elif before.state == "parked":
+            self._publish(TransactionResumed(tx.id, tx.name, tx.caller))
 
     def _end(self, decision: Decision, now: float) -> Sequence[Write]:
         """Further writes that are committed with the end of a transaction."""

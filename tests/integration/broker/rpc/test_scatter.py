@@ -26,8 +26,13 @@ def gone() -> list[str]:
 
 
 @pytest.fixture
-async def gatherer(connect: Connect, gone: list[str]) -> ScatterClient:
-    gatherer = ScatterClient(await connect("master"), on_gone=gone.append)
+def junk() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def gatherer(connect: Connect, gone: list[str], junk: list[str]) -> ScatterClient:
+    gatherer = ScatterClient(await connect("master"), on_gone=gone.append, on_junk=junk.append)
     await gatherer.start()
     return gatherer
 
@@ -252,10 +257,9 @@ async def test_what_has_no_body_is_nobodys_question(
 
 
 async def test_what_was_not_asked_is_not_read_and_told(
-    gatherer: ScatterClient, connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
+    gatherer: ScatterClient, junk: list[str], connect: Connect, serve: ServeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    junk, read = list[str](), list[object]()
-    gatherer.on_junk = junk.append
+    read = list[object]()
     monkeypatch.setattr(scatter, "error_of", lambda message: read.append(message) or NotFound("read"))
     nodes = await _nodes(connect, serve, "shop")
     with gatherer.round("ping", lambda _node, _answer: True) as round_:

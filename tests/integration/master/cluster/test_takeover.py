@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.cluster.master_rows import Taken
+from fleetfold_master.cluster import Takeover
+from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
+from fleetfold_master.events import Event
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
@@ -35,16 +37,21 @@ class Life:
 
     def __init__(self, store: Store, clock: ManualClock, outbox: Outbox, seat: str) -> None:
         self.store, self.outbox = store, outbox
-        self.membership = Membership(store, clock, seat)
+        self.published: list[Event] = []
+        self.membership = Membership(store, clock, seat, self.published.append)
+        self.takeover = Takeover(store, clock, self.membership, self.resume)
         self.jobs = Jobs(store, outbox, clock, Doctor(), owner=self.membership.id)
         self.transactions = Transactions(store, outbox, clock, Doctor(), NODES.get, owner=self.membership.id)
 
     async def begin(self) -> None:
         await self.membership.join()
-        await self.drive_on(None)
-        self.membership.on_taken = self.drive_on
+        await self.resume(None)
 
-    async def drive_on(self, taken: Taken | None) -> None:
+    async def beat(self) -> None:
+        await self.membership.beat()
+        await self.takeover.once()
+
+    async def resume(self, taken: TakenOver | None) -> None:
         await self.transactions.recover(taken and taken.transactions)
         await self.jobs.recover(taken and taken.jobs)
 
@@ -68,9 +75,9 @@ class Room:
         for _ in range(rounds):
             self.clock.advance(BEAT_S)
             for life in alive:
-                await life.membership.beat()
-        for life in alive:  # what was taken over is driven on beside the beats
-            await life.membership._driving.drain(5)
+                await life.beat()
+        for life in alive:  # what was taken over is resumed beside the beats
+            await life.takeover._resuming.drain(5)
 
     async def close(self) -> None:
         for life in self.lives:
@@ -184,7 +191,7 @@ async def test_of_several_that_see_a_death_one_takes_over(room: Room) -> None:
     room.outbox.take()
     for _ in range(MISSED + 2):
         room.clock.advance(BEAT_S)
-        await asyncio.gather(*(life.membership.beat() for life in others))
+        await asyncio.gather(*(life.beat() for life in others))
     await room.beat(*others, rounds=1)
     assert [life.transactions.drives("o1") for life in others].count(True) == 1
     assert [command.epoch for _, command in room.outbox.take()] == [2]
@@ -322,8 +329,8 @@ async def _one_turn(room: Room, bus: Bus, awake: list[Life], rng: random.Random)
             bus.results.append((node, result))
     room.clock.advance(rng.choice((0.5, 0.5, 5.0)))
     for life in rng.sample(awake, len(awake)):
-        await _ignoring_the_fence(life.membership.beat())
-        await life.membership._driving.drain(5)
+        await _ignoring_the_fence(life.beat())
+        await life.takeover._resuming.drain(5)
         await _ignoring_the_fence(life.transactions.sweep())
 
 

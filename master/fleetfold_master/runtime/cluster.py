@@ -1,0 +1,44 @@
+"""Wiring of the cluster, and the start of everything that reaches a master from nodes and from other masters."""
+
+from __future__ import annotations
+
+from fleetfold_broker.jetstream.pull_consumer import Handler, PullConsumer
+from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_master.api import hear_progress
+from fleetfold_master.cluster import ClusterPeers, Takeover, shared_caches
+from fleetfold_master.runtime.auth import Auth
+from fleetfold_master.runtime.engines import Engines
+from fleetfold_master.runtime.infrastructure import Infrastructure
+
+__all__ = ["open_cluster", "start_delivery"]
+
+
+async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
+    """Serve the other masters, and take over from those that die."""
+    cluster = ClusterPeers(
+        infra.peers, infra.fleet, engines.jobs, engines.transactions, infra.dead_letters.of_step, auth.cut_off
+    )
+    infra.lifetime.on_close(infra.peers.stop)  # before the engines: a peer's request may need them
+    await infra.epoch_sharing.start(infra.fleet.epochs)
+    await cluster.start()
+    await infra.invalidation.serve(shared_caches(infra.fleet, auth.access, engines.cache))
+    takeover = Takeover(infra.store, infra.clock, infra.membership, cluster.resume)
+    infra.lifetime.on_close(takeover.stop)
+    takeover.start()
+    return cluster
+
+
+async def start_delivery(infra: Infrastructure, engines: Engines, cluster: ClusterPeers) -> None:
+    """Start consuming what the nodes send: replies, progress, results, and the broker's advisories."""
+    await infra.gatherer.start()
+    await infra.fleet.ping_known_nodes()
+    engines.withdrawals.start(engines.jobs.on_withdrawn)
+    await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await _consume(infra, RESULTS, infra.fleet.results(cluster.results.take))
+    await _consume(infra, GIVEN_UP, infra.dead_letters.of_advisory)
+
+
+async def _consume(infra: Infrastructure, stream: str, handler: Handler) -> None:
+    consumer = PullConsumer(infra.bus, stream, MASTERS, handler)
+    await consumer.start()
+    infra.lifetime.on_close_within_grace(consumer.stop)
