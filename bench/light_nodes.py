@@ -26,7 +26,8 @@ import uvloop
 from bench.bare import answer_bare
 from bench.members import enrolled
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
@@ -138,7 +139,7 @@ class _LightNode:
         member = await enrolled(name, url, Path(self._spec.data), token)
         return await Bus.connect(url, name, credential=member)
 
-    async def _pong(self, _: Request) -> Pong:
+    async def _pong(self, _: Call) -> Pong:
         return Pong(incarnation=self._described.incarnation)
 
     async def _back(self) -> None:

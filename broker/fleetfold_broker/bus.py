@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_broker.rpc.headers import MESSAGE_ID, deadline
 from fleetfold_broker.rpc.request_client import RequestClient
 from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.backoff import Backoff, retry
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
 from fleetfold_shared.messages import Message, decode, encode
 
@@ -24,7 +25,7 @@ T = TypeVar("T", bound=Message)
 
 QUEUE_FULL = {10047, 10048, 10054, 10077}
 """JetStream's err_codes for «insufficient storage», «maximum messages», «bytes» and «per subject» exceeded."""
-RETRY_S = 0.1
+BACKOFF = Backoff.constant(0.1)
 STORED_WITHIN_S = 5.0
 """Seconds that one attempt waits for JetStream's acknowledgement."""
 
@@ -125,17 +126,11 @@ class Bus:
 
     async def store(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float) -> None:
         """Do the same as `publish_durably` for encoded `data` with the caller's own headers."""
-        until = asyncio.get_running_loop().time() + timeout_s
-        while True:
-            try:
-                return await self._store(subject, data, headers, min(STORED_WITHIN_S, timeout_s))
-            except (Unavailable, DeadlineExceeded) as error:
-                remaining = until - asyncio.get_running_loop().time()
-                if remaining <= 0:
-                    raise Unavailable(
-                        f"{subject} could not be stored within {timeout_s:g} s: {error.message}"
-                    ) from None
-                await asyncio.sleep(min(RETRY_S, remaining))
+        store = partial(self._store, subject, data, headers, min(STORED_WITHIN_S, timeout_s))
+        try:
+            await retry(store, BACKOFF, (Unavailable, DeadlineExceeded), timeout_s=timeout_s)
+        except (Unavailable, DeadlineExceeded) as error:
+            raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s: {error.message}") from None
 
     async def _store(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float) -> None:
         reply = await self._requests.ask(subject, data, timeout_s, headers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Mapping
 from typing import Self, TypeVar
 
@@ -13,6 +12,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING
+from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Message, decode
 from fleetfold_shared.values import encode_exactly
@@ -26,6 +26,9 @@ LONG_POLL_S = 5.0
 START_S = 3.0
 RETRY_S = 0.2
 """The shortest pause before a request is sent again."""
+BACKOFF = Backoff.constant(RETRY_S, asked="least")
+OVERLOADED = Jitter.around(0.5)
+"""Part of the pause that an overloaded master asks for."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -79,7 +82,7 @@ class Caller:
             try:
                 return await self._bus.ask(subject, data, max(0.0, until - loop.time()))
             except Overloaded as full:
-                pause = random.uniform(0.5, 1.5) * (full.retry_after_s or 0.0)  # noqa: S311 (jitter, not a secret)
+                pause = OVERLOADED.apply(full.retry_after_s or 0.0)
                 if not pause or loop.time() + pause > until:
                     raise
             await asyncio.sleep(pause)
@@ -136,7 +139,7 @@ class Caller:
 
 def pause_s(error: FleetfoldError) -> float:
     """Seconds to wait before the next try."""
-    return max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0)
+    return BACKOFF.delay_s(1, error.retry_after_s)
 
 
 def wait_ms(timeout_s: float) -> int:

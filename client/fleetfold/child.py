@@ -27,7 +27,6 @@ from fleetfold.source_log import Source
 from fleetfold.standalone import run_alone
 from fleetfold.state_directory import find_url, state_directory
 from fleetfold.tls import find_tls
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.info_probe import wait_for_greeting
 from fleetfold_broker.secret_file import from_environment
@@ -46,6 +45,7 @@ from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.node.answerer import Answerer, check_answerer
 from fleetfold_child.node.node import Node
 from fleetfold_shared import __version__
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
 from fleetfold_shared.decode_errors import typed
 from fleetfold_shared.errors import Conflict

@@ -1,4 +1,4 @@
-"""The event loop of a command or program, and its orderly end at Ctrl-C or SIGTERM."""
+"""The event loop of a command or program, and its orderly end at Ctrl-C, SIGTERM, SIGHUP or SIGQUIT."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import structlog
+
 from fleetfold.interrupts import INTERRUPTED, ExitAtOnce, leave
+from fleetfold_shared.exception_text import named_text
 
 __all__ = ["SIGNALLED", "Interrupted", "Told", "run_loop", "until_signalled"]
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NAMES = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP")
+"""Signals that ask to stop. A closed terminal sends SIGHUP; `nohup` has it ignored, and it stays so. Windows lacks two.
+"""
 SIGNALLED = "a signal has come"
 """The message of a cancellation by a signal: others are not an orderly stop."""
 
@@ -32,7 +39,7 @@ class Told:
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C; 0 after a request to stop."""
+        """130 after Ctrl-C; 0 after any other request to stop."""
         return INTERRUPTED if self.number == signal.SIGINT else 0
 
 
@@ -44,30 +51,41 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def until_signalled() -> Iterator[Told]:
-    """Cancel the body at the first SIGINT or SIGTERM, and continue after it. A second signal ends the process."""
+    """Cancel the body at the first signal that asks to stop, and continue after it. A second one ends the process.
+
+    An error of the body after the signal is logged: what is cut short may fail in other ways than by its cancellation.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    told, before = Told(), {number: signal.getsignal(number) for number in SIGNALS}
+    taken = _stop_signals()
+    told, before = Told(), {number: signal.getsignal(number) for number in taken}
 
     def stop(number: signal.Signals) -> None:
         told.number = number
-        for each in SIGNALS:
+        for each in taken:
             loop.remove_signal_handler(each)
             signal.signal(each, leave)
         task.cancel(SIGNALLED)
 
-    for number in SIGNALS:
+    for number in taken:
         loop.add_signal_handler(number, stop, number)
     try:
         yield told
-    except asyncio.CancelledError:
+    except (Exception, asyncio.CancelledError) as error:
         if told.number is None:
             raise
         task.uncancel()
+        if isinstance(error, Exception):
+            log.warning("daemon.stopped_with_an_error", signal=told.number.name, reason=named_text(error))
     finally:
-        for number in SIGNALS:
+        for number in taken:
             loop.remove_signal_handler(number)
             signal.signal(number, before[number])
+
+
+def _stop_signals() -> list[signal.Signals]:
+    known = [signal.Signals[name] for name in NAMES if name in signal.Signals.__members__]
+    return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) != signal.SIG_IGN]
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["INTERRUPTED", "ExitAtOnce", "ExitQuietly", "leave"]
+__all__ = ["INTERRUPTED", "ExitAtOnce", "ExitQuietly", "leave", "stop_before_start"]
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -42,9 +42,23 @@ class ExitQuietly:
         _give_back(self._before)
 
 
+def stop_before_start() -> None:
+    """Until other handlers are set, SIGTERM, SIGHUP and SIGQUIT end the process at once with 0: a daemon that has not
+    begun to start has nothing to stop. An ignored SIGHUP (`nohup`) stays ignored. For the main thread only.
+    """
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(_signal, name, None)  # Windows has no SIGHUP
+        if number is not None and _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _stop)
+
+
 def leave(number: int, _frame: object) -> NoReturn:
     """A signal handler: end the process now, with 128 and the signal's number."""
     os._exit(128 + number)
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    os._exit(0)
 
 
 def _exit(number: int, _frame: object) -> NoReturn:

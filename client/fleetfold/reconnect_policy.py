@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Protocol, TypeVar
 
+from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Message
 
-__all__ = ["AWAY", "Ask", "ReconnectPolicy", "now", "pause_s"]
+__all__ = ["AWAY", "BACKOFF", "Ask", "ReconnectPolicy", "now"]
 
-PAUSE_S, PAUSE_MAX_S = 0.2, 10.0
+BACKOFF = Backoff(0.4, 10.0, jitter=HALF, asked="least")
+"""Pauses before a request or a run is sent again."""
 AWAY = (Unavailable, DeadlineExceeded, RateLimited, Overloaded)
 """Temporary errors."""
 
@@ -43,7 +44,7 @@ class ReconnectPolicy:
                 if now() - max(began, self._answered_at or 0.0) > self._patience_s:
                     raise
                 tries += 1
-                pause = max(getattr(error, "retry_after_s", None) or 0.0, pause_s(tries))
+                pause = BACKOFF.delay_s(tries, error.retry_after_s)
             else:
                 self._answered_at = now()
                 return answer
@@ -53,9 +54,3 @@ class ReconnectPolicy:
 def now() -> float:
     """The loop's clock."""
     return asyncio.get_running_loop().time()
-
-
-def pause_s(tries: int) -> float:
-    """Seconds to wait after so many failures: doubling, at most 10, half of it random."""
-    longest = min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(tries, 10))
-    return random.uniform(longest / 2, longest)  # noqa: S311 (jitter, not a secret)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold.names import listed
-from fleetfold.reconnect_policy import AWAY, Ask, ReconnectPolicy, now, pause_s
+from fleetfold.reconnect_policy import AWAY, BACKOFF, Ask, ReconnectPolicy, now
 from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
     MOST_RUNS,
@@ -197,7 +197,7 @@ class Submission:
             self._refused(given, error)
             return
         given.tries += 1
-        given.due_at = at + max(error.retry_after_s or 0.0, pause_s(given.tries))
+        given.due_at = at + BACKOFF.delay_s(given.tries, error.retry_after_s)
         self._to_send.append(given)
 
     def _refused(self, given: _Given, error: ErrorBody) -> None:

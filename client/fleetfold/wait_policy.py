@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fleetfold.caller import RETRY_S
+from fleetfold.caller import pause_s
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 
 __all__ = ["WaitPolicy"]
@@ -35,7 +35,7 @@ class WaitPolicy:
         if not self._heard:
             raise error
         self.check(key)
-        await asyncio.sleep(max(RETRY_S, getattr(error, "retry_after_s", None) or 0.0))
+        await asyncio.sleep(pause_s(error))
 
     def check(self, key: str) -> None:
         """Raise `DeadlineExceeded` if the time is over."""

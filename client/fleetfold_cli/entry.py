@@ -1,8 +1,10 @@
-"""The entry point of the installed command: handles Ctrl-C first, then imports and runs the command."""
+"""The entry point of the installed command: handles signals first, then imports and runs the command."""
 
 from __future__ import annotations
 
-from fleetfold.interrupts import ExitAtOnce
+import sys
+
+from fleetfold.interrupts import ExitAtOnce, stop_before_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,9 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+DAEMONS = ("up", "broker", "master", "child")
+
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line `tokens` (those of this process by default); the exit code."""
+    if (sys.argv[1:] if tokens is None else tokens)[:1] in [[name] for name in DAEMONS]:
+        stop_before_start()
     with ExitAtOnce():
         from fleetfold_cli.app import main as run  # takes longer than some commands
 

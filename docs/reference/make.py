@@ -24,6 +24,7 @@ from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.answering import Answering
 from fleetfold_master.api import (
     AccessVerbs,
+    ActionVerbs,
     ApiServer,
     CacheVerbs,
     DeadLetterVerbs,
@@ -31,7 +32,6 @@ from fleetfold_master.api import (
     EvaluationVerbs,
     JobVerbs,
     MasterVerbs,
-    RunVerbs,
     ScheduleVerbs,
     TransactionVerbs,
     VerbGroups,
@@ -165,7 +165,7 @@ def _requests() -> Iterator[str]:
     named = (AccessVerbs, TransactionVerbs, CacheVerbs, EvaluationVerbs, Answering)
     others = tuple(
         room.__new__(room)
-        for room in (RunVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
+        for room in (ActionVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
     )
     rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
     api._groups = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
@@ -205,7 +205,7 @@ def _joins() -> Iterator[tuple[str, type[Message] | None, Callable[..., Any]]]:
 
 def _decoded_in(handler: Callable[..., Any]) -> type[Message] | None:
     """The message that a node's handler reads; None if it reads none."""
-    found = re.search(r"decode\(request\.data, (\w+)\)", inspect.getsource(handler))
+    found = re.search(r"decode\(call\.body, (\w+)\)", inspect.getsource(handler))
     return handler.__globals__[found[1]] if found else None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
-from filelock import FileLock, Timeout
 
-from fleetfold_broker.secret_file import FILE_MODE, private_folder
+from fleetfold_broker.file_lock import FileLock
+from fleetfold_broker.secret_file import private_folder
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.cluster import ClusterPeers, Membership
@@ -38,7 +38,6 @@ from fleetfold_shared.config import (
     RetentionConfig,
     SearchConfig,
 )
-from fleetfold_shared.errors import Conflict
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.urls import shown
 
@@ -97,7 +96,7 @@ class Master:
         )  # fmt: skip
         self._keep_key = keep_key
         self._lifetime = Lifetime(self._setup.clock)
-        self._claimed: FileLock | None = None
+        self._lock = FileLock(data / "master.lock")
         self._membership: Membership | None = None
         self._supervisor = Supervisor(self._start, self._end, self._setup.clock)
 
@@ -110,11 +109,12 @@ class Master:
     async def start(self) -> None:
         """Start, and return when it serves. Raises `Unavailable` without a broker, `InvalidInput` for an unusable
         database."""
-        self._claimed = self._claim()
+        private_folder(self._setup.data)
+        self._lock.claim(f"another master already uses {self._setup.data}: stop it, or name another with --data")
         try:
             await self._supervisor.start()
         except BaseException:
-            self._claimed.release()
+            self._lock.release()
             raise
         log.info("master.up", url=shown(self._setup.url))
 
@@ -124,8 +124,7 @@ class Master:
         try:
             await self._supervisor.stop()
         finally:
-            if self._claimed is not None:
-                self._claimed.release()
+            self._lock.release()
 
     async def local_key(self, existing: str | None = None) -> str:
         """Return an API key of role admin for commands on this machine: `existing` if it is still valid, else a new
@@ -159,16 +158,3 @@ class Master:
         """Close all parts; without a grace period if the lease is lost, because nothing can be written any more."""
         lost = self._membership is not None and self._membership.lost.is_set()
         await self._lifetime.end(0.0 if lost else GRACE_S)
-
-    def _claim(self) -> FileLock:
-        """Lock the data directory; the kernel releases the lock however the process ends. Raises `Conflict` if it is
-        locked."""
-        private_folder(self._setup.data)
-        lock = FileLock(self._setup.data / "master.lock", mode=FILE_MODE)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise Conflict(
-                f"another master already uses {self._setup.data}: stop it, or name another with --data"
-            ) from None
-        return lock

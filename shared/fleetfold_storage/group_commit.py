@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
-from fleetfold_shared.uncancellable import UncancellableFuture, await_uncancelled
+from fleetfold_shared.concurrency import UncancellableFuture, await_uncancelled
 from fleetfold_storage.writer_thread import Batch, C, Connection, Operation, Outcome, WriterThread
 
 __all__ = ["Connection", "GroupCommit", "Lease"]

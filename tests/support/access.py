@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fleetfold_broker.identity.grants import Presented
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.access_tokens import AccessTokens
 from fleetfold_master.access.api_keys import ApiKeys
@@ -54,8 +55,8 @@ class _Endpoints(RequestServer):
     def __init__(self, handlers: dict[str, Handler]) -> None:
         self.handlers = handlers
 
-    async def serve(self, name: str, subject: str, handler: Handler, **_options: object) -> None:
-        self.handlers[name] = handler
+    async def serve(self, verb: str, subject: str, handler: Handler, **_options: object) -> None:
+        self.handlers[verb] = handler
 
 
 class Doors:
@@ -106,8 +107,8 @@ class Doors:
 
     async def send(self, verb: str, name: str, message: Message) -> Message | None:
         """A request on `fleet.join.<name>.<verb>`."""
-        handler = self.handlers[f"join-{verb}"]
-        return await handler(Request(f"fleet.join.{name}.{verb}", encode(message), name, None, {}, {}))
+        handler = self.handlers[f"join.{verb}"]
+        return await handler(Call(verb=f"join.{verb}", identity=name, body=encode(message)))
 
     async def enrol(self, name: str, token: str, claim: str = "claim") -> Tokens:
         """Use a join token."""

@@ -13,7 +13,8 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.request_server import Handler, RequestServer
+from fleetfold_broker.rpc.pipeline import Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import Verb, serve_node
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from support.wait import eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer, Principal
@@ -17,6 +17,7 @@ from fleetfold_master.access.rate_limits import Limits
 from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.answering import Answering
 from fleetfold_master.api.access_verbs import AccessVerbs
+from fleetfold_master.api.action_verbs import ActionVerbs
 from fleetfold_master.api.api_server import ApiServer
 from fleetfold_master.api.cache_verbs import CacheVerbs
 from fleetfold_master.api.dead_letter_verbs import DeadLetterVerbs
@@ -26,7 +27,6 @@ from fleetfold_master.api.guard import Guard
 from fleetfold_master.api.job_verbs import JobVerbs
 from fleetfold_master.api.master_verbs import MasterVerbs
 from fleetfold_master.api.run_as import RunAs
-from fleetfold_master.api.run_verbs import RunVerbs
 from fleetfold_master.api.schedule_verbs import ScheduleVerbs
 from fleetfold_master.api.transaction_verbs import TransactionVerbs
 from fleetfold_master.api.verb_groups import VerbGroups
@@ -215,7 +215,7 @@ class Desk:
         definitions = Definitions(store, self.clock, self.registry.find)
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         jobs = JobVerbs(self.jobs)  # type: ignore[arg-type]
-        runs = RunVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
+        runs = ActionVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
         starting = RunAs(self.guard._authority, self.log)
         self.membership = Membership(store, self.clock, "seat")
@@ -235,11 +235,11 @@ class Desk:
         """What `who` gets for an answer; raises the error."""
         return await self.send(self.request(who, verb, encode(message)), verb)
 
-    def request(self, who: str, verb: str, data: bytes) -> Request:
-        return Request(Subjects().api(who, verb), data, who, None, {})
+    def request(self, who: str, verb: str, data: bytes) -> Call:
+        return Call(verb=verb, subject=Subjects().api(who, verb), body=data, identity=who)
 
-    async def send(self, request: Request, verb: str) -> Any:
-        return await self.guard.around(verb, self.api.verbs()[verb])(request)
+    async def send(self, call: Call, verb: str) -> Any:
+        return await self.guard.around(verb, self.api.verbs()[verb])(call)
 
     async def populate(self) -> None:
         """Nodes to ask for."""

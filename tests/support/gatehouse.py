@@ -13,7 +13,8 @@ from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import Callout, NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
 from fleetfold_broker.identity.user_jwt import Issuer
-from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.credential_store import CredentialStore
@@ -76,11 +77,9 @@ class Gatehouse:
         self.refused += 1
         raise NotAdmitted("not known here")
 
-    async def answer(self, request: Request) -> Message | None:
-        asked, kind = ASKED[request.subject.rpartition(".")[2]]
-        answer: Message = await self.registrar.ask(
-            request.subject.rpartition(".")[2], decode(request.data, asked), kind
-        )
+    async def answer(self, call: Call) -> Message | None:
+        asked, kind = ASKED[call.subject.rpartition(".")[2]]
+        answer: Message = await self.registrar.ask(call.subject.rpartition(".")[2], decode(call.body, asked), kind)
         if isinstance(answer, Tokens):
             self._issued[answer.access] = time.time() + answer.access_expires_s
         if self.lost:
@@ -89,9 +88,9 @@ class Gatehouse:
             return None
         return answer
 
-    async def take_in(self, request: Request) -> Joined:
-        self.joined.append(decode(request.data, Join))
-        return Joined(node=request.caller, state="active", heartbeat_s=1.0)
+    async def take_in(self, call: Call) -> Joined:
+        self.joined.append(decode(call.body, Join))
+        return Joined(node=call.identity, state="active", heartbeat_s=1.0)
 
 
 @asynccontextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
+from fleetfold_shared.backoff import HALF, Backoff, retry
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.urls import shown
 
@@ -18,8 +19,8 @@ log = structlog.get_logger(__name__)
 
 INFO_TIMEOUT_S = 2.0
 PORT = 4222
-PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 5.0
-"""First and longest pause in seconds between two probes of a broker that does not answer yet."""
+BACKOFF = Backoff(0.2, 5.0, 1.5, HALF)
+"""Pauses between two probes of a broker that does not answer yet."""
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
@@ -51,16 +52,12 @@ async def asks_for_credentials(url: str) -> bool:
 
 async def wait_for_greeting(url: str, waiting: str) -> ServerInfo:
     """Return the broker's INFO, retrying without a limit until it answers; logs the event `waiting` once."""
-    pause_s, logged = PAUSE_FIRST_S, False
-    while True:
-        try:
-            return await probe_info(url)
-        except Unavailable as error:
-            if not logged:
-                log.warning(waiting, reason=error.message)
-            logged = True
-        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 (jitter, not a secret)
-        pause_s = min(pause_s * 1.5, PAUSE_MOST_S)
+
+    def failed(error: Unavailable, failures: int) -> None:
+        if failures == 1:
+            log.warning(waiting, reason=error.message)
+
+    return await retry(partial(probe_info, url), BACKOFF, Unavailable, failed=failed)
 
 
 async def _info(url: str) -> ServerInfo:

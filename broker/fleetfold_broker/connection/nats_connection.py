@@ -14,6 +14,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from fleetfold_broker.connection.tls import explain
 from fleetfold_broker.connection.transport import NatsTransport
+from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
 from fleetfold_shared.urls import shown
 
@@ -59,9 +60,7 @@ class NatsConnection(Client):
                 raise self.last_error or ConnectionClosedError
             await flushing
         finally:
-            for task in (flushing, ending):
-                task.cancel()
-            await asyncio.gather(flushing, ending, return_exceptions=True)
+            await cancel_all(flushing, ending)
 
     async def _process_connect_init(self) -> None:
         """Send CONNECT and read the reply. nats-py takes the first line for the reply; a PING of the server, which may

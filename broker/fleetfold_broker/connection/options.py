@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from fleetfold_broker.subjects import inbox
+from fleetfold_shared.backoff import Backoff
 from fleetfold_shared.urls import shown
 
 __all__ = ["ConnectionOptions", "CredentialSource"]
@@ -30,8 +31,8 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     The inbox is `_INBOX.<inbox>`, with `caller` in place of an empty `inbox`. The connection presents the token of
     `credential`, or signs with the nkey of `seed`. `answer_s` limits the login, during which the broker asks the
-    masters; `first_answer_s` is the same for the first connection. `backoff_most_s` is the longest pause between two
-    attempts, if not the default. `name` is the connection's name in the broker's lists, if not `caller`.
+    masters; `first_answer_s` is the same for the first connection. `backoff` has the pauses between two attempts,
+    if not the default ones. `name` is the connection's name in the broker's lists, if not `caller`.
     """
 
     url: str
@@ -44,7 +45,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     answer_s: float = 30.0
     first_answer_s: float = 5.0
     ping_interval_s: float = 10.0
-    backoff_most_s: float | None = None
+    backoff: Backoff | None = None
     name: str = ""
 
     @property

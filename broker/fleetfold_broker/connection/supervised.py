@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.connection.nats_connection import (
     NatsConnection,
     all_sent,
@@ -31,14 +30,15 @@ from fleetfold_broker.connection.nats_connection import (
 )
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.connection.subscription import Callback, Subscription
+from fleetfold_shared.backoff import FULL, Backoff
+from fleetfold_shared.concurrency import BackgroundTasks, cancel_all, ends_within
 from fleetfold_shared.errors import FleetfoldError, TooLarge, Unauthenticated, Unavailable
 
 __all__ = ["SupervisedConnection"]
 
 log = structlog.get_logger(__name__)
 
-BACKOFF_FIRST_S = 0.05
-BACKOFF_MOST_S = 5.0
+BACKOFF = Backoff(0.05, 5.0, jitter=FULL)
 PATIENCE_FIRST_S, PATIENCE_GROWS = 1.0, 1.5
 """Seconds that the first login attempt may take, and the factor for each further one.
 
@@ -104,17 +104,14 @@ class SupervisedConnection:
         """Send what is pending and close; safe to call twice."""
         self._closing = True
         if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await cancel_all(self._supervisor)
         await self._tasks.cancel()
         await part(self._client)
         self._down()
 
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` for a connection; return whether it is established."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
+        await ends_within(timeout_s, self._up.wait())
         return self.is_up
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
@@ -243,24 +240,22 @@ class SupervisedConnection:
                 self._tasks.spawn(callback())
 
     async def _connect_for_ever(self) -> Client:
-        pause_s, logged, patience_s = BACKOFF_FIRST_S, False, PATIENCE_FIRST_S
-        clock = asyncio.get_running_loop().time
+        clock, patience_s, failures = asyncio.get_running_loop().time, PATIENCE_FIRST_S, 0
         while True:
-            longest_s, until = self.options.backoff_most_s or BACKOFF_MOST_S, clock() + patience_s
+            backoff, until = self.options.backoff or BACKOFF, clock() + patience_s
             try:
                 return await self._connect(min(patience_s, self.options.answer_s))
             except FleetfoldError as error:
-                (log.debug if logged else log.warning)("link.retry", url=self.options.shown, reason=error.message)
-                logged = True
+                (log.debug if failures else log.warning)("link.retry", url=self.options.shown, reason=error.message)
+                failures += 1
                 if clock() >= until:  # timed out in the login: a broker that is not found says nothing of the masters
                     patience_s *= PATIENCE_GROWS
                 if isinstance(error, Unauthenticated):
-                    longest_s = REFUSED_MOST_S
+                    backoff = replace(backoff, max_s=REFUSED_MOST_S)
                     await self._refused()
             if self._closing:  # Python 3.11's wait_for loses a cancellation that arrives together with a failure
                 raise asyncio.CancelledError
-            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 (full jitter, not a secret)
-            pause_s = min(pause_s * 2, longest_s)
+            await asyncio.sleep(backoff.delay_s(failures))
 
     async def _may_try_again(self) -> bool:
         """Let the source react to refused credentials; return whether its token has changed."""

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
@@ -19,6 +18,7 @@ from fleetfold_broker.identity.server_accounts import APP
 from fleetfold_broker.identity.user_jwt import AuthRequest, Issuer, read_request
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["Admit", "Callout"]
 

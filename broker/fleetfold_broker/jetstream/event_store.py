@@ -17,6 +17,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.jetstream.topology import EVENTS
 from fleetfold_broker.rpc.headers import KEPT, MESSAGE_ID
+from fleetfold_shared.concurrency import resolve_if_open
 from fleetfold_shared.errors import Unavailable
 
 __all__ = ["EventStore"]
@@ -84,8 +85,8 @@ class EventStore:
     async def _stored(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)  # the name from the subject, which the broker has verified
         stored = self._open.get(f"{name} {(message.headers or {}).get(KEPT, '')}")
-        if stored is not None and not stored.done():
-            stored.set_result(None)
+        if stored is not None:
+            resolve_if_open(stored, None)
 
     async def _is_last(self, subject: str, event_id: str) -> bool:
         """Tell whether the last event stored on `subject` is this one."""

@@ -8,12 +8,14 @@ the streams that nodes write to acknowledge nothing; instead they republish the 
 from __future__ import annotations
 
 import asyncio
-import random
+from functools import partial
 from itertools import count
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import KEPT
+from fleetfold_shared.backoff import HALF, Backoff, retry
+from fleetfold_shared.concurrency import fail_if_open, resolve_if_open
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Message, encode
@@ -22,8 +24,8 @@ __all__ = ["ConfirmedPublisher"]
 
 STORED_WITHIN_S = 2.0
 """Seconds that one attempt waits for the broker's confirmation."""
-RETRY_S, RETRY_MOST_S = 0.1, 2.0
-"""First and longest pause in seconds between two attempts: a full stream confirms nothing, and needs time."""
+BACKOFF = Backoff(0.1, 2.0, jitter=HALF)
+"""Pauses between two attempts: a full stream confirms nothing, and needs time."""
 
 
 class ConfirmedPublisher:
@@ -44,17 +46,11 @@ class ConfirmedPublisher:
 
         Retries while the connection or the stream is unavailable; raises `Unavailable` after `timeout_s`.
         """
-        data = encode(message)
-        until, pause_s = asyncio.get_running_loop().time() + timeout_s, RETRY_S
-        while True:
-            try:
-                return await self._store(subject, data, min(STORED_WITHIN_S, timeout_s))
-            except Unavailable:
-                remaining = until - asyncio.get_running_loop().time()
-                if remaining <= 0:
-                    raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s") from None
-                await asyncio.sleep(min(random.uniform(pause_s / 2, pause_s), remaining))  # noqa: S311 (jitter)
-                pause_s = min(2 * pause_s, RETRY_MOST_S)
+        store = partial(self._store, subject, encode(message), min(STORED_WITHIN_S, timeout_s))
+        try:
+            await retry(store, BACKOFF, Unavailable, timeout_s=timeout_s)
+        except Unavailable:
+            raise Unavailable(f"{subject} could not be stored within {timeout_s:g} s") from None
 
     async def _store(self, subject: str, data: bytes, timeout_s: float) -> None:
         number = f"{self._run}.{next(self._numbers)}"
@@ -71,15 +67,13 @@ class ConfirmedPublisher:
 
     async def _stored(self, message: Incoming) -> None:
         stored = self._open.get((message.headers or {}).get(KEPT, ""))
-        if stored is not None and not stored.done():
-            stored.set_result(None)
+        if stored is not None:
+            resolve_if_open(stored, None)
 
     def _fail_all(self) -> None:
         for stored in self._open.values():
-            if not stored.done():
-                stored.set_exception(Unavailable("the connection to the broker broke before it was stored"))
+            fail_if_open(stored, Unavailable("the connection to the broker broke before it was stored"))
 
 
 def _give_up(stored: asyncio.Future[None]) -> None:
-    if not stored.done():
-        stored.set_exception(Unavailable("the broker does not say that it is stored"))
+    fail_if_open(stored, Unavailable("the broker does not say that it is stored"))

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import STATUS
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.whole_numbers import whole_number

@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.topology import ACK_WAIT_S, COMMANDS
 from fleetfold_broker.limited_log import LimitedLog
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, decode
 from fleetfold_shared.whole_numbers import whole_number

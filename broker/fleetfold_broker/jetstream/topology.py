@@ -16,7 +16,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.stream_reader import StreamReader, find
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
 
@@ -136,7 +136,7 @@ class Topology:
     async def _delete(self, queued: Iterable[StreamReader]) -> None:
         """Delete messages in batches of concurrent requests: one by one, each would take a round trip to the broker."""
         api = f"STREAM.MSG.DELETE.{COMMANDS}"
-        for batch in waves(queued, DELETED_AT_ONCE):
+        for batch in batches(queued, DELETED_AT_ONCE):
             await asyncio.gather(*(self._ask(api, {"seq": each.seq, "no_erase": True}) for each in batch))
 
     async def _delivered(self, node: str) -> int:

@@ -24,6 +24,8 @@ __all__ = [
     "RETRY_AFTER",
     "SEAL",
     "STATUS",
+    "TRACEPARENT",
+    "TRACESTATE",
     "deadline",
     "error_headers",
     "error_of",
@@ -52,6 +54,12 @@ REMAINING = "RateLimit-Remaining"
 """Requests that the caller may make right now."""
 RETRY_AFTER = "Retry-After"
 """Seconds to wait before retrying a request that was refused for now."""
+TRACEPARENT = "traceparent"
+"""Position of the message in a distributed trace: `<version>-<trace id>-<span id>-<flags>` in hex, as W3C Trace Context
+has it. One that is malformed is ignored.
+"""
+TRACESTATE = "tracestate"
+"""Data of tracing systems about that trace."""
 MESSAGE_ID = "Nats-Msg-Id"
 STATUS = "Status"
 ERROR = "Nats-Service-Error"

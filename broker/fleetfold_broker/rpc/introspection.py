@@ -5,29 +5,46 @@ Masters answer with them for themselves and for the nodes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from fleetfold_shared.ids import new_id
 
-__all__ = ["EndpointStats", "Introspection", "utc_now"]
+__all__ = ["EndpointStats", "Exit", "Introspection", "utc_now"]
 
 TYPE = "io.nats.micro.v1.{}_response"
 
 
+Exit = Literal["replied", "past_deadline", "refused", "caller_gone", "cancelled"]
+"""How a request ends, other than with the code of an error: with a reply (or none, as its verb has it), dropped because
+its caller waited no longer when its turn came, refused by admission, or cancelled because its caller or this service
+went away.
+"""
+
+
 class EndpointStats:
-    """Counters of one endpoint since the start; durations in nanoseconds, as ADR-32 requires."""
+    """Counters of one endpoint since the start; durations in nanoseconds, as ADR-32 requires.
+
+    `exits` counts every request that arrived by its one end: an `Exit`, or the code of its error.
+    """
 
     def __init__(self, name: str, subject: str, queue: str) -> None:
         self.name, self.subject, self.queue = name, subject, queue
         self.requests = self.errors = self.nanoseconds = 0
         self.last_error = ""
+        self.exits: Counter[str] = Counter()
 
-    def count(self, seconds: float, error: str | None) -> None:
-        """Record one request served."""
+    def drop(self, ended: Exit) -> None:
+        """Record a request that ended without being served."""
+        self.exits[ended] += 1
+
+    def count(self, ended: Exit | str, seconds: float, error: str | None = None) -> None:
+        """Record one request served, and the text of its error."""
+        self.exits[ended] += 1
         self.requests += 1
         self.nanoseconds += int(seconds * 1e9)
         if error is not None:
@@ -51,6 +68,7 @@ class EndpointStats:
             "last_error": self.last_error,
             "processing_time": self.nanoseconds,
             "average_processing_time": self.nanoseconds // max(1, self.requests),
+            "data": {"exits": dict(self.exits)},
         }
 
 

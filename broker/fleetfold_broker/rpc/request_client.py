@@ -8,6 +8,7 @@ from itertools import count
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_broker.rpc.headers import ERROR_CODE, STATUS, error_of
+from fleetfold_shared.concurrency import fail_if_open, resolve_if_open
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
@@ -50,22 +51,20 @@ class RequestClient:
 
     async def _on_reply(self, message: Incoming) -> None:
         future = self._open.get(message.subject)
-        if future is None or future.done():
+        if future is None:
             return
         headers = message.headers or {}
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
-            future.set_exception(Unavailable("nobody answers there: no responders on the bus"))
+            fail_if_open(future, Unavailable("nobody answers there: no responders on the bus"))
         elif ERROR_CODE in headers:
-            future.set_exception(error_of(message))
+            fail_if_open(future, error_of(message))
         else:
-            future.set_result(message)
+            resolve_if_open(future, message)
 
     def _fail_all(self) -> None:
         for future in self._open.values():
-            if not future.done():
-                future.set_exception(Unavailable("the connection to the broker broke before the answer came"))
+            fail_if_open(future, Unavailable("the connection to the broker broke before the answer came"))
 
 
 def _expire(future: asyncio.Future[Incoming], subject: str, timeout_s: float) -> None:
-    if not future.done():
-        future.set_exception(DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s"))
+    fail_if_open(future, DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s"))

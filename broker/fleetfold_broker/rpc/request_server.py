@@ -10,21 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.admission import AdmissionControl, Place, Turns, hold
 from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
-from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies, silent
+from fleetfold_broker.rpc.pipeline import Call, Handler, Interceptor, compose
+from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies
+from fleetfold_broker.rpc.trace_context import trace_context
 from fleetfold_broker.subjects import inbox
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import (
     DeadlineExceeded,
     FleetfoldError,
@@ -36,7 +39,7 @@ from fleetfold_shared.errors import (
 )
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Handler", "Request", "RequestServer", "Whereto", "answer"]
+__all__ = ["Answer", "RequestServer", "Whereto", "answer"]
 
 log = structlog.get_logger(__name__)
 
@@ -45,41 +48,42 @@ MOST_AT_ONCE = 1024
 RECONNECT_S = 1.0
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A request to serve. `caller` is the identity in its subject; `deadline` is on the event loop's clock, in seconds.
-
-    A handler may put headers into `reply_headers`, which the reply or the error carries. Messages given to `say` are
-    sent before the reply, if the caller accepts parts; the handler is then cancelled when the caller goes away.
-    """
-
-    subject: str
-    data: bytes
-    caller: str
-    deadline: float | None
-    headers: dict[str, str]
-    reply_headers: dict[str, str] = {}
-    say: Say = silent
-
-    def remaining_s(self) -> float | None:
-        """Return the seconds until the caller stops waiting; `None` when it set no deadline."""
-        return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
-
-
-Handler = Callable[[Request], Awaitable[Message | None]]
-"""Returns a message, or `None` for no reply; may raise any error."""
-
-Whereto = Callable[[Request], tuple[str, dict[str, str]]]
+Whereto = Callable[[Call], tuple[str, dict[str, str]]]
 """Returns the subject that the reply goes to (empty for none), and the headers it carries there."""
 
 
+class Answer(NamedTuple):
+    """What a call comes to: headers, the encoded reply (`None` for none), and the error that they carry, if any."""
+
+    headers: dict[str, str]
+    body: bytes | None
+    error: FleetfoldError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One served subject: the verb of its calls, the composed pipeline, its counters and where its replies go."""
+
+    verb: str
+    handle: Handler
+    stats: EndpointStats
+    whereto: Whereto | None
+
+
 class RequestServer:
-    """The endpoints that one identity serves. `places` limits requests whose subject names their caller."""
+    """The endpoints that one identity serves.
+
+    `places` limits requests whose subject names their caller. Every call passes `interceptors`, the first outermost.
+    Two checks come before them, as they must before anything is decoded: admission, and the caller's deadline.
+    """
 
     def __init__(
-        self, bus: Bus, name: str, *, version: str, description: str = "", places: AdmissionControl | None = None
-    ) -> None:
+        self, bus: Bus, name: str, *, version: str, description: str = "", places: AdmissionControl | None = None,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._turns, self._places = Turns(MOST_AT_ONCE), places or AdmissionControl()
+        self._interceptors = interceptors
         self._tasks, self._quiet = BackgroundTasks(), LimitedLog(log)
         self._parts = StreamedReplies(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
@@ -88,22 +92,24 @@ class RequestServer:
 
     async def serve(
         self,
-        name: str,
+        verb: str,
         subject: str,
         handler: Handler,
         *,
         queue: str,
+        endpoint: str = "",
         caller: Callable[[str], str] | None = None,
         whereto: Whereto | None = None,
         places: AdmissionControl | None = None,
     ) -> None:
-        """Serve `subject` in the queue group `queue`.
+        """Serve `verb` on `subject` in the queue group `queue`.
 
-        `caller` reads the identity from the subject; without it replies go to any inbox, for subjects that only masters
-        may publish. With `whereto`, replies go to that subject and to no inbox. `places` limits this endpoint
-        separately from all others.
+        `endpoint` is its name in service discovery, by default the verb's with `-` for each dot. `caller` reads the
+        identity from the subject; without it replies go to any inbox, for subjects that only masters may publish. With
+        `whereto`, replies go to that subject and to no inbox. `places` limits this endpoint separately from all others.
         """
-        stats = self.introspection.add(name, subject, queue)
+        stats = self.introspection.add(endpoint or verb.replace(".", "-"), subject, queue)
+        served = _Endpoint(verb, compose(self._interceptors, handler), stats, whereto)
         shared = places or self._places
 
         async def receive(message: Incoming) -> None:
@@ -116,7 +122,7 @@ class RequestServer:
             except Overloaded as full:
                 await self._refuse(message.reply, full, stats)
             else:
-                self._tasks.spawn(self._handle(message, who, handler, stats, whereto, place))
+                self._tasks.spawn(self._handle(message, who, served, place))
 
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
 
@@ -130,35 +136,43 @@ class RequestServer:
     async def _refuse(self, reply: str, full: Overloaded, stats: EndpointStats) -> None:
         """Reply at once that there is no free place."""
         headers, body = error_headers(full)
-        stats.count(0.0, full.message)
+        stats.count("refused", 0.0, full.message)
         with contextlib.suppress(Unavailable):
             await self._bus.link.publish(reply, body, headers=headers)
 
-    async def _handle(
-        self, message: Incoming, caller: str, handler: Handler, stats: EndpointStats, whereto: Whereto | None,
-        place: Place | None,
-    ) -> None:  # fmt: skip
-        request, handler = _request(message, caller, handler)
+    async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: Place | None) -> None:
+        call, handler = _call(message, caller, served)
         place = place or await self._turns.enter()
         hold(place)
         try:
-            if (left_s := request.remaining_s()) is not None and left_s < 0:
-                return  # the caller no longer waits
-            started = time.perf_counter()
-            try:
-                headers, body, error = await self._answer(handler, request, message.reply)
-            except CallerGone:
-                headers, body, error = {}, None, "the caller went away"
-            except asyncio.CancelledError:
-                if whereto is None and PARTS not in request.headers:
-                    await self._reply_cancelled(message.reply)
-                raise
+            if (left_s := call.remaining_s()) is not None and left_s < 0:
+                served.stats.drop("past_deadline")
+                return
+            given = await self._served(call, handler, message.reply, served)
         finally:
             place.leave()
-        stats.count(time.perf_counter() - started, error)
-        subject, extra = whereto(request) if whereto else (message.reply, {})
-        if subject and body is not None:
-            await _publish_reply(self._bus, subject, body, {**headers, **extra})
+        subject, extra = served.whereto(call) if served.whereto else (message.reply, {})
+        if given is not None and subject and given.body is not None:
+            await _publish_reply(self._bus, subject, given.body, {**given.headers, **extra})
+
+    async def _served(self, call: Call, handler: Handler, reply: str, served: _Endpoint) -> Answer | None:
+        """Run the call and count its end. Returns `None` when its caller went away."""
+        started = time.perf_counter()
+        try:
+            given = await self._answer(call, handler, reply)
+        except CallerGone:
+            served.stats.count("caller_gone", time.perf_counter() - started, "the caller went away")
+            return None
+        except asyncio.CancelledError:
+            served.stats.drop("cancelled")
+            if served.whereto is None and PARTS not in call.headers:
+                await self._reply_cancelled(reply)
+            raise
+        if (error := given.error) is None:
+            served.stats.count("replied", time.perf_counter() - started)
+        else:
+            served.stats.count(error.code, time.perf_counter() - started, error.message)
+        return given
 
     async def _reply_cancelled(self, reply: str) -> None:
         """Reply that the work was cancelled, so that the caller does not wait until its deadline. A lost connection has
@@ -169,35 +183,29 @@ class RequestServer:
             if await self._bus.link.wait_up(RECONNECT_S):
                 await self._bus.link.publish(reply, body, headers=headers)
 
-    async def _answer(
-        self, handler: Handler, request: Request, reply: str
-    ) -> tuple[dict[str, str], bytes | None, str | None]:
-        if PARTS not in request.headers or not request.caller:
-            return await answer(handler, request)
+    async def _answer(self, call: Call, handler: Handler, reply: str) -> Answer:
+        if PARTS not in call.headers or not call.identity:
+            return await answer(handler, call)
 
-        async def work(say: Say) -> tuple[dict[str, str], bytes | None, str | None]:
-            return await answer(handler, msgspec.structs.replace(request, say=say))
+        async def work(say: Say) -> Answer:
+            return await answer(handler, msgspec.structs.replace(call, say=say))
 
-        (headers, body, error), last = await self._parts.answer(reply, work)
-        return {**headers, **last}, body, error
+        given, last = await self._parts.answer(reply, work)
+        return given._replace(headers={**given.headers, **last})
 
 
-async def answer(handler: Handler, request: Request) -> tuple[dict[str, str], bytes | None, str | None]:
-    """Run `handler` and return the reply's headers, body and error text. Raises nothing but cancellation and
-    `CallerGone`.
-    """
+async def answer(handler: Handler, call: Call) -> Answer:
+    """Run `handler` and return what the call comes to. Raises nothing but cancellation and `CallerGone`."""
     try:
-        message = await handler(request)
+        message = await handler(call)
         body = None if message is None else encode(message)
     except FleetfoldError as error:
-        return *_failure(request, error), error.message
+        return _failure(call, error)
     except Exception as defect:
-        log.exception("service.handler_broke", subject=request.subject)
-        broken = InternalError(
-            f"{type(defect).__name__} while serving {request.subject}; the log there has the details"
-        )
-        return *_failure(request, broken), broken.message
-    return request.reply_headers, body, None
+        log.exception("service.handler_broke", subject=call.subject)
+        text = f"{type(defect).__name__} while serving {call.subject}; the log there has the details"
+        return _failure(call, InternalError(text))
+    return Answer(call.reply_headers, body)
 
 
 async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
@@ -209,24 +217,27 @@ async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str,
         await bus.link.publish(subject, body, headers={**headers, **instead})
 
 
-def _failure(request: Request, error: FleetfoldError) -> tuple[dict[str, str], bytes]:
+def _failure(call: Call, error: FleetfoldError) -> Answer:
     headers, body = error_headers(error)
-    return {**request.reply_headers, **headers}, body
+    return Answer({**call.reply_headers, **headers}, body, error)
 
 
-def _request(message: Incoming, caller: str, handler: Handler) -> tuple[Request, Handler]:
-    """Return the request and its handler; when its headers cannot be read, a handler that refuses it."""
-    headers: dict[str, Any] = message.headers or {}
+def _call(message: Incoming, caller: str, served: _Endpoint) -> tuple[Call, Handler]:
+    """Return the call and its handler; when its deadline cannot be read, a handler that refuses it."""
+    headers, handler = message.headers or {}, served.handle
     try:
         left_s = remaining_s(headers)
     except InvalidInput as error:
-        return Request(message.subject, message.data, caller, None, headers), _refusing(error)
-    deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
-    return Request(message.subject, message.data, caller, deadline, headers), handler
+        left_s, handler = None, _refusing(error)
+    call = Call(
+        verb=served.verb, identity=caller, body=message.data, subject=message.subject, headers=headers,
+        deadline=None if left_s is None else asyncio.get_running_loop().time() + left_s, trace=trace_context(headers),
+    )  # fmt: skip
+    return call, handler
 
 
 def _refusing(error: FleetfoldError) -> Handler:
-    async def refuse(_request: Request) -> Message | None:
+    async def refuse(_call: Call) -> Message | None:
         raise error
 
     return refuse

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.rpc.headers import CORRELATION, GATHER
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_shared.messages import Message
 
 __all__ = ["serve_node"]
 
-Verb = Callable[[Request], Awaitable[Message]]
-Told = Callable[[Request], Awaitable[None]]
+Verb = Callable[[Call], Awaitable[Message]]
+Told = Callable[[Call], Awaitable[None]]
 """Handles a message without a reply."""
 
 
@@ -32,16 +33,18 @@ async def serve_node(
     The queue group is the node's own name, so that its two connections during a renewal share the work.
     """
 
-    def gatherer(request: Request) -> tuple[str, dict[str, str]]:
-        asker = request.headers.get(GATHER)
+    def gatherer(call: Call) -> tuple[str, dict[str, str]]:
+        asker = call.headers.get(GATHER)
         to = "" if asker is None else bus.subjects.gather(asker, node)
-        return to, {CORRELATION: request.headers.get(CORRELATION, "")}
+        return to, {CORRELATION: call.headers.get(CORRELATION, "")}
 
     for verb, handler in {**verbs, **(alone or {})}.items():
         asked = _answering(handler, seals)
         await service.serve(verb, bus.subjects.call(node, verb), asked, queue=node, whereto=gatherer)
         if verb in verbs:
-            await service.serve(f"ask-{verb}", bus.subjects.ask(verb), asked, queue=node, whereto=gatherer)
+            await service.serve(
+                verb, bus.subjects.ask(verb), asked, queue=node, endpoint=f"ask-{verb}", whereto=gatherer
+            )
     for verb, handle in (told or {}).items():
         await service.serve(
             verb, bus.subjects.call(node, verb), _without_reply(handle, seals), queue=node, whereto=_no_reply
@@ -49,26 +52,26 @@ async def serve_node(
 
 
 def _answering(handler: Verb, seals: SealCheck | None) -> Handler:
-    async def serve(request: Request) -> Message | None:
-        if not request.data:
+    async def serve(call: Call) -> Message | None:
+        if not call.body:
             return None  # a reply of the broker, directed here by a third party: every message of ours has a body
         if seals is not None:
-            await seals.check(request.subject, request.data, request.headers)
-        answer = await handler(request)
-        left_s = request.remaining_s()
+            await seals.check(call.subject, call.body, call.headers)
+        answer = await handler(call)
+        left_s = call.remaining_s()
         return answer if left_s is None or left_s > 0 else None  # the asker no longer waits
 
     return serve
 
 
 def _without_reply(handle: Told, seals: SealCheck | None) -> Handler:
-    async def serve(request: Request) -> None:
+    async def serve(call: Call) -> None:
         if seals is not None:
-            await seals.check(request.subject, request.data, request.headers)
-        await handle(request)
+            await seals.check(call.subject, call.body, call.headers)
+        await handle(call)
 
     return serve
 
 
-def _no_reply(_request: Request) -> tuple[str, dict[str, str]]:
+def _no_reply(_call: Call) -> tuple[str, dict[str, str]]:
     return "", {}

@@ -19,6 +19,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import ERROR_CODE, LAST_PART, PART, PARTS, STATUS, deadline, error_of
 from fleetfold_broker.rpc.request_client import NO_RESPONDERS
+from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Message, encode
@@ -84,9 +85,7 @@ class StreamedReplies:
             raise CallerGone from None
         finally:
             self._open.pop(sender.back, None)
-            working.cancel()
-            alive.cancel()
-            await asyncio.gather(working, alive, return_exceptions=True)
+            await cancel_all(working, alive)
 
     async def _listening(self) -> None:
         if self._start is None:

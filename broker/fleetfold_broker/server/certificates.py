@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock
 
 from fleetfold_broker.connection.tls import ServerTls
-from fleetfold_broker.secret_file import FILE_MODE, private_folder, replace
+from fleetfold_broker.file_lock import FileLock
+from fleetfold_broker.secret_file import private_folder, replace
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.ids import check_slug
 
@@ -142,9 +142,9 @@ def _refuse_there(directory: Path, stems: list[str], force: bool) -> None:
 
 
 def _locked(directory: Path) -> FileLock:
-    """Return a lock on the directory: two processes that create a CA at once would overwrite each other's files."""
+    """Lock the directory: two processes that create a CA at once would overwrite each other's files."""
     private_folder(directory)
-    return FileLock(directory / ".lock", timeout=LOCK_S, mode=FILE_MODE)
+    return FileLock(directory / ".lock").claim(f"another process writes certificates to {directory}; try again", LOCK_S)
 
 
 def _x509() -> ModuleType:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import sys
@@ -15,15 +14,16 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from filelock import FileLock, Timeout
 
 from fleetfold_broker.connection.tls import ServerTls
+from fleetfold_broker.file_lock import FileLock
 from fleetfold_broker.identity.broker_keys import PublicKeys
 from fleetfold_broker.identity.server_accounts import identity_config
-from fleetfold_broker.secret_file import FILE_MODE, private_folder, replace
+from fleetfold_broker.secret_file import private_folder, replace
 from fleetfold_broker.server.parent_death_signal import private_and_bound
 from fleetfold_broker.server.server_lock import claim_port, hold_store
-from fleetfold_shared.errors import Conflict, Unavailable
+from fleetfold_shared.concurrency import cancel_all, ends_within
+from fleetfold_shared.errors import Unavailable
 
 __all__ = ["EmbeddedBroker", "find_server"]
 
@@ -85,8 +85,8 @@ class EmbeddedBroker:
         self.directory, self.host, self.port, self._sync = directory, host, port, sync
         self._identity, self._prefix, self._tls = identity, prefix, tls
         self.restarts = 0
-        self._lock = FileLock(directory / "broker.lock", mode=FILE_MODE)
-        self._held: int | None = None
+        self._lock = FileLock(directory / "broker.lock")
+        self._store_lock: FileLock | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -108,14 +108,9 @@ class EmbeddedBroker:
     async def start(self) -> None:
         """Start the server and return when it answers. Raises `Conflict` when the port or the directory is in use."""
         private_folder(self.directory)
+        self._lock.claim(f"another broker already uses {self.directory}: stop it, or name another directory")
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise Conflict(
-                f"another broker already uses {self.directory}: stop it, or name another directory"
-            ) from None
-        try:
-            self._held = await hold_store(self.directory)
+            self._store_lock = await hold_store(self.directory)
             self.port = claim_port(self.host, self.port)
             await self._spawn()
         except BaseException:
@@ -126,8 +121,7 @@ class EmbeddedBroker:
     async def stop(self) -> None:
         """Stop the server and release the directory; safe to call twice."""
         if self._keeper:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await cancel_all(self._keeper)
         if self._process and self._process.returncode is None:
             await self._shut_down(self._process)
         self._release()
@@ -146,19 +140,19 @@ class EmbeddedBroker:
         await _end(process)
 
     def _release(self) -> None:
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        if self._store_lock is not None:
+            self._store_lock.release()
+            self._store_lock = None
         self._lock.release()
 
     async def _spawn(self) -> None:
-        assert self._held is not None
+        assert self._store_lock is not None
         config = self.directory / "nats-server.conf"
         replace(config, self._config().encode())
         self._process = await asyncio.create_subprocess_exec(
             find_server(), "-c", str(config),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=private_and_bound, start_new_session=True, pass_fds=(self._held,),
+            preexec_fn=private_and_bound, start_new_session=True, pass_fds=(self._store_lock.descriptor,),
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_S):
@@ -209,9 +203,7 @@ class EmbeddedBroker:
 
 
 async def _ended(process: asyncio.subprocess.Process, within_s: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await process.wait()
+    await ends_within(within_s, process.wait())
     return process.returncode is not None
 
 

@@ -17,8 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleetfold_child.ledger.ledger_schema import LedgerRow, State
-from fleetfold_shared.messages import ActionKind, CancelVerdict, CommandResult, Outcome
-from fleetfold_shared.over_time import OVER_TIME
+from fleetfold_shared.messages import OVER_TIME, ActionKind, CancelVerdict, CommandResult, Outcome
 
 __all__ = ["Cancellation", "by_whom", "cancel", "while_interrupted", "while_running"]
 

@@ -11,6 +11,7 @@ from fleetfold_child.commands.cancellation import by_whom
 from fleetfold_child.commands.exclusive_semaphore import Passage
 from fleetfold_child.commands.progress_reports import Reporter
 from fleetfold_child.ledger.side_effect_log import SideEffectLog
+from fleetfold_shared.concurrency import ends_within, resolve_if_open
 from fleetfold_shared.messages import Command, CommandResult
 
 __all__ = ["Again", "CommandRun"]
@@ -97,10 +98,8 @@ class CommandRun:
             return
         self.waiting = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(seconds):
-                await self.waiting
-        except TimeoutError:
-            self.attempt += 1
+            if not await ends_within(seconds, self.waiting):
+                self.attempt += 1
         finally:
             self.waiting = None
 
@@ -108,5 +107,5 @@ class CommandRun:
         if self.waiting is None:
             if self.passage is not None:
                 self.passage.give_up()
-        elif not self.waiting.done():
-            self.waiting.set_result(None)
+        else:
+            resolve_if_open(self.waiting, None)

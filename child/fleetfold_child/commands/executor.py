@@ -16,11 +16,11 @@ from fleetfold_child.commands.command_run import Again, CommandRun
 from fleetfold_child.commands.context import Documents
 from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
 from fleetfold_child.commands.progress_reports import Reporter, Reports
-from fleetfold_child.commands.retry_policy import Random
 from fleetfold_child.commands.runner import Runner
 from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.ledger.admission import Decision, Plan
 from fleetfold_child.ledger.ledger import Ledger
+from fleetfold_shared.backoff import Random
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CancelVerdict, Command, CommandResult
 

@@ -8,8 +8,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_shared.clock import Clock, SystemClock
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
 from fleetfold_shared.values import check_text

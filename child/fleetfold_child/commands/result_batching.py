@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import BackgroundTasks, batches, fail_if_open, resolve_if_open
 from fleetfold_shared.errors import FleetfoldError, TooLarge
 from fleetfold_shared.messages import CommandResult, CommandResults, encode
 
@@ -47,7 +46,7 @@ class ResultBatcher:
 
     def _send_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for batch in waves(waiting, MOST):
+        for batch in batches(waiting, MOST):
             self._tasks.spawn(self._send_batch(batch))
 
     async def _send_batch(self, batch: Sequence[tuple[CommandResult, asyncio.Future[None]]]) -> None:
@@ -57,12 +56,10 @@ class ResultBatcher:
         except FleetfoldError as failure:
             error = failure
         for _, stored in batch:
-            if stored.done():
-                continue
             if error is None:
-                stored.set_result(None)
+                resolve_if_open(stored, None)
             else:
-                stored.set_exception(error)
+                fail_if_open(stored, error)
 
     async def _publish(self, results: Sequence[CommandResult]) -> None:
         message = CommandResults(results=list(results))

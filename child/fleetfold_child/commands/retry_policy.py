@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from fleetfold_child.commands.actions import AnyAction
+from fleetfold_shared.backoff import Backoff, Jitter, Random
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import Command, RetryPolicy
 
-__all__ = ["TIMEOUT", "Random", "names_of", "pause_s", "policy_of"]
+__all__ = ["TIMEOUT", "names_of", "pause_s", "policy_of"]
 
 TIMEOUT = frozenset({"timeout"})
 """Name of a timed-out try in a policy."""
-
-Random = Callable[[], float]
-"""Source of numbers from 0 to 1, such as `random.random`."""
-
-_MOST_DOUBLINGS = 64
 
 
 def policy_of(action: AnyAction, command: Command) -> RetryPolicy | None:
@@ -34,8 +30,8 @@ def pause_s(policy: RetryPolicy, tried: int, names: Collection[str], random: Ran
     """
     if tried >= policy.attempts or not names or (policy.on and not set(policy.on) & set(names)):
         return None
-    doubled = policy.backoff_s * 2.0 ** min(tried - 1, _MOST_DOUBLINGS)
-    return min(doubled, policy.backoff_max_s) * (1 - policy.jitter * random())
+    backoff = Backoff(policy.backoff_s, policy.backoff_max_s, jitter=Jitter.below(policy.jitter))
+    return backoff.delay_s(tried, random=random)
 
 
 def names_of(error: BaseException) -> frozenset[str]:

@@ -22,12 +22,13 @@ from fleetfold_child.commands.context import Context, Documents, Refused
 from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
 from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, raised, result_of, stopped
 from fleetfold_child.commands.result_encoding import returned
-from fleetfold_child.commands.retry_policy import Random, names_of, pause_s, policy_of
+from fleetfold_child.commands.retry_policy import names_of, pause_s, policy_of
 from fleetfold_child.commands.time_limits import TimeLimits
 from fleetfold_child.ledger.admission import Admission
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.ledger.side_effect_log import SideEffectLog
+from fleetfold_shared.backoff import Random
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.exception_text import exception_text, named_text
 from fleetfold_shared.messages import Command, CommandResult

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_child.enrolment.master_retry import patiently
+from fleetfold_child.enrolment.master_retry import wait_for_master
 from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
@@ -42,7 +42,7 @@ async def arrive(
                 raise
             log.info("node.enrols_again")
     await _enrol(membership, description, token(), invite)
-    return await patiently(connect, WAITING)
+    return await wait_for_master(connect, WAITING)
 
 
 def check_join_token(text: str | None, name: str) -> str | None:
@@ -62,7 +62,7 @@ async def _reconnect(membership: CredentialRenewal, connect: Callable[[], Awaita
         await membership.freshen()
         return await connect()
 
-    return await patiently(attempt, WAITING)
+    return await wait_for_master(attempt, WAITING)
 
 
 async def _enrol(
@@ -74,7 +74,7 @@ async def _enrol(
     if token is not None:
         await membership.enrol(token)
     elif not await _retry_enrolment(membership):
-        invited = await patiently(invite, WAITING) or await membership.petition(description, invite)
+        invited = await wait_for_master(invite, WAITING) or await membership.petition(description, invite)
         if invited is not None:
             await membership.enrol(invited)
 

@@ -13,7 +13,8 @@ import structlog
 
 from fleetfold_child.enrolment.credential_store import CredentialStore, Pair
 from fleetfold_child.enrolment.enrolment_client import Ask, EnrolmentClient
-from fleetfold_child.enrolment.master_retry import heed_cancellation, patiently, somewhat
+from fleetfold_child.enrolment.master_retry import deliver_lost_cancellation, wait_for_master
+from fleetfold_shared.backoff import HALF, Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unauthenticated
@@ -39,8 +40,10 @@ RENEWED_FROM, RENEWED_TO = 0.75, 0.85
 """Part of its lifetime after which an access token is renewed; a range, so that many nodes do not come at once."""
 MARGIN_S = 2.0
 """Least seconds for a renewal, or half of a very short lifetime: the broker counts in whole seconds."""
-REFUSED_S = 30.0
-"""Pause in seconds after a refusal: an operator may admit the node again."""
+POLL = Jitter(1.5, 2.0)
+"""Part of the pause that a master asks for between two looks at a join request: never less than all of it."""
+REFUSED = Backoff.constant(30.0, HALF)
+"""Pause after a refusal: an operator may admit the node again."""
 
 
 class CredentialRenewal:
@@ -108,7 +111,7 @@ class CredentialRenewal:
                 return await ask("enrol", Enrol(token=joining.token, claim=joining.claim), Tokens)
 
         try:
-            tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
+            tokens = await wait_for_master(attempt, "node.waits_for_a_master", self._clock)
         except Unauthenticated as error:
             raise Unauthenticated(
                 f"join: this token does not let {self._name!r} in: {_why(error)}; "
@@ -136,15 +139,15 @@ class CredentialRenewal:
                     if not logged:
                         log.warning("node.waits_for_approval", node=self._name, fingerprint=fingerprint(asking.secret))
                     logged = True
-                    await self._clock.sleep(answer.retry_after_s + somewhat(answer.retry_after_s))
+                    await self._clock.sleep(POLL.apply(answer.retry_after_s))
                     if (invited := await invite()) is not None:
                         return invited
                 return answer.tokens
 
         try:
-            tokens = await patiently(attempt, "node.waits_for_a_master", self._clock)
+            tokens = await wait_for_master(attempt, "node.waits_for_a_master", self._clock)
         except Unauthenticated:
-            if (invited := await patiently(invite, "node.waits_for_a_master", self._clock)) is not None:
+            if (invited := await wait_for_master(invite, "node.waits_for_a_master", self._clock)) is not None:
                 return invited  # a master stores its key before it answers requests
             raise Unauthenticated(
                 f"{self._name}: it has no credentials, and this fleet lets nobody in without; "
@@ -164,13 +167,13 @@ class CredentialRenewal:
         Waits for masters that are away, past the token's end if necessary. A refusal is logged once, and retried.
         """
         while True:
-            heed_cancellation()
+            deliver_lost_cancellation()
             await self._clock.sleep(self._due_in_s())
             try:
                 await self._renew_and_show(ask, reconnect)
             except FleetfoldError as error:
                 self._log_refusal(error)
-                await self._clock.sleep(somewhat(REFUSED_S))
+                await self._clock.sleep(REFUSED.delay_s(1))
 
     def _due_in_s(self) -> float:
         pair = self._store.pair
@@ -182,8 +185,8 @@ class CredentialRenewal:
     async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
         pair = self._store.pair
         assert pair is not None
-        await patiently(lambda: self._renew(pair, nullcontext(ask)), "node.waits_to_renew", self._clock)
-        await patiently(reconnect, "node.waits_to_reconnect", self._clock)
+        await wait_for_master(lambda: self._renew(pair, nullcontext(ask)), "node.waits_to_renew", self._clock)
+        await wait_for_master(reconnect, "node.waits_to_reconnect", self._clock)
 
     async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
         """Exchange `pair` for new tokens, unless that was done meanwhile."""
@@ -195,7 +198,7 @@ class CredentialRenewal:
                 async with way as ask:
                     tokens = await ask("refresh", request, Tokens)
             except (Unauthenticated, Forbidden) as error:
-                self._asks_again_at = self._clock.monotonic() + somewhat(REFUSED_S)
+                self._asks_again_at = self._clock.monotonic() + REFUSED.delay_s(1)
                 raise self._log_refusal(error if isinstance(error, Forbidden) else self._lost(error)) from None
             await self._keep(tokens)
 

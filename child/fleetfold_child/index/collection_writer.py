@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from fleetfold_child.index.changes import Change
+from fleetfold_shared.concurrency import ends_within, fail_if_open, resolve_if_open
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 
 __all__ = ["MAX_BATCH", "Writer"]
@@ -57,15 +58,8 @@ class Writer:
             await self._wake.wait()
             if self._closed and not self._groups:
                 return
-            await self._wait_for_more()
+            await ends_within(_WAIT_S, self._full.wait())
             await self._write(self._take())
-
-    async def _wait_for_more(self) -> None:
-        try:
-            async with asyncio.timeout(_WAIT_S):
-                await self._full.wait()
-        except TimeoutError:
-            pass
 
     def _take(self) -> list[tuple[Sequence[Change], asyncio.Future[Results]]]:
         batch = [self._groups.popleft()]
@@ -86,10 +80,7 @@ class Writer:
             results = iter(await self._commit(changes))
         except Exception as error:  # noqa: BLE001 - callers get any error, and the writer goes on
             for _, written in batch:
-                if not written.done():
-                    written.set_exception(error)
+                fail_if_open(written, error)
             return
         for group, written in batch:
-            own = [next(results) for _ in group]
-            if not written.done():
-                written.set_result(own)
+            resolve_if_open(written, [next(results) for _ in group])

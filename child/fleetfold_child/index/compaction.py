@@ -12,6 +12,7 @@ import structlog
 
 from fleetfold_child.index.lance_table import KEEP_VERSIONS, Table
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import FleetfoldError
 
 __all__ = ["Compaction"]
@@ -72,8 +73,7 @@ class Compaction:
             await asyncio.wait({write, age}, return_when=asyncio.FIRST_COMPLETED)
             return write.done()
         finally:
-            for one in (write, age):
-                one.cancel()
+            await cancel_all(write, age)
 
     async def _optimize(self) -> None:
         self._wake.clear()

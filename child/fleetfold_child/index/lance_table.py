@@ -7,12 +7,11 @@ fsync).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,9 +22,9 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.disk_errors import disk_error, without_sources
 from fleetfold_child.index.filters import id_in
 from fleetfold_child.index.interfaces import Entry
-from fleetfold_child.index.lancedb_errors import RAISED, translated
+from fleetfold_child.index.lancedb_errors import RAISED, TableUse, translated
 from fleetfold_child.index.lancedb_import import lancedb, session
-from fleetfold_shared.errors import InternalError, Unavailable
+from fleetfold_shared.errors import InternalError
 
 __all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "KEEP_VERSIONS", "Table"]
 
@@ -38,24 +37,7 @@ KEEP_VERSIONS = timedelta(minutes=5)
 """Age after which versions are dropped: readers of older ones have finished by then."""
 _KEEP_NOTHING = timedelta(milliseconds=1)  # zero would do the same and warn
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 _metadata = msgspec.json.Decoder(dict[str, Any])
-
-
-Method = Callable[Concatenate["Table", P], Coroutine[Any, Any, T]]
-
-
-def _telling(method: Method[P, T]) -> Method[P, T]:
-    """Wrap a method so that LanceDB's errors become the fleet's."""
-
-    @wraps(method)
-    async def told(table: Table, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with table.translated():
-            return await method(table, *args, **kwargs)
-
-    return told
 
 
 class Table:
@@ -94,32 +76,32 @@ class Table:
             ) from None
         return cls(connection, handle, name, place, dimensions, stamp)
 
-    def translated(self) -> AbstractContextManager[None]:
+    def translated(self, use: TableUse | None = None) -> AbstractContextManager[None]:
         """Translate LanceDB's errors in a block that uses `handle`."""
-        return translated(self._name, self._place)
+        return translated(self._name, self._place, use)
 
     async def close(self) -> None:
         async with self.lock:
             self.handle.close()
             self._connection.close()
 
-    @_telling
     async def is_stale(self) -> bool:
         """Tell whether another reader, analyzer or embedder made the texts, terms and vectors."""
-        found = await self.stamped()
-        return any(found.get(key) != value for key, value in self._stamp.items())
+        with self.translated():
+            found = await self.stamped()
+            return any(found.get(key) != value for key, value in self._stamp.items())
 
     async def stamped(self) -> dict[str, str]:
         """Return the table's stamp."""
         return {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
 
-    @_telling
     async def count(self) -> int:
-        return int(await self.handle.count_rows())
+        with self.translated():
+            return int(await self.handle.count_rows())
 
     async def check(self, thorough: bool) -> None:
         """Raise `Unavailable` when the table cannot be read: its newest version and one row, or `thorough` all ids."""
-        async with self._using("read"):
+        async with self._exclusive("read"):
             await self.handle.checkout_latest()
             await self.handle.query().select(["id"]).limit(1).to_list()
             if thorough:
@@ -128,28 +110,28 @@ class Table:
     async def write(self, entries: Sequence[Entry]) -> None:
         """Insert or replace rows with different ids."""
         rows = await asyncio.to_thread(self._rows, entries)
-        async with self._using("written"):
+        async with self._exclusive("written"):
             merge = self.handle.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             await merge.execute(rows)
 
     async def remove(self, ids: Sequence[str]) -> None:
-        async with self._using("written"):
+        async with self._exclusive("written"):
             for start in range(0, len(ids), _IDS_PER_QUERY):
                 await self.handle.delete(id_in(list(ids[start : start + _IDS_PER_QUERY])))
 
-    @_telling
     async def replace_all(self, entries: Sequence[Entry]) -> None:
         """Replace all rows in one commit, under the requested stamp."""
-        rows = await asyncio.to_thread(self._rows, entries)
-        async with self.lock:
-            self.handle.close()
-            self.handle = await self._connection.create_table(self._name, data=rows, mode="overwrite")
+        with self.translated():
+            rows = await asyncio.to_thread(self._rows, entries)
+            async with self.lock:
+                self.handle.close()
+                self.handle = await self._connection.create_table(self._name, data=rows, mode="overwrite")
 
-    @_telling
     async def optimize(self, keep: timedelta = KEEP_VERSIONS) -> None:
         """Merge small fragments, update the indexes, drop versions older than `keep`."""
-        async with self.lock:
-            await _optimize(self.handle, keep)
+        with self.translated():
+            async with self.lock:
+                await _optimize(self.handle, keep)
 
     async def documents(self, ids: Collection[str]) -> dict[str, Document]:
         return {(document := _document(row)).id: document for row in await self._by_id(ids, DOCUMENT_COLUMNS)}
@@ -175,42 +157,34 @@ class Table:
         async for batch in self._scan(["terms"]):
             yield await asyncio.to_thread(_terms, batch)
 
-    @_telling
     async def sample_vectors(self, most: int, documents: int) -> NDArray[np.float32]:
         """Return vectors (n x dimensions) of about `most` of the table's `documents`; deterministic for a table.
 
         The content hash selects them, because it is independent of subject and age.
         """
-        query = self.handle.query().select(["id", "vector"])
-        if documents > most:
-            query = query.where(f"hash < '{int(most / documents * 16**8):08x}'")
-        found = (await query.limit(2 * most).to_arrow()).sort_by("id")
-        vectors = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(vectors, dtype=np.float32).reshape(-1, self._dimensions)
+        with self.translated():
+            query = self.handle.query().select(["id", "vector"])
+            if documents > most:
+                query = query.where(f"hash < '{int(most / documents * 16**8):08x}'")
+            found = (await query.limit(2 * most).to_arrow()).sort_by("id")
+            vectors = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            return np.asarray(vectors, dtype=np.float32).reshape(-1, self._dimensions)
 
-    @_telling
     async def _by_id(self, ids: Collection[str], columns: list[str]) -> list[dict[str, Any]]:
-        wanted = list(ids)
-        rows: list[dict[str, Any]] = []
-        for start in range(0, len(wanted), _IDS_PER_QUERY):
-            some = wanted[start : start + _IDS_PER_QUERY]
-            rows += await self.handle.query().where(id_in(some)).select(columns).to_list()
-        return rows
+        with self.translated():
+            wanted = list(ids)
+            rows: list[dict[str, Any]] = []
+            for start in range(0, len(wanted), _IDS_PER_QUERY):
+                some = wanted[start : start + _IDS_PER_QUERY]
+                rows += await self.handle.query().where(id_in(some)).select(columns).to_list()
+            return rows
 
     @asynccontextmanager
-    async def _using(self, how: str) -> AsyncIterator[None]:
-        """Hold the lock; LanceDB's errors become `Unavailable`, without LanceDB's paths."""
-        try:
+    async def _exclusive(self, use: TableUse) -> AsyncIterator[None]:
+        """Hold the lock, and translate LanceDB's errors in the block."""
+        with self.translated(use):
             async with self.lock:
                 yield
-        except RAISED as error:
-            if (of_disk := disk_error(error, self._place)) is not None:
-                raise of_disk from None
-            why = "files are missing" if "not found" in str(error).lower() else "look at the disk, or it is damaged"
-            raise Unavailable(
-                f"collection {self._name}: lance/{self._name}.lance in the node's data cannot be {how} ({why}); "
-                "put it back, or move it away, restart the node and sync"
-            ) from error
 
     async def _scan(self, columns: list[str]) -> AsyncIterator[Any]:
         with self.translated():

@@ -9,10 +9,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.index.deadline import finished, search_s
 from fleetfold_child.index.foreign_analyzer import candidates, interleaved, of_words, own_ask
 from fleetfold_child.index.hit_explanation import in_time
 from fleetfold_child.index.shard_request import MAX_K
+from fleetfold_shared.concurrency import gather_until
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
@@ -21,7 +21,10 @@ from fleetfold_shared.query.field_notes import fields_asked
 from fleetfold_shared.query.sorting import arranged
 from fleetfold_shared.truncation import MAX_HIT_BYTES, first_fitting, fitting
 
-__all__ = ["search_collections"]
+__all__ = ["search_collections", "search_s"]
+
+REPLY_SHARE, REPLY_MOST_S = 0.1, 0.05
+"""Part of the time left, and most seconds of it, that are reserved for the reply."""
 
 
 async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
@@ -76,7 +79,7 @@ async def _search(
         ask = replace(ask, k=ask.k + 1)
     search = partial(_explained, how) if ask.explain else _plain
     searches = {one.name: search(one, ask, node, totals) for one in asked}
-    found = await finished(searches, search_s(ask.deadline_ms / 1000))
+    found = await gather_until(searches, search_s(ask.deadline_ms / 1000))
     if not found:
         raise DeadlineExceeded(f"the search took more than the {ask.deadline_ms} ms it had")
     hits = [one for hits, _ in found.values() for one in hits]
@@ -111,6 +114,11 @@ async def _explained(
     hits, explained = await collection.search_explained(ask, node, totals)
     how.append(explained)
     return hits, explained.exact
+
+
+def search_s(left_s: float) -> float:
+    """Return the seconds of `left_s` that a search may take: a tenth, at most 50 ms, is reserved for the reply."""
+    return left_s - min(REPLY_SHARE * left_s, REPLY_MOST_S)
 
 
 def _ms_since(started: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_child.node.answerer import Answerer, answered
 from fleetfold_shared.errors import InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import (
@@ -77,60 +77,60 @@ class Handlers:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
         self._answerer = answerer
 
-    def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+    def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Call], Awaitable[Message]]]:
         """Return the handlers by verb; without `of_documents` only those of every node."""
         if not of_documents:
             return {"ping": self._ping}
         return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
 
-    def asked_alone(self) -> dict[str, Callable[[Request], Awaitable[Message]]]:
+    def asked_alone(self) -> dict[str, Callable[[Call], Awaitable[Message]]]:
         """Return the handlers of verbs that are never broadcast."""
         return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit, "holds": self._holds}
 
-    def told(self) -> dict[str, Callable[[Request], Awaitable[None]]]:
+    def told(self) -> dict[str, Callable[[Call], Awaitable[None]]]:
         """Return the handlers of notifications: no reply, and malformed ones are dropped."""
         return {"superseded": self._superseded, "join-again": self._join_again, "standing": self._standing}
 
-    async def _ping(self, request: Request) -> Pong:
-        decode(request.data, NodeList)
+    async def _ping(self, call: Call) -> Pong:
+        decode(call.body, NodeList)
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
-    async def _search(self, request: Request) -> SearchAnswer:
-        ask = decode(request.data, SearchAsk)
+    async def _search(self, call: Call) -> SearchAnswer:
+        ask = decode(call.body, SearchAsk)
         if not self._collections:
             return SearchAnswer(status="no_collection")
         from fleetfold_child.index import search_collections
 
-        left_s = request.remaining_s()  # less than in the request: it may have waited here
+        left_s = call.remaining_s()  # less than in the request: it may have waited here
         if left_s is not None and left_s * 1000 < ask.deadline_ms:
             ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
         with self._reading():
             return await search_collections(self._collections, ask, self._daemon.name)
 
-    async def _statistics(self, request: Request) -> StatisticsChunk:
-        ask = decode(request.data, StatisticsAsk)
+    async def _statistics(self, call: Call) -> StatisticsChunk:
+        ask = decode(call.body, StatisticsAsk)
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
         with self._reading():
             return await self._collections[ask.collection].summary(ask)
 
-    async def _rag(self, request: Request) -> NodeAnswer:
-        return await answered(self._answerer, decode(request.data, NodeQuestion), request.remaining_s())
+    async def _rag(self, call: Call) -> NodeAnswer:
+        return await answered(self._answerer, decode(call.body, NodeQuestion), call.remaining_s())
 
-    async def _cancel(self, request: Request) -> Cancelled:
-        ask = decode(request.data, CancelAsk)
+    async def _cancel(self, call: Call) -> Cancelled:
+        ask = decode(call.body, CancelAsk)
         return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
 
-    async def _figures(self, request: Request) -> ServiceFigures:
-        decode(request.data, NodeList)
+    async def _figures(self, call: Call) -> ServiceFigures:
+        decode(call.body, NodeList)
         return self._daemon.figures
 
-    async def _audit(self, request: Request) -> NodeAudited:
-        ask = decode(request.data, NodeAuditAsk)
+    async def _audit(self, call: Call) -> NodeAudited:
+        ask = decode(call.body, NodeAuditAsk)
         return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
 
-    async def _holds(self, request: Request) -> Held:
-        ask = decode(request.data, HoldsAsk)
+    async def _holds(self, call: Call) -> Held:
+        ask = decode(call.body, HoldsAsk)
         collection = self._collections.get(ask.collection)
         return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
 
@@ -146,15 +146,15 @@ class Handlers:
             log.exception("index.unreadable")
             raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
 
-    async def _superseded(self, request: Request) -> None:
+    async def _superseded(self, call: Call) -> None:
         with contextlib.suppress(InvalidInput):
-            self._daemon.supersede(decode(request.data, Superseded).incarnation)
+            self._daemon.supersede(decode(call.body, Superseded).incarnation)
 
-    async def _standing(self, request: Request) -> None:
+    async def _standing(self, call: Call) -> None:
         with contextlib.suppress(InvalidInput):
-            self._daemon.told(decode(request.data, Standing))
+            self._daemon.told(decode(call.body, Standing))
 
-    async def _join_again(self, request: Request) -> None:
+    async def _join_again(self, call: Call) -> None:
         with contextlib.suppress(InvalidInput):
-            decode(request.data, NodeList)
+            decode(call.body, NodeList)
             self._daemon.join_again()

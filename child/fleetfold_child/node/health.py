@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.messages import NodePart, Problem
 
@@ -58,9 +58,7 @@ class Health:
         """Check for ever, at intervals that depend on the heartbeat's."""
         while True:
             beats = 1 if self._problems else EVERY_BEATS
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(beats * heartbeat_s()):
-                    await self._wake.wait()
+            await ends_within(beats * heartbeat_s(), self._wake.wait())
             await self.look()
             await asyncio.sleep(APART_S)
 

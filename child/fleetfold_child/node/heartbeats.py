@@ -10,6 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
 
@@ -85,10 +86,8 @@ class Heartbeats:
         """Wait for a change or the end of the interval; a new interval starts again."""
         while not self._news:
             self._wake.clear()
-            try:
-                async with asyncio.timeout(self.heartbeat_s * random.uniform(0.9, 1.0)):  # noqa: S311 (jitter)
-                    await self._wake.wait()
-            except TimeoutError:
+            interval_s = self.heartbeat_s * random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
+            if not await ends_within(interval_s, self._wake.wait()):
                 return
 
     def _log(self, standing: Standing) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
@@ -24,14 +23,14 @@ from fleetfold_child.commands.executor import Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_encoding import without_result
-from fleetfold_child.enrolment.master_retry import patiently
+from fleetfold_child.enrolment.master_retry import wait_for_master
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Health
 from fleetfold_child.node.heartbeats import Heartbeats, Vitals
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import BackgroundTasks, batches
 from fleetfold_shared.errors import FleetfoldError, Forbidden, TooLarge, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -236,7 +235,7 @@ class Node:
         async def attempt() -> Joined:
             return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
 
-        joined = await patiently(attempt, "node.waits_for_a_master")
+        joined = await wait_for_master(attempt, "node.waits_for_a_master")
         self._seals.trust(joined.seal)
         self._heartbeats.joined(joined)
 
@@ -296,10 +295,10 @@ class Node:
     async def _publish_kept(self) -> None:
         """Publish pending results; retries with growing pauses while the broker has no room."""
         if "actions" in self._granted:
-            await self._on_ledger(patiently(self._publish_unpublished, "node.results_wait_for_room"))
+            await self._on_ledger(wait_for_master(self._publish_unpublished, "node.results_wait_for_room"))
 
     async def _publish_unpublished(self) -> None:
-        for batch in waves(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
+        for batch in batches(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
             await asyncio.gather(*map(self._publish, batch))
 
     async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:

@@ -66,22 +66,22 @@ class TransactionCalls(Caller):
             steps, inputs, id=tx_id, name=name, wait_ms=wait_ms(timeout_s) if wait else 0, timeout_s=within_s,
             callback=callback,
         )  # fmt: skip
-        view = await self._start("tx.run", ask, TransactionView, timeout_s)
+        view = await self._start("transactions.run", ask, TransactionView, timeout_s)
         return await self.wait_transaction(tx_id, timeout_s) if wait and view.ended_at is None else view
 
     async def transaction(self, id: str) -> TransactionView:  # noqa: A002
         """One transaction as it stands, with its timeline."""
-        return await self._ask("tx.get", TransactionGet(id=id), TransactionView)
+        return await self._ask("transactions.get", TransactionGet(id=id), TransactionView)
 
     async def transactions(self, limit: int = 50, state: TransactionState | None = None) -> list[TransactionView]:
         """The latest transactions, newest first; of those in `state` if it is given."""
         ask = TransactionList(limit=limit, state=state)
-        return (await self._ask("tx.list", ask, TransactionListed)).transactions
+        return (await self._ask("transactions.list", ask, TransactionListed)).transactions
 
     async def wait_transaction(self, id: str, timeout_s: float) -> TransactionView:  # noqa: A002
         """The transaction when it has ended or is parked; `DeadlineExceeded` after `timeout_s`."""
         ask = TransactionWait(id=id, wait_ms=wait_ms(timeout_s))
-        return await self._until_ended("tx.wait", ask, TransactionView, GOING_ON, timeout_s)
+        return await self._until_ended("transactions.wait", ask, TransactionView, GOING_ON, timeout_s)
 
     async def follow_transaction(
         self,
@@ -117,7 +117,10 @@ class TransactionCalls(Caller):
             patience.check(id)
 
     async def _news(self, ask: TransactionFollow) -> AsyncGenerator[TransactionNews | TransactionView, None]:
-        subject, timeout_s = self._bus.subjects.api(self._bus.caller, "tx.follow"), ask.wait_ms / 1000 + ANSWER_S
+        subject, timeout_s = (
+            self._bus.subjects.api(self._bus.caller, "transactions.follow"),
+            ask.wait_ms / 1000 + ANSWER_S,
+        )
         try:
             async with aclosing(in_parts(self._bus, subject, encode_exactly(ask), timeout_s, ANSWER_S)) as parts:
                 async for part in parts:
@@ -130,19 +133,19 @@ class TransactionCalls(Caller):
     ) -> TransactionView:
         """Check `steps` as `transact` does, and begin nothing; the transaction as it would begin."""
         ask = _transact(steps, inputs, id=new_id(), name=name, dry_run=True)
-        return await self._ask("tx.run", ask, TransactionView)
+        return await self._ask("transactions.run", ask, TransactionView)
 
     async def cancel_transaction(self, id: str, *, why: str = "") -> TransactionView:  # noqa: A002
         """Start compensation of a running transaction. `Conflict` if it is too late for that."""
-        return await self._ask("tx.cancel", TransactionCancel(id=id, why=why), TransactionView)
+        return await self._ask("transactions.cancel", TransactionCancel(id=id, why=why), TransactionView)
 
     async def retry_transaction(self, id: str, step: str | None = None, *, why: str = "") -> TransactionView:  # noqa: A002
         """Try what is parked again, or one parked step of it."""
-        return await self._ask("tx.retry", TransactionRetry(id=id, step=step, why=why), TransactionView)
+        return await self._ask("transactions.retry", TransactionRetry(id=id, step=step, why=why), TransactionView)
 
     async def skip_step(self, id: str, step: str, why: str) -> TransactionView:  # noqa: A002
         """Leave a parked step as it is, and let the others go on."""
-        return await self._ask("tx.skip", TransactionSkip(id=id, step=step, why=why), TransactionView)
+        return await self._ask("transactions.skip", TransactionSkip(id=id, step=step, why=why), TransactionView)
 
     async def resolve_transaction(
         self,
@@ -151,7 +154,7 @@ class TransactionCalls(Caller):
         why: str,
     ) -> TransactionView:
         """End what is parked by hand: whoever does has seen to it that this is true."""
-        return await self._ask("tx.resolve", TransactionResolve(id=id, state=state, why=why), TransactionView)
+        return await self._ask("transactions.resolve", TransactionResolve(id=id, state=state, why=why), TransactionView)
 
 
 def _transact(steps: Steps, inputs: Mapping[str, Any] | None, **more: Any) -> Transact:

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
-from fleetfold_master.access.roles import ROLES, TABLE
 from fleetfold_shared.config import AccessConfig
+from fleetfold_shared.verbs import ROLES, VERBS
 
 __all__ = ["page"]
 
@@ -71,9 +71,9 @@ def page() -> str:
 def _roles() -> Iterator[str]:
     roles = [role for role in ROLES if role != "master"]
     yield from (f"| verb | | {' | '.join(roles)} |", f"| --- | --- |{' --- |' * len(roles)}")
-    for verb, row in TABLE.items():
-        marks = ({"all": "yes", "own": "own", None: ""}[row.reach.get(role)] for role in roles)
-        yield f"| `{verb}` | {row.about} | {' | '.join(marks)} |"
+    for name, verb in VERBS.items():
+        marks = ({"all": "yes", "own": "own", None: ""}[verb.roles.get(role)] for role in roles)
+        yield f"| `{name}` | {verb.about} | {' | '.join(marks)} |"
 
 
 def _limits() -> Iterator[str]:

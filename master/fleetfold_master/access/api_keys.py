@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.access.invitations import RESERVED
 from fleetfold_master.access.key_rows import StoredKey, created, ending, read_key, read_keys, revoked, scopes_text, used
 from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.events import Announce, KeysChanged, announce_to_nobody
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed
 from fleetfold_shared.credentials import Credential, digest, new_secret, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.ids import check_slug

@@ -7,14 +7,13 @@ entry contains a secret: callers pass names and ids.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks, Undisturbed
 from fleetfold_master.access.audit_rows import added, older, older_of, read_entries
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks, Undisturbed, ends_within
 from fleetfold_shared.config import RetentionConfig
 from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, AuditOutcome
 from fleetfold_shared.redaction import Redactor
@@ -103,9 +102,7 @@ class AuditLog:
             left_s = until - asyncio.get_running_loop().time()
             if entries or ask.after is None or left_s <= 0:
                 return AuditListed(entries=entries)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left_s, LOOK_S)):
-                    await written.wait()
+            await ends_within(min(left_s, LOOK_S), written.wait())
 
     async def prune(self) -> None:
         """Delete entries older than the retention time."""

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from fleetfold_master.access.roles import TABLE, reach, verbs_of
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Capability, Role, Scopes
+from fleetfold_shared.verbs import VERBS, reach, verbs_of
 
 __all__ = ["Authorizer", "Directory", "LookAgain", "OpenAuthorizer", "Principal", "not_again"]
 
@@ -106,7 +106,7 @@ class Authorizer:
     def check(self, principal: Principal, verb: str) -> None:
         """Raise `Forbidden` if the role does not permit the verb."""
         if reach(principal.role, verb) is None:
-            holders = [role for role in TABLE[verb].reach if role != "master"] if verb in TABLE else []
+            holders = [role for role in VERBS[verb].roles if role != "master"] if verb in VERBS else []
             raise Forbidden(
                 f"{verb}: {principal.name!r} is {_a(principal.role)}; this takes {' or '.join(map(_a, holders))}"
             )

@@ -13,7 +13,7 @@ from fleetfold_shared.messages import AuditOutcome, JobState, Outcome, Transacti
 
 __all__ = ["AuditedJob", "AuditedStep", "AuditedTransaction", "job_ended", "transaction_ended"]
 
-JOB_ENDS, TRANSACTION_ENDS = "jobs.end", "tx.end"
+JOB_ENDS, TRANSACTION_ENDS = "jobs.end", "transactions.end"
 
 
 class AuditedJob(Protocol):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fleetfold_broker.rpc.admission import OWN, AdmissionControl
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.api_keys import ApiKeys
 from fleetfold_master.access.audit_log import AuditLog
@@ -65,7 +66,7 @@ class Enrolment:
             # each has slots of its own: anybody may send join requests, under any number of names
             places = AdmissionControl(JOINING, own=0 if verb == "petition" else OWN)
             await service.serve(
-                f"join-{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
+                f"join.{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
                 caller=lambda subject: self._subjects.token(subject, 1), places=places,
             )  # fmt: skip
 
@@ -74,12 +75,12 @@ class Enrolment:
         what = f"join.{verb}"
         of_strangers = "" if verb == "refresh" else what
 
-        async def handle(request: Request) -> Message | None:
-            name = request.caller
+        async def handle(call: Call) -> Message | None:
+            name = call.identity
             try:
                 # an unknown caller with a member's name does not use up the member's limit
-                spend(self._limits, request, "child", of_strangers and f"{name} {of_strangers}")
-                return await handler(request)
+                spend(self._limits, call, "child", of_strangers and f"{name} {of_strangers}")
+                return await handler(call)
             except Refusal as refusal:
                 self._tell(name, what, f"{refusal.reason}: {refusal.detail}", failed=refusal.reason in _FAILURES)
                 raise _unauthenticated(refusal) from None
@@ -98,8 +99,8 @@ class Enrolment:
             self._failures.failed(source)
         self._turned_away.tell(name, what, reason, source)
 
-    async def _enrol(self, request: Request) -> Tokens:
-        name, ask = request.caller, decode(request.data, Enrol)
+    async def _enrol(self, call: Call) -> Tokens:
+        name, ask = call.identity, decode(call.body, Enrol)
         token = _shown(name, ask.token, "join")
         await self._invites.check(token)  # no other caller learns whether the name is taken
         await self._refuse_taken(name)
@@ -112,14 +113,14 @@ class Enrolment:
         )
         return tokens
 
-    async def _refresh(self, request: Request) -> Tokens:
-        name, ask = request.caller, decode(request.data, Refresh)
+    async def _refresh(self, call: Call) -> Tokens:
+        name, ask = call.identity, decode(call.body, Refresh)
         token = _shown(name, ask.token, "refresh")
         self._refuse_inactive(name)
         return await self._sessions.refresh(token, ask.attempt, self._where(name))
 
-    async def _petition(self, request: Request) -> Petitioned:
-        name, ask = request.caller, decode(request.data, Petition)
+    async def _petition(self, call: Call) -> Petitioned:
+        name, ask = call.identity, decode(call.body, Petition)
         waited = self._registry.waits(name)
         if not waited:
             await self._refuse_taken(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.access.join_request_rows import (
     StoredJoinRequest,
     approved,
@@ -22,6 +21,7 @@ from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
+from fleetfold_shared.concurrency import Undisturbed
 from fleetfold_shared.credentials import digest, fingerprint, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
 from fleetfold_shared.messages import CAPABILITIES, NodeDescription, NodeRecord, Petition, Petitioned, Tokens, encode

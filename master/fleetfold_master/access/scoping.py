@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.access.roles import reach
 from fleetfold_master.nodes import Registry
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import Job, Run, Search, StepSpec, Transact, TransactionView
+from fleetfold_shared.verbs import reach
 
 __all__ = [
     "MOST_LOOKED_AT",

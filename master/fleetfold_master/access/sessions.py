@@ -15,7 +15,6 @@ import hmac
 from collections.abc import Iterable
 from typing import NoReturn
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.access.access_tokens import AccessTokens
 from fleetfold_master.access.audit_log import AuditLog
 from fleetfold_master.access.login_refusal import Refusal
@@ -40,6 +39,7 @@ from fleetfold_master.events import (
 )
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed
 from fleetfold_shared.credentials import Credential, digest, new_secret, same
 from fleetfold_shared.messages import Capability, Tokens
 

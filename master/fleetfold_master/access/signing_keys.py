@@ -11,15 +11,14 @@ The key without `until` signs. The others are accepted until then (Unix seconds)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import structlog
-from filelock import FileLock, Timeout
 
 from fleetfold_broker import secret_file
+from fleetfold_broker.file_lock import FileLock
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
@@ -163,15 +162,6 @@ def _stamp(path: Path | None) -> tuple[int, int, int] | None:
     return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """An exclusive lock: with concurrent rotations, one master would lose the other's key."""
-    lock = FileLock(path.with_suffix(".lock"), timeout=LOCK_S, mode=secret_file.FILE_MODE)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise Conflict(f"another master is rotating {path}; try again") from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _locked(path: Path) -> FileLock:
+    """Lock the file: with concurrent rotations, one master would lose the other's key."""
+    return FileLock(path.with_suffix(".lock")).claim(f"another master is rotating {path}; try again", LOCK_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_master.api.access_verbs import AccessVerbs, Drop
+from fleetfold_master.api.action_verbs import ActionVerbs
 from fleetfold_master.api.api_server import ApiServer
 from fleetfold_master.api.cache_verbs import CacheVerbs
 from fleetfold_master.api.dead_letter_verbs import DeadLetterVerbs
@@ -12,7 +13,6 @@ from fleetfold_master.api.guard import Guard
 from fleetfold_master.api.job_verbs import JobVerbs
 from fleetfold_master.api.master_verbs import MasterVerbs
 from fleetfold_master.api.run_as import RunAs
-from fleetfold_master.api.run_verbs import RunVerbs
 from fleetfold_master.api.schedule_verbs import ScheduleVerbs
 from fleetfold_master.api.service_discovery import Discovery
 from fleetfold_master.api.transaction_verbs import TransactionVerbs
@@ -23,6 +23,7 @@ from fleetfold_master.nodes.node_gateway import NodeGateway
 
 __all__ = [
     "AccessVerbs",
+    "ActionVerbs",
     "ApiServer",
     "CacheVerbs",
     "CommandPublisher",
@@ -36,7 +37,6 @@ __all__ = [
     "MasterVerbs",
     "NodeGateway",
     "RunAs",
-    "RunVerbs",
     "ScheduleVerbs",
     "TransactionVerbs",
     "VerbGroups",

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.rpc.admission import begin_waiting
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.container import AccessContainer
@@ -17,6 +16,7 @@ from fleetfold_master.api.denied_requests import DeniedRequests
 from fleetfold_master.api.guard import Verb
 from fleetfold_master.nodes import Registry
 from fleetfold_master.nodes.node_gateway import NodeGateway
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.messages import (
     AccessStats,

@@ -82,7 +82,7 @@ class ApiServer:
         for name, verb in self.verbs().items():
             places = AdmissionControl(JOINING) if name == "nodes.join" else None
             await service.serve(
-                name.replace(".", "-"), subjects.api("*", name), self._guard.around(name, verb), queue="masters",
+                name, subjects.api("*", name), self._guard.around(name, verb), queue="masters",
                 caller=lambda subject: subjects.token(subject, 1), places=places,
             )  # fmt: skip
 

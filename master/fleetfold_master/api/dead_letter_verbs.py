@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.access.roles import reach
 from fleetfold_master.api.audit_subject import AuditSubject
 from fleetfold_master.api.guard import Verb
 from fleetfold_master.api.run_as import RunAs
@@ -25,6 +24,7 @@ from fleetfold_shared.messages import (
     DeadLetterRetried,
     DeadLetterRetry,
 )
+from fleetfold_shared.verbs import reach
 
 __all__ = ["DeadLetterVerbs"]
 

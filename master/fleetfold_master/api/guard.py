@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar
 
-from fleetfold_broker.rpc.request_server import Handler, Request
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Authorizer, Principal
 from fleetfold_master.access.charge import spend
@@ -82,26 +82,26 @@ class Guard:
         """Wrap a verb into a request handler."""
         verb = self._route(name, verb)
 
-        async def handle(request: Request) -> Message:
-            if not self._authority.knows(request.caller):
+        async def handle(call: Call) -> Message:
+            if not self._authority.knows(call.identity):
                 await self._authority.look_again()
-            principal = self._let_in(name, request)
-            ask = decode(request.data, verb.takes)
-            check_names(ask, request.data)
-            return await self._do(name, verb, ask, principal, request.say)
+            principal = self._let_in(name, call)
+            ask = decode(call.body, verb.takes)
+            check_names(ask, call.body)
+            return await self._do(name, verb, ask, principal, call.say)
 
         return handle
 
-    def _let_in(self, verb: str, request: Request) -> Principal:
+    def _let_in(self, verb: str, call: Call) -> Principal:
         """Admit a request and return the caller. Raises `Forbidden` or `RateLimited` before anything is decoded."""
         role = ""
         try:
-            principal = self._authority.principal(request.caller)
+            principal = self._authority.principal(call.identity)
             role = principal.role
-            spend(self._limits, request, principal.role)
+            spend(self._limits, call, principal.role)
             self._authority.check(principal, verb)
         except (Forbidden, RateLimited) as error:
-            self.refusals.count(request.caller, role, verb, error, AuditSubject())
+            self.refusals.count(call.identity, role, verb, error, AuditSubject())
             raise
         return principal
 

@@ -18,7 +18,7 @@ __all__ = ["RunAs", "verb_of"]
 
 def verb_of(work: Run | Transact) -> str:
     """The verb that starts this kind of work."""
-    return "actions.run" if isinstance(work, Run) else "tx.run"
+    return "actions.run" if isinstance(work, Run) else "transactions.run"
 
 
 class RunAs:

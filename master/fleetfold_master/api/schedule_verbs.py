@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.access.authorizer import Authorizer, Principal
-from fleetfold_master.access.roles import reach
 from fleetfold_master.access.scoping import check_run, check_transact
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.guard import Verb
@@ -33,6 +32,7 @@ from fleetfold_shared.messages import (
     ScheduleView,
     Transact,
 )
+from fleetfold_shared.verbs import reach
 
 __all__ = ["ScheduleVerbs"]
 

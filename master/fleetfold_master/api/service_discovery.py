@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Collection
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.rpc.introspection import Introspection
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
@@ -19,6 +18,7 @@ from fleetfold_broker.rpc.vouched_requests import VouchedRequests
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer
 from fleetfold_master.access.rate_limits import Limits
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import NodeList, ServiceFigures, decode, encode

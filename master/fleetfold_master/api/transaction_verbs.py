@@ -49,15 +49,15 @@ class TransactionVerbs:
     def verbs(self) -> dict[str, Verb[Any]]:
         """All handlers, by verb."""
         return {
-            "tx.run": Verb(Transact, self._run, _touches_transaction, recorded=True),
-            "tx.get": Verb(TransactionGet, self._get),
-            "tx.wait": Verb(TransactionWait, self._wait),
-            "tx.list": Verb(TransactionList, self._list),
-            "tx.follow": Verb(TransactionFollow, self._follow, in_parts=self._follow_in_parts),
-            "tx.cancel": Verb(TransactionCancel, self._cancel, _touches_its_nodes, recorded=True),
-            "tx.retry": Verb(TransactionRetry, self._retry, _touches_its_nodes, recorded=True),
-            "tx.skip": Verb(TransactionSkip, self._skip, _touches_its_nodes, recorded=True),
-            "tx.resolve": Verb(TransactionResolve, self._resolve, _touches_its_nodes, recorded=True),
+            "transactions.run": Verb(Transact, self._run, _touches_transaction, recorded=True),
+            "transactions.get": Verb(TransactionGet, self._get),
+            "transactions.wait": Verb(TransactionWait, self._wait),
+            "transactions.list": Verb(TransactionList, self._list),
+            "transactions.follow": Verb(TransactionFollow, self._follow, in_parts=self._follow_in_parts),
+            "transactions.cancel": Verb(TransactionCancel, self._cancel, _touches_its_nodes, recorded=True),
+            "transactions.retry": Verb(TransactionRetry, self._retry, _touches_its_nodes, recorded=True),
+            "transactions.skip": Verb(TransactionSkip, self._skip, _touches_its_nodes, recorded=True),
+            "transactions.resolve": Verb(TransactionResolve, self._resolve, _touches_its_nodes, recorded=True),
         }
 
     async def _run(self, ask: Transact, who: Principal) -> TransactionView:
@@ -75,10 +75,10 @@ class TransactionVerbs:
         return fit_transaction(view)
 
     async def _get(self, ask: TransactionGet, who: Principal) -> TransactionView:
-        return fit_transaction(await self._seen(ask.id, who, "tx.get"))
+        return fit_transaction(await self._seen(ask.id, who, "transactions.get"))
 
     async def _wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "tx.wait")
+        await self._seen(ask.id, who, "transactions.wait")
         begin_waiting()
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
@@ -86,30 +86,30 @@ class TransactionVerbs:
         return await self._follow_in_parts(ask, who, silent)
 
     async def _follow_in_parts(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
-        await self._seen(ask.id, who, "tx.follow")
+        await self._seen(ask.id, who, "transactions.follow")
         begin_waiting()
         return fit_transaction(await self._transactions.follow(ask.id, ask.after, ask.wait_ms / 1000, say))
 
     async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:
-        most = ask.limit if sees_all(who, "tx.list") else MOST_LOOKED_AT
+        most = ask.limit if sees_all(who, "transactions.list") else MOST_LOOKED_AT
         views = await self._transactions.list(most, ask.state)
-        seen = [view for view in views if visible(view, who, "tx.list")]
+        seen = [view for view in views if visible(view, who, "transactions.list")]
         return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
 
     async def _cancel(self, ask: TransactionCancel, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "tx.cancel")
+        await self._seen(ask.id, who, "transactions.cancel")
         return fit_transaction(await self._transactions.cancel(ask.id, who.name, ask.why))
 
     async def _retry(self, ask: TransactionRetry, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "tx.retry")
+        await self._seen(ask.id, who, "transactions.retry")
         return fit_transaction(await self._transactions.retry(ask.id, who.name, ask.step, ask.why))
 
     async def _skip(self, ask: TransactionSkip, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "tx.skip")
+        await self._seen(ask.id, who, "transactions.skip")
         return fit_transaction(await self._transactions.skip(ask.id, who.name, ask.step, ask.why))
 
     async def _resolve(self, ask: TransactionResolve, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "tx.resolve")
+        await self._seen(ask.id, who, "transactions.resolve")
         return fit_transaction(await self._transactions.resolve(ask.id, who.name, ask.state, ask.why))
 
     async def _seen(self, key: str, who: Principal, verb: str) -> TransactionView:

@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fleetfold_broker.background_tasks import BackgroundTasks, Undisturbed
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.cluster.peer_messages import CacheName, Changed, Reloaded
 from fleetfold_master.cluster.peers import Peers
 from fleetfold_master.events import (
@@ -27,6 +26,7 @@ from fleetfold_master.events import (
     SessionsChanged,
     SigningKeyRotated,
 )
+from fleetfold_shared.concurrency import BackgroundTasks, Undisturbed
 from fleetfold_shared.messages import decode
 
 __all__ = ["RELOAD_S", "SHARED_CHANGES", "CacheInvalidation", "Reload"]
@@ -98,8 +98,8 @@ class CacheInvalidation:
             for name in ("sessions", "keys"):
                 await self._caches[name].read("")
 
-    async def _told(self, request: Request) -> Reloaded:
-        change = decode(request.data, Changed)
+    async def _told(self, call: Call) -> Reloaded:
+        change = decode(call.body, Changed)
         await self._undisturbed.run(self._caches[change.cache].read(change.key))
         return Reloaded()
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_broker.rpc.admission import begin_waiting
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.guard import Verb
@@ -27,10 +27,13 @@ from fleetfold_shared.messages import Job, Message, TransactionView, decode
 
 __all__ = ["OwnerRouting"]
 
-KINDS: dict[str, type[Message]] = {"jobs": Job, "tx": TransactionView}
-FORWARDED = frozenset({"jobs.cancel", "jobs.wait", "tx.cancel", "tx.resolve", "tx.retry", "tx.skip", "tx.wait"})
-WAITING = frozenset({"jobs.wait", "tx.wait"})
-FOLLOWED = frozenset({"jobs.follow", "tx.follow"})
+KINDS: dict[str, type[Message]] = {"jobs": Job, "transactions": TransactionView}
+FORWARDED = frozenset({
+    "jobs.cancel", "jobs.wait", "transactions.cancel", "transactions.resolve", "transactions.retry",
+    "transactions.skip", "transactions.wait",
+})  # fmt: skip
+WAITING = frozenset({"jobs.wait", "transactions.wait"})
+FOLLOWED = frozenset({"jobs.follow", "transactions.follow"})
 """Verbs that are answered from the rows, a few times a second, by any master."""
 TAKEOVER_S = 4.0
 """How long, in seconds, a request waits for a takeover."""
@@ -84,10 +87,10 @@ class OwnerRouting:
             await asyncio.sleep(AGAIN_S)
         return None
 
-    async def _called(self, request: Request) -> Message:
-        call = decode(request.data, PeerCall)
-        verb = self._verbs[call.verb]
-        return await verb.handle(msgspec.convert(call.ask, verb.takes), call.who)
+    async def _called(self, call: Call) -> Message:
+        forwarded = decode(call.body, PeerCall)
+        verb = self._verbs[forwarded.verb]
+        return await verb.handle(msgspec.convert(forwarded.ask, verb.takes), forwarded.who)
 
     def _followed(self, name: str, verb: Verb[Any]) -> Verb[Any]:
         engine = self._engines[name.partition(".")[0]]

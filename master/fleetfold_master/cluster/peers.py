@@ -11,7 +11,8 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_broker.rpc.request_server import Handler, RequestServer
+from fleetfold_broker.rpc.pipeline import Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.cluster.membership import Membership
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import FleetfoldError, InvalidInput

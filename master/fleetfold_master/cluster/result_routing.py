@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from fleetfold_broker.jetstream.pull_consumer import NotYet
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.cluster.peer_messages import PeerResult, Took
 from fleetfold_master.cluster.peers import Peers
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
@@ -88,8 +88,8 @@ class ResultRouting:
                 continue
         return False
 
-    async def _offered(self, request: Request) -> Took:
-        offer = decode(request.data, PeerResult)
+    async def _offered(self, call: Call) -> Took:
+        offer = decode(call.body, PeerResult)
         await self._learn(offer.node, offer.result)
         for key_of, engine in self._engines:
             key = key_of(offer.result.id)

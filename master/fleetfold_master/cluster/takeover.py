@@ -11,13 +11,13 @@ from functools import partial
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.cluster import master_rows
 from fleetfold_master.cluster.master_rows import Seen, TakenOver
 from fleetfold_master.cluster.membership import BEAT_S, Membership
 from fleetfold_master.store import Store
 from fleetfold_master.store.master_tables import LEFT
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError
 
 __all__ = ["Resume", "Takeover"]

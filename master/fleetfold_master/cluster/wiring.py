@@ -44,7 +44,7 @@ class ClusterPeers:
         self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
         engines = ((_job_of, jobs), (_transaction_of, transactions))
         self.results = ResultRouting(engines, peers, fleet.learn, on_failure)
-        self.forwarding = OwnerRouting({"jobs": jobs, "tx": transactions}, peers)
+        self.forwarding = OwnerRouting({"jobs": jobs, "transactions": transactions}, peers)
 
     async def start(self) -> None:
         """Serve the other masters."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from fleetfold_master.jobs.jobs import Jobs
 from fleetfold_master.jobs.waiters import Watch
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
+from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.messages import Job, JobState, Run
 
 __all__ = ["Begun", "Bulk", "Ends"]
@@ -66,9 +66,7 @@ class Bulk:
                 if found.ended or found.unknown or left_s <= 0:
                     return found
                 here = all(map(self._jobs.drives, keys))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left_s if here else min(left_s, ELSEWHERE_S)):
-                        await watch.some.wait()
+                if await ends_within(left_s if here else min(left_s, ELSEWHERE_S), watch.some.wait()):
                     await asyncio.sleep(LINGER_S)
 
     async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:

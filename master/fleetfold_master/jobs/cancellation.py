@@ -14,10 +14,10 @@ from typing import Protocol
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.jobs.dispatch import NodeHealth
-from fleetfold_shared.batching import waves
+from fleetfold_shared.backoff import Backoff
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks, batches
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import CancelVerdict
 
@@ -26,8 +26,8 @@ __all__ = ["ASKED_AT_ONCE", "AskNode", "Cancellations", "OnWithdrawn", "Queues"]
 log = structlog.get_logger(__name__)
 
 ASKED_AT_ONCE, TOLD_AT_ONCE = 1000, 256
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 30.0
+BACKOFF = Backoff(1.0, 30.0)
+"""Pauses between two requests to stop a command."""
 PATIENCE_S = 600.0
 SENT_WITHIN_S = 3.0
 """How long, in seconds, a command that was being sent when it was cancelled may take to reach its queue."""
@@ -62,7 +62,7 @@ class _Cancellation:
     last: bool = False
     cleared: bool = False
     next_at: float = 0.0
-    wait_s: float = FIRST_WAIT_S
+    asked: int = 0
 
 
 class Cancellations:
@@ -158,7 +158,8 @@ class Cancellations:
             if now >= entry.until and entry.next_at:
                 self.forget(node, key)
                 continue
-            entry.next_at, entry.wait_s = now + entry.wait_s, min(2 * entry.wait_s, LONGEST_WAIT_S)
+            entry.asked += 1
+            entry.next_at = now + BACKOFF.planned_s(entry.asked)
             due[key] = entry
         return due
 
@@ -191,8 +192,8 @@ class Cancellations:
         for key, entry in entries.items():
             by[entry.by].append(key)
         for who, keys in by.items():
-            for wave in waves(keys, ASKED_AT_ONCE):
-                await self._never(node, await self._take_verdicts(node, wave, who), on_withdrawn)
+            for batch in batches(keys, ASKED_AT_ONCE):
+                await self._never(node, await self._take_verdicts(node, batch, who), on_withdrawn)
 
     async def _take_verdicts(self, node: str, keys: list[str], who: str) -> Collection[str]:
         """Apply the node's verdicts. `ended` needs no further request: the result is on its way. `stopping` is
@@ -207,13 +208,13 @@ class Cancellations:
             self.forget(node, key)
         for key in (key for key, verdict in verdicts.items() if verdict == "stopping"):
             if (entry := self._open.get(node, {}).get(key)) is not None:
-                entry.next_at = self._clock.monotonic() + LONGEST_WAIT_S
+                entry.next_at = self._clock.monotonic() + BACKOFF.max_s
         return [key for key, verdict in verdicts.items() if verdict == "never"]
 
     async def _never(self, node: str, keys: Iterable[str], on_withdrawn: OnWithdrawn) -> None:
         """Report commands that will never begin. This comes first: if it fails, they stay pending."""
-        for wave in waves(keys, TOLD_AT_ONCE):
+        for batch in batches(keys, TOLD_AT_ONCE):
             entries = self._open.get(node, {})
-            await on_withdrawn(node, {key: entries[key].by for key in wave if key in entries})
-            for key in wave:
+            await on_withdrawn(node, {key: entries[key].by for key in batch if key in entries})
+            for key in batch:
                 self.forget(node, key)

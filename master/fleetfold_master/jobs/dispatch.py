@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import structlog
 
 from fleetfold_master.events import WriteWithEvent
 from fleetfold_master.store.compiled_statements import Write
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, TooLarge
 from fleetfold_shared.messages import Command
 
@@ -28,8 +28,7 @@ __all__ = [
     "no_dead_letters",
     "nothing_more",
     "send_all",
-    "send_wave",
-    "settle_all",
+    "send_batch",
 ]
 
 RESEND_S = 5.0
@@ -95,13 +94,13 @@ async def send_all(sender: CommandSender, outgoing: Iterable[Outgoing]) -> list[
     """Send many commands concurrently. Returns those that can never be sent, with the error; a sweep repeats the
     others."""
     refused: list[tuple[Outgoing, FleetfoldError]] = []
-    for wave in waves(outgoing, SENT_AT_ONCE):
-        errors = await send_wave(sender, wave)
-        refused += [(each, error) for each, error in zip(wave, errors, strict=True) if is_permanent(error)]
+    for batch in batches(outgoing, SENT_AT_ONCE):
+        errors = await send_batch(sender, batch)
+        refused += [(each, error) for each, error in zip(batch, errors, strict=True) if is_permanent(error)]
     return refused
 
 
-async def send_wave(sender: CommandSender, outgoing: Sequence[Outgoing]) -> list[FleetfoldError | None]:
+async def send_batch(sender: CommandSender, outgoing: Sequence[Outgoing]) -> list[FleetfoldError | None]:
     """Send one batch concurrently. Returns, for each command, the error or None."""
     if len(outgoing) == 1:  # the usual case, without the cost of a task
         errors = [await _send(sender, outgoing[0])]
@@ -131,10 +130,3 @@ async def _send(sender: CommandSender, outgoing: Outgoing) -> FleetfoldError | N
     except FleetfoldError as error:
         return error
     return None
-
-
-async def settle_all(work: Iterable[Awaitable[object]]) -> None:
-    """Await all concurrently, and let all finish; then raise the first failure."""
-    for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome

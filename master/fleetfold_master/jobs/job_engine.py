@@ -20,7 +20,7 @@ from fleetfold_master.jobs.dispatch import (
     is_permanent,
     next_resend,
     no_dead_letters,
-    send_wave,
+    send_batch,
 )
 from fleetfold_master.jobs.due_queue import DueQueue
 from fleetfold_master.jobs.job_model import RunningJob
@@ -30,8 +30,8 @@ from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
-from fleetfold_shared.batching import waves
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.errors import Conflict, Unavailable
 
 __all__ = ["JobEngine"]
@@ -127,10 +127,10 @@ class JobEngine:
         """Send commands in batches. Returns True if some can never be sent, and have ended. Commands that cannot be
         sent for now are sent by the sweep."""
         refused: list[tuple[Task, Ending]] = []
-        for wave in waves(tasks, SENT_AT_ONCE):
-            wave = [task for task in wave if task.open and job.cancelling is None]
-            errors = await send_wave(self._sender, [job.outgoing(task) for task in wave]) if wave else []
-            for task, error in zip(wave, errors, strict=True):
+        for batch in batches(tasks, SENT_AT_ONCE):
+            batch = [task for task in batch if task.open and job.cancelling is None]
+            errors = await send_batch(self._sender, [job.outgoing(task) for task in batch]) if batch else []
+            for task, error in zip(batch, errors, strict=True):
                 if is_permanent(error):
                     refused.append((task, Ending("rejected", answered=True, error=error.message, code=error.code)))
                 else:

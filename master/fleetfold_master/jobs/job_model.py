@@ -13,6 +13,7 @@ from fleetfold_master.jobs.dispatch import Outgoing
 from fleetfold_master.jobs.rollout import RolloutPlan, RolloutStanding, plan_of
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.store.columns import digest
+from fleetfold_shared.concurrency import resolve_if_open
 from fleetfold_shared.messages import Callback, Caller, Command, Job, JobState, Outcome, Params, Run
 
 __all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
@@ -191,7 +192,7 @@ class RunningJob:
         """Return when the job has ended, or after `timeout_s`."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(timeout_s, _release, over)
+        timer = loop.call_later(timeout_s, resolve_if_open, over, None)
         self.waiting = (*self.waiting, over)
         try:
             if self.ended_at is None:
@@ -204,7 +205,7 @@ class RunningJob:
         """Mark the job as ended."""
         self.ended_at = now
         for over in self.waiting:
-            _release(over)
+            resolve_if_open(over, None)
 
     def verdict(self) -> JobState:
         """The job's state, counting endings that are being written."""
@@ -230,11 +231,6 @@ class RunningJob:
             cancelled_by=self.cancelled_by,
             note=self.note,
         )
-
-
-def _release(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
 
 
 def patience_of(run: Run) -> float:

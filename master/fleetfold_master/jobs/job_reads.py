@@ -17,7 +17,7 @@ from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.store.columns import KEYS_AT_ONCE
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Job, JobList, Progress, Run
 
 __all__ = [
@@ -63,7 +63,7 @@ async def read_jobs(store: Store, *, key: str | None = None, limit: int = 1, of:
 async def read_many(store: Store, keys: Sequence[str]) -> list[Job]:
     """Those of the jobs `keys` that exist."""
     rows = [
-        row for part in waves(keys, KEYS_AT_ONCE) for row in await store.read(select(job).where(job.c.id.in_(part)))
+        row for part in batches(keys, KEYS_AT_ONCE) for row in await store.read(select(job).where(job.c.id.in_(part)))
     ]
     nodes = await _nodes_of(store, rows)
     return [_to_job(row, nodes[row["id"]]) for row in rows]
@@ -83,7 +83,7 @@ async def load_running(store: Store, owner: str | None = None, keys: Sequence[st
     if keys is None:
         return await _with_nodes(store, await store.read(query))
     found: list[RunningJob] = []
-    for part in waves(keys, KEYS_AT_ONCE):
+    for part in batches(keys, KEYS_AT_ONCE):
         found += await _with_nodes(store, await store.read(query.where(job.c.id.in_(part))))
     return found
 
@@ -133,7 +133,7 @@ def _patience(row: RowMapping) -> float:
 
 async def _nodes_of(store: Store, jobs: Sequence[RowMapping]) -> dict[str, list[RowMapping]]:
     found: dict[str, list[RowMapping]] = {row["id"]: [] for row in jobs}
-    for part in waves(found, KEYS_AT_ONCE):
+    for part in batches(found, KEYS_AT_ONCE):
         query = select(job_node).where(job_node.c.job.in_(part)).order_by(job_node.c.job, job_node.c.position)
         for row in await store.read(query):
             found[row["job"]].append(row)

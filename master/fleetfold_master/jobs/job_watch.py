@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.polling import until_next_look
+from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.messages import Job
 
 __all__ = ["changes_of", "stored_changes"]
@@ -28,10 +29,7 @@ async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, N
             yield (told := job.view())
             if told.state != "running":
                 return
-            try:
-                async with asyncio.timeout_at(until):
-                    await news.wait()
-            except TimeoutError:
+            if not await ends_within(until - clock(), news.wait()):
                 return
             if job.ended_at is None:
                 await asyncio.sleep(min(pause_s, max(0.0, until - clock())))

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
@@ -33,6 +32,7 @@ from fleetfold_master.jobs.task_results import TaskResults
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
 

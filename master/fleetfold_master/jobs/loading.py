@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from math import inf
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.jobs import job_reads
 from fleetfold_master.jobs.dispatch import RESEND_MAX_S
 from fleetfold_master.jobs.job_engine import JobEngine
@@ -14,6 +13,7 @@ from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.spill import MOST_IN_MEMORY, SpilledJob
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed
 
 __all__ = ["JobLoading"]
 

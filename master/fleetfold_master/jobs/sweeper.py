@@ -11,14 +11,14 @@ from itertools import islice
 from math import inf
 
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import RESEND_MAX_S, RESEND_S, NodeHealth, settle_all
+from fleetfold_master.jobs.dispatch import RESEND_MAX_S, RESEND_S, NodeHealth
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.rollout import Pause, decide
 from fleetfold_master.jobs.spill import SpilledJob
 from fleetfold_master.jobs.task import Ending, Task, command_id
-from fleetfold_shared.batching import waves
-from fleetfold_shared.over_time import OVER_TIME
+from fleetfold_shared.concurrency import batches, settle_all
+from fleetfold_shared.messages import OVER_TIME
 
 __all__ = ["Sweeper"]
 
@@ -49,11 +49,11 @@ class Sweeper:
         await self._load_spilled(now)
         running = self._engine.running
         due = [running[key] for key in self._engine.due_queue.due(now, JOBS_A_SWEEP) if key in running]
-        for wave in waves(due, JOBS_AT_ONCE):
-            await settle_all(self._process(job, now) for job in wave)
+        for batch in batches(due, JOBS_AT_ONCE):
+            await settle_all(self._process(job, now) for job in batch)
         ready = [job for job in self._engine.rolling.values() if _may_move(job, now)]
-        for wave in waves(ready, JOBS_AT_ONCE):
-            await settle_all(self._engine.advance(job) for job in wave)
+        for batch in batches(ready, JOBS_AT_ONCE):
+            await settle_all(self._engine.advance(job) for job in batch)
         for action in self._engine.slots.expire(now):
             await self._engine.give_turns(action)
 
@@ -64,9 +64,9 @@ class Sweeper:
 
     async def resend_all(self, now: float) -> None:
         """Send every unanswered command again."""
-        for wave in waves(list(self._engine.running.values()), JOBS_AT_ONCE):
-            await settle_all(self._engine.resend(job, list(job.open_tasks()), now) for job in wave)
-        for spilled in waves(self._engine.spill.everything(), JOBS_AT_ONCE):
+        for batch in batches(list(self._engine.running.values()), JOBS_AT_ONCE):
+            await settle_all(self._engine.resend(job, list(job.open_tasks()), now) for job in batch)
+        for spilled in batches(self._engine.spill.everything(), JOBS_AT_ONCE):
             await self._fetch(spilled)
             fetched = [job for entry in spilled if (job := self._engine.running.get(entry.key)) is not None]
             await settle_all(self._engine.resend(job, list(job.open_tasks()), now) for job in fetched)

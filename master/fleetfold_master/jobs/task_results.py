@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.events import JobRevised, Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more, settle_all
+from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed, settle_all
 from fleetfold_shared.messages import CommandResult, ProgressReport
 
 __all__ = ["TaskResults"]

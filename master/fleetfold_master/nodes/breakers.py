@@ -15,6 +15,7 @@ from typing import Literal
 import structlog
 
 from fleetfold_master.events import BreakerClosed, BreakerOpened, Publish, publish_to_nobody
+from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
 
 __all__ = ["OPENS_AFTER", "BreakerState", "Breakers"]
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 OPENS_AFTER = 3
 FIRST_S, MOST_S = 1.0, 30.0
 SPREAD = 0.2
+BACKOFF = Backoff(FIRST_S, MOST_S, jitter=Jitter.around(SPREAD))
 TRIAL_S = 10.0
 """Seconds after which a trial without an outcome counts as lost, and another may be made."""
 
@@ -36,13 +38,13 @@ class _Breaker:
     failures: int = 0
     failed_at: float = 0.0
     why: str = ""
-    wait_s: float = 0.0
+    openings: int = 0
     again_at: float = 0.0
     trial_at: float | None = None
 
     @property
     def is_open(self) -> bool:
-        return self.wait_s > 0
+        return self.openings > 0
 
 
 class Breakers:
@@ -110,8 +112,8 @@ class Breakers:
 
     def _open(self, node: str, breaker: _Breaker, now: float) -> None:
         opens = not breaker.is_open
-        breaker.wait_s = FIRST_S if opens else min(MOST_S, breaker.wait_s * 2)
-        breaker.again_at = now + breaker.wait_s * self._chance.uniform(1 - SPREAD, 1 + SPREAD)
+        breaker.openings += 1
+        breaker.again_at = now + BACKOFF.delay_s(breaker.openings, random=self._chance.random)
         breaker.trial_at = None
         if opens:
             log.warning("breaker.opened", node=node, failures=breaker.failures, reason=breaker.why)

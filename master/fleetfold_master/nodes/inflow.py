@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_master.events import IdentityFlooded, Publish, publish_to_nobody
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import LimitsConfig
 
 __all__ = ["Budget", "Inflow", "Newest"]

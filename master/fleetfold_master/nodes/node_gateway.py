@@ -15,9 +15,9 @@ from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_master.events import Publish, publish_to_nobody
-from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.event_store import EventStore
 from fleetfold_master.events import Publish
@@ -23,6 +22,7 @@ from fleetfold_master.webhooks.model import Delivery, NotDelivered
 from fleetfold_master.webhooks.webhook_signing import WebhookSecret
 from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import encode

@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.events import Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.outbox import rows
 from fleetfold_master.store.database import Store
-from fleetfold_master.webhooks.model import MOST_TRIES, Delivery, NotDelivered, Undeliverable, pause_s
+from fleetfold_master.webhooks.model import BACKOFF, MOST_TRIES, Delivery, NotDelivered, Undeliverable
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks, ends_within
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 
 __all__ = ["GivenUp", "Publisher", "no_dead_letter"]
@@ -68,10 +67,8 @@ class Publisher:
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._stirred.wait()
-                    await asyncio.sleep(COMMIT_S)
+            if await ends_within(POLL_S, self._stirred.wait()):
+                await asyncio.sleep(COMMIT_S)
             self._stirred.clear()
             try:
                 await self.round()
@@ -128,7 +125,7 @@ class Publisher:
     async def _put_off(self, delivery: Delivery, why: str, after_s: float) -> None:
         if delivery.tries >= MOST_TRIES:
             return await self._give_up(delivery, why)
-        at = self._clock.wall() + max(pause_s(delivery.tries), after_s)
+        at = self._clock.wall() + BACKOFF.delay_s(delivery.tries, after_s)
         await self._store.write(rows.put_off(delivery, at, why[:MOST_REASON_CHARS]))
         log.info("outbox.put_off", id=delivery.id, to=delivery.target, tries=delivery.tries, reason=why)
         return None

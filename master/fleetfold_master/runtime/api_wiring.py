@@ -10,6 +10,7 @@ from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
     AccessVerbs,
+    ActionVerbs,
     ApiServer,
     CacheVerbs,
     DeadLetterVerbs,
@@ -20,7 +21,6 @@ from fleetfold_master.api import (
     JobVerbs,
     MasterVerbs,
     RunAs,
-    RunVerbs,
     ScheduleVerbs,
     TransactionVerbs,
     VerbGroups,
@@ -72,7 +72,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     schedules = Schedules(infra.store, infra.clock, starting.begin)
     bulk = Bulk(infra.store, engines.jobs)
     others = (
-        RunVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
+        ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
         JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
         DeadLetterVerbs(infra.dead_letters, starting, engines.outbox.retry),
         MasterVerbs(MemberList(infra.store, infra.membership).call),

@@ -11,14 +11,15 @@ from fleetfold_broker.connection.nats_connection import NobodyChecks
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.backoff import FULL, Backoff
 from fleetfold_shared.errors import Conflict, Unauthenticated
 from fleetfold_shared.urls import shown
 
 __all__ = ["NAME", "Account", "Connections"]
 
 NAME = "master"
-BACKOFF_MOST_S = 0.25
-"""Upper bound of the reconnect delay in seconds: after a broker restart, everybody else waits for the masters."""
+BACKOFF = Backoff(0.05, 0.25, jitter=FULL)
+"""Reconnect delays, shorter than those of others: after a broker restart, everybody else waits for the masters."""
 Account = Literal["auth", "fleet", "sys"]
 
 
@@ -47,7 +48,7 @@ class Connections:
         """Open a bus in this account. Raises `Unauthenticated` if the broker is configured with other keys."""
         seed = getattr(self._keys, account) if self._keys is not None else ""
         options = ConnectionOptions(
-            url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff_most_s=BACKOFF_MOST_S, name=self._name
+            url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff=BACKOFF, name=self._name
         )
         try:
             return await Bus.open(options, self._subjects)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.runtime.periodic_tasks import PeriodicTask, every
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["GRACE_S", "Lifetime"]
 

@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
 from fleetfold_master.cluster.membership import Membership
+from fleetfold_shared.backoff import Backoff, retry
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import BackgroundTasks
 
 __all__ = ["Supervisor"]
 
 log = structlog.get_logger(__name__)
 
-AGAIN_S = 1.0
+BACKOFF = Backoff.constant(1.0)
 
 Begin = Callable[[], Awaitable[Membership]]
 """Starts a master, which runs until its membership is `lost`."""
@@ -55,13 +56,15 @@ class Supervisor:
             log.info("master.up_again", id=membership.id)
 
     async def _begin_with_retries(self) -> Membership:
-        while True:
-            try:
-                return await self._begin()
-            except Exception as error:  # noqa: BLE001  # the broker or the database is away: they come back
-                log.warning("master.not_up_again", reason=str(error))
-                await self._end_quietly()
-            await self._clock.sleep(AGAIN_S)
+        return await retry(self._begin_or_end, BACKOFF, Exception, clock=self._clock)
+
+    async def _begin_or_end(self) -> Membership:
+        try:
+            return await self._begin()
+        except Exception as error:  # the broker or the database is away: they come back
+            log.warning("master.not_up_again", reason=str(error))
+            await self._end_quietly()
+            raise
 
     async def _end_quietly(self) -> None:
         try:

@@ -16,12 +16,11 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy import RowMapping
 
-from fleetfold_broker.background_tasks import Undisturbed
-from fleetfold_master.jobs.dispatch import settle_all
 from fleetfold_master.schedules import rows
 from fleetfold_master.schedules.model import Open, ScheduleStanding, Turn, Work, asked_id, decide, work_of
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed, settle_all
 from fleetfold_shared.errors import (
     Conflict,
     DeadlineExceeded,

@@ -20,9 +20,9 @@ from fleetfold_master.search.cache_statistics import CacheStatistics
 from fleetfold_master.search.cache_table import TableStore
 from fleetfold_master.search.coverage import SETTLED
 from fleetfold_master.search.popular_queries import PopularQueries
-from fleetfold_master.search.single_flight import SingleFlight
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import SingleFlight
 from fleetfold_shared.config import SearchConfig
 from fleetfold_shared.messages import CacheStats, Search, Searched, decode, encode
 

@@ -7,13 +7,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fleetfold_master.search.deduplicated_page import Answers
-from fleetfold_master.search.gather_all import gather_all
 from fleetfold_master.search.own_collections import Own
 from fleetfold_master.search.query_plan import MOST_QUERY_CHARS
 from fleetfold_master.search.rescoring import THEIR_SHARE, candidates_ask, scored_anew
 from fleetfold_master.search.scatter import Manner, Scatter
 from fleetfold_master.search.search_context import SearchContext
 from fleetfold_master.search.shard_response import read
+from fleetfold_shared.concurrency import gather_all
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import SearchAsk, encode
 

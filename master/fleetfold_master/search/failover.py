@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
 
-from fleetfold_master.search.gather_all import gather_all
 from fleetfold_master.search.replica_assignment import Key, ReplicaAssignment
 from fleetfold_master.search.shard_requests import Part, joined, parts, stand_in_parts
 from fleetfold_master.search.shard_response import Came
+from fleetfold_shared.concurrency import gather_all
 from fleetfold_shared.messages import NodeReport, SearchAsk
 
 __all__ = ["FailoverRound", "Send"]

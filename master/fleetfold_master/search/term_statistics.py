@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
-from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import NodeDescription, StatisticsAsk, StatisticsChunk
 from fleetfold_shared.text.analysis import ANALYZER

@@ -39,7 +39,7 @@ def take_compensation(builder: DecisionBuilder, step: Step, result: CommandResul
     elif result.outcome in {"unknown", "rejected"} or step.undo_tries >= builder.policy.max_tries:
         _park(builder, step, f"{result.outcome}: {result.error or 'no reason given'}")
     else:
-        wait_s = builder.policy.backoff(step.undo_tries)
+        wait_s = builder.policy.backoff.planned_s(step.undo_tries)
         builder.change(builder.settle(step, error=result.error), due_at=builder.now + wait_s)
         builder.note(f"undo {result.outcome}", step, f"{result.error or 'no reason given'}; next try in {wait_s:g} s")
 

@@ -8,7 +8,6 @@ from functools import partial
 
 import msgspec
 
-from fleetfold_broker.background_tasks import Undisturbed
 from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, nothing_more
@@ -25,6 +24,7 @@ from fleetfold_master.transactions.transaction_view import digest_of, view_of
 from fleetfold_master.transactions.transaction_watch import Tell, follow
 from fleetfold_master.transactions.validation import Lookup, validate
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import Undisturbed, ends_within
 from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
 from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
 
@@ -125,11 +125,7 @@ class Transactions:
         active = self._active.get(key)
         if active is None:
             return await poll_until_ended(partial(self.get, key), timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await active.ended.wait()
-        except TimeoutError:
-            pass
+        await ends_within(timeout_s, active.ended.wait())
         return active.view()
 
     async def follow(self, key: str, after: int, wait_s: float, tell: Tell) -> TransactionView:

@@ -47,7 +47,7 @@ def take_forward(builder: DecisionBuilder, step: Step, result: CommandResult) ->
         builder.settle(step, state="done", error=result.error)
         builder.note("done", step, why)
     elif _may_try_again(builder, step, result):
-        wait_s = builder.policy.backoff(step.tries)
+        wait_s = builder.policy.backoff.planned_s(step.tries)
         waiting = builder.settle(step, state="running", error=result.error)
         builder.change(waiting, due_at=builder.now + wait_s)
         builder.note(result.outcome, step, f"{why}; next try in {wait_s:g} s" if why else f"next try in {wait_s:g} s")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from fleetfold_master.jobs.dispatch import Outgoing
+from fleetfold_shared.backoff import Backoff
 from fleetfold_shared.messages import (
     ActionKind,
     Callback,
@@ -42,9 +43,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_tries: int = 10
     undo_timeout_s: float = 30.0
 
-    def backoff(self, tries: int) -> float:
-        """Seconds to wait after the `tries`-th failure: 1, 2, 4 and so on."""
-        return min(self.backoff_s * 2.0 ** (tries - 1), self.backoff_max_s)
+    @property
+    def backoff(self) -> Backoff:
+        """The delays between tries, without jitter: a decision is the same whoever makes it."""
+        return Backoff(self.backoff_s, self.backoff_max_s)
 
 
 class Tx(msgspec.Struct, frozen=True, kw_only=True):

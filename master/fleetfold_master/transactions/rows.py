@@ -15,7 +15,7 @@ from fleetfold_master.store.tables import step as step_table
 from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table
 from fleetfold_master.transactions.model import Decision, Step, Tx
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
 
 __all__ = [
@@ -119,7 +119,7 @@ async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence
     if keys is None:
         return await _with_parts(store, await store.read(query))
     found: list[Loaded] = []
-    for part in waves(keys, KEYS_AT_ONCE):
+    for part in batches(keys, KEYS_AT_ONCE):
         found += await _with_parts(store, await store.read(query.where(tx_table.c.id.in_(part))))
     return found
 
@@ -133,7 +133,7 @@ async def load_newest(store: Store, limit: int, state: TransactionState | None =
 
 async def _with_parts(store: Store, rows: Sequence[RowMapping], *, timeline: bool = True) -> list[Loaded]:
     loaded: dict[str, Loaded] = {row["id"]: (_to_tx(row), (), []) for row in rows}
-    for part in waves(list(loaded), KEYS_AT_ONCE):
+    for part in batches(list(loaded), KEYS_AT_ONCE):
         await _add_steps(store, part, loaded)
         if timeline:
             await _add_timelines(store, part, loaded)

@@ -18,7 +18,7 @@ from fleetfold_master.events import (
     publish_to_nobody,
 )
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all, settle_all
+from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
@@ -27,6 +27,7 @@ from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
 from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult, TimelineEntry
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
-
 import msgspec
 
+from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.messages import EndType
 
-__all__ = ["MOST_TRIES", "Delivery", "NotDelivered", "Undeliverable", "pause_s"]
+__all__ = ["BACKOFF", "MOST_TRIES", "Delivery", "NotDelivered", "Undeliverable"]
 
-BACKOFF_S, BACKOFF_MAX_S, JITTER = 1.0, 3600.0, 0.2
+BACKOFF = Backoff(1.0, 3600.0, jitter=Jitter.around(0.2), asked="least")
 MOST_TRIES = 36
 """With the pauses between them about a day. Tries are counted rather than timed: an absent master does not try."""
 
@@ -53,9 +52,3 @@ class NotDelivered(Exception):
 
 class Undeliverable(Exception):
     """No try can ever succeed."""
-
-
-def pause_s(tries: int) -> float:
-    """Seconds to wait after the `tries`-th failure: 1, 2, 4 and so on up to an hour, with a jitter of a fifth."""
-    wait: float = min(BACKOFF_S * 2.0 ** min(tries - 1, 30), BACKOFF_MAX_S)
-    return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (spreads load, guards nothing)

@@ -136,6 +136,7 @@ from fleetfold_shared.messages.evaluation import (
 )
 from fleetfold_shared.messages.events import Alert, EndType, WebhookBody
 from fleetfold_shared.messages.execution import (
+    OVER_TIME,
     Callback,
     Caller,
     CancelAsk,
@@ -252,6 +253,7 @@ from fleetfold_shared.messages.transactions import (
 __all__ = [
     "CAPABILITIES",
     "MOST_RUNS",
+    "OVER_TIME",
     "PROTOCOL",
     "AccessStats",
     "AccessStatsAsk",

@@ -22,7 +22,9 @@ __all__ = [
 Role = Literal["admin", "operator", "reader", "publisher", "child", "master"]
 ClientRole = Literal["admin", "operator", "reader", "publisher"]
 AuditOutcome = Literal["ok", "accepted", "refused", "failed"]
-"""`accepted`: a job or a transaction was begun and had not ended; the entry `jobs.end` or `tx.end` has its outcome."""
+"""`accepted`: a job or a transaction was begun and had not ended; the entry `jobs.end` or `transactions.end` has its
+outcome.
+"""
 Pattern = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_*.-]+$(?!\n)")]
 """A name, or a pattern with `*`."""
 Secret = Annotated[str, Meta(min_length=1, max_length=4096)]

@@ -96,7 +96,7 @@ class DeadLetterGet(Message, frozen=True, kw_only=True):
 
 class DeadLetterRetry(Message, frozen=True, kw_only=True):
     """`dead_letters.retry`: run the command again on its node, as a new job of the caller. `Conflict` when that was
-    done already, or for a step of a transaction, which `tx.retry` retries.
+    done already, or for a step of a transaction, which `transactions.retry` retries.
     """
 
     id: str

@@ -9,7 +9,13 @@ from msgspec import Meta
 
 from fleetfold_shared.messages.base import Message
 
-__all__ = ["Callback", "Caller", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport", "RetryPolicy"]
+__all__ = [
+    "OVER_TIME", "Callback", "Caller", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport",
+    "RetryPolicy",
+]  # fmt: skip
+
+OVER_TIME = "its job, whose time is over"
+"""The name under which a job cancels its own commands when their time is over."""
 
 CancelVerdict = Literal["stopping", "never", "ended"]
 """`stopping`: it runs, and was told to stop. `never`: it had not started, and never will. `ended`: it had ended."""

@@ -30,10 +30,10 @@ class ScheduleSpec(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     `every_s` seconds. Each firing is delayed by up to `jitter_s`. Nothing fires before `not_before` or after
     `not_after` (Unix seconds).
 
-    `run` has the fields of `actions.run`, `transact` those of `tx.run`, without `id`, `wait_ms` and `dry_run`.
-    `misfire` applies to firings more than a minute late because no master was running: `skip` them, catch up with
-    `one`, or with `all` (the last 100, one after the other unless `overlap` is `allow`). `overlap` applies while the
-    previous firing runs: `skip` this one, `queue` one, or `allow` both at once. The last `keep` firings are stored.
+    `run` has the fields of `actions.run`, `transact` those of `transactions.run`, without `id`, `wait_ms` and
+    `dry_run`. `misfire` applies to firings more than a minute late because no master was running: `skip` them, catch up
+    with `one`, or with `all` (the last 100, one after the other unless `overlap` is `allow`). `overlap` applies while
+    the previous firing runs: `skip` this one, `queue` one, or `allow` both at once. The last `keep` firings are stored.
     """
 
     name: ScheduleName

@@ -63,9 +63,9 @@ class StepSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
 
 
 class Transact(Message, frozen=True, kw_only=True):
-    """`tx.run`: run a transaction. `id` is chosen by the caller: the same id is the same transaction, however often it
-    is sent. A step without a `stage` is a stage of its own, after those before it. The reply comes when it has ended or
-    after `wait_ms`.
+    """`transactions.run`: run a transaction. `id` is chosen by the caller: the same id is the same transaction, however
+    often it is sent. A step without a `stage` is a stage of its own, after those before it. The reply comes when it has
+    ended or after `wait_ms`.
 
     A transaction that has not ended after `timeout_s` is rolled back, unless it has passed its point of no return. With
     `dry_run` everything is checked and nothing started: the reply is `checked`. `callback` is notified when it is
@@ -125,21 +125,21 @@ class TransactionView(Message, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class TransactionGet(Message, frozen=True, kw_only=True):
-    """`tx.get`: return a transaction."""
+    """`transactions.get`: return a transaction."""
 
     id: str
 
 
 class TransactionWait(Message, frozen=True, kw_only=True):
-    """`tx.wait`: return the transaction when it has ended, or as it is after `wait_ms`."""
+    """`transactions.wait`: return the transaction when it has ended, or as it is after `wait_ms`."""
 
     id: str
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
 
 
 class TransactionFollow(Message, frozen=True, kw_only=True):
-    """`tx.follow`: stream additions to the timeline behind its first `after` entries, until the transaction has ended
-    or is parked, or `wait_ms` is over; the reply is the transaction at that time.
+    """`transactions.follow`: stream additions to the timeline behind its first `after` entries, until the transaction
+    has ended or is parked, or `wait_ms` is over; the reply is the transaction at that time.
     """
 
     id: str
@@ -148,8 +148,8 @@ class TransactionFollow(Message, frozen=True, kw_only=True):
 
 
 class TransactionNews(Message, frozen=True, kw_only=True):
-    """A part of the reply to `tx.follow`: entries of the timeline in order. `seq` is the number of the last of them,
-    from 1.
+    """A part of the reply to `transactions.follow`: entries of the timeline in order. `seq` is the number of the last
+    of them, from 1.
     """
 
     entries: list[TimelineEntry]
@@ -158,14 +158,14 @@ class TransactionNews(Message, frozen=True, kw_only=True):
 
 
 class TransactionCancel(Message, frozen=True, kw_only=True):
-    """`tx.cancel`: cancel a transaction and compensate its steps. `Conflict` when it is too late for that."""
+    """`transactions.cancel`: cancel a transaction and compensate its steps. `Conflict` when it is too late for that."""
 
     id: str
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
 class TransactionRetry(Message, frozen=True, kw_only=True):
-    """`tx.retry`: retry the parked steps of a parked transaction, or one of them."""
+    """`transactions.retry`: retry the parked steps of a parked transaction, or one of them."""
 
     id: str
     step: str | None = None
@@ -173,7 +173,7 @@ class TransactionRetry(Message, frozen=True, kw_only=True):
 
 
 class TransactionSkip(Message, frozen=True, kw_only=True):
-    """`tx.skip`: leave a parked step as it is, and continue with the others."""
+    """`transactions.skip`: leave a parked step as it is, and continue with the others."""
 
     id: str
     step: str
@@ -181,7 +181,7 @@ class TransactionSkip(Message, frozen=True, kw_only=True):
 
 
 class TransactionResolve(Message, frozen=True, kw_only=True):
-    """`tx.resolve`: end a parked transaction by hand in this state, which an operator has established."""
+    """`transactions.resolve`: end a parked transaction by hand in this state, which an operator has established."""
 
     id: str
     state: Literal["committed", "rolled_back"]
@@ -189,7 +189,7 @@ class TransactionResolve(Message, frozen=True, kw_only=True):
 
 
 class TransactionList(Message, frozen=True, kw_only=True):
-    """`tx.list`: list transactions, newest first, in this `state`, without their timelines."""
+    """`transactions.list`: list transactions, newest first, in this `state`, without their timelines."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     state: TransactionState | None = None

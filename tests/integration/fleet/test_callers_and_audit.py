@@ -82,7 +82,7 @@ async def test_the_audit_tells_how_it_ended_and_how_long_it_took(shop: Fleet) ->
     for fail in ("", "no"):
         await shop.client.run("note", {"fail": fail}, nodes=["shop"], id=f"job-{fail or 'good'}")
     await shop.client.transact([_step("a"), _step("b", fail="no")], id="tx-bad")
-    ended = [*await _audited(shop, what="jobs.end"), *await _audited(shop, what="tx.end")]
+    ended = [*await _audited(shop, what="jobs.end"), *await _audited(shop, what="transactions.end")]
     assert [(each.who, each.role, each.node, each.target, each.outcome, each.reason) for each in ended] == [
         ("tester", "admin", "shop", "note job-good", "ok", ""),
         ("tester", "admin", "shop", "note job-no", "failed", "failed: 1 failed"),

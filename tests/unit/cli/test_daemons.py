@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.event_loop import until_signalled
+from fleetfold_shared.errors import Unavailable
 from support.commandline import run_command
 
 CHILD = ["child", "--name", "shop", "--url", "nats://127.0.0.1:1"]
@@ -82,7 +83,7 @@ def test_an_unknown_key_of_the_config_is_named(tmp_path: Path) -> None:
     assert (result.code, "broker.prot: there is no such key" in result.err) == (2, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.Signals) -> None:
     cleaned = False
     with until_signalled() as told:
@@ -94,6 +95,34 @@ async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.
             cleaned = True
     assert cleaned
     assert told.exit_code == (130 if number == signal.SIGINT else 0)
+
+
+async def test_what_a_signal_cuts_short_may_fail_in_another_way() -> None:
+    with until_signalled() as told:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable("the broker ended before it was up") from None
+    assert told.exit_code == 0
+
+
+async def test_an_error_without_a_signal_goes_on() -> None:
+    with pytest.raises(Unavailable), until_signalled():
+        raise Unavailable("no broker")
+
+
+async def test_an_ignored_hangup_stays_ignored() -> None:
+    """As `nohup` has it: the process outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with until_signalled() as told:
+            os.kill(os.getpid(), signal.SIGHUP)
+            asyncio.get_running_loop().call_later(0, os.kill, os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert told.number == signal.SIGTERM
 
 
 async def test_a_cancellation_that_is_no_signal_goes_on() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fleetfold import reconnect_policy, submission
 from fleetfold.submission import Submission, SubmitOutcome
 from fleetfold_shared.errors import (
     DeadlineExceeded,
@@ -59,7 +61,9 @@ class Master:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold.reconnect_policy.PAUSE_S", 0.001)
+    fast = replace(reconnect_policy.BACKOFF, base_s=0.001)
+    monkeypatch.setattr(reconnect_policy, "BACKOFF", fast)
+    monkeypatch.setattr(submission, "BACKOFF", fast)
 
 
 def runs(number: int, **more: Any) -> list[Run]:

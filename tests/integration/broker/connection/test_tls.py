@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,7 @@ def test_the_block_for_production_is_mutual_tls_to_a_real_server(
 async def test_a_link_mends_itself_and_is_renewed_over_tls(
     run: Run, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     broker = await run(files.server(verify=True))
     options = ConnectionOptions(url=broker.url, caller="shop", tls=client_context(files.client(show="client-shop")))
     async with await Bus.open(options) as shop:

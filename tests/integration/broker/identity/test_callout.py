@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from dataclasses import replace
 
 import msgspec
 import nkeys
@@ -29,7 +30,7 @@ NOBODY_CHECKS = "is there, but nobody checks credentials: is a master running"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
 
 
@@ -135,7 +136,7 @@ async def test_a_broker_that_was_away_for_long_is_not_waited_for_longer_when_it_
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it has not answered at once it may never answer: the masters come back after it."""
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.01)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.01))
     monkeypatch.setattr(supervised, "PATIENCE_FIRST_S", 0.2)
     await guarded.broker.stop()
     shows = Shows("a token")

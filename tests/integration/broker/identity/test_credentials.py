@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from fleetfold_broker.identity import BrokerKeys, Grant, Presented
 from fleetfold_broker.identity.callout import NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox
 from fleetfold_broker.jetstream.topology import Topology
-from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import InternalError, Unauthenticated, Unavailable
 from fleetfold_shared.messages import Message, NodeList, Pong
@@ -27,7 +29,7 @@ GOOD, BAD = "ffk_01jgoodgoodgoodgood", "ffk_01jbadbadbadbadbad"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
 
 
@@ -182,8 +184,8 @@ async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Gua
         inbox = narrow_inbox(presented.name, presented.token)
         return Grant(name=presented.name, role="child", grade="enrol", inbox=inbox)
 
-    async def enrol(request: Request) -> Message:
-        return Pong(incarnation=request.caller)
+    async def enrol(call: Call) -> Message:
+        return Pong(incarnation=call.identity)
 
     await guarded.callout(admit)
     master = await guarded.master()

@@ -10,7 +10,7 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.jetstream.topology import COMMANDS, Topology
-from fleetfold_shared.batching import waves
+from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Command
 from support.broker import jetstream, queued
 from support.wait import eventually
@@ -25,10 +25,10 @@ async def streams(master: Bus) -> Topology:
 
 
 async def _send(bus: Bus, *ids: str, node: str = "shop", attempt: int = 1) -> None:
-    for wave in waves(ids, 500):
+    for batch in batches(ids, 500):
         await asyncio.gather(*(
             bus.publish_durably(f"fleet.cmd.{node}", Command(id=each, attempt=attempt, action="x"), f"{each}#{attempt}")
-            for each in wave
+            for each in batch
         ))  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import ERROR_CODE
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_shared.errors import RateLimited
 from fleetfold_shared.messages import Message, NodeList, encode
 from support.broker import Connect, listen
@@ -43,8 +44,8 @@ async def answered(api: RequestServer, master: Bus, cli: Bus, handler: Handler, 
 
 
 async def test_headers_of_a_handler_arrive_with_its_answer(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def handle(request: Request) -> Message:
-        request.reply_headers[LEFT] = "5"
+    async def handle(call: Call) -> Message:
+        call.reply_headers[LEFT] = "5"
         return NodeList()
 
     (reply,) = await answered(api, master, cli, handle)
@@ -53,8 +54,8 @@ async def test_headers_of_a_handler_arrive_with_its_answer(api: RequestServer, m
 
 
 async def test_headers_of_a_handler_arrive_with_its_error(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def handle(request: Request) -> Message:
-        request.reply_headers[LEFT] = "0"
+    async def handle(call: Call) -> Message:
+        call.reply_headers[LEFT] = "0"
         raise RateLimited("later", retry_after_s=1.0)
 
     (reply,) = await answered(api, master, cli, handle)
@@ -65,8 +66,8 @@ async def test_headers_of_a_handler_arrive_with_its_error(api: RequestServer, ma
 async def test_headers_of_a_handler_arrive_with_the_report_of_its_defect(
     api: RequestServer, master: Bus, cli: Bus
 ) -> None:
-    async def handle(request: Request) -> Message:
-        request.reply_headers[LEFT] = "0"
+    async def handle(call: Call) -> Message:
+        call.reply_headers[LEFT] = "0"
         raise ZeroDivisionError
 
     (reply,) = await answered(api, master, cli, handle)
@@ -75,12 +76,12 @@ async def test_headers_of_a_handler_arrive_with_the_report_of_its_defect(
 
 
 async def test_the_headers_of_one_answer_are_not_on_the_next(api: RequestServer, master: Bus, cli: Bus) -> None:
-    seen: list[Request] = []
+    seen: list[Call] = []
 
-    async def handle(request: Request) -> Message:
+    async def handle(call: Call) -> Message:
         if not seen:
-            request.reply_headers[LEFT] = "5"
-        seen.append(request)
+            call.reply_headers[LEFT] = "5"
+        seen.append(call)
         return NodeList()
 
     replies = await answered(api, master, cli, handle, times=2)

@@ -11,7 +11,8 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.rpc import request_server as dispatch
 from fleetfold_broker.rpc.admission import AdmissionControl, begin_waiting
 from fleetfold_broker.rpc.headers import DEADLINE, error_of
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import (
     Conflict,
@@ -58,11 +59,11 @@ async def _ask(cli: Bus, node: str = "shop", timeout_s: float = LONG_S) -> NodeR
 async def test_a_handler_gets_the_caller_of_the_subject_and_the_time_that_remains(
     api: RequestServer, master: Bus, cli: Bus
 ) -> None:
-    async def get(request: Request) -> Message:
-        remaining = request.remaining_s()
+    async def get(call: Call) -> Message:
+        remaining = call.remaining_s()
         assert remaining is not None
         assert 0 < remaining <= LONG_S
-        return NodeRemoved(node=f"{request.caller}/{decode(request.data, NodeGet).node}")
+        return NodeRemoved(node=f"{call.identity}/{decode(call.body, NodeGet).node}")
 
     await _serve(api, master, get)
     assert (await _ask(cli)).node == "cli/shop"
@@ -72,7 +73,7 @@ async def test_a_handler_gets_the_caller_of_the_subject_and_the_time_that_remain
 async def test_the_error_a_handler_raises_is_the_error_the_caller_gets(
     api: RequestServer, master: Bus, cli: Bus, kind: type[FleetfoldError]
 ) -> None:
-    async def refuse(request: Request) -> Message:
+    async def refuse(call: Call) -> Message:
         raise kind("«naïve» names\nare refused", field="node")
 
     await _serve(api, master, refuse)
@@ -84,8 +85,8 @@ async def test_the_error_a_handler_raises_is_the_error_the_caller_gets(
 async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(
     api: RequestServer, master: Bus, cli: Bus
 ) -> None:
-    async def broken(request: Request) -> Message:
-        if decode(request.data, NodeGet).node == "shop":
+    async def broken(call: Call) -> Message:
+        if decode(call.body, NodeGet).node == "shop":
             raise ZeroDivisionError("secret detail")
         return NodeRemoved(node="served")
 
@@ -97,8 +98,8 @@ async def test_a_handler_with_a_defect_answers_at_once_and_goes_on_serving(
 
 
 async def test_a_request_that_cannot_be_read_is_refused_by_its_field(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def get(request: Request) -> Message:
-        return NodeRemoved(node=decode(request.data, NodeGet).node)
+    async def get(call: Call) -> Message:
+        return NodeRemoved(node=decode(call.body, NodeGet).node)
 
     await _serve(api, master, get)
     with pytest.raises(InvalidInput) as refused:
@@ -112,7 +113,7 @@ async def test_nobody_there_is_told_at_once(cli: Bus) -> None:
 
 
 async def test_silence_ends_at_the_timeout(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def silent(request: Request) -> Message:
+    async def silent(call: Call) -> Message:
         await asyncio.Event().wait()
         raise NotFound("never")
 
@@ -124,8 +125,8 @@ async def test_silence_ends_at_the_timeout(api: RequestServer, master: Bus, cli:
 async def test_an_answer_that_comes_too_late_disturbs_no_other(api: RequestServer, master: Bus, cli: Bus) -> None:
     release = asyncio.Event()
 
-    async def get(request: Request) -> Message:
-        node = decode(request.data, NodeGet).node
+    async def get(call: Call) -> Message:
+        node = decode(call.body, NodeGet).node
         if node == "slow":
             await release.wait()
         return NodeRemoved(node=node)
@@ -144,8 +145,8 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
     api = RequestServer(master, "fleetfold", version="1.2.3")
     entered, release, served = asyncio.Event(), asyncio.Event(), list[str]()
 
-    async def get(request: Request) -> Message:
-        served.append(decode(request.data, NodeGet).node)
+    async def get(call: Call) -> Message:
+        served.append(decode(call.body, NodeGet).node)
         entered.set()
         await release.wait()
         return NodeRemoved(node="done")
@@ -167,9 +168,9 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
 async def test_a_hundred_slow_requests_are_served_at_once(api: RequestServer, master: Bus, cli: Bus) -> None:
     together = asyncio.Barrier(100)
 
-    async def slow(request: Request) -> Message:
+    async def slow(call: Call) -> Message:
         await together.wait()
-        return NodeRemoved(node=decode(request.data, NodeGet).node)
+        return NodeRemoved(node=decode(call.body, NodeGet).node)
 
     await _serve(api, master, slow)
     answers = await asyncio.gather(*(_ask(cli, str(number)) for number in range(100)))
@@ -181,8 +182,8 @@ async def test_an_answer_goes_to_the_callers_own_inbox_only(
 ) -> None:
     served = list[str]()
 
-    async def get(request: Request) -> Message:
-        served.append(decode(request.data, NodeGet).node)
+    async def get(call: Call) -> Message:
+        served.append(decode(call.body, NodeGet).node)
         return NodeRemoved(node="served")
 
     await _serve(api, master, get)
@@ -214,7 +215,7 @@ async def test_headers_count_in_what_is_too_large(cli: Bus, size: int) -> None:
 
 
 async def test_an_answer_that_is_too_large_becomes_an_error(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def much(request: Request) -> Message:
+    async def much(call: Call) -> Message:
         return NodeRemoved(node="x" * 1_048_576)
 
     await _serve(api, master, much)
@@ -227,7 +228,7 @@ async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
 ) -> None:
     entered, release = asyncio.Event(), asyncio.Event()
 
-    async def get(request: Request) -> Message:
+    async def get(call: Call) -> Message:
         entered.set()
         await release.wait()
         return NodeRemoved(node="finished")
@@ -247,7 +248,7 @@ async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
 async def test_who_waits_for_one_that_ends_is_told_at_once(api: RequestServer, master: Bus, cli: Bus) -> None:
     asked = asyncio.Event()
 
-    async def hang(request: Request) -> Message:
+    async def hang(call: Call) -> Message:
         asked.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -264,7 +265,7 @@ async def test_who_waits_for_one_that_ends_is_told_at_once(api: RequestServer, m
 async def test_a_request_that_is_cancelled_leaves_nothing_behind(api: RequestServer, master: Bus, cli: Bus) -> None:
     entered = asyncio.Event()
 
-    async def silent(request: Request) -> Message:
+    async def silent(call: Call) -> Message:
         entered.set()
         await asyncio.Event().wait()
         raise Conflict("never")
@@ -284,7 +285,7 @@ async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli:
         bus = await connect("master")
         services.append(RequestServer(bus, "fleetfold", version="1.2.3"))
 
-        async def get(request: Request, name: str = name) -> Message:
+        async def get(call: Call, name: str = name) -> Message:
             served.append(name)
             return NodePinged(ms={})
 
@@ -299,10 +300,10 @@ async def test_a_member_of_a_group_gets_each_request_once(connect: Connect, cli:
 async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(connect: Connect, cli: Bus) -> None:
     answered = 0
 
-    async def get(request: Request) -> Message:
+    async def get(call: Call) -> Message:
         nonlocal answered
         answered += 1
-        return NodeRemoved(node=decode(request.data, NodeGet).node)
+        return NodeRemoved(node=decode(call.body, NodeGet).node)
 
     async def keep_asking(number: int) -> None:
         for _ in range(30):
@@ -325,7 +326,7 @@ async def test_a_member_of_a_group_that_leaves_answers_what_it_has_been_given(co
 async def test_a_deadline_that_is_no_number_is_refused_by_its_header(
     api: RequestServer, master: Bus, cli: Bus, remaining: str
 ) -> None:
-    async def get(request: Request) -> Message:
+    async def get(call: Call) -> Message:
         return NodeRemoved(node="served")
 
     await _serve(api, master, get)
@@ -337,8 +338,8 @@ async def test_a_deadline_that_is_no_number_is_refused_by_its_header(
 
 
 def _waiting(hold_on: asyncio.Event) -> Handler:
-    async def wait(request: Request) -> Message:
-        if decode(request.data, NodeGet).node == "wait":
+    async def wait(call: Call) -> Message:
+        if decode(call.body, NodeGet).node == "wait":
             begin_waiting()
         await hold_on.wait()
         return NodeRemoved(node="done")
@@ -390,7 +391,7 @@ async def test_an_endpoint_with_places_of_its_own_is_served_when_all_others_are_
     api = RequestServer(master, "fleetfold", version="1.2.3", places=places)
     await _serve(api, master, _waiting(hold_on))
 
-    async def join(request: Request) -> Message:
+    async def join(call: Call) -> Message:
         return NodeRemoved(node="joined")
 
     await api.serve(

@@ -10,7 +10,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc import scatter
 from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
@@ -37,7 +37,7 @@ async def gatherer(connect: Connect, gone: list[str], junk: list[str]) -> Scatte
     return gatherer
 
 
-async def _silent(request: Request) -> Message:
+async def _silent(call: Call) -> Message:
     await asyncio.Event().wait()
     raise NotFound("never")
 
@@ -51,7 +51,7 @@ async def _nodes(connect: Connect, serve: ServeNode, *names: str) -> Bus:
     bus = await connect("nodes")
     for name in names:
 
-        async def ping(request: Request, name: str = name) -> Message:
+        async def ping(call: Call, name: str = name) -> Message:
             return _pong(name)
 
         await serve(bus, name, ping=ping)
@@ -95,13 +95,13 @@ async def test_the_silent_are_absent_after_the_timeout(
 
 
 async def test_an_error_is_told_typed_and_at_once(gatherer: ScatterClient, connect: Connect, serve: ServeNode) -> None:
-    async def broken(request: Request) -> Message:
+    async def broken(call: Call) -> Message:
         return _pong(1 // 0 * "")
 
-    async def wrong(request: Request) -> Message:
-        return _pong(decode(request.data, NodeGet).node)
+    async def wrong(call: Call) -> Message:
+        return _pong(decode(call.body, NodeGet).node)
 
-    async def much(request: Request) -> Message:
+    async def much(call: Call) -> Message:
         return _pong("x" * 1_048_576)
 
     bus = await connect("nodes")
@@ -134,8 +134,8 @@ async def test_a_broadcast_counts_only_those_it_was_meant_for(
 async def test_rounds_at_the_same_time_keep_their_answers_apart(
     gatherer: ScatterClient, connect: Connect, serve: ServeNode
 ) -> None:
-    async def echo(request: Request) -> Message:
-        return _pong(decode(request.data, NodeGet).node)
+    async def echo(call: Call) -> Message:
+        return _pong(decode(call.body, NodeGet).node)
 
     bus = await connect("nodes")
     for name in ("shop", "blog"):
@@ -229,8 +229,8 @@ async def test_a_question_that_does_not_say_who_gathers_is_heard_and_not_answere
 ) -> None:
     heard = list[str]()
 
-    async def note(request: Request) -> Message:
-        heard.append(decode(request.data, NodeGet).node)
+    async def note(call: Call) -> Message:
+        heard.append(decode(call.body, NodeGet).node)
         return _pong("x")
 
     await serve(await connect("shop"), "shop", ping=note)
@@ -245,8 +245,8 @@ async def test_what_has_no_body_is_nobodys_question(
     """Such as the server's own «no responders», when somebody has named a node's subject as the reply."""
     heard = list[bytes]()
 
-    async def note(request: Request) -> Message:
-        heard.append(request.data)
+    async def note(call: Call) -> Message:
+        heard.append(call.body)
         return _pong("x")
 
     await serve(await connect("shop"), "shop", ping=note)

@@ -11,7 +11,8 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.rpc import streamed_reply
 from fleetfold_broker.rpc.headers import PART
-from fleetfold_broker.rpc.request_server import Handler, Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.streamed_reply import ReplyPart, in_parts
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Conflict, DeadlineExceeded, Unavailable
@@ -49,9 +50,9 @@ def words(part: ReplyPart) -> tuple[str, bool]:
     return decode(part.data, NodeRemoved).node, part.last
 
 
-async def counting(request: Request) -> Message:
+async def counting(call: Call) -> Message:
     for number in range(5):
-        await request.say(NodeRemoved(node=str(number)))
+        await call.say(NodeRemoved(node=str(number)))
     return NodeRemoved(node="whole")
 
 
@@ -61,9 +62,9 @@ class Endless:
     def __init__(self) -> None:
         self.ended = asyncio.Event()
 
-    async def __call__(self, request: Request) -> Message:
+    async def __call__(self, call: Call) -> Message:
         try:
-            await request.say(NodeRemoved(node="first"))
+            await call.say(NodeRemoved(node="first"))
             await asyncio.Event().wait()
         finally:
             self.ended.set()
@@ -82,8 +83,8 @@ async def test_who_asks_for_one_reply_gets_the_answer_alone(api: RequestServer, 
 
 
 async def test_an_error_after_parts_is_raised_after_them(api: RequestServer, master: Bus, cli: Bus) -> None:
-    async def failing(request: Request) -> Message:
-        await request.say(NodeRemoved(node="first"))
+    async def failing(call: Call) -> Message:
+        await call.say(NodeRemoved(node="first"))
         raise Conflict("taken", field="node")
 
     await serve(api, master, failing)
@@ -133,7 +134,7 @@ async def test_one_that_works_for_long_shows_that_it_is_there(
     monkeypatch.setattr(streamed_reply, "ALIVE_S", 0.02)
     release = asyncio.Event()
 
-    async def slow(request: Request) -> Message:
+    async def slow(call: Call) -> Message:
         await release.wait()
         return NodeRemoved(node="whole")
 
@@ -205,9 +206,9 @@ async def test_of_several_that_serve_one_gives_all_parts(connect: Connect, cli: 
         bus = await connect("master")
         services.append(RequestServer(bus, "fleetfold", version="1.2.3"))
 
-        async def naming(request: Request, name: str = name) -> Message:
+        async def naming(call: Call, name: str = name) -> Message:
             for _ in range(3):
-                await request.say(NodeRemoved(node=name))
+                await call.say(NodeRemoved(node=name))
             return NodeRemoved(node=name)
 
         await serve(services[-1], bus, naming)

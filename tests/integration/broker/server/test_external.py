@@ -22,7 +22,8 @@ from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.pull_consumer import PullConsumer
 from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.jetstream.topology import COMMANDS, MASTERS, RESULTS, Topology
-from fleetfold_broker.rpc.request_server import Request, RequestServer
+from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.subjects import Subjects
@@ -93,7 +94,7 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
         streams, gatherer = Topology(master), ScatterClient(asking)
         service, results = RequestServer(shop, "fleetfold-shop", version="1.2.3"), list[str]()
 
-        async def ping(request: Request) -> Message:
+        async def ping(call: Call) -> Message:
             return Pong(incarnation="x")
 
         async def handle(command: Command, age_s: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_child.enrolment import renewal as renewing
 from fleetfold_child.enrolment.enrolment_client import asking
 from fleetfold_child.enrolment.renewal import CredentialRenewal
+from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
 from support.gatehouse import Gatehouse, gatehouse
@@ -29,9 +31,9 @@ LIFETIMES = 2
 
 @pytest.fixture
 async def house(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gatehouse]:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.2)
-    monkeypatch.setattr(renewing, "REFUSED_S", 0.2)
+    monkeypatch.setattr(renewing, "REFUSED", Backoff.constant(0.2, HALF))
     async with gatehouse(tmp_path, LIFETIME_S) as house:
         yield house
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 from fleetfold_broker.connection import supervised as supervised
 from fleetfold_child.enrolment import renewal as renewing
 from fleetfold_child.enrolment.credential_store import FILE
+from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Conflict, FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Command, NodeUpdate
@@ -30,9 +32,9 @@ STEPS = range(8)
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "BACKOFF_MOST_S", 0.2)
+    monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.2))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.2)
-    monkeypatch.setattr(renewing, "REFUSED_S", 0.2)
+    monkeypatch.setattr(renewing, "REFUSED", Backoff.constant(0.2, HALF))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.rpc.request_server import Request
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import (
     Conflict,
@@ -138,17 +138,17 @@ async def test_joins_are_limited_by_name_and_say_so(doors: Doors) -> None:
 
 
 async def test_the_reply_says_how_much_is_left(doors: Doors) -> None:
-    handler = doors.handlers["join-enrol"]
+    handler = doors.handlers["join.enrol"]
     body = b'{"token":"%s","claim":"c"}' % (await doors.invite("shop")).encode()
     left = []
     for _ in range(61):
-        request = Request("fleet.join.shop.enrol", body, "shop", None, {}, {})
+        call = Call(verb="join.enrol", identity="shop", body=body)
         try:
-            await handler(request)
+            await handler(call)
         except RateLimited:
-            assert request.reply_headers["Retry-After"] == "1.000"
-        assert request.reply_headers["RateLimit-Limit"] == "60"
-        left.append(request.reply_headers["RateLimit-Remaining"])
+            assert call.reply_headers["Retry-After"] == "1.000"
+        assert call.reply_headers["RateLimit-Limit"] == "60"
+        left.append(call.reply_headers["RateLimit-Remaining"])
     assert left[:2] + left[-2:] == ["59", "58", "0", "0"]
 
 
@@ -163,15 +163,16 @@ async def test_failed_joins_count_against_the_address(doors: Doors) -> None:
 
 
 async def test_a_body_that_is_none_is_refused_without_its_contents_in_the_log(doors: Doors) -> None:
+    call = Call(verb="join.enrol", identity="shop", body=b'{"token": 7, "claim": "secret"}')
     with pytest.raises(InvalidInput):
-        await doors.handlers["join-enrol"](Request("s", b'{"token": 7, "claim": "secret"}', "shop", None, {}, {}))
+        await doors.handlers["join.enrol"](call)
     (entry,) = await doors.log()
     assert (entry.what, entry.outcome, entry.reason) == ("join.enrol", "refused", "invalid_input: token")
 
 
 async def test_without_pending_nodes_petitions_are_not_even_served(tmp_path: Path) -> None:
     async with open_doors(tmp_path, pending=False) as doors:
-        assert set(doors.handlers) == {"join-enrol", "join-refresh"}
+        assert set(doors.handlers) == {"join.enrol", "join.refresh"}
 
 
 async def test_a_claim_is_needed(doors: Doors) -> None:

@@ -14,7 +14,6 @@ import pytest
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
 from fleetfold_broker.rpc.request_server import answer
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.access.roles import ROLES, TABLE, reach
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     AccessStatsAsk,
@@ -90,6 +89,7 @@ from fleetfold_shared.messages import (
     TransactionWait,
     WhoAmI,
 )
+from fleetfold_shared.verbs import ROLES, VERBS, reach
 from support.desk import Desk, open_desk
 
 STEP = StepSpec(name="pay", node="blog", action="refund")
@@ -120,15 +120,15 @@ ASKS: dict[str, Message] = {
     "jobs.list": JobList(),
     "jobs.follow": JobFollow(id="j1"),
     "jobs.cancel": JobCancel(id="j1"),
-    "tx.run": Transact(id="t9", steps=[STEP]),
-    "tx.get": TransactionGet(id="t1"),
-    "tx.wait": TransactionWait(id="t1"),
-    "tx.list": TransactionList(),
-    "tx.follow": TransactionFollow(id="t1"),
-    "tx.cancel": TransactionCancel(id="t1"),
-    "tx.retry": TransactionRetry(id="t1"),
-    "tx.skip": TransactionSkip(id="t1", step="a", why="by hand"),
-    "tx.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
+    "transactions.run": Transact(id="t9", steps=[STEP]),
+    "transactions.get": TransactionGet(id="t1"),
+    "transactions.wait": TransactionWait(id="t1"),
+    "transactions.list": TransactionList(),
+    "transactions.follow": TransactionFollow(id="t1"),
+    "transactions.cancel": TransactionCancel(id="t1"),
+    "transactions.retry": TransactionRetry(id="t1"),
+    "transactions.skip": TransactionSkip(id="t1", step="a", why="by hand"),
+    "transactions.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
     "schedules.put": SchedulePut(spec=NIGHTLY),
     "schedules.get": ScheduleGet(name="nightly"),
     "schedules.list": ScheduleList(),
@@ -192,8 +192,8 @@ async def test_the_verbs_that_are_served_are_those_of_the_table(desk: Desk) -> N
         subjects.append(subject)
 
     await desk.api.start(SimpleNamespace(serve=serve))  # type: ignore[arg-type]
-    assert sorted(subjects) == sorted(f"fleet.api.*.{verb}" for verb in TABLE)
-    assert ASKS.keys() == TABLE.keys()
+    assert sorted(subjects) == sorted(f"fleet.api.*.{verb}" for verb in VERBS)
+    assert ASKS.keys() == VERBS.keys()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -228,7 +228,7 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
         try:
             await desk.ask("admin" if reach("admin", verb) else "blog", verb, ASKS[verb])
         except (NotFound, KeyError):
-            areas = ("tx.", "jobs.", "dead_letters.", "schedules.", "definitions.")
+            areas = ("transactions.", "jobs.", "dead_letters.", "schedules.", "definitions.")
             assert verb == "nodes.approve" or verb.startswith(areas)
 
 
@@ -280,7 +280,7 @@ CHANGES = {
     "nodes.remove": ("blog", ""),
     "nodes.invite": ("crm", ""),
     "actions.run": ("blog", "refund j9"),
-    "tx.run": ("blog", "t9"),
+    "transactions.run": ("blog", "t9"),
     "nodes.revoke": ("blog", ""),
 }
 

@@ -92,17 +92,25 @@ OUTSIDE: list[tuple[str, Message, str]] = [
     ("actions.run", Run(id="j1", action="cancel_order", nodes=["shop-1"]), "action"),
     ("actions.run", Run(id="j1", action="cancel_order", all=True), "action"),
     ("actions.run", Run(id="j1", action="index", nodes=["shop-1"], params=index("orders")), "params.collection"),
-    ("tx.run", Transact(id="t1", steps=[step("blog")]), "steps.pay.node"),
-    ("tx.run", Transact(id="t1", steps=[step(action="cancel_order")]), "steps.pay.action"),
-    ("tx.run", Transact(id="t1", steps=[step(rollback=Rollback("cancel_order"))]), "steps.pay.rollback.action"),
-    ("tx.run", Transact(id="t1", steps=[step(action="index", params=index("orders"))]), "steps.pay.params.collection"),
+    ("transactions.run", Transact(id="t1", steps=[step("blog")]), "steps.pay.node"),
+    ("transactions.run", Transact(id="t1", steps=[step(action="cancel_order")]), "steps.pay.action"),
     (
-        "tx.run",
+        "transactions.run",
+        Transact(id="t1", steps=[step(rollback=Rollback("cancel_order"))]),
+        "steps.pay.rollback.action",
+    ),
+    (
+        "transactions.run",
+        Transact(id="t1", steps=[step(action="index", params=index("orders"))]),
+        "steps.pay.params.collection",
+    ),
+    (
+        "transactions.run",
         Transact(id="t1", steps=[step(action="index", params=index("{{steps.a.products}}"))]),
         "steps.pay.params.collection",
     ),
     (
-        "tx.run",
+        "transactions.run",
         Transact(id="t1", steps=[step(rollback=Rollback("index", index("{{products}}")))]),
         "steps.pay.rollback.params.collection",
     ),
@@ -131,8 +139,10 @@ async def test_a_collection_that_is_filled_in_later_is_outside_however_its_place
     for value in ("{{steps.a.products}}", "products-{{steps.a.rest}}", ["products"], None):
         ask = Transact(id="t1", steps=[step(action="index", params=index(value))])
         with pytest.raises(Forbidden, match="outright"):
-            await desk.ask("eve", "tx.run", ask)
-    await desk.ask("eve", "tx.run", Transact(id="t1", steps=[step(action="index", params=index("products-2"))]))
+            await desk.ask("eve", "transactions.run", ask)
+    await desk.ask(
+        "eve", "transactions.run", Transact(id="t1", steps=[step(action="index", params=index("products-2"))])
+    )
 
 
 INSIDE: list[tuple[str, Message]] = [
@@ -147,7 +157,7 @@ INSIDE: list[tuple[str, Message]] = [
     ("ask.question", AnswerQuestion(question="which chair?", nodes=["shop-1"], collections=["products"])),
     ("actions.run", Run(id="j1", action="refund", nodes=["shop-1", "shop-2"])),
     ("actions.run", Run(id="j1", action="index", nodes=["shop-1"], params=index("products"))),
-    ("tx.run", Transact(id="t1", steps=[step(rollback=Rollback("index", index("products")))])),
+    ("transactions.run", Transact(id="t1", steps=[step(rollback=Rollback("index", index("products")))])),
     ("keys.create", KeyCreate(name="bot", scopes=SHOPS)),
     ("audit.list", AuditList(node="shop-1")),
     ("access.whoami", WhoAmI()),
@@ -222,9 +232,14 @@ async def test_jobs_and_transactions_are_seen_when_all_their_nodes_are_and_by_pu
     desk: Desk, who: str, sees: list[str]
 ) -> None:
     jobs = await desk.ask(who, "jobs.list", JobList())
-    views = await desk.ask(who, "tx.list", TransactionList())
+    views = await desk.ask(who, "transactions.list", TransactionList())
     assert [one.id for one in jobs.jobs] == [one.id for one in views.transactions] == sees
-    asks = [("jobs.get", JobGet), ("jobs.wait", JobWait), ("tx.get", TransactionGet), ("tx.wait", TransactionWait)]
+    asks = [
+        ("jobs.get", JobGet),
+        ("jobs.wait", JobWait),
+        ("transactions.get", TransactionGet),
+        ("transactions.wait", TransactionWait),
+    ]
     for verb, ask in asks:
         for key, _, _ in JOBS:
             if key in sees:

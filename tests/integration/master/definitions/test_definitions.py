@@ -46,7 +46,9 @@ class Room:
         self.verbs = TransactionVerbs(self.transactions, self.definitions).verbs()
 
     async def run(self, named: str, tx: str = "t1", who: Principal = ANN, **inputs: Any) -> TransactionView:
-        view: TransactionView = await self.verbs["tx.run"].handle(Transact(id=tx, definition=named, inputs=inputs), who)
+        view: TransactionView = await self.verbs["transactions.run"].handle(
+            Transact(id=tx, definition=named, inputs=inputs), who
+        )
         return view
 
 
@@ -202,13 +204,13 @@ async def test_an_ask_that_makes_no_sense_is_refused(
     room: Room, ask: Transact, error: type[FleetfoldError], message: str
 ) -> None:
     with pytest.raises(error) as refused:
-        await room.verbs["tx.run"].handle(ask, ANN)
+        await room.verbs["transactions.run"].handle(ask, ANN)
     assert refused.value.message.startswith(message)
 
 
 async def test_steps_may_have_inputs_without_a_definition(room: Room) -> None:
     steps = [replace(RESERVE, params={"sku": "{{inputs.sku}}"})]
-    view = await room.verbs["tx.run"].handle(Transact(id="t1", steps=steps, inputs={"sku": "a"}), ANN)
+    view = await room.verbs["transactions.run"].handle(Transact(id="t1", steps=steps, inputs={"sku": "a"}), ANN)
     assert view.definition is None
     [(_, reserve)] = room.outbox.take()
     assert reserve.params == {"sku": "a"}

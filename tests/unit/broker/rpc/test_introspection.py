@@ -51,10 +51,20 @@ def test_info_lists_the_endpoints(shop: Introspection) -> None:
 
 
 def test_stats_count_what_was_served_and_what_went_wrong(shop: Introspection) -> None:
-    for error in (None, None, "no node 'gone'"):
-        shop.endpoints[0].count(0.001, error)
+    for ended, error in (("replied", None), ("replied", None), ("not_found", "no node 'gone'")):
+        shop.endpoints[0].count(ended, 0.001, error)
     stats = _body(shop, "$SRV.STATS")
     assert datetime.fromisoformat(stats["started"]).tzinfo is not None
     [get] = stats["endpoints"]
     assert (get["num_requests"], get["num_errors"], get["last_error"]) == (3, 1, "no node 'gone'")
     assert get["average_processing_time"] == get["processing_time"] // 3 == 1_000_000
+
+
+def test_stats_count_every_request_by_its_end(shop: Introspection) -> None:
+    get = shop.endpoints[0]
+    for ended in ("replied", "replied", "not_found"):
+        get.count(ended, 0.001)
+    get.drop("past_deadline")
+    [stats] = _body(shop, "$SRV.STATS")["endpoints"]
+    assert stats["data"] == {"exits": {"replied": 2, "not_found": 1, "past_deadline": 1}}
+    assert stats["num_requests"] == 3

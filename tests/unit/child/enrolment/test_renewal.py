@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_child.enrolment.credential_store import CredentialStore
-from fleetfold_child.enrolment.renewal import REFUSED_S, CredentialRenewal
+from fleetfold_child.enrolment.renewal import REFUSED, CredentialRenewal
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import DeadlineExceeded, Forbidden, RateLimited, Unauthenticated, Unavailable
@@ -228,7 +228,7 @@ async def test_one_that_is_revoked_says_so_once_and_tries_on(desk: Desk, staying
         await pass_until(desk, lambda: desk.registrar.asked.count("refresh") == 5)
     [told] = [entry for entry in logs if entry["log_level"] == "error"]
     assert "`fleetfold nodes invite shop`" in told["reason"]
-    assert desk.clock.monotonic() - began >= 3 * REFUSED_S  # it tries on, and slowly
+    assert desk.clock.monotonic() - began >= 3 * REFUSED.base_s  # it tries on, and slowly
     desk.registrar.revoked = False
     await pass_until(desk, lambda: desk.is_in)
 
@@ -253,7 +253,7 @@ async def test_a_link_that_is_refused_again_and_again_does_not_ask_the_master_ea
     for _ in range(5):
         await desk.membership.refused()
     assert desk.registrar.asked == ["enrol", "refresh"]
-    desk.clock.advance(REFUSED_S)
+    desk.clock.advance(REFUSED.base_s)
     desk.registrar.revoked = False
     await desk.membership.refused()
     assert desk.is_in

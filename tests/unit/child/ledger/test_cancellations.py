@@ -9,8 +9,7 @@ from fleetfold_child.commands.cancellation import cancel, while_running
 from fleetfold_child.ledger.admission import Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow
-from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
-from fleetfold_shared.over_time import OVER_TIME
+from fleetfold_shared.messages import OVER_TIME, ActionKind, CommandResult, Outcome
 from support.executors import command, undo
 
 BY_ANN = "cancelled by ann before it began"

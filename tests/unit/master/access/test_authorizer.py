@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.access.authorizer import Authorizer, OpenAuthorizer, Principal
-from fleetfold_master.access.roles import ROLES, TABLE
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Role, Scopes
+from fleetfold_shared.verbs import ROLES, VERBS
 
 SHOPS = Scopes(nodes=["shop-*"], actions=["cancel_*", "index"], collections=["orders"])
 patterns = st.lists(st.text("ab*", min_size=1, max_size=5), max_size=3)
@@ -45,7 +45,7 @@ def test_no_role_has_a_verb_that_is_not_in_the_table(authority: Authorizer, role
         authority.check(Principal("ann", role), "nodes.destroy")
 
 
-@pytest.mark.parametrize("verb", TABLE)
+@pytest.mark.parametrize("verb", VERBS)
 def test_without_identities_everybody_may_do_everything(verb: str) -> None:
     authority = OpenAuthorizer()
     principal = authority.principal("whoever")

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from fleetfold_master.search.gather_all import gather_all
 from fleetfold_master.search.own_collections import Own
+from fleetfold_shared.concurrency import gather_all
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import (
     CollectionInfo,

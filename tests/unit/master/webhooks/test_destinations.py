@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.webhooks.destinations import Destinations, place_of
-from fleetfold_master.webhooks.model import MOST_TRIES, NotDelivered, pause_s
+from fleetfold_master.webhooks.model import BACKOFF, MOST_TRIES, NotDelivered
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Callback
@@ -124,7 +124,7 @@ def test_the_place_is_the_server() -> None:
 
 
 def test_the_pauses_double_to_an_hour_and_make_about_a_day() -> None:
-    assert 0.8 <= pause_s(1) <= 1.2
-    assert 6.4 <= pause_s(4) <= 9.6
-    assert 0.8 * 3600 <= pause_s(40) <= 1.2 * 3600
-    assert 20 * 3600 < sum(pause_s(tries) for tries in range(1, MOST_TRIES)) < 28 * 3600
+    assert 0.8 <= BACKOFF.delay_s(1) <= 1.2
+    assert 6.4 <= BACKOFF.delay_s(4) <= 9.6
+    assert 0.8 * 3600 <= BACKOFF.delay_s(40) <= 1.2 * 3600
+    assert 20 * 3600 < sum(BACKOFF.delay_s(tries) for tries in range(1, MOST_TRIES)) < 28 * 3600

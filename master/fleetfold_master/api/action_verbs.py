@@ -35,10 +35,10 @@ from fleetfold_shared.messages import (
     encode,
 )
 
-__all__ = ["RunVerbs"]
+__all__ = ["ActionVerbs"]
 
 
-class RunVerbs:
+class ActionVerbs:
     """The handlers, each with its message type."""
 
     def __init__(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleetfold_master.search.single_flight import SingleFlight
+from fleetfold_shared.concurrency import SingleFlight
 
 
 class Work:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from fleetfold_shared.concurrency.gathering import cancel_all
+
 __all__ = ["SingleFlight"]
 
 T = TypeVar("T")
@@ -48,10 +50,7 @@ class SingleFlight(Generic[T]):
 
     async def close(self) -> None:
         """Cancel everything in progress."""
-        tasks = [flight.task for flight in self._under_way.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*(flight.task for flight in self._under_way.values()))
 
     def _landed(self, key: str, flight: _Flight[T]) -> None:
         if self._under_way.get(key) is flight:

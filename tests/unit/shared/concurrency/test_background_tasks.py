@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_broker.background_tasks import BackgroundTasks
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import NotFound
 
 
@@ -50,7 +50,7 @@ async def test_draining_lets_the_quick_finish_and_ends_the_slow() -> None:
 
 @pytest.mark.timeout(10)
 async def test_a_task_that_lets_a_cancellation_go_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_broker.background_tasks.AGAIN_S", 0.01)
+    monkeypatch.setattr("fleetfold_shared.concurrency.background_tasks.AGAIN_S", 0.01)
     tasks, told = BackgroundTasks(), list[int]()
 
     async def deaf() -> None:

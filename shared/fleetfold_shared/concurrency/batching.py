@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["waves"]
+__all__ = ["batches"]
 
 T = TypeVar("T")
 
 
-def waves(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in order, in lists of `size`; the last list may be shorter, none is empty."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
