@@ -217,7 +217,7 @@ class Desk:
         jobs = JobVerbs(self.jobs)  # type: ignore[arg-type]
         runs = ActionVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
-        starting = RunAs(self.guard._authority, self.log)
+        starting = RunAs(self.guard._authority, self.log, {**runs.verbs(), **transactions.verbs()})
         self.membership = Membership(store, self.clock, "seat")
         self.schedules, self.dead_letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
         others = (
@@ -229,7 +229,6 @@ class Desk:
             SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
             self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
         )  # fmt: skip
-        starting.serve(self.api.verbs())
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:
         """What `who` gets for an answer; raises the error."""

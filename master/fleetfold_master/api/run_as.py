@@ -22,15 +22,10 @@ def verb_of(work: Run | Transact) -> str:
 
 
 class RunAs:
-    """Calls the API's own handlers; `serve` sets them."""
+    """Calls the API's own handlers, `verbs`, which must have those of `verb_of`."""
 
-    def __init__(self, authority: Authorizer, audit: AuditSink) -> None:
-        self._authority, self._audit = authority, audit
-        self._verbs: Mapping[str, Verb[Any]] = {}
-
-    def serve(self, verbs: Mapping[str, Verb[Any]]) -> None:
-        """Set the handlers."""
-        self._verbs = verbs
+    def __init__(self, authority: Authorizer, audit: AuditSink, verbs: Mapping[str, Verb[Any]]) -> None:
+        self._authority, self._audit, self._verbs = authority, audit, verbs
 
     async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
         """Start work on behalf of `caller`, for this schedule, and audit it.

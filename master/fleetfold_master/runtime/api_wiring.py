@@ -68,21 +68,21 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     )
     answering = await _open_answering(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
-    starting = RunAs(access.authority, access.audit)
-    schedules = Schedules(infra.store, infra.clock, starting.begin)
     bulk = Bulk(infra.store, engines.jobs)
+    actions = ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check)
+    transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
+    run_as = RunAs(access.authority, access.audit, {**actions.verbs(), **transactions.verbs()})
+    schedules = Schedules(infra.store, infra.clock, run_as.begin)
     others = (
-        ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
-        JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
-        DeadLetterVerbs(infra.dead_letters, starting, engines.outbox.retry),
+        actions, JobVerbs(engines.jobs), DefinitionVerbs(definitions),
+        ScheduleVerbs(schedules, access.authority, run_as),
+        DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
         MasterVerbs(MemberList(infra.store, infra.membership).call),
     )  # fmt: skip
-    tx_api = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
-    rooms = VerbGroups(access_api, tx_api, CacheVerbs(cache, federation), quality, answering, others)
+    groups = VerbGroups(access_api, transactions, CacheVerbs(cache, federation), quality, answering, others)
     api = ApiServer(
-        infra.bus, infra.registry, infra.presence, infra.fleet, federation, engines.jobs, infra.gatherer, guard, rooms
+        infra.bus, infra.registry, infra.presence, infra.fleet, federation, engines.jobs, infra.gatherer, guard, groups
     )
-    starting.serve(api.verbs())
     return ApiWiring(api, guard, federation, cache, counts, schedules)
 
 
