@@ -1,4 +1,4 @@
-"""The master's doors over a real database: everything that the doorkeeper and the enrolment are given."""
+"""The master's doors over a real database: everything that the authenticator and the enrolment are given."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ class Doors:
         self.invites = Invitations(store, clock)
         self.registry = Registry(NodeRows(store), Presence(clock, 5.0), clock, "1.0")
         self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None, self._announce)
-        self.petitions = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
+        self.join_requests = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
         self.failures = Failures(30, clock)
-        self.turned_away = RejectionLog(self.audit, clock)
-        self.doorkeeper = Authenticator(
-            self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.turned_away,
+        self.rejections = RejectionLog(self.audit, clock)
+        self.authenticator = Authenticator(
+            self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.rejections,
             clock, pending=pending,
         )  # fmt: skip
         self._enrolment = Enrolment(
-            Subjects(), self.invites, self.sessions, self.petitions, self.keys, self.registry,
-            Limits({"child": 60}, clock), self.failures, self.audit, self.turned_away,
-            live=self._is_alive, where=self.doorkeeper.where, pending=pending,
+            Subjects(), self.invites, self.sessions, self.join_requests, self.keys, self.registry,
+            Limits({"child": 60}, clock), self.failures, self.audit, self.rejections,
+            live=self._is_alive, where=self.authenticator.where, pending=pending,
         )  # fmt: skip
         self.handlers: dict[str, Handler] = {}
 
@@ -98,7 +98,7 @@ class Doors:
         await self.registry.load()
         await self.sessions.load()
         await self.keys.load()
-        await self.petitions.load()
+        await self.join_requests.load()
         await self._enrolment.start(_Endpoints(self.handlers))
 
     async def close(self) -> None:
@@ -141,7 +141,7 @@ class Doors:
 
     async def knock(self, name: str, token: str, host: str = HOST) -> object:
         """Connect."""
-        return await self.doorkeeper.admit(Presented(name=name, token=token, host=host))
+        return await self.authenticator.admit(Presented(name=name, token=token, host=host))
 
     async def log(self, **filters: object) -> list[AuditEntry]:
         """The audit log."""

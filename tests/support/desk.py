@@ -108,7 +108,7 @@ class _Jobs:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         return False
 
     async def get(self, key: str) -> Job:
@@ -217,11 +217,11 @@ class Desk:
         jobs = JobVerbs(self.jobs)  # type: ignore[arg-type]
         runs = ActionVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
         cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
-        starting = RunAs(self.guard._authority, self.log, {**runs.verbs(), **transactions.verbs()})
+        starting = RunAs(self.guard._authorizer, self.log, {**runs.verbs(), **transactions.verbs()})
         self.membership = Membership(store, self.clock, "seat")
         self.schedules, self.dead_letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
         others = (
-            runs, jobs, DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.guard._authority, starting),
+            runs, jobs, DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.guard._authorizer, starting),
             DeadLetterVerbs(self.dead_letters, starting, _nobody), MasterVerbs(MemberList(store, self.membership).call),
         )  # fmt: skip
         rooms = VerbGroups(self.access, transactions, cache, self.quality, answering, others)

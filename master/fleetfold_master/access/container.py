@@ -59,24 +59,24 @@ class AccessContainer:
         self.keys = ApiKeys(
             store, clock, lambda name: self.sessions.has(name) or registry.find(name) is not None, announce
         )
-        self.petitions = JoinRequests(store, clock, registry, self.sessions, announce)
+        self.join_requests = JoinRequests(store, clock, registry, self.sessions, announce)
         self.limits = Limits({}, clock) if config.insecure else Limits.of(config, clock)
-        self.authority = OpenAuthorizer() if config.insecure else Authorizer(self._identity, look_again)
-        self._turned_away = RejectionLog(self.audit, clock)
-        self.doorkeeper = Authenticator(
-            self.tokens, self.sessions, self.invites, self.keys, registry, failures, self._turned_away, clock,
+        self.authorizer = OpenAuthorizer() if config.insecure else Authorizer(self._identity, look_again)
+        self._rejections = RejectionLog(self.audit, clock)
+        self.authenticator = Authenticator(
+            self.tokens, self.sessions, self.invites, self.keys, registry, failures, self._rejections, clock,
             pending=config.pending,
         )  # fmt: skip
         self._enrolment = Enrolment(
-            subjects, self.invites, self.sessions, self.petitions, self.keys, registry, self.limits, failures,
-            self.audit, self._turned_away, live=live, where=self.doorkeeper.where, pending=config.pending,
+            subjects, self.invites, self.sessions, self.join_requests, self.keys, registry, self.limits, failures,
+            self.audit, self._rejections, live=live, where=self.authenticator.where, pending=config.pending,
         )  # fmt: skip
 
     async def load(self) -> None:
         """Load all rows."""
         await self.sessions.load()
         await self.keys.load()
-        await self.petitions.load()
+        await self.join_requests.load()
 
     async def start(self, service: RequestServer) -> None:
         """Serve enrolment."""
@@ -88,7 +88,7 @@ class AccessContainer:
         await self._announce(SigningKeyRotated(rotated.kid))
         return rotated
 
-    def has_lost_its_place(self, name: str) -> bool:
+    def must_be_disconnected(self, name: str) -> bool:
         """Whether a known node must not be connected: it is inactive, or its session has ended."""
         node = self._registry.find(name)
         if node is None or self.keys.find(name) is not None:
@@ -98,16 +98,16 @@ class AccessContainer:
     async def save(self) -> None:
         """A periodic task: write what may be written with a delay."""
         await self.keys.save()
-        self._turned_away.settle()
+        self._rejections.settle()
 
     async def prune(self) -> None:
         """A periodic task: delete what ended long ago."""
-        for room in (self.sessions, self.invites, self.petitions, self.audit):
+        for room in (self.sessions, self.invites, self.join_requests, self.audit):
             await room.prune()
 
     async def close(self) -> None:
         """Write what is waiting."""
-        for room in (self.sessions, self.keys, self.petitions, self.audit):
+        for room in (self.sessions, self.keys, self.join_requests, self.audit):
             await room.close()
 
     def _identity(self, name: str) -> Principal | None:

@@ -11,8 +11,8 @@ from fleetfold_master.access.join_request_rows import (
     dropped,
     granted,
     lapsed,
-    read_petition,
-    read_petitions,
+    read_join_request,
+    read_join_requests,
 )
 from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.access.sessions import Sessions
@@ -52,9 +52,9 @@ class JoinRequests:
 
     async def load(self) -> None:
         """Load the pending ones into the registry, and remove the others from it."""
-        waiting = {record.node: record for record in await read_petitions(self._store)}
+        waiting = {record.node: record for record in await read_join_requests(self._store)}
         for name in self._shown - waiting.keys():
-            self._registry.withdraw(name)
+            self._registry.remove_pending(name)
         for record in waiting.values():
             self._show(record)
         self._shown = set(waiting)
@@ -90,7 +90,7 @@ class JoinRequests:
 
     async def _ask(self, name: str, petition: Petition) -> Petitioned:
         claim = digest(petition.claim)
-        stored = await read_petition(self._store, name)
+        stored = await read_join_request(self._store, name)
         if stored is None or self._has_lapsed(stored):
             check_version(petition.description.version)
             self._refuse_members(name)
@@ -113,7 +113,7 @@ class JoinRequests:
             description=_bounded(petition.description), asked_at=now,
         )  # fmt: skip
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
-        stored = await read_petition(self._store, name)
+        stored = await read_join_request(self._store, name)
         await self._announce(JoinRequestsChanged(name))
         if stored is None:
             raise Overloaded(f"node: {MOST_PENDING} nodes wait to be approved already; try again later", field="node")
@@ -128,11 +128,11 @@ class JoinRequests:
         return await self._sessions.open(stored.node, CAPABILITIES)
 
     async def _approve(self, node: str, only: str | None) -> NodeRecord:
-        waiting = await read_petition(self._store, node)
+        waiting = await read_join_request(self._store, node)
         if waiting is not None and waiting.approved_at is None:
             self._registry.check_approval(node, waiting.description)
         if await self._store.write(approved(node, only, self._clock.wall())) != 1:
-            stored = await read_petition(self._store, node)
+            stored = await read_join_request(self._store, node)
             if stored is None or stored.approved_at is not None:
                 raise NotFound(f"node: no {node!r} waits to be approved; see `fleetfold nodes list`", field="node")
             raise Conflict(
@@ -140,7 +140,7 @@ class JoinRequests:
                 "compare it with what the node itself says",
                 field="fingerprint",
             )
-        stored = await read_petition(self._store, node)
+        stored = await read_join_request(self._store, node)
         if stored is not None:
             self._show(stored)  # another master may have received it
         self._shown.discard(node)
@@ -151,11 +151,11 @@ class JoinRequests:
     async def _withdraw(self, node: str) -> None:
         await self._store.write(dropped(node))
         self._shown.discard(node)
-        self._registry.withdraw(node)
+        self._registry.remove_pending(node)
         await self._announce(JoinRequestsChanged(node))
 
     def _show(self, stored: StoredJoinRequest) -> None:
-        self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)
+        self._registry.add_pending(stored.node, stored.description, stored.asked_at, stored.fingerprint)
         self._shown.add(stored.node)
 
     def _has_lapsed(self, stored: StoredJoinRequest) -> bool:

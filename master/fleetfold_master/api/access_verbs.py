@@ -98,7 +98,7 @@ class AccessVerbs:
 
     async def shut_out(self, node: str, reason: str) -> tuple[int, int]:
         """Revoke the node's invitations and sessions, then end its connections. Returns the number of each."""
-        await self._container.petitions.withdraw(node)
+        await self._container.join_requests.withdraw(node)
         ended = await self._container.invites.revoke_for(node) + await self._container.sessions.revoke(node, reason)
         return ended, await self.disconnect(node)
 
@@ -123,7 +123,7 @@ class AccessVerbs:
 
     async def _nodes_approve(self, ask: NodeApprove, who: Principal) -> NodeRecord:
         who.need_node(ask.node)
-        return await self._container.petitions.approve(ask.node, ask.fingerprint)
+        return await self._container.join_requests.approve(ask.node, ask.fingerprint)
 
     async def _nodes_revoke(self, ask: NodeRevoke, who: Principal) -> NodeRevoked:
         who.need_node(ask.node)
@@ -164,7 +164,7 @@ class AccessVerbs:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)
 
     async def _stats(self, _ask: AccessStatsAsk, _who: Principal) -> AccessStats:
-        authenticator, refusals = self._container.doorkeeper, self._refusals
+        authenticator, refusals = self._container.authenticator, self._refusals
         return AccessStats(
             admitted=authenticator.admitted,
             refused={str(reason): count for reason, count in authenticator.refused.items()},

@@ -71,10 +71,10 @@ class Guard:
     """Wraps handlers. `where` returns the network address of an identity."""
 
     def __init__(
-        self, authority: Authorizer, limits: Limits, audit: AuditSink, where: Callable[[str], str], clock: Clock,
+        self, authorizer: Authorizer, limits: Limits, audit: AuditSink, where: Callable[[str], str], clock: Clock,
         route: Route = _handled_here,
     ) -> None:  # fmt: skip
-        self._authority, self._limits, self._audit, self._where = authority, limits, audit, where
+        self._authorizer, self._limits, self._audit, self._where = authorizer, limits, audit, where
         self._clock, self._route = clock, route
         self.refusals = DeniedRequests(audit, where, clock)
 
@@ -83,8 +83,8 @@ class Guard:
         verb = self._route(name, verb)
 
         async def handle(call: Call) -> Message:
-            if not self._authority.knows(call.identity):
-                await self._authority.look_again()
+            if not self._authorizer.knows(call.identity):
+                await self._authorizer.look_again()
             principal = self._let_in(name, call)
             ask = decode(call.body, verb.takes)
             check_names(ask, call.body)
@@ -96,10 +96,10 @@ class Guard:
         """Admit a request and return the caller. Raises `Forbidden` or `RateLimited` before anything is decoded."""
         role = ""
         try:
-            principal = self._authority.principal(call.identity)
+            principal = self._authorizer.principal(call.identity)
             role = principal.role
             spend(self._limits, call, principal.role)
-            self._authority.check(principal, verb)
+            self._authorizer.check(principal, verb)
         except (Forbidden, RateLimited) as error:
             self.refusals.count(call.identity, role, verb, error, AuditSubject())
             raise

@@ -24,8 +24,8 @@ def verb_of(work: Run | Transact) -> str:
 class RunAs:
     """Calls the API's own handlers, `verbs`, which must have those of `verb_of`."""
 
-    def __init__(self, authority: Authorizer, audit: AuditSink, verbs: Mapping[str, Verb[Any]]) -> None:
-        self._authority, self._audit, self._verbs = authority, audit, verbs
+    def __init__(self, authorizer: Authorizer, audit: AuditSink, verbs: Mapping[str, Verb[Any]]) -> None:
+        self._authorizer, self._audit, self._verbs = authorizer, audit, verbs
 
     async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
         """Start work on behalf of `caller`, for this schedule, and audit it.
@@ -34,9 +34,9 @@ class RunAs:
         """
         role = ""
         try:
-            if not self._authority.knows(caller):
-                await self._authority.look_again()
-            principal = self._authority.principal(caller)
+            if not self._authorizer.knows(caller):
+                await self._authorizer.look_again()
+            principal = self._authorizer.principal(caller)
             role = principal.role
             await self.ask(work, principal)
         except FleetfoldError as error:
@@ -48,7 +48,7 @@ class RunAs:
     async def ask(self, work: Run | Transact, principal: Principal) -> None:
         """Start work for a known caller."""
         verb = verb_of(work)
-        self._authority.check(principal, verb)
+        self._authorizer.check(principal, verb)
         await self._verbs[verb].handle(work, principal)
 
     async def check(self, work: Run | Transact, principal: Principal) -> None:

@@ -45,8 +45,8 @@ class ScheduleVerbs:
     """The handlers. Storing a schedule requires permission for its work, which runs on behalf of the caller who stored
     it."""
 
-    def __init__(self, schedules: Schedules, authority: Authorizer, starting: RunAs) -> None:
-        self._schedules, self._authority, self._starting = schedules, authority, starting
+    def __init__(self, schedules: Schedules, authorizer: Authorizer, starting: RunAs) -> None:
+        self._schedules, self._authorizer, self._starting = schedules, authorizer, starting
 
     def verbs(self) -> dict[str, Verb[Any]]:
         """All handlers, by verb."""
@@ -107,7 +107,7 @@ class ScheduleVerbs:
     def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
         """Raise `Forbidden` if the caller could not request the schedule's work itself, or `InvalidInput`."""
         work = work_of(spec, "s-check")
-        self._authority.check(who, verb_of(work))
+        self._authorizer.check(who, verb_of(work))
         with _part_of(spec):
             if isinstance(work, Run):
                 check_run(work, who)

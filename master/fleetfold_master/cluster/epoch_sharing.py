@@ -25,7 +25,7 @@ class EpochSharing:
         """Record in `versions` what the peers tell."""
 
         def heard(told: RaisedEpochs) -> None:
-            versions.rose(told.node, told.incarnation, told.epochs)
+            versions.record(told.node, told.incarnation, told.epochs)
 
         await self._peers.hear("epochs", RaisedEpochs, heard)
 

@@ -92,7 +92,7 @@ class Membership:
         try:
             await self._store.script(partial(master_rows.leave, me=self.id))
         except FleetfoldError as error:  # the lease is lost, or the database is unavailable: the peers will notice
-            log.info("master.not_left", reason=error.message)
+            log.info("master.leave_failed", reason=error.message)
 
     def silent_s(self, master: str) -> float | None:
         """Seconds since another master's last heartbeat, by this one's clock; None while it is not overdue."""
@@ -137,6 +137,6 @@ class Membership:
             try:
                 await self.beat()
             except FleetfoldError as error:
-                log.warning("master.not_beaten", reason=error.message)
+                log.warning("master.heartbeat_failed", reason=error.message)
             except Exception:  # a database that is unavailable comes back
-                log.exception("master.beat_broke")
+                log.exception("master.heartbeat_broke")

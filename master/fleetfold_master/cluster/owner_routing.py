@@ -20,7 +20,7 @@ from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.guard import Verb
 from fleetfold_master.cluster.peer_messages import PeerCall
 from fleetfold_master.cluster.peers import Peers
-from fleetfold_master.cluster.result_routing import Driving
+from fleetfold_master.cluster.result_routing import WorkOwner
 from fleetfold_master.jobs.polling import LOOK_S, until_next_look
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Job, Message, TransactionView, decode
@@ -45,7 +45,7 @@ ANSWER_S = 5.0
 class OwnerRouting:
     """Routes verbs. `engines` are jobs and transactions, keyed by the first part of the verbs' names."""
 
-    def __init__(self, engines: Mapping[str, Driving], peers: Peers) -> None:
+    def __init__(self, engines: Mapping[str, WorkOwner], peers: Peers) -> None:
         self._engines, self._peers = engines, peers
         self._verbs: dict[str, Verb[Any]] = {}
 
@@ -72,7 +72,7 @@ class OwnerRouting:
         loop, engine = asyncio.get_running_loop(), self._engines[area]
         until = loop.time() + TAKEOVER_S
         await engine.fetch(ask.id)
-        while not engine.drives(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
+        while not engine.owns(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
             if owner in self._peers.others:
                 call = PeerCall(verb=name, ask=msgspec.to_builtins(ask), who=who)
                 wait_s = getattr(ask, "wait_ms", 0) / 1000 + ANSWER_S
@@ -99,7 +99,7 @@ class OwnerRouting:
             loop = asyncio.get_running_loop()
             until, told = loop.time() + ask.wait_ms / 1000, None
             begin_waiting()
-            while not engine.drives(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
+            while not engine.owns(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
                 record = await verb.handle(msgspec.structs.replace(ask, wait_ms=0), who)
                 if record != told:
                     await say(record)

@@ -55,7 +55,7 @@ class Takeover:
             try:
                 await self.once()
             except FleetfoldError as error:
-                log.warning("master.not_taken_over", reason=error.message)
+                log.warning("master.takeover_failed", reason=error.message)
             except Exception:  # a database that is unavailable comes back
                 log.exception("master.takeover_broke")
 

@@ -70,7 +70,7 @@ def shared_caches(fleet: NodeGateway, access: AccessContainer, cache: Cache) -> 
         "nodes": fleet.reload,
         "sessions": lambda _: access.sessions.load(),
         "keys": lambda _: access.keys.load(),
-        "join_requests": lambda _: access.petitions.load(),
+        "join_requests": lambda _: access.join_requests.load(),
         "signing": lambda _: asyncio.to_thread(access.signing.refresh),
         "cache": lambda _: _at_once(cache.forget),
     }

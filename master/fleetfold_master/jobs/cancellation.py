@@ -181,7 +181,7 @@ class Cancellations:
         try:
             never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=delivered_too)
         except FleetfoldError as error:
-            log.warning("withdrawal.not_dequeued", node=node, commands=len(queued), reason=error.message)
+            log.warning("cancellation.not_dequeued", node=node, commands=len(queued), reason=error.message)
             return ()
         for entry in queued.values():
             entry.cleared |= delivered_too and began_at - entry.made_at >= SENT_WITHIN_S
@@ -202,7 +202,7 @@ class Cancellations:
         try:
             verdicts = await self._ask(node, keys, who)
         except FleetfoldError as error:
-            log.debug("withdrawal.not_asked", node=node, reason=error.message)
+            log.debug("cancellation.not_asked", node=node, reason=error.message)
             return ()
         for key in (key for key, verdict in verdicts.items() if verdict == "ended"):
             self.forget(node, key)

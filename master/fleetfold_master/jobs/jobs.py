@@ -55,7 +55,7 @@ class Jobs:
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, *, at_end: AtEnd = nothing_more,
-        withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None,
+        cancellations: Cancellations | None = None, slots_of: SlotsOf | None = None,
         dead_letters_for: DeadLettersFor = no_dead_letters,
         owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
         publish: Publish = publish_to_nobody,
@@ -66,11 +66,11 @@ class Jobs:
         self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of, publish)
         self._undisturbed = Undisturbed()
         self._answers = TaskResults(
-            store, clock, self._engine, self._undisturbed, withdrawals, dead_letters_for, at_late_end, publish
+            store, clock, self._engine, self._undisturbed, cancellations, dead_letters_for, at_late_end, publish
         )
-        self._withdrawals = withdrawals
+        self._cancellations = cancellations
         self._loading = JobLoading(store, clock, self._engine, owner, self._go_on, self._undisturbed)
-        self._sweep = Sweeper(self._engine, health, withdrawals, self._loading.all)
+        self._sweep = Sweeper(self._engine, health, cancellations, self._loading.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
@@ -147,7 +147,7 @@ class Jobs:
         """The waiters for ends of many jobs."""
         return self._engine.endings
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         """Whether the job is running and this master owns it."""
         return key in self._engine.running
 
@@ -236,11 +236,11 @@ class Jobs:
 
     def _withdraw(self, job: RunningJob) -> None:
         """Cancel the commands of a cancelled job that were sent."""
-        if self._withdrawals is None or job.cancelled_by is None:
+        if self._cancellations is None or job.cancelled_by is None:
             return
         for task in job.open_tasks():
             ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
-            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
+            self._cancellations.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
 
 
 def _overloaded(node: str) -> Overloaded:

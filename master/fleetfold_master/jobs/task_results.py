@@ -1,4 +1,4 @@
-"""Processing of results, progress reports and withdrawals of jobs' commands."""
+"""Processing of results, progress reports and cancellations of jobs' commands."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class TaskResults:
 
     def __init__(
         self, store: Store, clock: Clock, engine: JobEngine, undisturbed: Undisturbed,
-        withdrawals: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
+        cancellations: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
         publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._undisturbed = store, clock, engine, undisturbed
-        self._withdrawals, self._dead_letters_for, self._at_late_end = withdrawals, dead_letters_for, at_late_end
+        self._cancellations, self._dead_letters_for, self._at_late_end = cancellations, dead_letters_for, at_late_end
         self._publish = publish
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
@@ -45,8 +45,8 @@ class TaskResults:
             result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
             starts=result.starts,
         )  # fmt: skip
-        if self._withdrawals is not None:
-            self._withdrawals.forget(node, result.id)
+        if self._cancellations is not None:
+            self._cancellations.forget(node, result.id)
         job = self._engine.running.get(address[0])
         if job is None:
             return await self._undisturbed.run(self._settle_late(address[0], node, result.id, ending))

@@ -111,7 +111,7 @@ class NodeGateway:
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if (pong := self._read(name, answer, Pong)) is not None:
                 self._registry.answered(name)
-                self.epochs.rose(name, pong.incarnation, pong.epochs)
+                self.epochs.record(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
@@ -163,7 +163,7 @@ class NodeGateway:
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Record what a result reports about its node."""
-        if self.epochs.rose(node, result.incarnation, result.epochs):
+        if self.epochs.record(node, result.incarnation, result.epochs):
             await self._tell_epochs(node, result)
 
     async def reload(self, name: str = "") -> None:

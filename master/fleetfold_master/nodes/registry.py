@@ -146,7 +146,7 @@ class Registry:
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
-    def petition(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
+    def add_pending(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
         """List `name` as pending; it is stored as a join request."""
         self._pending.add(name, description, asked_at, fingerprint)
 
@@ -154,7 +154,7 @@ class Registry:
         """Whether `name` is pending."""
         return name in self._pending.nodes
 
-    def withdraw(self, name: str) -> None:
+    def remove_pending(self, name: str) -> None:
         """Remove `name` from the pending nodes."""
         self._pending.remove(name)
 

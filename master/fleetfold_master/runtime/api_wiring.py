@@ -57,31 +57,36 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     cache, access = engines.cache, auth.access
     federation = _federation(infra, cache)
     guard = Guard(
-        access.authority, access.limits, access.audit, access.doorkeeper.where, infra.clock, cluster.forwarding.route
+        access.authorizer,
+        access.limits,
+        access.audit,
+        access.authenticator.where,
+        infra.clock,
+        cluster.forwarding.route,
     )
-    access_api = AccessVerbs(access, infra.registry, infra.fleet, guard.refusals, auth.drop, infra.fleet.answers)
+    access_api = AccessVerbs(access, infra.registry, infra.gateway, guard.refusals, auth.drop, infra.gateway.answers)
     infra.lifetime.on_close(access_api.close)
     counts = _open_counts(infra)
     measuring = Evaluation(infra.store, federation.search, infra.clock)
     quality = EvaluationVerbs(
-        Judgements(infra.store, infra.clock), counts, measuring, infra.registry, infra.fleet.holds
+        Judgements(infra.store, infra.clock), counts, measuring, infra.registry, infra.gateway.holds
     )
     answering = await _open_answering(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     bulk = Bulk(infra.store, engines.jobs)
     actions = ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check)
     transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
-    run_as = RunAs(access.authority, access.audit, {**actions.verbs(), **transactions.verbs()})
+    run_as = RunAs(access.authorizer, access.audit, {**actions.verbs(), **transactions.verbs()})
     schedules = Schedules(infra.store, infra.clock, run_as.begin)
     others = (
         actions, JobVerbs(engines.jobs), DefinitionVerbs(definitions),
-        ScheduleVerbs(schedules, access.authority, run_as),
+        ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
         MasterVerbs(MemberList(infra.store, infra.membership).call),
     )  # fmt: skip
     groups = VerbGroups(access_api, transactions, CacheVerbs(cache, federation), quality, answering, others)
     api = ApiServer(
-        infra.bus, infra.registry, infra.presence, infra.fleet, federation, engines.jobs, infra.gatherer, guard, groups
+        infra.bus, infra.registry, infra.presence, infra.gateway, federation, engines.jobs, infra.scatter, guard, groups
     )
     return ApiWiring(api, guard, federation, cache, counts, schedules)
 
@@ -93,10 +98,10 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
         infra.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places
     )
     infra.lifetime.on_close_within_grace(service.stop)
-    infra.lifetime.on_close(infra.fleet.corpora.stop)
+    infra.lifetime.on_close(infra.gateway.corpora.stop)
     infra.lifetime.on_close_stop_tasks()
-    infra.lifetime.on_close(infra.fleet.stop)
-    await infra.fleet.start()
+    infra.lifetime.on_close(infra.gateway.stop)
+    await infra.gateway.start()
     await auth.access.start(service)
     await wiring.api.start(service)
     await _discovery(infra, auth, service).start()
@@ -106,7 +111,7 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
 def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Discovery:
     membership = infra.membership
     discovery = Discovery(
-        infra.bus, infra.gatherer, service.introspection, auth.access.authority, auth.access.limits,
+        infra.bus, infra.scatter, service.introspection, auth.access.authorizer, auth.access.limits,
         lambda: [node.name for node in infra.registry.all()], lambda: (membership.id, *membership.others),
         identified=not infra.setup.access.insecure,
     )  # fmt: skip
@@ -116,8 +121,8 @@ def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Dis
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:
     return Federation(
-        infra.registry, infra.presence, infra.fleet.corpora, infra.gatherer.round,
-        max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.fleet.epochs,
+        infra.registry, infra.presence, infra.gateway.corpora, infra.scatter.round,
+        max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.gateway.epochs,
         own=infra.setup.own, breakers=Breakers(infra.presence.life, publish=infra.events.publish),
     )  # fmt: skip
 
@@ -130,4 +135,4 @@ def _open_counts(infra: Infrastructure) -> SearchStatistics:
 
 async def _open_answering(infra: Infrastructure) -> Answering:
     model = await infra.lifetime.enter(Model.open(infra.setup.ask, os.environ))
-    return Answering(infra.setup.ask, infra.registry, infra.fleet.corpora, infra.gatherer.ask, model)
+    return Answering(infra.setup.ask, infra.registry, infra.gateway.corpora, infra.scatter.ask, model)

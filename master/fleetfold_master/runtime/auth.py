@@ -55,7 +55,7 @@ async def _open_access(infra: Infrastructure) -> AccessContainer:
     setup = infra.setup
     signing = await asyncio.to_thread(SigningKeys.load, setup.keys, os.environ, setup.clock)
     access = AccessContainer(
-        infra.store, infra.registry, signing, setup.access, setup.subjects, setup.clock, infra.fleet.answers,
+        infra.store, infra.registry, signing, setup.access, setup.subjects, setup.clock, infra.gateway.answers,
         setup.retention, setup.redact, look_again=infra.invalidation.look_again, publish=infra.events.publish,
         announce=infra.invalidation.announce,
     )  # fmt: skip
@@ -66,7 +66,7 @@ async def _open_access(infra: Infrastructure) -> AccessContainer:
 
 async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
     issuer, lifetime = Issuer(infra.keys.issuer), infra.lifetime
-    callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.doorkeeper.admit)
+    callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.authenticator.admit)
     lifetime.on_close(callout.stop)
     await callout.start()
     connections = ConnectionMonitor(await infra.open_bus("sys"))
@@ -80,7 +80,7 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
         dropped = await connections.cut_off(listed_as(master))
         log.info("master.cut_off", master=master, connections=dropped)
 
-    response = FloodResponse(infra.setup.limits, access.doorkeeper, access.audit, drop, lifetime.spawn)
+    response = FloodResponse(infra.setup.limits, access.authenticator, access.audit, drop, lifetime.spawn)
     lifetime.repeat(DISCONNECT_S, partial(disconnect_ended, access, connections))
     return Auth(access, drop, cut_off, response)
 

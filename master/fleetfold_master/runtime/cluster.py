@@ -16,12 +16,12 @@ __all__ = ["open_cluster", "start_delivery"]
 async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
     """Serve the other masters, and take over from those that die."""
     cluster = ClusterPeers(
-        infra.peers, infra.fleet, engines.jobs, engines.transactions, infra.dead_letters.of_step, auth.cut_off
+        infra.peers, infra.gateway, engines.jobs, engines.transactions, infra.dead_letters.of_step, auth.cut_off
     )
     infra.lifetime.on_close(infra.peers.stop)  # before the engines: a peer's request may need them
-    await infra.epoch_sharing.start(infra.fleet.epochs)
+    await infra.epoch_sharing.start(infra.gateway.epochs)
     await cluster.start()
-    await infra.invalidation.serve(shared_caches(infra.fleet, auth.access, engines.cache))
+    await infra.invalidation.serve(shared_caches(infra.gateway, auth.access, engines.cache))
     takeover = Takeover(infra.store, infra.clock, infra.membership, cluster.resume)
     infra.lifetime.on_close(takeover.stop)
     takeover.start()
@@ -30,11 +30,11 @@ async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> C
 
 async def start_delivery(infra: Infrastructure, engines: Engines, cluster: ClusterPeers) -> None:
     """Start consuming what the nodes send: replies, progress, results, and the broker's advisories."""
-    await infra.gatherer.start()
-    await infra.fleet.ping_known_nodes()
-    engines.withdrawals.start(engines.jobs.on_withdrawn)
+    await infra.scatter.start()
+    await infra.gateway.ping_known_nodes()
+    engines.cancellations.start(engines.jobs.on_withdrawn)
     await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
-    await _consume(infra, RESULTS, infra.fleet.results(cluster.results.take))
+    await _consume(infra, RESULTS, infra.gateway.results(cluster.results.take))
     await _consume(infra, GIVEN_UP, infra.dead_letters.of_advisory)
 
 

@@ -27,7 +27,7 @@ class Engines:
 
     jobs: Jobs
     transactions: Transactions
-    withdrawals: Cancellations
+    cancellations: Cancellations
     outbox: Outbox
     cache: Cache
 
@@ -35,7 +35,7 @@ class Engines:
 async def open_engines(infra: Infrastructure) -> Engines:
     """Open the engines. Work that was in progress when the last master ended is resumed."""
     health = CommandHealth(infra.registry)
-    withdrawals = Cancellations(infra.topology, infra.fleet.stop_commands, health, infra.clock)
+    cancellations = Cancellations(infra.topology, infra.gateway.stop_commands, health, infra.clock)
     setup, publish, dead_letters = infra.setup, infra.events.publish, infra.dead_letters
     outbox = await infra.lifetime.enter(
         Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letters.of_delivery, publish)
@@ -43,20 +43,20 @@ async def open_engines(infra: Infrastructure) -> Engines:
     sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
     jobs = Jobs(
         infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
-        at_late_end=_job_ended_late, withdrawals=withdrawals,
+        at_late_end=_job_ended_late, cancellations=cancellations,
         slots_of=DeclaredLimits(infra.registry, infra.clock), dead_letters_for=dead_letters.of_task, owner=owner,
         share_of=infra.membership.share_of, publish=publish,
     )  # fmt: skip
     transactions = Transactions(
         infra.store, sender, infra.clock, health, infra.registry.find, at_end=outbox.transaction_ended,
-        withdrawals=withdrawals, owner=owner, audited=transaction_ended, publish=publish,
+        cancellations=cancellations, owner=owner, audited=transaction_ended, publish=publish,
     )  # fmt: skip
-    for part in (jobs, transactions, withdrawals):
+    for part in (jobs, transactions, cancellations):
         infra.lifetime.on_close(part.close)
-    await infra.fleet.ensure()
+    await infra.gateway.ensure()
     await jobs.recover()
     await transactions.recover()
-    return Engines(jobs, transactions, withdrawals, outbox, await _open_cache(infra))
+    return Engines(jobs, transactions, cancellations, outbox, await _open_cache(infra))
 
 
 async def _open_cache(infra: Infrastructure) -> Cache:

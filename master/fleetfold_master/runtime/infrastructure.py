@@ -74,18 +74,18 @@ class Infrastructure:
     store: Store
     membership: Membership
     keys: BrokerKeys
-    buses: Connections
+    connections: Connections
     bus: Bus
     peers: Peers
     invalidation: CacheInvalidation
     epoch_sharing: EpochSharing
-    gatherer: ScatterClient
+    scatter: ScatterClient
     inflow: Inflow
     presence: Presence
     registry: Registry
     topology: Topology
     dead_letters: DeadLetters
-    fleet: NodeGateway
+    gateway: NodeGateway
     seals: Seals
 
     @property
@@ -95,7 +95,7 @@ class Infrastructure:
 
     async def open_bus(self, account: Account) -> Bus:
         """Open a further connection to `account`; it is closed with the lifetime."""
-        return await self.lifetime.enter(await self.buses.open(account))
+        return await self.lifetime.enter(await self.connections.open(account))
 
 
 async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
@@ -105,20 +105,20 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
-    buses = Connections(
+    connections = Connections(
         setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
         name=listed_as(membership.id),
     )  # fmt: skip
-    await buses.check()
-    bus = await lifetime.enter(await buses.open("fleet"))
+    await connections.check()
+    bus = await lifetime.enter(await connections.open("fleet"))
     peers = Peers(bus, membership)
     invalidation, epoch_sharing = CacheInvalidation(peers, events.publish), EpochSharing(peers)
     lifetime.on_close(invalidation.stop)
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
     presence = Presence(setup.clock, setup.heartbeat_s, events.publish)
     inflow = Inflow(setup.limits, setup.clock, events.publish)
-    asking = await lifetime.enter(await buses.open("fleet"))
-    gatherer = ScatterClient(asking, presence.gone, seals, inflow.junk)
+    asking = await lifetime.enter(await connections.open("fleet"))
+    scatter = ScatterClient(asking, presence.gone, seals, inflow.junk)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     registry = Registry(
         NodeRows(store), presence, setup.clock, __version__, publish=events.publish, announce=invalidation.announce
@@ -126,8 +126,8 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     await registry.load()
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
-    fleet = NodeGateway(
-        bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact,
+    gateway = NodeGateway(
+        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish,
     )  # fmt: skip
@@ -138,18 +138,18 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
         store,
         membership,
         keys,
-        buses,
+        connections,
         bus,
         peers,
         invalidation,
         epoch_sharing,
-        gatherer,
+        scatter,
         inflow,
         presence,
         registry,
         topology,
         dead_letters,
-        fleet,
+        gateway,
         seals,
     )
 

@@ -38,12 +38,12 @@ def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
 
 
 def _drive(infra: Infrastructure, engines: Engines) -> None:
-    sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.withdrawals.sweep)
+    sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.cancellations.sweep)
     infra.lifetime.repeat(SWEEP_S, *sweeps)
 
 
 def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
-    streams = partial(restore_streams, infra.bus, infra.fleet, engines.jobs, engines.transactions)
+    streams = partial(restore_streams, infra.bus, infra.gateway, engines.jobs, engines.transactions)
     settle = wiring.guard.refusals.settle
     infra.lifetime.repeat(UPKEEP_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
     infra.lifetime.repeat(UPKEEP_S, engines.jobs.save_progress)

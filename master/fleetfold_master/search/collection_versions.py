@@ -29,9 +29,9 @@ class CollectionVersions:
         if self._told.get(node, ("",))[0] != description.incarnation:
             self._told[node] = description.incarnation, epochs
         else:
-            self.rose(node, description.incarnation, epochs)
+            self.record(node, description.incarnation, epochs)
 
-    def rose(self, node: str, incarnation: str, epochs: Mapping[str, int]) -> bool:
+    def record(self, node: str, incarnation: str, epochs: Mapping[str, int]) -> bool:
         """Record epochs sent with another message. Returns whether any is new. Those of an unknown incarnation are
         ignored."""
         if not incarnation:

@@ -48,11 +48,11 @@ class TransactionEngine:
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, policy: Policy, at_end: AtEnd,
-        withdrawals: Cancellations | None, owner: str | None, audited: Audited = not_audited,
+        cancellations: Cancellations | None, owner: str | None, audited: Audited = not_audited,
         publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._sender, self._clock, self._health = store, sender, clock, health
-        self._policy, self._at_end, self._withdrawals, self._owner = policy, at_end, withdrawals, owner
+        self._policy, self._at_end, self._cancellations, self._owner = policy, at_end, cancellations, owner
         self._audited, self._publish = audited, publish
         self.running: dict[str, Active] = {}
 
@@ -76,12 +76,12 @@ class TransactionEngine:
             now, unhealthy = self._clock.wall(), self._ill(steps)
             return apply_result(tx, steps, node, result, now, unhealthy=unhealthy, policy=self._policy)
 
-        if not await self.drive(active, decide):
+        if not await self.apply(active, decide):
             await self._store.confirm()  # the master that has taken over may know it
 
     async def operate(self, active: Active, decide: Callable[..., Decision]) -> None:
         """Apply an operator's decision, a function of rows, `now` and `policy`."""
-        await self.drive(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
+        await self.apply(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
 
     async def advance(self, actives: Iterable[Active]) -> None:
         """Process what is due for each of them."""
@@ -89,7 +89,7 @@ class TransactionEngine:
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return advance(tx, steps, self._clock.wall(), unhealthy=self._ill(steps), policy=self._policy)
 
-        await settle_all([self.drive(active, decide) for active in actives])
+        await settle_all([self.apply(active, decide) for active in actives])
 
     async def redrive(self, actives: Iterable[Active], *, takeover: bool) -> None:
         """Send all their commands in flight again; with a higher epoch at a `takeover`."""
@@ -97,7 +97,7 @@ class TransactionEngine:
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return redrive(tx, steps, self._clock.wall(), takeover=takeover, policy=self._policy)
 
-        await settle_all([self.drive(active, decide) for active in actives])
+        await settle_all([self.apply(active, decide) for active in actives])
 
     def taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: list[TimelineEntry]) -> Active:
         """Take over an unowned transaction, with an epoch above that of its last owner. Raises `Unavailable` if it is
@@ -108,7 +108,7 @@ class TransactionEngine:
             tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
         return Active(tx, steps, timeline)
 
-    async def drive(self, active: Active, decide: _Decide) -> bool:
+    async def apply(self, active: Active, decide: _Decide) -> bool:
         """Make one decision, commit it and apply it in memory; then send, outside of the lock. Returns whether it
         changed anything."""
         async with active.lock:
@@ -142,10 +142,10 @@ class TransactionEngine:
 
     def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
         """Cancel the forward commands that were abandoned with a whole transaction."""
-        if self._withdrawals is not None and decision.entries:
+        if self._cancellations is not None and decision.entries:
             for node, command, began_at in abandoned_commands(before, decision):
                 by = f"transaction {decision.tx.id}, which turns back"
-                self._withdrawals.cancel(node, [command], by, since=began_at)
+                self._cancellations.cancel(node, [command], by, since=began_at)
 
     async def _commit(self, active: Active, writes: Sequence[Write]) -> None:
         """Commit. Another master may take over an unowned transaction at the same time: then only one of the two

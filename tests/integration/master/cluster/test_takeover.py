@@ -105,8 +105,8 @@ async def test_what_a_silent_master_drove_is_taken_over_with_a_higher_epoch(room
     for before, after in ((sent[key], again[key]) for key in sent):
         assert after.attempt == before.attempt + 1
         assert after.epoch == (before.epoch + 1 if after.id.startswith("t.") else before.epoch)
-    assert other.transactions.drives("o1")
-    assert other.jobs.drives("j1")
+    assert other.transactions.owns("o1")
+    assert other.jobs.owns("j1")
 
 
 @pytest.mark.parametrize("many", [1, 2, 3, 7])
@@ -128,7 +128,7 @@ async def test_nobody_is_taken_over_who_beats_nor_by_one_who_has_slept(room: Roo
     for _ in range(3):
         room.clock.advance(60.0)  # nobody beats: the machine, or the database, has stood still
         await room.beat(other, one, rounds=1)
-    assert one.transactions.drives("o1")
+    assert one.transactions.owns("o1")
     assert not one.membership.lost.is_set()
     assert other.membership.others == {one.membership.id}
 
@@ -193,7 +193,7 @@ async def test_of_several_that_see_a_death_one_takes_over(room: Room) -> None:
         room.clock.advance(BEAT_S)
         await asyncio.gather(*(life.beat() for life in others))
     await room.beat(*others, rounds=1)
-    assert [life.transactions.drives("o1") for life in others].count(True) == 1
+    assert [life.transactions.owns("o1") for life in others].count(True) == 1
     assert [command.epoch for _, command in room.outbox.take()] == [2]
 
 
@@ -201,7 +201,7 @@ async def test_a_seat_that_is_taken_again_proves_the_death_of_who_had_it(room: R
     dead = await room.start("a")
     await dead.transactions.start(ORDER, "ann")
     born = await room.start("a")
-    assert born.transactions.drives("o1")
+    assert born.transactions.owns("o1")
     with pytest.raises(Fenced):
         await dead.transactions.cancel("o1", "ann")
 
@@ -211,7 +211,7 @@ async def test_one_that_leaves_is_replaced_at_the_next_beat(room: Room) -> None:
     await leaving.transactions.start(ORDER, "ann")
     await leaving.membership.leave()
     await room.beat(other, rounds=1)
-    assert other.transactions.drives("o1")
+    assert other.transactions.owns("o1")
 
 
 async def test_what_was_begun_before_there_were_owners_is_taken_up(room: Room) -> None:
@@ -221,8 +221,8 @@ async def test_what_was_begun_before_there_were_owners_is_taken_up(room: Room) -
     await Jobs(store, room.outbox, room.clock, Doctor()).start(RUN, ["shop"], "ann")
     await store.close()
     new = await room.start("a")
-    assert new.transactions.drives("o1")
-    assert new.jobs.drives("j1")
+    assert new.transactions.owns("o1")
+    assert new.jobs.owns("j1")
 
 
 async def test_two_operators_at_two_masters_do_not_both_revive_what_is_parked(room: Room) -> None:
@@ -240,7 +240,7 @@ async def test_two_operators_at_two_masters_do_not_both_revive_what_is_parked(ro
         one.transactions.retry("o1", "ann"), other.transactions.retry("o1", "bob"), return_exceptions=True
     )
     assert [isinstance(outcome, FleetfoldError) for outcome in outcomes].count(True) == 1
-    assert [life.transactions.drives("o1") for life in (one, other)].count(True) == 1
+    assert [life.transactions.owns("o1") for life in (one, other)].count(True) == 1
 
 
 def _order(number: int) -> Transact:
@@ -322,7 +322,7 @@ async def _one_turn(room: Room, bus: Bus, awake: list[Life], rng: random.Random)
     """Results come to anybody; who has not in hand what they are of offers them to the others."""
     for node, result in bus.take_results():
         order = result.id.split(".")[1]
-        owners = [life for life in awake if life.transactions.drives(order)]
+        owners = [life for life in awake if life.transactions.owns(order)]
         if owners:
             await _ignoring_the_fence(rng.choice(owners).transactions.on_result(node, result))
         elif rng.random() < 0.9:

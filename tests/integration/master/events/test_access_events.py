@@ -89,11 +89,11 @@ async def test_a_join_request_is_announced_when_it_is_made_approved_and_withdraw
     description = NodeDescription(incarnation="i1", version="1.0")
     for name in ("shop", "blog"):
         for _ in range(2):  # it asks again and again
-            await room.access.petitions.ask(name, Petition(claim="c" * 32, description=description))
+            await room.access.join_requests.ask(name, Petition(claim="c" * 32, description=description))
     assert room.published == [JoinRequestsChanged("shop"), JoinRequestsChanged("blog")]
-    await room.access.petitions.approve("shop")
+    await room.access.join_requests.approve("shop")
     assert room.published[2:] == [NodeChanged("shop"), JoinRequestsChanged("shop")]
-    await room.access.petitions.withdraw("blog")
+    await room.access.join_requests.withdraw("blog")
     assert room.published[4:] == [JoinRequestsChanged("blog")]
 
 

@@ -141,7 +141,7 @@ async def test_a_removed_node_is_down_and_removed(room: Room) -> None:
 
 async def test_a_pending_node_that_is_approved_is_a_changed_node() -> None:
     room = Room()
-    room.registry.petition("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
+    room.registry.add_pending("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
     assert room.take() == []
     await room.registry.approve("shop")
     assert room.take() == [NodeChanged("shop")]
@@ -198,8 +198,8 @@ def test_each_rise_of_a_collection_is_published_once_and_the_first_report_is_non
     versions.described("shop", description)
     assert published == []
     for epoch in (8, 8, 7, 9):
-        versions.rose("shop", "i1", {"docs": epoch})
-    versions.rose("shop", "i2", {"docs": 99})  # another process, which has not been heard of
+        versions.record("shop", "i1", {"docs": epoch})
+    versions.record("shop", "i2", {"docs": 99})  # another process, which has not been heard of
     assert published == [CollectionChanged("shop", "docs", 8), CollectionChanged("shop", "docs", 9)]
-    versions.rose("blog", "b1", {"docs": 3})
+    versions.record("blog", "b1", {"docs": 3})
     assert len(published) == 2
