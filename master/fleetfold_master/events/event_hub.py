@@ -65,6 +65,8 @@ class EventHub:
 
     def publish(self, event: Event) -> None:
         """Deliver an event; from within a subscriber, after the event that is being delivered."""
+        if self._is_open and not self._receivers_of(type(event)):
+            return
         self._waiting.append(event)
         if self._is_open and not self._delivering:
             self._deliver()

@@ -105,11 +105,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
-    connections = Connections(
-        setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
-        name=listed_as(membership.id),
-    )  # fmt: skip
-    await connections.check()
+    connections = await _check_connections(setup, keys, membership)
     bus = await lifetime.enter(await connections.open("fleet"))
     peers = Peers(bus, membership)
     invalidation, epoch_sharing = CacheInvalidation(peers, events.publish), EpochSharing(peers)
@@ -132,26 +128,11 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
         alone=lambda: invalidation.alone, publish=events.publish,
     )  # fmt: skip
     return Infrastructure(
-        setup,
-        lifetime,
-        events,
-        store,
-        membership,
-        keys,
-        connections,
-        bus,
-        peers,
-        invalidation,
-        epoch_sharing,
-        scatter,
-        inflow,
-        presence,
-        registry,
-        topology,
-        dead_letters,
-        gateway,
-        seals,
-    )
+        setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
+        connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
+        scatter=scatter, inflow=inflow, presence=presence, registry=registry, topology=topology,
+        dead_letters=dead_letters, gateway=gateway, seals=seals,
+    )  # fmt: skip
 
 
 async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
@@ -162,6 +143,15 @@ async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: 
     lifetime.on_close(membership.leave)
     membership.start()
     return membership
+
+
+async def _check_connections(setup: Setup, keys: BrokerKeys, membership: Membership) -> Connections:
+    connections = Connections(
+        setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
+        name=listed_as(membership.id),
+    )  # fmt: skip
+    await connections.check()
+    return connections
 
 
 def listed_as(master: str) -> str:
