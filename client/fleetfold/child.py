@@ -36,10 +36,10 @@ from fleetfold_child.commands.actions import Action, Actions
 from fleetfold_child.commands.builtin_actions import builtin_actions
 from fleetfold_child.data_lock import DataLock
 from fleetfold_child.enrolment.credential_store import CredentialStore
-from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, asking
-from fleetfold_child.enrolment.login import arrive, check_join_token
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, requests_over
+from fleetfold_child.enrolment.login import check_join_token, log_in
 from fleetfold_child.enrolment.renewal import CredentialRenewal
-from fleetfold_child.ledger.ledger import Ledger, check_kept
+from fleetfold_child.ledger.ledger import Ledger, check_retention
 from fleetfold_child.ledger.node_audit import LEDGER
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.node.answerer import Answerer, check_answerer
@@ -47,14 +47,14 @@ from fleetfold_child.node.node import Node
 from fleetfold_shared import __version__
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 from fleetfold_shared.values import check_value
 
 __all__ = ["Child"]
@@ -114,7 +114,7 @@ class Child:
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
-        self._database_urls, self._kept_s = dict(databases or {}), check_kept(ledger_days)
+        self._database_urls, self._kept_s = dict(databases or {}), check_retention(ledger_days)
         self._redact = Redactor(listed(redact, "redact"))
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
@@ -157,7 +157,7 @@ class Child:
             "id": id, "title": title, "text": listed(text, "text"), "fields": dict(fields or {}), "format": format,
             "separator": separator, "encoding": encoding, "strict": strict,
         }  # fmt: skip
-        reading = typed(given, Reading, f"collection {name}")
+        reading = convert_to(given, Reading, f"collection {name}")
         self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica, reading)
         return self
 
@@ -192,7 +192,7 @@ class Child:
     @property
     def url(self) -> str:
         """Where its broker is, for people: without a password."""
-        return shown(find_url(self._url))
+        return redacted_url(find_url(self._url))
 
     @property
     def documents(self) -> dict[str, int]:
@@ -258,13 +258,13 @@ class Child:
         """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
         url, subjects = find_url(self._url), Subjects(self._prefix)
         tls = find_tls(url, self._tls)
-        if not (await wait_for_greeting(url, "node.waits_for_its_broker")).auth_required:
+        if not (await wait_for_greeting(url, "node.awaiting_broker")).auth_required:
             bus = await Bus.connect(url, self.name, subjects, tls=tls, patient=True)
             return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
         membership = CredentialRenewal(
             self.name, CredentialStore.open(self.data, self.name), BusEnrolmentClient(url, self.name, subjects, tls)
         )
-        bus = await arrive(
+        bus = await log_in(
             membership,
             lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
             self._describing,
@@ -273,7 +273,7 @@ class Child:
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)
-        self._background.spawn(membership.stay(asking(bus), bus.link.renew))
+        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.link.renew))
         return bus, membership.capabilities
 
     def _token(self) -> str | None:

@@ -48,7 +48,7 @@ from fleetfold_shared.messages import (
     NodeStatsAsk,
     NodeUpdate,
 )  # fmt: skip
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["Client"]
 
@@ -91,7 +91,7 @@ class Client(
         try:
             return cls(await Bus.connect(url, caller, Subjects(prefix), credential=shown_key, tls=tls))
         except Unauthenticated:
-            raise Unauthenticated(_unwelcome(shown(url), shown_key)) from None
+            raise Unauthenticated(_unwelcome(redacted_url(url), shown_key)) from None
 
     async def nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
         """The nodes by name, those for which `where` holds; with `removed` also those that were taken out."""

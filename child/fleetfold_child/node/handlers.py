@@ -132,7 +132,7 @@ class Handlers:
     async def _holds(self, call: Call) -> Held:
         ask = decode(call.body, HoldsAsk)
         collection = self._collections.get(ask.collection)
-        return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
+        return Held(ids=[] if collection is None else sorted(await collection.existing(ask.ids)))
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -18,11 +18,11 @@ from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection,
 from fleetfold_cli.parsing.readings import readings
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared.config import ChildConfig, Config
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
 from fleetfold_shared.text.scoring import check_alpha
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["child"]
 
@@ -125,12 +125,12 @@ async def child(
             ready = {
                 "ready": "child",
                 "name": node.name,
-                "url": shown(url),
+                "url": redacted_url(url),
                 "pid": os.getpid(),
                 "documents": node.documents,
                 "sources": {name: _source(info) for name, info in node.collections.items()},
             }
-            terminal.ready(connection, ready, up_line(node.name, node.collections, shown(url)))
+            terminal.ready(connection, ready, up_line(node.name, node.collections, redacted_url(url)))
             reason = await node.wait()
     if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
@@ -146,13 +146,13 @@ def _configured(config: Config, name: str | None) -> ChildConfig:
     for known in config.children:
         if known.name == name:
             return known
-    return typed({"name": name}, ChildConfig, "")
+    return convert_to({"name": name}, ChildConfig, "")
 
 
 def _over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:
     """The options that were given over the settings, checked as they are."""
     changes = {key: value for key, value in given.items() if value not in (None, (), [], {})}
-    return typed(asdict(config) | changes, ChildConfig, "")
+    return convert_to(asdict(config) | changes, ChildConfig, "")
 
 
 def _databases(words: Sequence[str]) -> dict[str, str]:
@@ -187,7 +187,7 @@ def _alphas(words: tuple[str, ...]) -> dict[str, float]:
         collection, value = pair(word, "alpha")
         if collection in found:
             raise InvalidInput(f"alpha: {collection!r} is given twice", field="alpha")
-        found[collection] = typed(value, float, f"alpha of {collection}", strict=False)
+        found[collection] = convert_to(value, float, f"alpha of {collection}", strict=False)
         check_alpha(found[collection], f"alpha of {collection}")
     return found
 

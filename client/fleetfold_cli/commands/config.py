@@ -31,7 +31,7 @@ from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import access_view as views
 from fleetfold_shared.config import Config, load
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["config"]
 
@@ -104,4 +104,4 @@ async def _openly(url: str, running: RunningFleet | None) -> list[Finding]:
     if not known_to_be and await asks_for_credentials(url):
         return []
     what = "it asks nobody who they are: whoever connects has its default account, and may do everything"
-    return [Finding("weak", f"the broker at {shown(url)}", what)]
+    return [Finding("weak", f"the broker at {redacted_url(url)}", what)]

@@ -12,7 +12,7 @@ from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Many,
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import evaluation_view as views
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Judgement
 
@@ -48,7 +48,7 @@ async def judge(
     if from_ is not None and query is None:
         judgements = read_judgements(from_, terminal.stdin)
     elif from_ is None and query is not None and target is not None and grade is not None:
-        judgements = [typed(_values(query, target) | {"grade": grade}, Judgement, "judgement")]
+        judgements = [convert_to(_values(query, target) | {"grade": grade}, Judgement, "judgement")]
     else:
         raise InvalidInput("judge: give QUERY NODE/COLLECTION/ID GRADE, or --from FILE", field="query")
     async with await terminal.fleet(common) as fleet:
@@ -124,7 +124,7 @@ def _judgement(line: str, where: str) -> Judgement:
         value = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"{where}: not JSON: {error}", field="from") from None
-    return typed(value, Judgement, where)
+    return convert_to(value, Judgement, where)
 
 
 def _values(query: str, target: str) -> dict[str, str]:

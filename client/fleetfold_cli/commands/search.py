@@ -14,7 +14,7 @@ from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Many, Opt
 from fleetfold_cli.parsing.sort_keys import parse_sort
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import search_view as views
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial
 
@@ -98,4 +98,4 @@ def parse_filter(text: str) -> Filter:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"filter: not JSON: {error}", field="filter") from None
-    return typed(value, Filter, "filter")
+    return convert_to(value, Filter, "filter")

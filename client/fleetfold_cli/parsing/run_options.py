@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Callback, RetryPolicy
 
@@ -89,13 +89,13 @@ class Times:
         if self.attempts is None:
             raise InvalidInput("backoff: there is no second try; say how many with --attempts", field="backoff")
         said = {"attempts": self.attempts, **({} if self.backoff is None else {"backoff_s": self.backoff})}
-        return typed(said, RetryPolicy, "retry")
+        return convert_to(said, RetryPolicy, "retry")
 
     def _callback(self) -> Callback | None:
         if self.callback is None:
             return None
         kind = "url" if "://" in self.callback else "type"
-        return typed({kind: self.callback}, Callback, "callback")
+        return convert_to({kind: self.callback}, Callback, "callback")
 
 
 CHOICE, PACE, TIMES = Choice(), Pace(), Times()

@@ -18,7 +18,7 @@ from fleetfold_master.api.service_discovery import Discovery
 from fleetfold_master.api.transaction_verbs import TransactionVerbs
 from fleetfold_master.api.verb_groups import VerbGroups
 from fleetfold_master.jobs.command_publisher import CommandPublisher
-from fleetfold_master.jobs.progress_routing import hear_progress
+from fleetfold_master.jobs.progress_routing import subscribe_to_progress
 from fleetfold_master.nodes.node_gateway import NodeGateway
 
 __all__ = [
@@ -40,5 +40,5 @@ __all__ = [
     "ScheduleVerbs",
     "TransactionVerbs",
     "VerbGroups",
-    "hear_progress",
+    "subscribe_to_progress",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from fleetfold_master.events import (
     SessionsChanged,
     SigningKeyRotated,
 )
-from fleetfold_shared.concurrency import BackgroundTasks, Undisturbed
+from fleetfold_shared.concurrency import BackgroundTasks, UncancelledTasks
 from fleetfold_shared.messages import decode
 
 __all__ = ["RELOAD_S", "SHARED_CHANGES", "CacheInvalidation", "Reload"]
@@ -52,7 +52,7 @@ class CacheInvalidation:
         self._peers, self._publish = peers, publish
         self._caches: dict[CacheName, _Cache] = {}
         self._had_others = False
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self._telling = BackgroundTasks()
 
     @property
@@ -100,7 +100,7 @@ class CacheInvalidation:
 
     async def _told(self, call: Call) -> Reloaded:
         change = decode(call.body, Changed)
-        await self._undisturbed.run(self._caches[change.cache].read(change.key))
+        await self._uncancelled.run(self._caches[change.cache].read(change.key))
         return Reloaded()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetfold_broker.jetstream.pull_consumer import Handler, PullConsumer
 from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
-from fleetfold_master.api import hear_progress
+from fleetfold_master.api import subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Takeover, shared_caches
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
@@ -33,7 +33,7 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     await infra.scatter.start()
     await infra.gateway.ping_known_nodes()
     engines.cancellations.start(engines.jobs.on_withdrawn)
-    await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
     await _consume(infra, RESULTS, infra.gateway.results(cluster.results.take))
     await _consume(infra, GIVEN_UP, infra.dead_letters.of_advisory)
 

@@ -73,7 +73,7 @@ class TransactionEngine:
         """Process a node's result, and what follows from it."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            now, unhealthy = self._clock.wall(), self._ill(steps)
+            now, unhealthy = self._clock.wall(), self._unhealthy(steps)
             return apply_result(tx, steps, node, result, now, unhealthy=unhealthy, policy=self._policy)
 
         if not await self.apply(active, decide):
@@ -87,7 +87,7 @@ class TransactionEngine:
         """Process what is due for each of them."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            return advance(tx, steps, self._clock.wall(), unhealthy=self._ill(steps), policy=self._policy)
+            return advance(tx, steps, self._clock.wall(), unhealthy=self._unhealthy(steps), policy=self._policy)
 
         await settle_all([self.apply(active, decide) for active in actives])
 
@@ -174,5 +174,5 @@ class TransactionEngine:
             )
             await self.take(active, node, refusal)
 
-    def _ill(self, steps: Sequence[Step]) -> set[str]:
+    def _unhealthy(self, steps: Sequence[Step]) -> set[str]:
         return {node for node in {step.node for step in steps} if not self._health.healthy(node)}
