@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from fleetfold_master.events import Event
 from fleetfold_master.jobs import Cancellations, Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
@@ -51,7 +50,6 @@ class JobRoom:
         self.graves: list[tuple[Store, Cancellations]] = []
         self.outbox, self.doctor, self.clock, self.nodes = Outbox(), Doctor(), ManualClock(), Nodes()
         self.slots: dict[str, int] = {}
-        self.published: list[Event] = []
 
     async def open(self) -> None:
         self.store = await Store.open(self.url)
@@ -63,7 +61,6 @@ class JobRoom:
             self.doctor,
             cancellations=self.cancellations,
             slots_of=self._slots_of,
-            publish=self.published.append,
         )
         await self.jobs.recover()
         self.cancellations.start(self.jobs.on_withdrawn)

@@ -13,7 +13,6 @@ import pytest
 from fleetfold_master.cluster import Takeover
 from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
-from fleetfold_master.events import Event
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
@@ -37,8 +36,7 @@ class Life:
 
     def __init__(self, store: Store, clock: ManualClock, outbox: Outbox, seat: str) -> None:
         self.store, self.outbox = store, outbox
-        self.published: list[Event] = []
-        self.membership = Membership(store, clock, seat, self.published.append)
+        self.membership = Membership(store, clock, seat)
         self.takeover = Takeover(store, clock, self.membership, self.resume)
         self.jobs = Jobs(store, outbox, clock, Doctor(), owner=self.membership.id)
         self.transactions = Transactions(store, outbox, clock, Doctor(), NODES.get, owner=self.membership.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_master.dead_letters import DeadLetters
-from fleetfold_master.events import Event
+from fleetfold_master.events import DeadLettered, Event
 from fleetfold_master.outbox import Delivery, rows
 from fleetfold_master.outbox.publisher import CLAIM_S, MOST_AT_ONE_PLACE, Publisher
 from fleetfold_master.store import Store
@@ -216,6 +216,9 @@ async def test_what_is_given_up_is_a_dead_letter_at_once(post: Post) -> None:
     post.fails["a"] = Undeliverable("410")
     await post.round()
     [dead], _ = await post.dead_letters.list(DeadLetterList())
+    assert [(event.id, event.reason) for event in post.published if isinstance(event, DeadLettered)] == [
+        (dead.id, "undelivered")
+    ]
     assert (dead.reason, dead.command, dead.job, dead.error) == (
         "undelivered",
         "a",
