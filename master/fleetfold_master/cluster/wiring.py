@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from fleetfold_master.access.container import AccessContainer
-from fleetfold_master.api import NodeGateway
+from fleetfold_master.api import Bindings, NodeGateway
 from fleetfold_master.cluster.invalidation import Reload
 from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.owner_routing import OwnerRouting
@@ -44,12 +44,15 @@ class ClusterPeers:
         self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
         engines = ((_job_of, jobs), (_transaction_of, transactions))
         self.results = ResultRouting(engines, peers, fleet.learn, on_failure)
-        self.forwarding = OwnerRouting({"jobs": jobs, "transactions": transactions}, peers)
+        self._peers = peers
 
     async def start(self) -> None:
-        """Serve the other masters."""
+        """Serve the results that other masters offer."""
         await self.results.start()
-        await self.forwarding.start()
+
+    def owner_routing(self, bindings: Bindings) -> OwnerRouting:
+        """Return the interceptor that forwards requests to the masters that own their subjects."""
+        return OwnerRouting({"jobs": self._jobs, "transactions": self._transactions}, self._peers, bindings)
 
     async def resume(self, taken: TakenOver) -> None:
         """Resume a dead master's work. Results that it received but did not acknowledge are redelivered to live

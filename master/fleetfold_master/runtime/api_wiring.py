@@ -9,23 +9,32 @@ from fleetfold_broker.rpc.admission import AdmissionControl
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
+    AccessPolicy,
     AccessVerbs,
     ActionVerbs,
     ApiServer,
     CacheVerbs,
     DeadLetterVerbs,
     DefinitionVerbs,
+    DeniedRequests,
+    Disconnection,
     Discovery,
     EvaluationVerbs,
-    Guard,
     JobVerbs,
+    KeyVerbs,
     MasterVerbs,
+    NodeAccessVerbs,
+    NodeVerbs,
     RunAs,
     ScheduleVerbs,
+    SearchVerbs,
     TransactionVerbs,
-    VerbGroups,
+    api_interceptors,
+    bind,
 )
+from fleetfold_master.api.binding import VerbGroup
 from fleetfold_master.cluster import ClusterPeers, MemberList
+from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import Bulk
@@ -45,7 +54,8 @@ class ApiWiring:
     """The parts that later wiring steps need."""
 
     api: ApiServer
-    guard: Guard
+    routing: OwnerRouting
+    denied: DeniedRequests
     federation: Federation
     cache: Cache
     counts: SearchStatistics
@@ -53,42 +63,31 @@ class ApiWiring:
 
 
 async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
-    """Build the handlers of all verbs. Nothing is served yet: see `serve`."""
-    cache, access = engines.cache, auth.access
-    federation = _federation(infra, cache)
-    guard = Guard(
-        access.authorizer,
-        access.limits,
-        access.audit,
-        access.authenticator.where,
-        infra.clock,
-        cluster.forwarding.route,
+    """Build the handlers of all verbs, and the pipeline before them. Nothing is served yet: see `serve`."""
+    access, cache = auth.access, engines.cache
+    denied = DeniedRequests(access.audit, access.authenticator.where, infra.clock)
+    policy = AccessPolicy(
+        access.authorizer, access.limits, access.audit, denied, access.authenticator.where, infra.clock
     )
-    access_api = AccessVerbs(access, infra.registry, infra.gateway, guard.refusals, auth.drop, infra.gateway.answers)
-    infra.lifetime.on_close(access_api.close)
-    counts = _open_counts(infra)
-    measuring = Evaluation(infra.store, federation.search, infra.clock)
-    quality = EvaluationVerbs(
-        Judgements(infra.store, infra.clock), counts, measuring, infra.registry, infra.gateway.holds
-    )
-    answering = await _open_answering(infra)
+    federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     bulk = Bulk(infra.store, engines.jobs)
-    actions = ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check)
+    actions = ActionVerbs(infra.registry, engines.jobs, bulk, denied, infra.clock, engines.outbox.check)
     transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
-    run_as = RunAs(access.authorizer, access.audit, {**actions.verbs(), **transactions.verbs()})
+    run_as = RunAs(access.authorizer, access.audit, (actions, transactions))
     schedules = Schedules(infra.store, infra.clock, run_as.begin)
-    others = (
-        actions, JobVerbs(engines.jobs), DefinitionVerbs(definitions),
+    bindings = bind((
+        *_about_nodes(infra, auth, engines),
+        SearchVerbs(infra.registry, federation, await _open_answering(infra), cache.popular, counts),
+        CacheVerbs(cache, federation), _evaluation(infra, federation, counts),
+        actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
         ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
-        MasterVerbs(MemberList(infra.store, infra.membership).call),
-    )  # fmt: skip
-    groups = VerbGroups(access_api, transactions, CacheVerbs(cache, federation), quality, answering, others)
-    api = ApiServer(
-        infra.bus, infra.registry, infra.presence, infra.gateway, federation, engines.jobs, infra.scatter, guard, groups
-    )
-    return ApiWiring(api, guard, federation, cache, counts, schedules)
+        AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership).call),
+    ))  # fmt: skip
+    routing = cluster.owner_routing(bindings)
+    api = ApiServer(infra.bus.subjects, bindings, api_interceptors(policy, bindings, routing))
+    return ApiWiring(api, routing, denied, federation, cache, counts, schedules)
 
 
 async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
@@ -103,6 +102,7 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     infra.lifetime.on_close(infra.gateway.stop)
     await infra.gateway.start()
     await auth.access.start(service)
+    await wiring.routing.start()
     await wiring.api.start(service)
     await _discovery(infra, auth, service).start()
     await infra.bus.link.barrier()
@@ -117,6 +117,27 @@ def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Dis
     )  # fmt: skip
     infra.lifetime.on_close(discovery.stop)
     return discovery
+
+
+def _about_nodes(infra: Infrastructure, auth: Auth, engines: Engines) -> tuple[VerbGroup, ...]:
+    """The handlers of the verbs about nodes and credentials, which may disconnect an identity."""
+    access, disconnection = auth.access, Disconnection(auth.access, auth.drop)
+    infra.lifetime.on_close(disconnection.close)
+    return (
+        NodeVerbs(
+            infra.registry, infra.presence, infra.gateway, infra.scatter, disconnection, access.sessions.granted,
+            engines.transactions.open_on,
+        ),
+        NodeAccessVerbs(access, infra.registry, infra.gateway, disconnection, infra.gateway.answers),
+        KeyVerbs(access, disconnection),
+    )  # fmt: skip
+
+
+def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchStatistics) -> EvaluationVerbs:
+    return EvaluationVerbs(
+        Judgements(infra.store, infra.clock), counts, Evaluation(infra.store, federation.search, infra.clock),
+        infra.registry, infra.gateway.holds,
+    )  # fmt: skip
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:

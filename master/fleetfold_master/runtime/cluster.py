@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from fleetfold_broker.jetstream.pull_consumer import Handler, PullConsumer
+from collections.abc import Callable
+from functools import partial
+
+from fleetfold_broker.jetstream.pull_consumer import PullConsumer
 from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.api import subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Takeover, shared_caches
+from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.nodes.result_pipeline import result_pipeline
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
@@ -34,11 +40,19 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     await infra.gateway.ping_known_nodes()
     engines.cancellations.start(engines.jobs.on_withdrawn)
     await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
-    await _consume(infra, RESULTS, infra.gateway.results(cluster.results.take))
-    await _consume(infra, GIVEN_UP, infra.dead_letters.of_advisory)
+    results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
+    subjects = infra.bus.subjects
+    await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
+    await _consume(infra, GIVEN_UP, "advisory", partial(_store_given_up, infra.dead_letters))
 
 
-async def _consume(infra: Infrastructure, stream: str, handler: Handler) -> None:
-    consumer = PullConsumer(infra.bus, stream, MASTERS, handler)
+async def _store_given_up(dead_letters: DeadLetters, call: Call) -> None:
+    await dead_letters.of_advisory(call.subject, call.body)
+
+
+async def _consume(
+    infra: Infrastructure, stream: str, verb: str, handler: Handler, caller: Callable[[str], str] | None = None
+) -> None:
+    consumer = PullConsumer(infra.bus, stream, MASTERS, handler, verb=verb, caller=caller)
     await consumer.start()
     infra.lifetime.on_close_within_grace(consumer.stop)

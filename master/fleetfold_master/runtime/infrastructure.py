@@ -123,7 +123,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
     gateway = NodeGateway(
-        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact,
+        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish,
     )  # fmt: skip
