@@ -50,15 +50,15 @@ async def test_what_happens_in_a_fleet_is_published_by_its_master(published: lis
     await fleet.start_child("shop", {"docs": None})
     documents = [{"id": "1", "text": "a tent"}]
     await fleet.client.run("index", {"collection": "docs", "documents": documents}, nodes=["shop"], id="j1")
-    await fleet.client.update_node(NodeUpdate(node="shop", state="maintenance"))
-    await fleet.client.update_node(NodeUpdate(node="shop", state="active"))
+    await fleet.client.nodes.update(NodeUpdate(node="shop", state="maintenance"))
+    await fleet.client.nodes.update(NodeUpdate(node="shop", state="active"))
     step = StepSpec(name="one", node="shop", action="doze", params={"seconds": 0})
     await fleet.client.transact([step], id="t1", name="a nap")
-    await fleet.client.clear_cache()
+    await fleet.client.cache.clear()
     await fleet.new_key("ann", "viewer")
     await fleet.stop_child("shop")
     await eventually(lambda: NodeDown("shop", stopped=True) in published)
-    await fleet.client.remove_node("shop")
+    await fleet.client.nodes.remove("shop")
     kinds = {type(event) for event in published}
     assert {
         CacheCleared, CollectionChanged, JobEnded, KeysChanged, NodeChanged, NodeDown, NodeJoined, NodeRemoved,
