@@ -117,7 +117,7 @@ class _Jobs:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         return False
 
     async def get(self, key: str) -> Job:

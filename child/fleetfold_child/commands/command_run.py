@@ -34,13 +34,13 @@ class CommandRun:
 
     `sent_at` is the time of its storage in the broker, on the event loop's clock. `begun`: the ledger has admitted it
     in this process. `attempt` counts its tries from 1, `last` is the result of the previous one. `params` are decoded,
-    for the first try. `stop` cancels its handler. After `compensation_arrived` it is not tried again.
-    `side_effects` is the side-effect log of its present try; `noted`: one of its tries has written to it.
+    for the first try. After `compensation_arrived` it is not tried again. `side_effects` is the side-effect log of its
+    present try; `noted`: one of its tries has written to it.
     """
 
     __slots__ = (
-        "attempt", "begun", "cancelled_by", "command", "compensation_arrived", "ended", "last", "noted", "params",
-        "permit", "reporter", "sent_at", "side_effects", "stop", "waiting",
+        "_stop", "attempt", "begun", "cancelled_by", "command", "compensation_arrived", "ended", "last", "noted",
+        "params", "permit", "reporter", "sent_at", "side_effects", "waiting",
     )  # fmt: skip
 
     def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
@@ -52,7 +52,7 @@ class CommandRun:
         self.cancelled_by: str | None = None
         self.params: dict[str, Any] | None = None
         self.permit: Permit | None = None
-        self.stop: Callable[[], None] | None = None
+        self._stop: Callable[[], None] | None = None
         self.waiting: asyncio.Future[None] | None = None
 
     @property
@@ -73,10 +73,18 @@ class CommandRun:
         """
         if self.cancelled_by is None:
             self.cancelled_by = by
-        if self.stop is not None:
-            self.stop()
+        if self._stop is not None:
+            self._stop()
         elif self.waiting is not None or decided:
             self._stop_waiting()
+
+    def can_stop(self, stop: Callable[[], None]) -> None:
+        """Register how the running handler is cancelled."""
+        self._stop = stop
+
+    def cannot_stop(self) -> None:
+        """Forget it: no handler is running, or it has been told."""
+        self._stop = None
 
     def register_compensation(self) -> None:
         """Register its compensation, which waits for it: a running try ends, and no other one follows."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import Announce, CacheCleared, announce_to_nobody
 from fleetfold_master.search.cache.cache_memory import Entry, MemoryStore
 from fleetfold_master.search.cache.cache_rows import questions, read_questions
 from fleetfold_master.search.cache.cache_statistics import CacheStatistics
@@ -56,18 +56,20 @@ class _Landed:
 
 
 class Cache:
-    """Cached answers, in memory and in the table. The owner calls `load` once, `save` every few seconds, and
-    `close`."""
+    """Cached answers, in memory and in the table. The owner calls `load` once, `save` every few seconds, and `close`.
 
-    def __init__(self, store: Store, clock: Clock, config: SearchConfig) -> None:
-        self._store, self._clock, self._config = store, clock, config
+    A clearing is passed to `announce`, so no master has an old answer once the operator has theirs.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, config: SearchConfig, announce: Announce = announce_to_nobody
+    ) -> None:
+        self._store, self._clock, self._config, self._announce = store, clock, config, announce
         self._memory = MemoryStore(clock, config.cache_s, config.cache_memory_bytes)
         self._table = TableStore(store, clock, config.cache_s, config.cache_bytes)
         self._flights: SingleFlight[_Landed] = SingleFlight()
         self._statistics = CacheStatistics(clock.wall())
         self.popular = PopularQueries(clock, config.cache_queries)
-        self.on_clear: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when the table has been cleared."""
 
     @property
     def enabled(self) -> bool:
@@ -124,7 +126,7 @@ class Cache:
         there = len(self._memory)
         self._memory.clear()
         cleared = await self._table.clear()
-        await self.on_clear()
+        await self._announce(CacheCleared())
         return max(there, cleared)
 
     def forget(self) -> None:

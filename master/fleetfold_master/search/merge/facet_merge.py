@@ -25,7 +25,7 @@ def _merged(field: str, answers: Collection[SearchAnswer]) -> Facet:
         if counts is None:  # an error, no such collection, or a node version without facets
             approximate |= answer.status in {"ok", "partial"}
             continue
-        tally.missing += counts.missing
+        tally.add_missing(counts.missing)
         for one in counts.values:
             tally.add(one.value, one.count)
         approximate |= counts.cut or not answer.exact or answer.status == "partial"

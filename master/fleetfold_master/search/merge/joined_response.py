@@ -62,7 +62,7 @@ def _facets(fields: Sequence[str], answers: Sequence[SearchAnswer]) -> list[Face
     cut = set[str]()
     for name, tally in tallies:
         for counts in (counts for answer in answers for counts in answer.facets if counts.field == name):
-            tally.missing += counts.missing
+            tally.add_missing(counts.missing)
             for value in counts.values:
                 tally.add(value.value, value.count)
             if counts.cut:

@@ -400,8 +400,8 @@ async def test_what_is_outside_a_scope_is_counted_and_told_with_its_node(desk: D
 async def test_the_refusals_are_in_the_figures(desk: Desk) -> None:
     with pytest.raises(Forbidden):
         await desk.ask("reader", "nodes.remove", NodeRemove(node="blog"))
-    desk.rooms.doorkeeper.admitted = 3
-    desk.rooms.doorkeeper.refused["expired"] = 2
+    desk.rooms.authenticator.admitted = 3
+    desk.rooms.authenticator.refused["expired"] = 2
     stats = await desk.ask("operator", "access.stats", AccessStatsAsk())
     assert (stats.admitted, stats.refused, stats.forbidden, stats.limited) == (3, {"expired": 2}, 1, 0)
 

@@ -113,10 +113,10 @@ def test_there_is_no_key_before_a_node_that_is_asked_has_said_how_new_it_is() ->
 
 def test_epochs_never_fall_within_an_incarnation_and_an_unknown_one_says_nothing() -> None:
     epochs = told(described(epoch=7))
-    epochs.rose("shop", "i1", {"products": 9})
+    epochs.record("shop", "i1", {"products": 9})
     epochs.described("shop", described(epoch=8))
-    epochs.rose("shop", "i0", {"products": 99})
-    epochs.rose("shop", "", {"products": 99})
+    epochs.record("shop", "i0", {"products": 99})
+    epochs.record("shop", "", {"products": 99})
     assert epochs.of("shop") == ("i1", {"products": 9})
     epochs.described("shop", described("i2", epoch=1))
     assert epochs.of("shop") == ("i2", {"products": 1})
