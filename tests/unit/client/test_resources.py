@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from fleetfold import Client, Judgement, NodeUpdate, Run, ScheduleSpec, StepSpec, Transaction
 from fleetfold_shared.verbs import VERBS
-from support.recording import asked, sent
+from support.pages import ROOT
+from support.recording import RecordingBus, asked, sent
 
 CALLS: dict[str, Callable[[Client], Awaitable[object]]] = {
     "nodes.list": lambda ann: ann.nodes.list(),
@@ -73,6 +75,7 @@ CALLS: dict[str, Callable[[Client], Awaitable[object]]] = {
     "masters.list": lambda ann: ann.masters.list(),
     "audit.list": lambda ann: ann.audit.list(),
 }
+PAGE = ROOT / "docs" / "how-to" / "use-from-python.md"
 LATER = {"jobs.ended"}
 """Sent by `submit`, after runs were accepted."""
 OTHERS = {"nodes.join"}
@@ -93,6 +96,15 @@ def test_every_verb_is_a_call_of_the_client() -> None:
 async def test_a_call_sends_the_message_of_its_verb(verb: str) -> None:
     assert (await sent(CALLS[verb]))[0] == verb
     assert isinstance(await asked(CALLS[verb], VERBS[verb].takes), VERBS[verb].takes)
+
+
+def test_the_page_names_every_noun_and_no_call_that_is_not_there() -> None:
+    ann = Client(RecordingBus())  # type: ignore[arg-type]
+    rows = dict(re.findall(r"^\| `fleet\.(\w+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert rows.keys() == {name for name in vars(ann) if not name.startswith("_")}
+    for noun, calls in rows.items():
+        for call in re.findall(r"`(\w+)`", calls):
+            assert callable(getattr(getattr(ann, noun), call)), f"fleet.{noun}.{call}"
 
 
 def test_the_client_itself_has_no_more_than_what_everybody_needs() -> None:
