@@ -10,7 +10,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from fleetfold_broker.server.embedded import find_server
+from fleetfold_broker.server.server_process import find_server
 from fleetfold_shared.errors import Unavailable
 from support.effort import effort
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fleetfold.child import Child
+    from fleetfold.child_options import ChildOptions
     from fleetfold.client import Client
     from fleetfold.dead_letter_filter import DeadLetterFilter
     from fleetfold.names import Auto
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fleetfold_child.commands.actions import action
     from fleetfold_child.commands.context import Context, Refused
     from fleetfold_shared import __version__
+    from fleetfold_shared.config import Reading
     from fleetfold_shared.messages import (
         Callback,
         Definition,
@@ -43,6 +45,7 @@ __all__ = [
     "Auto",
     "Callback",
     "Child",
+    "ChildOptions",
     "Client",
     "Context",
     "DeadLetterFilter",
@@ -52,6 +55,7 @@ __all__ = [
     "Judgement",
     "NodeUpdate",
     "Passage",
+    "Reading",
     "Refused",
     "RetryPolicy",
     "Rollback",
@@ -73,10 +77,12 @@ __all__ = [
 _ELSEWHERE = {
     "Child": "fleetfold.child",
     "Auto": "fleetfold.names",
+    "ChildOptions": "fleetfold.child_options",
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.commands.context",
     "DeadLetterFilter": "fleetfold.dead_letter_filter",
     "JobHandle": "fleetfold.resources.jobs",
+    "Reading": "fleetfold_shared.config",
     "Refused": "fleetfold_child.commands.context",
     "Rollout": "fleetfold.run_request",
     "RunOptions": "fleetfold.run_request",

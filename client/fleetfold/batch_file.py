@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Run
 
@@ -53,7 +53,7 @@ def read_line(text: str | bytes, number: int, batch_id: str, defaults: Mapping[s
             raise InvalidInput(f"{where}: node: there are `nodes` too; give one of the two", field="node")
         node = said.pop("node")
         said["nodes"] = node if node == "all" else [node]
-    return typed({"id": f"{batch_id}-{number}", **defaults, **said}, _Line, where)
+    return convert_to({"id": f"{batch_id}-{number}", **defaults, **said}, _Line, where)
 
 
 def survey(file: Path, caller: str) -> Survey:

@@ -14,7 +14,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import TlsConfig
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.ids import check_slug
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["Connecting", "connect_bus"]
 
@@ -60,7 +60,7 @@ async def connect_bus(
     try:
         return await Bus.connect(url, caller, Subjects(prefix), credential=shown_key, tls=tls)
     except Unauthenticated:
-        raise Unauthenticated(_not_admitted(shown(url), shown_key)) from None
+        raise Unauthenticated(_not_admitted(redacted_url(url), shown_key)) from None
 
 
 def _not_admitted(url: str, key: ApiKey | None) -> str:

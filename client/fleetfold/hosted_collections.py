@@ -90,15 +90,15 @@ class HostedCollections:
         """
         if not self._declared:
             return
-        from fleetfold_child.index import Collection
+        from fleetfold_child.index import Collection, CollectionDeclaration, CollectionListeners
         from fleetfold_shared.text.embedding import load_embedder
 
         model = await asyncio.to_thread(load_embedder, embedder)
         for name, declared in self._declared.items():
             collection = await Collection.open(
-                name, data, embedder=model, incarnation=incarnation, on_change=on_change,
-                on_failure=on_failure, keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
-                reading=declared.reading,
+                name, data,
+                CollectionDeclaration(declared.keys, declared.alpha, declared.replica, declared.reading),
+                embedder=model, incarnation=incarnation, listeners=CollectionListeners(on_change, on_failure),
             )  # fmt: skip
             self.collections[name] = await opened.enter_async_context(collection)
 

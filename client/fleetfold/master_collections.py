@@ -14,7 +14,7 @@ from fleetfold.source_filling import fill
 from fleetfold.source_log import Source, SourceLog, check_source
 from fleetfold_child.connectors.documents import USUAL
 from fleetfold_child.connectors.files import check_file, check_reading
-from fleetfold_child.index import Collection, DataLock, search_collections
+from fleetfold_child.index import Collection, CollectionDeclaration, DataLock, search_collections
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.ids import MASTER, check_slug, new_id
@@ -76,8 +76,8 @@ class MasterDocuments:
             seen = SourceLog(self._data / "sources.json")
             for name, source in self._sources.items():
                 opening = Collection.open(
-                    name, self._data, embedder=embedder, incarnation=self.incarnation,
-                    reading=self._readings.get(name, USUAL),
+                    name, self._data, CollectionDeclaration(reading=self._readings.get(name, USUAL)),
+                    embedder=embedder, incarnation=self.incarnation,
                 )  # fmt: skip
                 collection = await self._open.enter_async_context(await opening)
                 self._collections[name] = collection

@@ -32,7 +32,7 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
     if state is not None:
         if state.note:
             log.warning("source.note", collection=collection.name, note=state.note, since="an earlier start")
-        collection.heard_of_source(state)
+        collection.set_source_state(state)
         return
     try:
         report = await write(await records(source, collection.name))
@@ -40,7 +40,7 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
         log.error(  # noqa: TRY400 - the message says it all, and a traceback would show records
             "source.not_read", collection=collection.name, why=error.message, documents=collection.count
         )
-        collection.heard_of_source(SourceState.unreadable(error.message))
+        collection.set_source_state(SourceState.unreadable(error.message))
         return
     log.info("source.read", collection=collection.name, taken=report.taken, changed=report.changed)
     seen.remember(collection.name, source, collection.reading, told(collection, report))
@@ -51,5 +51,5 @@ def told(collection: Collection, report: IndexReport) -> SourceState:
     for note in report.notes:
         log.warning("source.note", collection=collection.name, note=note)
     state = SourceState.of(report)
-    collection.heard_of_source(state)
+    collection.set_source_state(state)
     return state

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from fleetfold.step_references import Condition, Reference, Templates
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.input_schemas import WORDS, input_schema
 from fleetfold_shared.messages import Definition, Filter, Rollback, StepSpec
@@ -88,6 +88,7 @@ class Transaction:
         self._inputs[name] = schema
         return Reference(self, f"inputs.{name}")
 
+    # Ten parameters: each is a field of the one value that a step is, `StepSpec`, and the call reads like its action.
     def step(
         self,
         target: str,
@@ -123,7 +124,7 @@ class Transaction:
             "rollback": self._rollback(rollback, where), "when": _filter(templates, when, f"{where}.when"),
         }  # fmt: skip
         needed = self._needed(templates, where) | self._awaited(name, after, where)
-        self._specs[name] = typed(msgspec.to_builtins(spec), StepSpec, where)
+        self._specs[name] = convert_to(msgspec.to_builtins(spec), StepSpec, where)
         self._needs[name] = needed
         return PlannedStep(self, name)
 
@@ -149,7 +150,7 @@ class Transaction:
         made = Definition(
             name=self.name, steps=self.steps(), inputs=self._inputs, about=self.about, within_s=self.within_s
         )
-        return typed(msgspec.to_builtins(made), Definition, "definition")
+        return convert_to(msgspec.to_builtins(made), Definition, "definition")
 
     def _free_name(self, wanted: str) -> str:
         return next(

@@ -36,7 +36,7 @@ from fleetfold_shared.config import (
     SearchConfig,
 )
 from fleetfold_shared.redaction import Redactor
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["LocalKey", "Master"]
 
@@ -113,7 +113,7 @@ class Master:
         except BaseException:
             self._lock.release()
             raise
-        log.info("master.up", url=shown(self._setup.url))
+        log.info("master.up", url=redacted_url(self._setup.url))
 
     async def stop(self) -> None:
         """Finish the requests in progress and stop. Jobs and transactions continue at another master, or at the next
@@ -139,7 +139,9 @@ class Master:
         wiring = await open_api(infra, auth, engines, cluster)
         self.federation = wiring.federation
         await serve(infra, auth, wiring)
-        lifetime.on_close(engines.transactions.let_go)  # before the server waits for the requests in progress
+        lifetime.on_close(
+            engines.transactions.release_followers
+        )  # before the server waits for the requests in progress
         engines.outbox.start(infra.bus)
         start_periodic_tasks(infra, auth, engines, wiring, cluster)
         return infra.membership

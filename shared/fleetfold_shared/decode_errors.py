@@ -12,7 +12,7 @@ import msgspec
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import SLUG
 
-__all__ = ["refusal", "typed"]
+__all__ = ["convert_to", "invalid_input"]
 
 T = TypeVar("T")
 
@@ -21,17 +21,17 @@ _MISSING = re.compile(r"^Object missing required field `(.+)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.+)`$")
 
 
-def typed(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
+def convert_to(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
     """Convert `value` to `kind`. Raises `InvalidInput` with the origin `where` (if not empty), the field and the
     problem.
     """
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise refusal(error, where) from None
+        raise invalid_input(error, where) from None
 
 
-def refusal(error: msgspec.ValidationError, where: str) -> InvalidInput:
+def invalid_input(error: msgspec.ValidationError, where: str) -> InvalidInput:
     """Convert `error` to `InvalidInput`, for input from `where` (a file, an option)."""
     field, problem = _field_and_problem(error)
     subject = ": ".join(part for part in (where, field) if part)

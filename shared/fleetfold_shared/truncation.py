@@ -9,7 +9,7 @@ from typing import TypeVar
 from fleetfold_shared.hit_cutting import cut_to, json_bytes
 from fleetfold_shared.messages.search import Hit, ScoredDocument, SearchAnswer
 
-__all__ = ["MAX_ANSWER_BYTES", "MAX_HIT_BYTES", "first_fitting", "fitting", "fitting_whole", "is_cut_short"]
+__all__ = ["MAX_ANSWER_BYTES", "MAX_HIT_BYTES", "cut_to_fit", "first_that_fit", "is_cut_short", "whole_that_fit"]
 
 MAX_ANSWER_BYTES = 768 * 1024
 """Most bytes of the hits in one answer; the broker's limit is 1 MB."""
@@ -22,7 +22,7 @@ fills at least half of its answer.
 H = TypeVar("H", Hit, ScoredDocument)
 
 
-def first_fitting(hits: list[H], most: int = MAX_ANSWER_BYTES) -> list[H]:
+def first_that_fit(hits: list[H], most: int = MAX_ANSWER_BYTES) -> list[H]:
     """Return the first hits that fit; the rest is for the next page. A hit over `most` bytes is cut, so there is at
     least one.
     """
@@ -42,7 +42,7 @@ def is_cut_short(answer: SearchAnswer, k: int) -> bool:
     return answer.more and 0 < len(answer.hits) < k
 
 
-def fitting(hits: list[H]) -> list[H]:
+def cut_to_fit(hits: list[H]) -> list[H]:
     """Return all hits, with those over their equal share of the message cut to it and marked."""
     if sum(map(json_bytes, hits)) <= MAX_ANSWER_BYTES:
         return hits
@@ -50,11 +50,11 @@ def fitting(hits: list[H]) -> list[H]:
     return [cut_to(one, share) for one in hits]
 
 
-def fitting_whole(hits: list[H], least: int) -> list[H]:
-    """Return the first hits that fit whole; at least `least`, which `fitting` may cut."""
+def whole_that_fit(hits: list[H], least: int) -> list[H]:
+    """Return the first hits that fit whole; at least `least`, which `cut_to_fit` may cut."""
     room = MAX_ANSWER_BYTES
     for place, one in enumerate(hits):
         room -= json_bytes(one)
         if room < 0:
-            return fitting(hits[: max(place, least)])
+            return cut_to_fit(hits[: max(place, least)])
     return hits

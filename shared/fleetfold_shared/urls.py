@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["shown"]
+__all__ = ["redacted_url"]
 
 
 _SECRET = re.compile(r"^(\w+://)?.*@", re.DOTALL)
 
 
-def shown(url: str) -> str:
+def redacted_url(url: str) -> str:
     """Return `url` without user name and password; nothing before its last `@` remains, whatever the text is."""
     return _SECRET.sub(lambda found: found[1] or "", url)

@@ -20,7 +20,7 @@ import msgspec
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages.base import Message, decode, encode
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "carried", "check_names", "check_text", "check_value", "encode_exactly"]
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "check_names", "check_text", "check_value", "encode_exactly", "round_tripped"]
 
 MAX_DEPTH = 100
 """Deepest nesting of lists and objects."""
@@ -60,7 +60,7 @@ def encode_exactly(message: Message) -> bytes:
     return encode(message)
 
 
-def carried(value: Any, path: str) -> Any:
+def round_tripped(value: Any, path: str) -> Any:
     """Return the value after a JSON round trip: equal, with tuples as lists. Raises `InvalidInput` as `check_value`
     does.
     """

@@ -129,7 +129,7 @@ class GroupCommit(Generic[C]):
         loop = self._usable_loop()
         return await self._submit(loop, function, loop.create_future())
 
-    async def run_surely(self, function: Callable[[C], T]) -> T:
+    async def run_uncancelled(self, function: Callable[[C], T]) -> T:
         """Do the same, without cancellation: the cancellation of the caller takes effect at its next await, after the
         commit.
         """

@@ -17,7 +17,7 @@ from support.fleet import Fleet, fleetfold, running_fleet
 
 pytestmark = pytest.mark.dear
 
-FOR_BROKER, FOR_MASTER = b"waits_for_its_broker", b"node.waits_for_a_master"
+FOR_BROKER, FOR_MASTER = b"node.awaiting_broker", b"node.awaiting_master"
 PROGRAM = "import sys; from fleetfold import Child; Child('shop', url=sys.argv[1]).run()"
 
 

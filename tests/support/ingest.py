@@ -16,24 +16,28 @@ from support.search import WordBag
 
 async def main(data_dir: str, seed: int) -> None:
     chance = random.Random(seed)
+    written = asyncio.Event()
     async with await Collection.open("docs", data_dir, embedder=WordBag()) as collection:
         say("ready")
-        writers = (write(collection, f"{seed}-{worker}", chance) for worker in range(8))
-        await asyncio.gather(optimize(collection), *writers)
+        writers = (write(collection, f"{seed}-{worker}", chance, written) for worker in range(8))
+        await asyncio.gather(optimize(collection, written), *writers)
 
 
-async def optimize(collection: Collection) -> None:
+async def optimize(collection: Collection, written: asyncio.Event) -> None:
     """Far more often than ever needed: it is to be killed in the middle of that too."""
     while True:
-        await asyncio.sleep(0.05)
+        await written.wait()
+        written.clear()
         await collection._table.optimize()
 
 
-async def write(collection: Collection, worker: str, chance: random.Random) -> None:
-    """For ever: several new documents, or the last one changed or deleted."""
+async def write(collection: Collection, worker: str, chance: random.Random, written: asyncio.Event) -> None:
+    """For ever: several new documents, or the last one changed or deleted. Every fifth time, `written` is set."""
     number = 0
     while True:
         number += 1
+        if number % 5 == 0:
+            written.set()
         records = [{"id": f"{worker}-{number}-{i}", "text": f"first {number}"} for i in range(chance.randint(1, 40))]
         await collection.index(records)
         say("done", "first", *(str(record["id"]) for record in records))

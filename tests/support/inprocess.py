@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
+from fleetfold.child_options import ChildOptions
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
 from fleetfold.master_collections import MasterDocuments
@@ -92,7 +93,9 @@ class Fleet:
         self, name: str, collections: Mapping[str, Source | None] | None = None, *, data: str | None = None, **more: Any
     ) -> Child:
         """A child, not yet started, with these collections and the actions of `support.books`."""
-        child = Child(name, url=self.broker.url, data=self.place / (data or name), **more).load(BOOKS)
+        chosen = {field: more.pop(field) for field in ChildOptions.__struct_fields__ if field in more}
+        place = self.place / (data or name)
+        child = Child(name, url=self.broker.url, data=place, options=ChildOptions(**chosen), **more).load(BOOKS)
         for collection, source in (collections or {}).items():
             child.collection(collection, source)
         return child

@@ -11,7 +11,7 @@ from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.collection_statistics import Statistics
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.fingerprints import with_fingerprints
 from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.shard_request import hit, read_ask
@@ -65,7 +65,9 @@ class Shelf:
     ) -> tuple[list[ScoredDocument], bool]:
         found = await self.index.find(read_ask(ask, self.embedder, node, self.name, self.alpha))
         add_up(totals, found.facets)
-        return [marked(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found.hits], True
+        return [
+            with_fingerprints(hit(self.name, one), one.document, one.vector, (), ask.dedup) for one in found.hits
+        ], True
 
     async def search_explained(
         self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()

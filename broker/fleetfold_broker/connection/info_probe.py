@@ -11,7 +11,7 @@ import structlog
 
 from fleetfold_shared.backoff import HALF, Backoff, retry
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["ServerInfo", "asks_for_credentials", "probe_info", "wait_for_greeting"]
 
@@ -41,7 +41,7 @@ async def probe_info(url: str) -> ServerInfo:
         except (OSError, ValueError, msgspec.MsgspecError, TimeoutError) as error:
             why = str(error) or "no answer in time"
     raise Unavailable(
-        f"no broker answers at {shown(url)} ({why}); start one with `fleetfold up`, or name another with --url"
+        f"no broker answers at {redacted_url(url)} ({why}); start one with `fleetfold up`, or name another with --url"
     )
 
 

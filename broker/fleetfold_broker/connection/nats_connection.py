@@ -16,7 +16,7 @@ from fleetfold_broker.connection.tls import explain
 from fleetfold_broker.connection.transport import NatsTransport
 from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = [
     "NatsConnection", "NobodyChecks", "all_sent", "failure", "leave", "on_error", "part", "reason", "retire", "size_of",
@@ -134,7 +134,7 @@ def failure(client: NatsConnection, error: Exception, url: str) -> FleetfoldErro
     """Turn a failed connection attempt into a typed error: `Unauthenticated`, `NobodyChecks` (no master answers the
     auth callout), `Untrusted` (TLS), or `Unavailable`.
     """
-    where, why = shown(url), reason(error)
+    where, why = redacted_url(url), reason(error)
     if REFUSED in why or isinstance(error, AuthorizationError):
         return Unauthenticated(
             f"the broker at {where} refuses the credentials: they are missing, unknown, expired or revoked"

@@ -9,7 +9,7 @@ import msgspec
 
 from fleetfold_broker.subjects import inbox
 from fleetfold_shared.backoff import Backoff
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["ConnectionOptions", "CredentialSource"]
 
@@ -54,9 +54,9 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         return inbox(self.inbox or self.caller)
 
     @property
-    def shown(self) -> str:
+    def redacted_url(self) -> str:
         """The URL without its password, for logs and messages."""
-        return shown(self.url)
+        return redacted_url(self.url)
 
     def for_client(self, token: str, answer_s: float) -> dict[str, Any]:
         """Build nats-py's options for one connection that presents `token` and may log in for `answer_s` seconds."""

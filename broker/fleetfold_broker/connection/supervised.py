@@ -75,7 +75,7 @@ class SupervisedConnection:
     def client(self) -> Client:
         """The established connection. Raises `Unavailable` when there is none."""
         if self._client is None or not self._up.is_set():
-            raise Unavailable(f"the broker at {self.options.shown} is out of reach; the link keeps trying")
+            raise Unavailable(f"the broker at {self.options.redacted_url} is out of reach; the link keeps trying")
         return self._client
 
     def on_up(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -143,7 +143,9 @@ class SupervisedConnection:
         try:
             await client.publish(subject, data, reply=reply, headers=headers)
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.shown} broke while sending ({reason(error)})") from None
+            raise Unavailable(
+                f"the connection to {self.options.redacted_url} broke while sending ({reason(error)})"
+            ) from None
 
     async def barrier(self) -> None:
         """Wait until the broker has processed everything sent before. Takes two flushes; one is not a barrier."""
@@ -152,7 +154,7 @@ class SupervisedConnection:
             await client.flush()
             await client.flush()
         except (OSError, NatsError) as error:
-            raise Unavailable(f"the connection to {self.options.shown} broke ({reason(error)})") from None
+            raise Unavailable(f"the connection to {self.options.redacted_url} broke ({reason(error)})") from None
 
     async def renew(self) -> None:
         """Replace the connection: connect anew, attach all subscriptions there, then drain the old connection.
@@ -231,11 +233,11 @@ class SupervisedConnection:
         while not self._closing:
             await self._lost.wait()
             self._lost.clear()
-            log.warning("link.down", url=self.options.shown)
+            log.warning("link.down", url=self.options.redacted_url)
             client = await self._connect_for_ever()
             self.reconnects += 1
             await self._adopt(client)
-            log.info("link.up", url=self.options.shown)
+            log.info("link.up", url=self.options.redacted_url)
             for callback in self._on_up:
                 self._tasks.spawn(callback())
 
@@ -246,7 +248,9 @@ class SupervisedConnection:
             try:
                 return await self._connect(min(patience_s, self.options.answer_s))
             except FleetfoldError as error:
-                (log.debug if failures else log.warning)("link.retry", url=self.options.shown, reason=error.message)
+                (log.debug if failures else log.warning)(
+                    "link.retry", url=self.options.redacted_url, reason=error.message
+                )
                 failures += 1
                 if clock() >= until:  # timed out in the login: a broker that is not found says nothing of the masters
                     patience_s *= PATIENCE_GROWS

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["CutOff", "NotEncrypted", "ServerTls", "TlsFiles", "client_context", "explain"]
 
@@ -117,7 +117,7 @@ class CutOff(ConnectionError):
 def explain(error: BaseException, url: str) -> str | None:
     """Explain in one sentence what failed in TLS at `url` and what to do; `None` if the error is not of TLS."""
     reason = _reason(error)
-    return reason and f"the broker at {shown(url)} {reason.replace('{host}', urlsplit(url).hostname or url)}"
+    return reason and f"the broker at {redacted_url(url)} {reason.replace('{host}', urlsplit(url).hostname or url)}"
 
 
 def _reason(error: BaseException) -> str | None:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream.stream_reader import StreamReader, find
+from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
@@ -134,7 +134,7 @@ class Topology:
         newest = await self._delivered(node)  # read again: after the deletion they can no longer be delivered
         return {each.command for each in queued if each.is_first and each.seq > newest}
 
-    async def _delete(self, queued: Iterable[StreamReader]) -> None:
+    async def _delete(self, queued: Iterable[QueuedCommand]) -> None:
         """Delete messages in batches of concurrent requests: one by one, each would take a round trip to the broker."""
         api = f"STREAM.MSG.DELETE.{COMMANDS}"
         for batch in batches(queued, DELETED_AT_ONCE):

@@ -101,9 +101,9 @@ class Databases:
         for name, database in self._by_name.items():
             try:
                 if gone := await database.prune(older_than_s):
-                    log.info("child.markers_pruned", database=name, count=gone)
+                    log.info("database.rows_pruned", database=name, count=gone)
             except Unavailable as error:
-                log.warning("child.markers_not_pruned", database=name, reason=error.message)
+                log.warning("database.rows_not_pruned", database=name, reason=error.message)
 
     async def close(self) -> None:
         """Close all databases."""
@@ -116,7 +116,7 @@ class Databases:
             try:
                 await database.check()
             except Unavailable as error:
-                log.warning("child.database_away", database=name, reason=error.message)
+                log.warning("database.unavailable", database=name, reason=error.message)
 
 
 def _check_declared(urls: Mapping[str, str], actions: Actions) -> None:

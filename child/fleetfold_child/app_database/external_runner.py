@@ -17,10 +17,10 @@ from fleetfold_shared.messages import Command, CommandResult
 if TYPE_CHECKING:
     from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
 
-__all__ = ["run_elsewhere"]
+__all__ = ["run_in_external_database"]
 
 
-async def run_elsewhere(
+async def run_in_external_database(
     database: ApplicationDatabase,
     command: Command,
     admission: Admission,

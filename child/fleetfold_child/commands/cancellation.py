@@ -34,9 +34,9 @@ class Cancellation:
     stored: State | None = None
 
 
-def cancel(command_id: str, row: LedgerRow | None, by: str, *, elsewhere: bool = False) -> Cancellation:
+def cancel(command_id: str, row: LedgerRow | None, by: str, *, external: bool = False) -> Cancellation:
     """Decide on a cancellation; `row` is the command's own. One with an `incarnation` is running in this process.
-    `elsewhere` is as in `while_interrupted`.
+    `external` is as in `while_interrupted`.
     """
     if row is None:
         return Cancellation("never", _result(command_id, "rejected", f"{by_whom(by)} before it began"), "tombstone")
@@ -46,7 +46,7 @@ def cancel(command_id: str, row: LedgerRow | None, by: str, *, elsewhere: bool =
         return Cancellation(None)
     if row.incarnation:
         return Cancellation("stopping")
-    outcome, error = while_interrupted(row.kind, by, elsewhere=elsewhere)
+    outcome, error = while_interrupted(row.kind, by, external=external)
     return Cancellation("ended", _result(command_id, outcome, error, row), "done")
 
 
@@ -55,12 +55,12 @@ def by_whom(by: str) -> str:
     return f"cancelled by {by}" if by else "cancelled"
 
 
-def while_interrupted(kind: ActionKind, by: str, *, elsewhere: bool = False) -> tuple[Outcome, str]:
+def while_interrupted(kind: ActionKind, by: str, *, external: bool = False) -> tuple[Outcome, str]:
     """Return the outcome of a command that was interrupted by the node's death and is not started again.
 
-    `elsewhere`: its effect may be in a database of the application's, of which the ledger does not know.
+    `external`: its effect may be in a database of the application's, of which the ledger does not know.
     """
-    if kind == "transactional" and not elsewhere:
+    if kind == "transactional" and not external:
         return "failed", f"{by_whom(by)}; the node had stopped while it ran, and nothing of it was committed"
     return "unknown", f"{by_whom(by)}; the node had stopped while it ran, and what it did by then is done"
 

@@ -61,7 +61,6 @@ class Executor:
         self._ledger = ledger
         self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly, databases)
         self._databases = databases or None
-        ledger.elsewhere = bool(databases)
         self._semaphore = ExclusiveSemaphore(concurrency)
         self._max_lone_crashes = max_lone_crashes
         self._reports = reports
@@ -109,7 +108,7 @@ class Executor:
             runs[each].cancel(by)
         here = {each for each, run in runs.items() if run.begun}
         try:
-            decided = await self._ledger.cancel(asked, by, here)
+            decided = await self._ledger.cancel(asked, by, here, external=bool(self._databases))
         except sqlite3.Error as error:
             raise self._broken(error) from error
         for each, run in self._running.items():
@@ -177,7 +176,7 @@ class Executor:
         assert self._databases is not None
         name = await self._ledger.action_of(command.compensates)
         if (answer := await self._databases.seal(command.compensates, name)) is not None:
-            await self._ledger.learn(answer)
+            await self._ledger.record_external_result(answer)
 
     async def _wait_for_end(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fleetfold_child.app_database.databases import Databases
-from fleetfold_child.app_database.external_runner import run_elsewhere
+from fleetfold_child.app_database.external_runner import run_in_external_database
 from fleetfold_child.commands.actions import AnyAction
 from fleetfold_child.commands.command_run import Again, CommandRun
 from fleetfold_child.commands.context import Context, Documents, Refused
@@ -157,7 +157,7 @@ class Runner:
             return result_of(command, admission, run, ended, began)
 
         limit_s = max(action.info.timeout_s, command.timeout_s or 0.0)
-        result = await run_elsewhere(database, command, admission, limit_s, handle)
+        result = await run_in_external_database(database, command, admission, limit_s, handle)
         if result.outcome != "ok":
             ending = ended if ended.outcome != "ok" else CommandOutcome("failed", names=_NOT_COMMITTED)
             if (again := self._next_try(action, result, ending, run)) is not None:

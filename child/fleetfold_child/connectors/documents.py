@@ -17,7 +17,7 @@ from fleetfold_child.connectors.text_fields import TextFields, text_fields
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.document_text import text_of
-from fleetfold_shared.values import carried, check_value
+from fleetfold_shared.values import check_value, round_tripped
 
 __all__ = [
     "MAX_ID_CHARS", "USUAL", "Document", "from_record", "identity", "is_first_name", "joined_texts", "read_record",
@@ -113,7 +113,7 @@ def text_value(value: Any, field: str, reading: Reading) -> str:
 
 def usable_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields after a JSON round trip, so that a restart changes nothing."""
-    kept: dict[str, Any] = carried(dict(fields), "")
+    kept: dict[str, Any] = round_tripped(dict(fields), "")
     return kept
 
 

@@ -14,7 +14,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.messages import Message
 
-__all__ = ["Ask", "BusEnrolmentClient", "EnrolmentClient", "asking"]
+__all__ = ["Ask", "BusEnrolmentClient", "EnrolmentClient", "requests_over"]
 
 ANSWER_S = 5.0
 
@@ -52,10 +52,10 @@ class BusEnrolmentClient:
             credential=_SingleToken(presented), tls=self._tls,
         )  # fmt: skip
         async with await Bus.open(options, self._subjects) as bus:
-            yield asking(bus)
+            yield requests_over(bus)
 
 
-def asking(bus: Bus) -> Ask:
+def requests_over(bus: Bus) -> Ask:
     """Return a function that sends requests over an open connection."""
 
     async def ask(verb: str, message: Message, kind: type[T], /) -> T:

@@ -13,14 +13,14 @@ from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import NodeDescription
 
-__all__ = ["arrive", "check_join_token"]
+__all__ = ["check_join_token", "log_in"]
 
 log = structlog.get_logger(__name__)
 
-WAITING = "node.waits_for_a_master"
+WAITING = "node.awaiting_master"
 
 
-async def arrive(
+async def log_in(
     membership: CredentialRenewal,
     connect: Callable[[], Awaitable[Bus]],
     description: NodeDescription,
@@ -40,7 +40,7 @@ async def arrive(
         except Unauthenticated:
             if token() is None:
                 raise
-            log.info("node.enrols_again")
+            log.info("node.enrolling_again")
     await _enrol(membership, description, token(), invite)
     return await wait_for_master(connect, WAITING)
 
@@ -59,7 +59,7 @@ def check_join_token(text: str | None, name: str) -> str | None:
 
 async def _reconnect(membership: CredentialRenewal, connect: Callable[[], Awaitable[Bus]]) -> Bus:
     async def attempt() -> Bus:
-        await membership.freshen()
+        await membership.renew_if_expired()
         return await connect()
 
     return await wait_for_master(attempt, WAITING)
@@ -81,11 +81,11 @@ async def _enrol(
 
 async def _retry_enrolment(membership: CredentialRenewal) -> bool:
     """Retry a join token used before the process died; return whether it was accepted."""
-    if membership.unanswered is None:
+    if membership.unanswered_join_token is None:
         return False
     try:
-        await membership.enrol(membership.unanswered)
+        await membership.enrol(membership.unanswered_join_token)
     except Unauthenticated as error:
-        log.warning("node.was_not_enrolled", reason=error.message)
+        log.warning("node.enrolment_rejected", reason=error.message)
         return False
     return True

@@ -52,13 +52,13 @@ class CredentialRenewal:
     Each request is made with a stored secret, so that a lost reply can be requested again.
     """
 
-    def __init__(self, name: str, passport: CredentialStore, door: EnrolmentClient, clock: Clock | None = None) -> None:
-        self._name, self._store, self._client = name, passport, door
+    def __init__(self, name: str, store: CredentialStore, client: EnrolmentClient, clock: Clock | None = None) -> None:
+        self._name, self._store, self._client = name, store, client
         self._clock = clock or SystemClock()
-        self._one_at_a_time = asyncio.Lock()
+        self._renewal_lock = asyncio.Lock()
         self._shown = ""
         self._refused = False
-        self._asks_again_at = 0.0
+        self._next_request_at = 0.0
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -72,7 +72,7 @@ class CredentialRenewal:
         return self._store.pair is not None
 
     @property
-    def unanswered(self) -> str | None:
+    def unanswered_join_token(self) -> str | None:
         """A join token that was used without a reply."""
         joining = self._store.joining
         return None if joining is None else joining.token
@@ -89,12 +89,12 @@ class CredentialRenewal:
         Raises `Unauthenticated`, with the remedy, when that is refused too; it is then not repeated at once.
         """
         pair = self._store.pair
-        if self._refused and self._clock.monotonic() < self._asks_again_at:
+        if self._refused and self._clock.monotonic() < self._next_request_at:
             return
         if pair is not None and pair.access == self._shown:
             await self._renew(pair, self._client.enter(pair.refresh))
 
-    async def freshen(self) -> None:
+    async def renew_if_expired(self) -> None:
         """Renew an expired access token before the broker refuses it. Raises as `refused` does."""
         pair = self._store.pair
         if pair is not None and not self._store.remaining_s:
@@ -111,7 +111,7 @@ class CredentialRenewal:
                 return await ask("enrol", Enrol(token=joining.token, claim=joining.claim), Tokens)
 
         try:
-            tokens = await wait_for_master(attempt, "node.waits_for_a_master", self._clock)
+            tokens = await wait_for_master(attempt, "node.awaiting_master", self._clock)
         except Unauthenticated as error:
             raise Unauthenticated(
                 f"join: this token does not let {self._name!r} in: {_why(error)}; "
@@ -137,7 +137,7 @@ class CredentialRenewal:
             async with self._client.enter(asking.text) as ask:
                 while (answer := await ask("petition", petition, Petitioned)).tokens is None:
                     if not logged:
-                        log.warning("node.waits_for_approval", node=self._name, fingerprint=fingerprint(asking.secret))
+                        log.warning("node.awaiting_approval", node=self._name, fingerprint=fingerprint(asking.secret))
                     logged = True
                     await self._clock.sleep(POLL.apply(answer.retry_after_s))
                     if (invited := await invite()) is not None:
@@ -145,9 +145,9 @@ class CredentialRenewal:
                 return answer.tokens
 
         try:
-            tokens = await wait_for_master(attempt, "node.waits_for_a_master", self._clock)
+            tokens = await wait_for_master(attempt, "node.awaiting_master", self._clock)
         except Unauthenticated:
-            if (invited := await wait_for_master(invite, "node.waits_for_a_master", self._clock)) is not None:
+            if (invited := await wait_for_master(invite, "node.awaiting_master", self._clock)) is not None:
                 return invited  # a master stores its key before it answers requests
             raise Unauthenticated(
                 f"{self._name}: it has no credentials, and this fleet lets nobody in without; "
@@ -160,7 +160,7 @@ class CredentialRenewal:
         log.info("node.approved", capabilities=sorted(tokens.capabilities))
         return None
 
-    async def stay(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+    async def keep_renewed(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
         """Renew for ever: request new tokens over the present connection, then `reconnect` with them,
         make-before-break.
 
@@ -185,12 +185,12 @@ class CredentialRenewal:
     async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
         pair = self._store.pair
         assert pair is not None
-        await wait_for_master(lambda: self._renew(pair, nullcontext(ask)), "node.waits_to_renew", self._clock)
-        await wait_for_master(reconnect, "node.waits_to_reconnect", self._clock)
+        await wait_for_master(lambda: self._renew(pair, nullcontext(ask)), "node.renewal_delayed", self._clock)
+        await wait_for_master(reconnect, "node.reconnect_delayed", self._clock)
 
     async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
         """Exchange `pair` for new tokens, unless that was done meanwhile."""
-        async with self._one_at_a_time:
+        async with self._renewal_lock:
             if self._store.pair is not pair:
                 return
             try:
@@ -198,14 +198,14 @@ class CredentialRenewal:
                 async with way as ask:
                     tokens = await ask("refresh", request, Tokens)
             except (Unauthenticated, Forbidden) as error:
-                self._asks_again_at = self._clock.monotonic() + REFUSED.delay_s(1)
+                self._next_request_at = self._clock.monotonic() + REFUSED.delay_s(1)
                 raise self._log_refusal(error if isinstance(error, Forbidden) else self._lost(error)) from None
             await self._keep(tokens)
 
     async def _keep(self, tokens: Tokens) -> None:
         await self._store.keep(tokens)
         if self._refused:
-            log.info("node.accepted_again", node=self._name)
+            log.info("node.credentials_accepted", node=self._name)
         self._refused = False
 
     def _lost(self, error: Unauthenticated) -> Unauthenticated:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fleetfold_child.connectors.ingest_report import IndexReport
 from fleetfold_child.data_lock import DataLock
 from fleetfold_child.index.collection import Collection
+from fleetfold_child.index.declaration import CollectionDeclaration, CollectionListeners
 from fleetfold_child.index.shard_search import search_collections
 
-__all__ = ["Collection", "DataLock", "IndexReport", "search_collections"]
+__all__ = [
+    "Collection", "CollectionDeclaration", "CollectionListeners", "DataLock", "IndexReport", "search_collections",
+]  # fmt: skip

@@ -59,7 +59,7 @@ class CollectionCentroids:
             self._known = await asyncio.to_thread(_clustered, vectors, documents)
             self._documents, self._changed = documents, self._changed - seen
         except (RuntimeError, OSError, ValueError) as error:  # what LanceDB raises
-            _log.warning("centroids.not_made", error=str(error).splitlines()[0])
+            _log.warning("centroids.failed", error=str(error).splitlines()[0])
         finally:
             self._computing = None
         return self._known

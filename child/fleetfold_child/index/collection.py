@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,21 +12,22 @@ from typing import Any, Self
 
 import msgspec
 
-from fleetfold_child.connectors.documents import USUAL, Document
+from fleetfold_child.connectors.documents import Document
 from fleetfold_child.connectors.files import Records
 from fleetfold_child.connectors.ingest_report import IndexReport
 from fleetfold_child.connectors.markup import READER
 from fleetfold_child.connectors.source_state import SourceState
 from fleetfold_child.index.centroids import CollectionCentroids
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
-from fleetfold_child.index.collection_statistics import Difference, Statistics
+from fleetfold_child.index.collection_statistics import Statistics
 from fleetfold_child.index.collection_writer import MAX_BATCH, Writer
 from fleetfold_child.index.committer import Committer
 from fleetfold_child.index.compaction import Compaction
+from fleetfold_child.index.declaration import CollectionDeclaration, CollectionListeners, LoadedCollection
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.fingerprints import with_fingerprints
 from fleetfold_child.index.ingest import ingest
-from fleetfold_child.index.interfaces import Examined, Index, Query, Scored
+from fleetfold_child.index.interfaces import Examined, Query, Scored
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import READ_BY, load, renew
 from fleetfold_child.index.shard_request import hit, read_ask
@@ -43,7 +44,7 @@ from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.text.declared_keys import declared_keys
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
-from fleetfold_shared.text.scoring import Corpus, check_alpha
+from fleetfold_shared.text.scoring import Corpus
 
 __all__ = ["MEMORY_DOCUMENTS", "Collection"]
 
@@ -51,9 +52,6 @@ MEMORY_DOCUMENTS = 200_000
 """Most documents held in memory, where all are scored; beyond that, LanceDB selects candidates."""
 
 UNNAMED = "the id of a record that was left out cannot be read"
-
-OnChange = Callable[[CollectionInfo], None]
-OnFailure = Callable[[], None]
 
 
 class Collection:
@@ -66,36 +64,29 @@ class Collection:
     def __init__(
         self,
         name: str,
-        table: Table,
-        index: Index,
-        counted: Difference,
+        loaded: LoadedCollection,
         embedder: Embedder,
+        declared: CollectionDeclaration,
+        listeners: CollectionListeners,
         *,
         incarnation: str | None,
         memory_documents: int,
         clock: Clock,
-        on_change: OnChange | None,
-        on_failure: OnFailure | None = None,
-        keys: Sequence[str] = (),
-        alpha: float | None = None,
-        replica: str | None = None,
-        reading: Reading = USUAL,
     ) -> None:
         self.name = name
-        self.alpha = alpha
-        self._key_words, self._keys = list(keys), declared_keys(keys)
-        self._replica = replica
-        self.reading = reading
-        self._source = SourceState()
         self.embedder = embedder
-        self._table = table
+        self._declared, self._keys = declared, declared_keys(declared.keys)
+        self._listeners = listeners
+        self._source = SourceState()
+        self._table = table = loaded.table
         self._clock = clock
-        self._on_change, self._on_failure = on_change, on_failure
         self._updated_at: float | None = None
         self._statistics = Statistics(incarnation)
-        if counted.documents:
-            self._statistics.apply(counted)
-        self._committer = Committer(name, table, index, self._statistics, embedder, memory_documents, self._wrote)
+        if loaded.counted.documents:
+            self._statistics.apply(loaded.counted)
+        self._committer = Committer(
+            name, table, loaded.index, self._statistics, embedder, memory_documents, self._wrote
+        )
         self._writer = Writer(self._committer.commit)
         self._compaction = Compaction(table, clock)
         self._centroids = CollectionCentroids(table)
@@ -105,58 +96,47 @@ class Collection:
         cls,
         name: str,
         data_dir: str | Path,
+        declared: CollectionDeclaration | None = None,
         *,
         embedder: Embedder | None = None,
         incarnation: str | None = None,
         memory_documents: int = MEMORY_DOCUMENTS,
         clock: Clock | None = None,
-        on_change: OnChange | None = None,
-        on_failure: OnFailure | None = None,
-        keys: Sequence[str] = (),
-        alpha: float | None = None,
-        replica: str | None = None,
-        reading: Reading = USUAL,
+        listeners: CollectionListeners | None = None,
     ) -> Collection:
         """Open the collection `name` (a slug) below `data_dir`; it is created if missing.
 
-        `keys` are the fields that identify a thing, each `field` or `field:kind`. `alpha` weighs BM25 against the
-        cosine here, 0 to 1, unless a request sets it for all. `replica` names the group of collections, on other nodes,
-        with the same documents. `reading` maps records to documents.
-
-        `incarnation` is the node's, new at each start. `on_change` is called on the event loop after each commit that
-        changed something, `on_failure` when the table could not be written. Documents prepared by another analyzer or
-        embedder are prepared again.
+        `incarnation` is the node's, new at each start. Documents prepared by another analyzer or embedder are prepared
+        again.
         """
         check_slug(name, "collection")
-        declared_keys(keys)
-        check_alpha(alpha)
+        declared = declared or CollectionDeclaration()
+        declared.check()
         if embedder is None:
             embedder = await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
         stamp = {"fleetfold.analyzer": ANALYZER, "fleetfold.embedder": embedder.name, READ_BY: READER}
         table = await Table.open(Path(data_dir), name, embedder.dimensions, stamp)
         try:
             if await table.is_stale():
-                await renew(table, embedder, reading)
-            index, counted = await load(table, memory_documents)
+                await renew(table, embedder, declared.reading)
+            loaded = LoadedCollection(table, *await load(table, memory_documents))
         except BaseException:
             await table.close()
             raise
         return cls(
-            name,
-            table,
-            index,
-            counted,
-            embedder,
-            incarnation=incarnation,
-            memory_documents=memory_documents,
-            clock=clock or SystemClock(),
-            on_change=on_change,
-            on_failure=on_failure,
-            keys=keys,
-            alpha=alpha,
-            replica=replica,
-            reading=reading,
-        )
+            name, loaded, embedder, declared, listeners or CollectionListeners(),
+            incarnation=incarnation, memory_documents=memory_documents, clock=clock or SystemClock(),
+        )  # fmt: skip
+
+    @property
+    def reading(self) -> Reading:
+        """The declared conversion of records to documents."""
+        return self._declared.reading
+
+    @property
+    def alpha(self) -> float | None:
+        """The declared weight of BM25, if any."""
+        return self._declared.alpha
 
     async def close(self) -> None:
         """Finish writes under way, then close the files."""
@@ -192,10 +172,10 @@ class Collection:
 
     def info(self) -> CollectionInfo:
         """Return the collection's description. `updated_at` is absent until the first change since the start."""
-        counted = self._statistics
-        source = self._source
+        counted, declared, source = self._statistics, self._declared, self._source
         return CollectionInfo(
-            self.name, counted.documents, counted.epoch, self._updated_at, self._key_words, self.alpha, self._replica,
+            self.name, counted.documents, counted.epoch, self._updated_at,
+            list(declared.keys), declared.alpha, declared.replica,
             source.left_out, source.repeated, source.without_text, source.note,
         )  # fmt: skip
 
@@ -206,13 +186,13 @@ class Collection:
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 
-    def heard_of_source(self, state: SourceState) -> None:
+    def set_source_state(self, state: SourceState) -> None:
         """Set the state of the source, which `info` reports from now on."""
         self._source = state
-        if self._on_change is not None:
-            self._on_change(self.info())
+        if self._listeners.on_change is not None:
+            self._listeners.on_change(self.info())
 
-    async def holding(self, ids: Sequence[str]) -> set[str]:
+    async def existing(self, ids: Sequence[str]) -> set[str]:
         """Return the ids of documents that exist."""
         return set(await self._committer.index.hashes(ids))
 
@@ -288,7 +268,9 @@ class Collection:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)
 
     def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
-        return [marked(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found]
+        return [
+            with_fingerprints(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found
+        ]
 
     def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
         """Return the next chunk of changes in the term statistics since the request's epoch."""
@@ -311,8 +293,8 @@ class Collection:
         try:
             results = await self._writer.submit(changes)
         except Unavailable:
-            if self._on_failure is not None:
-                self._on_failure()
+            if self._listeners.on_failure is not None:
+                self._listeners.on_failure()
             raise
         for result in results:
             if isinstance(result, FleetfoldError):
@@ -323,5 +305,5 @@ class Collection:
         self._updated_at = self._clock.wall()
         self._compaction.wrote(rows)
         self._centroids.wrote(rows)
-        if self._on_change is not None:
-            self._on_change(self.info())
+        if self._listeners.on_change is not None:
+            self._listeners.on_change(self.info())

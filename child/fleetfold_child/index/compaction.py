@@ -55,7 +55,7 @@ class Compaction:
 
     async def _run(self) -> None:
         while True:
-            if not await self._woken():
+            if not await self._wait_for_work():
                 await self._optimize()
                 self._leftovers = False
                 continue
@@ -64,7 +64,7 @@ class Compaction:
                 self._leftovers = True
                 await self._optimize()
 
-    async def _woken(self) -> bool:
+    async def _wait_for_work(self) -> bool:
         """Wait for a write, or for the expiry of old versions; return whether it was a write."""
         if not self._leftovers:
             return await self._wake.wait()
@@ -81,6 +81,6 @@ class Compaction:
         try:
             await self._table.optimize()
         except FleetfoldError as error:
-            _log.warning("optimize failed; trying again in a minute", error=error.message)
+            _log.warning("table.optimize_failed", error=error.message)
             self._wake.set()
         self._optimized_at = self._clock.monotonic()

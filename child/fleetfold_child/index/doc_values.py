@@ -1,7 +1,7 @@
 """Doc values: one field of all documents of a segment, as a dictionary of distinct values and a code for each document.
 
 Tests, counts and sort orders examine each distinct value once, and the documents by NumPy. Their results equal those of
-`filters`, `Tally` and `arranged` on single documents.
+`filters`, `Tally` and `sorted_stably` on single documents.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Column:
         tally.missing += int(entries[self._without_members].sum())
 
     def ranks(self, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
-        """Return the rank (m,) of each of the documents `rows` (m,) in the order of `arranged`; equal values have equal
-        ranks.
+        """Return the rank (m,) of each of the documents `rows` (m,) in the order of `sorted_stably`; equal values have
+        equal ranks.
         """
         return (self._falling if descending else self._rising)[self.codes[rows]]
 

@@ -15,7 +15,7 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages.search import Dedup, Fingerprints, ScoredDocument
 from fleetfold_shared.text.declared_keys import DeclaredKey
 
-__all__ = ["TRAITS", "marked"]
+__all__ = ["TRAITS", "with_fingerprints"]
 
 TRAITS: Mapping[str, str] = {
     "color": "colour", "colour": "colour", "size": "size", "flavor": "flavour", "flavour": "flavour", "scent": "scent",
@@ -27,7 +27,7 @@ TRAITS: Mapping[str, str] = {
 _MAX_TRAIT_CHARS = 100
 
 
-def marked(
+def with_fingerprints(
     hit: ScoredDocument,
     document: Document,
     vector: NDArray[np.float32] | None,

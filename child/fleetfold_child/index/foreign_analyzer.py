@@ -21,12 +21,12 @@ from fleetfold_shared.text.analysis import ANALYZER, query_terms
 from fleetfold_shared.text.embedding import Embedder, pack
 from fleetfold_shared.text.scoring import weigh
 from fleetfold_shared.text.term_statistics import MergedCorpus
-from fleetfold_shared.truncation import fitting_whole
+from fleetfold_shared.truncation import whole_that_fit
 
 if TYPE_CHECKING:
     from fleetfold_child.index.collection import Collection
 
-__all__ = ["candidates", "interleaved", "of_words", "own_ask"]
+__all__ = ["by_terms_alone", "candidates", "interleaved", "own_ask"]
 
 _WANTED_OF = 3  # candidates that are asked for are so many times as many as are wanted
 
@@ -46,7 +46,7 @@ async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAs
     return replace(own, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor)
 
 
-def of_words(own: SearchAsk) -> SearchAsk:
+def by_terms_alone(own: SearchAsk) -> SearchAsk:
     """Return the request by terms alone, which finds half of the candidates: both embedders agree on these."""
     return replace(own, vector=None, alpha=1.0, same_alpha=True, explain=False)
 
@@ -62,7 +62,7 @@ def candidates(hits: Sequence[ScoredDocument], ask: SearchAsk) -> list[ScoredDoc
     """Return the hits with their sort values and whole texts, which are re-scored; when they are too long, the last
     ones are left out.
     """
-    return fitting_whole([_valued(hit, ask.sort) for hit in hits], ask.k // _WANTED_OF)
+    return whole_that_fit([_valued(hit, ask.sort) for hit in hits], ask.k // _WANTED_OF)
 
 
 def _valued(hit: ScoredDocument, sorts: Sequence[Sort]) -> ScoredDocument:

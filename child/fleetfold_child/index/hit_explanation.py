@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
 from fleetfold_shared.text.hit_enrichment import enriched
 
-__all__ = ["enriched", "in_time"]
+__all__ = ["enriched", "enriched_in_time"]
 
 
-async def in_time(
+async def enriched_in_time(
     hits: list[ScoredDocument], ask: SearchAsk, left_s: float, alphas: Mapping[str, float] | None = None
 ) -> list[ScoredDocument]:
     """Enrich the hits if that takes at most half of `left_s`; otherwise return them unchanged.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.connectors.files import Found, Read, Records, found_in
+from fleetfold_child.connectors.files import Found, Read, Records, read_documents
 from fleetfold_child.connectors.ingest_report import Tally
 from fleetfold_child.index.collection_writer import MAX_BATCH
 from fleetfold_shared.config import Reading
@@ -28,7 +28,7 @@ async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: boo
     if leave_out and not reading.strict:
         return await _streamed(records, reading, put)
     tally, documents = Tally(reading), list[Document]()
-    async with aclosing(found_in(records, reading)) as batches:
+    async with aclosing(read_documents(records, reading)) as batches:
         async for batch in batches:
             documents += _counted(batch, tally)
     tally.check(repeated=reading.strict)
@@ -38,7 +38,7 @@ async def ingest(records: Records, reading: Reading, put: Put, *, leave_out: boo
 async def _streamed(records: Records, reading: Reading, put: Put) -> tuple[Tally, int]:
     tally, changed, waiting = Tally(reading), 0, list[Document]()
     try:
-        async with aclosing(found_in(records, reading)) as batches:
+        async with aclosing(read_documents(records, reading)) as batches:
             async for batch in batches:
                 waiting += _counted(batch, tally)
                 if len(waiting) >= MAX_BATCH:

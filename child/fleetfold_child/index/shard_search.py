@@ -9,8 +9,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.index.foreign_analyzer import candidates, interleaved, of_words, own_ask
-from fleetfold_child.index.hit_explanation import in_time
+from fleetfold_child.index.foreign_analyzer import by_terms_alone, candidates, interleaved, own_ask
+from fleetfold_child.index.hit_explanation import enriched_in_time
 from fleetfold_child.index.shard_request import MAX_K
 from fleetfold_shared.concurrency import gather_until
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
@@ -18,8 +18,8 @@ from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
 from fleetfold_shared.query.facets import Tally, fitting_counts
 from fleetfold_shared.query.field_notes import fields_asked
-from fleetfold_shared.query.sorting import arranged
-from fleetfold_shared.truncation import MAX_HIT_BYTES, first_fitting, fitting
+from fleetfold_shared.query.sorting import sorted_stably
+from fleetfold_shared.truncation import MAX_HIT_BYTES, cut_to_fit, first_that_fit
 
 __all__ = ["search_collections", "search_s"]
 
@@ -45,7 +45,7 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         hits, exact, left_out = await _search(asked, own, node, how, totals)
         done = [one for one in asked if one.name not in left_out]
         if ask.query is not None:
-            hits = interleaved((await _search(done, of_words(own), node, [], ()))[0], hits)
+            hits = interleaved((await _search(done, by_terms_alone(own), node, [], ()))[0], hits)
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started), code=error.code)
     facets = fitting_counts(list(zip(ask.facets, totals, strict=True)))
@@ -56,9 +56,9 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
         more = len(hits) > len(top)
     elif ask.highlight or ask.explain:
         alphas = {one.name: one.alpha for one in asked if one.alpha is not None}
-        top = await in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
+        top = await enriched_in_time(top, ask, ask.deadline_ms / 1000 - (time.perf_counter() - started), alphas)
     has_pages = not ask.sort and ask.dedup == "off"
-    fitted = first_fitting(top, MAX_HIT_BYTES) if has_pages else fitting(top)
+    fitted = first_that_fit(top, MAX_HIT_BYTES) if has_pages else cut_to_fit(top)
     return SearchAnswer(
         status="partial" if left_out else "ok", hits=fitted, exact=exact, more=more or len(fitted) < len(top),
         explain=how, facets=facets, kinds=await _kinds(done, ask), ms=_ms_since(started),
@@ -85,7 +85,7 @@ async def _search(
     hits = [one for hits, _ in found.values() for one in hits]
     hits.sort(key=lambda one: (-one.score, one.collection, one.id))
     if ask.sort:
-        hits = arranged(hits, ask.sort, lambda one: one.sort)
+        hits = sorted_stably(hits, ask.sort, lambda one: one.sort)
     left_out = [one.name for one in asked if one.name not in found]
     how.sort(key=lambda one: [*searches].index(one.collection))
     return hits, all(exact for _, exact in found.values()), left_out

@@ -16,7 +16,7 @@ from fleetfold_child.index.interfaces import Query, Scored
 from fleetfold_child.index.segment import Segment
 from fleetfold_shared.messages.criteria import Scalar, Sort
 from fleetfold_shared.query.field_values import plain
-from fleetfold_shared.query.sorting import SCORE, arranged, descending
+from fleetfold_shared.query.sorting import SCORE, descending, sorted_stably
 
 __all__ = ["in_order", "leaders", "sorted_by"]
 
@@ -30,7 +30,7 @@ def in_order(ranked: Sequence[Scored], sorts: Sequence[Sort]) -> list[Scored]:
         replace(one, sort=tuple(one.score if read is None else read(one.document) for read in readers))
         for one in ranked
     ]
-    return arranged(valued, sorts, lambda one: one.sort)
+    return sorted_stably(valued, sorts, lambda one: one.sort)
 
 
 def sorted_by(sorts: Sequence[Sort]) -> list[str]:
@@ -87,7 +87,7 @@ def _front(
 
 def _first(rows: list[tuple[Values, float, int]], leading: Sequence[Sort], k: int) -> list[tuple[Values, float, int]]:
     """Return the first k of rows (values, negated score, place), and those that cannot be told apart from the last."""
-    rows = arranged(rows, leading, lambda row: row[0])
+    rows = sorted_stably(rows, leading, lambda row: row[0])
     if len(rows) <= k:
         return rows
     values, score, _ = rows[k - 1]

@@ -120,7 +120,7 @@ def start(command: Command, row: LedgerRow | None, plan: Plan, params: Params) -
 
 def _start_again(command: Command, row: LedgerRow, plan: Plan, params: Params) -> Admission:
     if plan.cancelled_by is not None:
-        ended = while_interrupted(row.kind, plan.cancelled_by, elsewhere=plan.asks_application)
+        ended = while_interrupted(row.kind, plan.cancelled_by, external=plan.asks_application)
         return settle(command, row, *ended)
     if (why := _not_again(row, plan)) is not None:
         code = "poison" if row.lone_crashes >= plan.max_lone_crashes else "interrupted"

@@ -18,7 +18,7 @@ import structlog
 from fleetfold_child.commands import cancellation
 from fleetfold_child.commands.cancellation import Cancellation
 from fleetfold_child.ledger import admission as rules
-from fleetfold_child.ledger import cancellations, compensation, kept_results
+from fleetfold_child.ledger import cancellations, compensation, unsent_results
 from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
 from fleetfold_child.ledger import side_effect_log as notebooks
@@ -34,14 +34,14 @@ from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
 from fleetfold_storage.vacuum import free_some
 
-__all__ = ["Ledger", "check_kept"]
+__all__ = ["Ledger", "check_retention"]
 
 log = structlog.get_logger(__name__)
 
 _SUSPECT_AFTER_CRASHES = 2
 
 
-def check_kept(days: float) -> float:
+def check_retention(days: float) -> float:
     """Convert the retention of ended commands to seconds. Raises `InvalidInput` for less than a day, because commands
     may be delivered again.
     """
@@ -51,10 +51,7 @@ def check_kept(days: float) -> float:
 
 
 class Ledger:
-    """A ledger. Open it with `Ledger.open`, in one process only.
-
-    `elsewhere`: actions may take effect in databases of the application's too.
-    """
+    """A ledger. Open it with `Ledger.open`, in one process only."""
 
     def __init__(self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
         self._file = file
@@ -63,7 +60,6 @@ class Ledger:
         self._incarnation = incarnation
         self._clock = clock
         self._suspects = suspects
-        self.elsewhere = False
         self._abandoned: set[str] = set()
 
     @classmethod
@@ -96,7 +92,7 @@ class Ledger:
             if orderly:
                 await self._writer.run(schema.leave)
         except (sqlite3.Error, FleetfoldError) as error:  # a broken file must not keep the node from ending
-            log.warning("ledger.not_closed_in_order", reason=str(error))
+            log.warning("ledger.close_failed", reason=str(error))
         finally:
             await self._writer.close()
 
@@ -138,13 +134,16 @@ class Ledger:
         """Record that a try has failed and another one follows: until `admit` the command is not running."""
         await self._writer.run(lambda connection: schema.release(connection, command_id))
 
-    async def cancel(self, ids: Iterable[str], by: str, here: Collection[str] = ()) -> dict[str, Cancellation]:
+    async def cancel(
+        self, ids: Iterable[str], by: str, here: Collection[str] = (), *, external: bool = False
+    ) -> dict[str, Cancellation]:
         """Cancel these commands and store the decisions, in one commit. The rules are in `cancellation`.
 
-        `here` are those that this process has started, including those that wait for another try.
+        `here` are those that this process has started, including those that wait for another try. `external`: actions
+        may take effect in databases of the application's too.
         """
         return await self._writer.run(
-            lambda connection: {each: self._cancel(connection, each, by, each in here) for each in ids}
+            lambda connection: {each: self._cancel(connection, each, by, each in here, external) for each in ids}
         )
 
     async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
@@ -165,7 +164,7 @@ class Ledger:
                 notebooks.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
             if kept is not None:
-                kept_results.store(connection, result.id, kept)
+                unsent_results.store(connection, result.id, kept)
 
         return finish
 
@@ -184,7 +183,7 @@ class Ledger:
         row = await self._writer.run(lambda connection: schema.find(connection, command_id))
         return row.action or None if row is not None else None
 
-    async def learn(self, result: CommandResult) -> None:
+    async def record_external_result(self, result: CommandResult) -> None:
         """Store a command's result that the application's database has reported."""
         known = msgspec.structs.replace(result, starts=max(1, result.starts))
         command = Command(id=result.id, attempt=result.attempt, action="", epoch=result.epoch)
@@ -211,7 +210,7 @@ class Ledger:
         await self._writer.run(cancellations.forget_ended)
         return total
 
-    async def tidy(self) -> None:
+    async def vacuum(self) -> None:
         """Free the space of deleted rows, in small steps between which other writes run."""
         while await self._writer.run(free_some):
             pass
@@ -240,11 +239,13 @@ class Ledger:
         by = cancellations.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 
-    def _cancel(self, connection: sqlite3.Connection, command_id: str, by: str, here: bool) -> Cancellation:
+    def _cancel(
+        self, connection: sqlite3.Connection, command_id: str, by: str, here: bool, external: bool
+    ) -> Cancellation:
         row = self._find(connection, command_id)
         if row is not None and row.state == "running" and here:
             row = row._replace(incarnation=self._incarnation)
-        decided = cancellation.cancel(command_id, row, by, elsewhere=self.elsewhere)
+        decided = cancellation.cancel(command_id, row, by, external=external)
         if decided.stored is not None and decided.result is not None:
             told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
             schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)
@@ -258,7 +259,7 @@ class Ledger:
     def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
         row = self._find(connection, command_id)
         if row is not None and row.outcome == "no_result":
-            return row._replace(kept=kept_results.find(connection, command_id))
+            return row._replace(kept=unsent_results.find(connection, command_id))
         return row
 
     def _as_running_here(self, row: LedgerRow | None) -> LedgerRow | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child.ledger import cancellations, kept_results, side_effect_log
+from fleetfold_child.ledger import cancellations, side_effect_log, unsent_results
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
@@ -61,7 +61,7 @@ _TABLES = (
         WHERE published = 1 AND finished_at IS NOT NULL
     """,
     *side_effect_log.TABLES,
-    *kept_results.TABLES,
+    *unsent_results.TABLES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"

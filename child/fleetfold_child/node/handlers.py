@@ -146,7 +146,7 @@ class Handlers:
 
     async def _holds(self, ask: HoldsAsk, _call: Call) -> Held:
         collection = self._collections.get(ask.collection)
-        return Held(ids=[] if collection is None else sorted(await collection.holding(ask.ids)))
+        return Held(ids=[] if collection is None else sorted(await collection.existing(ask.ids)))
 
     async def _superseded(self, news: Superseded, _call: Call) -> None:
         self._daemon.supersede(news.incarnation)

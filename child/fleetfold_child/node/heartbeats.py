@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_shared.backoff import Jitter
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
@@ -18,6 +18,8 @@ __all__ = ["Heartbeats", "Vitals"]
 
 log = structlog.get_logger(__name__)
 
+EARLY = Jitter.below(0.1)
+"""Part of the interval after which a heartbeat is sent, so that nodes do not send theirs together."""
 CHANGES_APART_S = 0.05
 """Seconds within which changes share a heartbeat."""
 
@@ -86,8 +88,7 @@ class Heartbeats:
         """Wait for a change or the end of the interval; a new interval starts again."""
         while not self._news:
             self._wake.clear()
-            interval_s = self.heartbeat_s * random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
-            if not await ends_within(interval_s, self._wake.wait()):
+            if not await ends_within(EARLY.apply(self.heartbeat_s), self._wake.wait()):
                 return
 
     def _log(self, standing: Standing) -> None:

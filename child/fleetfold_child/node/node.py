@@ -238,7 +238,7 @@ class Node:
         async def attempt() -> Joined:
             return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
 
-        joined = await wait_for_master(attempt, "node.waits_for_a_master")
+        joined = await wait_for_master(attempt, "node.awaiting_master")
         self._seals.trust(joined.seal)
         self._heartbeats.joined(joined)
 
@@ -322,6 +322,6 @@ class Node:
 
     async def _prune_once(self) -> None:
         await self._ledger.prune(self._kept_s)
-        await self._ledger.tidy()
+        await self._ledger.vacuum()
         if self._databases:
             await self._databases.prune(self._kept_s)

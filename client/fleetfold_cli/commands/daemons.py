@@ -43,8 +43,8 @@ from fleetfold_cli.parsing.common_options import (
 )
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared.config import BrokerConfig, Config, MasterConfig
-from fleetfold_shared.decode_errors import typed
-from fleetfold_shared.urls import shown
+from fleetfold_shared.decode_errors import convert_to
+from fleetfold_shared.urls import redacted_url
 
 if TYPE_CHECKING:
     from fleetfold.child import Child
@@ -79,7 +79,7 @@ async def up(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> int:
-    """Broker and master in one process, with the children of a config file.
+    """Run broker and master in one process, with the children of a config file.
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
@@ -120,9 +120,9 @@ async def broker(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> int:
-    """An embedded broker alone.
+    """Run an embedded broker alone.
 
-    A nats-server, started again when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
+    A nats-server, restarted when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
     config = guarded(settings(daemon, output, terminal), access, terminal)
     place = _chosen(store, config.broker.store, "broker")
@@ -152,10 +152,10 @@ async def master(
     connection: Connection = CONNECTION,
     terminal: Injected,
 ) -> int:
-    """A master alone.
+    """Run a master alone.
 
-    Waits for its broker, and stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is
-    back.
+    Waits for its broker, and stays up until SIGINT or SIGTERM. Work that a master had begun when it died
+    continues when it is back.
     """
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
     config = _with_database(config, database)
@@ -167,11 +167,11 @@ async def master(
     with until_signalled() as told:
         async with running_master(config, url, place, keys) as running:
             ready = {
-                "ready": "master", "url": shown(url), "data": str(place), "pid": os.getpid(),
+                "ready": "master", "url": redacted_url(url), "data": str(place), "pid": os.getpid(),
                 "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
-            where = f"at {shown(config.master.database)}" if config.master.database else f"in {place}"
-            text = f"fleetfold master is up{_openly(config)}: its database {where}; on {shown(url)}"
+            where = f"at {redacted_url(config.master.database)}" if config.master.database else f"in {place}"
+            text = f"fleetfold master is up{_openly(config)}: its database {where}; on {redacted_url(url)}"
             text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()
@@ -183,7 +183,7 @@ def _with_own(config: Config, words: Sequence[str]) -> Config:
     if not words:
         return config
     changed = asdict(config.master) | {"collections": collections(words)}
-    return replace(config, master=typed(changed, MasterConfig, "master"))
+    return replace(config, master=convert_to(changed, MasterConfig, "master"))
 
 
 def _with_database(config: Config, url: str | None) -> Config:
@@ -201,7 +201,7 @@ def _chosen(option: Path | None, setting: str | None, name: str) -> Path:
 def _listening(config: BrokerConfig, host: str | None, port: int | None) -> BrokerConfig:
     """The options over the settings, checked as they are."""
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    return typed(asdict(config) | given, BrokerConfig, "")
+    return convert_to(asdict(config) | given, BrokerConfig, "")
 
 
 def _welcome(url: str, place: Path, children: Sequence[Child], config: Config) -> str:

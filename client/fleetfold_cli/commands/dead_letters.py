@@ -29,16 +29,16 @@ PAGE = 1000
 Id = Annotated[str | None, Option(help="The dead letter's id; or `--all`.")]
 All = Annotated[bool, Flag(help="All that match the filters; without filters, every one.")]
 
-dead_letters = App(name="dead-letters", help="Dead letters: commands that nobody will do any more.")
+dead_letters = App(name="dead-letters", help="Dead letters: commands that will not be executed, with the reason.")
 
 
 @Parameter(name="*", group="Filters")
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which dead_letters."""
+    """Which dead letters."""
 
     node: Annotated[str | None, Option(help="Only those for this node.")] = None
-    reason: Annotated[DeadLetterReason | None, Option(help="Only those that died of this.")] = None
+    reason: Annotated[DeadLetterReason | None, Option(help="Only those with this reason.")] = None
     action: Annotated[str | None, Option(help="Only those of this action.")] = None
     job: Annotated[str | None, Option(help="Only those of this job.")] = None
     tx: Annotated[str | None, Option(help="Only those of this transaction.")] = None
@@ -59,12 +59,12 @@ ANY = Filters()
 async def listing(
     *,
     filters: Filters = ANY,
-    retried: Annotated[bool, Flag(help="Those as well that were tried again.")] = False,
+    retried: Annotated[bool, Flag(help="Also those that were retried.")] = False,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 100,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The dead letters, newest first."""
+    """List the dead letters, newest first."""
     wanted = filters.read()
     async with await terminal.fleet(common) as fleet:
         found = await fleet.dead_letters.list(wanted, retried=retried, limit=limit)
@@ -79,7 +79,7 @@ async def show(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """One dead letter: the command, why nobody will do it, and all that had happened to it."""
+    """Show one dead letter: its command, the reason, and its history."""
     async with await terminal.fleet(common) as fleet:
         dead_letter = await fleet.dead_letters.get(id)
     terminal.show(common, dead_letter, lambda: views.detail(dead_letter))
@@ -95,9 +95,9 @@ async def retry(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Do a dead letter's command again, as a new job. A transaction's step is tried again with `fleetfold tx retry`.
+    """Run a dead letter's command again, as a new job. A transaction's step is retried with `fleetfold tx retry`.
 
-    Exit code 3 when some could not be tried again, 1 when none could.
+    Exit code 3 when some could not be retried, 1 when none could.
     """
 
     async def again(fleet: Client, key: str) -> str:
@@ -116,9 +116,9 @@ async def drop(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Forget a dead letter.
+    """Delete a dead letter.
 
-    Exit code 3 when some could not be dropped, 1 when none could.
+    Exit code 3 when some could not be deleted, 1 when none could.
     """
 
     async def forget(fleet: Client, key: str) -> str:
@@ -132,7 +132,7 @@ async def _do(
     what: Callable[[Client, str], Awaitable[str]], done: str, key: str | None, filters: Filters, common: Common,
     terminal: Injected, *, every: bool,
 ) -> int:  # fmt: skip
-    """To the one that is named, or to all that match: each that cannot be is told, and holds up no other."""
+    """Apply `what` to the dead letter `key`, or to all that match. A failure does not stop the others."""
     if (key is None) != every or (key is not None and filters != ANY):
         raise InvalidInput("id: name a dead letter, or say --all, with filters or without", field="id")
     outcomes: list[dict[str, str]] = []

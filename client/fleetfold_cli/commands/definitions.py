@@ -23,7 +23,7 @@ File = Annotated[
     ),
 ]
 
-definitions = App(name="definitions", help="Transactions that are kept, to be run by their name.")
+definitions = App(name="definitions", help="Transactions that are stored, and run by name.")
 
 
 @definitions.command
@@ -32,13 +32,13 @@ async def put(
     /,
     *,
     name: Annotated[str | None, Option(help="Another name than the file gives.")] = None,
-    dry_run: Annotated[bool, Flag(help="Check it, and keep nothing.")] = False,
+    dry_run: Annotated[bool, Flag(help="Check it, and store nothing.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Keep the transaction of a file; other content than that of its newest version is a new version.
+    """Store the transaction of a file; content that differs from its newest version is a new version.
 
-    What the fleet would refuse as it is now is a warning: a transaction is checked wholly when it is run.
+    What the fleet in its present state would refuse is a warning: a transaction is fully checked when it is run.
     """
     definition = read(file, terminal.stdin).definition(name)
     async with await terminal.fleet(common) as fleet:
@@ -48,7 +48,7 @@ async def put(
 
 @definitions.command(name="list")
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
-    """The definitions by name, each in its newest version."""
+    """List the definitions by name, each in its newest version."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.definitions.list()
     terminal.show(common, {"definitions": found}, lambda: views.listing(found))
@@ -56,7 +56,7 @@ async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
 
 @definitions.command
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """One definition: its inputs and its steps."""
+    """Show one definition: its inputs and its steps."""
     async with await terminal.fleet(common) as fleet:
         record = await fleet.definitions.get(*parsed(name))
     terminal.show(common, record, lambda: views.detail(record))
@@ -66,7 +66,7 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 async def remove(
     name: Annotated[str, Parameter(help="The definition's name.")], /, *, common: Common = COMMON, terminal: Injected
 ) -> None:
-    """Take a definition away, in all its versions. Transactions that run go on."""
+    """Remove all versions of a definition. Running transactions continue."""
     async with await terminal.fleet(common) as fleet:
         versions = await fleet.definitions.remove(name)
     shown = f"{name} removed, {versions} version{'' if versions == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -21,23 +22,23 @@ __all__ = ["nodes"]
 
 Name = Annotated[str, Parameter(help="The node's name.")]
 
-nodes = App(name="nodes", help="Who is there, and how they are.")
+nodes = App(name="nodes", help="List nodes and their state, and change it.")
 
 
 @nodes.command(name="list")
 async def listing(
     *,
-    removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
+    removed: Annotated[bool, Flag(help="Also those that were removed.")] = False,
     where: Annotated[
         str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
-    wide: Annotated[bool, Flag(help="Also versions, labels, and since when each is in its state.")] = False,
+    wide: Annotated[bool, Flag(help="Also versions, labels, and the time of the last change of state.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """All nodes: type, state, whether they are up, documents, actions, when last heard, and how fast they answer.
+    """List all nodes: type, state, presence, documents, actions, last heartbeat, and round-trip time.
 
-    A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
+    A node that has signed off is `stopped`; one that is silent without it is `not heard`.
     """
     async with await terminal.fleet(common) as fleet:
         found = await fleet.nodes.list(removed=removed, where=where)
@@ -46,7 +47,7 @@ async def listing(
 
 @nodes.command
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """All that is known of one node, with the signatures of its actions."""
+    """Show one node, with the signatures of its actions."""
     async with await terminal.fleet(common) as fleet:
         node = await fleet.nodes.get(name)
     terminal.show(common, node, lambda: views.detail(node))
@@ -54,12 +55,12 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 
 @nodes.command
 async def ping(
-    *names: Annotated[str, Parameter(help="Nodes' names; all of them without.")],
+    *names: Annotated[str, Parameter(help="Nodes' names; all nodes by default.")],
     timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Milliseconds to the named nodes, or to all.
+    """Measure the round trip to the named nodes, or to all, in milliseconds.
 
     Exit code 3 when some did not answer, 1 when none did.
     """
@@ -91,10 +92,43 @@ async def discover(
 
 @nodes.command
 async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
-    """The fleet in figures."""
+    """Show statistics of the fleet."""
     async with await terminal.fleet(common) as fleet:
         figures = await fleet.nodes.stats()
     terminal.show(common, figures, lambda: views.figures(figures))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be set."""
+
+    state: Annotated[
+        Literal["active", "inactive", "maintenance"] | None,
+        Option(help="Its state: only an active node is searched and sent commands."),
+    ] = None
+    title: Annotated[str | None, Option(help="A title for display.")] = None
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = ()
+    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = ()
+    labels_from_node: Annotated[
+        bool, Flag(help="Remove all labels that were set here; the node keeps those it declares.")
+    ] = False
+    weight: Annotated[float | None, Option(help="Its share of balanced work.")] = None
+
+    def of(self, name: str) -> NodeUpdate:
+        """The request. Raises `InvalidInput` if there is nothing to change."""
+        wanted = NodeUpdate(
+            node=name, state=self.state, title=self.title, labels=labels(self.label) or None, weight=self.weight,
+            unlabel=list(self.unlabel), labels_from_node=self.labels_from_node,
+        )  # fmt: skip
+        if wanted == NodeUpdate(node=name):
+            raise InvalidInput(
+                "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
+            )
+        return wanted
+
+
+UNCHANGED = Change()
 
 
 @nodes.command
@@ -102,14 +136,7 @@ async def update(
     name: Name,
     /,
     *,
-    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
-    title: Annotated[str | None, Option(help="A name for people.")] = None,
-    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = (),
-    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = (),
-    labels_from_node: Annotated[
-        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
-    ] = False,
-    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
+    change: Change = UNCHANGED,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
@@ -117,22 +144,15 @@ async def update(
 
     An incompatible node cannot be set active: the refusal names both versions.
     """
-    change = NodeUpdate(
-        node=name, state=state, title=title, labels=labels(label) or None, weight=weight, unlabel=list(unlabel),
-        labels_from_node=labels_from_node,
-    )  # fmt: skip
-    if change == NodeUpdate(node=name):
-        raise InvalidInput(
-            "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
-        )
+    wanted = change.of(name)
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.nodes.update(change)
+        node = await fleet.nodes.update(wanted)
     terminal.show(common, node, lambda: views.detail(node))
 
 
 @nodes.command
 async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Retire a node: take it out of the fleet, with its credentials and its queue. Its name may return.
+    """Remove a node from the fleet, with its credentials and its queue. Its name may be used again.
 
     Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
     """
@@ -146,17 +166,17 @@ async def invite(
     name: Name,
     /,
     *,
-    expires: Annotated[str, Duration(help="How long the token is good")] = "1h",
+    expires: Annotated[str, Duration(help="How long the token is valid")] = "1h",
     uses: Annotated[int, Option(help="How often it may be used.", show_default=True)] = 1,
     only: Annotated[
-        str | None, Option(help="What the node is granted: search, actions, events, api; all of it without.")
+        str | None, Option(help="The capabilities of the node: search, actions, events, api; all by default.")
     ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """A join token for a new node, alone on stdout.
+    """Create a join token for a new node, alone on stdout.
 
-    It is shown this once. `fleetfold nodes invite shop > token` keeps it for `fleetfold child --join-file token`.
+    It is shown only once. `fleetfold nodes invite shop > token` stores it for `fleetfold child --join-file token`.
     """
     granted = _capabilities(only) if only is not None else CAPABILITIES
     expires_s = duration_s(expires, "expires")
@@ -171,11 +191,13 @@ async def approve(
     name: Name,
     /,
     *,
-    fingerprint: Annotated[str | None, Option(help="Only the one that shows this, as its own log has it.")] = None,
+    fingerprint: Annotated[
+        str | None, Option(help="Only the node whose key has this fingerprint, which its log shows.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Let a pending node in, that has asked without a token."""
+    """Admit a pending node that asked to join without a token."""
     async with await terminal.fleet(common) as fleet:
         node = await fleet.nodes.approve(name, fingerprint=fingerprint)
     terminal.show(common, node, lambda: f"{name} is approved")
@@ -183,7 +205,7 @@ async def approve(
 
 @nodes.command
 async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Take a node's credentials, open invitations and connections away."""
+    """Revoke a node's credentials and open invitations, and drop its connections."""
     async with await terminal.fleet(common) as fleet:
         revoked = await fleet.nodes.revoke(name)
     terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")

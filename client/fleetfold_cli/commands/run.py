@@ -36,6 +36,7 @@ ALL = "all"
 """The TARGET that is `--all`."""
 
 
+# Twelve parameters: the words of the command line, and five groups of options.
 async def run(
     target: Annotated[str | None, Option(help="A node's name, several with commas between, or `all`.")] = None,
     action: Annotated[str | None, Option(help="The action's name.")] = None,
@@ -55,13 +56,13 @@ async def run(
 
     `fleetfold run shop reserve_stock sku=TNT-204 quantity=2`, or `fleetfold run --all stock_of sku=TNT-204`.
 
-    A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
+    A value is parsed by the type in the action's signature; `key:=JSON` is always JSON.
 
-    With `--from FILE`, run what each line of a file says, thousands of them.
+    With `--from FILE`, run each line of a file, thousands of them.
 
-    While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
+    While it waits it shows the progress of the nodes on stderr. If it is interrupted, the job continues.
 
-    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 and 11 by the way it ended, when on all.
+    Exit code 3 when it failed on some of the nodes; when on all, 1, or 4 to 8 and 11 by the outcome.
     """
     fields = {**choice.fields(), **pace.fields(), **times.fields()}
     if lines.source is not None:

@@ -18,7 +18,7 @@ from fleetfold_broker.secret_file import weakness
 from fleetfold_cli.daemons.keys_and_tls import in_the_open
 from fleetfold_shared.config import Config, variables
 from fleetfold_shared.messages import KeyInfo
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = [
     "Finding", "endless_admins", "in_environment", "in_files", "in_places", "in_settings", "places", "secret_files",
@@ -117,10 +117,10 @@ def _in_url(url: str, *, has_ca: bool) -> Iterator[Finding]:
     for each in url.split(","):
         parts = urlsplit(each if "://" in each else f"nats://{each}")
         if parts.scheme != "tls" and not has_ca and _is_public(parts.hostname or ""):
-            what = f"{shown(each)} is reached without TLS: write tls://, or name its CA in tls.ca"
+            what = f"{redacted_url(each)} is reached without TLS: write tls://, or name its CA in tls.ca"
             yield Finding("weak", "url", what)
         if parts.password:
-            yield Finding("note", "url", f"the password in {shown(each)} is seen wherever the URL is")
+            yield Finding("note", "url", f"the password in {redacted_url(each)} is seen wherever the URL is")
 
 
 def _in_ask(url: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 
 from fleetfold_cli.parsing.callbacks import callback
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import RetryPolicy
 
@@ -19,7 +19,7 @@ __all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
 @Parameter(name="*", group=Group("Nodes", sort_key=1))
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which nodes."""
+    """The nodes to run on."""
 
     all: Annotated[bool, Flag(help="On all active nodes; then there is no TARGET.")] = False
     where: Annotated[
@@ -27,7 +27,7 @@ class Choice:
     ] = None
     any: Annotated[bool, Flag(help="On one of them: the one with least to do.")] = False
     limit: Annotated[str | None, Option(help="On so many of them: `3`, or `10%`.")] = None
-    seed: Annotated[int | None, Option(help="Which of them: another number, another choice.")] = None
+    seed: Annotated[int | None, Option(help="The seed of the choice: another number, another choice.")] = None
     yes: Annotated[bool, Flag(help="Do not ask before something destructive runs on several nodes.")] = False
 
     @property
@@ -46,13 +46,15 @@ class Choice:
 @Parameter(name="*", group=Group("Order", sort_key=2))
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In which order."""
+    """The order of the nodes."""
 
     sequential: Annotated[bool, Flag(help="One node after another.")] = False
     batch: Annotated[str | None, Option(help="On so many at a time: `5`, or `25%`.")] = None
     pause: Annotated[float, Seconds(help="How long to wait between the end of a batch and the next.")] = 0.0
-    max_failures: Annotated[str | None, Option(help="Begin no more when over so many failed: `0`, or `10%`.")] = None
-    dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and begin nothing.")] = False
+    max_failures: Annotated[
+        str | None, Option(help="Start no further batch when more than so many failed: `0`, or `10%`.")
+    ] = None
+    dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and start nothing.")] = False
 
     def fields(self) -> dict[str, Any]:
         """The fields of a `Run`."""
@@ -65,16 +67,16 @@ class Pace:
 @Parameter(name="*", group=Group("Times and tries", sort_key=3))
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long, how often, and who is told."""
+    """Time limits, retries, and the callback."""
 
     timeout: Annotated[float, Seconds(help="How long one try may take on a node.")] = 60.0
-    start_within: Annotated[float | None, Seconds(help="After how long it is not begun any more.")] = None
-    heartbeat: Annotated[float | None, Seconds(help="How long it may be silent between two words of progress.")] = None
+    start_within: Annotated[float | None, Seconds(help="How long it may wait to begin; then it never will.")] = None
+    heartbeat: Annotated[float | None, Seconds(help="The longest silence between two reports of progress.")] = None
     overall: Annotated[float | None, Seconds(help="How long all tries on a node may take; else as --timeout.")] = None
     attempts: Annotated[int | None, Option(help="How often it is tried on a node.")] = None
     backoff: Annotated[float | None, Seconds(help="The pause before the second try; it doubles.")] = None
     callback: Annotated[
-        str | None, Option(help="Who is told of the end: a type of event of your own, or a webhook's URL.")
+        str | None, Option(help="Where the end is reported: a webhook's URL, or a type of event of your own.")
     ] = None
 
     def fields(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ class Times:
         if self.attempts is None:
             raise InvalidInput("backoff: there is no second try; say how many with --attempts", field="backoff")
         said = {"attempts": self.attempts, **({} if self.backoff is None else {"backoff_s": self.backoff})}
-        return typed(said, RetryPolicy, "retry")
+        return convert_to(said, RetryPolicy, "retry")
 
 
 CHOICE, PACE, TIMES = Choice(), Pace(), Times()

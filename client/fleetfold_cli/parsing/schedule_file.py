@@ -7,7 +7,7 @@ from typing import Annotated, TextIO
 import msgspec
 
 from fleetfold_cli.parsing.structured_file import text_of, values_of
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.messages import ScheduleSpec
 
 __all__ = ["ScheduleFile", "read"]
@@ -26,5 +26,5 @@ def read(file: str, stdin: TextIO) -> list[ScheduleSpec]:
     where, text = text_of(file, stdin)
     values = values_of(text, where, "JSON" if file.endswith(".json") or text.lstrip().startswith("{") else "TOML")
     if isinstance(values, dict) and "schedules" in values:
-        return typed(values, ScheduleFile, where).schedules
-    return [typed(values, ScheduleSpec, where)]
+        return convert_to(values, ScheduleFile, where).schedules
+    return [convert_to(values, ScheduleSpec, where)]

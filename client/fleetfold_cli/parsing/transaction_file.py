@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import msgspec
 
 from fleetfold_cli.parsing.structured_file import Form, text_of, values_of
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.messages import Definition, Inputs, StepSpec
 
 __all__ = ["TransactionFile", "read"]
@@ -32,7 +32,7 @@ class TransactionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         made = Definition(
             name=name or self.name, steps=self.steps, inputs=self.inputs, about=self.about, within_s=self.within_s
         )
-        return typed(msgspec.to_builtins(made), Definition, "definition")
+        return convert_to(msgspec.to_builtins(made), Definition, "definition")
 
 
 def read(file: str, stdin: TextIO) -> TransactionFile:
@@ -41,7 +41,7 @@ def read(file: str, stdin: TextIO) -> TransactionFile:
     A file says what it is by its end: `.json`, `.yaml`, `.yml` or `.toml`; input from elsewhere by how it begins.
     """
     where, text = text_of(file, stdin)
-    return typed(values_of(text, where, _form(file, text)), TransactionFile, where)
+    return convert_to(values_of(text, where, _form(file, text)), TransactionFile, where)
 
 
 def _form(file: str, text: str) -> Form:

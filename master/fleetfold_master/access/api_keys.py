@@ -12,7 +12,7 @@ from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.credentials import Credential, digest, new_secret, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.ids import check_slug
@@ -36,7 +36,7 @@ class ApiKeys:
         self._used: dict[str, float] = {}
         self._saved: dict[str, float] = {}
         self._dummy = digest(new_secret())
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Called when a key was created or revoked."""
 
@@ -50,7 +50,7 @@ class ApiKeys:
 
     async def create(self, ask: KeyCreate, by: str) -> KeyCreated:
         """Create a key. Raises `Conflict` for a node's name, or a name whose keys have another role or other scopes."""
-        return await self._undisturbed.run(self._create(ask, by))
+        return await self._uncancelled.run(self._create(ask, by))
 
     async def list(self, *, revoked: bool = False) -> Sequence[KeyInfo]:
         """The keys by name; ended ones only if requested."""
@@ -89,11 +89,11 @@ class ApiKeys:
 
         Raises `NotFound` if there is no such key, `InvalidInput` for a name with several.
         """
-        return await self._undisturbed.run(self._rotate(ask, by))
+        return await self._uncancelled.run(self._rotate(ask, by))
 
     async def revoke(self, key: str) -> Sequence[KeyInfo]:
         """Revoke one key by its id, or all of a name. Raises `NotFound` if none is valid."""
-        return await self._undisturbed.run(self._revoke(key))
+        return await self._uncancelled.run(self._revoke(key))
 
     async def ensure(self, name: str, role: ClientRole, existing: str | None) -> str:
         """Return `existing` if it is a valid key of that name and role, else a new key. Raises `Conflict` as
@@ -113,7 +113,7 @@ class ApiKeys:
 
     async def close(self) -> None:
         """Wait for the writes in progress."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _create(self, ask: KeyCreate, by: str) -> KeyCreated:
         if check_slug(ask.name, "name") == RESERVED:

@@ -13,7 +13,7 @@ import structlog
 from fleetfold_master.access.audit_rows import added, older, older_of, read_entries
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import BackgroundTasks, Undisturbed, ends_within
+from fleetfold_shared.concurrency import BackgroundTasks, UncancelledTasks, ends_within
 from fleetfold_shared.config import RetentionConfig
 from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, AuditOutcome
 from fleetfold_shared.redaction import Redactor
@@ -60,7 +60,7 @@ class AuditLog:
         self._flushing = asyncio.Lock()
         self._soon: asyncio.Task[None] | None = None
         self._tasks = BackgroundTasks()
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
 
     def note(
         self, who: str, what: str, outcome: AuditOutcome, *,
@@ -90,7 +90,7 @@ class AuditLog:
 
     async def flush(self) -> None:
         """Commit all waiting entries. If that fails, they are kept for the next call."""
-        await self._undisturbed.run(self._flush())
+        await self._uncancelled.run(self._flush())
 
     async def list(self, ask: AuditList) -> AuditListed:
         """Matching entries, oldest first; with `ask.after`, wait for the first one for at most `ask.wait_ms`."""

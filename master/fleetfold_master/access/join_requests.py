@@ -23,7 +23,7 @@ from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.credentials import digest, fingerprint, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
 from fleetfold_shared.messages import CAPABILITIES, NodeDescription, NodeRecord, Petition, Petitioned, Tokens, encode
@@ -43,7 +43,7 @@ class JoinRequests:
     def __init__(self, store: Store, clock: Clock, registry: Registry, sessions: Sessions) -> None:
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
         self._shown: set[str] = set()
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
         """Called when the set of pending join requests has changed."""
 
@@ -62,18 +62,18 @@ class JoinRequests:
         Raises `Conflict` if another claim is pending under that name, or the name is a member; `Overloaded` if too
         many are pending; `Refusal` ("spent") if the tokens were fetched long ago.
         """
-        return await self._undisturbed.run(self._ask(name, petition))
+        return await self._uncancelled.run(self._ask(name, petition))
 
     async def approve(self, node: str, only: str | None = None) -> NodeRecord:
         """Approve a pending node; with the fingerprint `only`, just the one that has it.
 
         Raises `NotFound` if it is not pending, `Conflict` for another fingerprint or an incompatible version.
         """
-        return await self._undisturbed.run(self._approve(node, only))
+        return await self._uncancelled.run(self._approve(node, only))
 
     async def withdraw(self, node: str) -> None:
         """Delete the join request of a name, if there is one."""
-        await self._undisturbed.run(self._withdraw(node))
+        await self._uncancelled.run(self._withdraw(node))
 
     async def prune(self) -> None:
         """Delete join requests without progress for a day."""
@@ -83,7 +83,7 @@ class JoinRequests:
 
     async def close(self) -> None:
         """Wait for the writes in progress."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _ask(self, name: str, petition: Petition) -> Petitioned:
         claim = digest(petition.claim)

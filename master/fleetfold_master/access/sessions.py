@@ -32,7 +32,7 @@ from fleetfold_master.access.session_rows import (
 from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.credentials import Credential, digest, new_secret, same
 from fleetfold_shared.messages import Capability, Tokens
 
@@ -51,7 +51,7 @@ class Sessions:
         self._active: dict[str, StoredSession] = {}
         self._of_node: dict[str, str] = {}
         self._ending = asyncio.Lock()
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self.on_theft: Callable[[str], None] = lambda node: None  # noqa: ARG005  # until somebody wants to know
         """Called with the node of a session that ended because a spent token was presented."""
         self.on_change: Callable[[], Awaitable[None]] = tell_nobody
@@ -90,7 +90,7 @@ class Sessions:
 
     async def open(self, node: str, capabilities: Iterable[Capability]) -> Tokens:
         """Open a session of the node in place of any other, and return its first pair of tokens."""
-        return await self._undisturbed.run(self._open(node, tuple(capabilities)))
+        return await self._uncancelled.run(self._open(node, tuple(capabilities)))
 
     async def check(self, token: Credential, source: str = "") -> None:
         """Return if the token is valid, or may be a repetition of the last use. Raises `Refusal`.
@@ -106,11 +106,11 @@ class Sessions:
 
         Raises `Refusal` with "unknown", "revoked" or "expired"; with "reused" it has ended the session.
         """
-        return await self._undisturbed.run(self._refresh(token, attempt, source))
+        return await self._uncancelled.run(self._refresh(token, attempt, source))
 
     async def revoke(self, node: str, reason: str) -> int:
         """End the node's sessions. Returns their number."""
-        return await self._undisturbed.run(self._revoke(node, reason))
+        return await self._uncancelled.run(self._revoke(node, reason))
 
     async def prune(self) -> None:
         """Delete what ended a month ago, and drop expired sessions from memory."""
@@ -121,7 +121,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Wait for the writes in progress."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _open(self, node: str, capabilities: tuple[Capability, ...]) -> Tokens:
         token, now = Credential.mint("refresh", node), self._clock.wall()

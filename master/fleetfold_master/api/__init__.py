@@ -24,7 +24,7 @@ from fleetfold_master.api.search_verbs import SearchVerbs
 from fleetfold_master.api.service_discovery import Discovery
 from fleetfold_master.api.transaction_verbs import TransactionVerbs
 from fleetfold_master.jobs.command_publisher import CommandPublisher
-from fleetfold_master.jobs.progress_routing import hear_progress
+from fleetfold_master.jobs.progress_routing import subscribe_to_progress
 from fleetfold_master.nodes.node_gateway import NodeGateway
 
 __all__ = [
@@ -56,5 +56,5 @@ __all__ = [
     "TransactionVerbs",
     "api_interceptors",
     "bind",
-    "hear_progress",
+    "subscribe_to_progress",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.cluster.peer_messages import Changed, Heard, RoomName
 from fleetfold_master.cluster.peers import Peers
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.messages import decode
 
 __all__ = ["RELOAD_S", "CacheInvalidation"]
@@ -33,7 +33,7 @@ class CacheInvalidation:
         self._peers = peers
         self._caches: dict[RoomName, _Cache] = {}
         self._had_others = False
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
 
     @property
     def alone(self) -> bool:
@@ -69,7 +69,7 @@ class CacheInvalidation:
 
     async def _told(self, call: Call) -> Heard:
         change = decode(call.body, Changed)
-        await self._undisturbed.run(self._caches[change.room].read(change.key))
+        await self._uncancelled.run(self._caches[change.room].read(change.key))
         return Heard()
 
 

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 ASKED_AT_ONCE, TOLD_AT_ONCE = 1000, 256
 BACKOFF = Backoff(1.0, 30.0)
 """Pauses between two requests to stop a command."""
-PATIENCE_S = 600.0
+GIVE_UP_AFTER_S = 600.0
 SENT_WITHIN_S = 3.0
 """How long, in seconds, a command that was being sent when it was cancelled may take to reach its queue."""
 SKEW_S = 60.0
@@ -88,17 +88,17 @@ class Cancellations:
         by: str,
         *,
         since: float = 0.0,
-        patience_s: float = PATIENCE_S,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
         dequeue: bool = True,
     ) -> None:
         """Stop these commands of `node`, which were first sent after `since` (Unix seconds). Returns at once; the
         outcome comes with the commands' results. Without `dequeue` the queue is left alone and only the node is
-        asked. After `patience_s` seconds the cancellation is dropped."""  # fmt: skip
+        asked. After `give_up_after_s` seconds the cancellation is dropped."""  # fmt: skip
         now = self._clock.monotonic()
         entries = self._open.setdefault(node, {})
         for key in ids:
             if key not in entries:
-                entries[key] = _Cancellation(by, since - SKEW_S, now, now + patience_s, dequeue)
+                entries[key] = _Cancellation(by, since - SKEW_S, now, now + give_up_after_s, dequeue)
         self._process(node)
 
     def forget(self, node: str, key: str) -> None:
@@ -108,7 +108,7 @@ class Cancellations:
             if not entries:
                 self._open.pop(node, None)
 
-    def let_go(self, node: str, key: str) -> bool:
+    def try_forget(self, node: str, key: str) -> bool:
         """Whether the command is certainly in no queue, so that its cancellation may be forgotten. If not, start
         removing it, including copies that were delivered but not acknowledged; then call again."""
         entry = self._open.get(node, {}).get(key)
@@ -135,12 +135,12 @@ class Cancellations:
         """Process one node's cancellations, one round at a time, so that its queue is read once for all of them."""
         if self._started and node not in self._at_work:
             self._at_work.add(node)
-            self._tasks.spawn(self._work(node))
+            self._tasks.spawn(self._process_due(node))
 
     def _due(self, node: str, now: float) -> Iterator[str]:
         return (key for key, entry in self._open.get(node, {}).items() if now >= min(entry.next_at, entry.until))
 
-    async def _work(self, node: str) -> None:
+    async def _process_due(self, node: str) -> None:
         try:
             while due := self._take_due(node):
                 await self._dequeue(node, due)
@@ -169,18 +169,18 @@ class Cancellations:
                 key: entry for key, entry in due.items() if entry.dequeue and (away or entry.last) is delivered_too
             }
             if queued:
-                await self._look_through(node, queued, delivered_too=delivered_too)
+                await self._remove_from_queue(node, queued, delivered_too=delivered_too)
 
-    async def _look_through(self, node: str, queued: dict[str, _Cancellation], *, delivered_too: bool) -> None:
+    async def _remove_from_queue(self, node: str, queued: dict[str, _Cancellation], *, delivered_too: bool) -> None:
         since, began_at = min(entry.since for entry in queued.values()), self._clock.monotonic()
         try:
             never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=delivered_too)
         except FleetfoldError as error:
-            log.warning("withdrawal.not_dequeued", node=node, commands=len(queued), reason=error.message)
+            log.warning("cancellation.not_dequeued", node=node, commands=len(queued), reason=error.message)
             return
         for entry in queued.values():
             entry.cleared |= delivered_too and began_at - entry.made_at >= SENT_WITHIN_S
-        await self._never(node, never)
+        await self._report_withdrawn(node, never)
 
     async def _ask_for(self, node: str, entries: dict[str, _Cancellation]) -> None:
         by: defaultdict[str, list[str]] = defaultdict(list)
@@ -196,16 +196,16 @@ class Cancellations:
         try:
             verdicts = await self._ask(node, keys, who)
         except FleetfoldError as error:
-            log.debug("withdrawal.not_asked", node=node, reason=error.message)
+            log.debug("cancellation.not_requested", node=node, reason=error.message)
             return
         for key in (key for key, verdict in verdicts.items() if verdict == "ended"):
             self.forget(node, key)
         for key in (key for key, verdict in verdicts.items() if verdict == "stopping"):
             if (entry := self._open.get(node, {}).get(key)) is not None:
                 entry.next_at = self._clock.monotonic() + BACKOFF.max_s
-        await self._never(node, [key for key, verdict in verdicts.items() if verdict == "never"])
+        await self._report_withdrawn(node, [key for key, verdict in verdicts.items() if verdict == "never"])
 
-    async def _never(self, node: str, keys: Iterable[str]) -> None:
+    async def _report_withdrawn(self, node: str, keys: Iterable[str]) -> None:
         """Report commands that will never begin. This comes first: if it fails, they stay pending."""
         for batch in batches(keys, TOLD_AT_ONCE):
             entries = self._open.get(node, {})

@@ -84,7 +84,7 @@ class ConcurrencyLimit:
 
     def _hold_task(self, job: RunningJob, task: Task) -> None:
         """Hold a slot until the node answers or, if the command was given up, until its lease expires."""
-        until = inf if task.ending is None else (task.began_at or 0.0) + job.patience_s + LEASE_S
+        until = inf if task.ending is None else (task.began_at or 0.0) + job.time_limit_s + LEASE_S
         self.hold(job.action, command_id(job.id, task.node), until)
 
     def take(self, action: str, job: str, commands: Sequence[str]) -> int:
@@ -118,7 +118,7 @@ class ConcurrencyLimit:
         room = self._actions.get(action)
         return next(iter(room.line), None) if room is not None and room.free else None
 
-    def in_line(self, action: str, job: str) -> bool:
+    def is_waiting(self, action: str, job: str) -> bool:
         """Whether the job is waiting for a slot."""
         return action in self._actions and job in self._actions[action].line
 

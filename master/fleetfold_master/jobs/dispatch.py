@@ -106,16 +106,16 @@ async def send_batch(sender: CommandSender, outgoing: Sequence[Outgoing]) -> lis
     else:
         errors = await asyncio.gather(*(_send(sender, each) for each in outgoing))
     if any(errors):
-        _tell(outgoing, errors)
+        _log_unsent(outgoing, errors)
     return errors
 
 
-def _tell(outgoing: Sequence[Outgoing], errors: Sequence[FleetfoldError | None]) -> None:
+def _log_unsent(outgoing: Sequence[Outgoing], errors: Sequence[FleetfoldError | None]) -> None:
     """Log one line for all commands that could not be sent for now, so that a full queue does not flood the log."""
     for_now = [(each, error) for each, error in zip(outgoing, errors, strict=True) if error and not is_permanent(error)]
     if for_now:
         (node, command), error = for_now[0]
-        _log.warning("not sent", node=node, command=command.id, reason=error.message, commands=len(for_now))
+        _log.warning("command.not_sent", node=node, command=command.id, reason=error.message, commands=len(for_now))
 
 
 def is_permanent(error: FleetfoldError | None) -> TypeGuard[FleetfoldError]:

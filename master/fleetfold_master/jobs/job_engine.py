@@ -62,7 +62,7 @@ class JobEngine:
         self.endings = CompletionWaiters()
         self.spill = JobSpill()
 
-    def take_up(self, job: RunningJob) -> None:
+    def take_over(self, job: RunningJob) -> None:
         """Take over a committed job in its present state. Its open commands hold slots already."""
         self.running[job.id] = job
         if job.action in self.slots:
@@ -105,7 +105,7 @@ class JobEngine:
         if job.begun < len(job.tasks):
             await self.advance(job)
         if job.action in self.slots:
-            await self.give_turns(job.action)
+            await self.grant_free_slots(job.action)
 
     async def advance(self, job: RunningJob) -> None:
         """Begin the tasks that may begin now."""
@@ -113,7 +113,7 @@ class JobEngine:
             if not await self.send(job, tasks):
                 return
 
-    async def give_turns(self, action: str) -> None:
+    async def grant_free_slots(self, action: str) -> None:
         """Give free slots to the jobs that have waited longest."""
         while (key := self.slots.next(action)) is not None:
             if key in self.running:
@@ -243,7 +243,7 @@ class JobEngine:
                 self.slots.free(job.action, commands[:granted])
                 raise
             job.begin(tasks, now)
-        if job.begun == len(job.tasks) or self.slots.in_line(job.action, job.id):
+        if job.begun == len(job.tasks) or self.slots.is_waiting(job.action, job.id):
             self.rolling.pop(job.id, None)
         else:
             self.rolling[job.id] = job

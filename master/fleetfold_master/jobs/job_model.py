@@ -16,7 +16,7 @@ from fleetfold_master.store.columns import digest
 from fleetfold_shared.concurrency import resolve_if_open
 from fleetfold_shared.messages import Callback, Caller, Command, Job, JobState, Outcome, Params, Run
 
-__all__ = ["RunningJob", "digest_of", "patience_of", "state_of"]
+__all__ = ["RunningJob", "digest_of", "state_of", "time_limit_of"]
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class RunningJob:
         tasks = [Task(node, position) for position, node in enumerate(dict.fromkeys(targets))]
         plan = plan_of(run, len(tasks))
         for task in () if held else tasks[: plan.batch]:
-            task.begin(now, patience_of(run))
+            task.begin(now, time_limit_of(run))
         return cls(run, digest_of(run, caller), caller, now, tasks, plan, role=role)
 
     @property
@@ -93,9 +93,9 @@ class RunningJob:
         return self.run.callback
 
     @property
-    def patience_s(self) -> float:
+    def time_limit_s(self) -> float:
         """Time limit in seconds for all tries together."""
-        return patience_of(self.run)
+        return time_limit_of(self.run)
 
     @property
     def turn(self) -> asyncio.Lock:
@@ -149,7 +149,7 @@ class RunningJob:
     def begin(self, tasks: Sequence[Task], now: float) -> None:
         """Mark the next `tasks` as begun."""
         for task in tasks:
-            task.begin(now, self.patience_s)
+            task.begin(now, self.time_limit_s)
         self.begun += len(tasks)
         self.resume_at = None
 
@@ -233,7 +233,7 @@ class RunningJob:
         )
 
 
-def patience_of(run: Run) -> float:
+def time_limit_of(run: Run) -> float:
     """Time limit in seconds for one task, from its begin, over all its tries."""
     return run.timeout_s if run.overall_s is None else run.overall_s
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import RowMapping, false, func, select
 
 from fleetfold_master.jobs.job_filters import filters
-from fleetfold_master.jobs.job_model import RunningJob, patience_of
+from fleetfold_master.jobs.job_model import RunningJob, time_limit_of
 from fleetfold_master.jobs.rollout import plan_of
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.store.columns import KEYS_AT_ONCE
@@ -21,15 +21,15 @@ from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Job, JobList, Progress, Run
 
 __all__ = [
-    "Unheard",
+    "AbandonedCommand",
     "load_running",
+    "read_abandoned",
     "read_digest",
     "read_jobs",
     "read_many",
     "read_nodes",
     "read_owner",
     "read_unfinished",
-    "read_unheard",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ _run_decoder = msgspec.json.Decoder(Run)
 _progress_decoder = msgspec.json.Decoder(Progress)
 
 
-class Unheard(NamedTuple):
+class AbandonedCommand(NamedTuple):
     """A command that was given up, and its deadline."""
 
     command: str
@@ -112,7 +112,7 @@ async def read_nodes(store: Store, key: str) -> list[str]:
     return [row["node"] for row in await store.read(query)]
 
 
-async def read_unheard(store: Store, action: str, since: float) -> list[Unheard]:
+async def read_abandoned(store: Store, action: str, since: float) -> list[AbandonedCommand]:
     """Commands of an action that were given up, in jobs that ended after `since` (Unix seconds)."""
     columns = (job_node.c.job, job_node.c.node, job_node.c.began_at, job.c.spec, job.c.timeout_s)
     query = (
@@ -122,13 +122,13 @@ async def read_unheard(store: Store, action: str, since: float) -> list[Unheard]
         .where(job_node.c.outcome.is_not(None), job_node.c.answered.is_(false()))
     )
     return [
-        Unheard(command_id(row["job"], row["node"]), row["began_at"] + _patience(row))
+        AbandonedCommand(command_id(row["job"], row["node"]), row["began_at"] + _time_limit_s(row))
         for row in await store.read(query)
     ]
 
 
-def _patience(row: RowMapping) -> float:
-    return float(row["timeout_s"]) if row["spec"] is None else patience_of(_run_decoder.decode(row["spec"]))
+def _time_limit_s(row: RowMapping) -> float:
+    return float(row["timeout_s"]) if row["spec"] is None else time_limit_of(_run_decoder.decode(row["spec"]))
 
 
 async def _nodes_of(store: Store, jobs: Sequence[RowMapping]) -> dict[str, list[RowMapping]]:

@@ -31,7 +31,7 @@ from fleetfold_master.jobs.task_results import TaskResults
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
 
@@ -62,12 +62,12 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of)
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self._answers = TaskResults(
-            store, clock, self._engine, self._undisturbed, withdrawals, dead_letters_for, at_late_end
+            store, clock, self._engine, self._uncancelled, withdrawals, dead_letters_for, at_late_end
         )
         self._withdrawals = withdrawals
-        self._loading = JobLoading(store, clock, self._engine, owner, self._go_on, self._undisturbed)
+        self._loading = JobLoading(store, clock, self._engine, owner, self._continue, self._uncancelled)
         self._sweep = Sweeper(self._engine, health, withdrawals, self._loading.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
         if withdrawals is not None:
@@ -95,7 +95,7 @@ class Jobs:
             if (await self.get(key)).state == "running":
                 raise Unavailable(f"id: {key!r} is in no master's hands for now; ask again")
             raise Conflict(f"id: {key!r} has ended; there is nothing to cancel", field="id")
-        await self._undisturbed.run(self._engine.cancel(job, by))
+        await self._uncancelled.run(self._engine.cancel(job, by))
         self._withdraw(job)
         return job.view()
 
@@ -174,20 +174,20 @@ class Jobs:
         left = await self._loading.left() if keys is None else keys
         for job in await job_reads.load_running(self._store, self._owner, left):
             if job.id not in self._engine.running:
-                await self._take_up(job, now)
+                await self._take_over(job, now)
 
     async def sweep(self) -> None:
         """End overdue tasks, send unanswered commands again, and begin the tasks that are due. A later answer still
         replaces the outcome of a task that was given up."""
-        await self._undisturbed.run(self._sweep.once(self._clock.wall()))
+        await self._uncancelled.run(self._sweep.once(self._clock.wall()))
 
     async def resend_all(self) -> None:
         """Send every unanswered command again: the broker has lost them."""
-        await self._undisturbed.run(self._sweep.resend_all(self._clock.wall()))
+        await self._uncancelled.run(self._sweep.resend_all(self._clock.wall()))
 
     async def close(self) -> None:
         """Wait for the writes in progress. Jobs are resumed at the next start."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _start(self, run: Run, targets: Sequence[str], caller: str, role: str) -> Job:
         await self._limit(run.action, targets)
@@ -195,7 +195,7 @@ class Jobs:
         job = RunningJob.of(run, targets, caller, self._clock.wall(), held=held, role=role)
         if run.id in self._engine.running or not await self._store.claim(*job_rows.claim(job, self._owner)):
             return await self._existing(run, caller)
-        self._engine.take_up(job)
+        self._engine.take_over(job)
         if held or await self._engine.send(job, job.tasks[: job.begun]):
             await self._engine.advance(job)
         if len(job.tasks) == 1 and job.tasks[0].refused is not None:
@@ -203,15 +203,15 @@ class Jobs:
             raise _overloaded(job.tasks[0].node)
         return job.view()
 
-    async def _take_up(self, job: RunningJob, now: float) -> None:
+    async def _take_over(self, job: RunningJob, now: float) -> None:
         for task in job.open_tasks():
             task.due_at = now
-            task.deadline_at = max((task.began_at or now) + job.patience_s, now + _GRACE_S)
+            task.deadline_at = max((task.began_at or now) + job.time_limit_s, now + _GRACE_S)
         await self._limit(job.action, [task.node for task in job.tasks])
-        self._go_on(job)
+        self._continue(job)
 
-    def _go_on(self, job: RunningJob) -> None:
-        self._engine.take_up(job)
+    def _continue(self, job: RunningJob) -> None:
+        self._engine.take_over(job)
         self._withdraw(job)
 
     async def _existing(self, run: Run, caller: str) -> Job:
@@ -227,11 +227,11 @@ class Jobs:
         if limit is None and action not in slots:
             return
         if slots.open(action, limit):
-            await self._undisturbed.run(self._hold_what_is_out(action))
+            await self._uncancelled.run(self._hold_open_commands(action))
 
-    async def _hold_what_is_out(self, action: str) -> None:
-        for unheard in await job_reads.read_unheard(self._store, action, self._clock.wall() - LEASE_S):
-            self._engine.slots.hold(action, unheard.command, unheard.deadline_at + LEASE_S)
+    async def _hold_open_commands(self, action: str) -> None:
+        for abandoned in await job_reads.read_abandoned(self._store, action, self._clock.wall() - LEASE_S):
+            self._engine.slots.hold(action, abandoned.command, abandoned.deadline_at + LEASE_S)
         self._engine.hold_all(action)
 
     def _withdraw(self, job: RunningJob) -> None:
@@ -240,7 +240,7 @@ class Jobs:
             return
         for task in job.open_tasks():
             ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
-            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, patience_s=inf)
+            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, give_up_after_s=inf)
 
 
 def _overloaded(node: str) -> Overloaded:

@@ -13,7 +13,7 @@ from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.spill import MOST_IN_MEMORY, SpilledJob
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed
+from fleetfold_shared.concurrency import UncancelledTasks
 
 __all__ = ["JobLoading"]
 
@@ -22,14 +22,14 @@ AT_ONCE = 500
 
 
 class JobLoading:
-    """Loads the jobs of `owner`, or of all. `take_up` is called with each loaded job."""
+    """Loads the jobs of `owner`, or of all. `take_over` is called with each loaded job."""
 
     def __init__(
-        self, store: Store, clock: Clock, engine: JobEngine, owner: str | None, take_up: Callable[[RunningJob], None],
-        undisturbed: Undisturbed,
+        self, store: Store, clock: Clock, engine: JobEngine, owner: str | None, take_over: Callable[[RunningJob], None],
+        uncancelled: UncancelledTasks,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._owner = store, clock, engine, owner
-        self._take_up, self._undisturbed = take_up, undisturbed
+        self._take_over, self._uncancelled = take_over, uncancelled
         self._turn = asyncio.Lock()
 
     async def left(self) -> list[str]:
@@ -53,7 +53,7 @@ class JobLoading:
                 return False
             [node, *_] = await job_reads.read_nodes(self._store, key)
             entries = [SpilledJob(inf, key, node, stored=True), *self._engine.spill.of(node, AT_ONCE - 1)]
-            await self._undisturbed.run(self.all(entries))
+            await self._uncancelled.run(self.all(entries))
         return key in running
 
     async def all(self, entries: Sequence[SpilledJob]) -> None:
@@ -73,5 +73,5 @@ class JobLoading:
             for task in job.open_tasks():
                 task.stored = stored[job.id]
                 task.due_at = now + RESEND_MAX_S if task.stored else now
-                task.deadline_at = (task.began_at or now) + job.patience_s
-            self._take_up(job)
+                task.deadline_at = (task.began_at or now) + job.time_limit_s
+            self._take_over(job)

@@ -16,7 +16,7 @@ from fleetfold_master.nodes import Inflow
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ProgressReport, decode
 
-__all__ = ["OnProgress", "hear_progress"]
+__all__ = ["OnProgress", "subscribe_to_progress"]
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ OnProgress = Callable[[str, ProgressReport], bool]
 """Called with the authenticated node and its report. Returns whether it knows the command."""
 
 
-async def hear_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
+async def subscribe_to_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
     """Subscribe to reports; each goes to the first of `takers` that knows its command. Reports over the limit are
     dropped."""
 

@@ -55,7 +55,7 @@ class Sweeper:
         for batch in batches(ready, JOBS_AT_ONCE):
             await settle_all(self._engine.advance(job) for job in batch)
         for action in self._engine.slots.expire(now):
-            await self._engine.give_turns(action)
+            await self._engine.grant_free_slots(action)
 
     async def _load_spilled(self, now: float) -> None:
         """Load spilled jobs that are needed: their time is over, or their node is back."""
@@ -88,7 +88,7 @@ class Sweeper:
         """A cancelled task may time out only after its command was withdrawn from the node's queue."""
         if job.cancelling is None or self._withdrawals is None:
             return True
-        if self._withdrawals.let_go(task.node, command_id(job.id, task.node)):
+        if self._withdrawals.try_forget(task.node, command_id(job.id, task.node)):
             return True
         task.deadline_at = now + LOOK_AGAIN_S
         return False
@@ -99,7 +99,7 @@ class Sweeper:
         if self._withdrawals is not None:
             for task in (task for task in over if self._health.healthy(task.node)):
                 ids = [command_id(job.id, task.node)]
-                self._withdrawals.cancel(task.node, ids, OVER_TIME, patience_s=0.0, dequeue=False)
+                self._withdrawals.cancel(task.node, ids, OVER_TIME, give_up_after_s=0.0, dequeue=False)
         await self._engine.settle(job, endings)
 
     def _over(self, job: RunningJob, task: Task) -> Ending:
@@ -107,7 +107,7 @@ class Sweeper:
             why = f"the queue of {task.node!r} was full all the time; it never began"
             return Ending("rejected", answered=False, error=why)
         if self._health.healthy(task.node):
-            return Ending("timed_out", answered=False, error=f"no answer within {job.patience_s:g} s")
+            return Ending("timed_out", answered=False, error=f"no answer within {job.time_limit_s:g} s")
         after = "is not there" if job.cancelling else "is not there; it will run this when it is back"
         return Ending("unreachable", answered=False, error=f"{task.node} {after}")
 

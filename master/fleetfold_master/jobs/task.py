@@ -72,10 +72,10 @@ class Task:
         elif isinstance(error, Overloaded) and (self.attempt == 1 or self.refused is not None):
             self.refused = error.message
 
-    def begin(self, now: float, patience_s: float) -> None:
+    def begin(self, now: float, time_limit_s: float) -> None:
         """Mark as begun."""
         self.attempt, self.began_at = 1, now
-        self.due_at, self.deadline_at = now + RESEND_S, now + patience_s
+        self.due_at, self.deadline_at = now + RESEND_S, now + time_limit_s
 
     def view(self) -> JobNode:
         """The task as its caller sees it."""

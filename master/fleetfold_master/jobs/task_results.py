@@ -16,7 +16,7 @@ from fleetfold_master.jobs.task import Ending, Task, parse_command_id
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed, settle_all
+from fleetfold_shared.concurrency import UncancelledTasks, settle_all
 from fleetfold_shared.messages import CommandResult, ProgressReport
 
 __all__ = ["TaskResults"]
@@ -26,10 +26,10 @@ class TaskResults:
     """Processes them for the engine's running jobs, and for jobs that have ended. Its writes cannot be cancelled."""
 
     def __init__(
-        self, store: Store, clock: Clock, engine: JobEngine, undisturbed: Undisturbed,
+        self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks,
         withdrawals: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
     ) -> None:  # fmt: skip
-        self._store, self._clock, self._engine, self._undisturbed = store, clock, engine, undisturbed
+        self._store, self._clock, self._engine, self._uncancelled = store, clock, engine, uncancelled
         self._withdrawals, self._dead_letters_for, self._at_late_end = withdrawals, dead_letters_for, at_late_end
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
@@ -47,7 +47,7 @@ class TaskResults:
             self._withdrawals.forget(node, result.id)
         job = self._engine.running.get(address[0])
         if job is None:
-            return await self._undisturbed.run(self._settle_late(address[0], node, result.id, ending))
+            return await self._uncancelled.run(self._settle_late(address[0], node, result.id, ending))
         task = job.task_of(node)
         if task is None:
             return False
@@ -75,7 +75,7 @@ class TaskResults:
 
     async def withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
         """End commands that will certainly never begin: ids, each with who cancelled it. Returns when committed."""
-        await self._undisturbed.run(settle_all([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
+        await self._uncancelled.run(settle_all([self._settle_withdrawn(node, key, by) for key, by in wanted.items()]))
 
     async def _settle_withdrawn(self, node: str, key: str, by: str) -> None:
         address = parse_command_id(key)
@@ -97,7 +97,7 @@ class TaskResults:
                 late = self._at_late_end(msgspec.structs.replace(job, state=state), now) if state != "running" else ()
                 await self._store.write(job_rows.end(key, state, now), *late)
                 self._engine.slots.free(job.action, [command])
-                await self._engine.give_turns(job.action)
+                await self._engine.grant_free_slots(job.action)
         return True
 
     async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:

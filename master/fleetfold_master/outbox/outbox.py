@@ -12,7 +12,7 @@ from fleetfold_broker.jetstream.event_store import EventStore
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.publisher import GivenUp, Publisher
-from fleetfold_master.outbox.telling import event_of, webhook_of
+from fleetfold_master.outbox.rendering import event_of, webhook_of
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import Tx
@@ -64,11 +64,11 @@ class Outbox:
 
     def job_ended(self, job: EndedJob, now: float) -> Sequence[Write]:
         """The writes to be committed with a job's end."""
-        return self._stirring(job_ended(job, now))
+        return self._waking(job_ended(job, now))
 
     def transaction_ended(self, tx: Tx, now: float) -> Sequence[Write]:
         """The writes to be committed with a transaction's end."""
-        return self._stirring(transaction_ended(tx, now))
+        return self._waking(transaction_ended(tx, now))
 
     async def given_up(self, limit: int = 100) -> list[Delivery]:
         """Abandoned deliveries, newest first: tried for a day, or impossible."""
@@ -78,7 +78,7 @@ class Outbox:
         """Retry an abandoned delivery with a full number of tries. Raises `NotFound`."""
         if not await self._store.write(rows.again(key, self._clock.wall())):
             raise _unknown(key)
-        self._publisher.stir()
+        self._publisher.wake()
 
     async def drop(self, key: str) -> None:
         """Delete an abandoned delivery. Raises `NotFound`."""
@@ -91,9 +91,9 @@ class Outbox:
         if self._events is not None:
             await self._events.close()
 
-    def _stirring(self, writes: Sequence[Write]) -> Sequence[Write]:
+    def _waking(self, writes: Sequence[Write]) -> Sequence[Write]:
         if writes:
-            self._publisher.stir()
+            self._publisher.wake()
         return writes
 
     async def _send(self, delivery: Delivery) -> None:

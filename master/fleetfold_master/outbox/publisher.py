@@ -46,28 +46,28 @@ class Publisher:
 
     def __init__(self, store: Store, clock: Clock, send: Send) -> None:
         self._store, self._clock, self._send = store, clock, send
-        self._stirred = asyncio.Event()
+        self._woken = asyncio.Event()
         self._tasks = BackgroundTasks()
         self._busy = Counter[str]()
         self._more = False
         self.on_given_up: GivenUp = _nothing
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Look up soon: something is being written."""
-        self._stirred.set()
+        self._woken.set()
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            if await ends_within(POLL_S, self._stirred.wait()):
+            if await ends_within(POLL_S, self._woken.wait()):
                 await asyncio.sleep(COMMIT_S)
-            self._stirred.clear()
+            self._woken.clear()
             try:
                 await self.round()
             except FleetfoldError as error:
-                log.warning("outbox.failed", reason=error.message)
+                log.warning("outbox.round_failed", reason=error.message)
             except Exception:  # a store that fails once must not end the loop
-                log.exception("outbox.broke")
+                log.exception("outbox.round_crashed")
 
     async def round(self) -> int:
         """Claim what is due, up to the limit, and start sending it. Returns the number."""
@@ -119,20 +119,20 @@ class Publisher:
             return await self._give_up(delivery, why)
         at = self._clock.wall() + BACKOFF.delay_s(delivery.tries, after_s)
         await self._store.write(rows.put_off(delivery, at, why[:MOST_REASON_CHARS]))
-        log.info("outbox.put_off", id=delivery.id, to=delivery.target, tries=delivery.tries, reason=why)
+        log.info("outbox.delivery_postponed", id=delivery.id, to=delivery.target, tries=delivery.tries, reason=why)
         return None
 
     async def _give_up(self, delivery: Delivery, why: str) -> None:
         more = self.on_given_up(delivery, why, self._clock.wall())
         await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]), *more)
-        log.warning("outbox.given_up", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
+        log.warning("outbox.delivery_abandoned", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
 
     def _done(self, delivery: Delivery) -> None:
         self._busy[delivery.place] -= 1
         if not self._busy[delivery.place]:
             del self._busy[delivery.place]
         if self._more:
-            self.stir()
+            self.wake()
 
 
 def _nothing(_delivery: Delivery, _why: str, _now: float) -> Sequence[Write]:

@@ -13,7 +13,7 @@ from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.backoff import FULL, Backoff
 from fleetfold_shared.errors import Conflict, Unauthenticated
-from fleetfold_shared.urls import shown
+from fleetfold_shared.urls import redacted_url
 
 __all__ = ["NAME", "Account", "Connections"]
 
@@ -38,11 +38,11 @@ class Connections:
         asks = await asks_for_credentials(self._url)
         if self._keys is not None and not asks:
             raise Conflict(
-                f"the broker at {shown(self._url)} asks nobody who they are: give it the fleet's identity config "
-                "(`fleetfold keys broker`), or say --insecure"
+                f"the broker at {redacted_url(self._url)} asks nobody who they are: give it the fleet's identity "
+                "config (`fleetfold keys broker`), or say --insecure"
             )
         if self._keys is None and asks:
-            raise Conflict(f"the broker at {shown(self._url)} asks for credentials: leave out --insecure")
+            raise Conflict(f"the broker at {redacted_url(self._url)} asks for credentials: leave out --insecure")
 
     async def open(self, account: Account) -> Bus:
         """Open a bus in this account. Raises `Unauthenticated` if the broker is configured with other keys."""
@@ -54,6 +54,6 @@ class Connections:
             return await Bus.open(options, self._subjects)
         except (Unauthenticated, NobodyChecks):  # the broker admits its configured nkeys without a callout
             raise Unauthenticated(
-                f"the broker at {shown(self._url)} does not know this master's keys: write its identity config from "
-                "the same keys (`fleetfold keys broker`)"
+                f"the broker at {redacted_url(self._url)} does not know this master's keys: write its identity config "
+                "from the same keys (`fleetfold keys broker`)"
             ) from None

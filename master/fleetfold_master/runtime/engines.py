@@ -9,7 +9,7 @@ from functools import partial
 from fleetfold_broker.jetstream.pull_consumer import Handler, PullConsumer
 from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
 from fleetfold_master.access.ended_work import job_ended, transaction_ended
-from fleetfold_master.api import CommandPublisher, hear_progress
+from fleetfold_master.api import CommandPublisher, subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Peers
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.jobs import Cancellations, Jobs
@@ -80,7 +80,7 @@ async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterP
     cluster.results.told = engines.dead_letters.of_step
     await infra.fleet.call_the_roll()
     engines.withdrawals.start()
-    await hear_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
     await _take(infra, RESULTS, infra.fleet.results(cluster.results.take))
     await _take(infra, GIVEN_UP, engines.dead_letters.of_advisory)
     return cluster

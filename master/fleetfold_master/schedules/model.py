@@ -8,13 +8,13 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Firing, FiringState, Run, ScheduleSpec, ScheduleState, ScheduleView, Transact
 from fleetfold_shared.recurrence import Recurrence
 
 __all__ = [
-    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "Open", "ScheduleStanding", "Turn", "Work", "asked_id", "decide",
+    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "OpenFiring", "ScheduleStanding", "Turn", "Work", "asked_id", "decide",
     "firing_id", "work_of",
 ]  # fmt: skip
 
@@ -55,7 +55,7 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
         return "run" if self.spec.run is not None else "transact"
 
     @property
-    def rhythm(self) -> Recurrence:
+    def recurrence(self) -> Recurrence:
         """When it is due."""
         spec = self.spec
         return Recurrence(
@@ -70,9 +70,9 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
     def planned_after(self, after: float, now: float, **changes: Any) -> ScheduleStanding:
         """The row of the next version, with the first planned time after `after`; None while it is paused."""
         changed: ScheduleStanding = replace(self, **changes)
-        rhythm = changed.rhythm
-        next_at = None if changed.spec.paused else rhythm.next(after)
-        due_at = None if next_at is None else rhythm.due_at(next_at)
+        recurrence = changed.recurrence
+        next_at = None if changed.spec.paused else recurrence.next(after)
+        due_at = None if next_at is None else recurrence.due_at(next_at)
         return changed.turned(now, next_at=next_at, due_at=due_at)
 
     def view(self, last: Firing | None = None, firings: Sequence[Firing] = ()) -> ScheduleView:
@@ -84,7 +84,7 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class Open(msgspec.Struct, frozen=True):
+class OpenFiring(msgspec.Struct, frozen=True):
     """A firing that has not ended; `ended_as` is the state in which its job or transaction ended."""
 
     id: str
@@ -111,7 +111,7 @@ class Turn(msgspec.Struct, frozen=True):
     firings: tuple[NewFiring, ...] = ()
 
 
-def decide(standing: ScheduleStanding, firings: Sequence[Open], now: float) -> Turn:
+def decide(standing: ScheduleStanding, firings: Sequence[OpenFiring], now: float) -> Turn:
     """The changes of a schedule now, given its firings that have not ended."""
     busy = next((one.id for one in firings if one.state in {"due", "started"}), None)
     queued = sorted((one.planned_at, one.id) for one in firings if one.state == "queued")
@@ -151,15 +151,15 @@ def _asked(given: dict[str, Any], kind: type[W], where: str, firing: str) -> W:
         if key in _LEFT_OUT or key not in kind.__struct_fields__:
             known = ", ".join(name for name in kind.__struct_fields__ if name not in _LEFT_OUT)
             raise InvalidInput(f"{where}.{key}: there is no such key here; there are {known}", field=f"{where}.{key}")
-    return typed({**given, "id": firing}, kind, where)
+    return convert_to({**given, "id": firing}, kind, where)
 
 
 def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]:
     """The planned times that are due, the latest `MOST_CAUGHT_UP`, and whether those are all."""
     assert standing.next_at is not None
-    rhythm = standing.rhythm
-    times, whole = rhythm.latest(standing.next_at - 1, now, MOST_CAUGHT_UP)
-    while len(times) > 1 and rhythm.due_at(times[-1]) > now:
+    recurrence = standing.recurrence
+    times, whole = recurrence.latest(standing.next_at - 1, now, MOST_CAUGHT_UP)
+    while len(times) > 1 and recurrence.due_at(times[-1]) > now:
         times.pop()
     return times or [int(standing.next_at)], whole
 
@@ -168,7 +168,7 @@ def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float)
     """Divide planned times into those to fire and those missed."""
     if standing.spec.misfire == "all":
         return times, []
-    late_s = [now - standing.rhythm.due_at(at) for at in times]
+    late_s = [now - standing.recurrence.due_at(at) for at in times]
     fresh = sum(each <= FRESH_S for each in late_s)
     last = 0 if standing.spec.misfire == "skip" and late_s[-1] > LATE_S else 1
     split = len(times) - (fresh or last)
@@ -191,7 +191,7 @@ def _by_overlap_policy(
     new: list[NewFiring] = []
     one_by_one = standing.spec.misfire == "all" and len(times) > 1
     for at in times:
-        late_s = now - standing.rhythm.due_at(at)
+        late_s = now - standing.recurrence.due_at(at)
         why = f"{late_s:.0f} s late, for no master was there at the time" if late_s > LATE_S else ""
         state: FiringState = "due"
         if standing.spec.overlap != "allow" and (busy is not None or queued):

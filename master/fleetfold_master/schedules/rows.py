@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Integer, RowMapping, and_, bindparam, delete, func, or_, select, update
 
-from fleetfold_master.schedules.model import NewFiring, Open, ScheduleStanding, Turn, work_of
+from fleetfold_master.schedules.model import NewFiring, OpenFiring, ScheduleStanding, Turn, work_of
 from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
@@ -98,7 +98,7 @@ def refused(key: str, why: str) -> Write:
     return Write(_REFUSED, [{"of_id": key, "state_before": "due", "state": "refused", "work": None, "why": why}])
 
 
-def ended(firings: Iterable[Open]) -> Write:
+def ended(firings: Iterable[OpenFiring]) -> Write:
     """Mark firings as ended."""
     states = {"state_before": "started", "state": "done"}
     return Write(_ENDED, [{"of_id": one.id, **states, "outcome": one.ended_as} for one in firings])
@@ -147,7 +147,7 @@ async def count(store: Store) -> int:
     return int(row["n"]) if row else 0
 
 
-async def read_open(store: Store, name: str | None = None) -> list[Open]:
+async def read_open(store: Store, name: str | None = None) -> list[OpenFiring]:
     """Firings that have not ended, all or of one schedule, with the states of their jobs and transactions."""
     query = (
         select(
@@ -219,8 +219,10 @@ def _firing(row: RowMapping) -> Firing:
     return Firing(**{name: row[name] for name in Firing.__struct_fields__})
 
 
-def _open(row: RowMapping) -> Open:
+def _open(row: RowMapping) -> OpenFiring:
     """Convert a row. A job or transaction that no longer exists had ended, and was deleted by retention."""
     state = row["job_state"] if row["kind"] == "run" else row["tx_state"]
     going_on = row["state"] != "started" or state in _LASTING
-    return Open(row["id"], row["schedule"], row["planned_at"], row["state"], None if going_on else state or "forgotten")
+    return OpenFiring(
+        row["id"], row["schedule"], row["planned_at"], row["state"], None if going_on else state or "forgotten"
+    )

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from sqlalchemy import RowMapping
 
 from fleetfold_master.schedules import rows
-from fleetfold_master.schedules.model import Open, ScheduleStanding, Turn, Work, asked_id, decide, work_of
+from fleetfold_master.schedules.model import OpenFiring, ScheduleStanding, Turn, Work, asked_id, decide, work_of
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed, settle_all
+from fleetfold_shared.concurrency import UncancelledTasks, settle_all
 from fleetfold_shared.errors import (
     Conflict,
     DeadlineExceeded,
@@ -57,7 +57,7 @@ class Schedules:
     def __init__(self, store: Store, clock: Clock, start: Start) -> None:
         self._store, self._clock, self._start = store, clock, start
         self._seen = float("inf")
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._starting = asyncio.Lock()
 
@@ -133,7 +133,7 @@ class Schedules:
 
     async def sweep(self) -> None:
         """Store the firings that are due, start stored ones, and record those that ended."""
-        await self._undisturbed.run(self._sweep())
+        await self._uncancelled.run(self._sweep())
 
     async def prune(self) -> None:
         """Delete names that were removed long ago."""
@@ -141,13 +141,13 @@ class Schedules:
 
     async def close(self) -> None:
         """Wait for the writes in progress."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _sweep(self) -> None:
         now = self._clock.wall()
         misdated, self._seen = now < self._seen - 1, now
         standings = await rows.read_due(self._store, now, misdated=misdated)
-        open_by_name: dict[str, list[Open]] = defaultdict(list)
+        open_by_name: dict[str, list[OpenFiring]] = defaultdict(list)
         ended = []
         for one in await rows.read_open(self._store):
             if one.ended_as is not None:
@@ -160,7 +160,7 @@ class Schedules:
         if standings or any(one.state == "due" for many in open_by_name.values() for one in many):
             await self._start_due()
 
-    async def _turn(self, standing: ScheduleStanding, firings: Sequence[Open], now: float) -> None:
+    async def _turn(self, standing: ScheduleStanding, firings: Sequence[OpenFiring], now: float) -> None:
         """Process one schedule; if another master was faster, there is nothing left to do."""
         misdated = standing.looked_at > now + 1  # the clock was set back: planned times may be far off
         turn = Turn(standing.planned_after(now, now)) if misdated else decide(standing, firings, now)
@@ -180,7 +180,7 @@ class Schedules:
             async with self._slots:
                 await self._start(work, row["caller"], name)
         except PASSING as error:
-            log.warning("schedule.not_started_yet", schedule=name, firing=key, reason=error.message)
+            log.warning("schedule.start_delayed", schedule=name, firing=key, reason=error.message)
             return
         except FleetfoldError as error:
             if not await rows.known_work(self._store, key, row["kind"]):  # else it was started before
@@ -230,11 +230,11 @@ def _made(spec: ScheduleSpec, caller: str, now: float, before: ScheduleStanding 
 
 
 def _check(standing: ScheduleStanding) -> None:
-    standing.rhythm.check()
+    standing.recurrence.check()
     work_of(standing.spec, "s-check")
     if (size := len(msgspec.json.encode(standing.spec))) > MOST_BYTES:
         raise TooLarge(f"spec: it takes {size:,} bytes, {MOST_BYTES:,} are the most; pass a reference, not the data")
-    if not standing.spec.paused and standing.rhythm.next(standing.changed_at) is None:
+    if not standing.spec.paused and standing.recurrence.next(standing.changed_at) is None:
         raise InvalidInput("not_after: it would never be due; look at not_before and not_after", field="not_after")
 
 

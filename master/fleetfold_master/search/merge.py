@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fleetfold_master.search.shard_response import Came
 from fleetfold_shared.messages import Hit, ScoredDocument, SearchAnswer, Sort
-from fleetfold_shared.query.sorting import arranged
+from fleetfold_shared.query.sorting import sorted_stably
 from fleetfold_shared.truncation import is_cut_short
 
 __all__ = ["fold_page", "last_place", "merge", "merge_sorted"]
@@ -58,7 +58,7 @@ def merge_sorted(answers: Mapping[str, list[ScoredDocument]], limit: int, sorts:
     )
     # a node version without sorting sent no values: its documents come last
     nothing = (None,) * len(sorts)
-    ordered = arranged(ranked, sorts, lambda pair: pair[1].sort if len(pair[1].sort) == len(sorts) else nothing)
+    ordered = sorted_stably(ranked, sorts, lambda pair: pair[1].sort if len(pair[1].sort) == len(sorts) else nothing)
     return [_hit(node, doc) for node, doc in ordered[:limit]]
 
 

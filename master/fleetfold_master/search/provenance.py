@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_shared.messages import Hit, Source
-from fleetfold_shared.truncation import fitting
+from fleetfold_shared.truncation import cut_to_fit
 
 __all__ = ["MAX_SOURCES_BYTES", "fitting_sources"]
 
@@ -15,14 +15,14 @@ MAX_SOURCES_BYTES = 128 * 1024
 
 
 def fitting_sources(hits: list[Hit]) -> list[Hit]:
-    """The hits, truncated by `fitting`, each with as many of its sources as fit, best first.
+    """The hits, truncated by `cut_to_fit`, each with as many of its sources as fit, best first.
 
     The rest is counted in `also_left_out`. Room that one hit does not use is left to those after it.
     """
     if not any(hit.also for hit in hits):
-        return fitting(hits)
+        return cut_to_fit(hits)
     left, fitted = MAX_SOURCES_BYTES, list[Hit]()
-    bare = fitting([replace(hit, also=[]) for hit in hits])
+    bare = cut_to_fit([replace(hit, also=[]) for hit in hits])
     for place, (hit, full) in enumerate(zip(bare, hits, strict=True)):
         kept, used = _kept(full.also, left // (len(hits) - place))
         left -= used

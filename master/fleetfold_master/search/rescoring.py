@@ -20,7 +20,7 @@ from fleetfold_master.search.paging import is_behind
 from fleetfold_master.search.shard_response import Came
 from fleetfold_shared.messages import NodeDescription, NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
 from fleetfold_shared.messages.criteria import Scalar
-from fleetfold_shared.query.sorting import SCORE, arranged
+from fleetfold_shared.query.sorting import SCORE, sorted_stably
 from fleetfold_shared.text.analysis import ANALYZER, tokens
 from fleetfold_shared.text.document_text import text_of
 from fleetfold_shared.text.embedding import Embedder, load_embedder, unit_rows, unpack
@@ -88,7 +88,7 @@ def _anew(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alph
     kept = [one for one in found if _is_kept(one, ask, report.node)]
     kept.sort(key=lambda one: (-one.score, one.collection, one.id))
     if ask.sort:
-        kept = arranged(kept, ask.sort, lambda one: one.sort)
+        kept = sorted_stably(kept, ask.sort, lambda one: one.sort)
     more = len(kept) > ask.k or (answer.more and ask.after is None)
     top = _told(kept[: ask.k], ask, alphas, until)
     report = replace(report, count=len(top), exact=False, rescored=True)

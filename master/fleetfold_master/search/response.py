@@ -15,7 +15,7 @@ from fleetfold_master.search.provenance import fitting_sources
 from fleetfold_master.search.search_context import SearchContext
 from fleetfold_shared.messages import Hit, NodeReport, SearchAnswer, SearchAsk, Searched
 from fleetfold_shared.query.field_notes import field_notes, fields_asked, merged_kinds
-from fleetfold_shared.truncation import first_fitting
+from fleetfold_shared.truncation import first_that_fit
 
 __all__ = ["told"]
 
@@ -23,7 +23,7 @@ __all__ = ["told"]
 def told(context: SearchContext, ask: SearchAsk, hits: list[Hit], answers: Answers) -> Searched:
     """Build the response. Raises `Unavailable` if a node is missing with `partial="fail"`."""
     search, pages = context.search, context.pages
-    hits = fitting_sources(hits) if search.dedup != "off" or search.sort else first_fitting(hits)
+    hits = fitting_sources(hits) if search.dedup != "off" or search.sort else first_that_fit(hits)
     reports = context.reports(answers)
     missing = context.missing(reports)
     if search.partial == "fail":

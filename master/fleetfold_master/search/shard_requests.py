@@ -13,7 +13,7 @@ from fleetfold_master.search.shard_response import Came
 from fleetfold_shared.messages import FacetCounts, FieldKind, NodeReport, Place, ScoredDocument, SearchAnswer, SearchAsk
 from fleetfold_shared.query.facets import Tally, fitting_counts
 from fleetfold_shared.query.field_notes import merged_kinds
-from fleetfold_shared.query.sorting import arranged
+from fleetfold_shared.query.sorting import sorted_stably
 from fleetfold_shared.truncation import is_cut_short
 
 __all__ = ["Part", "joined", "parts", "stand_in_parts"]
@@ -70,7 +70,7 @@ def joined(one: Came, other: Came, ask: SearchAsk) -> Came:
         return replace(report, status="partial", ms=ms, error=more_report.error), answer
     hits = sorted([*answer.hits, *more.hits], key=lambda hit: (-hit.score, hit.collection, hit.id))
     if ask.sort:
-        hits = arranged(hits, ask.sort, lambda hit: hit.sort)
+        hits = sorted_stably(hits, ask.sort, lambda hit: hit.sort)
     elif ask.dedup == "off" and not report.rescored:
         hits = _known(hits, [last_place("", each) for each in (answer, more) if is_cut_short(each, ask.k)])
     whole = replace(

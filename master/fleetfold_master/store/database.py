@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
-from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, shown
+from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
 from fleetfold_master.store.migration import migrate
 from fleetfold_shared.errors import InvalidInput, Unavailable
@@ -133,7 +133,7 @@ class Store:
 
     async def _run(self, function: Callable[[Any], T]) -> T:
         try:
-            done = await self._writer.run_surely(function)
+            done = await self._writer.run_uncancelled(function)
         except Fenced:
             self.fence.on_lost()
             raise
@@ -147,16 +147,16 @@ class Store:
         """The caller's error, without the database's address; the cause is logged once until it is back."""
         if not self._away:
             self._away = True
-            log.warning("store.away", database=shown(self._writing.url), reason=_reason(error))
+            log.warning("store.unavailable", database=redacted_url(self._writing.url), reason=_reason(error))
         return Unavailable("database: the master's cannot be used now; try again, and look into its log")
 
     def _back(self) -> None:
         self._away = False
-        log.info("store.back", database=shown(self._writing.url))
+        log.info("store.available", database=redacted_url(self._writing.url))
 
 
 def _prepare(engine: Engine) -> None:
-    where = shown(engine.url)
+    where = redacted_url(engine.url)
     try:
         if engine.dialect.name == "sqlite":
             file = Path(engine.url.database or "")

@@ -17,7 +17,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_storage.postgresql import PATIENCE, keep_commits
 from fleetfold_storage.vacuum import make_incremental
 
-__all__ = ["connect_raw", "is_broken", "open_engines", "shown"]
+__all__ = ["connect_raw", "is_broken", "open_engines", "redacted_url"]
 
 _DRIVERS = {"sqlite": ("sqlite", "sqlite+aiosqlite"), "postgresql": ("postgresql+psycopg", "postgresql+psycopg")}
 _PRAGMAS = (
@@ -58,7 +58,7 @@ def is_broken(connection: Any) -> bool:
     return bool(getattr(connection, "closed", False))
 
 
-def shown(url: URL) -> str:
+def redacted_url(url: URL) -> str:
     """The URL without its password."""
     return url.database or url.render_as_string(hide_password=True)
 

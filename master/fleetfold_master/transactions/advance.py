@@ -84,7 +84,7 @@ def redrive(tx: Tx, steps: Iterable[Step], now: float, *, takeover: bool, policy
         builder.note("taken over", why=f"its master is gone; epoch {tx.epoch}")
     for step in builder.steps():
         if step.command is not None:
-            builder.resend(step, why, deadline_at=now + builder.patience(step))
+            builder.resend(step, why, deadline_at=now + builder.time_limit_s(step))
     return builder.decision()
 
 

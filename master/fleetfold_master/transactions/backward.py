@@ -133,7 +133,7 @@ def _pivot_answered(builder: DecisionBuilder, step: Step, result: CommandResult)
 
 
 def _over_time(builder: DecisionBuilder, step: Step) -> None:
-    deadline_at = builder.now + builder.patience(step)
+    deadline_at = builder.now + builder.time_limit_s(step)
     if step.node in builder.unhealthy:
         builder.change(step, deadline_at=deadline_at)  # not its fault: the broker keeps the command
     elif step.undo_tries >= builder.policy.max_tries:

@@ -23,7 +23,7 @@ from fleetfold_master.transactions.transaction_view import digest_of, view_of
 from fleetfold_master.transactions.transaction_watch import Tell, follow
 from fleetfold_master.transactions.validation import Lookup, validate
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.concurrency import Undisturbed, ends_within
+from fleetfold_shared.concurrency import UncancelledTasks, ends_within
 from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
 from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
 
@@ -57,7 +57,7 @@ class Transactions:
             store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited
         )
         self._active = self._engine.running
-        self._undisturbed = Undisturbed()
+        self._uncancelled = UncancelledTasks()
         self._late = asyncio.Lock()
         self._closing = False
 
@@ -107,7 +107,7 @@ class Transactions:
             self._withdrawals.forget(node, result.id)
         active = self._active.get(address.tx)
         if active is None:
-            return await self._undisturbed.run(self._take_late(address.tx, node, result))
+            return await self._uncancelled.run(self._take_late(address.tx, node, result))
         await self._engine.take(active, node, result)
         return True
 
@@ -131,7 +131,7 @@ class Transactions:
         get, find = partial(self.get, key), partial(self._active.get, key)
         return await follow(get, find, after, wait_s, tell, lambda: self._closing)
 
-    def let_go(self) -> None:
+    def release_followers(self) -> None:
         """Answer all followers now, because this master is about to close."""
         self._closing = True
         for active in self._active.values():
@@ -165,21 +165,21 @@ class Transactions:
             if tx.id not in self._active:
                 self._active[tx.id] = Active(tx, steps, timeline)
                 fresh.append(self._active[tx.id])
-        await self._undisturbed.run(self._engine.redrive(fresh, takeover=True))
+        await self._uncancelled.run(self._engine.redrive(fresh, takeover=True))
 
     async def resend_all(self) -> None:
         """Send all commands in flight again: the broker lost them."""
-        await self._undisturbed.run(self._engine.redrive(self._active.values(), takeover=False))
+        await self._uncancelled.run(self._engine.redrive(self._active.values(), takeover=False))
 
     async def sweep(self) -> None:
         """Process what is due: time limits, re-sends, tries after a wait, and lost wake-ups."""
         now = self._clock.wall()
         due = [active for active in self._active.values() if active.due_at <= now]
-        await self._undisturbed.run(self._engine.advance(due))
+        await self._uncancelled.run(self._engine.advance(due))
 
     async def close(self) -> None:
         """Wait for the writes in progress. Transactions are resumed at the next start."""
-        await self._undisturbed.close()
+        await self._uncancelled.close()
 
     async def _start(self, transact: Transact, caller: str, role: str, digest: str) -> TransactionView:
         try:
@@ -203,9 +203,9 @@ class Transactions:
     async def _operate(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
         """Apply an operator's decision, a function of rows, `now` and `policy`; a parked transaction becomes active
         again."""
-        return await self._undisturbed.run(self._operate_undisturbed(key, decide))
+        return await self._uncancelled.run(self._operate_uncancelled(key, decide))
 
-    async def _operate_undisturbed(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
+    async def _operate_uncancelled(self, key: str, decide: Callable[..., Decision]) -> TransactionView:
         async with self._late:
             active = self._active.get(key) or self._engine.taken_up(*await self._load(key))
             await self._engine.operate(active, decide)

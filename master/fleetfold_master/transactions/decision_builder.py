@@ -100,7 +100,7 @@ class DecisionBuilder:
         due_at = next_resend(self.now, self.now)
         sent = msgspec.structs.replace(step, sends=step.sends + 1, began_at=self.now, due_at=due_at, **changes)
         self._commands.append(self._outgoing(sent))
-        self.change(sent, deadline_at=self.now + self.patience(sent))
+        self.change(sent, deadline_at=self.now + self.time_limit_s(sent))
         self.note(what, sent, why)
 
     def resend(self, step: Step, why: str, **changes: Any) -> None:
@@ -110,7 +110,7 @@ class DecisionBuilder:
         self._commands.append(self._outgoing(sent))
         self.note("sent again", sent, why)
 
-    def patience(self, step: Step) -> float:
+    def time_limit_s(self, step: Step) -> float:
         """Time limit in seconds for one try of the command in flight."""
         return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.undo_timeout_s)
 
@@ -139,7 +139,7 @@ class DecisionBuilder:
             params=step.rollback.params if step.rollback else {},
             epoch=self.tx.epoch,
             compensates=forward_id(step, step.undo),
-            timeout_s=self.patience(step),
+            timeout_s=self.time_limit_s(step),
             caller=Caller(self.tx.caller, self.tx.role),
         )
 

@@ -64,7 +64,7 @@ class TransactionEngine:
         """Process a node's result, and what follows from it."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            now, unhealthy = self._clock.wall(), self._ill(steps)
+            now, unhealthy = self._clock.wall(), self._unhealthy(steps)
             return apply_result(tx, steps, node, result, now, unhealthy=unhealthy, policy=self._policy)
 
         if not await self.drive(active, decide):
@@ -78,7 +78,7 @@ class TransactionEngine:
         """Process what is due for each of them."""
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
-            return advance(tx, steps, self._clock.wall(), unhealthy=self._ill(steps), policy=self._policy)
+            return advance(tx, steps, self._clock.wall(), unhealthy=self._unhealthy(steps), policy=self._policy)
 
         await settle_all([self.drive(active, decide) for active in actives])
 
@@ -153,5 +153,5 @@ class TransactionEngine:
             )
             await self.take(active, node, refusal)
 
-    def _ill(self, steps: Sequence[Step]) -> set[str]:
+    def _unhealthy(self, steps: Sequence[Step]) -> set[str]:
         return {node for node in {step.node for step in steps} if not self._health.healthy(node)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_shared.concurrency.background_tasks import BackgroundTasks, Undisturbed
+from fleetfold_shared.concurrency.background_tasks import BackgroundTasks, UncancelledTasks
 from fleetfold_shared.concurrency.batching import batches
 from fleetfold_shared.concurrency.futures import fail_if_open, resolve_if_open
 from fleetfold_shared.concurrency.gathering import cancel_all, gather_all, gather_until, settle_all
@@ -11,6 +11,6 @@ from fleetfold_shared.concurrency.uncancellable import UncancellableFuture, awai
 from fleetfold_shared.concurrency.waiting import ends_within
 
 __all__ = [
-    "BackgroundTasks", "SingleFlight", "UncancellableFuture", "Undisturbed", "await_uncancelled", "batches",
+    "BackgroundTasks", "SingleFlight", "UncancellableFuture", "UncancelledTasks", "await_uncancelled", "batches",
     "cancel_all", "ends_within", "fail_if_open", "gather_all", "gather_until", "resolve_if_open", "settle_all",
 ]  # fmt: skip

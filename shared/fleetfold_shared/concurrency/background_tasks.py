@@ -10,7 +10,7 @@ import structlog
 
 from fleetfold_shared.errors import FleetfoldError
 
-__all__ = ["BackgroundTasks", "Undisturbed"]
+__all__ = ["BackgroundTasks", "UncancelledTasks"]
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +62,10 @@ class BackgroundTasks:
         if isinstance(error, FleetfoldError):
             log.warning("task.failed", code=error.code, reason=error.message)
         else:
-            log.error("task.broke", exc_info=error)
+            log.error("task.crashed", exc_info=error)
 
 
-class Undisturbed:
+class UncancelledTasks:
     """Coroutines that run to their end even if the caller is cancelled, so that memory never lags behind the
     database.
     """

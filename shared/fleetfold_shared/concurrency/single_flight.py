@@ -28,13 +28,13 @@ class SingleFlight(Generic[T]):
     computation."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, _Flight[T]] = {}
+        self._flights: dict[str, _Flight[T]] = {}
 
     async def lead(self, key: str, until: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run `work` for all callers that request `key` until it is done."""
         task = asyncio.get_running_loop().create_task(work())
-        self._under_way[key] = flight = _Flight(task, until)
-        task.add_done_callback(lambda _: self._landed(key, flight))
+        self._flights[key] = flight = _Flight(task, until)
+        task.add_done_callback(lambda _: self._ended(key, flight))
         return await asyncio.shield(task)
 
     def following(self, key: str, until: float) -> Callable[[], Awaitable[T | None]] | None:
@@ -43,18 +43,18 @@ class SingleFlight(Generic[T]):
         The wait ends with the flight or at `until`. It returns None if there is no result by then, or the flight
         failed.
         """
-        flight = self._under_way.get(key)
+        flight = self._flights.get(key)
         if flight is None or flight.until > until:
             return None
         return lambda: _wait(flight.task, until)
 
     async def close(self) -> None:
         """Cancel everything in progress."""
-        await cancel_all(*(flight.task for flight in self._under_way.values()))
+        await cancel_all(*(flight.task for flight in self._flights.values()))
 
-    def _landed(self, key: str, flight: _Flight[T]) -> None:
-        if self._under_way.get(key) is flight:
-            del self._under_way[key]
+    def _ended(self, key: str, flight: _Flight[T]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
         if not flight.task.cancelled():
             flight.task.exception()  # callers that waited have it; there may be none
 

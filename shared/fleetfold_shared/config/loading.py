@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_shared.config.settings import ChildConfig, Config
-from fleetfold_shared.decode_errors import typed
+from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["load", "variables"]
@@ -59,7 +59,7 @@ def _from_file(path: Path) -> Config:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror}", field="config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: not TOML: {error}", field="config") from None
-    config = typed(values, Config, str(path))
+    config = convert_to(values, Config, str(path))
     _refuse_duplicate_children(config.children, path)
     return _rooted(config, lambda value: str(path.parent / value))
 
@@ -126,4 +126,4 @@ def _with(struct: S, name: str, value: str, variable: str) -> S:
     kind: Any = typing.get_type_hints(type(struct), include_extras=True)[name]
     plain = typing.get_type_hints(type(struct))[name]
     given: Any = value.split(",") if typing.get_origin(plain) is list else value
-    return replace(struct, **{name: typed(given, kind, variable, strict=False)})
+    return replace(struct, **{name: convert_to(given, kind, variable, strict=False)})

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from fleetfold_shared.decode_errors import refusal
+from fleetfold_shared.decode_errors import invalid_input
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["PROTOCOL", "Message", "decode", "encode"]
@@ -47,7 +47,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     try:
         message: T = _decoder(kind).decode(data)
     except msgspec.ValidationError as error:
-        raise refusal(error, "") from None
+        raise invalid_input(error, "") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{kind.__name__}: not usable JSON: {error}") from None
     if message.v > PROTOCOL:

@@ -10,7 +10,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.criteria import Scalar, Sort
 from fleetfold_shared.query.field_values import NOTHING, check_field, kind_of
 
-__all__ = ["MAX_SORTS", "SCORE", "arranged", "check_sort", "descending"]
+__all__ = ["MAX_SORTS", "SCORE", "check_sort", "descending", "sorted_stably"]
 
 MAX_SORTS = 3
 SCORE = "_score"
@@ -35,7 +35,7 @@ def descending(sort: Sort) -> bool:
     return sort.order == "desc" or (sort.order is None and sort.field == SCORE)
 
 
-def arranged(items: Iterable[T], sorts: Sequence[Sort], values: Callable[[T], Sequence[Scalar]]) -> list[T]:
+def sorted_stably(items: Iterable[T], sorts: Sequence[Sort], values: Callable[[T], Sequence[Scalar]]) -> list[T]:
     """Sort items stably by `sorts`. `values(item)` returns a plain value for each sort key.
 
     In both orders numbers come before texts, texts before booleans, and items without a value come last.

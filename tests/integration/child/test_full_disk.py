@@ -17,6 +17,7 @@ from fleetfold_child.index import Collection
 from fleetfold_child.ledger.node_database import open_writer
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import Unavailable
+from support.small_disk import fill_disk, mounted_disk
 
 PLACE_BYTES = 256 * 1024
 LIMITED = """
@@ -55,28 +56,8 @@ class Ones:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for hardly anything."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={PLACE_BYTES}", "tmpfs", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(place: Path) -> None:
-    """Leave no room at all."""
-    with (place / "filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(os.urandom(4096)):
-                pass
-        except OSError:
-            return
+    with mounted_disk(tmp_path / "disk", PLACE_BYTES) as place:
+        yield place
 
 
 def check(said: str, place: Path) -> None:
@@ -85,7 +66,7 @@ def check(said: str, place: Path) -> None:
 
 async def test_at_the_start_it_is_named(small_disk: Path) -> None:
     (small_disk / "shop").mkdir()
-    fill(small_disk)
+    fill_disk(small_disk)
     with pytest.raises((Unavailable, OSError)) as refused:
         await Collection.open("docs", small_disk / "shop", embedder=Ones())
     assert str(small_disk / "shop" / "lance") in str(refused.value)
@@ -95,7 +76,7 @@ async def test_at_the_start_it_is_named(small_disk: Path) -> None:
 async def test_while_documents_are_written_it_is_named_and_the_others_stay(small_disk: Path) -> None:
     async with await Collection.open("docs", small_disk, embedder=Ones()) as docs:
         await docs.index([{"id": "kept", "content": "a tent"}])
-        fill(small_disk)
+        fill_disk(small_disk)
         with pytest.raises(Unavailable) as refused:
             await docs.index([{"id": "lost", "content": "a stove"}])
         check(refused.value.message, small_disk / "lance")
@@ -107,7 +88,7 @@ async def test_while_documents_are_written_it_is_named_and_the_others_stay(small
 
 
 async def test_the_nodes_database_names_its_path(small_disk: Path) -> None:
-    fill(small_disk)
+    fill_disk(small_disk)
     writer = open_writer(NodeFile(small_disk / "node.db"))
     with pytest.raises(Unavailable) as refused:
         await writer.run(lambda connection: connection.execute("CREATE TABLE t (x)"))

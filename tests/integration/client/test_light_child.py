@@ -33,7 +33,7 @@ async def serve():
     async with Client.connect(sys.argv[1]) as fleet:
         assert (await fleet.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
         await fleet.search("tent")
-        assert (await fleet.ping("shop"))["shop"] is not None
+        assert (await fleet.nodes.ping("shop"))["shop"] is not None
     await child.stop()
 
 asyncio.run(serve())

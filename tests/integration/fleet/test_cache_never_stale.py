@@ -28,7 +28,8 @@ __all__ = ["fleet"]
 STEPS = int(os.environ.get("FLEETFOLD_CACHE_STEPS", effort(30)))
 PLACES = [("shop", "products"), ("shop", "notes"), ("blog", "posts")]
 SEARCHES: list[dict[str, Any]] = [
-    {}, {}, {"nodes": ["shop"]}, {"collections": ["posts", "notes"]}, {"facets": ["n"]}, {"highlight": True},
+    {}, {}, {"nodes": ["shop"]}, {"collections": ["posts", "notes"]}, {"options": SearchOptions(facets=["n"])},
+    {"options": SearchOptions(highlight=True)},
 ]  # fmt: skip
 
 

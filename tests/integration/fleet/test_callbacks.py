@@ -8,10 +8,10 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import msgspec
 import pytest
-from fleetfold.calls.events import OwnEvent
 from msgspec.structs import replace
 
 from fleetfold.client import Client
+from fleetfold.resources.events import OwnEvent
 from fleetfold_master.outbox import publisher
 from fleetfold_master.transactions import coordinator
 from fleetfold_master.transactions.model import Policy

@@ -96,7 +96,7 @@ async def test_a_child_waits_for_a_master(fleet: Fleet) -> None:
     await fleet.stop_master()
     with capture_logs() as logs:
         starting = asyncio.create_task(fleet.start_child("shop"))
-        await eventually(lambda: any(entry["event"] == "node.waits_for_a_master" for entry in logs))
+        await eventually(lambda: any(entry["event"] == "node.awaiting_master" for entry in logs))
     assert not starting.done()
     await fleet.start_master()
     await starting

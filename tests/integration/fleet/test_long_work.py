@@ -152,7 +152,7 @@ async def test_what_was_cancelled_stays_so_over_a_restart_of_its_node(fleet: Fle
     async def stubborn(ctx: Context) -> None:
         """Heed nothing."""
         begun.set()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     child = await fleet.start(fleet.declare("shop").add(stubborn))
     async with desk(fleet) as master:

@@ -15,6 +15,7 @@ from fleetfold.errors import FleetfoldError
 from fleetfold.search_request import SearchOptions
 from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_child.index.filters import where
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Sort
 from support.effort import effort, some
@@ -49,7 +50,7 @@ async def shops(tmp_path_factory: pytest.TempPathFactory, nats_server: str) -> A
     """One node that searches in memory and one that has LanceDB choose candidates, with the same documents."""
     async with running_fleet(tmp_path_factory.mktemp("odd")) as fleet:
         for name in (MEMORY, CANDIDATES):
-            child = await fleet.start(fleet.declare(name).collection("products", format="text"))
+            child = await fleet.start(fleet.declare(name).collection("products", reading=Reading(format="text")))
             ask = {"collection": "products", "documents": EVERY}
             assert (await fleet.client.run("index", ask, nodes=[name])).state == "ok"
             if name == CANDIDATES:

@@ -13,6 +13,7 @@ import pytest
 
 from fleetfold import Child, Context, action
 from fleetfold.child import Database
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
 from support.inprocess import Fleet, fleet
@@ -134,7 +135,7 @@ async def test_a_strict_source_with_a_bad_record_leaves_the_documents_of_before(
         (good, {"1", "2"}, ""),
     ):
         source.write_bytes(text)
-        child = await fleet.start(fleet.declare("shop").collection("docs", source, strict=True))
+        child = await fleet.start(fleet.declare("shop").collection("docs", source, reading=Reading(strict=True)))
         assert await found(fleet) == ids
         assert said(child).note.startswith(left)
         assert bool(said(child).note) == bool(left)
@@ -196,7 +197,9 @@ async def test_a_collection_reads_its_records_as_it_was_declared_to(fleet: Fleet
     source.write_text("no|topic|words|price\n7|Refund|<p>for a <b>tent</b></p>|9,90\n", encoding="cp1252")
     await fleet.start(
         fleet.declare("shop").collection(
-            "docs", source, id="no", title="topic", text=["words"], fields={"price": "text"}, separator="|"
+            "docs",
+            source,
+            reading=Reading(id="no", title="topic", text=["words"], fields={"price": "text"}, separator="|"),
         )
     )
     await run(fleet, "update", id="7", fields={"words": "<i>a</i> tent"})

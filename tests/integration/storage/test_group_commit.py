@@ -124,7 +124,7 @@ async def test_a_lease_that_is_cancelled_anywhere_is_rolled_back_and_released(wr
     async def hold() -> None:
         async with transaction(writer) as lease:
             await lease.run(insert(1))
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
 
     for turns in range(12):
         task = asyncio.create_task(hold())
@@ -172,8 +172,8 @@ async def test_who_writes_surely_learns_what_became_of_it_and_is_cancelled_after
     known: list[int] = []
 
     async def write_and_go_on() -> None:
-        known.append(await writer.run_surely(insert(1)))
-        known.append(await writer.run_surely(insert(2)))
+        known.append(await writer.run_uncancelled(insert(1)))
+        known.append(await writer.run_uncancelled(insert(2)))
         await asyncio.sleep(0)
         known.append(3)
 
@@ -188,7 +188,7 @@ async def test_who_writes_surely_learns_what_became_of_it_and_is_cancelled_after
 
 async def test_who_is_cancelled_learns_that_his_write_has_failed(writer: Writer) -> None:
     await writer.run(insert(1))
-    writing = asyncio.create_task(writer.run_surely(insert(1)))
+    writing = asyncio.create_task(writer.run_uncancelled(insert(1)))
     await asyncio.sleep(0)
     writing.cancel()
     with pytest.raises(sqlite3.IntegrityError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fleetfold_shared.hit_cutting import cut_to
 from fleetfold_shared.messages import Parts, ScoredDocument
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, first_fitting, fitting
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, cut_to_fit, first_that_fit
 
 pieces = st.sampled_from(["a", "é", "\x00", '"', "\U0001f600", "漢", "tent "])
 texts = st.builds(lambda piece, times: piece * times, pieces, st.sampled_from([0, 10, 3_000, 60_000, 900_000]))
@@ -33,20 +33,20 @@ def size(found: list[ScoredDocument]) -> int:
 
 @given(hits)
 def test_hits_fit_and_none_is_dropped_or_moved(found: list[ScoredDocument]) -> None:
-    fitted = fitting(found)
+    fitted = cut_to_fit(found)
     assert size(fitted) <= MAX_ANSWER_BYTES
     assert [(one.id, one.score, one.parts) for one in fitted] == [(one.id, one.score, one.parts) for one in found]
 
 
 def test_what_fits_is_left_as_it_is() -> None:
     found = [ScoredDocument("docs", "1", 1.0, Parts(1.0, 0.5), "a title", "word " * 1000, {"price": 9})]
-    assert fitting(found) == found
+    assert cut_to_fit(found) == found
 
 
 def test_a_long_content_is_shortened_before_anything_else_is() -> None:
     short = ScoredDocument("docs", "1", 1.0, Parts(1.0, 0.5), "short", "a few words", {"price": 9})
     long = ScoredDocument("docs", "2", 0.9, Parts(1.0, 0.5), "long", "word " * 400_000, {"price": 8})
-    first, second = fitting([short, long])
+    first, second = cut_to_fit([short, long])
     assert first == short
     assert second.content.endswith("…")
     assert long.content.startswith(second.content.removesuffix(" …"))
@@ -55,7 +55,7 @@ def test_a_long_content_is_shortened_before_anything_else_is() -> None:
 
 @given(hits)
 def test_the_first_hits_fit_as_they_are_and_at_least_one_is_given(found: list[ScoredDocument]) -> None:
-    fitted = first_fitting(found, MAX_HIT_BYTES)
+    fitted = first_that_fit(found, MAX_HIT_BYTES)
     assert size(fitted) <= MAX_ANSWER_BYTES
     assert len(fitted) >= min(1, len(found))
     for given_one, one in zip(found, fitted, strict=False):
@@ -66,7 +66,7 @@ def test_the_first_hits_fit_as_they_are_and_at_least_one_is_given(found: list[Sc
 
 @given(hits)
 def test_what_is_cut_is_named_and_all_else_is_whole(found: list[ScoredDocument]) -> None:
-    for before, after in zip(found, fitting(found), strict=True):
+    for before, after in zip(found, cut_to_fit(found), strict=True):
         changed = {name for name in ("title", "content", "metadata") if getattr(before, name) != getattr(after, name)}
         assert {path.partition(".")[0] for path in after.cut} == changed
 

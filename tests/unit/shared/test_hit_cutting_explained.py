@@ -7,7 +7,7 @@ import msgspec
 from fleetfold_shared.messages import Parts, ScoredDocument, Term
 from fleetfold_shared.text.highlighting import highlighted
 from fleetfold_shared.text.score_explanation import explained
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, fitting
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES, cut_to_fit
 
 TERMS = [Term("\U0001f600" * 60 + str(number), 1, 2.0) for number in range(40)]
 IDFS = {"tent": 2.0}
@@ -26,14 +26,14 @@ def size(found: list[ScoredDocument]) -> int:
 
 def test_the_worst_hits_fit_and_none_is_lost() -> None:
     found = [hit(number, "tent \x00" * 400, "tent \x00\x01" * 4000, 3000) for number in range(100)]
-    fitted = fitting(found)
+    fitted = cut_to_fit(found)
     assert size(fitted) <= MAX_ANSWER_BYTES
     assert [one.id for one in fitted] == [one.id for one in found]
 
 
 def test_spans_are_over_the_text_as_it_is_returned() -> None:
     found = [hit(number, "a tent", "x" * 30_000 + " tent " * 4) for number in range(100)]
-    before, after = found[0], fitting(found)[0]
+    before, after = found[0], cut_to_fit(found)[0]
     assert before.highlight is not None
     assert after.highlight is not None
     assert len(after.content) < len(before.content)

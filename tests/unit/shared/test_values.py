@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Run, Search, decode
-from fleetfold_shared.values import MAX_DEPTH, MAX_DIGITS, carried, check_text, check_value, encode_exactly
+from fleetfold_shared.values import MAX_DEPTH, MAX_DIGITS, check_text, check_value, encode_exactly, round_tripped
 
 
 class Colour(StrEnum):
@@ -75,7 +75,7 @@ def test_any_python_value_comes_back_equal_or_is_refused_by_name(value: Any) -> 
     else:
         refused = None
         assert decode(data, Run).params == {"value": as_lists(value)}
-        assert carried(value, "value") == as_lists(value)
+        assert round_tripped(value, "value") == as_lists(value)
     assert refused is None or refused.startswith("params.value")
 
 

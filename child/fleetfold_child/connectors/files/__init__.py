@@ -4,7 +4,7 @@ from fleetfold_child.connectors.files.file_formats import check_file, file_rows
 from fleetfold_child.connectors.files.reading_check import check_reading
 from fleetfold_child.connectors.files.records import Records, documents, open_source
 from fleetfold_child.connectors.files.source_rows import Problem, SourceNote, SourceRow
-from fleetfold_child.connectors.files.stream import Found, Read, found_in
+from fleetfold_child.connectors.files.stream import Found, Read, read_documents
 
 __all__ = [
     "Found",
@@ -17,6 +17,6 @@ __all__ = [
     "check_reading",
     "documents",
     "file_rows",
-    "found_in",
     "open_source",
+    "read_documents",
 ]  # fmt: skip

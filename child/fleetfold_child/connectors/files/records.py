@@ -10,7 +10,7 @@ from typing import Any
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.connectors.files.file_formats import check_file
 from fleetfold_child.connectors.files.source_rows import Problem
-from fleetfold_child.connectors.files.stream import Read, found_in
+from fleetfold_child.connectors.files.stream import Read, read_documents
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
@@ -31,7 +31,7 @@ def open_source(path: str | Path, *, id_field: str = "id") -> AsyncIterator[Docu
 
 async def documents(records: Records, *, id_field: str = "id") -> AsyncGenerator[Document]:
     """Yield the documents of any source; an error names its record."""
-    async with aclosing(found_in(records, Reading(id=id_field))) as batches:
+    async with aclosing(read_documents(records, Reading(id=id_field))) as batches:
         async for batch in batches:
             for one in batch:
                 if isinstance(one, Problem):

@@ -19,7 +19,7 @@ from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.exception_text import named_text
 
-__all__ = ["Found", "Read", "found_in"]
+__all__ = ["Found", "Read", "read_documents"]
 
 _AT_ONCE = 500  # records; to read so many takes a few milliseconds of a thread
 
@@ -39,7 +39,7 @@ Found = Read | Problem | SourceNote
 _NO_TEXTS = TextFields(None, ())
 
 
-async def found_in(records: Any, reading: Reading) -> AsyncGenerator[list[Found]]:
+async def read_documents(records: Any, reading: Reading) -> AsyncGenerator[list[Found]]:
     """Yield the documents of a path or of an iterable of records, in order. Raises `InvalidInput` for anything else,
     for an unreadable file, and for an iterable that raises, after the documents before it.
     """

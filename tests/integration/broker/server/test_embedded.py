@@ -14,8 +14,9 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.topology import COMMANDS, Topology
-from fleetfold_broker.server import embedded
-from fleetfold_broker.server.embedded import EmbeddedBroker, find_server
+from fleetfold_broker.server import server_process
+from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_broker.server.server_process import find_server
 from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.messages import Command
 from support.broker import Connect, jetstream, kill, queued
@@ -169,15 +170,15 @@ async def test_a_server_that_never_answers_is_ended_with_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mute = tmp_path / "mute"
-    mute.write_text("#!/bin/sh\nexec sleep 600\n")
+    mute.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     mute.chmod(0o755)
-    monkeypatch.setattr(embedded, "find_server", lambda: str(mute))
-    monkeypatch.setattr(embedded, "READY_S", 0.2)
+    monkeypatch.setattr(server_process, "find_server", lambda: str(mute))
+    monkeypatch.setattr(server_process, "READY_S", 0.2)
     broker = EmbeddedBroker(tmp_path / "broker")
     with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s; see .*nats-server\.log"):
         await broker.start()
-    assert broker._process is not None
-    assert broker._process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 async def test_without_the_binary_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection import supervised as supervised
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_child.enrolment import renewal as renewing
-from fleetfold_child.enrolment.enrolment_client import asking
+from fleetfold_child.enrolment.enrolment_client import requests_over
 from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.messages import NodeList
@@ -44,7 +44,7 @@ async def member(house: Gatehouse) -> AsyncIterator[tuple[CredentialRenewal, Bus
     membership = house.membership()
     await membership.enrol(house.registrar.invitation)
     async with await house.connect(membership) as bus:
-        staying = asyncio.create_task(membership.stay(asking(bus), bus.link.renew))
+        staying = asyncio.create_task(membership.keep_renewed(requests_over(bus), bus.link.renew))
         try:
             yield membership, bus
         finally:

@@ -159,8 +159,8 @@ async def test_a_node_without_a_token_waits_for_an_operator(fleet: Fleet) -> Non
     without_local_key(fleet)
     with capture_logs() as logs:
         starting = asyncio.create_task(fleet.start_child("shop"))
-        await eventually(lambda: any(entry["event"] == "node.waits_for_approval" for entry in logs))
-    [fingerprint] = [entry["fingerprint"] for entry in logs if entry["event"] == "node.waits_for_approval"]
+        await eventually(lambda: any(entry["event"] == "node.awaiting_approval" for entry in logs))
+    [fingerprint] = [entry["fingerprint"] for entry in logs if entry["event"] == "node.awaiting_approval"]
     assert [(node.name, node.state) for node in await fleet.client.nodes.list()] == [("shop", "pending")]
     await fleet.client.nodes.approve("shop", fingerprint=fingerprint)
     await starting

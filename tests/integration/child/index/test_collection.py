@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index import Collection, DataLock, IndexReport, search_collections
+from fleetfold_child.index import Collection, CollectionListeners, DataLock, IndexReport, search_collections
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import prepare
 from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
@@ -197,7 +197,7 @@ async def test_statistics_are_those_of_the_documents_after_any_change(collection
 
 async def test_a_change_is_told_once_it_is_done(tmp_path: Path) -> None:
     told: list[CollectionInfo] = []
-    async with await opened(tmp_path, on_change=told.append) as collection:
+    async with await opened(tmp_path, listeners=CollectionListeners(on_change=told.append)) as collection:
         await collection.index(DOCUMENTS)
         await collection.index(DOCUMENTS)
         assert [(info.name, info.documents) for info in told] == [("docs", 3)]

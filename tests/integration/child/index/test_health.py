@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_child.index import Collection
+from fleetfold_child.index import Collection, CollectionListeners
 from fleetfold_shared.errors import Unavailable
 
 DOCUMENTS = [{"id": str(number), "text": "tent"} for number in range(20)]
@@ -22,7 +22,8 @@ async def failed() -> list[str]:
 
 @pytest.fixture
 async def collection(tmp_path: Path, failed: list[str]) -> AsyncIterator[Collection]:
-    async with await Collection.open("products", tmp_path, on_failure=lambda: failed.append("write")) as collection:
+    listeners = CollectionListeners(on_failure=lambda: failed.append("write"))
+    async with await Collection.open("products", tmp_path, listeners=listeners) as collection:
         await collection.index(DOCUMENTS)
         yield collection
 

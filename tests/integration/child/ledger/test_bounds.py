@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_child.ledger.admission import Plan
-from fleetfold_child.ledger.ledger import Ledger, check_kept
+from fleetfold_child.ledger.ledger import Ledger, check_retention
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
@@ -49,7 +49,7 @@ async def test_the_file_stays_bounded_over_days_of_work(tmp_path: Path) -> None:
         await fill(ledger, day * 2000, 2000)
         clock.advance(DAY_S)
         await ledger.prune(DAY_S / 2)
-        await ledger.tidy()
+        await ledger.vacuum()
         sizes.append(size(tmp_path))
     await ledger.close()
     assert (tmp_path / "node.db").stat().st_size <= (SPARE_PAGES + 600) * PAGE
@@ -64,7 +64,7 @@ async def test_others_write_between_the_steps(tmp_path: Path) -> None:
     before = (tmp_path / "node.db").stat().st_size
     clock.advance(DAY_S)
     assert await ledger.prune(0) == 2500
-    tidying = asyncio.create_task(ledger.tidy())
+    tidying = asyncio.create_task(ledger.vacuum())
     await ledger.database.execute("CREATE TABLE t (x)")
     assert not tidying.done()
     await tidying
@@ -99,4 +99,4 @@ async def test_what_nobody_has_confirmed_is_never_forgotten(tmp_path: Path) -> N
 @pytest.mark.parametrize("days", [0, 0.5, float("nan"), 4000])
 def test_a_ledger_that_forgets_too_soon_is_refused(days: float) -> None:
     with pytest.raises(InvalidInput, match="ledger_days: from 1 to 3650 days"):
-        check_kept(days)
+        check_retention(days)

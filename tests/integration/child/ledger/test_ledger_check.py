@@ -19,7 +19,7 @@ from fleetfold_shared.messages import CommandResult
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     ledger = await Ledger.open(tmp_path / "node.db")
-    await ledger.learn(CommandResult(id="a", attempt=1, epoch=1, outcome="ok", ms=1.0))
+    await ledger.record_external_result(CommandResult(id="a", attempt=1, epoch=1, outcome="ok", ms=1.0))
     yield ledger
     await ledger.close()
 
@@ -66,7 +66,7 @@ async def test_nothing_is_written_to_a_file_that_is_lost(ledger: Ledger, tmp_pat
     (tmp_path / "node.db").rename(tmp_path / "away.db")
     await broken(ledger)
     with pytest.raises(Exception, match="unable to open"):
-        await ledger.learn(CommandResult(id="b", attempt=1, epoch=1, outcome="ok", ms=1.0))
+        await ledger.record_external_result(CommandResult(id="b", attempt=1, epoch=1, outcome="ok", ms=1.0))
 
 
 async def test_a_deleted_file_is_missed_and_its_copy_is_taken(ledger: Ledger, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_a_deleted_file_is_missed_and_its_copy_is_taken(ledger: Ledger, tm
     assert "(it is missing)" in await broken(ledger)
     shutil.copy(tmp_path / "copy.db", file)
     await ledger.check(False)
-    await ledger.learn(CommandResult(id="b", attempt=1, epoch=1, outcome="ok", ms=1.0))
+    await ledger.record_external_result(CommandResult(id="b", attempt=1, epoch=1, outcome="ok", ms=1.0))
     with sqlite3.connect(file) as now:
         assert {row[0] for row in now.execute("SELECT id FROM fleetfold_command")} == {"a", "b"}
 

@@ -94,7 +94,7 @@ async def test_a_handler_interrupted_by_the_stop_is_not_finished(tmp_path: Path)
         cancelled.append(ctx)
         begun.set()
         if ctx.starts == 1:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
 
     async with executor(tmp_path, order) as (node, ledger):
         task = asyncio.create_task(node.handle(command("a", "order")))

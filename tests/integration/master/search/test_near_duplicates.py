@@ -15,7 +15,7 @@ from functools import cache
 import pytest
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.fingerprints import with_fingerprints
 from fleetfold_master.search.deduplication import Candidate
 from fleetfold_master.search.near_duplicates import NearDuplicates
 from fleetfold_shared.messages import Fingerprints, Hit, Parts, ScoredDocument
@@ -45,7 +45,7 @@ def candidates(documents: Sequence[Document]) -> Iterator[Candidate]:
     vectors = load_embedder().embed([one.text for one in documents])
     for one, vector in zip(documents, vectors, strict=True):
         bare = ScoredDocument("c", one.id, 1.0, Parts(1.0, 0.0))
-        marks = marked(bare, one, vector, [], "near").marks or Fingerprints()
+        marks = with_fingerprints(bare, one, vector, [], "near").marks or Fingerprints()
         yield Candidate(Hit("n", "c", one.id, 1.0, {}, one.title, one.content), marks)
 
 

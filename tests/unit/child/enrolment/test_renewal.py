@@ -60,7 +60,7 @@ async def staying(desk: Desk) -> AsyncIterator[asyncio.Task[None]]:
     """An enrolled node that renews, over a connection that stands."""
     await desk.membership.enrol(desk.registrar.invitation)
     desk.membership.token()
-    task = asyncio.create_task(desk.membership.stay(desk.registrar.ask, desk.reconnect))
+    task = asyncio.create_task(desk.membership.keep_renewed(desk.registrar.ask, desk.reconnect))
     await asyncio.sleep(0)
     yield task
     task.cancel()
@@ -135,7 +135,7 @@ async def test_a_master_that_is_away_or_wants_a_pause_is_waited_for(desk: Desk) 
         await pass_until(desk, enrolling.done)
         await enrolling
     assert desk.is_in
-    assert [entry["log_level"] for entry in logs if entry["event"] == "node.waits_for_a_master"].count("warning") == 1
+    assert [entry["log_level"] for entry in logs if entry["event"] == "node.awaiting_master"].count("warning") == 1
 
 
 async def test_a_petition_is_repeated_until_it_is_approved(desk: Desk) -> None:
@@ -148,7 +148,7 @@ async def test_a_petition_is_repeated_until_it_is_approved(desk: Desk) -> None:
         await asking
     assert desk.is_in
     [claim] = desk.registrar.claims
-    told = [entry["fingerprint"] for entry in logs if entry["event"] == "node.waits_for_approval"]
+    told = [entry["fingerprint"] for entry in logs if entry["event"] == "node.awaiting_approval"]
     assert told == [fingerprint(claim)]
 
 
@@ -194,7 +194,7 @@ async def test_a_connection_that_could_not_be_made_is_made_again(desk: Desk) -> 
         if len(tries) < 3:
             raise Unavailable("the broker is away")
 
-    task = asyncio.create_task(desk.membership.stay(desk.registrar.ask, reconnect))
+    task = asyncio.create_task(desk.membership.keep_renewed(desk.registrar.ask, reconnect))
     await asyncio.sleep(0)
     await pass_until(desk, lambda: len(tries) == 3)
     assert set(tries) == {desk.registrar.access}
@@ -214,7 +214,7 @@ async def test_it_ends_though_a_cancellation_is_lost_on_the_way(desk: Desk, prob
         if problem is not None:
             raise problem
 
-    task = asyncio.create_task(desk.membership.stay(desk.registrar.ask, reconnect))
+    task = asyncio.create_task(desk.membership.keep_renewed(desk.registrar.ask, reconnect))
     await asyncio.sleep(0)
     await pass_until(desk, connecting.is_set)
     task.cancel()
@@ -265,9 +265,9 @@ async def test_a_link_that_is_refused_again_and_again_does_not_ask_the_master_ea
 
 async def test_a_token_that_has_surely_expired_is_not_shown(desk: Desk) -> None:
     await desk.membership.enrol(desk.registrar.invitation)
-    await desk.restart().freshen()
+    await desk.restart().renew_if_expired()
     assert desk.registrar.asked == ["enrol"]
     desk.clock.advance(LIFETIME_S)
-    await desk.restart().freshen()
+    await desk.restart().renew_if_expired()
     assert desk.registrar.asked == ["enrol", "refresh"]
     assert desk.membership.token() == desk.registrar.access

@@ -18,7 +18,7 @@ from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.query.facets import Tally
 from fleetfold_shared.query.field_values import plain
 from fleetfold_shared.query.filters import check_filter
-from fleetfold_shared.query.sorting import arranged
+from fleetfold_shared.query.sorting import sorted_stably
 from support.effort import effort
 from support.search import document
 
@@ -87,7 +87,7 @@ def test_ranks_are_the_order_of_the_sort(documents: list[Document], field: str, 
     rows = np.arange(len(documents))
     ranks = Column.build(documents, field).ranks(rows, descending=falling)
     sort = Sort(field, "desc" if falling else "asc")
-    wanted = arranged(rows.tolist(), [sort], lambda row: [plain(reader(field)(documents[row]))])
+    wanted = sorted_stably(rows.tolist(), [sort], lambda row: [plain(reader(field)(documents[row]))])
     assert np.argsort(ranks, kind="stable").tolist() == wanted
     for one, other in pairwise(wanted):
         same = plain(reader(field)(documents[one])) == plain(reader(field)(documents[other]))

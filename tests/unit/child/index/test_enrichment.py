@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fleetfold_child.index import hit_explanation
-from fleetfold_child.index.hit_explanation import enriched, in_time
+from fleetfold_child.index.hit_explanation import enriched, enriched_in_time
 from fleetfold_shared.messages import Parts, ScoredDocument, SearchAsk
 from support.search import ask, document, statistics_of
 
@@ -31,7 +31,7 @@ def test_it_stops_between_hits_when_time_is_over() -> None:
 
 
 async def test_without_time_the_hits_are_as_they_were() -> None:
-    assert await in_time(HITS, asked(highlight=True), 0.0) == HITS
+    assert await enriched_in_time(HITS, asked(highlight=True), 0.0) == HITS
 
 
 async def test_what_takes_too_long_costs_half_of_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,5 +42,5 @@ async def test_what_takes_too_long_costs_half_of_the_time_that_is_left(monkeypat
         asyncio.run_coroutine_threadsafe(freed.wait(), loop).result()
 
     monkeypatch.setattr(hit_explanation, "enriched", slow)
-    assert await in_time(HITS, asked(highlight=True), 0.1) == HITS
+    assert await enriched_in_time(HITS, asked(highlight=True), 0.1) == HITS
     freed.set()

@@ -16,7 +16,7 @@ from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.query.facets import Tally
 from fleetfold_shared.query.field_values import plain
-from fleetfold_shared.query.sorting import arranged
+from fleetfold_shared.query.sorting import sorted_stably
 from support.search import document, entries, query, reference_scores, search, statistics_of
 
 PRICES = [1, 2, 2.5, 10, "1", "on request", True, False, None, ["a", "b"], {"x": 1}]
@@ -100,7 +100,7 @@ async def test_the_top_k_by_any_keys_is_the_references(sorts: list[Sort], k: int
     def values(one: Scored) -> list[Scalar]:
         return [one.score if sort.field == "_score" else plain(read(one.document, sort.field)) for sort in sorts]
 
-    wanted = [one.document.id for one in arranged(ranked, sorts, values)][:k]
+    wanted = [one.document.id for one in sorted_stably(ranked, sorts, values)][:k]
     found = await search(index, query("word1 word2", statistics, k, sort=sorts, filter=given))
     assert [one.document.id for one in found] == wanted
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.fingerprints import marked
+from fleetfold_child.index.fingerprints import with_fingerprints
 from fleetfold_shared.messages import Dedup, Fingerprints, Parts, ScoredDocument
 from fleetfold_shared.text.declared_keys import declared_keys
 
@@ -19,7 +19,9 @@ def marks(
     title: str, content: str, dedup: Dedup = "exact", keys: list[str] | None = None, **metadata: Any
 ) -> Fingerprints:
     hit = ScoredDocument("c", "1", 1.0, Parts(1.0, 0.0))
-    found = marked(hit, Document("1", title, content, metadata), VECTOR, declared_keys(keys or []), dedup).marks
+    found = with_fingerprints(
+        hit, Document("1", title, content, metadata), VECTOR, declared_keys(keys or []), dedup
+    ).marks
     assert found is not None
     return found
 
@@ -43,7 +45,7 @@ def test_documents_without_a_text_are_not_all_the_same() -> None:
 
 def test_a_hit_is_marked_as_far_as_the_ask_wants_it() -> None:
     hit = ScoredDocument("c", "1", 1.0, Parts(1.0, 0.0))
-    assert marked(hit, Document("1", "a", "b", {}), VECTOR, [], "off") is hit
+    assert with_fingerprints(hit, Document("1", "a", "b", {}), VECTOR, [], "off") is hit
     assert marks("a", "b").vector is None
     vector = marks("a", "b", "near").vector
     assert vector is not None

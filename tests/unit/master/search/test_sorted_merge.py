@@ -11,13 +11,13 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Parts, ScoredDocument, Sort, decode
 from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.messages.search import Search
-from fleetfold_shared.query.sorting import arranged, check_sort
+from fleetfold_shared.query.sorting import check_sort, sorted_stably
 
 MIXED: list[Scalar] = ["b", None, True, 2, "a", False, 1.5, None, -3]
 
 
 def in_order(order: str) -> list[Scalar]:
-    return arranged(MIXED, [Sort("x", order)], lambda one: [one])  # type: ignore[arg-type]
+    return sorted_stably(MIXED, [Sort("x", order)], lambda one: [one])  # type: ignore[arg-type]
 
 
 def test_kinds_have_one_order_and_nothing_comes_last_either_way() -> None:
@@ -28,12 +28,12 @@ def test_kinds_have_one_order_and_nothing_comes_last_either_way() -> None:
 def test_equals_keep_their_order_either_way() -> None:
     items = [("first", 1), ("second", 1), ("third", 1)]
     for sort in (Sort("x", "asc"), Sort("x", "desc")):
-        assert arranged(items, [sort], lambda one: [one[1]]) == items
+        assert sorted_stably(items, [sort], lambda one: [one[1]]) == items
 
 
 def test_without_an_order_fields_rise_and_the_score_falls() -> None:
     pairs = [(1, 0.5), (2, 0.9), (1, 0.7)]
-    assert arranged(pairs, [Sort("x"), Sort("_score")], lambda one: one) == [(1, 0.7), (1, 0.5), (2, 0.9)]
+    assert sorted_stably(pairs, [Sort("x"), Sort("_score")], lambda one: one) == [(1, 0.7), (1, 0.5), (2, 0.9)]
 
 
 def scored(identity: str, score: float, *sort: Scalar) -> ScoredDocument:
@@ -54,7 +54,7 @@ def test_the_fold_is_what_arranging_the_whole_ranking_would_give(
     values = {(node, id(doc)): doc.sort for node, docs in came.items() for doc in docs}
     pairs = [(node, doc) for node, docs in came.items() for doc in docs]
     pairs.sort(key=lambda pair: (-pair[1].score, pair[0], pair[1].collection, pair[1].id))
-    wanted = arranged(pairs, sorts, lambda pair: values[pair[0], id(pair[1])])[:limit]
+    wanted = sorted_stably(pairs, sorts, lambda pair: values[pair[0], id(pair[1])])[:limit]
     found = merge_sorted(came, limit, sorts)
     assert [(hit.node, hit.id, hit.score) for hit in found] == [(node, doc.id, doc.score) for node, doc in wanted]
 

@@ -23,7 +23,7 @@ async def test_an_error_in_the_background_is_logged() -> None:
         await asyncio.sleep(0)
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [
         ("task.failed", "warning"),
-        ("task.broke", "error"),
+        ("task.crashed", "error"),
     ]
     assert len(tasks) == 0
 

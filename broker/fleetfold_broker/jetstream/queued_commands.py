@@ -19,7 +19,7 @@ from fleetfold_broker.rpc.headers import MESSAGE_ID, STATUS
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["StreamReader", "find"]
+__all__ = ["QueuedCommand", "find"]
 
 BATCH = 500
 """Most messages, and most bytes, read at once: the event loop runs other work between batches, and memory stays
@@ -30,7 +30,7 @@ SILENCE_S = 2.0
 SEQUENCE, LAST_SEQUENCE, PENDING = "Nats-Sequence", "Nats-Last-Sequence", "Nats-Num-Pending"
 
 
-class StreamReader(NamedTuple):
+class QueuedCommand(NamedTuple):
     """A message in a queue: its sequence in the stream, and its message id `<command id>#<attempt>`."""
 
     seq: int
@@ -47,12 +47,12 @@ class StreamReader(NamedTuple):
         return self.message_id.endswith("#1")
 
 
-async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since: float) -> list[StreamReader]:
+async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since: float) -> list[QueuedCommand]:
     """Return the messages that carry one of the commands `ids`, of those stored after `since` (Unix seconds).
 
     Raises `Unavailable` when the stream does not answer or is lost meanwhile, `DeadlineExceeded` when it is silent.
     """
-    found: list[StreamReader] = []
+    found: list[QueuedCommand] = []
     ask: dict[str, object] = {"start_time": datetime.fromtimestamp(max(since, 0.0), UTC).isoformat()}
     while ask:
         page = _page(bus, stream, {**ask, "next_by_subj": subject, "batch": BATCH, "max_bytes": BATCH_BYTES})
@@ -61,7 +61,7 @@ async def find(bus: Bus, stream: str, subject: str, ids: Collection[str], since:
             async for message in messages:
                 headers = message.headers or {}
                 if (name := headers.get(MESSAGE_ID, "")).rpartition("#")[0] in ids:
-                    found.append(StreamReader(int(headers[SEQUENCE]), name))
+                    found.append(QueuedCommand(int(headers[SEQUENCE]), name))
                 if headers.get(PENDING, "0") != "0":
                     ask = {"seq": int(headers.get(SEQUENCE) or headers[LAST_SEQUENCE]) + 1}
     return found
