@@ -88,6 +88,7 @@ class Transaction:
         self._inputs[name] = schema
         return Reference(self, f"inputs.{name}")
 
+    # Ten parameters: each is a field of the one value that a step is, `StepSpec`, and the call reads like its action.
     def step(
         self,
         target: str,

@@ -186,6 +186,9 @@ class _Gatherer:
         self.asked.append(list(nodes))
         return {}
 
+    async def probe(self, verb: str, data: bytes, timeout_s: float) -> dict[str, float]:
+        return {}
+
 
 class Desk:
     """One API with its pipeline. `people` are the identities there are, `living` the nodes that answer."""
