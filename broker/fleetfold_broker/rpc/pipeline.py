@@ -97,9 +97,12 @@ Handler = Callable[[Call], Awaitable[Message | None]]
 
 
 class Interceptor(Protocol):
-    """One concern around every call: a function or an object with `__call__`."""
+    """One concern around every call: a function or an object with `__call__`.
 
-    async def __call__(self, call: Call, proceed: Handler, /) -> Message | None:
+    One that only acts before the handler need not be a coroutine: it returns `proceed(call)`, which adds no frame.
+    """
+
+    def __call__(self, call: Call, proceed: Handler, /) -> Awaitable[Message | None]:
         """Return the reply, of `proceed(call)` or another one; raise to refuse the call."""
 
 

@@ -53,6 +53,7 @@ class Context:
     has fired, or who ran the transaction that is undone; None where the master does not say.
     """
 
+    # Keywords with defaults rather than a value: applications construct a context in the tests of their actions.
     def __init__(
         self,
         *,

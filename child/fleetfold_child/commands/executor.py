@@ -6,6 +6,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +25,18 @@ from fleetfold_shared.backoff import Random
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CancelVerdict, Command, CommandResult
 
-__all__ = ["Executor", "Stopped"]
+__all__ = ["ExecutionLimits", "Executor", "Stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    """Limits of a node: so many commands run at once; a result over `max_result_bytes` of JSON is not sent; a command
+    during which the process died `max_lone_crashes` times while nothing else was running is `unknown`.
+    """
+
+    concurrency: int = 16
+    max_result_bytes: int = 256 * 1024
+    max_lone_crashes: int = 5
 
 
 class Stopped(NamedTuple):
@@ -35,11 +47,10 @@ class Stopped(NamedTuple):
 
 
 class Executor:
-    """The node's commands, of which at most `concurrency` run at once.
+    """The node's commands.
 
-    `collections` are those of `ctx.collection`. A result over `max_result_bytes` of JSON is not sent. A command during
-    which the process died `max_lone_crashes` times while nothing else was running is `unknown`. `reports` sends
-    progress; `randomly` is the source of jitter for retries.
+    `collections` are those of `ctx.collection`. `reports` sends progress; `randomly` is the source of jitter for
+    retries.
     """
 
     def __init__(
@@ -49,9 +60,7 @@ class Executor:
         *,
         node: str,
         collections: Mapping[str, Documents] | None = None,
-        concurrency: int = 16,
-        max_result_bytes: int = 256 * 1024,
-        max_lone_crashes: int = 5,
+        limits: ExecutionLimits | None = None,
         reports: Reports | None = None,
         randomly: Random = random.random,
         databases: Databases | None = None,
@@ -59,10 +68,10 @@ class Executor:
         self._node = node
         self._actions = actions
         self._ledger = ledger
-        self._runner = Runner(node, ledger, collections or {}, max_result_bytes, randomly, databases)
+        self._limits = limits = limits or ExecutionLimits()
+        self._runner = Runner(node, ledger, collections or {}, limits.max_result_bytes, randomly, databases)
         self._databases = databases or None
-        self._semaphore = ExclusiveSemaphore(concurrency)
-        self._max_lone_crashes = max_lone_crashes
+        self._semaphore = ExclusiveSemaphore(limits.concurrency)
         self._reports = reports
         self._running: dict[str, CommandRun] = {}
 
@@ -193,7 +202,7 @@ class Executor:
             checked=action is not None and action.check is not None,
             rejected=self._reject(run, action),
             expired=f"not started within {limit_s:g} s: it came after {age_s:.1f} s" if late else None,
-            max_lone_crashes=self._max_lone_crashes,
+            max_lone_crashes=self._limits.max_lone_crashes,
             over=f"not done {overall_s:g} s after it was sent, and not begun any more" if over else None,
             clean=run.last is not None and run.last.clean,
             asks_application=self._databases is not None and not asked,

@@ -20,7 +20,7 @@ from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
@@ -88,9 +88,8 @@ class Node:
         )  # fmt: skip
         self._reports = Reports(self._report)
         self._executor = Executor(
-            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
-            reports=self._reports,
-            databases=databases,
+            actions, ledger, node=self._name, collections=collections,
+            limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s

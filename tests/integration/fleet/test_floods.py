@@ -58,7 +58,7 @@ async def _flood(bus: Bus, subject: str, data: bytes, headers: dict[str, str] | 
 
 
 async def _audited(client: Client) -> list[AuditEntry]:
-    return list(await client.audit(what="bus.flood"))
+    return list(await client.audit.list(what="bus.flood"))
 
 
 @pytest.mark.parametrize("kind", ["heartbeats", "progress", "answers", "malformed", "large", "gone", "results"])
@@ -93,7 +93,7 @@ async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(
     with pytest.raises(Unauthenticated):
         async with _intruder(strict, "crm"):
             pass
-    assert set(await strict.client.ping()) >= {"shop"}
+    assert set(await strict.client.nodes.ping()) >= {"shop"}
     assert sum(entry["event"] == "heartbeat.malformed" for entry in logs) == (kind == "malformed")
     assert sum(entry["event"] == "identity.flooded" for entry in logs) == 1
 

@@ -125,7 +125,7 @@ async def test_the_last_word_comes_before_the_result(fleet: Fleet) -> None:
 
 
 async def test_a_node_without_actions_cancels_nothing(fleet: Fleet) -> None:
-    token = (await fleet.client.invite("shop", only=["search"])).token
+    token = (await fleet.client.nodes.invite("shop", only=["search"])).token
     await fleet.start(fleet.declare("shop", {"products": list}, join=token))
     async with desk(fleet) as master:
         answer = await master.cancel(["a"])
@@ -139,7 +139,7 @@ async def test_an_action_shows_what_it_asks_for(fleet: Fleet) -> None:
         """Forget everything."""
 
     await fleet.start(fleet.declare("shop").add(wipe))
-    [node] = await fleet.client.nodes()
+    [node] = await fleet.client.nodes.list()
     [said] = [one for one in node.description.actions if one.name == "wipe"]
     assert (said.destructive, said.slots, said.heartbeat_s, said.retry) == (True, 2, 30.0, RetryPolicy(attempts=4))
 

@@ -89,9 +89,9 @@ async def test_a_reference_that_leads_nowhere_is_refused_before_the_first_step(s
     steps = [StepSpec(name="look", node="shop", action="typed"), step]
     for refused in (
         lambda: shop.client.transact(steps),
-        lambda: shop.client.check_transaction(steps),
-        lambda: shop.client.put_definition(Definition(name="order", steps=steps)),
+        lambda: shop.client.transactions.check(steps),
+        lambda: shop.client.definitions.put(Definition(name="order", steps=steps)),
     ):
         with pytest.raises(InvalidInput, match=r"typed returns no 'c'; a\.b is a whole number"):
             await refused()
-    assert await shop.client.transactions() == []
+    assert await shop.client.transactions.list() == []

@@ -211,7 +211,7 @@ async def test_the_api_is_no_admins_to_it(two: Fleet, shop: Intruder) -> None:
         await shop.say(f"fleet.api.shop.{verb}", b'{"node":"blog"}', reply=f"_INBOX.shop.{number}")
     await eventually(lambda: len(shop.heard) == 5)
     assert all(b'"forbidden"' in message.data for message in shop.heard)
-    assert {node.name for node in await two.client.nodes()} == {"blog", "shop"}
+    assert {node.name for node in await two.client.nodes.list()} == {"blog", "shop"}
 
 
 async def test_all_that_a_child_must_do_it_may(two: Fleet, shop: Intruder) -> None:
@@ -226,7 +226,7 @@ async def _streams(master: Bus) -> set[str]:
 
 
 async def test_revoking_it_ends_its_connection_and_lets_it_in_no_more(two: Fleet, shop: Intruder) -> None:
-    await two.client.revoke_node("shop")
+    await two.client.nodes.revoke("shop")
     await eventually(lambda: shop.client.is_closed)
     with pytest.raises((NatsError, AuthorizationError), match="Authorization"):
         await Intruder.connect(two.broker.url, "shop", credentials(two.place / "shop")["access"])
