@@ -47,7 +47,7 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Command, CommandResult, ForwardOutcome
 from fleetfold_shared.templates import fill, placeholders
 
-__all__ = ["admit_compensation", "forward_data"]
+__all__ = ["admit_compensation", "forward_of"]
 
 
 def admit_compensation(
@@ -80,7 +80,7 @@ def admit_compensation(
     return _compensate(command, row, forward, plan, log or {})
 
 
-def forward_data(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
+def forward_of(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     """Return the forward command's data for its compensation."""
     result = None if forward.answer is None else forward.result()
     return Forward(

@@ -231,7 +231,7 @@ class Ledger:
                 log.error("ledger.lacks_an_effect", command=command.compensates, decided=admission.decision.value)
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
-                admission = replace(admission, undoes=compensation.forward_data(forward, notes))
+                admission = replace(admission, undoes=compensation.forward_of(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
