@@ -15,7 +15,8 @@ keys = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y"])),
 standings = st.dictionaries(
     st.sampled_from("abcd"),
     st.builds(
-        ReplicaStanding, st.none() | st.floats(0, 1e4), st.integers(0, 99), weight=st.floats(0.1, 10), open=st.booleans()
+        ReplicaStanding, st.none() | st.floats(0, 1e4), st.integers(0, 99), weight=st.floats(0.1, 10),
+        open=st.booleans(),
     ),
 )  # fmt: skip
 
