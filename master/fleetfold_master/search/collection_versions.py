@@ -21,13 +21,13 @@ class CollectionVersions:
 
     def __init__(self, publish: Publish = publish_to_nobody) -> None:
         self._publish = publish
-        self._told: dict[str, tuple[str, dict[str, int]]] = {}
+        self._reported: dict[str, tuple[str, dict[str, int]]] = {}
 
     def described(self, node: str, description: NodeDescription) -> None:
         """Record the node's description; a new incarnation replaces the old one."""
         epochs = {collection.name: collection.epoch for collection in description.collections}
-        if self._told.get(node, ("",))[0] != description.incarnation:
-            self._told[node] = description.incarnation, epochs
+        if self._reported.get(node, ("",))[0] != description.incarnation:
+            self._reported[node] = description.incarnation, epochs
         else:
             self.record(node, description.incarnation, epochs)
 
@@ -40,8 +40,8 @@ class CollectionVersions:
             check_epochs(dict(epochs))
         except InvalidInput:
             return False  # not a collection of this node; earlier reports stay
-        is_first = node not in self._told
-        known, mine = self._told.setdefault(node, (incarnation, {}))
+        is_first = node not in self._reported
+        known, mine = self._reported.setdefault(node, (incarnation, {}))
         if known != incarnation:
             return False
         news = {name: epoch for name, epoch in epochs.items() if epoch > mine.get(name, -1)}
@@ -54,8 +54,8 @@ class CollectionVersions:
 
     def of(self, node: str) -> tuple[str, Mapping[str, int]] | None:
         """The node's incarnation and its epochs by collection; None before its first report."""
-        return self._told.get(node)
+        return self._reported.get(node)
 
     def forget(self, node: str) -> None:
         """Remove the node."""
-        self._told.pop(node, None)
+        self._reported.pop(node, None)

@@ -63,17 +63,17 @@ def answer_key(
     if any(node.stopped_at is not None for node in nodes):
         parts.append(search.partial == "allow")  # else a stopped node is missing from the answer
     for node in nodes:
-        told = epochs.of(node.name)
+        reported = epochs.of(node.name)
         up = node.name in healthy
-        if up and (told is None or told[0] != node.description.incarnation):
+        if up and (reported is None or reported[0] != node.description.incarnation):
             return None
-        parts.append((node.name, node.state, up, node.stopped_at is not None, *_of_collections(search, node, told)))
+        parts.append((node.name, node.state, up, node.stopped_at is not None, *_of_collections(search, node, reported)))
     return _digest(parts)
 
 
-def _of_collections(search: Search, node: StoredNode, told: tuple[str, Any] | None) -> tuple[Any, ...]:
+def _of_collections(search: Search, node: StoredNode, reported: tuple[str, Any] | None) -> tuple[Any, ...]:
     """What the node reports of its collections that are searched."""
-    incarnation, epochs = told or ("", {})
+    incarnation, epochs = reported or ("", {})
     described = node.description
     wanted = [
         (one.name, one.keys, one.alpha, one.replica, epochs.get(one.name))

@@ -12,7 +12,7 @@ from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.concurrency import cancel_all
+from fleetfold_shared.concurrency import cancel_all, gather_all
 from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["FailoverRound", "Send"]
@@ -58,12 +58,9 @@ class FailoverRound:
 
     async def _gathered(self, requests: Requests, ask: SearchAsk, timeout_s: float) -> ShardResponses:
         """Await the requests together; if one fails, the others are cancelled."""
-        began, tasks = time.perf_counter(), list(map(asyncio.create_task, requests))
+        began = time.perf_counter()
         try:
-            return _joined(await asyncio.gather(*tasks), ask)
-        except BaseException:
-            await cancel_all(*tasks)
-            raise
+            return _joined(await gather_all(list(map(asyncio.create_task, requests))), ask)
         finally:
             self.waited_s += min(timeout_s, time.perf_counter() - began)
 

@@ -60,7 +60,7 @@ async def test_a_connection_that_breaks_leaves_no_search_behind() -> None:
     notes.open.clear()
     before = asyncio.all_tasks()
     with pytest.raises(Unavailable):
-        await gather_all([Own(notes).answer(ASK, 60.0), _broken()])
+        await gather_all(list(map(asyncio.create_task, [Own(notes).answer(ASK, 60.0), _broken()])))
     await asyncio.sleep(0)
     assert {task for task in asyncio.all_tasks() if not task.done()} <= before
 

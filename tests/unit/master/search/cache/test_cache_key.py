@@ -28,7 +28,7 @@ def node(name: str = "shop", description: NodeDescription | None = None, **more:
     return StoredNode(name=name, description=description or described(), **fields)
 
 
-def told(description: NodeDescription | None = None) -> CollectionVersions:
+def versions_of(description: NodeDescription | None = None) -> CollectionVersions:
     epochs = CollectionVersions()
     epochs.described("shop", description or described())
     return epochs
@@ -36,7 +36,7 @@ def told(description: NodeDescription | None = None) -> CollectionVersions:
 
 def key(search: Search = SEARCH, *, asked: Search | None = None, **more: Any) -> str | None:
     given: dict[str, Any] = {
-        "nodes": [node()], "healthy": {"shop"}, "epochs": told(), "versions": VERSIONS, "embedder": "e", **more,
+        "nodes": [node()], "healthy": {"shop"}, "epochs": versions_of(), "versions": VERSIONS, "embedder": "e", **more,
     }  # fmt: skip
     return answer_key(search, asked or search, **given)
 
@@ -84,8 +84,8 @@ def test_the_question_as_it_was_put_is_in_the_key_for_its_cursor_is_of_that() ->
         {"healthy": set()},
         {"nodes": [node(state="maintenance")], "healthy": set()},
         {"nodes": [node(), node("blog")], "healthy": {"shop"}},
-        {"nodes": [node(description=described("i2"))], "epochs": told(described("i2"))},
-        {"epochs": told(described(epoch=8))},
+        {"nodes": [node(description=described("i2"))], "epochs": versions_of(described("i2"))},
+        {"epochs": versions_of(described(epoch=8))},
         {"nodes": [node(description=described(keys=["sku"]))]},
         {"nodes": [node(description=described(alpha=0.5))]},
         {"nodes": [node(description=described(replica="r"))]},
@@ -102,7 +102,7 @@ def test_all_that_is_known_of_the_nodes_is_in_the_key(change: dict[str, Any]) ->
 
 def test_other_collections_of_a_node_do_not_matter_to_a_search_of_some() -> None:
     search = replace(SEARCH, collections=["other"])
-    assert key(search, versions=[]) == key(search, versions=[], epochs=told(described(epoch=8)))
+    assert key(search, versions=[]) == key(search, versions=[], epochs=versions_of(described(epoch=8)))
 
 
 def test_there_is_no_key_before_a_node_that_is_asked_has_said_how_new_it_is() -> None:
@@ -112,7 +112,7 @@ def test_there_is_no_key_before_a_node_that_is_asked_has_said_how_new_it_is() ->
 
 
 def test_epochs_never_fall_within_an_incarnation_and_an_unknown_one_says_nothing() -> None:
-    epochs = told(described(epoch=7))
+    epochs = versions_of(described(epoch=7))
     epochs.record("shop", "i1", {"products": 9})
     epochs.described("shop", described(epoch=8))
     epochs.record("shop", "i0", {"products": 99})

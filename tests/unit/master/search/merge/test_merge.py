@@ -1,4 +1,4 @@
-"""The fold is what sorting everything would give."""
+"""The merge is what sorting everything would give."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ answers = st.dictionaries(st.sampled_from(["shop", "blog", "crm"]), st.lists(doc
 
 
 @given(answers, st.integers(1, 30))
-def test_the_fold_equals_sorting_all_hits_by_score_node_collection_and_id(
+def test_the_merge_equals_sorting_all_hits_by_score_node_collection_and_id(
     came: dict[str, list[ScoredDocument]], limit: int
 ) -> None:
     everything = [(-doc.score, node, doc.collection, doc.id) for node, docs in came.items() for doc in docs]
-    folded = [(-hit.score, hit.node, hit.collection, hit.id) for hit in merge(came, limit)]
-    assert folded == sorted(everything)[:limit]
+    merged = [(-hit.score, hit.node, hit.collection, hit.id) for hit in merge(came, limit)]
+    assert merged == sorted(everything)[:limit]
 
 
 @given(answers, st.integers(1, 30), st.randoms(use_true_random=False))
@@ -49,5 +49,5 @@ def test_a_hit_holds_all_that_its_node_said_of_it() -> None:
     assert (hit.title, hit.content, hit.metadata) == ("title", "content", {"n": 1})
 
 
-def test_nothing_folds_into_nothing() -> None:
+def test_nothing_merges_into_nothing() -> None:
     assert merge({}, 10) == []

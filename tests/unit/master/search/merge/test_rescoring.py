@@ -203,7 +203,7 @@ async def test_changes_of_another_analyzers_node_are_said_between_pages() -> Non
     assert (same.changed, (await fleet.search(QUERY, limit=3, cursor=first.cursor)).changed) == (False, True)
 
 
-async def test_a_stranger_that_tells_no_values_to_sort_by_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_foreign_node_that_tells_no_values_to_sort_by_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleetfold_child.index.foreign_analyzer._valued", lambda hit, _sorts: hit)
     mixed, _ = await fleets()
     found = await mixed.search(QUERY, limit=100, sort=[Sort("price")])

@@ -47,7 +47,7 @@ answers = st.dictionaries(st.sampled_from(["shop", "blog", "crm"]), st.lists(doc
 
 
 @given(answers, st.integers(1, 30), st.sampled_from(["asc", "desc"]))
-def test_the_fold_is_what_arranging_the_whole_ranking_would_give(
+def test_the_merge_is_what_arranging_the_whole_ranking_would_give(
     came: dict[str, list[ScoredDocument]], limit: int, order: str
 ) -> None:
     sorts = [Sort("price", order)]  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def test_the_fold_is_what_arranging_the_whole_ranking_would_give(
 
 
 @given(answers, st.integers(1, 30))
-def test_by_the_score_alone_it_is_the_plain_fold(came: dict[str, list[ScoredDocument]], limit: int) -> None:
+def test_by_the_score_alone_it_is_the_plain_merge(came: dict[str, list[ScoredDocument]], limit: int) -> None:
     by_score = {
         node: [scored(doc.id, doc.score, doc.score) for doc in docs] for node, docs in came.items()
     }  # fmt: skip

@@ -121,7 +121,7 @@ LIES: dict[str, tuple[Lie, str]] = {
 }  # fmt: skip
 
 
-def told(found: Searched, *, without: str = "") -> tuple[Any, ...]:
+def comparable(found: Searched, *, without: str = "") -> tuple[Any, ...]:
     """All that an answer says but for how long it took and of whom is left out."""
     hits = [replace(one, explain=None) for one in found.hits]
     reports = {one.node: (one.status, one.count, one.code) for one in found.nodes if one.node != without}
@@ -133,7 +133,7 @@ async def test_a_lie_is_reported_for_its_node_alone_and_the_page_is_the_others(n
     lie, why = LIES[name]
     found = await (await three(lie=lie)).search("tent rain", collections=["docs"], **EVERYTHING)
     alone = await (await three(lie=failing)).search("tent rain", collections=["docs"], **EVERYTHING)
-    assert told(found, without="liar") == told(alone, without="liar")
+    assert comparable(found, without="liar") == comparable(alone, without="liar")
     [report] = [one for one in found.nodes if one.node == "liar"]
     assert (report.status, report.code, report.count) == ("error", "bad_answer", 0)
     assert why in (report.error or "")
