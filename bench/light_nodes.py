@@ -26,12 +26,14 @@ import uvloop
 from bench.bare import answer_bare
 from bench.members import enrolled
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.rpc.interceptors import drop_late_reply, skip_empty
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Join, Joined, NodeDescription, Pong
+from fleetfold_shared.verbs.node_requests import PING
 
 __all__ = ["Back", "Spec", "Tries", "serve"]
 
@@ -120,8 +122,10 @@ class _LightNode:
         await self.bus.request(
             self.bus.subjects.api(self._name, "nodes.join"), Join(description=self._described), Joined, JOIN_S
         )
-        service = RequestServer(self.bus, f"bench-{self._name}", version=__version__)
-        await serve_node(service, self.bus, self._name, {"ping": self._pong})
+        service = RequestServer(
+            self.bus, f"bench-{self._name}", version=__version__, interceptors=[skip_empty, drop_late_reply]
+        )
+        await serve_node(service, self.bus, self._name, {PING: self._pong})
         await self.say()
         await self.bus.link.barrier()
         self.bus.link.on_up(self._back)

@@ -1,9 +1,9 @@
 """A supervised connection to the broker: it reconnects without a limit, and can be renewed without a gap.
 
-nats-py's own reconnect is off, because it gives up for good when a token expires. A `SupervisedConnection` retries with
-full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), restores all subscriptions on
-each new connection, and is renewed make-before-break: the new connection has every subscription before the old one
-stops.
+A `SupervisedConnection` retries with full jitter
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), restores all subscriptions on each new
+connection, and is renewed make-before-break: the new connection has every subscription before the old one stops.
+nats-py's own reconnect is off. Reasons: docs/decisions/0009.
 """
 
 from __future__ import annotations

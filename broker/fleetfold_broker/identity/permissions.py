@@ -4,9 +4,8 @@ A queue group after a subject is part of the permission: without it a node could
 requests by joining its group. The children's account has no JetStream: all that a child may publish to it are acks of
 its own deliveries, by their full subject.
 
-No identity has `allow_responses`. The server does not check which reply subject a request names, so an identity that
-may reply to anything it received could publish to any subject that another one named. And within the account no
-identity may publish what another may receive: only masters reach an identity. A test checks all pairs.
+No identity has `allow_responses`, and within the account no identity may publish what another may receive: only masters
+reach an identity. A test checks all pairs. Reasons: docs/decisions/0006 and docs/decisions/0007.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ one direction. So no identity in APP can reach JetStream, publish a command, or 
 master: a reply subject that the server does not check stays within the account.
 
 Requests of service discovery (`$SRV.>`) pass twice: unchanged, and as a service import with `share`, to which the
-server adds the caller's name. Masters never reply to the second copy: its reply subject is chosen by the caller.
+server adds the caller's name. Reasons: docs/decisions/0006 and docs/decisions/0007.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Confirmed publishing to a stream, for identities without JetStream permissions.
 
-JetStream's own acknowledgement goes to whatever reply subject the publisher names, and the server does not check it. So
-the streams that nodes write to acknowledge nothing; instead they republish the headers of stored messages on
-`kept.<node>`, with the node's name from the subject, which the broker has verified.
+The streams that nodes write to acknowledge nothing; they republish the headers of stored messages on `kept.<node>`,
+with the node's name from the subject, which the broker has verified. Reasons: docs/decisions/0005.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_broker.rpc.trace_context import TraceContext
 from fleetfold_shared.messages import Message
 
-__all__ = ["Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
+__all__ = ["MESSAGE", "Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
 
 T = TypeVar("T")
 
@@ -80,14 +80,20 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return key in self.found
 
 
+MESSAGE: CallKey[Message] = CallKey("message")
+"""The decoded body, for the interceptors and the handler after the one that decodes."""
+
 Handler = Callable[[Call], Awaitable[Message | None]]
 """Answers a call with a message, or with `None` for no reply; may raise any error."""
 
 
 class Interceptor(Protocol):
-    """One concern around every call: a function or an object with `__call__`."""
+    """One concern around every call: a function or an object with `__call__`.
 
-    async def __call__(self, call: Call, proceed: Handler, /) -> Message | None:
+    One that only acts before the handler need not be a coroutine: it returns `proceed(call)`, which adds no frame.
+    """
+
+    def __call__(self, call: Call, proceed: Handler, /) -> Awaitable[Message | None]:
         """Return the reply, of `proceed(call)` or another one; raise to refuse the call."""
 
 

@@ -18,6 +18,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
+from fleetfold_broker.rpc.broadcast_probe import probe
 from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
 from fleetfold_broker.rpc.request_client import NO_RESPONDERS
 from fleetfold_shared.errors import FleetfoldError, Unavailable
@@ -154,6 +155,12 @@ class ScatterClient:
             await round_.ask(nodes, data, timeout_s)
             await round_.wait(timeout_s)
             return round_.answers
+
+    async def probe(self, verb: str, data: bytes, timeout_s: float) -> dict[str, float]:
+        """Broadcast a request to known and unknown nodes, and return who replied within `timeout_s`: milliseconds by
+        name. Raises `Unavailable` without a connection.
+        """
+        return await probe(self._bus, self._seals, verb, data, timeout_s)
 
     @contextmanager
     def round(self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None) -> Iterator[ScatterRound]:

@@ -23,6 +23,7 @@ from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
 from fleetfold_child.ledger import side_effect_log as notebooks
 from fleetfold_child.ledger.admission import Admission, Decision, Plan
+from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer
@@ -218,7 +219,7 @@ class Ledger:
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)
         if command.compensates is None:
-            admission = rules.admit(command, row, self._with_canceller(connection, row, plan))
+            admission = rules.admit(command, row, self._with_facts(connection, row, plan))
         else:
             if row is not None and row.state == "tombstone":  # it was cancelled, and a compensation cannot be
                 schema.forget(connection, command.id)
@@ -227,15 +228,22 @@ class Ledger:
             other = self._as_running_here(schema.find_undoing(connection, command.compensates, command.id))
             notes = notebooks.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
+            if denies(forward, command.forward):
+                log.error("ledger.lacks_an_effect", command=command.compensates, decided=admission.decision.value)
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
                 admission = replace(admission, undoes=compensation.undone(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
-    def _with_canceller(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
-        if row is None or row.answer is not None or row.incarnation:
+    def _with_facts(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
+        """Add what other rows say of a command: who has cancelled it, whether it was undone."""
+        if row is None or row.incarnation:
             return plan
+        if row.answer is not None:
+            took_effect = row.outcome in {"ok", "no_result"}
+            other = schema.find_undoing(connection, row.id, row.id) if took_effect else None
+            return replace(plan, undone=other is not None and other.outcome == "ok")
         by = cancellations.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 

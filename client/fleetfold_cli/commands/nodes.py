@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+from rich.console import RenderableType
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.assignments import labels, listed
@@ -13,9 +14,9 @@ from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag,
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import node_view as views
-from fleetfold_cli.views.text import dropped
+from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import CAPABILITIES, Capability, NodeUpdate
+from fleetfold_shared.messages import CAPABILITIES, Capability, DiscoveredNode, NodeUpdate
 
 __all__ = ["nodes"]
 
@@ -68,6 +69,25 @@ async def ping(
     terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
     silent = sum(value is None for value in ms.values())
     return OK if not silent else FAILED if silent == len(ms) else PARTLY
+
+
+@nodes.command
+async def discover(
+    *,
+    timeout: Annotated[float, Seconds(help="How long to wait for answers.")] = 1.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Nodes outside of the fleet: those that answer a broadcast though they are not in it, and those that wait.
+
+    `unregistered` nodes are connected with credentials that are still good, and the masters have no record of them: the
+    database was lost or restored. Invite them again. `removed` nodes can answer only where the fleet runs `--insecure`,
+    or until they are disconnected. `pending` nodes have asked to be let in; they are not asked, and hear no broadcast.
+    A process without credentials of a node is not found: it can neither hear the question nor answer it.
+    """
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.nodes.discover(timeout_s=timeout)
+    terminal.show(common, {"nodes": found}, lambda: _outside(found))
 
 
 @nodes.command
@@ -189,6 +209,15 @@ async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
     async with await terminal.fleet(common) as fleet:
         revoked = await fleet.nodes.revoke(name)
     terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")
+
+
+def _outside(found: list[DiscoveredNode]) -> RenderableType:
+    if not found:
+        return "no nodes outside of the fleet"
+    made = table("node", "state", "answer", right=frozenset({"answer"}))
+    for node in found:
+        made.add_row(cell(node.name), node.state, ms(node.ms))
+    return made
 
 
 def _capabilities(words: str) -> tuple[Capability, ...]:

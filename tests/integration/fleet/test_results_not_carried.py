@@ -60,14 +60,14 @@ async def test_a_result_that_this_broker_does_not_take_has_stood_too(
     """A broker may have a smaller `max_payload` than ours."""
     node = shop.children["shop"]._node
     assert node is not None
-    publish = node._kept.publish
+    publish = node._confirmed.publish
 
     async def narrow(subject: str, message: Any, timeout_s: float = 10.0) -> None:
         if any(result.result for result in message.results):
             raise TooLarge("the message is over the broker's limit of 10 bytes")
         await publish(subject, message, timeout_s)
 
-    monkeypatch.setattr(node._kept, "publish", narrow)
+    monkeypatch.setattr(node._confirmed, "publish", narrow)
     view = await shop.client.transact(
         [StepSpec(name="order", node="shop", action="place", params={"size": 10}, rollback=CANCEL)]
     )

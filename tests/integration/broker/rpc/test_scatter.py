@@ -268,3 +268,29 @@ async def test_what_was_not_asked_is_not_read_and_told(
         await eventually(lambda: len(junk) == 4)
     assert (set(junk), read) == ({"shop"}, [])
     assert _said(round_.answers) == {"shop": "shop"}
+
+
+async def test_a_probe_finds_whoever_answers_a_broadcast_by_its_verified_name(
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode
+) -> None:
+    async def refuse(_call: Call) -> Message:
+        raise NotFound("an error is a sign of life, too")
+
+    bus = await _nodes(connect, serve, "shop", "blog")
+    await serve(bus, "crm", ping=refuse)
+    found: dict[str, float] = {}
+    while found.keys() != {"shop", "blog", "crm"}:
+        assert found.keys() <= {"shop", "blog", "crm"}
+        found = await gatherer.probe("ping", b"{}", 0.2)
+    assert all(ms > 0 for ms in found.values())
+
+
+async def test_replies_to_a_probe_are_no_junk(
+    gatherer: ScatterClient, connect: Connect, serve: ServeNode, gone: list[str]
+) -> None:
+    junk: list[str] = []
+    gatherer.on_junk = junk.append
+    await _nodes(connect, serve, "shop")
+    while not await gatherer.probe("ping", b"{}", 0.2):
+        pass
+    assert (junk, gone) == ([], [])

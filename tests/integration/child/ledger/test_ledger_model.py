@@ -109,8 +109,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.note(self.running.pop(ended).result())
 
     def note(self, result: CommandResult | None) -> None:
-        """A finished command replays the same result, for ever."""
+        """A finished command replays the same result, until it is undone."""
         assert result is not None
+        if result.code == "undone":
+            assert result.id in self.undone
+            return
         result = msgspec.structs.replace(result, attempt=1, epoch=0)
         assert self.results.setdefault(result.id, result) == result
         if result.tombstone:

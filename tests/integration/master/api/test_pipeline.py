@@ -1,52 +1,49 @@
-"""The guard before every verb: the whole table of roles, the limits, and what the audit log gets to know."""
+"""The pipeline before every verb: the whole table of roles, the limits, and what the audit log gets to know."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from structlog.contextvars import get_contextvars
 
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import answer
+from fleetfold_broker.rpc.trace_context import TraceContext
+from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Principal
+from fleetfold_master.api import ApiServer, Binding, api_interceptors
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.messages import (
     AccessStatsAsk,
     AnswerQuestion,
-    AuditList,
-    CacheClear,
-    CachePopularAsk,
-    CacheStatsAsk,
-    CacheWarm,
     DeadLetterDrop,
     DeadLetterGet,
-    DeadLetterList,
     DeadLetterRetry,
     Definition,
     DefinitionGet,
-    DefinitionList,
     DefinitionPut,
     DefinitionRemove,
+    Identity,
     Job,
     JobCancel,
     JobEndsAsk,
     JobFollow,
     JobGet,
-    JobList,
     JobState,
     JobWait,
     Join,
     Judgement,
     KeyCreate,
-    KeyList,
     KeyRevoke,
     KeyRotate,
-    MasterList,
     Message,
     NodeApprove,
     NodeAuditAsk,
@@ -57,17 +54,14 @@ from fleetfold_shared.messages import (
     NodePing,
     NodeRemove,
     NodeRevoke,
-    NodeStatsAsk,
     NodeUpdate,
     QualityClick,
     QualityForget,
     QualityJudge,
-    QualityReportAsk,
     Role,
     Run,
     ScheduleFire,
     ScheduleGet,
-    ScheduleList,
     SchedulePause,
     SchedulePut,
     ScheduleRemove,
@@ -82,26 +76,26 @@ from fleetfold_shared.messages import (
     TransactionCancel,
     TransactionFollow,
     TransactionGet,
-    TransactionList,
     TransactionResolve,
     TransactionRetry,
     TransactionSkip,
     TransactionWait,
     WhoAmI,
 )
-from fleetfold_shared.verbs import ROLES, VERBS, reach
-from support.desk import Desk, open_desk
+from fleetfold_shared.verbs import ROLES, VERBS, Verb, reach
+from support.desk import Desk, at_the_owner, open_desk
 
 STEP = StepSpec(name="pay", node="blog", action="refund")
 NIGHTLY = ScheduleSpec(name="nightly", cron="0 3 * * *", run={"action": "refund", "nodes": ["blog"]})
 ASKS: dict[str, Message] = {
-    "nodes.list": NodeList(),
+    verb.name: verb.takes()
+    for verb in VERBS.values()
+    if not any(field.required for field in msgspec.structs.fields(verb.takes))
+} | {
     "nodes.get": NodeGet(node="blog"),
     "nodes.update": NodeUpdate(node="blog", title="The blog"),
     "nodes.remove": NodeRemove(node="blog"),
     "nodes.audit": NodeAuditAsk(node="blog"),
-    "nodes.ping": NodePing(),
-    "nodes.stats": NodeStatsAsk(),
     "nodes.join": Join(description=NodeDescription(incarnation="i2", version="1.0")),
     "nodes.invite": NodeInvite(node="crm"),
     "nodes.approve": NodeApprove(node="crm"),
@@ -109,7 +103,6 @@ ASKS: dict[str, Message] = {
     "search.query": Search(query="chair"),
     "quality.judge": QualityJudge(judgements=[Judgement("chair", "blog", "posts", "p1", 3)]),
     "quality.click": QualityClick(query="chair", node="blog", collection="posts", id="p1", rank=1),
-    "quality.report": QualityReportAsk(),
     "quality.forget": QualityForget(query="chair"),
     "ask.question": AnswerQuestion(question="which chair?"),
     "actions.run": Run(id="j9", action="refund", nodes=["blog"]),
@@ -117,13 +110,11 @@ ASKS: dict[str, Message] = {
     "jobs.get": JobGet(id="j1"),
     "jobs.wait": JobWait(id="j1"),
     "jobs.ended": JobEndsAsk(ids=["j1"], wait_ms=0),
-    "jobs.list": JobList(),
     "jobs.follow": JobFollow(id="j1"),
     "jobs.cancel": JobCancel(id="j1"),
     "transactions.run": Transact(id="t9", steps=[STEP]),
     "transactions.get": TransactionGet(id="t1"),
     "transactions.wait": TransactionWait(id="t1"),
-    "transactions.list": TransactionList(),
     "transactions.follow": TransactionFollow(id="t1"),
     "transactions.cancel": TransactionCancel(id="t1"),
     "transactions.retry": TransactionRetry(id="t1"),
@@ -131,32 +122,19 @@ ASKS: dict[str, Message] = {
     "transactions.resolve": TransactionResolve(id="t1", state="committed", why="by hand"),
     "schedules.put": SchedulePut(spec=NIGHTLY),
     "schedules.get": ScheduleGet(name="nightly"),
-    "schedules.list": ScheduleList(),
     "schedules.remove": ScheduleRemove(name="nightly"),
     "schedules.pause": SchedulePause(name="nightly"),
     "schedules.resume": ScheduleResume(name="nightly"),
     "schedules.fire": ScheduleFire(name="nightly", id="f1"),
-    "dead_letters.list": DeadLetterList(),
     "dead_letters.get": DeadLetterGet(id="l1"),
     "dead_letters.retry": DeadLetterRetry(id="l1"),
     "dead_letters.drop": DeadLetterDrop(id="l1"),
     "definitions.put": DefinitionPut(definition=Definition(name="pay", steps=[STEP])),
     "definitions.get": DefinitionGet(name="pay"),
-    "definitions.list": DefinitionList(),
     "definitions.remove": DefinitionRemove(name="pay"),
     "keys.create": KeyCreate(name="bot"),
-    "keys.list": KeyList(),
     "keys.rotate": KeyRotate(key="bot"),
     "keys.revoke": KeyRevoke(key="bot"),
-    "keys.sign": SigningRotate(),
-    "access.whoami": WhoAmI(),
-    "access.stats": AccessStatsAsk(),
-    "audit.list": AuditList(),
-    "masters.list": MasterList(),
-    "cache.stats": CacheStatsAsk(),
-    "cache.popular": CachePopularAsk(),
-    "cache.warm": CacheWarm(),
-    "cache.clear": CacheClear(),
 }
 
 
@@ -171,16 +149,17 @@ class Calls(list[str]):
     """Handlers in the place of the verbs' own, which write down who has reached them."""
 
     def put_before(self, desk: Desk, error: BaseException | None = None) -> None:
-        verbs = desk.api.verbs()
-
-        async def reached(_ask: Any, who: Principal) -> Message:
+        async def reached(_ask: Any, who: Principal, _say: Any = None) -> Message:
             self.append(who.name)
             if error is not None:
                 raise error
             return NodeList()
 
-        instead = {"handle": reached, "in_parts": None} | ({} if error else {"touches": None})
-        desk.api.verbs = lambda: {name: replace(verb, **instead) for name, verb in verbs.items()}  # type: ignore[method-assign]
+        def instead(binding: Binding[Any, Any]) -> Binding[Any, Any]:
+            touches = binding.touches if error else None
+            return Binding(binding.verb, reached, touches)
+
+        desk.bindings = {name: instead(binding) for name, binding in desk.bindings.items()}
 
 
 async def test_the_verbs_that_are_served_are_those_of_the_table(desk: Desk) -> None:
@@ -218,7 +197,7 @@ async def test_somebody_unknown_may_nothing(desk: Desk) -> None:
     for number, (verb, ask) in enumerate(ASKS.items(), start=1):
         with pytest.raises(Forbidden, match="no identity"):
             await desk.ask("stranger", verb, ask)
-        assert desk.guard.refusals.forbidden == number
+        assert desk.denied.forbidden == number
 
 
 async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
@@ -234,9 +213,9 @@ async def test_every_verb_answers_an_admin_or_a_child(desk: Desk) -> None:
 
 async def test_a_role_is_refused_before_the_body_is_read(desk: Desk) -> None:
     with pytest.raises(Forbidden):
-        await desk.send(desk.request("reader", "nodes.remove", b"not json"), "nodes.remove")
+        await desk.send(desk.request("reader", "nodes.remove", b"not json"))
     with pytest.raises(InvalidInput):
-        await desk.send(desk.request("operator", "nodes.remove", b"not json"), "nodes.remove")
+        await desk.send(desk.request("operator", "nodes.remove", b"not json"))
 
 
 async def test_over_the_limit_nothing_is_read_and_nobody_reached(desk: Desk) -> None:
@@ -245,7 +224,7 @@ async def test_over_the_limit_nothing_is_read_and_nobody_reached(desk: Desk) -> 
     for _ in range(2):
         await desk.ask("reader", "nodes.list", NodeList())
     with pytest.raises(RateLimited) as refused:
-        await desk.send(desk.request("reader", "nodes.list", b"not json"), "nodes.list")
+        await desk.send(desk.request("reader", "nodes.list", b"not json"))
     assert calls == ["reader", "reader"]
     assert refused.value.retry_after_s == pytest.approx(30.0)
     desk.clock.advance(30.0)
@@ -264,14 +243,14 @@ async def test_every_answer_to_a_limited_caller_says_how_much_is_left(desk: Desk
     seen = []
     for verb, data in (("nodes.list", b"{}"), ("nodes.get", b"{"), ("nodes.list", b"{}")):
         request = desk.request("reader", verb, data)
-        headers, _, error = await answer(desk.guard.around(verb, desk.api.verbs()[verb]), request)
+        headers, _, error = await answer(desk.api.handle, request)
         seen.append([headers[LIMIT], headers[REMAINING], headers.get(RETRY_AFTER), error is None])
     assert seen == [["2", "1", None, True], ["2", "0", None, False], ["2", "0", "30.000", False]]
 
 
 async def test_an_answer_to_a_caller_without_a_limit_has_no_such_headers(desk: Desk) -> None:
     request = desk.request("operator", "nodes.list", b"{}")
-    headers, _, _ = await answer(desk.guard.around("nodes.list", desk.api.verbs()["nodes.list"]), request)
+    headers, _, _ = await answer(desk.api.handle, request)
     assert headers == {}
 
 
@@ -388,12 +367,12 @@ async def test_a_flood_over_the_limit_is_one_entry_and_a_number(desk: Desk) -> N
         with pytest.raises(RateLimited):
             await desk.ask("reader", "nodes.list", NodeList())
     assert [(entry.what, entry.outcome) for entry in desk.log.entries] == [("nodes.list", "refused")]
-    desk.guard.refusals.settle()
+    desk.denied.settle()
     assert len(desk.log.entries) == 1
     desk.clock.advance(60.0)
-    desk.guard.refusals.settle()
+    desk.denied.settle()
     assert [entry.reason for entry in desk.log.entries[1:]] == ["49 more over the limit within a minute"]
-    assert desk.guard.refusals.limited == 50
+    assert desk.denied.limited == 50
 
 
 async def test_a_flood_of_forbidden_things_is_ten_entries_and_a_number(desk: Desk) -> None:
@@ -406,7 +385,7 @@ async def test_a_flood_of_forbidden_things_is_ten_entries_and_a_number(desk: Des
         await desk.ask("publisher", "nodes.remove", NodeRemove(node="blog"))
     assert [entry.reason for entry in desk.log.entries[10:11]] == ["15 more forbidden within a minute"]
     assert len(desk.log.entries) == 12
-    assert desk.guard.refusals.forbidden == 26
+    assert desk.denied.forbidden == 26
 
 
 async def test_what_is_outside_a_scope_is_counted_and_told_with_its_node(desk: Desk) -> None:
@@ -415,7 +394,7 @@ async def test_what_is_outside_a_scope_is_counted_and_told_with_its_node(desk: D
         await desk.ask("ann", "nodes.remove", NodeRemove(node="blog"))
     (entry,) = desk.log.entries
     assert (entry.outcome, entry.node) == ("refused", "blog")
-    assert desk.guard.refusals.forbidden == 1
+    assert desk.denied.forbidden == 1
 
 
 async def test_the_refusals_are_in_the_figures(desk: Desk) -> None:
@@ -425,3 +404,63 @@ async def test_the_refusals_are_in_the_figures(desk: Desk) -> None:
     desk.rooms.doorkeeper.refused["expired"] = 2
     stats = await desk.ask("operator", "access.stats", AccessStatsAsk())
     assert (stats.admitted, stats.refused, stats.forbidden, stats.limited) == (3, {"expired": 2}, 1, 0)
+
+
+async def test_a_new_concern_is_one_interceptor_and_one_entry_of_the_list(desk: Desk) -> None:
+    seen: list[tuple[str, str, str]] = []
+
+    async def observe(call: Call, proceed: Handler) -> Message | None:
+        try:
+            reply = await proceed(call)
+        except Forbidden:
+            seen.append((call.verb, call.identity, "denied"))
+            raise
+        seen.append((call.verb, call.identity, type(reply).__name__))
+        return reply
+
+    listed = api_interceptors(desk.policy, desk.bindings, at_the_owner)
+    api = ApiServer(Subjects(), desk.bindings, [observe, *listed])
+    await api.handle(desk.request("operator", "nodes.list", b"{}"))
+    with pytest.raises(Forbidden):
+        await api.handle(desk.request("reader", "keys.list", b"{}"))
+    assert seen == [("nodes.list", "operator", "NodeListed"), ("keys.list", "reader", "denied")]
+
+
+async def test_the_interceptors_stand_in_the_declared_order(desk: Desk) -> None:
+    listed = api_interceptors(desk.policy, desk.bindings, at_the_owner)
+    assert [getattr(one, "__name__", type(one).__name__) for one in listed] == [
+        "bind_log_context", "Denials", "Authenticate", "RateLimit", "Authorise", "DecodeBody", "Audit", "at_the_owner",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS.values() if verb.scope == "fleet"], ids=lambda verb: verb.name)
+async def test_what_concerns_the_whole_fleet_is_not_for_callers_with_scopes(desk: Desk, verb: Verb[Any, Any]) -> None:
+    desk.people["ann"] = Principal("ann", "admin", Scopes(nodes=["shop-*"]))
+    with pytest.raises(Forbidden, match="it concerns the whole fleet"):
+        await desk.ask("ann", verb.name, ASKS[verb.name])
+    assert desk.denied.forbidden == 1
+
+
+async def test_only_what_concerns_the_whole_fleet_needs_a_caller_without_scopes(desk: Desk) -> None:
+    desk.people["ann"] = Principal("ann", "admin", Scopes(actions=["*"], collections=["*"]))
+    desk.people["blog"] = Principal("blog", "child")
+    for verb in sorted(VERBS.values(), key=lambda verb: verb.name == "nodes.remove"):
+        if verb.scope in {"none", "named"}:
+            with contextlib.suppress(NotFound, KeyError):
+                await desk.ask("ann" if reach("admin", verb.name) else "blog", verb.name, ASKS[verb.name])
+    assert desk.denied.forbidden == 0
+
+
+async def test_a_log_line_of_a_handler_names_the_call(desk: Desk) -> None:
+    fields: list[dict[str, Any]] = []
+
+    async def whoami(_ask: WhoAmI, _who: Principal) -> Identity:
+        fields.append(get_contextvars())
+        return Identity(name="ann", role="admin", scopes=Scopes())
+
+    desk.bindings = {**desk.bindings, "access.whoami": Binding(verbs.access.WHOAMI, whoami)}
+    call = desk.request("admin", "access.whoami", b"{}")
+    await desk.send(msgspec.structs.replace(call, trace=TraceContext("a" * 32, "b" * 16)))
+    assert fields == [
+        {"verb": "access.whoami", "caller": "admin", "trace_id": "a" * 32, "span_id": "b" * 16},
+    ]
