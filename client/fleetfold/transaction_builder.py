@@ -63,7 +63,7 @@ class PlannedStep(Reference):
 
 
 class Transaction:
-    """Steps that are all done, or undone. Each comes after those before it, unless `after` says otherwise.
+    """Steps that are all done, or all compensated. Each runs after those before it, unless `after` says otherwise.
 
     It is rolled back when it has not ended `within_s`. `about` is a sentence on it, for people.
     """

@@ -87,7 +87,7 @@ def _configured(config: Config, name: str | None) -> ChildConfig:
 
 
 def _source(info: CollectionInfo) -> dict[str, object]:
-    """What is to be known of a collection's source, as JSON has it."""
+    """The problems of a collection's source, as a JSON object."""
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
     }  # fmt: skip

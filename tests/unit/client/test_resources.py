@@ -91,13 +91,13 @@ async def test_a_call_sends_the_message_of_its_verb(verb: str) -> None:
     assert isinstance(await asked(CALLS[verb], VERBS[verb].takes), VERBS[verb].takes)
 
 
-def test_the_page_names_every_noun_and_no_call_that_is_not_there() -> None:
+def test_the_page_names_every_noun_with_all_its_calls() -> None:
     ann = Client(RecordingBus())  # type: ignore[arg-type]
     rows = dict(re.findall(r"^\| `fleet\.(\w+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     assert rows.keys() == {name for name in vars(ann) if not name.startswith("_")}
     for noun, calls in rows.items():
-        for call in re.findall(r"`(\w+)`", calls):
-            assert callable(getattr(getattr(ann, noun), call)), f"fleet.{noun}.{call}"
+        there = {name for name, _ in inspect.getmembers(getattr(ann, noun), callable) if not name.startswith("_")}
+        assert set(re.findall(r"`(\w+)`", calls)) == there, noun
 
 
 def test_the_client_itself_has_no_more_than_what_everybody_needs() -> None:
