@@ -41,7 +41,7 @@ async def measure(_rounds: int) -> dict[str, Any]:
         async def put() -> None:
             number = next(numbers)
             await client.run(
-                "noop", {"number": number}, nodes=["dead"], id=f"{first}-{number}", wait=False, timeout_s=PATIENCE_S
+                "noop", {"number": number}, nodes=["dead"], id=f"{first}-{number}", detach=True, timeout_s=PATIENCE_S
             )
 
         per_s = await rate(put, AT_ONCE, QUEUED)
@@ -68,7 +68,7 @@ async def _probe(fleet: Processes, client: Client) -> dict[str, Any]:
 
 async def _caught_up(client: Client) -> None:
     """Return when nothing is under way any more, but for what probes."""
-    while len(await client.jobs(limit=2, state="running")) > 1:  # noqa: ASYNC110 (nobody tells of the last of many)
+    while len(await client.jobs.list(limit=2, state="running")) > 1:  # noqa: ASYNC110 (nobody tells of the last of many)
         await asyncio.sleep(LOOK_S)
 
 

@@ -65,12 +65,12 @@ class _Plan(NamedTuple):
 
     async def carry_out(self, client: Client) -> None:
         """Return when it has ended, or has had its time."""
-        await _insist(lambda: client.transact(self.steps, id=self.tx, wait=False, within_s=self.within_s))
+        await _insist(lambda: client.transact(self.steps, id=self.tx, detach=True, within_s=self.within_s))
         if self.cancelled_after_s is not None:
             await asyncio.sleep(self.cancelled_after_s)
             with suppress(Conflict):  # too late
-                await _insist(lambda: client.cancel_transaction(self.tx))
-        await _insist(lambda: client.wait_transaction(self.tx, LONG_POLL_S))
+                await _insist(lambda: client.transactions.cancel(self.tx))
+        await _insist(lambda: client.transactions.wait(self.tx, LONG_POLL_S))
 
 
 class Report(NamedTuple):
@@ -123,7 +123,7 @@ def _wire(fleet: Fleet) -> Wire:
 async def _start_child(fleet: Fleet, name: str, wire: Wire) -> None:
     """A child that knows the broker by its wire only, and so cannot invite itself."""
     async with await fleet.client() as client:
-        invited = await client.invite(name)
+        invited = await client.nodes.invite(name)
     await fleet.start_child(name, "--url", wire.url, "--join", invited.token)
 
 
@@ -145,7 +145,7 @@ async def _calm(client: Client, transactions: int) -> list[TransactionView]:
         try:
             async with asyncio.timeout(CALM_S):
                 while True:
-                    view = await _insist(lambda: client.wait_transaction(tx, LONG_POLL_S))
+                    view = await _insist(lambda: client.transactions.wait(tx, LONG_POLL_S))
                     if view is not None and view.ended_at is not None:
                         return view
         except TimeoutError:

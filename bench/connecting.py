@@ -27,7 +27,7 @@ CONNECTIONS = 3000
 async def measure(rounds: int) -> dict[str, Any]:
     """Connections a second with identity (`on`) and without (`off`), and the CPU microseconds of each by process."""
     async with running_fleet() as on, running_fleet(insecure=True) as off:
-        token = (await (await on.client()).invite(NAME)).token
+        token = (await (await on.client()).nodes.invite(NAME)).token
         member = await enrolled(NAME, on.url, on.data, token)
         tokens = {"on": (on, member.token()), "off": (off, None)}
         measured = [await _round(tokens) for _ in range(rounds + 1)]

@@ -64,4 +64,4 @@ class Crowd:
             self._came_back.put_nowait(msgspec.json.decode(line, type=Back))
 
     async def _token(self, name: str) -> str | None:
-        return None if self._fleet.insecure else (await self._client.invite(name)).token
+        return None if self._fleet.insecure else (await self._client.nodes.invite(name)).token

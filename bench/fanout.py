@@ -56,7 +56,7 @@ class Asking:
         _require(len(await self._gatherer.ask("ping", self._crowd.names, self._question, WAIT_S)), self._crowd)
 
     async def _ping_all(self) -> None:
-        answered = await self._client.ping(timeout_s=WAIT_S)
+        answered = await self._client.nodes.ping(timeout_s=WAIT_S)
         _require(sum(ms is not None for ms in answered.values()), self._crowd)
 
 

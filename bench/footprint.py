@@ -13,6 +13,7 @@ from typing import Any
 from bench.documents import Library
 from bench.processes import SERVER, running_fleet
 from bench.rounds import medians
+from fleetfold.search_request import SearchOptions
 
 __all__ = ["measure", "memory_of"]
 
@@ -44,6 +45,6 @@ async def _round(seed: int) -> dict[str, float]:
             await fleet.child(f"child-{count}", *words)
         client = await fleet.client()
         for query in Library(-1 - seed).queries(SEARCHES):
-            await client.search(query, cache="off")
+            await client.search(query, options=SearchOptions(cache="off"))
         pids = {"broker" if name == SERVER else name: pid for name, pid in fleet.pids.items()}
         return {f"{name}_{kind}_mb": mb for name, pid in pids.items() for kind, mb in memory_of(pid).items()}

@@ -13,6 +13,7 @@ from bench.documents import Library
 from bench.processes import Processes, running_fleet
 from bench.rounds import latencies_ms, medians, percentile
 from fleetfold.client import Client
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.messages import Searched
 
 __all__ = ["measure"]
@@ -38,7 +39,7 @@ async def measure(rounds: int) -> dict[str, Any]:
 
 async def _round(fleet: Processes, client: Client, queries: Iterator[str]) -> dict[str, float]:
     async def search() -> Searched:
-        return await client.search(next(queries), cache="off")
+        return await client.search(next(queries), options=SearchOptions(cache="off"))
 
     while (await search()).partial:
         pass
@@ -59,7 +60,7 @@ async def _until_open(client: Client, queries: Iterator[str]) -> list[float]:
     """The milliseconds of the searches that still waited for it."""
     took = list[float]()
     for _ in range(MOST_UNTIL_OPEN):
-        found = await client.search(next(queries), cache="off")
+        found = await client.search(next(queries), options=SearchOptions(cache="off"))
         if any(one.status == "open" for one in found.nodes):
             return took
         took.append(found.took_ms)

@@ -26,12 +26,14 @@ import uvloop
 from bench.bare import answer_bare
 from bench.members import enrolled
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.rpc.interceptors import drop_late_reply, skip_empty
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Join, Joined, NodeDescription, Pong
+from fleetfold_shared.verbs.node_requests import PING
 
 __all__ = ["Back", "Spec", "Tries", "serve"]
 
@@ -39,7 +41,7 @@ JOIN_S = 10.0
 HEARTBEAT_S = 4.0
 AT_ONCE = 8
 REASONS = {"nobody checks credentials": "unanswered", "refuses the credentials": "refused"}
-"""How a link says that it was not let in. All else is that nobody was there."""
+"""How a connection says that it was not let in. All else is that nobody was there."""
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -67,15 +69,15 @@ class Back(msgspec.Struct, frozen=True):
 
 
 class Tries:
-    """A processor of structlog's, which counts the failed tries that links tell of. It prints what is worse."""
+    """A processor of structlog's, which counts the failed tries that connections tell of. It prints what is worse."""
 
     def __init__(self) -> None:
         self.failed: Counter[str] = Counter()
 
     def __call__(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        if event["event"] == "link.retry":
+        if event["event"] == "connection.retry":
             self.failed[self._reason(event["reason"])] += 1
-        if method not in {"warning", "error"} or event["event"].startswith("link."):
+        if method not in {"warning", "error"} or event["event"].startswith("connection."):
             raise structlog.DropEvent
         return str(event)
 
@@ -120,11 +122,13 @@ class _LightNode:
         await self.bus.request(
             self.bus.subjects.api(self._name, "nodes.join"), Join(description=self._described), Joined, JOIN_S
         )
-        service = RequestServer(self.bus, f"bench-{self._name}", version=__version__)
-        await serve_node(service, self.bus, self._name, {"ping": self._pong})
+        service = RequestServer(
+            self.bus, f"bench-{self._name}", version=__version__, interceptors=[skip_empty, drop_late_reply]
+        )
+        await serve_node(service, self.bus, self._name, {PING: self._pong})
         await self.say()
-        await self.bus.link.barrier()
-        self.bus.link.on_up(self._back)
+        await self.bus.connection.barrier()
+        self.bus.connection.on_up(self._back)
 
     async def say(self) -> None:
         """Be heard."""
@@ -144,7 +148,7 @@ class _LightNode:
 
     async def _back(self) -> None:
         await self.say()
-        await self.bus.link.barrier()
+        await self.bus.connection.barrier()
         back = Back(self._name, os.getpid(), time.monotonic(), dict(self._tries.failed))
         print(msgspec.json.encode(back).decode(), flush=True)
 

@@ -25,6 +25,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from fleetfold.search_request import SearchOptions
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
 from bench.agreement import compare
@@ -131,7 +133,7 @@ async def _chosen(client: Client, folder: Folder) -> dict[str, Any]:
 
 async def _search(client: Client, one: Question, nodes: WhichNodes, collections: list[str]) -> Searched:
     answer = await client.search(
-        one.text, limit=DEPTH, nodes=nodes, collections=collections, timeout_s=30.0, cache="off"
+        one.text, limit=DEPTH, nodes=nodes, collections=collections, timeout_s=30.0, options=SearchOptions(cache="off")
     )
     if answer.partial:
         raise RuntimeError(f"a node is missing from the answer: {answer.nodes}")

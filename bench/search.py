@@ -13,6 +13,7 @@ from bench.documents import Library
 from bench.processes import cpu_spent, running_fleet
 from bench.rounds import latencies_ms, medians, percentile, rate
 from fleetfold.client import Client
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.messages import Searched
 
 __all__ = ["measure"]
@@ -77,7 +78,9 @@ class Searching:
         await self._search(next(self._queries), names)
 
     async def _search(self, query: str, names: Sequence[str], *, explain: bool = False) -> Searched:
-        answer = await self._client.search(query, nodes=names, explain=explain, cache="off", timeout_s=30.0)
+        answer = await self._client.search(
+            query, nodes=names, options=SearchOptions(explain=explain, cache="off"), timeout_s=30.0
+        )
         if answer.partial or not answer.hits:
             raise RuntimeError(f"{query!r} found {answer.total} hits and {answer.nodes}, so the figure means nothing")
         return answer

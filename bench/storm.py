@@ -81,7 +81,7 @@ class _Storm:
         """Figures of one kill; seconds are from it."""
         commands = asyncio.create_task(self._commands_lost())
         await asyncio.sleep(CALM_S)
-        admitted, cpu_s = (await self._client.access_stats()).admitted, self._fleet.cpu_s()["master"]
+        admitted, cpu_s = (await self._client.access.stats()).admitted, self._fleet.cpu_s()["master"]
         killed, killed_at = time.monotonic(), time.time()
         self._fleet.kill_server()
         back = await self._crowd.all_back()
@@ -94,7 +94,7 @@ class _Storm:
             "all_heard_s": heard - killed,
             "master_cpu_s": used["master"] - cpu_s,
             "server_cpu_s": used[SERVER],
-            "admitted": (await self._client.access_stats()).admitted - admitted,
+            "admitted": (await self._client.access.stats()).admitted - admitted,
             "commands_lost": await commands,
             **self._tries(back, server.total_connections),
         }
@@ -115,7 +115,7 @@ class _Storm:
         """When a ping of all was answered by all."""
         while True:
             try:
-                answered = await self._client.ping(timeout_s=PING_S)
+                answered = await self._client.nodes.ping(timeout_s=PING_S)
             except FleetfoldError:  # the client has to come back as well
                 await asyncio.sleep(RETRY_S)
                 continue

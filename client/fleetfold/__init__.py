@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fleetfold.child import Child
+    from fleetfold.child_options import ChildOptions
     from fleetfold.client import Client
+    from fleetfold.dead_letter_filter import DeadLetterFilter
+    from fleetfold.names import Auto
+    from fleetfold.resources.jobs import JobHandle
+    from fleetfold.resources.transactions import TransactionHandle
+    from fleetfold.run_request import Rollout, RunOptions, Targets
+    from fleetfold.search_request import SearchOptions
     from fleetfold.transaction_builder import Transaction, step
     from fleetfold_child.commands.actions import action
     from fleetfold_child.commands.context import Context, Refused
     from fleetfold_shared import __version__
+    from fleetfold_shared.config import Reading
     from fleetfold_shared.messages import (
         Callback,
         Definition,
@@ -34,23 +42,33 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 __all__ = [
+    "Auto",
     "Callback",
     "Child",
+    "ChildOptions",
     "Client",
     "Context",
+    "DeadLetterFilter",
     "Definition",
     "Filter",
+    "JobHandle",
     "Judgement",
     "NodeUpdate",
     "Passage",
+    "Reading",
     "Refused",
     "RetryPolicy",
     "Rollback",
+    "Rollout",
     "Run",
+    "RunOptions",
     "ScheduleSpec",
+    "SearchOptions",
     "Sort",
     "StepSpec",
+    "Targets",
     "Transaction",
+    "TransactionHandle",
     "__version__",
     "action",
     "step",
@@ -58,10 +76,20 @@ __all__ = [
 
 _ELSEWHERE = {
     "Child": "fleetfold.child",
+    "Auto": "fleetfold.names",
+    "ChildOptions": "fleetfold.child_options",
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.commands.context",
+    "DeadLetterFilter": "fleetfold.dead_letter_filter",
+    "JobHandle": "fleetfold.resources.jobs",
+    "Reading": "fleetfold_shared.config",
     "Refused": "fleetfold_child.commands.context",
+    "Rollout": "fleetfold.run_request",
+    "RunOptions": "fleetfold.run_request",
+    "SearchOptions": "fleetfold.search_request",
+    "Targets": "fleetfold.run_request",
     "Transaction": "fleetfold.transaction_builder",
+    "TransactionHandle": "fleetfold.resources.transactions",
     "__version__": "fleetfold_shared",
     "action": "fleetfold_child.commands.actions",
     "step": "fleetfold.transaction_builder",

@@ -18,7 +18,9 @@ from types import ModuleType
 from typing import Any, Self
 
 import structlog
+from msgspec.structs import asdict
 
+from fleetfold.child_options import ChildOptions
 from fleetfold.hosted_collections import HostedCollections
 from fleetfold.logging import configure_library
 from fleetfold.names import Names, listed
@@ -46,14 +48,13 @@ from fleetfold_child.node.answerer import Answerer, check_answerer
 from fleetfold_child.node.node import Node
 from fleetfold_shared import __version__
 from fleetfold_shared.concurrency import BackgroundTasks
-from fleetfold_shared.config import FieldType, Reading, TextFormat, TlsConfig
+from fleetfold_shared.config import Reading
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_node_name, new_id
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeDescription
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.text.analysis import ANALYZER
-from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
 from fleetfold_shared.urls import redacted_url
 from fleetfold_shared.values import check_value
 
@@ -69,16 +70,13 @@ Prepare = Callable[[Database], Awaitable[None]]
 class Child:
     """A node of the fleet, fronting one application. Declare, then `run()`; or `await start()` and `await stop()`.
 
-    `url` is the broker's; without it the fleet that `fleetfold up` started here is found. `data` is where documents
-    and the ledger live, one process at a time; by default a folder of the child's name in the state directory. Its
-    credentials live there too: the first start gets them with `join`, a join token, or that of `$FLEETFOLD_JOIN` or
-    `$FLEETFOLD_JOIN_FILE`; where the fleet runs on this machine, none is needed. `ca` is the file of the CA to trust,
-    `cert` and `key` are what is shown to a broker that wants a certificate.
+    `url` is the broker's; without it the fleet that `fleetfold up` started on this machine is found. `data` is the
+    folder of documents and ledger, for one process at a time; by default a folder of the child's name in the state
+    directory. Its credentials are stored there too: the first start gets them with `join`, a join token, or that of
+    `$FLEETFOLD_JOIN` or `$FLEETFOLD_JOIN_FILE`; where the fleet runs on this machine, none is needed.
 
     `databases` are the application's own, a URL by name, for actions with `database=`; `$FLEETFOLD_DATABASE_NAME` or
-    `$FLEETFOLD_DATABASE_NAME_FILE` comes before the URL given here, so that a password need not stand in code.
-    What one of the regular expressions in `redact` finds in an error is `[redacted]` before it leaves the node.
-    `ledger_days` is how long is remembered what has ended: longer than anybody sends a command again or undoes it.
+    `$FLEETFOLD_DATABASE_NAME_FILE` overrides the URL given here, so that a password need not be in code.
     """
 
     def __init__(
@@ -87,35 +85,27 @@ class Child:
         *,
         url: str | None = None,
         data: str | Path | None = None,
-        type: str = "app",  # noqa: A002 (the field's name everywhere else)
+        type: str = "app",
         labels: Mapping[str, str] | None = None,
-        weight: float = 1.0,
-        concurrency: int = 16,
-        embedder: str = DEFAULT_EMBEDDER,
-        prefix: str = "fleet",
         join: str | None = None,
-        ca: str | Path | None = None,
-        cert: str | Path | None = None,
-        key: str | Path | None = None,
         databases: Mapping[str, str] | None = None,
-        ledger_days: float = 30.0,
-        redact: Names = (),
+        options: ChildOptions | None = None,
     ) -> None:
+        chosen = self._options = options or ChildOptions()
         self.name = check_node_name(name, "name")
         check_value({"type": type, "labels": dict(labels or {})}, "child")
-        self._url, self._prefix, self._embedder = url, prefix, embedder
-        self._join_token, self._tls = join, TlsConfig(ca=_text(ca), cert=_text(cert), key=_text(key))
+        self._url, self._join_token = url, join
         self.data = Path(data) if data else state_directory() / "children" / name
         self._describing = NodeDescription(
-            incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=weight,
-            concurrency=concurrency, analyzer=ANALYZER, embedder=embedder,
+            incarnation=new_id(), version=__version__, type=type, labels=dict(labels or {}), weight=chosen.weight,
+            concurrency=chosen.concurrency, analyzer=ANALYZER, embedder=chosen.embedder,
         )  # fmt: skip
         self._holdings = HostedCollections()
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
-        self._database_urls, self._kept_s = dict(databases or {}), check_retention(ledger_days)
-        self._redact = Redactor(listed(redact, "redact"))
+        self._database_urls, self._kept_s = dict(databases or {}), check_retention(chosen.ledger_days)
+        self._redact = Redactor(listed(chosen.redact, "redact"))
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
         self._node: Node | None = None
@@ -130,22 +120,13 @@ class Child:
         keys: Names = (),
         alpha: float | None = None,
         replica: str | None = None,
-        id: str = "id",  # noqa: A002 (the field's name everywhere else)
-        title: str | None = None,
-        text: Names = (),
-        fields: Mapping[str, FieldType] | None = None,
-        format: TextFormat = "auto",  # noqa: A002 (the setting's name)
-        separator: str | None = None,
-        encoding: str | None = None,
-        strict: bool = False,
+        reading: Reading | None = None,
     ) -> Self:
         """Declare a collection; `source` is read at the start if it has changed, and by the action `sync`.
 
-        It is a file, or a function that returns or yields records, each a dict. The field `id` identifies a record,
-        `title` and those in `text` are searched; without them the usual names are. `fields` gives fields a type:
-        text, number, integer, boolean or date. `format` says what the texts are written in: html, markdown, text, or
-        what each looks like. `separator` and `encoding` are a file's, where they cannot be told from it. A bad record
-        is left out and told; `strict` refuses the whole source instead, and the documents are those of before.
+        It is a file, or a function that returns or yields records, each a dict; `reading` says how records are read:
+        `Reading(text=["subject", "message"], fields={"price": "number"})`. A bad record is left out and reported;
+        with `Reading(strict=True)` the whole source is refused instead, and the previous documents stay.
 
         `keys` are the fields that identify a thing on any node, such as `["gtin", "website:url"]`: `field`, or
         `field:kind` with the kinds sku, gtin, url and email. A search with `dedup` shows equal ones once.
@@ -153,12 +134,9 @@ class Child:
         `alpha` weighs words against meaning in this collection, from 1 (words alone) to 0; 0.7 without it. `replica` is
         a name that nodes with the same documents share: a search asks one of their collections.
         """
-        given = {
-            "id": id, "title": title, "text": listed(text, "text"), "fields": dict(fields or {}), "format": format,
-            "separator": separator, "encoding": encoding, "strict": strict,
-        }  # fmt: skip
-        reading = convert_to(given, Reading, f"collection {name}")
-        self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica, reading)
+        given = asdict(reading or Reading())
+        checked = convert_to(given | {"text": listed(given["text"], "text")}, Reading, f"collection {name}")
+        self._holdings.declare(name, source, listed(keys, "keys"), alpha, replica, checked)
         return self
 
     def add(self, *actions: Action[Any, Any] | ModuleType | Iterable[Action[Any, Any]]) -> Self:
@@ -214,7 +192,7 @@ class Child:
         self._holdings.check_files()
         if self._holdings:
             self._actions.add(builtin_actions(self._holdings.sync, lambda: self._holdings.sourced))
-        self._holdings.require(self._embedder)
+        self._holdings.require(self._options.embedder)
         try:
             self._open.enter_context(DataLock(self.data))
             bus, granted = await self._connect()
@@ -256,8 +234,8 @@ class Child:
 
     async def _connect(self) -> tuple[Bus, AbstractSet[Capability]]:
         """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
-        url, subjects = find_url(self._url), Subjects(self._prefix)
-        tls = find_tls(url, self._tls)
+        url, subjects = find_url(self._url), Subjects(self._options.prefix)
+        tls = find_tls(url, self._options.tls)
         if not (await wait_for_greeting(url, "node.awaiting_broker")).auth_required:
             bus = await Bus.connect(url, self.name, subjects, tls=tls, patient=True)
             return await self._open.enter_async_context(bus), frozenset(CAPABILITIES)
@@ -269,11 +247,11 @@ class Child:
             lambda: Bus.connect(url, self.name, subjects, credential=membership, tls=tls),
             self._describing,
             token=self._token,
-            invite=LocalInvitation(self.name, url, self._prefix, self._tls.ca),
+            invite=LocalInvitation(self.name, url, self._options.prefix, self._options.tls.ca),
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)
-        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.link.renew))
+        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.connection.renew))
         return bus, membership.capabilities
 
     def _token(self) -> str | None:
@@ -281,7 +259,7 @@ class Child:
 
     async def _open_data(self) -> Ledger:
         await self._holdings.open(
-            self.data, self._open, embedder=self._embedder, incarnation=self._describing.incarnation,
+            self.data, self._open, embedder=self._options.embedder, incarnation=self._describing.incarnation,
             on_change=self._changed, on_failure=self._index_failed,
         )  # fmt: skip
         ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
@@ -304,7 +282,3 @@ class Child:
     def _changed(self, _info: object) -> None:
         if self._node is not None:
             self._node.changed()
-
-
-def _text(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)

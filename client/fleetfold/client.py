@@ -1,73 +1,84 @@
-"""`Client`: for any program that wants to search the fleet or publish commands on its bus."""
+"""`Client`: a caller of the fleet, for any program that searches it or runs actions on its nodes."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self, overload
 
-from fleetfold.caller import ANSWER_S
-from fleetfold.calls.access import AccessCalls
-from fleetfold.calls.answering import AskCalls
-from fleetfold.calls.cache import CacheCalls
-from fleetfold.calls.dead_letters import DeadLetterCalls
-from fleetfold.calls.definitions import DefinitionCalls
-from fleetfold.calls.evaluation import QualityCalls
-from fleetfold.calls.events import EventCalls
-from fleetfold.calls.jobs import JobCalls
-from fleetfold.calls.runs import RunCalls
-from fleetfold.calls.schedules import ScheduleCalls
-from fleetfold.calls.search import SearchCalls
-from fleetfold.calls.transactions import TransactionCalls
-from fleetfold.credentials import API_KEY, ApiKey, find_api_key
+from msgspec.structs import replace
+
+from fleetfold.answer_stream import AnswerStream, answer_parts
+from fleetfold.caller import ANSWER_S, Caller, RateLimit
+from fleetfold.connecting import Connecting, connect_bus
 from fleetfold.logging import configure_library
-from fleetfold.state_directory import find_url
-from fleetfold.tls import find_tls
+from fleetfold.names import Names, SearchedNodes, listed, which
+from fleetfold.resources.access import Access
+from fleetfold.resources.audit import Audit
+from fleetfold.resources.cache import Cache
+from fleetfold.resources.dead_letters import DeadLetters
+from fleetfold.resources.definitions import Definitions
+from fleetfold.resources.evaluation import Evaluation
+from fleetfold.resources.events import Events
+from fleetfold.resources.jobs import JobHandle, Jobs
+from fleetfold.resources.keys import Keys
+from fleetfold.resources.masters import Masters
+from fleetfold.resources.nodes import Nodes
+from fleetfold.resources.schedules import Schedules
+from fleetfold.resources.transactions import TransactionHandle, Transactions
+from fleetfold.run_request import Rollout, RunOptions, Targets, run_request
+from fleetfold.search_request import SearchOptions, search_request
+from fleetfold.submission import PATIENCE_S, WINDOW, Submission, SubmitOutcome
+from fleetfold.transact_request import Steps, transact_request
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.subjects import Subjects
-from fleetfold_shared.config import TlsConfig
-from fleetfold_shared.errors import Unauthenticated
-from fleetfold_shared.ids import check_slug
+from fleetfold_shared import verbs
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
+    AnswerQuestion,
+    Callback,
+    Filter,
     Job,
-    JobGet,
-    JobList,
-    JobListed,
-    JobState,
-    MasterInfo,
-    MasterList,
-    MasterListed,
-    NodeGet,
-    NodeList,
-    NodeListed,
-    NodePing,
-    NodePinged,
-    NodeRecord,
-    NodeRemove,
-    NodeRemoved,
-    NodeStats,
-    NodeStatsAsk,
-    NodeUpdate,
+    Run,
+    Searched,
+    Sort,
+    TransactionView,
 )  # fmt: skip
-from fleetfold_shared.urls import redacted_url
 
 __all__ = ["Client"]
 
 configure_library()
 
 
-class Client(
-    SearchCalls, AskCalls, RunCalls, JobCalls, TransactionCalls, DefinitionCalls, ScheduleCalls, DeadLetterCalls,
-    QualityCalls, CacheCalls, AccessCalls, EventCalls,
-):  # fmt: skip
-    """A caller of the fleet. `async with await Client.connect() as fleet: await fleet.search("tent")`.
+class Client:
+    """A caller of the fleet: `async with Client.connect() as fleet: await fleet.search("tent")`.
+
+    Searches, questions, runs and transactions are its own methods; what concerns one kind of thing is an attribute:
+    `fleet.nodes`, `jobs`, `transactions`, `schedules`, `dead_letters`, `definitions`, `cache`, `evaluation`, `keys`,
+    `access`, `masters`, `audit` and `events`.
 
     All methods raise `fleetfold.errors.FleetfoldError`: `InvalidInput` and `NotFound` for the caller's mistakes,
     `Unavailable` when no broker or master answers, `DeadlineExceeded` when time is over, `Forbidden` when the identity
     may not, `RateLimited` with `retry_after_s` when it asks too often.
     """
 
+    def __init__(self, bus: Bus) -> None:
+        self._caller = caller = Caller(bus)
+        self.nodes = Nodes(caller)
+        self.jobs = Jobs(caller)
+        self.transactions = Transactions(caller)
+        self.schedules = Schedules(caller)
+        self.dead_letters = DeadLetters(caller)
+        self.definitions = Definitions(caller)
+        self.cache = Cache(caller)
+        self.evaluation = Evaluation(caller)
+        self.keys = Keys(caller)
+        self.access = Access(caller)
+        self.masters = Masters(caller)
+        self.audit = Audit(caller)
+        self.events = Events(caller)
+
     @classmethod
-    async def connect(
+    def connect(
         cls,
         url: str | None = None,
         *,
@@ -75,78 +86,218 @@ class Client(
         key: str | Path | None = None,
         ca: str | Path | None = None,
         prefix: str = "fleet",
-    ) -> Self:
-        """Connect. Without `url`: `$FLEETFOLD_URL`, else the fleet that `fleetfold up` started here.
+    ) -> Connecting[Self]:
+        """Connect, by `async with Client.connect() as fleet` or `fleet = await Client.connect()`.
 
-        `key` is an API key, or the file that holds one; without it that of `$FLEETFOLD_API_KEY` or
-        `$FLEETFOLD_API_KEY_FILE`, else this machine's own, if the fleet runs here. The caller is who the key names;
-        `name` is only for a fleet without identities. `ca` is the file of the CA to trust. `Unauthenticated` when the
-        fleet does not take the key, or wants one.
+        Without `url`: `$FLEETFOLD_URL`, else the fleet that `fleetfold up` started on this machine. `key` is an API
+        key, or the file that holds one; without it that of `$FLEETFOLD_API_KEY` or `$FLEETFOLD_API_KEY_FILE`, else
+        this machine's own, if the fleet runs here. The key names the caller; `name` is only for a fleet without
+        identities. `ca` is the file of the CA to trust. Raises `Unauthenticated` when the fleet rejects the key, or
+        requires one.
         """
-        url = find_url(url)
-        shown_key = find_api_key(url, key)
-        named = check_slug(name or "client", "name")
-        caller = shown_key.name if shown_key else named
-        tls = find_tls(url, TlsConfig(ca=str(ca)) if ca else None)
-        try:
-            return cls(await Bus.connect(url, caller, Subjects(prefix), credential=shown_key, tls=tls))
-        except Unauthenticated:
-            raise Unauthenticated(_unwelcome(redacted_url(url), shown_key)) from None
 
-    async def nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
-        """The nodes by name, those for which `where` holds; with `removed` also those that were taken out."""
-        return (await self._ask("nodes.list", NodeList(all=removed, where=where), NodeListed)).nodes
+        async def connected() -> Self:
+            return cls(await connect_bus(url, name=name, key=key, ca=ca, prefix=prefix))
 
-    async def node(self, name: str) -> NodeRecord:
-        """One node."""
-        return await self._ask("nodes.get", NodeGet(node=name), NodeRecord)
+        return Connecting(connected)
 
-    async def update_node(self, change: NodeUpdate) -> NodeRecord:
-        """Set a node's state, title, labels or weight. `Conflict` for an incompatible node that is to be active."""
-        return await self._ask("nodes.update", change, NodeRecord)
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def remove_node(self, name: str) -> None:
-        """Take a node out of the fleet; its name may return."""
-        await self._ask("nodes.remove", NodeRemove(node=name), NodeRemoved)
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
-    async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
-        """Milliseconds to each named node, or to all; `None` for one that did not answer within `timeout_s`."""
-        ask = NodePing(nodes=list(names), timeout_ms=round(timeout_s * 1000))
-        return (await self._ask("nodes.ping", ask, NodePinged, timeout_s + ANSWER_S)).ms
+    async def close(self) -> None:
+        """Disconnect from the broker."""
+        await self._caller.bus.close()
 
-    async def stats(self) -> NodeStats:
-        """The fleet in figures."""
-        return await self._ask("nodes.stats", NodeStatsAsk(), NodeStats)
+    @property
+    def name(self) -> str:
+        """This identity's name."""
+        return self._caller.bus.caller
 
-    async def masters(self) -> list[MasterInfo]:
-        """The masters, the longest there first: who they are, which live, and how much each drives."""
-        return (await self._ask("masters.list", MasterList(), MasterListed)).masters
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The rate limit of the last answer; None for an identity without a limit, and before the first answer."""
+        return self._caller.rate_limit
 
-    async def job(self, id: str) -> Job:  # noqa: A002
-        """One job as it stands."""
-        return await self._ask("jobs.get", JobGet(id=id), Job)
-
-    async def jobs(
+    async def search(
         self,
-        limit: int = 50,
+        query: str,
         *,
-        state: JobState | None = None,
-        action: str | None = None,
-        caller: str | None = None,
-        since: float | None = None,
-    ) -> list[Job]:
-        """The latest jobs, newest first; of those in `state`, of `action`, of `caller`, begun `since` Unix seconds."""
-        ask = JobList(limit=limit, state=state, action=action, caller=caller, since=since)
-        return (await self._ask("jobs.list", ask, JobListed)).jobs
+        limit: int = 10,
+        nodes: SearchedNodes = "all",
+        collections: Names = (),
+        filter: Filter | None = None,
+        sort: Sort | Sequence[Sort] = (),
+        timeout_s: float = 2.0,
+        options: SearchOptions | None = None,
+    ) -> Searched:
+        """Find the best `limit` (1-100) hits of the whole fleet, or of the `nodes` and `collections` named.
 
+        `nodes="auto"` asks those that are likely to have what is looked for. `sort` are up to 3 keys that order the
+        hits before their score does; such a search has one page.
 
-def _unwelcome(url: str, key: ApiKey | None) -> str:
-    if key is None:
-        return (
-            f"{url} asks who you are, and there is no API key for it here: give one with --key-file FILE or "
-            f"${API_KEY}_FILE; `fleetfold keys create NAME` on the master's machine makes one"
-        )
-    return (
-        f"{url} does not take the API key of {key.name} ({key.origin}): it is revoked, expired or another fleet's; "
-        "`fleetfold keys create NAME` on the master's machine makes another"
-    )
+        There are fewer hits, and a `cursor`, where more do not fit into one answer; of a hit that is too large alone,
+        `cut` names the values that were shortened. `notes` report what is odd about a field: that no document has it,
+        or values of another type than it is compared with. `cached` says that the answer was cached, `age_s` for how
+        long.
+        """
+        request = search_request(
+            query, limit=limit, nodes=nodes, collections=collections, filter=filter, sort=sort, timeout_s=timeout_s,
+            options=options,
+        )  # fmt: skip
+        return await self._caller.ask(verbs.search.QUERY, request, timeout_s + ANSWER_S)
+
+    async def search_pages(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        nodes: SearchedNodes = "all",
+        collections: Names = (),
+        filter: Filter | None = None,
+        timeout_s: float = 2.0,
+        options: SearchOptions | None = None,
+    ) -> AsyncIterator[Searched]:
+        """Yield all hits, best first, in pages of `limit`, each requested when it is wanted; from `options.cursor` on.
+
+        No hit comes twice and none is left out, unless its document changed meanwhile (`changed`) or its node was
+        missing from a page (`partial`).
+        """
+        more = options or SearchOptions()
+        while True:
+            page = await self.search(
+                query, limit=limit, nodes=nodes, collections=collections, filter=filter, timeout_s=timeout_s,
+                options=more,
+            )  # fmt: skip
+            yield page
+            if page.cursor is None:
+                return
+            more = replace(more, cursor=page.cursor)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        nodes: SearchedNodes = "all",
+        collections: Names = (),
+        limit: int = 6,
+        budget: int | None = None,
+        model: str | None = None,
+        by: str | None = None,
+        timeout_s: float = 60.0,
+    ) -> AnswerStream:
+        """Answer a question from the documents of the fleet, or of the `nodes` and `collections` named.
+
+        `limit` (1-20) documents are read, as much of them as fits into `budget` tokens. The master's model writes the
+        answer, or another `model` that it offers; with `model="none"`, and where there is none, it consists of the
+        documents' own sentences. `by` names a node that answers questions itself; so does a node that is asked alone.
+
+        `kind` of the answer is `generated`, `extractive` or, when the fleet does not know, `none`. Nothing is sent
+        before the first part, or the answer, is awaited; errors are raised then.
+        """
+        chosen, among = which(nodes)
+        request = AnswerQuestion(
+            question=question, nodes=chosen, among=among, collections=listed(collections, "collections"), limit=limit,
+            budget=budget, model=model, by=by, timeout_ms=round(timeout_s * 1000),
+        )  # fmt: skip
+        return AnswerStream(answer_parts(self._caller, request, timeout_s + ANSWER_S))
+
+    @overload
+    async def run(
+        self, action: str, params: Mapping[str, Any] | None = None, *, nodes: Names | Targets = (),
+        timeout_s: float = 60.0, id: str | None = None, detach: Literal[False] = False, rollout: Rollout | None = None,
+        options: RunOptions | None = None,
+    ) -> Job: ...  # fmt: skip
+
+    @overload
+    async def run(
+        self, action: str, params: Mapping[str, Any] | None = None, *, nodes: Names | Targets = (),
+        timeout_s: float = 60.0, id: str | None = None, detach: Literal[True], rollout: Rollout | None = None,
+        options: RunOptions | None = None,
+    ) -> JobHandle: ...  # fmt: skip
+
+    async def run(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        nodes: Names | Targets = (),
+        timeout_s: float = 60.0,
+        id: str | None = None,
+        detach: bool = False,
+        rollout: Rollout | None = None,
+        options: RunOptions | None = None,
+    ) -> Job | JobHandle:
+        """Run `action` on `nodes`: a name, several, `"all"`, or `Targets(...)`. Returns the job when it has ended.
+
+        With `detach=True` it returns a `JobHandle` as soon as a master has stored the job. `rollout` runs it on so many
+        nodes at a time; without it all run it at once. `timeout_s` bounds one attempt on a node; `options` has the
+        other limits, retries and the callback.
+
+        The same `id` is the same job, so a call may be repeated. It is a durable command: a master that dies meanwhile
+        is waited for.
+        """
+        request = run_request(action, params, nodes=nodes, timeout_s=timeout_s, id=id, rollout=rollout, options=options)
+        if detach:
+            return self.jobs.handle((await self.jobs.start(request)).id)
+        return await self.jobs.run(request)
+
+    def submit(
+        self,
+        runs: Iterable[Run] | AsyncIterable[Run],
+        *,
+        window: int = WINDOW,
+        wait: bool = True,
+        patience_s: float = PATIENCE_S,
+    ) -> AsyncGenerator[SubmitOutcome, None]:
+        """Run thousands of `Run` messages, hundreds in a request; yields the outcome of each, in the order of their
+        ends.
+
+            async for outcome in fleet.submit(Run(id=f"b7-{n}", action="ship", nodes=["shop"]) for n in range(9000)):
+                print(outcome.id, outcome.state)
+
+        At most `window` runs are in progress, and no more are taken from `runs` meanwhile. Each is a job of its own id:
+        one that was done before under that id is not done again, so an interrupted batch is resumed by submitting it
+        again. Absent masters and full queues are waited for, at most `patience_s`: then the outcome of a run is the
+        error, or the batch fails when no master answers. With `wait=False` the outcome is that the run was accepted.
+        """
+        return Submission(self._caller.ask, window, patience_s, wait=wait).outcomes(runs)
+
+    @overload
+    async def transact(
+        self, steps: Steps, *, name: str = "", inputs: Mapping[str, Any] | None = None, timeout_s: float = 300.0,
+        id: str | None = None, detach: Literal[False] = False, within_s: float | None = None,
+        callback: Callback | None = None,
+    ) -> TransactionView: ...  # fmt: skip
+
+    @overload
+    async def transact(
+        self, steps: Steps, *, name: str = "", inputs: Mapping[str, Any] | None = None, timeout_s: float = 300.0,
+        id: str | None = None, detach: Literal[True], within_s: float | None = None, callback: Callback | None = None,
+    ) -> TransactionHandle: ...  # fmt: skip
+
+    async def transact(
+        self,
+        steps: Steps,
+        *,
+        name: str = "",
+        inputs: Mapping[str, Any] | None = None,
+        timeout_s: float = 300.0,
+        id: str | None = None,
+        detach: bool = False,
+        within_s: float | None = None,
+        callback: Callback | None = None,
+    ) -> TransactionView | TransactionHandle:
+        """Run `steps` all or nothing. Returns the transaction when it has ended or is parked.
+
+        With `detach=True` it returns a `TransactionHandle` as soon as a master has stored the transaction. `steps` may
+        be a `Transaction`, or the name of a definition, `order` or `order@2`; `inputs` are for either. The same `id` is
+        the same transaction, so a call may be repeated. `timeout_s` bounds the waiting; a transaction that has not
+        ended `within_s` is rolled back. `callback` is notified when it is committed, rolled back or parked.
+        """
+        request = transact_request(steps, inputs, id=id or new_id(), name=name, timeout_s=within_s, callback=callback)
+        if detach:
+            return self.transactions.handle((await self.transactions.start(request, timeout_s)).id)
+        return await self.transactions.run(request, timeout_s)

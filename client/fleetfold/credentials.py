@@ -42,7 +42,7 @@ class LocalKey(msgspec.Struct, frozen=True):
 
 
 class ApiKey:
-    """A key and where it comes from: what a link shows the broker.
+    """A key and where it comes from: what a connection shows the broker.
 
     A key of a file is read again when the broker has refused it, since somebody may have put a new one there.
     """

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import Message
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["AWAY", "BACKOFF", "Ask", "ReconnectPolicy", "now"]
 
@@ -16,13 +17,14 @@ BACKOFF = Backoff(0.4, 10.0, jitter=HALF, asked="least")
 AWAY = (Unavailable, DeadlineExceeded, RateLimited, Overloaded)
 """Temporary errors."""
 
-T = TypeVar("T", bound=Message)
+Takes = TypeVar("Takes", bound=Message)
+Gives = TypeVar("Gives", bound=Message)
 
 
 class Ask(Protocol):
     """Sends a request to a master, as a `Caller` does."""
 
-    async def __call__(self, verb: str, ask: Message, kind: type[T], timeout_s: float = ..., /) -> T: ...
+    async def __call__(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float = ..., /) -> Gives: ...
 
 
 class ReconnectPolicy:
@@ -33,11 +35,11 @@ class ReconnectPolicy:
         self._ask, self._patience_s = ask, patience_s
         self._answered_at: float | None = None
 
-    async def __call__(self, verb: str, ask: Message, kind: type[T], timeout_s: float) -> T:
+    async def __call__(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float) -> Gives:
         began, tries = now(), 0
         while True:
             try:
-                answer = await self._ask(verb, ask, kind, timeout_s)
+                answer = await self._ask(verb, ask, timeout_s)
             except AWAY as error:
                 if self._answered_at is None and isinstance(error, Unavailable):
                     raise

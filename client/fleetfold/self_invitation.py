@@ -31,8 +31,8 @@ class LocalInvitation:
         if key is None or key == self._refused:
             return None
         try:
-            async with await Client.connect(self._url, key=key, prefix=self._prefix, ca=self._ca) as fleet:
-                return (await fleet.invite(self._name, expires_s=EXPIRES_S)).token
+            async with Client.connect(self._url, key=key, prefix=self._prefix, ca=self._ca) as fleet:
+                return (await fleet.nodes.invite(self._name, expires_s=EXPIRES_S)).token
         except (Unauthenticated, Forbidden) as error:
             self._refused = key
             log.warning("child.not_invited", reason=error.message)

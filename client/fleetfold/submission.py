@@ -16,18 +16,17 @@ from msgspec.structs import replace
 
 from fleetfold.names import listed
 from fleetfold.reconnect_policy import AWAY, BACKOFF, Ask, ReconnectPolicy, now
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
     MOST_RUNS,
     JobEnd,
-    JobEnds,
     JobEndsAsk,
     JobNode,
     JobState,
     Run,
     RunAccepted,
     Submit,
-    Submitted,
     decode,
 )
 from fleetfold_shared.values import encode_exactly
@@ -165,7 +164,7 @@ class Submission:
 
     async def _send(self, chunk: list[_Given]) -> None:
         try:
-            answer = await self._ask("actions.submit", Submit(runs=[given.run for given in chunk]), Submitted, SUBMIT_S)
+            answer = await self._ask(verbs.actions.SUBMIT, Submit(runs=[given.run for given in chunk]), SUBMIT_S)
         except TooLarge as error:
             self._too_large(chunk, error)
             return
@@ -213,7 +212,7 @@ class Submission:
                     return
                 self._waited_for.update(ids)
             ask = JobEndsAsk(ids=ids, wait_ms=round(WAIT_S * 1000))
-            ends = await self._ask("jobs.ended", ask, JobEnds, ENDED_S)
+            ends = await self._ask(verbs.jobs.ENDED, ask, ENDED_S)
             self._waited_for.difference_update(ids)
             for end in ends.ended:
                 self._ended(end)

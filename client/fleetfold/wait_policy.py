@@ -26,11 +26,11 @@ class WaitPolicy:
         left_s = LISTEN_S if self._until is None else self._until - asyncio.get_running_loop().time()
         return round(max(0.0, min(left_s, LISTEN_S)) * 1000)
 
-    def hear(self) -> None:
+    def note_answer(self) -> None:
         """Record that a master has answered."""
         self._heard = True
 
-    async def bear(self, error: FleetfoldError, key: str) -> None:
+    async def wait_or_raise(self, error: FleetfoldError, key: str) -> None:
         """Sleep before the next attempt. Re-raises `error` if no master has answered yet."""
         if not self._heard:
             raise error

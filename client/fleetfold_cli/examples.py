@@ -1,4 +1,4 @@
-"""One example of each command, as its `--help` and the reference show it."""
+"""One example of each command, as its `--help` and the reference show it, and the verbs that it calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 
 from cyclopts import App
 
-__all__ = ["EXAMPLES", "add_examples", "commands"]
+__all__ = ["CALLS", "EXAMPLES", "add_examples", "commands"]
 
 EXAMPLES = {
     "demo": "fleetfold demo --exit",
@@ -17,6 +17,7 @@ EXAMPLES = {
     "nodes list": "fleetfold nodes list --where 'type=shop and documents>0'",
     "nodes show": "fleetfold nodes show shop",
     "nodes ping": "fleetfold nodes ping shop blog --timeout 2",
+    "nodes discover": "fleetfold nodes discover --timeout 2",
     "nodes stats": "fleetfold nodes stats",
     "nodes update": "fleetfold nodes update shop --state maintenance",
     "nodes remove": "fleetfold nodes remove shop",
@@ -77,6 +78,68 @@ EXAMPLES = {
     "version": "fleetfold version",
     "--install-completion": "fleetfold --install-completion --shell bash",
 }
+
+CALLS = {
+    "nodes list": "nodes.list",
+    "nodes show": "nodes.get",
+    "nodes ping": "nodes.ping",
+    "nodes discover": "nodes.discover",
+    "nodes stats": "nodes.stats",
+    "nodes update": "nodes.update",
+    "nodes remove": "nodes.remove",
+    "nodes invite": "nodes.invite",
+    "nodes approve": "nodes.approve",
+    "nodes revoke": "nodes.revoke",
+    "search": "search.query",
+    "ask": "ask.question",
+    "judge": "quality.judge",
+    "quality": "quality.report",
+    "quality click": "quality.click",
+    "quality forget": "quality.forget",
+    "cache stats": "cache.stats",
+    "cache popular": "cache.popular",
+    "cache warm": "cache.warm",
+    "cache clear": "cache.clear",
+    "run": "actions.run jobs.wait jobs.follow actions.submit jobs.ended nodes.list",
+    "jobs list": "jobs.list",
+    "jobs show": "jobs.get",
+    "jobs follow": "jobs.follow",
+    "jobs cancel": "jobs.cancel",
+    "tx run": "transactions.run transactions.wait",
+    "tx list": "transactions.list",
+    "tx show": "transactions.get",
+    "tx cancel": "transactions.cancel",
+    "tx retry": "transactions.retry",
+    "tx skip": "transactions.skip",
+    "tx resolve": "transactions.resolve",
+    "tx follow": "transactions.follow",
+    "definitions put": "definitions.put",
+    "definitions list": "definitions.list",
+    "definitions show": "definitions.get",
+    "definitions remove": "definitions.remove",
+    "schedules list": "schedules.list",
+    "schedules show": "schedules.get",
+    "schedules put": "schedules.put",
+    "schedules remove": "schedules.remove",
+    "schedules pause": "schedules.pause",
+    "schedules resume": "schedules.resume",
+    "schedules fire": "schedules.fire",
+    "schedules next": "schedules.get",
+    "dead-letters list": "dead_letters.list",
+    "dead-letters show": "dead_letters.get",
+    "dead-letters retry": "dead_letters.retry dead_letters.list",
+    "dead-letters drop": "dead_letters.drop dead_letters.list",
+    "masters list": "masters.list",
+    "keys create": "keys.create",
+    "keys list": "keys.list",
+    "keys rotate": "keys.rotate keys.sign",
+    "keys revoke": "keys.revoke",
+    "config check": "keys.list",
+    "audit": "audit.list access.stats",
+    "node-audit": "nodes.audit",
+    "whoami": "access.whoami",
+}
+"""Names of the verbs that a command may call, separated by spaces. The others call none."""
 
 
 def commands(app: App, path: tuple[str, ...] = ()) -> dict[str, App]:

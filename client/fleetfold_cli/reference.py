@@ -15,6 +15,7 @@ import msgspec
 
 from fleetfold_cli.app import app
 from fleetfold_cli.daemons.configuration_audit import Finding
+from fleetfold_cli.examples import CALLS, EXAMPLES
 from fleetfold_cli.exit_codes import CODES
 from fleetfold_shared.config import ChildConfig, Config, Reading, variables
 from fleetfold_shared.messages import (
@@ -45,10 +46,15 @@ from fleetfold_shared.messages import (
     SigningRotated,
     TransactionView,
 )
+from fleetfold_shared.verbs import VERBS, Verb
+from fleetfold_shared.verbs.verb import CLIENTS
 
 __all__ = ["commands", "configuration", "output", "pages", "write"]
 
-DOCUMENTS: tuple[tuple[str, str, tuple[type[msgspec.Struct], ...]], ...] = (
+Document = tuple[str, str, tuple[type[msgspec.Struct], ...]]
+"""Commands, what their JSON document is in words, and the messages in it."""
+
+DOCUMENTS: tuple[Document, ...] = (
     ("search", "an answer", (Searched,)),
     ("cache stats", "figures", (CacheStats,)),
     ("cache popular", "`queries`: a list of `query`, `count` and `asked_at`, the most frequent first", ()),
@@ -147,11 +153,29 @@ def commands() -> str:
     given, sys.argv = sys.argv, ["fleetfold"]  # cyclopts reads the program's name there, whoever runs it
     try:
         made = f"{app.generate_docs().strip()}\n"
+        for name, calls in CALLS.items():
+            made = made.replace(example := f"Example: `{EXAMPLES[name]}`\n", f"{example}\n{_calls(calls)}\n", 1)
         # the usage of `run` is our own, and is put behind the command's name
         made = made.replace("\nfleetfold run run ", "\nfleetfold run ")
         return made.replace("#fleetfold-install", "#fleetfold---install")  # an anchor keeps its heading's hyphens
     finally:
         sys.argv = given
+
+
+def _calls(names: str) -> str:
+    """The verbs, each with the roles that may call it."""
+    return "\n".join((
+        "**Requests** ([who may do what](access.md)):", "",
+        *(f"* `{name}`: {', '.join(_role(*one) for one in _client_roles(VERBS[name]))}" for name in names.split()),
+    ))  # fmt: skip
+
+
+def _client_roles(verb: Verb[Any, Any]) -> list[tuple[str, str]]:
+    return [(role, verb.roles[role]) for role in CLIENTS if role in verb.roles]
+
+
+def _role(name: str, reach: str) -> str:
+    return name if reach == "all" else f"{name} (own)"
 
 
 def configuration() -> str:
@@ -200,14 +224,28 @@ def _output() -> Iterator[str]:
     yield from (f"| {code} | {about} |" for code, about in CODES.items())
     yield from ("", "## JSON", "", "With `--json` a command prints one document. Every field is always present.", "")
     yield from ("| command | document |", "| --- | --- |")
-    for command, about, _ in DOCUMENTS:
+    documents = _documents()
+    for command, about, _ in documents:
         yield f"| {command} | {about} |"
     seen: dict[str, type[msgspec.Struct]] = {}
-    for _, _, kinds in DOCUMENTS:
+    for _, _, kinds in documents:
         for kind in kinds:
             _collect(kind, seen)
     for name, kind in seen.items():
         yield from _fields(name, kind)
+
+
+def _documents() -> list[Document]:
+    """The documents of all commands; one that has no row of its own prints the reply to its verb."""
+    described = {name.strip() for names, _, _ in DOCUMENTS for name in names.split(",")}
+    replies = {name: VERBS[calls].gives for name, calls in CALLS.items() if name not in described and calls in VERBS}
+    return [*DOCUMENTS, *((name, _sentence(gives), (gives,)) for name, gives in replies.items())]
+
+
+def _sentence(kind: type[msgspec.Struct]) -> str:
+    """The first sentence of a message's description, as it stands in the middle of a line."""
+    first = " ".join((kind.__doc__ or "").split()).partition(". ")[0].rstrip(".")
+    return f"{first[:1].lower()}{first[1:]}"
 
 
 def _fields(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:

@@ -67,7 +67,7 @@ async def _stay(console: Console, stage: Stage) -> None:
 async def show_fleet(stage: Stage) -> None:
     stage.act("The fleet: three applications, each with a child node of its own")
     stage.command("nodes list")
-    nodes = await stage.client.nodes()
+    nodes = await stage.client.nodes.list()
     stage.show(node_view.listing(nodes))
     stage.require("three nodes are registered and healthy", len(nodes) == 3 and all(node.healthy for node in nodes))
 
@@ -145,14 +145,14 @@ async def show_survive(stage: Stage) -> None:
         params={"order_id": "{{steps.order.order_id}}", "seconds": PACKING_S},
         rollback=Rollback("cancel_order", {"order_id": "{{order_id}}"}),
     )  # fmt: skip
-    begun = await stage.client.transact([*_order(TENT, quantity=1), pack], name="packed meanwhile", wait=False)
-    while "pack" not in {step.name for step in begun.steps if step.state == "running"}:
-        begun = await stage.client.transaction(begun.id)
+    begun = await stage.client.transact([*_order(TENT, quantity=1), pack], name="packed meanwhile", detach=True)
+    while "pack" not in {step.name for step in (await begun.get()).steps if step.state == "running"}:
+        pass
     await stage.kill_master()
     stage.say("the order is being packed; the master is dead")
     await asyncio.sleep(PACKING_S / 2)
     await stage.start_master()
-    view = await stage.client.wait_transaction(begun.id, timeout_s=60)
+    view = await begun.result(timeout_s=60)
     stage.command(f"tx show {view.id}")
     stage.show(transaction_view.detail(view))
     stage.require("the transaction ended committed", view.state == "committed")

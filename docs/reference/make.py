@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
-import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType, NoneType, SimpleNamespace
+from types import ModuleType, NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -17,25 +16,9 @@ import msgspec
 from fleetfold_broker.jetstream import topology
 from fleetfold_broker.rpc import headers
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.node.handlers import Handlers
 from fleetfold_cli import reference as commands
 from fleetfold_master.access import access_reference as who_may_what
-from fleetfold_master.access.enrolment import Enrolment
-from fleetfold_master.answering import Answering
-from fleetfold_master.api import (
-    AccessVerbs,
-    ActionVerbs,
-    ApiServer,
-    CacheVerbs,
-    DeadLetterVerbs,
-    DefinitionVerbs,
-    EvaluationVerbs,
-    JobVerbs,
-    MasterVerbs,
-    ScheduleVerbs,
-    TransactionVerbs,
-    VerbGroups,
-)
+from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 from fleetfold_shared.messages import (
     PROTOCOL,
@@ -60,6 +43,7 @@ from fleetfold_shared.messages import (
     transactions,
 )
 from fleetfold_shared.messages import commands as jobs
+from fleetfold_shared.verbs import JOIN_VERBS, NODE_VERBS, VERBS, Verb
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
@@ -100,6 +84,9 @@ A request that carries `{parts}` may be answered in parts: messages in order wit
 itself with `{last_part}`. The parts of an answer in words are [AskPart](#askpart). Hear them on a subject of your inbox
 of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an
 empty part every second while it has nothing to say. Without the header, the reply comes alone.
+
+A request that was not answered may be sent again if it is `safe`, which changes nothing, or `idempotent`: sent several
+times, it has the effect of one.
 """
 
 NODE_REQUESTS = """\
@@ -116,17 +103,17 @@ empty where it is absent, and then the body.
 STREAMS = """\
 All are kept in files, and made again by the master when they are missing.
 
-Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
-queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
-in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read, or no
-master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are acked at
-once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of
-commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with
-it.
+Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.deliver.<node>` in
+the queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's
+concurrency in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be
+read, or no master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are
+acked at once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker
+says of commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is
+wrong with it.
 
 On `{events}` masters store callbacks, under the name of the caller that asked for them, and alerts under `master`. The
 header `{message_id}` is the delivery's id, the same when it comes twice. What is stored is then said on
-`fleet.tell.<caller>.<type>`, for who listens at that moment.
+`fleet.notify.<caller>.<type>`, for who listens at that moment.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """
@@ -161,17 +148,15 @@ def _subjects() -> Iterator[str]:
 
 def _requests() -> Iterator[str]:
     yield from ("", "## Requests to the master", "", REQUESTS.format(**_names()))
-    api = ApiServer.__new__(ApiServer)
-    named = (AccessVerbs, TransactionVerbs, CacheVerbs, EvaluationVerbs, Answering)
-    others = tuple(
-        room.__new__(room)
-        for room in (ActionVerbs, JobVerbs, DefinitionVerbs, ScheduleVerbs, DeadLetterVerbs, MasterVerbs)
-    )
-    rooms = (room.__new__(room) for room in named)  # the table alone is wanted, not a running service
-    api._groups = VerbGroups(*rooms, others)  # type: ignore[arg-type]  # noqa: SLF001
-    yield from _verbs({name: (verb.takes, verb.handle) for name, verb in api.verbs().items()}, "fleet.api.<caller>.")
+    yield from ("| verb | takes | answers | parts | repeated |", "| --- | --- | --- | --- | --- |")
+    for name, verb in VERBS.items():
+        repeated = "safe" if verb.safe else "idempotent" if verb.idempotent else ""
+        columns = (f"`fleet.api.<caller>.{name}`", _link(verb.takes), _link(verb.gives), _parts(verb), repeated)
+        yield f"| {' | '.join(columns)} |"
     yield from ("", "[Who may ask for what](access.md). One that is not yet a member asks for its credentials:", "")
-    yield from _verbs({verb: (kind, handler) for verb, kind, handler in _joins()}, "fleet.join.<node>.")
+    yield from ("| verb | takes | answers | |", "| --- | --- | --- | --- |")
+    for name, join in JOIN_VERBS.items():
+        yield f"| `fleet.join.<node>.{name}` | {_link(join.takes)} | {_link(join.gives)} | {join.about} |"
     yield from (
         "",
         "## Requests to a node",
@@ -180,33 +165,19 @@ def _requests() -> Iterator[str]:
             gather=headers.GATHER, correlation=headers.CORRELATION, seal=headers.SEAL, deadline=headers.DEADLINE
         ),
     )
-    node = Handlers("", {}, SimpleNamespace())  # type: ignore[arg-type]  # the tables alone are wanted
-    yield from _verbs(
-        {verb: (None, handler) for verb, handler in {**node.asked(), **node.asked_alone(), **node.told()}.items()}, ""
-    )
+    yield from ("| verb | takes | answers | |", "| --- | --- | --- | --- |")
+    for verb in NODE_VERBS.values():
+        both = ", ".join(filter(None, (verb.broadcast and "broadcast too", verb.needs and f"needs `{verb.needs}`")))
+        about = f"{verb.about[:-1]} ({both})." if both else verb.about
+        yield f"| `{verb.name}` | {_link(verb.takes)} | {_link(verb.gives)} | {about} |"
 
 
 def _names() -> dict[str, str]:
     return {"deadline": headers.DEADLINE, "parts": headers.PARTS, "part": headers.PART, "last_part": headers.LAST_PART}
 
 
-def _verbs(verbs: Mapping[str, tuple[type[Message] | None, Callable[..., Any]]], prefix: str) -> Iterator[str]:
-    yield from ("| verb | takes | answers |", "| --- | --- | --- |")
-    for verb, (kind, handler) in verbs.items():
-        taken = kind or _decoded_in(handler)
-        yield f"| `{prefix}{verb}` | {_link(taken)} | {_link(typing.get_type_hints(handler)['return'])} |"
-
-
-def _joins() -> Iterator[tuple[str, type[Message] | None, Callable[..., Any]]]:
-    for name in ("enrol", "refresh", "petition"):
-        handler = getattr(Enrolment, f"_{name}")
-        yield name, _decoded_in(handler), handler
-
-
-def _decoded_in(handler: Callable[..., Any]) -> type[Message] | None:
-    """The message that a node's handler reads; None if it reads none."""
-    found = re.search(r"decode\(call\.body, (\w+)\)", inspect.getsource(handler))
-    return handler.__globals__[found[1]] if found else None
+def _parts(verb: Verb[Any, Any]) -> str:
+    return "" if verb.streams is None else _link(verb.streams)
 
 
 def _streams() -> Iterator[str]:
@@ -216,8 +187,7 @@ def _streams() -> Iterator[str]:
         given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
-    streams = topology.Topology(SimpleNamespace(subjects=Subjects()))._streams()  # type: ignore[arg-type]  # noqa: SLF001 (the table alone is wanted)
-    for name, config in streams.items():
+    for name, config in topology.streams(Subjects(), LimitsConfig()).items():
         rest = {key: value for key, value in config.items() if key not in {"subjects", "retention"}}
         subjects = ", ".join(f"`{subject}`" for subject in config["subjects"])
         yield f"| `{name}` | {subjects} | {config['retention']} | {', '.join(map(_setting, rest.items()))} |"

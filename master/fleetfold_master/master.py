@@ -62,6 +62,7 @@ class Master:
     _access: AccessContainer
     _cluster: ClusterPeers
 
+    # The tables of the settings by keyword, all optional: `Setup` is the value that is made of them.
     def __init__(
         self,
         url: str,

@@ -38,7 +38,7 @@ class Credential(msgspec.Struct, frozen=True):
     secret: str
 
     @classmethod
-    def mint(cls, kind: CredentialKind, name: str, id: str | None = None) -> Credential:  # noqa: A002
+    def mint(cls, kind: CredentialKind, name: str, id: str | None = None) -> Credential:
         """Create a credential with a secret of 32 random bytes."""
         return cls(kind, name, id or new_id(), new_secret())
 

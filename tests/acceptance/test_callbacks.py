@@ -27,7 +27,7 @@ def _steps(number: int, mood: str) -> list[StepSpec]:
 
 async def _begin(client: Client, number: int, mood: str, callback: Callback) -> str:
     return (
-        await client.transact(_steps(number, mood), id=f"t{number}", wait=False, timeout_s=60.0, callback=callback)
+        await client.transact(_steps(number, mood), id=f"t{number}", detach=True, timeout_s=60.0, callback=callback)
     ).id
 
 
@@ -50,7 +50,7 @@ async def test_every_end_is_told_though_master_and_broker_are_killed_again_and_a
                 if victim == "master":
                     await fleet.restart("master")
             ids = await asyncio.gather(*begun)
-            ended = {key: await client.wait_transaction(key, 60.0) for key in ids}
+            ended = {key: await client.transactions.wait(key, 60.0) for key in ids}
         await eventually(lambda: {told["data"]["id"] for told in receiver.told} >= set(ids), 90.0)
     for told in receiver.told:
         assert told["type"] == f"transaction.{ended[told['data']['id']].state}"

@@ -175,7 +175,7 @@ async def test_what_a_dead_child_missed_is_done_when_it_is_back_and_the_job_says
     async with await shared_fleet.client() as client:
 
         async def is_done() -> bool:
-            return (await client.job("missed")).state == "ok"
+            return (await client.jobs.get("missed")).state == "ok"
 
         await eventually(is_done)
     assert [row["tx"] for row in shared_fleet.effects("blog")].count("missed") == 1

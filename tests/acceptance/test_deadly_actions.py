@@ -31,11 +31,11 @@ async def test_five_deaths_are_enough(fleet: Fleet, how: str, outcome: Outcome, 
     async with await fleet.client() as client:
 
         async def is_there() -> bool:
-            return [node.name for node in await client.nodes() if node.healthy] == ["shop"]
+            return [node.name for node in await client.nodes.list() if node.healthy] == ["shop"]
 
         await eventually(is_there)
-        job = await client.run("end", {"how": how}, nodes=["shop"], wait=False, timeout_s=LONG_S)
-        ended = asyncio.create_task(client.wait_job(job.id, LONG_S))
+        job = await client.run("end", {"how": how}, nodes=["shop"], detach=True, timeout_s=LONG_S)
+        ended = asyncio.create_task(client.jobs.wait(job.id, LONG_S))
         while not ended.done():
             exit_ = asyncio.create_task(child.wait())
             await asyncio.wait([ended, exit_], return_when=asyncio.FIRST_COMPLETED)

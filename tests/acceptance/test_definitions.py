@@ -45,7 +45,7 @@ async def test_what_happens_is_told_once_though_the_master_is_killed(shared_flee
     begun = await fleetfold("tx", "run", str(file), "tag=slow", "seconds=3", "--detach", "--id", "slow")
     assert begun.out == "slow\n"
     heard: list[TimelineEntry | TransactionView] = []
-    async with await shared_fleet.client() as client, aclosing(client.follow_transaction("slow")) as news:
+    async with await shared_fleet.client() as client, aclosing(client.transactions.follow("slow")) as news:
         async for one in news:
             heard.append(one)
             if len(heard) == 1:

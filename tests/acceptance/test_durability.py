@@ -46,17 +46,17 @@ async def test_documents_on_their_way_when_the_child_dies_are_there_when_it_is_b
         for number in range(ROUNDS):
             texts = {f"{number}-{one}": f"{rng.choice(WORDS)} {one}" for one in range(300)}
             parameters = {"collection": "things", "documents": documents(texts)}
-            begun = await client.run("index", parameters, nodes=["shop"], wait=False)
+            begun = await client.run("index", parameters, nodes=["shop"], detach=True)
             there |= texts
             await asyncio.sleep(rng.uniform(0, 0.1))
             await fleet.kill("shop")
             await fleet.restart("shop")
-            job = await client.wait_job(begun.id, 20)
+            job = await client.jobs.wait(begun.id, 20)
             assert job.nodes[0].result["taken"] == len(texts), job
         await assert_found(client, {key: there[key] for key in rng.sample(sorted(there), 10)})
 
         async def all_counted() -> bool:
-            return (await client.stats()).documents == len(there)
+            return (await client.nodes.stats()).documents == len(there)
 
         await eventually(all_counted)
 

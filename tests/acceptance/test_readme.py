@@ -38,7 +38,7 @@ async def running_script(name: str) -> AsyncIterator[None]:
 
 
 async def has_action(fleet: Client, action: str) -> bool:
-    return any(info.name == action for node in await fleet.nodes() for info in node.description.actions)
+    return any(info.name == action for node in await fleet.nodes.list() for info in node.description.actions)
 
 
 @pytest.fixture

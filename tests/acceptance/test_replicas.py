@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.client import Client
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.messages import Searched
 from support.fleet import Fleet, fleetfold, write_jsonl
 
@@ -25,7 +26,7 @@ async def searches(client: Client, stop: asyncio.Event) -> list[Searched]:
     found = list[Searched]()
     while not stop.is_set():
         query = QUERIES[len(found) % len(QUERIES)]
-        found.append(await client.search(query, limit=50, timeout_s=TIMEOUT_S, cache="off"))
+        found.append(await client.search(query, limit=50, timeout_s=TIMEOUT_S, options=SearchOptions(cache="off")))
     return found
 
 
@@ -35,12 +36,17 @@ async def test_a_holder_that_is_killed_costs_no_hit_and_no_answer_its_time(fleet
     for name in ("north", "south"):
         await fleet.start_child(name, "--collection", f"products={file}", "--replica", "products=catalogue")
     async with await fleet.client() as client:
-        whole = {query: (await client.search(query, limit=50, cache="off")).hits for query in QUERIES}
+        whole = {
+            query: (await client.search(query, limit=50, options=SearchOptions(cache="off"))).hits for query in QUERIES
+        }
         stop = asyncio.Event()
         searching = [asyncio.create_task(searches(client, stop)) for _ in range(4)]
         (asked, _), *_ = Counter(hit.node for hits in whole.values() for hit in hits).most_common()
         await fleet.kill(asked)
-        after = [await client.search(query, limit=50, timeout_s=TIMEOUT_S, cache="off") for query in QUERIES]
+        after = [
+            await client.search(query, limit=50, timeout_s=TIMEOUT_S, options=SearchOptions(cache="off"))
+            for query in QUERIES
+        ]
         stop.set()
         answers = [one for found in await asyncio.gather(*searching) for one in found]
 

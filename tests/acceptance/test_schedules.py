@@ -24,7 +24,7 @@ async def test_every_planned_time_is_fired_once_whenever_the_master_is_killed(fl
         for name in NAMES:
             run = {"action": "enter", "params": {"tx": name}, "nodes": ["shop"]}
             spec = ScheduleSpec(name=name, every_s=1, misfire="all", overlap="allow", keep=1000, run=run)
-            await client.put_schedule(spec)
+            await client.schedules.put(spec)
         for _ in range(KILLS):
             await asyncio.sleep(rng.uniform(0.2, 1.2))
             await fleet.kill("master")
@@ -41,11 +41,11 @@ async def test_every_planned_time_is_fired_once_whenever_the_master_is_killed(fl
 
 async def paused(client: Client, name: str) -> list[Firing]:
     """The firings of a schedule that fires no more; none was skipped or refused."""
-    await client.pause_schedule(name)
+    await client.schedules.pause(name)
 
     async def ended() -> bool:
-        firings = (await client.schedule(name, firings=1000)).firings
+        firings = (await client.schedules.get(name, firings=1000)).firings
         return all(one.state == "done" for one in firings)
 
     await eventually(ended)
-    return (await client.schedule(name, firings=1000)).firings
+    return (await client.schedules.get(name, firings=1000)).firings

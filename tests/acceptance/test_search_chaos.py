@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from fleetfold.client import Client
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.messages import Searched
 from support.chaos import Lag, Troubles
 from support.fleet import running_fleet, write_jsonl
@@ -67,7 +68,7 @@ async def searching(client: Client, number: int, count: int, troubles: Troubles)
         at = len(made)
         query = f"{WORDS[at % len(WORDS)]} {WORDS[(at + number) % len(WORDS)]} {number} {at}"
         began = time.monotonic()
-        found = await client.search(query, limit=20, timeout_s=TIMEOUT_S, cache="off")
+        found = await client.search(query, limit=20, timeout_s=TIMEOUT_S, options=SearchOptions(cache="off"))
         made.append(Search(began, time.monotonic(), found))
         await asyncio.sleep(PAUSE_S)
     return made
@@ -75,7 +76,7 @@ async def searching(client: Client, number: int, count: int, troubles: Troubles)
 
 async def whole(client: Client) -> bool:
     """After the troubles nobody stays left out."""
-    return not (await client.search("tent", timeout_s=TIMEOUT_S, cache="off")).partial
+    return not (await client.search("tent", timeout_s=TIMEOUT_S, options=SearchOptions(cache="off"))).partial
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -50,9 +50,9 @@ async def test_what_one_has_begun_is_asked_for_followed_and_cancelled_at_the_oth
     await two_masters(fleet)
     async with await fleet.client() as client:
         steps = [step("tx", n, node, seconds=1.0) for n, node in enumerate(CHILDREN * 2)]
-        await asyncio.gather(*(client.transact(steps, id=f"tx-{n}", wait=False) for n in range(8)))
-        await asyncio.gather(*(client.cancel_transaction(f"tx-{n}") for n in range(8)))
-        views = await asyncio.gather(*(client.wait_transaction(f"tx-{n}", 30) for n in range(8)))
+        await asyncio.gather(*(client.transact(steps, id=f"tx-{n}", detach=True) for n in range(8)))
+        await asyncio.gather(*(client.transactions.cancel(f"tx-{n}") for n in range(8)))
+        views = await asyncio.gather(*(client.transactions.wait(f"tx-{n}", 30) for n in range(8)))
     assert {view.state for view in views} == {"rolled_back"}
 
 
@@ -61,10 +61,10 @@ async def begin(client: Client, number: int) -> tuple[list[str], list[str]]:
     ids = [f"tx-{number}-{n}" for n in range(TRANSACTIONS)], [f"job-{number}-{n}" for n in range(JOBS)]
     for tx in ids[0]:
         steps = [step(tx, n, node, seconds=1.0) for n, node in enumerate(CHILDREN)]
-        await client.transact(steps, id=tx, wait=False)
+        await client.transact(steps, id=tx, detach=True)
     for position, job in enumerate(ids[1]):
         params = {"tx": job, "seconds": 1.0}
-        await client.run("enter", params, nodes=[CHILDREN[position % len(CHILDREN)]], id=job, wait=False)
+        await client.run("enter", params, nodes=[CHILDREN[position % len(CHILDREN)]], id=job, detach=True)
     return ids
 
 
@@ -123,8 +123,8 @@ def look(database: Path, query: str) -> list[tuple[str]]:
 
 
 async def outcomes(client: Client, txs: list[str], jobs: list[str]) -> tuple[list[TransactionView], list[Job]]:
-    views = asyncio.gather(*(client.wait_transaction(tx, 40) for tx in txs))
-    done = asyncio.gather(*(client.wait_job(job, 40) for job in jobs))
+    views = asyncio.gather(*(client.transactions.wait(tx, 40) for tx in txs))
+    done = asyncio.gather(*(client.jobs.wait(job, 40) for job in jobs))
     return await views, await done
 
 

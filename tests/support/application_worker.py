@@ -21,7 +21,7 @@ from fleetfold_child.app_database.application_database import ApplicationDatabas
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, AnyAction, action
 from fleetfold_child.commands.context import Context
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 
@@ -83,7 +83,11 @@ async def work(directory: Path, url: str, commands: int) -> None:
     ledger = await Ledger.open(directory / "node.db")
     databases = await Databases.open({"shop": url}, Actions(ACTIONS), node="shop", concurrency=IN_FLIGHT)
     executor = Executor(
-        Actions(ACTIONS), ledger, node="shop", concurrency=IN_FLIGHT, max_lone_crashes=100, databases=databases
+        Actions(ACTIONS),
+        ledger,
+        node="shop",
+        databases=databases,
+        limits=ExecutionLimits(concurrency=IN_FLIGHT, max_lone_crashes=100),
     )
     numbers = iter(range(commands))
 

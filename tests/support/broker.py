@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,17 +13,25 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.pipeline import Handler
+from fleetfold_broker.jetstream.command_decoding import COMMAND, decode_command
+from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks, age_s
+from fleetfold_broker.jetstream.push_consumer import PushConsumer
+from fleetfold_broker.rpc.interceptors import drop_late_reply, skip_empty
+from fleetfold_broker.rpc.pipeline import Call, Handler, compose
 from fleetfold_broker.rpc.request_server import RequestServer
-from fleetfold_broker.rpc.scatter_responder import Verb, serve_node
+from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_shared.messages import Command
+from fleetfold_shared.verbs.node_requests import NODE_VERBS
 from support.wait import eventually
 
 __all__ = [
     "Connect",
+    "Execute",
     "Respond",
     "ServeNode",
     "broker",
+    "command_consumer",
     "connect",
     "emptied",
     "jetstream",
@@ -45,7 +53,21 @@ class Connect(Protocol):
 class ServeNode(Protocol):
     """`await serve(bus, node, verb=handler, ...)`: a node's service that the fixture stops."""
 
-    def __call__(self, bus: Bus, node: str, /, **verbs: Verb) -> Awaitable[RequestServer]: ...
+    def __call__(self, bus: Bus, node: str, /, **verbs: Handler) -> Awaitable[RequestServer]: ...
+
+
+Execute = Callable[[Command, float], Awaitable[None]]
+"""Runs a command, given its age in seconds."""
+
+
+def command_consumer(bus: Bus, node: str, execute: Execute) -> PushConsumer:
+    """The consumer of a node's commands, with the steps that every delivery needs, and no seals."""
+    acks = DeliveryAcks(bus, node)
+
+    async def run(call: Call) -> None:
+        await execute(call.get(COMMAND), age_s(call))
+
+    return PushConsumer(bus, node, compose([acks.terminate_unreadable, decode_command, acks.hold], run), acks)
 
 
 class Respond(Protocol):
@@ -88,10 +110,11 @@ async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
     """Serves nodes; depends on `connect` so that services stop before their buses close."""
     services: list[RequestServer] = []
 
-    async def serve(bus: Bus, node: str, /, **verbs: Verb) -> RequestServer:
-        services.append(RequestServer(bus, f"fleetfold-{node}", version="1.2.3"))
-        await serve_node(services[-1], bus, node, verbs)
-        await bus.link.barrier()
+    async def serve(bus: Bus, node: str, /, **verbs: Handler) -> RequestServer:
+        service = RequestServer(bus, f"fleetfold-{node}", version="1.2.3", interceptors=[skip_empty, drop_late_reply])
+        services.append(service)
+        await serve_node(service, bus, node, {NODE_VERBS[name]: handler for name, handler in verbs.items()})
+        await bus.connection.barrier()
         return services[-1]
 
     yield serve
@@ -107,7 +130,7 @@ async def respond(connect: Connect) -> AsyncIterator[Respond]:
     async def respond(bus: Bus, subject: str, handler: Handler, /) -> RequestServer:
         services.append(RequestServer(bus, "responder", version="1.2.3"))
         await services[-1].serve("respond", subject, handler, queue=bus.caller)
-        await bus.link.barrier()
+        await bus.connection.barrier()
         return services[-1]
 
     yield respond
@@ -129,7 +152,7 @@ async def listen(bus: Bus, subject: str) -> list[Incoming]:
         heard.append(message)
 
     await bus.subscribe(subject, hear)
-    await bus.link.barrier()
+    await bus.connection.barrier()
     return heard
 
 

@@ -6,51 +6,41 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import msgspec
 import structlog
+from msgspec.structs import asdict
 
-from fleetfold.calls.answering import Asking
+from fleetfold.answer_stream import AnswerStream
+from fleetfold.names import Auto
 from fleetfold_cli.app import main
 from fleetfold_cli.parsing.common_options import Common
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
-    AccessStats,
     ActionInfo,
     Answered,
     AskPart,
     AuditEntry,
-    CacheStats,
-    CacheWarmed,
     CollectionInfo,
-    Definition,
-    DefinitionInfo,
     DefinitionRecord,
-    DefinitionStored,
     Hit,
-    Identity,
     Job,
     JobNode,
-    KeyCreated,
     KeyInfo,
-    KeyRevoked,
-    NodeAuditEntry,
     NodeDescription,
-    NodeInvited,
     NodeRecord,
     NodeReport,
-    NodeRevoked,
-    NodeUpdate,
-    PopularQuery,
+    Run,
     Searched,
-    SigningRotated,
-    StepSpec,
     StepView,
     TimelineEntry,
+    Transact,
     TransactionView,
 )
 
@@ -132,53 +122,55 @@ class FakeFleet:
     async def __aexit__(self, *_: object) -> None:
         self.closed = True
 
-    async def nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
+    @property
+    def nodes(self) -> Any:
+        return SimpleNamespace(
+            list=self._list_nodes, get=self._get_node, update=self._answering("update", self.records[:1]),
+            remove=self._answering("remove", [None]), ping=self._ping, stats=self._answering("stats"),
+            invite=self._given("invite", "name"), approve=self._given("approve", "name", self.records[:1]),
+            revoke=self._answering("revoke"), audit=self._given("node_audit", "name"),
+        )  # fmt: skip
+
+    async def _list_nodes(self, *, removed: bool = False, where: str | None = None) -> list[NodeRecord]:
         return self._said("nodes", (removed, where), self.records)
 
-    async def node(self, name: str) -> NodeRecord:
+    async def _get_node(self, name: str) -> NodeRecord:
         for record in self.records:
             if record.name == name:
                 return self._said("node", name, record)
         raise NotFound(f"node: there is no {name!r}", field="node")
 
-    async def update_node(self, change: NodeUpdate) -> NodeRecord:
-        return self._said("update", change, self.records[0])
-
-    async def remove_node(self, name: str) -> None:
-        self._said("remove", name, None)
-
-    async def ping(self, *names: str, timeout_s: float) -> dict[str, float | None]:
+    async def _ping(self, *names: str, timeout_s: float) -> dict[str, float | None]:
         return self._said("ping", (names, timeout_s), self.answer)
 
-    async def cache_stats(self) -> CacheStats:
-        return self._said("cache_stats", None, self.answer)
+    @property
+    def cache(self) -> Any:
+        return SimpleNamespace(
+            stats=self._answering("cache_stats"), popular=self._answering("popular"), warm=self._answering("warm"),
+            clear=self._answering("clear"),
+        )  # fmt: skip
 
-    async def popular_queries(self, limit: int) -> list[PopularQuery]:
-        return self._said("popular", limit, self.answer)
+    async def search(self, query: str, **given: Any) -> Searched:
+        return self._said("search", {"query": query, **flat(given)}, self.answer)
 
-    async def warm_cache(self, limit: int) -> CacheWarmed:
-        return self._said("warm", limit, self.answer)
-
-    async def clear_cache(self) -> int:
-        return self._said("clear", None, self.answer)
-
-    async def search(self, query: str, **options: Any) -> Searched:
-        return self._said("search", {"query": query, **options}, self.answer)
-
-    def ask(self, question: str, **options: Any) -> Asking:
+    def ask(self, question: str, **given: Any) -> AnswerStream:
         async def parts() -> AsyncGenerator[AskPart | Answered, None]:
-            for part in self._said("ask", {"question": question, **options}, self.answer):
+            for part in self._said("ask", {"question": question, **flat(given)}, self.answer):
                 yield part
 
-        return Asking(parts())
+        return AnswerStream(parts())
 
-    async def run(self, action: str, params: Any, **options: Any) -> Job:
-        return self._said("run", {"action": action, "params": params, **options}, self.answer)
+    @property
+    def jobs(self) -> Any:
+        return SimpleNamespace(
+            run=partial(self.run, wait=True), start=partial(self.run, wait=False), list=self._given("jobs", "limit"),
+            follow=self._follow_job, get=self._answering("job"), cancel=self._answering("cancel_job"),
+        )  # fmt: skip
 
-    async def jobs(self, limit: int, **filters: Any) -> list[Job]:
-        return self._said("jobs", {"limit": limit} | filters, self.answer)
+    async def run(self, run: Run, *, wait: bool) -> Job:
+        return self._said("run", {**asdict(run), "wait": wait}, self.answer)
 
-    async def follow_job(self, job_id: str) -> AsyncGenerator[Job, None]:
+    async def _follow_job(self, job_id: str) -> AsyncGenerator[Job, None]:
         self._said("follow", job_id, None)
         for change in self.changes:
             if isinstance(change, BaseException):
@@ -188,25 +180,29 @@ class FakeFleet:
             else:
                 await change()
 
-    async def cancel_job(self, job_id: str) -> Job:
-        return self._said("cancel_job", job_id, self.answer)
+    @property
+    def transactions(self) -> Any:
+        return SimpleNamespace(
+            run=partial(self._transact, True), start=partial(self._transact, False), list=self._list_transactions,
+            check=self._given("check", "steps"), cancel=self._cancel_transaction, retry=self._retry_transaction,
+            follow=self._follow_transaction, skip=self._several("skip"), resolve=self._several("resolve"),
+            wait=self._several("wait"), get=self._answering("transaction"),
+        )  # fmt: skip
 
-    async def transactions(self, limit: int, state: str | None) -> list[TransactionView]:
+    async def _list_transactions(self, limit: int, state: str | None) -> list[TransactionView]:
         return self._said("transactions", (limit, state), self.answer)
 
-    async def transact(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
-        return self._said("transact", {"steps": steps, **options}, self.answer)
+    async def _transact(self, wait: bool, request: Transact, timeout_s: float) -> TransactionView:
+        given = {**asdict(request), "steps": request.definition or request.steps, "wait": wait, "timeout_s": timeout_s}
+        return self._said("transact", given | {"within_s": request.timeout_s}, self.answer)
 
-    async def check_transaction(self, steps: Sequence[StepSpec], **options: Any) -> TransactionView:
-        return self._said("check", {"steps": steps, **options}, self.answer)
-
-    async def cancel_transaction(self, tx_id: str, *, why: str = "") -> TransactionView:
+    async def _cancel_transaction(self, tx_id: str, *, why: str = "") -> TransactionView:
         return self._said("cancel", (tx_id, why), self.answer)
 
-    async def retry_transaction(self, tx_id: str, step: str | None, *, why: str = "") -> TransactionView:
+    async def _retry_transaction(self, tx_id: str, step: str | None, *, why: str = "") -> TransactionView:
         return self._said("retry", (tx_id, step, why), self.answer)
 
-    async def follow_transaction(
+    async def _follow_transaction(
         self, tx_id: str, *, timeout_s: float | None = None
     ) -> AsyncGenerator[TimelineEntry | TransactionView, None]:
         ended = self._said("follow", (tx_id, timeout_s), self.answer)
@@ -214,72 +210,77 @@ class FakeFleet:
             yield entry
         yield ended
 
-    async def put_definition(self, definition: Definition, **options: Any) -> DefinitionStored:
-        return self._said("put_definition", {"definition": definition, **options}, self.answer)
+    @property
+    def definitions(self) -> Any:
+        return SimpleNamespace(
+            put=self._given("put_definition", "definition"), list=self._answering("definitions"), get=self._definition,
+            remove=self._answering("remove_definition"),
+        )  # fmt: skip
 
-    async def definitions(self) -> list[DefinitionInfo]:
-        return self._said("definitions", None, self.answer)
-
-    async def definition(self, name: str, version: int | None = None) -> DefinitionRecord:
+    async def _definition(self, name: str, version: int | None = None) -> DefinitionRecord:
         return self._said("definition", (name, version), self.record)
 
-    async def remove_definition(self, name: str) -> int:
-        return self._said("remove_definition", name, self.answer)
+    @property
+    def access(self) -> Any:
+        return SimpleNamespace(whoami=self._answering("whoami"), stats=self._answering("access_stats"))
 
-    async def skip_step(self, tx_id: str, step: str, why: str) -> TransactionView:
-        return self._said("skip", (tx_id, step, why), self.answer)
+    @property
+    def keys(self) -> Any:
+        return SimpleNamespace(
+            create=self._given("create_key", "name"), list=self._list_keys, rotate=self._given("rotate_key", "key"),
+            rotate_signing=self._given("rotate_signing"), revoke=self._answering("revoke_key"),
+        )  # fmt: skip
 
-    async def resolve_transaction(self, tx_id: str, state: str, why: str) -> TransactionView:
-        return self._said("resolve", (tx_id, state, why), self.answer)
-
-    async def wait_transaction(self, tx_id: str, timeout_s: float) -> TransactionView:
-        return self._said("wait", (tx_id, timeout_s), self.answer)
-
-    async def whoami(self) -> Identity:
-        return self._said("whoami", None, self.answer)
-
-    async def access_stats(self) -> AccessStats:
-        return self._said("access_stats", None, self.answer)
-
-    async def invite(self, name: str, **options: Any) -> NodeInvited:
-        return self._said("invite", {"name": name, **options}, self.answer)
-
-    async def approve_node(self, name: str, **options: Any) -> NodeRecord:
-        return self._said("approve", {"name": name, **options}, self.records[0])
-
-    async def revoke_node(self, name: str) -> NodeRevoked:
-        return self._said("revoke", name, self.answer)
-
-    async def create_key(self, name: str, **options: Any) -> KeyCreated:
-        return self._said("create_key", {"name": name, **options}, self.answer)
-
-    async def keys(self, *, revoked: bool = False) -> list[KeyInfo]:
+    async def _list_keys(self, *, revoked: bool = False) -> list[KeyInfo]:
         return self._said("keys", revoked, self.answer)
 
-    async def rotate_key(self, key: str, **options: Any) -> KeyCreated:
-        return self._said("rotate_key", {"key": key, **options}, self.answer)
+    @property
+    def audit(self) -> Any:
+        return SimpleNamespace(list=self._given("audit"), follow=self._follow_audit)
 
-    async def rotate_signing(self, **options: Any) -> SigningRotated:
-        return self._said("rotate_signing", options, self.answer)
-
-    async def revoke_key(self, key: str) -> KeyRevoked:
-        return self._said("revoke_key", key, self.answer)
-
-    async def audit(self, **options: Any) -> list[AuditEntry]:
-        return self._said("audit", options, self.answer)
-
-    async def node_audit(self, name: str, **options: Any) -> list[NodeAuditEntry]:
-        return self._said("node_audit", {"name": name, **options}, self.answer)
-
-    async def follow_audit(self, **options: Any) -> AsyncIterator[AuditEntry]:
+    async def _follow_audit(self, **options: Any) -> AsyncIterator[AuditEntry]:
         for entry in self._said("follow_audit", options, self.answer):
             yield entry
+
+    def _answering(self, verb: str, answers: Sequence[Any] | None = None) -> Callable[..., Awaitable[Any]]:
+        """A call of at most one argument."""
+
+        async def call(what: Any = None) -> Any:
+            return self._said(verb, what, self.answer if answers is None else answers[0])
+
+        return call
+
+    def _several(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        """A call of several arguments."""
+
+        async def call(*what: Any) -> Any:
+            return self._said(verb, what, self.answer)
+
+        return call
+
+    def _given(
+        self, verb: str, name: str | None = None, answers: Sequence[Any] | None = None
+    ) -> Callable[..., Awaitable[Any]]:
+        """A call of options, and of one positional argument if it has a `name`."""
+
+        async def call(*first: Any, **options: Any) -> Any:
+            given = {**dict(zip([name] if name else [], first, strict=True)), **options}
+            return self._said(verb, given, self.answer if answers is None else answers[0])
+
+        return call
 
     def _said(self, verb: str, what: Any, answer: Any) -> Any:
         self.asked.append((verb, what))
         if self.error is not None:
             raise self.error
         return answer
+
+
+def flat(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, the fields of its value objects among them."""
+    options, nodes = given.pop("options", None), given["nodes"]
+    chosen = {"nodes": "auto", "among": nodes.among} if isinstance(nodes, Auto) else {"nodes": nodes, "among": ()}
+    return {**given, **(asdict(options) if options else {}), **chosen}
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer, Principal
@@ -16,20 +15,30 @@ from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.access.rate_limits import Limits
 from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.answering import Answering
-from fleetfold_master.api.access_verbs import AccessVerbs
-from fleetfold_master.api.action_verbs import ActionVerbs
-from fleetfold_master.api.api_server import ApiServer
-from fleetfold_master.api.cache_verbs import CacheVerbs
-from fleetfold_master.api.dead_letter_verbs import DeadLetterVerbs
-from fleetfold_master.api.definition_verbs import DefinitionVerbs
-from fleetfold_master.api.evaluation_verbs import EvaluationVerbs
-from fleetfold_master.api.guard import Guard
-from fleetfold_master.api.job_verbs import JobVerbs
-from fleetfold_master.api.master_verbs import MasterVerbs
-from fleetfold_master.api.run_as import RunAs
-from fleetfold_master.api.schedule_verbs import ScheduleVerbs
-from fleetfold_master.api.transaction_verbs import TransactionVerbs
-from fleetfold_master.api.verb_groups import VerbGroups
+from fleetfold_master.api import (
+    AccessPolicy,
+    AccessVerbs,
+    ActionVerbs,
+    ApiServer,
+    Bindings,
+    CacheVerbs,
+    DeadLetterVerbs,
+    DefinitionVerbs,
+    DeniedRequests,
+    Disconnection,
+    EvaluationVerbs,
+    JobVerbs,
+    KeyVerbs,
+    MasterVerbs,
+    NodeAccessVerbs,
+    NodeVerbs,
+    RunAs,
+    ScheduleVerbs,
+    SearchVerbs,
+    TransactionVerbs,
+    api_interceptors,
+    bind,
+)
 from fleetfold_master.cluster import MemberList, Membership
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
@@ -67,7 +76,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 
-__all__ = ["Desk", "Log", "job", "open_desk", "transaction"]
+__all__ = ["Desk", "Log", "at_the_owner", "job", "open_desk", "transaction"]
 
 VERSION = "1.0"
 NODES = {"shop-1": ["products", "orders"], "shop-2": ["products"], "blog": ["posts"]}
@@ -179,7 +188,7 @@ class _Gatherer:
 
 
 class Desk:
-    """One API with its guard. `people` are the identities there are, `living` the nodes that answer."""
+    """One API with its pipeline. `people` are the identities there are, `living` the nodes that answer."""
 
     def __init__(self, store: Store, keys: Path, limits: dict[Any, int]) -> None:
         self.clock = ManualClock()
@@ -196,50 +205,51 @@ class Desk:
             store, self.registry, signing, AccessConfig(pending=True), Subjects(), self.clock, self._live
         )
         self.audit = self.rooms.audit
-        self.guard = Guard(
-            Authorizer(self.people.get),
-            Limits(limits, self.clock),
-            self.log,
-            lambda name: f"host-of-{name}",
-            self.clock,
+        self.denied = DeniedRequests(self.log, _host_of, self.clock)
+        self.policy = AccessPolicy(
+            Authorizer(self.people.get), Limits(limits, self.clock), self.log, self.denied, _host_of, self.clock
         )
-        self.access = AccessVerbs(
-            self.rooms, self.registry, self.fleet, self.guard.refusals, self._drop, self._live,  # type: ignore[arg-type]
-        )  # fmt: skip
-        self.cache = Cache(store, self.clock, SearchConfig())
-        self.quality = EvaluationVerbs(
-            Judgements(store, self.clock), SearchStatistics(store, self.clock, 90),
-            Evaluation(store, self.federation.search, self.clock), self.registry, _not_known,
+        self.disconnection = Disconnection(self.rooms, self._drop)
+        self.cache, statistics = Cache(store, self.clock, SearchConfig()), SearchStatistics(store, self.clock, 90)
+        evaluation = EvaluationVerbs(
+            Judgements(store, self.clock), statistics, Evaluation(store, self.federation.search, self.clock),
+            self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        definitions = Definitions(store, self.clock, self.registry.find)
+        definitions, bulk = Definitions(store, self.clock, self.registry.find), Bulk(store, self.jobs)  # type: ignore[arg-type]
+        actions = ActionVerbs(self.registry, self.jobs, bulk, self.denied, self.clock)  # type: ignore[arg-type]
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
-        jobs = JobVerbs(self.jobs)  # type: ignore[arg-type]
-        runs = ActionVerbs(self.registry, self.jobs, Bulk(store, self.jobs), self.guard.refusals, self.clock)  # type: ignore[arg-type]
-        cache = CacheVerbs(self.cache, self.federation)  # type: ignore[arg-type]
-        starting = RunAs(self.guard._authority, self.log)
+        run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))
         self.membership = Membership(store, self.clock, "seat")
-        self.schedules, self.dead_letters = Schedules(store, self.clock, starting.begin), DeadLetters(store, self.clock)
-        others = (
-            runs, jobs, DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.guard._authority, starting),
-            DeadLetterVerbs(self.dead_letters, starting, _nobody), MasterVerbs(MemberList(store, self.membership).call),
-        )  # fmt: skip
-        rooms = VerbGroups(self.access, transactions, cache, self.quality, answering, others)
-        self.api = ApiServer(
-            SimpleNamespace(subjects=Subjects()), self.registry, presence, self.fleet, self.federation, self.jobs,  # type: ignore[arg-type]
-            self.gatherer, self.guard, rooms,  # type: ignore[arg-type]
-        )  # fmt: skip
-        starting.serve(self.api.verbs())
+        self.schedules, self.dead_letters = Schedules(store, self.clock, run_as.begin), DeadLetters(store, self.clock)
+        self.bindings: Bindings = bind((
+            NodeVerbs(
+                self.registry, presence, self.fleet, self.gatherer, self.disconnection,  # type: ignore[arg-type]
+                self.rooms.sessions.granted, self.transactions.open_on,
+            ),
+            NodeAccessVerbs(self.rooms, self.registry, self.fleet, self.disconnection, self._live),  # type: ignore[arg-type]
+            KeyVerbs(self.rooms, self.disconnection),
+            SearchVerbs(self.registry, self.federation, answering, self.cache.popular, statistics),  # type: ignore[arg-type]
+            CacheVerbs(self.cache, self.federation), evaluation, actions, JobVerbs(self.jobs, bulk), transactions,  # type: ignore[arg-type]
+            DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.policy.authorizer, run_as),
+            DeadLetterVerbs(self.dead_letters, run_as, _nobody), AccessVerbs(self.rooms, self.denied),
+            MasterVerbs(MemberList(store, self.membership).call),
+        ))  # fmt: skip
+
+    @property
+    def api(self) -> ApiServer:
+        """The API as it is now: a test may put other `bindings` in place."""
+        return ApiServer(Subjects(), self.bindings, api_interceptors(self.policy, self.bindings, at_the_owner))
 
     async def ask(self, who: str, verb: str, message: Message) -> Any:
         """What `who` gets for an answer; raises the error."""
-        return await self.send(self.request(who, verb, encode(message)), verb)
+        return await self.send(self.request(who, verb, encode(message)))
 
     def request(self, who: str, verb: str, data: bytes) -> Call:
         return Call(verb=verb, subject=Subjects().api(who, verb), body=data, identity=who)
 
-    async def send(self, call: Call, verb: str) -> Any:
-        return await self.guard.around(verb, self.api.verbs()[verb])(call)
+    async def send(self, call: Call) -> Any:
+        return await self.api.handle(call)
 
     async def populate(self) -> None:
         """Nodes to ask for."""
@@ -268,7 +278,7 @@ async def open_desk(place: Path, limits: dict[Any, int] | None = None) -> AsyncI
         await desk.rooms.load()
         yield desk
     finally:
-        await desk.access.close()
+        await desk.disconnection.close()
         await desk.rooms.close()
         await store.close()
 
@@ -292,6 +302,15 @@ def transaction(key: str, caller: str, *nodes: str) -> TransactionView:
     return TransactionView(
         id=key, name="", state="committed", steps=steps, timeline=[], caller=caller, created_at=1.0, ended_at=2.0
     )
+
+
+def _host_of(name: str) -> str:
+    return f"host-of-{name}"
+
+
+def at_the_owner(call: Call, proceed: Handler) -> Awaitable[Message | None]:
+    """This master owns everything: nothing is forwarded."""
+    return proceed(call)
 
 
 async def _not_known(_node: str, _collection: str, _ids: list[str]) -> None:

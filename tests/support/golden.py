@@ -100,6 +100,7 @@ _audited = m.AuditEntry(
     seq=12, at=1_700_000_000.25, who="till", what="nodes.remove", outcome="refused", role="operator", node="shop",
     target="01hzy", reason="forbidden", source="10.0.0.7", ms=4.5,
 )  # fmt: skip
+_forward = m.ForwardOutcome(action="order", kind="once", outcome="ok", result={"order_id": 7})
 _caller = m.Caller(name="till", role="operator")
 _node_audited = m.NodeAuditEntry(
     command="tx-1.crm", action="open_ticket", at=1_700_000_000.25, caller="till", role="operator", outcome="ok",
@@ -126,6 +127,7 @@ _node_explained = m.NodeExplained(
     collections=[_searched],
 )  # fmt: skip
 _parts = m.Parts(bm25=1.25, cosine=0.5)
+_discovered = m.DiscoveredNode("shop", "unregistered", 1.5)
 _master = m.MasterInfo(
     id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
     jobs=7, transactions=3,
@@ -276,8 +278,9 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Command(
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0,
-            heartbeat_s=15.0, overall_s=60.0, retry=_retry, caller=_caller,
+            heartbeat_s=15.0, overall_s=60.0, retry=_retry, caller=_caller, forward=_forward,
         ),
+        _forward,
         _node_audited,
         m.NodeAudited(node="shop", entries=[_node_audited]),
         m.NodeAuditAsk(node="shop", since=1_700_000_000.25, limit=10),
@@ -340,6 +343,9 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.NodeRemoved(node="shop"),
         m.NodePing(nodes=["shop"], timeout_ms=250),
         m.NodePinged(ms={"shop": 1.5, "blog": None}),
+        m.NodeDiscover(timeout_ms=250),
+        m.NodesDiscovered(nodes=[_discovered]),
+        _discovered,
         m.NodeStatsAsk(),
         m.NodeStats(
             total=2, healthy=1, by_state={"active": 2}, by_type={"shop": 1, "blog": 1}, documents=1200,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
+from fleetfold.child_options import ChildOptions
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
 from fleetfold.master_collections import MasterDocuments
@@ -92,7 +93,9 @@ class Fleet:
         self, name: str, collections: Mapping[str, Source | None] | None = None, *, data: str | None = None, **more: Any
     ) -> Child:
         """A child, not yet started, with these collections and the actions of `support.books`."""
-        child = Child(name, url=self.broker.url, data=self.place / (data or name), **more).load(BOOKS)
+        chosen = {field: more.pop(field) for field in ChildOptions.__struct_fields__ if field in more}
+        place = self.place / (data or name)
+        child = Child(name, url=self.broker.url, data=place, options=ChildOptions(**chosen), **more).load(BOOKS)
         for collection, source in (collections or {}).items():
             child.collection(collection, source)
         return child
@@ -200,12 +203,12 @@ def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that soon ask again for what a master has died over."""
     monkeypatch.setattr("fleetfold.caller.LONG_POLL_S", 1.0)
     monkeypatch.setattr("fleetfold.caller.ANSWER_S", 2.0)
-    monkeypatch.setattr("fleetfold.calls.jobs.SILENCE_S", 2.0)
+    monkeypatch.setattr("fleetfold.caller.SILENCE_S", 2.0)
 
 
 def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldError]:
     """What the client's requests fail with from now on, whether it asks again or not."""
-    ask, failed = client._bus.ask, list[FleetfoldError]()
+    ask, failed = client._caller.bus.ask, list[FleetfoldError]()
 
     async def watched(subject: str, data: bytes, timeout_s: float) -> Incoming:
         try:
@@ -214,7 +217,7 @@ def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldE
             failed.append(error)
             raise
 
-    monkeypatch.setattr(client._bus, "ask", watched)
+    monkeypatch.setattr(client._caller.bus, "ask", watched)
     return failed
 
 

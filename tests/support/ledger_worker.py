@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fleetfold_child.commands.actions import Actions, AnyAction, action
 from fleetfold_child.commands.context import Context
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 
@@ -42,7 +42,7 @@ ACTIONS: list[AnyAction] = [transactional, idempotent, once]
 async def work(directory: Path, commands: int) -> None:
     ledger = await Ledger.open(directory / "node.db")
     await ledger.database.execute("CREATE TABLE IF NOT EXISTS effect (id TEXT)")
-    executor = Executor(Actions(ACTIONS), ledger, node="shop", concurrency=IN_FLIGHT)
+    executor = Executor(Actions(ACTIONS), ledger, node="shop", limits=ExecutionLimits(concurrency=IN_FLIGHT))
     numbers = iter(range(commands))
 
     async def one_after_another() -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Block", "Shown", "anchors", "blocks", "commands", "links", "mentions", "pages", "shape"]
+__all__ = [
+    "ROOT", "Block", "Shown", "anchors", "blocks", "commands", "links", "mentions", "pages", "shape", "without_blocks",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,19 +76,24 @@ def commands(page: Path) -> list[str]:
     return [line.strip() for part in (*typed, *fenced, *indented) for line in _COMMAND.findall(part)]
 
 
+def without_blocks(page: Path) -> str:
+    """The page's text without its fenced blocks."""
+    return _BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
 def mentions(page: Path) -> list[str]:
     """The commands that the page names within its sentences; they may be incomplete."""
-    return _MENTION.findall(_BLOCK.sub("", page.read_text(encoding="utf-8")))
+    return _MENTION.findall(without_blocks(page))
 
 
 def links(page: Path) -> list[str]:
     """Where a page's relative links lead, outside of its blocks of code."""
-    return _LINK.findall(_BLOCK.sub("", page.read_text(encoding="utf-8")))
+    return _LINK.findall(without_blocks(page))
 
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
-    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    text = without_blocks(page)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(text)}
 
 

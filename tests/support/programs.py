@@ -48,7 +48,7 @@ class Programs:
             process.terminate()
             code = await asyncio.wait_for(process.wait(), STOP_S)
             assert code == 0, f"{name} ended with {code}:\n{log.read_text()}"
-            await self._fleet.remove_node(name)
+            await self._fleet.nodes.remove(name)
 
     async def _run(self, file: Path, text: str, where: str) -> None:
         if _NODE.search(text.strip()):
@@ -76,7 +76,7 @@ class Programs:
         self._nodes[name] = process, log.absolute()
 
     async def _well(self) -> set[str]:
-        return {node.name for node in await self._fleet.nodes() if node.healthy}
+        return {node.name for node in await self._fleet.nodes.list() if node.healthy}
 
 
 def _save(file: Path, block: Block) -> None:

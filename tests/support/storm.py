@@ -95,10 +95,10 @@ async def _outcomes(client: Client, transactions: int, jobs: int) -> tuple[list[
     """How each ended; what was not accepted yet is waited for too."""
 
     async def transaction(key: str) -> TransactionView:
-        return await _insist(lambda: client.wait_transaction(key, CALM_S))
+        return await _insist(lambda: client.transactions.wait(key, CALM_S))
 
     async def job(key: str) -> Job:
-        return await _insist(lambda: client.wait_job(key, CALM_S))
+        return await _insist(lambda: client.jobs.wait(key, CALM_S))
 
     async with asyncio.timeout(CALM_S):
         views = asyncio.gather(*(transaction(f"tx-{number}") for number in range(transactions)))
@@ -124,7 +124,7 @@ def _transact(client: Client, rng: random.Random, tx: str) -> Callable[[], Await
     """Three stages, the first of one or two steps."""
     stages = [0, 1, 2] if rng.random() < 0.5 else [0, 0, 1, 2]
     steps = [_step(rng, tx, f"step_{number}", stage) for number, stage in enumerate(stages)]
-    return lambda: client.transact(steps, id=tx, wait=False)
+    return lambda: client.transact(steps, id=tx, detach=True)
 
 
 def _step(rng: random.Random, tx: str, name: str, stage: int) -> StepSpec:
@@ -142,4 +142,4 @@ def _step(rng: random.Random, tx: str, name: str, stage: int) -> StepSpec:
 def _run(client: Client, rng: random.Random, job: str) -> Callable[[], Awaitable[object]]:
     action, child = rng.choice(["enter", "post", "phone"]), rng.choice(CHILDREN)
     params = {"tx": job, "seconds": rng.choice([0.0, 0.0, 0.5])}
-    return lambda: client.run(action, params, nodes=[child], id=job, wait=False)
+    return lambda: client.run(action, params, nodes=[child], id=job, detach=True)

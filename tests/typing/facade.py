@@ -7,7 +7,24 @@ from typing import assert_type
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleetfold import Child, Client, Context, Definition, Refused, RetryPolicy, StepSpec, Transaction, action, step
+from fleetfold import (
+    Auto,
+    Child,
+    Client,
+    Context,
+    Definition,
+    JobHandle,
+    Refused,
+    RetryPolicy,
+    Rollout,
+    SearchOptions,
+    StepSpec,
+    Targets,
+    Transaction,
+    TransactionHandle,
+    action,
+    step,
+)
 from fleetfold.step_references import Condition, Reference
 from fleetfold.transaction_builder import PlannedStep
 from fleetfold_shared.messages import DefinitionStored, Job, NodeRecord, Searched, TimelineEntry, TransactionView
@@ -70,13 +87,26 @@ async def an_action_is_called_like_its_function(ctx: Context) -> None:
 
 
 async def a_client_gives_typed_answers() -> None:
-    async with await Client.connect() as fleet:
+    async with Client.connect() as fleet:
         assert_type(await fleet.search("tent"), Searched)
         assert_type([page async for page in fleet.search_pages("tent")], list[Searched])
-        assert_type(await fleet.run("reserve", {"sku": "TNT-204"}, nodes=["shop"]), Job)
+        assert_type(await fleet.search("tent", nodes=Auto("shop"), options=SearchOptions(dedup="near")), Searched)
+        assert_type(await fleet.run("reserve", {"sku": "TNT-204"}, nodes="shop"), Job)
+        job = await fleet.run("reserve", nodes=Targets(where="role=shop"), rollout=Rollout(batch=2), detach=True)
+        assert_type(job, JobHandle)
+        assert_type(await job.result(), Job)
+        assert_type([state async for state in job.follow()], list[Job])
         spec = StepSpec(name="reserve", node="shop", action="reserve")
         assert_type(await fleet.transact([spec]), TransactionView)
-        assert_type(await fleet.nodes(), list[NodeRecord])
+        assert_type(await fleet.transact([spec], detach=True), TransactionHandle)
+        assert_type(await fleet.nodes.list(), list[NodeRecord])
+
+
+async def a_client_is_connected_both_ways() -> None:
+    fleet = await Client.connect()
+    assert_type(fleet, Client)
+    async with Client.connect() as same:
+        assert_type(same, Client)
 
 
 def a_child_is_declared_in_one_chain() -> Child:
@@ -99,10 +129,10 @@ def a_transaction_is_built_of_typed_objects() -> Transaction:
 
 
 async def what_is_built_is_run_kept_and_followed(tx: Transaction) -> None:
-    async with await Client.connect() as fleet:
+    async with Client.connect() as fleet:
         assert_type(await fleet.transact(tx, inputs={"sku": "a"}), TransactionView)
         assert_type(await fleet.transact("order@2", inputs={"sku": "a"}), TransactionView)
-        assert_type(await fleet.put_definition(tx), DefinitionStored)
+        assert_type(await fleet.definitions.put(tx), DefinitionStored)
         assert_type(tx.definition(), Definition)
-        async for news in fleet.follow_transaction("t1"):
+        async for news in fleet.transactions.follow("t1"):
             assert_type(news, TimelineEntry | TransactionView)

@@ -213,7 +213,7 @@ def size_of(headers: dict[str, str] | None) -> int:
 async def on_error(error: Exception) -> None:
     """Log an error reported by nats-py."""
     quiet = isinstance(error, OSError) or REFUSED in str(error)  # the supervisor or the caller reports these, once
-    (log.debug if quiet else log.warning)("link.error", reason=reason(error), kind=type(error).__name__)
+    (log.debug if quiet else log.warning)("connection.error", reason=reason(error), kind=type(error).__name__)
 
 
 def reason(error: BaseException) -> str:

@@ -96,7 +96,7 @@ class ConnectionMonitor:
     async def _ask_all(self, subject: str, data: bytes) -> list[dict[str, Any]]:
         """Return each server's reply; ends `QUIET_S` after the last one, or when the time is over."""
         answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        reply = f"{self._bus.link.options.inbox_prefix}.{new_id()}"
+        reply = f"{self._bus.connection.options.inbox_prefix}.{new_id()}"
 
         async def take(message: Incoming) -> None:
             if message.data:
@@ -104,7 +104,7 @@ class ConnectionMonitor:
 
         end = await self._bus.subscribe(reply, take)
         try:
-            await self._bus.link.publish(subject, data, reply)
+            await self._bus.connection.publish(subject, data, reply)
             return await _until_quiet(answers)
         finally:
             await end()

@@ -1,16 +1,9 @@
 """Message seals: a header that proves that a master sent the message, whoever else can publish on the node's subjects.
 
-The broker lets only masters publish to a node. A seal is the second line of defence: a node refuses a command, a call
-or a broadcast without one.
-
-- A command or a call has an HMAC-SHA-256 under a key that the masters share with that node alone. Keys stolen from
-  one node seal nothing for another.
-- A broadcast has an ed25519 signature: every node can verify it, and none can make it.
-
-Both cover the subject, the body and the headers of the reply. The keys are derived from the masters' own key at
-the broker: all masters of a fleet have the same, also after a restart or a rotation of the keys that sign access
-tokens. So a seal stays valid for as long as a command may wait in the stream. A node receives its keys when it
-registers; the ledger, and not the seal, detects a command that is delivered twice.
+A command or a call has an HMAC-SHA-256 under a key that the masters share with that node alone; a broadcast has an
+ed25519 signature. Both cover the subject, the body and the headers of the reply. The keys are derived from the masters'
+own key at the broker, so they are the same on all masters and after a restart. A node receives its keys when it
+registers. Reasons: docs/decisions/0008.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ A queue group after a subject is part of the permission: without it a node could
 requests by joining its group. The children's account has no JetStream: all that a child may publish to it are acks of
 its own deliveries, by their full subject.
 
-No identity has `allow_responses`. The server does not check which reply subject a request names, so an identity that
-may reply to anything it received could publish to any subject that another one named. And within the account no
-identity may publish what another may receive: only masters reach an identity. A test checks all pairs.
+No identity has `allow_responses`, and within the account no identity may publish what another may receive: only masters
+reach an identity. A test checks all pairs. Reasons: docs/decisions/0006 and docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     subscribe = [f"{inbox(name)}.>", f"{broadcasts} {name}", f"{subjects.call(name, '>')} {name}"]
     if "actions" in may:
         publish += [subjects.result(name), subjects.progress(name), f"$JS.ACK.{COMMANDS}.{name}.>"]
-        subscribe += [f"{subjects.deliver(name)} {name}", subjects.kept(name)]
+        subscribe += [f"{subjects.deliver(name)} {name}", subjects.confirm(name)]
     if "events" in may:
         publish.append(subjects.event(name))
-        subscribe.append(f"{subjects.kept(name)}.>")
+        subscribe.append(f"{subjects.confirm(name)}.>")
     if "api" in may:
         publish.append(subjects.api(name))
     return _limited(publish, subscribe)
@@ -53,10 +52,10 @@ def _client(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     publish, subscribe = [subjects.api(name)], [f"{inbox(name)}.>"]
     if grant.role in {"admin", "operator"}:
         publish.append(INTROSPECTION)
-        subscribe.append(subjects.tell(MASTER))
+        subscribe.append(subjects.notify(MASTER))
     if grant.role in {"admin", "operator", "publisher"}:
         publish.append(subjects.event(name))
-        subscribe += [f"{subjects.kept(name)}.>", subjects.tell(name)]
+        subscribe += [f"{subjects.confirm(name)}.>", subjects.notify(name)]
     return _limited(publish, subscribe)
 
 

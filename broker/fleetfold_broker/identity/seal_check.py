@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from fleetfold_broker.identity.message_seals import Headers, is_sealed, is_sealed_for_all
+from fleetfold_broker.limited_log import LimitedLog
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import FleetfoldError, Forbidden
-from fleetfold_shared.messages import SealKeys
+from fleetfold_shared.messages import Message, SealKeys
 
 __all__ = ["NOT_SEALED", "SealCheck"]
 
@@ -26,26 +28,32 @@ NOT_SEALED = "no master of this fleet has sealed it"
 """Reason of the refusal, as it stands in the error."""
 ASKED_EVERY_S = 10.0
 ASKED_WITHIN_S = 3.0
-LOGGED_EVERY_S = 60.0
 
 
 class SealCheck:
-    """Verifies the messages one node receives.
+    """Interceptor that verifies the calls and commands of one node.
 
     Without keys it accepts everything: a fleet without identities has none, and masters of an older release send none.
-    `ask_again` requests the keys from a master, and calls `trust`.
+    `ask_again` requests the keys from a master, and calls `trust`. `later` is that of `LimitedLog`.
     """
 
-    def __init__(self, subjects: Subjects, ask_again: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, subjects: Subjects, ask_again: Callable[[], Awaitable[object]], later: Callable[..., object] | None = None
+    ) -> None:
         self._broadcasts, self._ask_again = subjects.ask(""), ask_again
         self._keys: SealKeys | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._asked_at = self._logged_at = float("-inf")
-        self._refused = 0
+        self._asked_at = float("-inf")
+        self._quiet = LimitedLog(log, later)
 
     def trust(self, keys: SealKeys | None) -> None:
         """Verify with `keys` from now on. `None` changes nothing: masters of an older release send none."""
         self._keys = keys or self._keys
+
+    async def __call__(self, call: Call, proceed: Handler) -> Message | None:
+        """Pass a call on if it is sealed."""
+        await self.check(call.subject, call.body, call.headers)
+        return await proceed(call)
 
     async def check(self, subject: str, data: bytes, headers: Headers | None) -> None:
         """Raise `Forbidden` unless a master has sealed the message."""
@@ -53,7 +61,7 @@ class SealCheck:
             return
         await self._refresh_keys()
         if not self._is_valid(subject, data, headers or {}):
-            self._log_refusal(subject)
+            self._quiet.warning("seal.refused", "", subject=subject)
             raise Forbidden(f"{subject}: {NOT_SEALED}; only masters may ask a node")
 
     def _is_valid(self, subject: str, data: bytes, headers: Headers) -> bool:
@@ -75,11 +83,3 @@ class SealCheck:
         with contextlib.suppress(TimeoutError, FleetfoldError):  # without new keys the message is refused
             async with asyncio.timeout(ASKED_WITHIN_S):
                 await self._ask_again()
-
-    def _log_refusal(self, subject: str) -> None:
-        """Log refusals, at most once a minute, with their number."""
-        self._refused += 1
-        now = asyncio.get_running_loop().time()
-        if now - self._logged_at >= LOGGED_EVERY_S:
-            log.warning("seal.refused", subject=subject, refused=self._refused)
-            self._logged_at, self._refused = now, 0

@@ -6,7 +6,7 @@ one direction. So no identity in APP can reach JetStream, publish a command, or 
 master: a reply subject that the server does not check stays within the account.
 
 Requests of service discovery (`$SRV.>`) pass twice: unchanged, and as a service import with `share`, to which the
-server adds the caller's name. Masters never reply to the second copy: its reply subject is chosen by the caller.
+server adds the caller's name. Reasons: docs/decisions/0006 and docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     """Return the configuration text: accounts, exports and imports, and the auth callout."""
     subjects = Subjects(prefix)
     said_by_masters = [
-        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), subjects.tell("*"),
+        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.confirm(">"), subjects.notify("*"),
         "_INBOX.>",
     ]  # fmt: skip
     said_to_masters = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,12 +16,14 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import STATUS
+from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_broker.rpc.trace_context import trace_context
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.whole_numbers import whole_number
 
-__all__ = ["Handler", "NotYet", "PullConsumer"]
+__all__ = ["NotYet", "PullConsumer"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,30 +43,35 @@ HEARTBEAT_STATUS, EXPIRED = "100", "408"
 UNSERVED = "Nats-Pending-Messages"
 """Header of an ended request: the messages of its batch that were not delivered."""
 
-Handler = Callable[[str, bytes], Awaitable[None]]
-"""Handles one message, given its subject and body. The message is acked on return, and redelivered otherwise: shortly
-after a `NotYet`, after the consumer's ack wait for any `FleetfoldError`.
-"""
-
 
 class NotYet(Exception):
     """Raised by a handler that cannot handle the message now, but soon."""
 
 
 class PullConsumer:
-    """Reader of one durable consumer. Messages are handled concurrently and acked one by one."""
+    """Reader of one durable consumer. Messages are handled concurrently and acked one by one.
 
-    def __init__(self, bus: Bus, stream: str, consumer: str, handler: Handler) -> None:
-        self._bus, self._handler = bus, handler
+    Each is passed to the pipeline `handler` as a call of `verb`; `caller` reads the sender from its subject. It is
+    acked on return, and redelivered otherwise: shortly after a `NotYet`, after the consumer's ack wait for any
+    `FleetfoldError`. `exits` counts every message by its one end: `handled`, `not_yet`, `broken` for a defect or a
+    cancellation, or the code of its error.
+    """
+
+    def __init__(
+        self, bus: Bus, stream: str, consumer: str, handler: Handler, *, verb: str = "message",
+        caller: Callable[[str], str] | None = None,
+    ) -> None:  # fmt: skip
+        self._bus, self._handler, self._verb, self._caller = bus, handler, verb, caller
+        self.exits: Counter[str] = Counter()
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._base = f"{bus.link.options.inbox_prefix}.{new_id()}"
+        self._base = f"{bus.connection.options.inbox_prefix}.{new_id()}"
         self._open = self._in_hand = 0
         self._full = False
         self._last_message_at = 0.0
         self._tasks = BackgroundTasks()
         self._watch: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
-        bus.link.on_up(self._resume)
+        bus.connection.on_up(self._resume)
 
     async def start(self) -> None:
         """Start to pull messages."""
@@ -88,7 +96,7 @@ class PullConsumer:
         self._open += BATCH
         self._last_message_at = asyncio.get_running_loop().time()
         ask = {"batch": BATCH, "expires": int(EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        await self._bus.link.publish(self._api, msgspec.json.encode(ask), self._base)
+        await self._bus.connection.publish(self._api, msgspec.json.encode(ask), self._base)
 
     async def _resume(self) -> None:
         if self._end:
@@ -124,23 +132,35 @@ class PullConsumer:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._bus.link.is_up and not self._full and loop.time() - self._last_message_at > SILENT_S:
+            if self._bus.connection.is_up and not self._full and loop.time() - self._last_message_at > SILENT_S:
                 log.warning("pull.silent", api=self._api)
                 self._open = 0
                 await self._issue_if_room()
 
     async def _handle(self, message: Incoming) -> None:
+        end = "broken"
         try:
-            await self._handler(message.subject, message.data)
-            await self._bus.link.publish(message.reply, ACK)
+            await self._handler(self._call(message))
+            await self._bus.connection.publish(message.reply, ACK)
+            end = "handled"
         except NotYet as later:
+            end = "not_yet"
             log.debug("pull.not_yet", subject=message.subject, reason=str(later))
             with contextlib.suppress(Unavailable):  # it is redelivered after the ack wait
-                await self._bus.link.publish(message.reply, NOT_YET)
+                await self._bus.connection.publish(message.reply, NOT_YET)
         except FleetfoldError as error:
+            end = error.code
             log.warning("pull.not_handled", subject=message.subject, reason=error.message)
         finally:
+            self.exits[end] += 1
             self._in_hand -= 1
             if self._full and self._in_hand <= MOST_AT_ONCE // 2:
                 self._full = False
                 await self._issue_if_room()
+
+    def _call(self, message: Incoming) -> Call:
+        headers, identity = message.headers or {}, self._caller(message.subject) if self._caller else ""
+        return Call(
+            verb=self._verb, identity=identity, body=message.data, subject=message.subject, headers=headers,
+            trace=trace_context(headers),
+        )  # fmt: skip

@@ -1,8 +1,7 @@
 """How many bytes the queue of each node holds, in a stream that all nodes share, and how many it may.
 
-JetStream limits the messages of a subject, and the bytes of a stream, but not the bytes of a subject. So whoever writes
-to the queues keeps the shares: a queue may grow to what is left free. One node that is away then gets half of the
-stream, two of them a third each, and something is always left for the others.
+The writers of the queues keep the shares: a queue may grow to what is left free. One node that is away then gets half
+of the stream, two of them a third each, and something is always left for the others. Reasons: docs/decisions/0021.
 
 The broker knows how many messages wait for whom, and the bytes of all of them. What this master has stored it knows to
 the byte; of what others have stored, or a master before it, each message counts as their mean.

@@ -16,11 +16,12 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
+from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
 
-__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology"]
+__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology", "streams"]
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,7 @@ class Topology:
         lost.
         """
         recreated = False
-        for name, config in self._streams().items():
+        for name, config in streams(self._bus.subjects, self._limits).items():
             created = await self._ensure_stream(name, config)
             recreated |= self._created.get(name, created) != created
             self._created[name] = created
@@ -193,46 +194,47 @@ class Topology:
         try:
             answer = await self._bus.ask(f"$JS.API.{api}", msgspec.json.encode(body), 5.0)
         except Unavailable as error:
-            if self._bus.link.is_up:
+            if self._bus.connection.is_up:
                 raise Unavailable("the broker has no JetStream: enable it (`jetstream {}` in nats.conf)") from error
             raise
         return _reply_decoder.decode(answer.data)
 
-    def _streams(self) -> dict[str, dict[str, Any]]:
-        subjects = self._bus.subjects
-        # A full queue refuses new messages: their sender keeps them and retries. Events are a history, whose
-        # newest entries matter: there the oldest are dropped.
-        queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
-        return {
-            COMMANDS: {
-                "subjects": [subjects.command()],
-                "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
-                "discard_new_per_subject": True,
-                "max_bytes": self._limits.commands_bytes,
-                "allow_direct": True,
-                **queue,
-            },
-            RESULTS: {
-                "subjects": [subjects.result()],
-                "max_bytes": self._limits.results_bytes,
-                **queue,
-                **_confirmed(subjects.result(), subjects.kept("{{wildcard(1)}}")),
-            },
-            EVENTS: {
-                "subjects": [subjects.event()],
-                "retention": "limits",
-                "max_age": EVENTS_KEPT_S * NANO,
-                "max_bytes": self._limits.events_bytes,
-                "discard": "old",
-                **_confirmed(subjects.event(), f"{subjects.kept('{{wildcard(1)}}')}.>"),
-            },
-            GIVEN_UP: {
-                "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
-                "retention": "workqueue",
-                "max_age": EVENTS_KEPT_S * NANO,
-                "max_msgs": MOST_GIVEN_UP,
-            },
-        }
+
+def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any]]:
+    """Return the configuration of every stream by name, as JetStream takes it."""
+    # A full queue refuses new messages: their sender keeps them and retries. Events are a history, whose
+    # newest entries matter: there the oldest are dropped.
+    queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
+    return {
+        COMMANDS: {
+            "subjects": [subjects.command()],
+            "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
+            "discard_new_per_subject": True,
+            "max_bytes": limits.commands_bytes,
+            "allow_direct": True,
+            **queue,
+        },
+        RESULTS: {
+            "subjects": [subjects.result()],
+            "max_bytes": limits.results_bytes,
+            **queue,
+            **_confirmed(subjects.result(), subjects.confirm("{{wildcard(1)}}")),
+        },
+        EVENTS: {
+            "subjects": [subjects.event()],
+            "retention": "limits",
+            "max_age": EVENTS_KEPT_S * NANO,
+            "max_bytes": limits.events_bytes,
+            "discard": "old",
+            **_confirmed(subjects.event(), f"{subjects.confirm('{{wildcard(1)}}')}.>"),
+        },
+        GIVEN_UP: {
+            "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
+            "retention": "workqueue",
+            "max_age": EVENTS_KEPT_S * NANO,
+            "max_msgs": MOST_GIVEN_UP,
+        },
+    }
 
 
 def _confirmed(source: str, confirmation: str) -> dict[str, Any]:

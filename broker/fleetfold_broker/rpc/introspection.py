@@ -77,7 +77,7 @@ class Introspection:
         version: str,
         description: str = "",
         *,
-        id: str | None = None,  # noqa: A002 (the specification's word)
+        id: str | None = None,
         started: str | None = None,
     ) -> None:
         self.name, self.id, self.version, self.description = name, id or new_id(), version, description

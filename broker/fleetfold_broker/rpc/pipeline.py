@@ -16,7 +16,7 @@ from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_broker.rpc.trace_context import TraceContext
 from fleetfold_shared.messages import Message
 
-__all__ = ["Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
+__all__ = ["MESSAGE", "Call", "CallKey", "Handler", "Interceptor", "Transport", "compose"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """Return the seconds until the caller stops waiting; `None` when it set no deadline."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
 
+    def log_fields(self) -> dict[str, str]:
+        """Return what log lines name of the call: its verb, and where it has them its caller and its trace."""
+        fields = {"verb": self.verb}
+        if self.identity:
+            fields["caller"] = self.identity
+        if self.trace is not None:
+            fields |= {"trace_id": self.trace.trace_id, "span_id": self.trace.span_id}
+        return fields
+
     def put(self, key: CallKey[T], value: T) -> None:
         """Record what an interceptor has found, for those after it."""
         self.found[key] = value
@@ -80,14 +89,20 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return key in self.found
 
 
+MESSAGE: CallKey[Message] = CallKey("message")
+"""The decoded body, for the interceptors and the handler after the one that decodes."""
+
 Handler = Callable[[Call], Awaitable[Message | None]]
 """Answers a call with a message, or with `None` for no reply; may raise any error."""
 
 
 class Interceptor(Protocol):
-    """One concern around every call: a function or an object with `__call__`."""
+    """One concern around every call: a function or an object with `__call__`.
 
-    async def __call__(self, call: Call, proceed: Handler, /) -> Message | None:
+    One that only acts before the handler need not be a coroutine: it returns `proceed(call)`, which adds no frame.
+    """
+
+    def __call__(self, call: Call, proceed: Handler, /) -> Awaitable[Message | None]:
         """Return the reply, of `proceed(call)` or another one; raise to refuse the call."""
 
 

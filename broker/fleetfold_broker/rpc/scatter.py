@@ -19,6 +19,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
+from fleetfold_broker.rpc.broadcast_probe import probe
 from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
 from fleetfold_broker.rpc.request_client import NO_RESPONDERS
 from fleetfold_shared.errors import FleetfoldError, Unavailable
@@ -27,7 +28,7 @@ from fleetfold_shared.ids import new_id
 __all__ = [
     "BROADCAST_FROM",
     "LATE_S",
-    "LinkLost",
+    "ConnectionLost",
     "OnAnswer",
     "OnLate",
     "ScatterClient",
@@ -43,7 +44,7 @@ MOST_LATE = 2000
 """Most ended rounds that still receive replies; the oldest is dropped for a new one."""
 
 
-class LinkLost(Unavailable):
+class ConnectionLost(Unavailable):
     """The asker's connection broke: its requests will not be answered, which is no node's fault."""
 
 
@@ -97,7 +98,7 @@ class ScatterRound:
         `Unavailable` without a connection.
         """
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
-        request, subjects, connection = self._request, self._bus.subjects, self._bus.link
+        request, subjects, connection = self._request, self._bus.subjects, self._bus.connection
         headers = {GATHER: request.asker, CORRELATION: request.number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
             subject = subjects.ask(request.verb)
@@ -167,7 +168,7 @@ class ScatterClient:
     async def start(self) -> None:
         """Subscribe to replies."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
-        self._bus.link.on_down(self._broken)
+        self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         """Send a request and return the replies that arrived within `timeout_s`, by node; nodes without a reply in time
@@ -179,6 +180,12 @@ class ScatterClient:
             await round_.ask(nodes, data, timeout_s)
             await round_.wait(timeout_s)
             return round_.answers
+
+    async def probe(self, verb: str, data: bytes, timeout_s: float) -> dict[str, float]:
+        """Broadcast a request to known and unknown nodes, and return who replied within `timeout_s`: milliseconds by
+        name. Raises `Unavailable` without a connection.
+        """
+        return await probe(self._bus, self._seals, verb, data, timeout_s)
 
     @contextmanager
     def round(self, verb: str, on_answer: OnAnswer, on_late: OnLate | None = None) -> Iterator[ScatterRound]:
@@ -224,7 +231,7 @@ class ScatterClient:
         """Fail all open rounds: the connection is lost."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
-                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
+                round_.take(node, b"", ConnectionLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # no node is at fault
 
     def _gone(self, node: str) -> bool:

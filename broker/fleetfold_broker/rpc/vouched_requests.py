@@ -1,9 +1,8 @@
 """Service discovery requests with a verified sender, which `$SRV.>` itself does not name.
 
-The server never checks the reply subject of a request, and `$SRV.PING` does not name its caller. So a master gets each
-request twice. One copy (a stream import) has the reply subject as the caller set it; the other (a service import, on
-`<prefix>.srv.>`) has the caller's name, added by the server. A reply is sent to an inbox only when its owner has asked:
-each vouched copy releases one reply to that caller's own inbox, whichever copy comes first.
+A master gets each request twice. One copy (a stream import) has the reply subject as the caller set it; the other (a
+service import, on `<prefix>.srv.>`) has the caller's name, added by the server. Each vouched copy releases one reply to
+that caller's own inbox, whichever copy comes first. Reasons: docs/decisions/0007.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ class Action(Generic[P, R]):
         return await self.check(ctx, **{name: params[name] for name in self.check_takes})
 
 
+# Ten options: the keywords of a decorator are its language, and most actions give one or two of them.
 @overload
 def action(function: Handler[P, R], /) -> Action[P, R]: ...
 @overload

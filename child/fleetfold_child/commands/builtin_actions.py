@@ -67,7 +67,7 @@ async def delete(ctx: Context, collection: str, ids: list[str]) -> Removed:
 
 
 @action
-async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any]) -> Updated:  # noqa: A002 (its name on the wire)
+async def update(ctx: Context, collection: str, id: str, fields: dict[str, Any]) -> Updated:
     """Change some fields of one document."""
     await ctx.collection(collection).update(id, fields)
     return Updated(id)

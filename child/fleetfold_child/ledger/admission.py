@@ -4,6 +4,8 @@ A plain command, by what the ledger knows of its id:
 
     nothing                            run it; or, if it may not be started, settle it: rejected, timed_out
     its result                         replay it, whatever the epoch: a fact is a fact
+    its result, and it was undone      rejected, `undone`: only a master with an old database asks again, and it would
+                                       take an effect for there that is gone
     its tombstone                      tombstoned: it was compensated first, and never runs
     a higher epoch                     fenced: its master has lost the transaction
     running in this process            duplicate
@@ -52,6 +54,7 @@ class Plan:
     `rejected` and `expired` are reasons not to start the command, `over` a reason not to start it again. `checked`: its
     action has a check. `clean`: a try of it has failed here without an effect. `cancelled_by`: the identity that
     cancelled it before the process ended. `asks_application`: there are databases of the application's, not asked yet.
+    `undone`: a compensation of it has succeeded.
     """
 
     kind: ActionKind = "idempotent"
@@ -64,6 +67,7 @@ class Plan:
     cancelled_by: str | None = None
     asks_application: bool = False
     kind_known: bool = True
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ def admit(command: Command, row: LedgerRow | None, plan: Plan) -> Admission:
     """Decide on a command that is no compensation; `row` is its own. A row with an `incarnation` is running in this
     process.
     """
+    if plan.undone:
+        return Admission(Decision.REPLAY, result=_undone(command, row))
     return known(command, row) or start(command, row, plan, command.params)
 
 
@@ -105,6 +111,13 @@ def known(command: Command, row: LedgerRow | None) -> Admission | None:
     if command.epoch < row.epoch:
         return Admission(Decision.FENCED)
     return Admission(Decision.DUPLICATE_RUNNING) if row.incarnation else None
+
+
+def _undone(command: Command, row: LedgerRow | None) -> CommandResult:
+    return CommandResult(
+        id=command.id, attempt=command.attempt, epoch=command.epoch, outcome="rejected", code="undone",
+        error="it was undone since, and is not run again", starts=row.starts if row else 0,
+    )  # fmt: skip
 
 
 def start(command: Command, row: LedgerRow | None, plan: Plan, params: Params) -> Admission:

@@ -29,6 +29,8 @@ A compensation without an action is a tombstone only: where the table says run, 
 Where actions take effect in databases of the application's, the ledger does not know everything: an effect may be there
 whose command it has not, or not as ok. Before it says of a transactional command that nothing was committed, or of one
 that it never ran, the application is asked (`ASK`). That decides the matter for good, so it is asked once.
+
+Where the masters know that the forward command took effect and the ledger denies it, `contradiction` decides.
 """
 
 from __future__ import annotations
@@ -38,13 +40,14 @@ from dataclasses import replace
 from typing import Any
 
 from fleetfold_child.ledger.admission import Admission, Decision, Plan, known, settle, start
+from fleetfold_child.ledger.contradiction import denies, params_by_masters, taken_from_masters
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.side_effect_log import Forward, Note, log_of
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Command, CommandResult
+from fleetfold_shared.messages import Command, CommandResult, ForwardOutcome
 from fleetfold_shared.templates import fill, placeholders
 
-__all__ = ["admit_compensation", "undone"]
+__all__ = ["admit_compensation", "forward_data"]
 
 
 def admit_compensation(
@@ -72,10 +75,12 @@ def admit_compensation(
                 return Admission(Decision.WAIT, awaited=busy.id)
     if plan.asks_application and _may_be_elsewhere(forward):
         return Admission(Decision.ASK)
-    return _undo(command, row, forward, plan, log or {})
+    if command.forward is not None and denies(forward, command.forward):
+        return _by_masters(command, row, command.forward, plan)
+    return _compensate(command, row, forward, plan, log or {})
 
 
-def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
+def forward_data(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     """Return the forward command's data for its compensation."""
     result = None if forward.answer is None else forward.result()
     return Forward(
@@ -84,19 +89,29 @@ def undone(forward: LedgerRow, notes: Sequence[Note]) -> Forward:
     )  # fmt: skip
 
 
-def _undo(
+def _compensate(
     command: Command, row: LedgerRow | None, forward: LedgerRow | None, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     if forward is None or forward.state == "running":
-        return _undo_unfinished(command, row, forward, plan, log)
+        return _compensate_unfinished(command, row, forward, plan, log)
     if _had_no_effect(forward):
         return settle(command, row, "ok", tombstone=True)
     if not command.action:
         return settle(command, row, "ok")
-    return _undo_finished(command, row, forward, plan, log)
+    return _compensate_finished(command, row, forward, plan, log)
 
 
-def _undo_unfinished(
+def _by_masters(command: Command, row: LedgerRow | None, known: ForwardOutcome, plan: Plan) -> Admission:
+    """Undo what the masters know and the ledger denies, or leave it to an operator."""
+    if not command.action:
+        return settle(command, row, "ok")
+    params = params_by_masters(command, known)
+    if isinstance(params, str):
+        return settle(command, row, "unknown", params, code="ledger_lost")
+    return replace(start(command, row, plan, params), seal=taken_from_masters(command, known))
+
+
+def _compensate_unfinished(
     command: Command, row: LedgerRow | None, forward: LedgerRow | None, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     if forward is None or (forward.kind == "transactional" and not forward.incarnation):
@@ -110,7 +125,7 @@ def _undo_unfinished(
     return replace(admission, seal=_sealed(forward))
 
 
-def _undo_finished(
+def _compensate_finished(
     command: Command, row: LedgerRow | None, forward: LedgerRow, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     result = forward.result()

@@ -18,11 +18,11 @@ import structlog
 from fleetfold_child.commands import cancellation
 from fleetfold_child.commands.cancellation import Cancellation
 from fleetfold_child.ledger import admission as rules
-from fleetfold_child.ledger import cancellations, compensation, unsent_results
+from fleetfold_child.ledger import cancellations, compensation, side_effect_log, unsent_results
 from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
-from fleetfold_child.ledger import side_effect_log as notebooks
 from fleetfold_child.ledger.admission import Admission, Decision, Plan
+from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer
@@ -161,7 +161,7 @@ class Ledger:
 
         def finish(connection: sqlite3.Connection) -> None:
             if notes:
-                notebooks.store(connection, result.id, result.starts, now, notes)
+                side_effect_log.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
             if kept is not None:
                 unsent_results.store(connection, result.id, kept)
@@ -171,7 +171,7 @@ class Ledger:
     async def note(self, command_id: str, start: int, said: str) -> None:
         """Store a running command's note in a commit of its own. Raises `RuntimeError` when the command has ended."""
         now = self._clock.wall()
-        await self._writer.run(lambda connection: notebooks.store(connection, command_id, start, now, [said]))
+        await self._writer.run(lambda connection: side_effect_log.store(connection, command_id, start, now, [said]))
 
     async def result_of(self, command_id: str) -> CommandResult | None:
         """Return the stored result, if the command has ended."""
@@ -218,24 +218,31 @@ class Ledger:
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
         row = self._find(connection, command.id)
         if command.compensates is None:
-            admission = rules.admit(command, row, self._with_canceller(connection, row, plan))
+            admission = rules.admit(command, row, self._with_facts(connection, row, plan))
         else:
             if row is not None and row.state == "tombstone":  # it was cancelled, and a compensation cannot be
                 schema.forget(connection, command.id)
                 row = None
             forward = self._find_forward(connection, command.compensates)
-            other = self._as_running_here(schema.find_undoing(connection, command.compensates, command.id))
-            notes = notebooks.read(connection, command.compensates)
+            other = self._as_running_here(schema.find_other_compensation(connection, command.compensates, command.id))
+            notes = side_effect_log.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
+            if denies(forward, command.forward):
+                log.error("ledger.lacks_an_effect", command=command.compensates, decided=admission.decision.value)
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
-                admission = replace(admission, undoes=compensation.undone(forward, notes))
+                admission = replace(admission, undoes=compensation.forward_data(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
-    def _with_canceller(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
-        if row is None or row.answer is not None or row.incarnation:
+    def _with_facts(self, connection: sqlite3.Connection, row: LedgerRow | None, plan: Plan) -> Plan:
+        """Add what other rows say of a command: who has cancelled it, whether it was undone."""
+        if row is None or row.incarnation:
             return plan
+        if row.answer is not None:
+            took_effect = row.outcome in {"ok", "no_result"}
+            other = schema.find_other_compensation(connection, row.id, row.id) if took_effect else None
+            return replace(plan, undone=other is not None and other.outcome == "ok")
         by = cancellations.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 

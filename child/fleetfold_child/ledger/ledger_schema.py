@@ -12,8 +12,8 @@ from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
-    "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_undoing", "forget",
-    "insert_done", "leave", "recover", "release", "store_result",
+    "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_other_compensation",
+    "forget", "insert_done", "leave", "recover", "release", "store_result",
 ]  # fmt: skip
 
 State = Literal["running", "done", "tombstone"]
@@ -175,7 +175,7 @@ def find(connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
     return None if found is None else LedgerRow(*found)
 
 
-def find_undoing(connection: sqlite3.Connection, forward_id: str, but: str) -> LedgerRow | None:
+def find_other_compensation(connection: sqlite3.Connection, forward_id: str, but: str) -> LedgerRow | None:
     """Return another compensation of `forward_id` that succeeded or is running, if any."""
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM fleetfold_command WHERE compensates = ? AND id <> ?"  # noqa: S608  # a constant

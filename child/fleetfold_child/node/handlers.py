@@ -1,22 +1,24 @@
-"""Handlers of the requests of masters to a node."""
+"""Handlers of the requests of masters to a node, bound to its verbs."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Collection as Several
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.pipeline import MESSAGE, Call, Handler
 from fleetfold_child.node.answerer import Answerer, answered
-from fleetfold_shared.errors import InternalError, InvalidInput, NotFound
+from fleetfold_shared.errors import InternalError, NotFound
 from fleetfold_shared.messages import (
+    CAPABILITIES,
     CancelAsk,
     Cancelled,
     CancelVerdict,
+    Capability,
     Held,
     HoldsAsk,
     Message,
@@ -36,8 +38,21 @@ from fleetfold_shared.messages import (
     StatisticsAsk,
     StatisticsChunk,
     Superseded,
-    decode,
 )  # fmt: skip
+from fleetfold_shared.verbs.node_requests import (
+    ANSWER,
+    AUDIT,
+    CANCEL,
+    FIGURES,
+    HOLDS,
+    JOIN_AGAIN,
+    PING,
+    SEARCH,
+    STANDING,
+    STATISTICS,
+    SUPERSEDED,
+    NodeVerb,
+)
 
 if TYPE_CHECKING:  # NumPy is behind it
     from fleetfold_child.index import Collection
@@ -45,6 +60,9 @@ if TYPE_CHECKING:  # NumPy is behind it
 __all__ = ["Handlers"]
 
 log = structlog.get_logger(__name__)
+
+Takes = TypeVar("Takes", bound=Message)
+Gives = TypeVar("Gives", bound=Message | None)
 
 
 class Daemon(Protocol):
@@ -64,12 +82,12 @@ class Daemon(Protocol):
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     def supersede(self, incarnation: str) -> None: ...
     def suspect(self, part: NodePart) -> None: ...
-    def told(self, standing: Standing) -> None: ...
+    def apply_standing(self, standing: Standing) -> None: ...
     def join_again(self) -> None: ...
 
 
 class Handlers:
-    """The handlers of `ask.<verb>` and `call.<node>.<verb>`."""
+    """The handlers of one node."""
 
     def __init__(
         self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon, answerer: Answerer | None = None
@@ -77,26 +95,27 @@ class Handlers:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
         self._answerer = answerer
 
-    def asked(self, *, of_documents: bool = True) -> dict[str, Callable[[Call], Awaitable[Message]]]:
-        """Return the handlers by verb; without `of_documents` only those of every node."""
-        if not of_documents:
-            return {"ping": self._ping}
-        return {"ping": self._ping, "search": self._search, "statistics": self._statistics, "rag": self._rag}
+    def by_verb(self, granted: Several[Capability] = CAPABILITIES) -> dict[NodeVerb[Any, Any], Handler]:
+        """Return the handlers of the node's verbs, but for those that need what it was not `granted`."""
+        rows = (
+            _row(PING, self._ping),
+            _row(SEARCH, self._search),
+            _row(STATISTICS, self._statistics),
+            _row(ANSWER, self._answer),
+            _row(CANCEL, self._cancel),
+            _row(FIGURES, self._figures),
+            _row(AUDIT, self._audit),
+            _row(HOLDS, self._holds),
+            _row(SUPERSEDED, self._superseded),
+            _row(JOIN_AGAIN, self._join_again),
+            _row(STANDING, self._standing),
+        )
+        return {verb: handler for verb, handler in rows if verb.needs is None or verb.needs in granted}
 
-    def asked_alone(self) -> dict[str, Callable[[Call], Awaitable[Message]]]:
-        """Return the handlers of verbs that are never broadcast."""
-        return {"cancel": self._cancel, "figures": self._figures, "audit": self._audit, "holds": self._holds}
-
-    def told(self) -> dict[str, Callable[[Call], Awaitable[None]]]:
-        """Return the handlers of notifications: no reply, and malformed ones are dropped."""
-        return {"superseded": self._superseded, "join-again": self._join_again, "standing": self._standing}
-
-    async def _ping(self, call: Call) -> Pong:
-        decode(call.body, NodeList)
+    async def _ping(self, _ask: NodeList, _call: Call) -> Pong:
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
-    async def _search(self, call: Call) -> SearchAnswer:
-        ask = decode(call.body, SearchAsk)
+    async def _search(self, ask: SearchAsk, call: Call) -> SearchAnswer:
         if not self._collections:
             return SearchAnswer(status="no_collection")
         from fleetfold_child.index import search_collections
@@ -107,32 +126,36 @@ class Handlers:
         with self._reading():
             return await search_collections(self._collections, ask, self._daemon.name)
 
-    async def _statistics(self, call: Call) -> StatisticsChunk:
-        ask = decode(call.body, StatisticsAsk)
+    async def _statistics(self, ask: StatisticsAsk, _call: Call) -> StatisticsChunk:
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
         with self._reading():
             return await self._collections[ask.collection].summary(ask)
 
-    async def _rag(self, call: Call) -> NodeAnswer:
-        return await answered(self._answerer, decode(call.body, NodeQuestion), call.remaining_s())
+    async def _answer(self, ask: NodeQuestion, call: Call) -> NodeAnswer:
+        return await answered(self._answerer, ask, call.remaining_s())
 
-    async def _cancel(self, call: Call) -> Cancelled:
-        ask = decode(call.body, CancelAsk)
+    async def _cancel(self, ask: CancelAsk, _call: Call) -> Cancelled:
         return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
 
-    async def _figures(self, call: Call) -> ServiceFigures:
-        decode(call.body, NodeList)
+    async def _figures(self, _ask: NodeList, _call: Call) -> ServiceFigures:
         return self._daemon.figures
 
-    async def _audit(self, call: Call) -> NodeAudited:
-        ask = decode(call.body, NodeAuditAsk)
+    async def _audit(self, ask: NodeAuditAsk, _call: Call) -> NodeAudited:
         return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
 
-    async def _holds(self, call: Call) -> Held:
-        ask = decode(call.body, HoldsAsk)
+    async def _holds(self, ask: HoldsAsk, _call: Call) -> Held:
         collection = self._collections.get(ask.collection)
         return Held(ids=[] if collection is None else sorted(await collection.existing(ask.ids)))
+
+    async def _superseded(self, news: Superseded, _call: Call) -> None:
+        self._daemon.supersede(news.incarnation)
+
+    async def _join_again(self, _news: NodeList, _call: Call) -> None:
+        self._daemon.join_again()
+
+    async def _standing(self, standing: Standing, _call: Call) -> None:
+        self._daemon.apply_standing(standing)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -146,15 +169,15 @@ class Handlers:
             log.exception("index.unreadable")
             raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
 
-    async def _superseded(self, call: Call) -> None:
-        with contextlib.suppress(InvalidInput):
-            self._daemon.supersede(decode(call.body, Superseded).incarnation)
 
-    async def _standing(self, call: Call) -> None:
-        with contextlib.suppress(InvalidInput):
-            self._daemon.told(decode(call.body, Standing))
+def _row(
+    verb: NodeVerb[Takes, Gives], handle: Callable[[Takes, Call], Awaitable[Gives]]
+) -> tuple[NodeVerb[Any, Any], Handler]:
+    """Bind a handler to its verb: called with the decoded message, which an interceptor has found."""
 
-    async def _join_again(self, call: Call) -> None:
-        with contextlib.suppress(InvalidInput):
-            decode(call.body, NodeList)
-            self._daemon.join_again()
+    async def serve(call: Call) -> Message | None:
+        ask = call.get(MESSAGE)
+        assert isinstance(ask, verb.takes)
+        return await handle(ask, call)
+
+    return verb, serve

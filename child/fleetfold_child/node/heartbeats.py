@@ -51,10 +51,10 @@ class Heartbeats:
     def joined(self, joined: Joined) -> None:
         """Apply the master's reply to a join."""
         log.info("node.joined", state=joined.state)
-        self.told(Standing(heartbeat_s=joined.heartbeat_s, state=joined.state, reason=joined.reason))
+        self.apply(Standing(heartbeat_s=joined.heartbeat_s, state=joined.state, reason=joined.reason))
 
-    def told(self, standing: Standing) -> None:
-        """Apply a master's assignment. A new interval counts from now."""
+    def apply(self, standing: Standing) -> None:
+        """Take the state and the interval that a master has sent. A new interval counts from now."""
         if standing.heartbeat_s != self.heartbeat_s:
             self.heartbeat_s = standing.heartbeat_s
             self._wake.set()

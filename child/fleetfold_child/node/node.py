@@ -13,31 +13,31 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.seal_check import SealCheck
+from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
-from fleetfold_child.commands.result_encoding import without_result
+from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
+from fleetfold_child.interceptors import command_pipeline, request_interceptors
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Health
 from fleetfold_child.node.heartbeats import Heartbeats, Vitals
-from fleetfold_shared.concurrency import BackgroundTasks, batches
-from fleetfold_shared.errors import FleetfoldError, Forbidden, TooLarge, Unavailable
+from fleetfold_shared.concurrency import BackgroundTasks
+from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
     Capability,
-    Command,
-    CommandResult,
     EndpointFigures,
     Join,
     Joined,
@@ -59,7 +59,6 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
-PUBLISHED_AT_ONCE = 256
 PRUNE_EVERY_S = 3600.0
 KEPT_S = 30 * 86_400.0
 """Seconds for which the ledger keeps ended commands: longer than any command is re-sent or compensated."""
@@ -82,43 +81,47 @@ class Node:
         self._bus, self._name = bus, bus.caller
         self._described = description
         self._actions, self._ledger, self._collections = actions, ledger, collections
-        self._service = RequestServer(bus, f"fleetfold-node-{self._name}", version=description.version)
+        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
+        self._service = RequestServer(
+            bus, f"fleetfold-node-{self._name}", version=description.version,
+            interceptors=request_interceptors(self._seals),
+        )  # fmt: skip
         self._reports = Reports(self._report)
         self._executor = Executor(
-            actions, ledger, node=self._name, collections=collections, concurrency=description.concurrency,
-            reports=self._reports,
-            databases=databases,
+            actions, ledger, node=self._name, collections=collections,
+            limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
         self._databases, self._kept_s = databases, kept_s
-        self._redact = redact or Redactor()
-        self._seals = SealCheck(bus.subjects, self._ask_for_keys)
-        self._deliveries = PushConsumer(bus, self._name, self._execute, self._seals)
-        self._kept = ConfirmedPublisher(bus)
-        self._results = ResultBatcher(self._kept, bus.subjects.result(self._name))
+        self._confirmed = ConfirmedPublisher(bus)
+        self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
+        self._results = ResultPublisher(
+            self._batches, ledger, description.incarnation, lambda: self.epochs, redact or Redactor()
+        )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
         self._heartbeats = Heartbeats(bus, self._vitals)
         checked = [collection.check for collection in collections.values()]
         self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
-        self._published: list[str] = []
+        acks = DeliveryAcks(bus, self._name)
+        commands = command_pipeline(self._seals, acks, self._results, self._health, self._executor)
+        self._deliveries = PushConsumer(bus, self._name, commands, acks)
         self.stopped = asyncio.Event()
         self.stop_reason = ""
 
     async def start(self) -> None:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
-        verbs = Handlers(self._described.incarnation, self._collections, self, self._answerer)
-        asked = verbs.asked(of_documents="search" in self._granted)
-        await serve_node(self._service, self._bus, self._name, asked, verbs.asked_alone(), verbs.told(), self._seals)
+        handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
+        await serve_node(self._service, self._bus, self._name, handlers.by_verb(self._granted))
         if "actions" in self._granted:
-            await self._kept.start()
+            await self._confirmed.start()
             await self._deliveries.start()
         await self._heartbeats.say()
-        await self._bus.link.barrier()
-        self._bus.link.on_up(self._reconnected)
+        await self._bus.connection.barrier()
+        self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
-        for work in (self._heartbeats.beat(), watching, self._publish_kept(), self._note_published(), self._prune()):
+        for work in (self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune()):
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -128,12 +131,12 @@ class Node:
         await self._deliveries.stop(grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
-        await self._results.stop()
+        await self._batches.stop()
         await self._reports.stop()
-        await self._note_now()
+        await self._on_ledger(self._results.mark_published())
         try:
             await self._heartbeats.say(leaving=True)
-            await self._bus.link.barrier()
+            await self._bus.connection.barrier()
         except Unavailable:
             log.debug("node.left_silently")
 
@@ -145,9 +148,9 @@ class Node:
         """Have this part checked: an operation on it has failed."""
         self._health.suspect(part)
 
-    def told(self, standing: Standing) -> None:
-        """Apply a master's assignment."""
-        self._heartbeats.told(standing)
+    def apply_standing(self, standing: Standing) -> None:
+        """Take the state and the heartbeat interval that a master has sent."""
+        self._heartbeats.apply(standing)
 
     def supersede(self, incarnation: str) -> None:
         """Stop, because another process owns the name now."""
@@ -161,7 +164,7 @@ class Node:
             raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
         stopped = await self._executor.cancel(ids, by)
         for result in stopped.results:
-            self._tasks.spawn(self._publish(result))
+            self._tasks.spawn(self._results.publish(result))
         return stopped.verdicts
 
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
@@ -226,7 +229,7 @@ class Node:
         """Report changed health; when the ledger works again, publish its pending results."""
         self.changed()
         if not self._health.problems:
-            self._tasks.spawn(self._publish_kept())
+            self._tasks.spawn(self._publish_pending())
 
     async def _join(self) -> None:
         """Register in the fleet. The broker verifies the name, which is part of the subject."""
@@ -248,58 +251,21 @@ class Node:
     async def _reconnected(self) -> None:
         """After a reconnect, send a heartbeat and pending results."""
         self.changed()
-        await self._publish_kept()
-
-    async def _execute(self, command: Command, age_s: float) -> None:
-        self._health.need("ledger")
-        try:
-            result = await self._executor.handle(command, age_s=age_s)
-        except Unavailable:
-            self.suspect("ledger")
-            raise
-        if result is not None:
-            await self._publish(result)
+        await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
         await self._bus.publish(self._bus.subjects.progress(self._name), report)
 
-    async def _publish(self, result: CommandResult) -> None:
-        """Publish a result and return when the broker has stored it. It has no message id: the master recognises
-        duplicates.
-
-        It carries the present epochs, which include the action's changes: a master that learns of the end knows them.
-        """
-        redacted = msgspec.structs.replace(
-            result,
-            incarnation=self._described.incarnation,
-            epochs=self.epochs,
-            error=result.error and self._redact(result.error),
-        )
-        try:
-            await self._results.publish(redacted)
-        except TooLarge as error:  # this broker takes less than others
-            await self._results.publish(without_result(redacted, error.message))
-        self._published.append(result.id)
-
-    async def _note_published(self) -> None:
-        """Mark results as published in the ledger, in batches; unmarked ones are published again at the next start."""
+    async def _mark_published(self) -> None:
+        """Mark published results in the ledger, in batches."""
         while True:
             await asyncio.sleep(NOTED_EVERY_S)
-            await self._note_now()
+            await self._on_ledger(self._results.mark_published())
 
-    async def _note_now(self) -> None:
-        ids, self._published = self._published, []
-        if ids and not await self._on_ledger(self._ledger.published(*ids)):
-            self._published = ids + self._published
-
-    async def _publish_kept(self) -> None:
+    async def _publish_pending(self) -> None:
         """Publish pending results; retries with growing pauses while the broker has no room."""
         if "actions" in self._granted:
-            await self._on_ledger(wait_for_master(self._publish_unpublished, "node.results_wait_for_room"))
-
-    async def _publish_unpublished(self) -> None:
-        for batch in batches(await self._ledger.unpublished(), PUBLISHED_AT_ONCE):
-            await asyncio.gather(*map(self._publish, batch))
+            await self._on_ledger(wait_for_master(self._results.publish_pending, "node.results_wait_for_room"))
 
     async def _on_ledger(self, work: Coroutine[Any, Any, object]) -> bool:
         """Run `work`; return whether the ledger allowed it. Failed work is repeated once the ledger works again."""

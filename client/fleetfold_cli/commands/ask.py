@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,22 +21,41 @@ __all__ = ["ask"]
 NOT_KNOWN = NotFound.exit_code
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whose documents are read."""
+
+    node: Annotated[tuple[str, ...], Many(help="Read this node's documents only; may be given several times.")] = ()
+    collection: Annotated[tuple[str, ...], Many(help="Read this collection only; may be given several times.")] = ()
+    auto: Annotated[
+        bool, Flag(help="Search only the nodes that are likely to know; with --node, only those among them.")
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How the answer is made."""
+
+    limit: Annotated[int, Option(help="How many documents are read, 1 to 20.", show_default=True)] = 6
+    budget: Annotated[int | None, Option(help="How much of them is read, in tokens of 4 characters.")] = None
+    model: Annotated[
+        str | None, Option(help="The model that writes the answer, of those the master offers; none: no model.")
+    ] = None
+    by: Annotated[str | None, Option(help="The node that answers, if it answers questions itself.")] = None
+    timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0
+
+
+SOURCES, ANSWER = Sources(), AnswerOptions()
+
+
 async def ask(
     question: Annotated[str, Parameter(help="What you want to know, in your own words.")],
     /,
     *,
-    node: Annotated[tuple[str, ...], Many(help="Read this node's documents only; may be given several times.")] = (),
-    collection: Annotated[tuple[str, ...], Many(help="Read this collection only; may be given several times.")] = (),
-    auto: Annotated[
-        bool, Flag(help="Search only the nodes that are likely to know; with --node, only those among them.")
-    ] = False,
-    limit: Annotated[int, Option(help="How many documents are read, 1 to 20.", show_default=True)] = 6,
-    budget: Annotated[int | None, Option(help="How much of them is read, in tokens of 4 characters.")] = None,
-    model: Annotated[
-        str | None, Option(help="The model that writes the answer, of those the master offers; none: no model.")
-    ] = None,
-    by: Annotated[str | None, Option(help="The node that answers, if it answers questions itself.")] = None,
-    timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0,
+    sources: Sources = SOURCES,
+    answer: AnswerOptions = ANSWER,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -43,14 +63,14 @@ async def ask(
 
     Prints the answer as it is written, then the sources it cites as [n].
 
-    Without a model it is made of the documents' own sentences, and says so.
+    Without a model it consists of the documents' own sentences, and says so.
 
-    Exit code 2 when the fleet does not know, 3 when a node that was asked is missing.
+    Exit code 2 when the documents do not answer it, 3 when a node that was asked is missing.
     """
     async with await terminal.fleet(common) as fleet:
         asking = fleet.ask(
-            question, nodes=searched_nodes(node, auto=auto), among=node if auto else (), collections=collection,
-            limit=limit, budget=budget, model=model, by=by, timeout_s=timeout,
+            question, nodes=searched_nodes(sources.node, auto=sources.auto), collections=sources.collection,
+            limit=answer.limit, budget=answer.budget, model=answer.model, by=answer.by, timeout_s=answer.timeout,
         )  # fmt: skip
         if not common.json:
             async for part in asking:
@@ -63,7 +83,7 @@ async def ask(
 
 
 def _say(terminal: Terminal, part: AskPart) -> None:
-    """The words as they come; what is taken back is crossed out by a line of its own."""
+    """Print a part of the answer; a line marks what was withdrawn."""
     if part.again:
         print("\n\n-- taken back --\n", file=terminal.out)
     print(clean(part.text), end="", file=terminal.out, flush=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from cyclopts import Parameter
 
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
@@ -21,7 +24,7 @@ __all__ = ["audit", "node_audit", "whoami"]
 
 
 class Wanted(TypedDict):
-    """What entries are asked for."""
+    """The arguments of `Audit.list` and `Audit.follow`."""
 
     node: str | None
     who: str | None
@@ -31,44 +34,57 @@ class Wanted(TypedDict):
     limit: int
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Which entries."""
+
+    node: Annotated[str | None, Option(help="Only what was done to this node.")] = None
+    who: Annotated[str | None, Option(help="Only what this identity did.")] = None
+    what: Annotated[str | None, Option(help="Only this request, such as `nodes.invite` or `connect`.")] = None
+    outcome: Annotated[AuditOutcome | None, Option(help="Only those with this outcome.")] = None
+    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None
+    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50
+
+    def wanted(self) -> Wanted:
+        """The arguments. Raises `InvalidInput` for an age that is none."""
+        begun = time.time() - duration_s(self.since, "since") if self.since is not None else None
+        return Wanted(node=self.node, who=self.who, what=self.what, outcome=self.outcome, since=begun, limit=self.limit)
+
+
+ENTRIES = Entries()
+
+
 async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
-    """Who this command is to the fleet: name, role and scopes."""
+    """Show the identity of this command: name, role and scopes."""
     async with await terminal.fleet(common) as fleet:
-        identity = await fleet.whoami()
+        identity = await fleet.access.whoami()
     terminal.show(common, identity, lambda: views.identity(identity))
 
 
 async def audit(
     *,
-    node: Annotated[str | None, Option(help="Only what was done to this node.")] = None,
-    who: Annotated[str | None, Option(help="Only what this identity did.")] = None,
-    what: Annotated[str | None, Option(help="Only this, such as `nodes.invite` or `connect`.")] = None,
-    outcome: Annotated[AuditOutcome | None, Option(help="Only what ended so.")] = None,
-    since: Annotated[str | None, Duration(help="Only what was done within this time")] = None,
-    limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
-    follow: Annotated[bool, Flag(help="Stay, and print each new entry as it comes; one JSON document a line.")] = False,
-    summary: Annotated[bool, Flag(help="Figures instead: who was let in, and what was refused and why.")] = False,
+    entries: Entries = ENTRIES,
+    follow: Annotated[
+        bool, Flag(help="Print each new entry as it is written, without end; one JSON document a line.")
+    ] = False,
+    summary: Annotated[bool, Flag(help="Statistics instead: logins admitted, and requests refused by reason.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Who did what to which node, when, from where, and how it ended; oldest first."""
+    """List who did what to which node, when, from where, and with which outcome; oldest first."""
     if follow and summary:
         raise InvalidInput("--follow and --summary exclude each other", field="summary")
-    begun = time.time() - duration_s(since, "since") if since is not None else None
-    wanted = Wanted(node=node, who=who, what=what, outcome=outcome, since=begun, limit=limit)
+    wanted = entries.wanted()
     async with await terminal.fleet(common) as fleet:
         if summary:
-            figures = await fleet.access_stats()
+            figures = await fleet.access.stats()
             terminal.show(common, figures, lambda: views.figures(figures))
         elif follow:
             await _follow(fleet, wanted, common, terminal)
         else:
-            entries = await fleet.audit(**wanted)
-            terminal.show(
-                common,
-                {"entries": entries},
-                lambda: views.entries(entries, node=node, who=who, what=what, outcome=outcome, since=since),
-            )
+            found = await fleet.audit.list(**wanted)
+            terminal.show(common, {"entries": found}, lambda: views.entries(found, **_filters(entries)))
 
 
 async def node_audit(
@@ -76,16 +92,17 @@ async def node_audit(
     /,
     *,
     data: Annotated[
-        Path | None, Option(help="Read this data folder of a node instead, which may be stopped: no fleet is asked.")
+        Path | None,
+        Option(help="Read this data folder of a node instead; no fleet is needed, and the node may be stopped."),
     ] = None,
     since: Annotated[str | None, Duration(help="Only what arrived within this time")] = None,
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """What a node itself has written down: each command, who asked for it and how it ended; oldest first.
+    """List the commands in a node's own ledger, with their callers and outcomes; oldest first.
 
-    Compare it with `fleetfold audit --node NODE`: what is here and not there did not come from your masters.
+    Compare it with `fleetfold audit --node NODE`: a command that is only here was not sent by your masters.
     """
     if (node is None) == (data is None):
         raise InvalidInput("node: name a node, or its data folder with --data: one of these", field="node")
@@ -96,10 +113,15 @@ async def node_audit(
         entries = read_node_audit(data / LEDGER, begun, limit)
     else:
         async with await terminal.fleet(common) as fleet:
-            entries = await fleet.node_audit(str(node), since=begun, limit=limit)
+            entries = await fleet.nodes.audit(str(node), since=begun, limit=limit)
     terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
 
 
+def _filters(entries: Entries) -> dict[str, Any]:
+    """The filters as they were given."""
+    return {name: value for name, value in asdict(entries).items() if name != "limit"}
+
+
 async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
-    async for entry in fleet.follow_audit(**wanted):
+    async for entry in fleet.audit.follow(**wanted):
         terminal.say(line(entry) if common.json else views.entry(entry))

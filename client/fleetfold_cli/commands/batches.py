@@ -40,15 +40,16 @@ class Lines:
         str | None,
         Parameter(
             name="--from", show_default=False, allow_leading_hyphen=True,
-            help="Run what each line says: JSON with `action`, `params`, and `node`, `nodes`, `all` or `where`. "
+            help="Run each line: JSON with `action`, `params`, and `node`, `nodes`, `all` or `where`. "
             "`-` is stdin.",
         ),
     ] = None  # fmt: skip
     batch_id: Annotated[
-        str | None, Option(help="What the lines' ids begin with, so that it can be resumed; else made of the content.")
+        str | None,
+        Option(help="The prefix of the lines' ids, by which it can be resumed; made of the content by default."),
     ] = None
-    strict: Annotated[bool, Flag(help="Check all lines first, and begin nothing when one is wrong.")] = False
-    window: Annotated[int, Option(help="How many lines are under way at once.", show_default=True)] = 1000
+    strict: Annotated[bool, Flag(help="Check all lines first, and start nothing when one is wrong.")] = False
+    window: Annotated[int, Option(help="How many lines are in progress at once.", show_default=True)] = 1000
 
 
 LINES = Lines()
@@ -66,14 +67,14 @@ class _Batch:
     terminal: Terminal
 
     async def run(self, fleet: Client, *, wait: bool) -> None:
-        """Submit them all, and tell how each has ended."""
+        """Submit them all, and report the outcome of each."""
         numbers: dict[int, int] = {}
         async with aclosing(fleet.submit(self._runs(numbers), window=self.window, wait=wait)) as outcomes:
             async for outcome in outcomes:
                 self.tally.outcome(numbers.pop(outcome.index), outcome)
 
     async def _runs(self, numbers: dict[int, int]) -> AsyncGenerator[Run, None]:
-        """The runs of the lines that can be read, each line's number noted by the run's place; others are told."""
+        """Yield the runs of the lines, noting each line's number by the run's place; report malformed lines."""
         number = index = 0
         async with aclosing(_texts(self.source, self.terminal)) as texts:
             async for text in texts:
@@ -115,7 +116,7 @@ async def run_lines(
 
 
 def _check(lines: Lines, fields: Mapping[str, Any], words: Sequence[str]) -> None:
-    """What the lines say themselves may not be said beside them."""
+    """Raise `InvalidInput` for options that the lines have themselves."""
     if words:
         raise InvalidInput(f"from: the lines say what runs where; leave {words[0]!r} out", field="from")
     usual = {**CHOICE.fields(), **PACE.fields()}

@@ -13,14 +13,14 @@ from fleetfold_cli.views import cache_view as views
 
 __all__ = ["cache"]
 
-cache = App(name="cache", help="The answers that the master keeps.")
+cache = App(name="cache", help="The query cache of the master.")
 
 
 @cache.command
 async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
-    """How often a kept answer was given, what that saved, and what the answers take; since the master's start."""
+    """Show statistics of the cache since the master's start: hits, time saved, and memory."""
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.cache_stats()
+        figures = await fleet.cache.stats()
     terminal.show(common, figures, lambda: views.figures(figures))
 
 
@@ -31,9 +31,9 @@ async def popular(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The questions asked most often, the most frequent first."""
+    """List the most frequent queries, the most frequent first."""
     async with await terminal.fleet(common) as fleet:
-        queries = await fleet.popular_queries(limit)
+        queries = await fleet.cache.popular(limit)
     terminal.show(common, {"queries": queries}, lambda: views.popular(queries))
 
 
@@ -44,19 +44,19 @@ async def warm(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Ask the most popular questions again, and keep the answers.
+    """Run the most frequent queries again, and cache the answers.
 
     Exit code 3 when some of them could not be answered in full.
     """
     async with await terminal.fleet(common) as fleet:
-        warmed = await fleet.warm_cache(limit)
+        warmed = await fleet.cache.warm(limit)
     terminal.show(common, warmed, lambda: f"{warmed.asked} asked, {warmed.kept} kept")
     return OK if warmed.kept == warmed.asked else PARTLY
 
 
 @cache.command
 async def clear(*, common: Common = COMMON, terminal: Injected) -> None:
-    """Forget every kept answer."""
+    """Delete all cached answers."""
     async with await terminal.fleet(common) as fleet:
-        entries = await fleet.clear_cache()
+        entries = await fleet.cache.clear()
     terminal.show(common, {"entries": entries}, lambda: f"{entries} forgotten")

@@ -22,13 +22,13 @@ def certs(
     *,
     directory: Annotated[Path | None, StatePath("Where the files are.", "tls")] = None,
     host: Annotated[tuple[str, ...], Many(help="A name or an address of the broker, beside this machine's own.")] = (),
-    days: Annotated[int, Days(help="How long the certificates last.")] = 825,
-    client: Annotated[tuple[str, ...], Many(help="Also a certificate for who connects, by this name.")] = (),
+    days: Annotated[int, Days(help="How long the certificates are valid.")] = 825,
+    client: Annotated[tuple[str, ...], Many(help="Also a client certificate of this name.")] = (),
     force: Annotated[bool, Flag(help="Replace certificates that are there. The CA stays.")] = False,
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> None:
-    """Make certificates for TLS: a CA, one for the broker, and one for each client named.
+    """Create certificates for TLS: a CA, one for the broker, and one for each client named.
 
     A CA that is there is used again. With `--client` alone a broker's certificate that is there is left as it is.
     """

@@ -23,7 +23,7 @@ def install_completion(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> None:
-    """Have the shell complete commands, options and their choices at the Tab key.
+    """Install completion of commands, options and their choices at the Tab key.
 
     The script goes where the shell looks for it; bash and zsh are told of it in `~/.bashrc` or `~/.zshrc`, once.
     """

@@ -37,7 +37,7 @@ __all__ = ["config"]
 
 ASKED_WITHIN_S = 3.0
 
-config = App(name="config", help="Whether the settings are sound.")
+config = App(name="config", help="Check the settings.")
 
 
 @config.command
@@ -49,9 +49,9 @@ async def check(
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Name what is weak: in the settings, the environment, the files of secrets, and the fleet that runs.
+    """Report what is insecure: in the settings, the environment, the files of secrets, and the running fleet.
 
-    Exit code 1 when something is; notes alone are 0.
+    Exit code 1 when something is; 0 for notes alone.
     """
     settings, found = _settings(config, os.environ)
     running = running_fleet()
@@ -69,7 +69,7 @@ async def check(
 
 
 def _settings(file: Path | None, env: Mapping[str, str]) -> tuple[Config, list[Finding]]:
-    """The settings; where they are wrong, the defaults and what is wrong."""
+    """Load the settings; if they are invalid, the defaults and the finding."""
     try:
         return load(file, env), []
     except InvalidInput as error:
@@ -77,7 +77,7 @@ def _settings(file: Path | None, env: Mapping[str, str]) -> tuple[Config, list[F
 
 
 def _listening(running: RunningFleet | None) -> list[Finding]:
-    """What the broker that runs here was told by an option."""
+    """The findings about options of the broker that runs on this machine."""
     what = in_the_open(running.host, tls=running.url.startswith("tls:")) if running and running.host else None
     return [Finding("weak", "the broker that runs here", what)] if what else []
 
@@ -85,7 +85,7 @@ def _listening(running: RunningFleet | None) -> list[Finding]:
 async def _in_fleet(
     settings: Config, running: RunningFleet | None, common: Common, terminal: Terminal
 ) -> list[Finding]:
-    """What the fleet in use leaves open, as far as it answers."""
+    """The findings about the running fleet, if it answers."""
     found: list[Finding] = []
     with suppress(FleetfoldError, TimeoutError):
         url = find_url(common.url or settings.url)
@@ -93,7 +93,7 @@ async def _in_fleet(
             found += await _openly(url, running)
             prefix = common.prefix or settings.prefix
             async with await terminal.fleet(replace(common, url=url, prefix=prefix)) as fleet:
-                found += endless_admins(await fleet.keys())
+                found += endless_admins(await fleet.keys.list())
     return found
 
 

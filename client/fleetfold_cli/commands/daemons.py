@@ -79,7 +79,7 @@ async def up(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> int:
-    """Broker and master in one process, with the children of a config file.
+    """Run broker and master in one process, with the children of a config file.
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
@@ -120,9 +120,9 @@ async def broker(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> int:
-    """An embedded broker alone.
+    """Run an embedded broker alone.
 
-    A nats-server, started again when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
+    A nats-server, restarted when it dies, until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
     config = guarded(settings(daemon, output, terminal), access, terminal)
     place = _chosen(store, config.broker.store, "broker")
@@ -152,10 +152,10 @@ async def master(
     connection: Connection = CONNECTION,
     terminal: Injected,
 ) -> int:
-    """A master alone.
+    """Run a master alone.
 
-    Waits for its broker, and stays up until SIGINT or SIGTERM. What a master had begun when it died goes on when it is
-    back.
+    Waits for its broker, and stays up until SIGINT or SIGTERM. Work that a master had begun when it died
+    continues when it is back.
     """
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
     config = _with_database(config, database)

@@ -23,7 +23,7 @@ File = Annotated[
     ),
 ]
 
-definitions = App(name="definitions", help="Transactions that are kept, to be run by their name.")
+definitions = App(name="definitions", help="Transactions that are stored, and run by name.")
 
 
 @definitions.command
@@ -32,33 +32,33 @@ async def put(
     /,
     *,
     name: Annotated[str | None, Option(help="Another name than the file gives.")] = None,
-    dry_run: Annotated[bool, Flag(help="Check it, and keep nothing.")] = False,
+    dry_run: Annotated[bool, Flag(help="Check it, and store nothing.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Keep the transaction of a file; other content than that of its newest version is a new version.
+    """Store the transaction of a file; content that differs from its newest version is a new version.
 
-    What the fleet would refuse as it is now is a warning: a transaction is checked wholly when it is run.
+    What the fleet in its present state would refuse is a warning: a transaction is fully checked when it is run.
     """
     definition = read(file, terminal.stdin).definition(name)
     async with await terminal.fleet(common) as fleet:
-        stored = await fleet.put_definition(definition, dry_run=dry_run)
+        stored = await fleet.definitions.put(definition, dry_run=dry_run)
     terminal.show(common, stored, lambda: views.stored(stored, checked=dry_run))
 
 
 @definitions.command(name="list")
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
-    """The definitions by name, each in its newest version."""
+    """List the definitions by name, each in its newest version."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.definitions()
+        found = await fleet.definitions.list()
     terminal.show(common, {"definitions": found}, lambda: views.listing(found))
 
 
 @definitions.command
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """One definition: its inputs and its steps."""
+    """Show one definition: its inputs and its steps."""
     async with await terminal.fleet(common) as fleet:
-        record = await fleet.definition(*parsed(name))
+        record = await fleet.definitions.get(*parsed(name))
     terminal.show(common, record, lambda: views.detail(record))
 
 
@@ -66,8 +66,8 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 async def remove(
     name: Annotated[str, Parameter(help="The definition's name.")], /, *, common: Common = COMMON, terminal: Injected
 ) -> None:
-    """Take a definition away, in all its versions. Transactions that run go on."""
+    """Remove all versions of a definition. Running transactions continue."""
     async with await terminal.fleet(common) as fleet:
-        versions = await fleet.remove_definition(name)
+        versions = await fleet.definitions.remove(name)
     shown = f"{name} removed, {versions} version{'' if versions == 1 else 's'}"
     terminal.show(common, {"name": name, "versions": versions}, lambda: shown)

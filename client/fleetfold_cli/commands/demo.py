@@ -14,10 +14,10 @@ __all__ = ["demo"]
 
 def demo(
     *,
-    exit: Annotated[bool, Flag(help="End after the tour.")] = False,  # noqa: A002
+    exit: Annotated[bool, Flag(help="End after the tour.")] = False,  # noqa: A002 (the option of that name)
     terminal: Injected,
 ) -> int:
-    """A broker, a master, three children, and a guided tour.
+    """Run a broker, a master, three children, and a guided tour.
 
     All are processes of their own. On a terminal the fleet stays up afterwards, for you to try.
     """

@@ -21,13 +21,13 @@ __all__ = ["judge", "quality", "read_judgements"]
 Target = Annotated[str, Parameter(help="The hit, as `fleetfold search` shows it: NODE/COLLECTION/ID.")]
 DAY_S = 86_400
 
-quality = App(name="quality", help="How good searches are, by judgements, clicks and empty answers.")
+quality = App(name="quality", help="Measure search quality by judgements, clicks and empty answers.")
 
 
 async def judge(
     query: Annotated[str | None, Parameter(help="The query, as it was searched.")] = None,
     target: Target | None = None,
-    grade: Annotated[int | None, Parameter(help="0 is not relevant, 3 is just what is looked for.")] = None,
+    grade: Annotated[int | None, Parameter(help="0 is not relevant, 3 is exactly what is looked for.")] = None,
     /,
     *,
     from_: Annotated[
@@ -41,7 +41,7 @@ async def judge(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Say how relevant a document is to a query, from 0 to 3; `fleetfold quality` computes with it.
+    """Judge how relevant a document is to a query, from 0 to 3; `fleetfold quality` reports from the judgements.
 
     A new judgement of the same document replaces the old one.
     """
@@ -52,7 +52,7 @@ async def judge(
     else:
         raise InvalidInput("judge: give QUERY NODE/COLLECTION/ID GRADE, or --from FILE", field="query")
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.judge(judgements)
+        kept = await fleet.evaluation.judge(judgements)
     terminal.show(common, kept, lambda: views.judged(kept))
 
 
@@ -61,16 +61,18 @@ async def report(
     *,
     node: Annotated[tuple[str, ...], Many(help="Only this node; may be given several times.")] = (),
     collection: Annotated[tuple[str, ...], Many(help="Only this collection; may be given several times.")] = (),
-    limit: Annotated[int, Option(help="How many of the latest judged queries to ask.", show_default=True)] = 200,
+    limit: Annotated[int, Option(help="How many of the latest judged queries to run.", show_default=True)] = 200,
     since: Annotated[str, Duration(help="Clicks and empty answers within this time")] = "30d",
-    timeout: Annotated[float, Seconds(help="When the figures are due.")] = 60,
+    timeout: Annotated[float, Seconds(help="How long the report may take.")] = 60,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Ask the judged queries again, and show nDCG and recall, clicks, and how often nothing was found."""
+    """Run the judged queries again, and show nDCG, recall, clicks, and how often nothing was found."""
     days = max(1, round(duration_s(since, "since") / DAY_S))
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.quality(nodes=node, collections=collection, limit=limit, days=days, timeout_s=timeout)
+        found = await fleet.evaluation.report(
+            nodes=node, collections=collection, limit=limit, days=days, timeout_s=timeout
+        )
     terminal.show(common, found, lambda: views.report(found))
 
 
@@ -78,30 +80,30 @@ async def report(
 async def click(
     query: Annotated[str, Parameter(help="The query, as it was searched.")],
     target: Target,
-    rank: Annotated[int, Parameter(help="Where the hit stood, counted from 1.")],
+    rank: Annotated[int, Parameter(help="The rank of the hit, from 1.")],
     /,
     *,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Say which hit was chosen; programs do it with `Client.click`."""
+    """Record which hit was chosen; programs do it with `fleet.evaluation.click`."""
     hit = _values(query, target)
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.click(**hit, rank=rank)
+        kept = await fleet.evaluation.click(**hit, rank=rank)
     terminal.show(common, kept, lambda: "kept")
 
 
 @quality.command
 async def forget(
-    query: Annotated[str, Parameter(help="The query, whatever its case and white space.")],
+    query: Annotated[str, Parameter(help="The query; case and white space do not matter.")],
     /,
     *,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Drop the judgements and clicks of a query."""
+    """Delete the judgements and clicks of a query."""
     async with await terminal.fleet(common) as fleet:
-        dropped = await fleet.forget_query(query)
+        dropped = await fleet.evaluation.forget(query)
     terminal.show(common, dropped, lambda: views.forgotten(dropped))
 
 
@@ -128,7 +130,7 @@ def _judgement(line: str, where: str) -> Judgement:
 
 
 def _values(query: str, target: str) -> dict[str, str]:
-    """A document's id may hold slashes itself."""
+    """Parse NODE/COLLECTION/ID; a document's id may contain slashes."""
     node, _, rest = target.partition("/")
     collection, _, identity = rest.partition("/")
     if not (node and collection and identity):

@@ -72,7 +72,7 @@ async def watch(
 
 async def _to_the_end(fleet: Client, key: str, tell: Tell, patience_s: float | None) -> Job:
     try:
-        async with asyncio.timeout(patience_s), aclosing(fleet.follow_job(key)) as changes:
+        async with asyncio.timeout(patience_s), aclosing(fleet.jobs.follow(key)) as changes:
             return await _last(changes, tell)
     except TimeoutError:
         raise DeadlineExceeded(f"{key} has not ended within {patience_s:g} s; it goes on") from None

@@ -18,7 +18,7 @@ __all__ = ["jobs"]
 
 Id = Annotated[str, Parameter(help="The job's id.")]
 
-jobs = App(name="jobs", help="What became of the actions that were run.")
+jobs = App(name="jobs", help="List, follow and cancel jobs.")
 
 
 @jobs.command(name="list")
@@ -32,33 +32,33 @@ async def listing(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The latest jobs, newest first."""
+    """List the latest jobs, newest first."""
     begun = None if since is None else time.time() - duration_s(since, "since")
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.jobs(limit, state=state, action=action, caller=caller, since=begun)
+        found = await fleet.jobs.list(limit, state=state, action=action, caller=caller, since=begun)
     terminal.show(
         common, {"jobs": found}, lambda: views.listing(found, state=state, action=action, caller=caller, since=since)
     )
 
 
 @jobs.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
-    """One job: its outcome and result on every node, or how far it has come there."""
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Show one job: its outcome and result on every node, or its progress there."""
     async with await terminal.fleet(common) as fleet:
-        job = await fleet.job(id)
+        job = await fleet.jobs.get(id)
     terminal.show(common, job, lambda: views.detail(job))
 
 
 @jobs.command
 async def follow(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
-    timeout: Annotated[float | None, Seconds(help="How long to wait for its end; else until then.")] = None,
+    timeout: Annotated[float | None, Seconds(help="How long to wait for its end; without limit by default.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Watch a job to its end; it goes on whether it is watched or not.
+    """Follow a job to its end; it continues whether it is followed or not.
 
     With `--json`, a line at each change. The exit code is the job's, as with `fleetfold run`.
     """
@@ -67,13 +67,13 @@ async def follow(
 
 
 @jobs.command
-async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
-    """Stop a job: what has not begun never will, and what runs is told to stop.
+async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Cancel a job: commands that have not begun never will, and those that run are told to stop.
 
     It ends when every node has answered: see `fleetfold jobs follow ID`.
     """
     async with await terminal.fleet(common) as fleet:
-        job = await fleet.cancel_job(id)
+        job = await fleet.jobs.cancel(id)
     terminal.show(common, job, lambda: views.detail(job))
     if job.state == "running":
         terminal.advise(common, f"it ends when every node has answered: `fleetfold jobs follow {id}`")

@@ -25,7 +25,7 @@ Key = Annotated[str, Parameter(help="The key's id, or the name it is for.")]
 KEEP = "this is shown once: keep it in a file of mode 0600, and name that in $FLEETFOLD_API_KEY_FILE or --key-file"
 WEBHOOK = "give it to whoever takes the webhooks: any library of Standard Webhooks checks a signature with it"
 
-keys = App(name="keys", help="Who may use the fleet from outside, and what tokens are signed with.")
+keys = App(name="keys", help="API keys of callers, and the key that signs access tokens.")
 
 
 @keys.command
@@ -37,18 +37,18 @@ async def create(
     nodes: Annotated[str | None, Option(help="Only these nodes: `shop,blog-*`.")] = None,
     actions: Annotated[str | None, Option(help="Only these actions.")] = None,
     collections: Annotated[str | None, Option(help="Only these collections.")] = None,
-    expires: Annotated[str | None, Duration(help="How long it is good, else for ever")] = None,
+    expires: Annotated[str | None, Duration(help="How long it is valid; it does not expire by default")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """An API key for a person or a program, alone on stdout.
+    """Create an API key for a person or a program, alone on stdout.
 
-    It is shown this once. Several keys of one name have one role and the same scopes.
+    It is shown only once. Several keys of one name have one role and the same scopes.
     """
     scopes = Scopes(listed(nodes), listed(actions), listed(collections))
     expires_s = duration_s(expires, "expires") if expires is not None else None
     async with await terminal.fleet(common) as fleet:
-        created = await fleet.create_key(name, role=role, scopes=scopes, expires_s=expires_s)
+        created = await fleet.keys.create(name, role=role, scopes=scopes, expires_s=expires_s)
     terminal.secret(common, created, created.key, KEEP)
 
 
@@ -59,34 +59,36 @@ async def listing(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """All API keys, without their secrets."""
+    """List all API keys, without their secrets."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.keys(revoked=revoked)
+        found = await fleet.keys.list(revoked=revoked)
     terminal.show(common, {"keys": found}, lambda: views.keys(found))
 
 
 @keys.command
 async def rotate(
-    key: Annotated[str | None, Parameter(help="An API key's id or only name; the signing key without.")] = None,
+    key: Annotated[
+        str | None, Parameter(help="An API key's id, or a name with one key; the signing key by default.")
+    ] = None,
     /,
     *,
     overlap: Annotated[
-        str | None, Duration(help="How long an old signing key is still good (an API key ends at once)")
+        str | None, Duration(help="How long an old signing key is still accepted (an API key ends at once)")
     ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """A new API key in place of one, alone on stdout; or a new key to sign access tokens with.
+    """Replace an API key by a new one, alone on stdout; or sign access tokens with a new key.
 
     An old signing key is accepted as long as its tokens live, unless `--overlap` says otherwise.
     """
     overlap_s = duration_s(overlap, "overlap") if overlap is not None else None
     async with await terminal.fleet(common) as fleet:
         if key is None:
-            signing = await fleet.rotate_signing(overlap_s=overlap_s)
+            signing = await fleet.keys.rotate_signing(overlap_s=overlap_s)
             terminal.show(common, signing, lambda: views.signing(signing))
         else:
-            created = await fleet.rotate_key(key, overlap_s=overlap_s or 0.0)
+            created = await fleet.keys.rotate(key, overlap_s=overlap_s or 0.0)
             terminal.secret(common, created, created.key, KEEP)
 
 
@@ -94,7 +96,7 @@ async def rotate(
 async def revoke(key: Key, /, *, common: Common = COMMON, terminal: Injected) -> None:
     """Revoke an API key by its id, or all of a name, and drop their connections."""
     async with await terminal.fleet(common) as fleet:
-        revoked = await fleet.revoke_key(key)
+        revoked = await fleet.keys.revoke(key)
     said = f"{', '.join(revoked.ids)} revoked; {dropped(revoked.connections)}"
     terminal.show(common, revoked, lambda: said)
 
@@ -107,9 +109,9 @@ def broker(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> None:
-    """The identity part of a nats.conf, for a broker of your own.
+    """Print the identity part of a nats.conf, for a broker of your own.
 
-    It holds public keys alone. Secret ones that are not there yet are made. Needs no fleet that runs.
+    It contains only public keys. Missing secret keys are created. No running fleet is needed.
     """
     from fleetfold_broker.identity import BrokerKeys
     from fleetfold_broker.identity.server_accounts import identity_config
@@ -134,9 +136,9 @@ def webhook(
     output: Output = OUTPUT,
     terminal: Injected,
 ) -> None:
-    """The secret that webhooks are signed with, alone on stdout, for who takes them.
+    """Print the secret that signs webhooks, alone on stdout, for their receivers.
 
-    It is made if it is not there yet. Needs no fleet that runs.
+    It is created if it does not exist yet. No running fleet is needed.
     """
     from fleetfold_master.webhooks.webhook_signing import WebhookSecret
 

@@ -10,12 +10,12 @@ from fleetfold_cli.views import master_view as views
 
 __all__ = ["masters"]
 
-masters = App(name="masters", help="The masters that share the work.")
+masters = App(name="masters", help="List the masters of the fleet.")
 
 
 @masters.command(name="list")
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
-    """Every master that has a place in the database: where it runs, whether it lives, and how much it drives."""
+    """List the masters: where each runs, whether it is alive, and how many jobs and transactions it drives."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.masters()
+        found = await fleet.masters.list()
     terminal.show(common, {"masters": found}, lambda: views.listing(found))

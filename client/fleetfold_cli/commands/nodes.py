@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+from rich.console import RenderableType
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.assignments import labels, listed
@@ -12,69 +14,121 @@ from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag,
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import node_view as views
-from fleetfold_cli.views.text import dropped
+from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import CAPABILITIES, Capability, NodeUpdate
+from fleetfold_shared.messages import CAPABILITIES, Capability, DiscoveredNode, NodeUpdate
 
 __all__ = ["nodes"]
 
 Name = Annotated[str, Parameter(help="The node's name.")]
 
-nodes = App(name="nodes", help="Who is there, and how they are.")
+nodes = App(name="nodes", help="List nodes and their state, and change it.")
 
 
 @nodes.command(name="list")
 async def listing(
     *,
-    removed: Annotated[bool, Flag(help="Also those that were taken out.")] = False,
+    removed: Annotated[bool, Flag(help="Also those that were removed.")] = False,
     where: Annotated[
         str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
-    wide: Annotated[bool, Flag(help="Also versions, labels, and since when each is in its state.")] = False,
+    wide: Annotated[bool, Flag(help="Also versions, labels, and the time of the last change of state.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """All nodes: type, state, whether they are up, documents, actions, when last heard, and how fast they answer.
+    """List all nodes: type, state, presence, documents, actions, last heartbeat, and round-trip time.
 
-    A node that said goodbye is `stopped`; one that is silent without it is `not heard`.
+    A node that has signed off is `stopped`; one that is silent without it is `not heard`.
     """
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.nodes(removed=removed, where=where)
+        found = await fleet.nodes.list(removed=removed, where=where)
     terminal.show(common, {"nodes": found}, lambda: views.listing(found, wide=wide, where=where))
 
 
 @nodes.command
 async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """All that is known of one node, with the signatures of its actions."""
+    """Show one node, with the signatures of its actions."""
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.node(name)
+        node = await fleet.nodes.get(name)
     terminal.show(common, node, lambda: views.detail(node))
 
 
 @nodes.command
 async def ping(
-    *names: Annotated[str, Parameter(help="Nodes' names; all of them without.")],
+    *names: Annotated[str, Parameter(help="Nodes' names; all nodes by default.")],
     timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Milliseconds to the named nodes, or to all.
+    """Measure the round trip to the named nodes, or to all, in milliseconds.
 
     Exit code 3 when some did not answer, 1 when none did.
     """
     async with await terminal.fleet(common) as fleet:
-        ms = await fleet.ping(*names, timeout_s=timeout)
+        ms = await fleet.nodes.ping(*names, timeout_s=timeout)
     terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
     silent = sum(value is None for value in ms.values())
     return OK if not silent else FAILED if silent == len(ms) else PARTLY
 
 
 @nodes.command
-async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
-    """The fleet in figures."""
+async def discover(
+    *,
+    timeout: Annotated[float, Seconds(help="How long to wait for answers.")] = 1.0,
+    common: Common = COMMON,
+    terminal: Injected,
+) -> None:
+    """Nodes outside of the fleet: those that answer a broadcast though they are not in it, and those that wait.
+
+    `unregistered` nodes are connected with credentials that are still good, and the masters have no record of them: the
+    database was lost or restored. Invite them again. `removed` nodes can answer only where the fleet runs `--insecure`,
+    or until they are disconnected. `pending` nodes have asked to be let in; they are not asked, and hear no broadcast.
+    A process without credentials of a node is not found: it can neither hear the question nor answer it.
+    """
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.stats()
+        found = await fleet.nodes.discover(timeout_s=timeout)
+    terminal.show(common, {"nodes": found}, lambda: _outside(found))
+
+
+@nodes.command
+async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+    """Show statistics of the fleet."""
+    async with await terminal.fleet(common) as fleet:
+        figures = await fleet.nodes.stats()
     terminal.show(common, figures, lambda: views.figures(figures))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be set."""
+
+    state: Annotated[
+        Literal["active", "inactive", "maintenance"] | None,
+        Option(help="Its state: only an active node is searched and sent commands."),
+    ] = None
+    title: Annotated[str | None, Option(help="A title for display.")] = None
+    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = ()
+    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = ()
+    labels_from_node: Annotated[
+        bool, Flag(help="Remove all labels that were set here; the node keeps those it declares.")
+    ] = False
+    weight: Annotated[float | None, Option(help="Its share of balanced work.")] = None
+
+    def of(self, name: str) -> NodeUpdate:
+        """The request. Raises `InvalidInput` if there is nothing to change."""
+        wanted = NodeUpdate(
+            node=name, state=self.state, title=self.title, labels=labels(self.label) or None, weight=self.weight,
+            unlabel=list(self.unlabel), labels_from_node=self.labels_from_node,
+        )  # fmt: skip
+        if wanted == NodeUpdate(node=name):
+            raise InvalidInput(
+                "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
+            )
+        return wanted
+
+
+UNCHANGED = Change()
 
 
 @nodes.command
@@ -82,14 +136,7 @@ async def update(
     name: Name,
     /,
     *,
-    state: Annotated[Literal["active", "inactive", "maintenance"] | None, Option(help="Whether it takes part.")] = None,
-    title: Annotated[str | None, Option(help="A name for people.")] = None,
-    label: Annotated[tuple[str, ...], Many(help="`key=value`: a label to add, or to change.")] = (),
-    unlabel: Annotated[tuple[str, ...], Many(help="`key`: a label to remove, also one that the node declares.")] = (),
-    labels_from_node: Annotated[
-        bool, Flag(help="Take back all labels that were set here: the node has those it declares.")
-    ] = False,
-    weight: Annotated[float | None, Option(help="Its share where work is shared out.")] = None,
+    change: Change = UNCHANGED,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
@@ -97,27 +144,20 @@ async def update(
 
     An incompatible node cannot be set active: the refusal names both versions.
     """
-    change = NodeUpdate(
-        node=name, state=state, title=title, labels=labels(label) or None, weight=weight, unlabel=list(unlabel),
-        labels_from_node=labels_from_node,
-    )  # fmt: skip
-    if change == NodeUpdate(node=name):
-        raise InvalidInput(
-            "nothing to change: give --state, --title, --label, --unlabel, --labels-from-node or --weight"
-        )
+    wanted = change.of(name)
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.update_node(change)
+        node = await fleet.nodes.update(wanted)
     terminal.show(common, node, lambda: views.detail(node))
 
 
 @nodes.command
 async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Retire a node: take it out of the fleet, with its credentials and its queue. Its name may return.
+    """Remove a node from the fleet, with its credentials and its queue. Its name may be used again.
 
     Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
     """
     async with await terminal.fleet(common) as fleet:
-        await fleet.remove_node(name)
+        await fleet.nodes.remove(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
 
 
@@ -126,22 +166,22 @@ async def invite(
     name: Name,
     /,
     *,
-    expires: Annotated[str, Duration(help="How long the token is good")] = "1h",
+    expires: Annotated[str, Duration(help="How long the token is valid")] = "1h",
     uses: Annotated[int, Option(help="How often it may be used.", show_default=True)] = 1,
     only: Annotated[
-        str | None, Option(help="What the node is granted: search, actions, events, api; all of it without.")
+        str | None, Option(help="The capabilities of the node: search, actions, events, api; all by default.")
     ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """A join token for a new node, alone on stdout.
+    """Create a join token for a new node, alone on stdout.
 
-    It is shown this once. `fleetfold nodes invite shop > token` keeps it for `fleetfold child --join-file token`.
+    It is shown only once. `fleetfold nodes invite shop > token` stores it for `fleetfold child --join-file token`.
     """
     granted = _capabilities(only) if only is not None else CAPABILITIES
     expires_s = duration_s(expires, "expires")
     async with await terminal.fleet(common) as fleet:
-        invited = await fleet.invite(name, expires_s=expires_s, uses=uses, only=granted)
+        invited = await fleet.nodes.invite(name, expires_s=expires_s, uses=uses, only=granted)
     advice = f"next, where {name} is to run: fleetfold child --name {name} --join-file FILE --url URL"
     terminal.secret(common, invited, invited.token, advice)
 
@@ -151,22 +191,33 @@ async def approve(
     name: Name,
     /,
     *,
-    fingerprint: Annotated[str | None, Option(help="Only the one that shows this, as its own log has it.")] = None,
+    fingerprint: Annotated[
+        str | None, Option(help="Only the node whose key has this fingerprint, which its log shows.")
+    ] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Let a pending node in, that has asked without a token."""
+    """Admit a pending node that asked to join without a token."""
     async with await terminal.fleet(common) as fleet:
-        node = await fleet.approve_node(name, fingerprint=fingerprint)
+        node = await fleet.nodes.approve(name, fingerprint=fingerprint)
     terminal.show(common, node, lambda: f"{name} is approved")
 
 
 @nodes.command
 async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Take a node's credentials, open invitations and connections away."""
+    """Revoke a node's credentials and open invitations, and drop its connections."""
     async with await terminal.fleet(common) as fleet:
-        revoked = await fleet.revoke_node(name)
+        revoked = await fleet.nodes.revoke(name)
     terminal.show(common, revoked, lambda: f"{name} is revoked; {dropped(revoked.connections)}")
+
+
+def _outside(found: list[DiscoveredNode]) -> RenderableType:
+    if not found:
+        return "no nodes outside of the fleet"
+    made = table("node", "state", "answer", right=frozenset({"answer"}))
+    for node in found:
+        made.add_row(cell(node.name), node.state, ms(node.ms))
+    return made
 
 
 def _capabilities(words: str) -> tuple[Capability, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from msgspec.structs import replace
 
-from fleetfold.calls.runs import patience_s
+from fleetfold.run_request import duration_s
 from fleetfold_cli.commands.batches import LINES, Lines, run_lines
 from fleetfold_cli.commands.job_watch import run_watched
 from fleetfold_cli.parsing.assignments import assignment, values
@@ -30,7 +31,6 @@ USAGE = (
     "`fleetfold run TARGET ACTION [key=value]...`, or instead of TARGET `--all` or `--where EXPRESSION`, "
     "or `--from FILE` alone"
 )
-PACED = ("sequential", "batch", "pause_s", "timeout_s", "start_within_s", "overall_s")
 SHOWN_NAMES = 5
 ALL = "all"
 """The TARGET that is `--all`."""
@@ -47,7 +47,7 @@ async def run(
     lines: Lines = LINES,
     detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
     follow: Annotated[bool, Flag(help="With `--json`: a line at each change, the outcome last.")] = False,
-    id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,  # noqa: A002
+    id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
@@ -55,13 +55,13 @@ async def run(
 
     `fleetfold run shop reserve_stock sku=TNT-204 quantity=2`, or `fleetfold run --all stock_of sku=TNT-204`.
 
-    A value is read as the action's own signature has it; `key:=JSON` is JSON whatever it says.
+    A value is parsed by the type in the action's signature; `key:=JSON` is always JSON.
 
-    With `--from FILE`, run what each line of a file says, thousands of them.
+    With `--from FILE`, run each line of a file, thousands of them.
 
-    While it waits it shows on stderr how far the nodes have come. Interrupted, the job goes on.
+    While it waits it shows the progress of the nodes on stderr. If it is interrupted, the job continues.
 
-    Exit code 3 when it failed on some of the nodes; 1, or 4 to 8 and 11 by the way it ended, when on all.
+    Exit code 3 when it failed on some of the nodes; when on all, 1, or 4 to 8 and 11 by the outcome.
     """
     fields = {**choice.fields(), **pace.fields(), **times.fields()}
     if lines.source is not None:
@@ -72,33 +72,31 @@ async def run(
     given = [assignment(word) for word in given_words]
     async with await terminal.fleet(common) as fleet:
         schema = await _schema(fleet, targets, name) if any(value.untyped for value in given) else None
-        key = id or new_id()
-        fields |= {"nodes": targets, "id": key}
-        params = values(given, schema)
+        run = Run(id=id or new_id(), action=name, params=values(given, schema), nodes=targets, **fields)
 
         async def begin(wait: bool) -> Job:
-            return await _started(fleet, name, params, fields | {"wait": wait}, common, terminal)
+            return await _started(fleet, run, common, terminal, wait=wait)
 
         def patience(job: Job) -> float:
-            run = Run(id=key, action=name, **{field: fields[field] for field in PACED if field in fields})
-            return patience_s(run, len(job.nodes)) + GRACE_S
+            return duration_s(run, len(job.nodes)) + GRACE_S
 
-        return await run_watched(fleet, begin, key, common, terminal, patience_s=patience, detach=detach, follow=follow)
+        return await run_watched(
+            fleet, begin, run.id, common, terminal, patience_s=patience, detach=detach, follow=follow
+        )
 
 
-async def _started(
-    fleet: Client, action: str, params: Mapping[str, Any], fields: dict[str, Any], common: Common, terminal: Terminal
-) -> Job:
-    """The job; where the master wants a confirmation, a person at a terminal is asked for it."""
+async def _started(fleet: Client, run: Run, common: Common, terminal: Terminal, *, wait: bool) -> Job:
+    """The job, at its end or as it started. If the master requires a confirmation, a person at a terminal is asked."""
+    begin = fleet.jobs.run if wait else fleet.jobs.start
     try:
-        return await fleet.run(action, params, **fields)
+        return await begin(run)
     except InvalidInput as refused:
         if refused.field != "confirmed" or common.json or not (terminal.stdin.isatty() and terminal.err.isatty()):
             raise
-    checked = await fleet.run(action, params, **fields | {"dry_run": True, "id": new_id()})
+    checked = await begin(replace(run, dry_run=True, id=new_id()))
     if not await agreed(_question(checked), terminal.err, terminal.stdin):
         raise Conflict("nothing was run: it was not confirmed", field="confirmed")
-    return await fleet.run(action, params, **fields | {"confirmed": True})
+    return await begin(replace(run, confirmed=True))
 
 
 def _question(checked: Job) -> str:
@@ -127,7 +125,7 @@ def _read(
 
 async def _schema(fleet: Client, targets: Collection[str], action: str) -> dict[str, Any] | None:
     """The schema of the first target that has the action; if none does, the master will say so."""
-    for node in await fleet.nodes():
+    for node in await fleet.nodes.list():
         if not targets or node.name in targets:
             for info in node.description.actions:
                 if info.name == action:

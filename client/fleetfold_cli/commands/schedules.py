@@ -20,14 +20,14 @@ __all__ = ["schedules"]
 
 Name = Annotated[str, Parameter(help="The schedule's name.")]
 
-schedules = App(name="schedules", help="What is run again and again: by cron, or every so many seconds.")
+schedules = App(name="schedules", help="Recurring runs of actions and transactions: by cron, or every so many seconds.")
 
 
 @schedules.command(name="list")
 async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
-    """All schedules, with the latest firing of each."""
+    """List all schedules, with the latest firing of each."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.schedules()
+        found = await fleet.schedules.list()
     terminal.show(common, {"schedules": found}, lambda: views.listing(found))
 
 
@@ -40,9 +40,9 @@ async def show(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """One schedule, and its firings: when they were planned, what became of them, and why."""
+    """Show one schedule and its firings: planned times, outcomes and reasons."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.schedule(name, firings=firings)
+        view = await fleet.schedules.get(name, firings=firings)
     terminal.show(common, view, lambda: views.detail(view))
 
 
@@ -53,52 +53,52 @@ async def put(
     ],
     /,
     *,
-    unchecked: Annotated[bool, Flag(help="Also what no node can do yet: then a firing tells.")] = False,
+    unchecked: Annotated[bool, Flag(help="Accept what no node can do yet: a firing reports it.")] = False,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Make or change the schedules of a TOML or JSON file. What has not changed stays as it is.
+    """Create or change the schedules of a TOML or JSON file. Unchanged ones stay as they are.
 
     Nodes, actions and parameters are checked as by `run --dry-run` and `tx run --dry-run`.
     """
     specs = read(file, terminal.stdin)
     async with await terminal.fleet(common) as fleet:
-        found = [await fleet.put_schedule(spec, unchecked=unchecked) for spec in specs]
+        found = [await fleet.schedules.put(spec, unchecked=unchecked) for spec in specs]
     terminal.show(common, {"schedules": found}, lambda: views.listing(found))
 
 
 @schedules.command
 async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Remove a schedule and its history; what it has started goes on."""
+    """Remove a schedule and its history; what it has started continues."""
     async with await terminal.fleet(common) as fleet:
-        await fleet.remove_schedule(name)
+        await fleet.schedules.remove(name)
     terminal.show(common, {"name": name}, lambda: f"{name} removed")
 
 
 @schedules.command
 async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Fire nothing until it is resumed."""
+    """Pause a schedule: it fires no more until it is resumed."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.pause_schedule(name)
+        view = await fleet.schedules.pause(name)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @schedules.command
 async def resume(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
-    """Fire again, from now on: what would have been fired meanwhile is left out."""
+    """Resume a paused schedule from now on: times that passed meanwhile are skipped."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.resume_schedule(name)
+        view = await fleet.schedules.resume(name)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @schedules.command
 async def fire(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> int:
-    """Fire now, whatever the clock says.
+    """Fire a schedule now, at any time.
 
-    Exit code 1 when it was refused.
+    Exit code 1 when the firing was refused.
     """
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.fire_schedule(name)
+        view = await fleet.schedules.fire(name)
     terminal.show(common, view, lambda: views.fired(view))
     return FAILED if view.last is not None and view.last.state == "refused" else OK
 
@@ -109,13 +109,13 @@ async def coming(
     /,
     *,
     cron: Annotated[str | None, Option(help="Minute, hour, day of the month, month, day of the week.")] = None,
-    every: Annotated[int | None, Seconds(help="How long from one time to the next.")] = None,
-    timezone: Annotated[str, Option(help="Whose clock: an IANA name.", show_default=True)] = "UTC",
+    every: Annotated[int | None, Seconds(help="The interval between two times.")] = None,
+    timezone: Annotated[str, Option(help="The time zone, an IANA name.", show_default=True)] = "UTC",
     count: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 10,
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The next times a schedule is due. `--cron` or `--every` asks nobody: it is computed here."""
+    """List the next times a schedule is due. With `--cron` or `--every` they are computed here, without a fleet."""
     from fleetfold_shared.recurrence import Recurrence  # it takes a moment, and `fleetfold --help` does not need it
 
     if (name is None) == (cron is None and every is None):
@@ -125,7 +125,7 @@ async def coming(
     spec, anchor = ScheduleSpec(name=name or "new", cron=cron, every_s=every, timezone=timezone), time.time()
     if name is not None:
         async with await terminal.fleet(common) as fleet:
-            view = await fleet.schedule(name, firings=0)
+            view = await fleet.schedules.get(name, firings=0)
         spec, anchor = view.spec, view.next_at or view.created_at
     rhythm = Recurrence(
         spec.name, spec.cron, spec.every_s, spec.timezone, int(anchor), spec.jitter_s, spec.not_before, spec.not_after

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from fleetfold.transact_request import transact_request
 from fleetfold_cli.error_exit import OK
 from fleetfold_cli.exit_codes import of_transaction
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.callbacks import callback as read_callback
 from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
-from fleetfold_cli.parsing.transaction_argument import of_definition, of_file
+from fleetfold_cli.parsing.transaction_argument import Order, of_definition, of_file
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import transaction_view as views
+from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import TransactionState, TransactionView
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
 
 __all__ = ["tx"]
 
@@ -29,7 +35,25 @@ File = Annotated[
     ),
 ]
 
-tx = App(name="tx", help="Transactions: all steps, or none.")
+tx = App(name="tx", help="Transactions: all steps are done, or all are compensated.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """How a transaction is run."""
+
+    timeout: Annotated[float, Seconds(help="How long to wait; the transaction continues.")] = 300.0
+    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False
+    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None
+    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None
+    dry_run: Annotated[bool, Flag(help="Check everything, and start nothing.")] = False
+    callback: Annotated[
+        str | None, Option(help="Where its end is reported: a webhook's URL, or a type of event under your own name.")
+    ] = None
+
+
+DEFAULTS = TransactionOptions()
 
 
 @tx.command
@@ -37,18 +61,11 @@ async def run(
     file: File,
     /,
     *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
-    timeout: Annotated[float, Seconds(help="How long to wait; the transaction goes on.")] = 300.0,
-    detach: Annotated[bool, Flag(help="Do not wait: print its id, for `fleetfold tx show`.")] = False,
-    id: Annotated[str | None, Option(help="Its id: the same id is the same transaction.")] = None,  # noqa: A002
-    within: Annotated[float | None, Seconds(help="Roll it back if it has not ended by then.")] = None,
-    dry_run: Annotated[bool, Flag(help="Check everything, and begin nothing.")] = False,
-    callback: Annotated[
-        str | None, Option(help="Who is told of its end: a URL, or a type of event under your own name.")
-    ] = None,
+    how: TransactionOptions = DEFAULTS,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Run the transaction of a file, or one that is kept: `fleetfold tx run order sku=TNT-204`.
+    """Run the transaction of a file, or a stored one: `fleetfold tx run order sku=TNT-204`.
 
     Exit code 9 when it was rolled back, 10 when it is parked.
     """
@@ -56,16 +73,20 @@ async def run(
     async with await terminal.fleet(common) as fleet:
         if order is None:
             order = await of_definition(file, inputs, fleet)
-        if dry_run:
-            view = await fleet.check_transaction(order.steps, name=order.name, inputs=order.inputs)
-        else:
-            within_s = order.within_s if within is None else within
-            view = await fleet.transact(
-                order.steps, name=order.name, wait=not detach, timeout_s=timeout, id=id, within_s=within_s,
-                inputs=order.inputs, callback=read_callback(callback),
-            )  # fmt: skip
-    terminal.show(common, view, lambda: view.id if detach else views.detail(view))
+        view = await _run(fleet, order, how)
+    terminal.show(common, view, lambda: view.id if how.detach else views.detail(view))
     return of_transaction(view.state)
+
+
+async def _run(fleet: Client, order: Order, how: TransactionOptions) -> TransactionView:
+    if how.dry_run:
+        return await fleet.transactions.check(order.steps, name=order.name, inputs=order.inputs)
+    request = transact_request(
+        order.steps, order.inputs, id=how.id or new_id(), name=order.name, callback=read_callback(how.callback),
+        timeout_s=order.within_s if how.within is None else how.within,
+    )  # fmt: skip
+    begin = fleet.transactions.start if how.detach else fleet.transactions.run
+    return await begin(request, how.timeout)
 
 
 @tx.command(name="list")
@@ -76,38 +97,38 @@ async def listing(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """The latest transactions, newest first."""
+    """List the latest transactions, newest first."""
     async with await terminal.fleet(common) as fleet:
-        found = await fleet.transactions(limit, state)
+        found = await fleet.transactions.list(limit, state)
     terminal.show(common, {"transactions": found}, lambda: views.listing(found, state=state))
 
 
 @tx.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:  # noqa: A002
-    """One transaction: its steps, and all that happened, and why."""
+async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+    """Show one transaction: its steps, and its timeline with reasons."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.transaction(id)
+        view = await fleet.transactions.get(id)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def cancel(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")] = "",
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Turn a running transaction back: what was done is undone."""
+    """Cancel a running transaction: its completed steps are compensated."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.cancel_transaction(id, why=why)
+        view = await fleet.transactions.cancel(id, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def retry(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     step: Annotated[str | None, Option(help="Only this parked step.")] = None,
@@ -115,15 +136,15 @@ async def retry(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Try what is parked again."""
+    """Retry the parked steps of a transaction."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.retry_transaction(id, step, why=why)
+        view = await fleet.transactions.retry(id, step, why=why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def skip(
-    id: Id,  # noqa: A002
+    id: Id,
     step: Annotated[str, Parameter(help="The parked step.")],
     /,
     *,
@@ -131,38 +152,38 @@ async def skip(
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """Leave a parked step as it is, and let the others go on."""
+    """Leave a parked step as it is, and continue with the others."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.skip_step(id, step, why)
+        view = await fleet.transactions.skip(id, step, why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def resolve(
-    id: Id,  # noqa: A002
-    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="How it has ended.")],
+    id: Id,
+    state: Annotated[Literal["committed", "rolled_back"], Parameter(help="Its final state.")],
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")],
     common: Common = COMMON,
     terminal: Injected,
 ) -> None:
-    """End what is parked by hand: you have seen to it that this is true."""
+    """End a parked transaction by hand, after you have made sure that this is its state."""
     async with await terminal.fleet(common) as fleet:
-        view = await fleet.resolve_transaction(id, state, why)
+        view = await fleet.transactions.resolve(id, state, why)
     terminal.show(common, view, lambda: views.detail(view))
 
 
 @tx.command
 async def follow(
-    id: Id,  # noqa: A002
+    id: Id,
     /,
     *,
     timeout: Annotated[float, Seconds(help="How long to wait for its end.")] = 300.0,
     common: Common = COMMON,
     terminal: Injected,
 ) -> int:
-    """Show what happens to a transaction as it happens, until its end.
+    """Follow the timeline of a transaction until its end.
 
     With `--json` a document a line: `{"entry": ...}` each, and `{"transaction": ...}` at the end.
 
@@ -171,7 +192,7 @@ async def follow(
     code = OK
     async with await terminal.fleet(common) as fleet:
         shown = views.Following()
-        async with aclosing(fleet.follow_transaction(id, timeout_s=timeout)) as news:
+        async with aclosing(fleet.transactions.follow(id, timeout_s=timeout)) as news:
             async for one in news:
                 if isinstance(one, TransactionView):
                     code = of_transaction(one.state)

@@ -10,5 +10,5 @@ __all__ = ["version"]
 
 
 def version(*, output: Output = OUTPUT, terminal: Injected) -> None:
-    """The version of this program."""
+    """Print the version of this program."""
     terminal.show(output, {"version": __version__}, lambda: __version__)

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
+from fleetfold.child_options import ChildOptions
 from fleetfold.event_loop import SIGNALLED
 from fleetfold.extras import require
 from fleetfold.file_exposure import tell_exposed
@@ -25,7 +26,7 @@ from fleetfold_broker.secret_file import from_environment, keep_private
 from fleetfold_cli.daemons.keys_and_tls import INSECURE, in_the_open, keep_local_key, protection
 from fleetfold_cli.parsing.common_options import Access, BrokerAccess, Connection, Daemon, Output
 from fleetfold_cli.terminal import Terminal
-from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, Reading, load
+from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, load
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.redaction import Redactor
 
@@ -153,10 +154,8 @@ async def running_child(
 
     folder = config.data or (data or state_directory()) / "children" / config.name
     child = Child(
-        config.name, url=url, data=folder, type=config.type, labels=config.labels, weight=config.weight,
-        concurrency=config.concurrency, prefix=settings.prefix, join=join, ca=settings.tls.ca,
-        cert=settings.tls.cert, key=settings.tls.key, databases=config.databases, ledger_days=config.ledger_days,
-        redact=config.redact,
+        config.name, url=url, data=folder, type=config.type, labels=config.labels, join=join,
+        databases=config.databases, options=_options(config, settings),
     )  # fmt: skip
     _refuse_undeclared(config, "keys", config.keys)
     _refuse_undeclared(config, "alphas", config.alphas)
@@ -165,7 +164,7 @@ async def running_child(
     for name, source in config.collections.items():
         child.collection(
             name, source or None, keys=config.keys.get(name, ()), alpha=config.alphas.get(name),
-            replica=config.replicas.get(name), **asdict(config.reading.get(name, Reading())),
+            replica=config.replicas.get(name), reading=config.reading.get(name),
         )  # fmt: skip
     if config.actions:
         sys.path.insert(0, str(Path.cwd()))  # an installed command, unlike `python`, does not look there
@@ -180,6 +179,14 @@ async def running_child(
         raise
     finally:
         await child.stop(orderly=orderly)
+
+
+def _options(config: ChildConfig, settings: Config) -> ChildOptions:
+    tls = settings.tls
+    return ChildOptions(
+        weight=config.weight, concurrency=config.concurrency, prefix=settings.prefix, ca=tls.ca, cert=tls.cert,
+        key=tls.key, ledger_days=config.ledger_days, redact=config.redact,
+    )  # fmt: skip
 
 
 def _refuse_undeclared(config: ChildConfig, field: str, names: Iterable[str]) -> None:

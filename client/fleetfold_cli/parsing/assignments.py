@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from fleetfold.names import Auto, SearchedNodes
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import WhichNodes
 
 __all__ = ["Assignment", "assignment", "labels", "listed", "pair", "searched_nodes", "values"]
 
@@ -140,8 +140,8 @@ def _resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     return found
 
 
-def searched_nodes(names: Sequence[str], *, auto: bool) -> Sequence[str] | WhichNodes:
-    """The nodes to search: those named, or all (also for none, and for the name `all`)."""
+def searched_nodes(names: Sequence[str], *, auto: bool) -> SearchedNodes:
+    """The nodes to search: those named, or all (also for none, and for the name `all`); with `auto`, likely ones."""
     if auto:
-        return "auto"
+        return Auto(names)
     return "all" if not names or "all" in names else names

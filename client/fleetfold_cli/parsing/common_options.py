@@ -48,7 +48,7 @@ def Duration(help: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What every command takes."""
+    """The options of all commands."""
 
     json: Annotated[bool, Flag(help="Print one JSON document on stdout, and nothing else.")] = False
     prefix: Annotated[str | None, Parameter(env_var="FLEETFOLD_PREFIX", show=False)] = None
@@ -57,10 +57,10 @@ class Output:
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
 class Connection(Output):
-    """What every command takes that uses a broker which somebody else runs."""
+    """The options of commands that connect to a broker."""
 
     url: Annotated[
-        str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs here.")
+        str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs on this machine.")
     ] = None
     ca: Annotated[
         Path | None, Option(help="The CA that signed its certificate, a PEM file; else `$FLEETFOLD_TLS_CA`.")
@@ -70,24 +70,24 @@ class Connection(Output):
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
 class Common(Connection):
-    """What every command takes that asks the fleet."""
+    """The options of commands that ask the fleet."""
 
     key_file: Annotated[
         Path | None,
-        Option(help="The file of the API key to show; else `$FLEETFOLD_API_KEY_FILE`, else this machine's own key."),
+        Option(help="The file of the API key; else `$FLEETFOLD_API_KEY_FILE`, else this machine's own key."),
     ] = None
 
 
 @Parameter(name="*", group="Daemon options")
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What every command that stays up takes."""
+    """The options of daemons."""
 
     config: Annotated[
         Path | None, Option(env_var="FLEETFOLD_CONFIG", show_env_var=True, help="A TOML file of settings.")
     ] = None
     log_level: Annotated[
-        LogLevel | None, Option(help="The least serious that is said on stderr.", show_default="info")
+        LogLevel | None, Option(help="The lowest level that is logged on stderr.", show_default="info")
     ] = None
     log_format: Annotated[
         LogFormat | None, Option(help="auto: console on a terminal, else JSON.", show_default="auto")
@@ -101,7 +101,7 @@ class Access:
 
     keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None
     insecure: Annotated[
-        bool, Flag(help="No identities: whoever connects may do everything. For development alone.")
+        bool, Flag(help="No identities: everyone who connects may do everything. Only for development.")
     ] = False
 
 

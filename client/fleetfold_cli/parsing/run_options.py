@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from fleetfold_cli.parsing.callbacks import callback
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Callback, RetryPolicy
+from fleetfold_shared.messages import RetryPolicy
 
 __all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
 
@@ -18,7 +19,7 @@ __all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
 @Parameter(name="*", group=Group("Nodes", sort_key=1))
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which nodes."""
+    """The nodes to run on."""
 
     all: Annotated[bool, Flag(help="On all active nodes; then there is no TARGET.")] = False
     where: Annotated[
@@ -26,7 +27,7 @@ class Choice:
     ] = None
     any: Annotated[bool, Flag(help="On one of them: the one with least to do.")] = False
     limit: Annotated[str | None, Option(help="On so many of them: `3`, or `10%`.")] = None
-    seed: Annotated[int | None, Option(help="Which of them: another number, another choice.")] = None
+    seed: Annotated[int | None, Option(help="The seed of the choice: another number, another choice.")] = None
     yes: Annotated[bool, Flag(help="Do not ask before something destructive runs on several nodes.")] = False
 
     @property
@@ -35,7 +36,7 @@ class Choice:
         return self.all or self.where is not None
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "all": self.all, "where": self.where, "any": self.any, "limit": self.limit, "seed": self.seed,
             "confirmed": self.yes,
@@ -45,16 +46,18 @@ class Choice:
 @Parameter(name="*", group=Group("Order", sort_key=2))
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In which order."""
+    """The order of the nodes."""
 
     sequential: Annotated[bool, Flag(help="One node after another.")] = False
     batch: Annotated[str | None, Option(help="On so many at a time: `5`, or `25%`.")] = None
     pause: Annotated[float, Seconds(help="How long to wait between the end of a batch and the next.")] = 0.0
-    max_failures: Annotated[str | None, Option(help="Begin no more when over so many failed: `0`, or `10%`.")] = None
-    dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and begin nothing.")] = False
+    max_failures: Annotated[
+        str | None, Option(help="Start no further batch when more than so many failed: `0`, or `10%`.")
+    ] = None
+    dry_run: Annotated[bool, Flag(help="Check everything, show the nodes in their order, and start nothing.")] = False
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "sequential": self.sequential, "batch": self.batch, "pause_s": self.pause,
             "max_failures": self.max_failures, "dry_run": self.dry_run,
@@ -64,23 +67,23 @@ class Pace:
 @Parameter(name="*", group=Group("Times and tries", sort_key=3))
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long, how often, and who is told."""
+    """Time limits, retries, and the callback."""
 
     timeout: Annotated[float, Seconds(help="How long one try may take on a node.")] = 60.0
-    start_within: Annotated[float | None, Seconds(help="After how long it is not begun any more.")] = None
-    heartbeat: Annotated[float | None, Seconds(help="How long it may be silent between two words of progress.")] = None
+    start_within: Annotated[float | None, Seconds(help="How long it may wait to begin; then it never will.")] = None
+    heartbeat: Annotated[float | None, Seconds(help="The longest silence between two reports of progress.")] = None
     overall: Annotated[float | None, Seconds(help="How long all tries on a node may take; else as --timeout.")] = None
     attempts: Annotated[int | None, Option(help="How often it is tried on a node.")] = None
     backoff: Annotated[float | None, Seconds(help="The pause before the second try; it doubles.")] = None
     callback: Annotated[
-        str | None, Option(help="Who is told of the end: a type of event of your own, or a webhook's URL.")
+        str | None, Option(help="Where the end is reported: a webhook's URL, or a type of event of your own.")
     ] = None
 
     def fields(self) -> dict[str, Any]:
-        """As `Client.run` takes them."""
+        """The fields of a `Run`."""
         return {
             "timeout_s": self.timeout, "start_within_s": self.start_within, "heartbeat_s": self.heartbeat,
-            "overall_s": self.overall, "retry": self._retry(), "callback": self._callback(),
+            "overall_s": self.overall, "retry": self._retry(), "callback": callback(self.callback),
         }  # fmt: skip
 
     def _retry(self) -> RetryPolicy | None:
@@ -90,12 +93,6 @@ class Times:
             raise InvalidInput("backoff: there is no second try; say how many with --attempts", field="backoff")
         said = {"attempts": self.attempts, **({} if self.backoff is None else {"backoff_s": self.backoff})}
         return convert_to(said, RetryPolicy, "retry")
-
-    def _callback(self) -> Callback | None:
-        if self.callback is None:
-            return None
-        kind = "url" if "://" in self.callback else "type"
-        return convert_to({kind: self.callback}, Callback, "callback")
 
 
 CHOICE, PACE, TIMES = Choice(), Pace(), Times()

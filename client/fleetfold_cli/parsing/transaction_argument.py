@@ -55,5 +55,5 @@ def of_file(target: str, words: Sequence[str], stdin: TextIO) -> Order | None:
 async def of_definition(target: str, words: Sequence[str], fleet: Client) -> Order:
     """The definition of that name, its inputs typed as it has them."""
     given = [assignment(word) for word in words]
-    schema = (await fleet.definition(*parsed(target))).schema if any(one.untyped for one in given) else None
+    schema = (await fleet.definitions.get(*parsed(target))).schema if any(one.untyped for one in given) else None
     return Order(target, values(given, schema))

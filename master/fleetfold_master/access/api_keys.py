@@ -62,7 +62,7 @@ class ApiKeys:
         keys = self._good_of(name)
         return keys[0].info() if keys else None
 
-    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+    async def knows(self, id: str) -> bool:
         """Whether a key of that id exists or existed; another master may have created it."""
         return any(id in keys for keys in self._by_name.values()) or await read_key(self._store, id) is not None
 

@@ -35,6 +35,8 @@ READS = ("search.query", "ask.question", "nodes.ping")
 """Frequent verbs that change nothing: their entries have a retention time of their own."""
 
 
+# These three take an entry's columns by keyword: most callers give two or three of them, and the value object would be
+# the entry itself.
 def audit_entry(
     at: float, who: str, what: str, outcome: AuditOutcome, *,
     role: str = "", node: str = "", target: str = "", reason: str = "", source: str = "", ms: float | None = None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Capability, Role, Scopes
-from fleetfold_shared.verbs import VERBS, reach, verbs_of
+from fleetfold_shared.verbs import VERBS, Verb, reach, verbs_of
 
 __all__ = ["Authorizer", "Directory", "OpenAuthorizer", "Principal"]
 
@@ -67,10 +68,10 @@ class Principal(msgspec.Struct, frozen=True):
                 field=field,
             )
 
-    def need_whole_fleet(self, verb: str) -> None:
+    def need_whole_fleet(self, verb: Verb[Any, Any]) -> None:
         """Raise `Forbidden` if the identity has any scope: `verb` concerns the whole fleet."""
         if self.scopes != Scopes():
-            raise Forbidden(f"{verb}: it concerns the whole fleet, and {self.name!r} has scopes; use one without")
+            raise Forbidden(f"{verb.name}: it concerns the whole fleet, and {self.name!r} has scopes; use one without")
 
     def _outside(self, kind: str, name: str, field: str) -> Forbidden:
         return Forbidden(f"{field}: the {kind} {name!r} is outside the scope of {self.name!r}", field=field)

@@ -7,6 +7,7 @@ expired. The audit log has the reason.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fleetfold_broker.rpc.admission import OWN, AdmissionControl
 from fleetfold_broker.rpc.pipeline import Call, Handler
@@ -27,6 +28,8 @@ from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
 from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
+from fleetfold_shared.verbs import JoinVerb
+from fleetfold_shared.verbs.join_requests import ENROL, PETITION, REFRESH
 
 __all__ = ["JOINING", "Enrolment", "Live"]
 
@@ -59,21 +62,21 @@ class Enrolment:
 
     async def start(self, service: RequestServer) -> None:
         """Serve in the queue group of all masters."""
-        verbs: dict[str, Handler] = {"enrol": self._enrol, "refresh": self._refresh}
+        handlers: dict[JoinVerb[Any, Any], Handler] = {ENROL: self._enrol, REFRESH: self._refresh}
         if self._pending:
-            verbs["petition"] = self._petition
-        for verb, handler in verbs.items():
+            handlers[PETITION] = self._petition
+        for verb, handler in handlers.items():
             # each has slots of its own: anybody may send join requests, under any number of names
-            places = AdmissionControl(JOINING, own=0 if verb == "petition" else OWN)
+            places = AdmissionControl(JOINING, own=0 if verb is PETITION else OWN)
             await service.serve(
-                f"join.{verb}", self._subjects.join("*", verb), self._guarded(verb, handler), queue="masters",
+                f"join.{verb.name}", self._subjects.join("*", verb.name), self._guarded(verb, handler), queue="masters",
                 caller=lambda subject: self._subjects.token(subject, 1), places=places,
             )  # fmt: skip
 
-    def _guarded(self, verb: str, handler: Handler) -> Handler:
+    def _guarded(self, verb: JoinVerb[Any, Any], handler: Handler) -> Handler:
         """Apply the rate limit, audit refusals, and tell the caller less about them."""
-        what = f"join.{verb}"
-        of_strangers = "" if verb == "refresh" else what
+        what = f"join.{verb.name}"
+        of_strangers = "" if verb is REFRESH else what
 
         async def handle(call: Call) -> Message | None:
             name = call.identity

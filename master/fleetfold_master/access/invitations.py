@@ -49,7 +49,7 @@ class Invitations:
         """
         return self._good(token, await read_invite(self._store, token.id))
 
-    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+    async def knows(self, id: str) -> bool:
         """Whether there is an invitation of that id, or was until lately."""
         return await read_invite(self._store, id) is not None
 

@@ -15,7 +15,7 @@ from fleetfold_master.nodes import Registry
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import Job, Run, Search, StepSpec, Transact, TransactionView
-from fleetfold_shared.verbs import reach
+from fleetfold_shared.verbs import Verb
 
 __all__ = [
     "MOST_LOOKED_AT",
@@ -107,20 +107,20 @@ def check_steps(steps: Iterable[StepSpec], principal: Principal) -> None:
             _check_collection(step.rollback.action, step.rollback.params, principal, f"{where}.rollback.params")
 
 
-def sees_all(principal: Principal, verb: str) -> bool:
+def sees_all(principal: Principal, verb: Verb[Any, Any]) -> bool:
     """Whether `verb` shows the caller everybody's jobs or transactions on all nodes."""
-    return not principal.scopes.nodes and reach(principal.role, verb) != "own"
+    return not principal.scopes.nodes and verb.roles.get(principal.role) != "own"
 
 
-def visible(record: V, principal: Principal, verb: str) -> bool:
+def visible(record: V, principal: Principal, verb: Verb[Any, Any]) -> bool:
     """Whether `verb` shows the record: all its nodes are in scope, and it is the caller's own unless the role sees
     all."""
-    if reach(principal.role, verb) == "own" and record.caller != principal.name:
+    if verb.roles.get(principal.role) == "own" and record.caller != principal.name:
         return False
     return all(map(principal.may_node, _nodes(record)))
 
 
-def check_visible(record: V, principal: Principal, verb: str) -> V:
+def check_visible(record: V, principal: Principal, verb: Verb[Any, Any]) -> V:
     """Return the record. Raises `Forbidden` if `verb` does not show it to the caller."""
     if not visible(record, principal, verb):
         raise Forbidden(f"id: {record.id!r} is not for {principal.name!r} to see", field="id")

@@ -75,7 +75,7 @@ class Sessions:
         record = self._active.get(sid) or await read_session(self._store, sid)
         return record is not None and record.node == node and self._is_good(record)
 
-    async def knows(self, id: str) -> bool:  # noqa: A002 (the field's name everywhere else)
+    async def knows(self, id: str) -> bool:
         """Whether a session of that id was ever opened, and is still stored."""
         return id in self._active or await read_session(self._store, id) is not None
 

@@ -1,4 +1,4 @@
-"""`actions.run`, `actions.submit` and `jobs.ended`: running actions, one at a time or hundreds."""
+"""Handlers of the verbs that run actions, one at a time or hundreds."""
 
 from __future__ import annotations
 
@@ -8,38 +8,35 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
-from fleetfold_broker.rpc.admission import begin_waiting, may_wait
+from fleetfold_broker.rpc.admission import may_wait
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.access.scoping import check_run, visible
+from fleetfold_master.access.scoping import check_run
 from fleetfold_master.api.audit_subject import AuditSubject, named, of_job
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
 from fleetfold_master.api.denied_requests import DeniedRequests
-from fleetfold_master.api.guard import Verb
 from fleetfold_master.jobs import Bulk, Jobs
 from fleetfold_master.jobs.bulk import Begun
 from fleetfold_master.jobs.targeting import Target, Targeting, check_confirmed
 from fleetfold_master.nodes import Registry
-from fleetfold_master.payload_budget import ROOM_BYTES, fit_job
+from fleetfold_master.payload_budget import fit_job
+from fleetfold_shared import verbs
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import (
     Job,
-    JobEnd,
-    JobEnds,
-    JobEndsAsk,
     JobNode,
     Run,
     RunAccepted,
     Submit,
     Submitted,
-    encode,
 )
 
 __all__ = ["ActionVerbs"]
 
 
 class ActionVerbs:
-    """The handlers, each with its message type."""
+    """The handlers. `check_callback` decides which callback addresses are allowed."""
 
     def __init__(
         self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: DeniedRequests, clock: Clock,
@@ -49,13 +46,12 @@ class ActionVerbs:
         self._jobs, self._bulk, self._refusals, self._clock = jobs, bulk, refusals, clock
         self._looking = asyncio.Lock()
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "actions.run": Verb(Run, self._run, _touches_run, recorded=True),
-            "actions.submit": Verb(Submit, self._submit, _touches_runs, recorded=True),
-            "jobs.ended": Verb(JobEndsAsk, self._ended),
-        }
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.actions.RUN, self._run, _touches_run),
+            Binding(verbs.actions.SUBMIT, self._submit, _touches_runs),
+        )
 
     async def _run(self, ask: Run, who: Principal) -> Job:
         job = await self._begin(ask, who)
@@ -103,30 +99,10 @@ class ActionVerbs:
         except FleetfoldError as error:
             if isinstance(error, Forbidden):
                 self._refusals.count(
-                    who.name, who.role, "actions.submit", error, _touches_run(run, None) or AuditSubject()
+                    who.name, who.role, verbs.actions.SUBMIT.name, error, _touches_run(run, None) or AuditSubject()
                 )
             return RunAccepted(id=run.id, error=error.body())
         return RunAccepted(id=run.id, state=job.state, nodes=len(job.nodes))
-
-    async def _ended(self, ask: JobEndsAsk, who: Principal) -> JobEnds:
-        begin_waiting()
-        found = await self._bulk.ended(ask.ids, ask.wait_ms / 1000)
-        seen = [job for job in found.ended if visible(job, who, "jobs.ended")]
-        hidden = {job.id for job in found.ended}.difference(job.id for job in seen)
-        return JobEnds(ended=_fitting(seen), unknown=[*found.unknown, *sorted(hidden)])
-
-
-def _fitting(jobs: Iterable[Job]) -> list[JobEnd]:
-    """As many jobs as fit, and at least one: the caller asks again for the rest."""
-    ends, left = list[JobEnd](), ROOM_BYTES
-    for job in jobs:
-        fitted = fit_job(job)
-        end = JobEnd(job.id, job.state, fitted.nodes, job.note)
-        left -= len(encode(end))
-        if ends and left < 0:
-            break
-        ends.append(end)
-    return ends
 
 
 def _touches_run(ask: Run, job: Job | None) -> AuditSubject | None:

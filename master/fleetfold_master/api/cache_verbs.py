@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.audit_subject import AuditSubject
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.search import Cache, Federation
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     CacheClear,
@@ -36,30 +37,26 @@ class CacheVerbs:
     def __init__(self, cache: Cache, federation: Federation) -> None:
         self._cache, self._federation = cache, federation
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "cache.stats": Verb(CacheStatsAsk, self._stats),
-            "cache.popular": Verb(CachePopularAsk, self._popular),
-            "cache.warm": Verb(CacheWarm, self._warm, _touches_all),
-            "cache.clear": Verb(CacheClear, self._clear, _touches_all),
-        }
-
-    def count(self, narrowed: Search, asked: Search) -> None:
-        """Count a query that was answered."""
-        self._cache.popular.count(narrowed, asked)
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.cache.STATS, self._stats),
+            Binding(verbs.cache.POPULAR, self._popular),
+            Binding(verbs.cache.WARM, self._warm, _touches_all),
+            Binding(verbs.cache.CLEAR, self._clear, _touches_all),
+        )
 
     async def _stats(self, _ask: CacheStatsAsk, _who: Principal) -> CacheStats:
         return self._cache.stats()
 
     async def _popular(self, ask: CachePopularAsk, who: Principal) -> CachePopular:
-        who.need_whole_fleet("cache.popular")
+        who.need_whole_fleet(verbs.cache.POPULAR)
         best = self._cache.popular.best(ask.limit)
         return CachePopular(queries=[PopularQuery(one.asked.query[:200], one.count, one.asked_at) for one in best])
 
     async def _warm(self, ask: CacheWarm, who: Principal) -> CacheWarmed:
         """Run popular queries again, each with its own scopes. Queries that are no longer valid are skipped."""
-        who.need_whole_fleet("cache.warm")
+        who.need_whole_fleet(verbs.cache.WARM)
         kept = 0
         questions = self._cache.popular.best(ask.limit)
         for one in questions:
@@ -76,7 +73,7 @@ class CacheVerbs:
         return self._cache.enabled and not found.partial
 
     async def _clear(self, _ask: CacheClear, who: Principal) -> CacheCleared:
-        who.need_whole_fleet("cache.clear")
+        who.need_whole_fleet(verbs.cache.CLEAR)
         return CacheCleared(entries=await self._cache.clear())
 
 

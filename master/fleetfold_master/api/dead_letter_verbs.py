@@ -9,10 +9,11 @@ import msgspec
 
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.audit_subject import AuditSubject
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.run_as import RunAs
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.payload_budget import ROOM_BYTES
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict, Forbidden
 from fleetfold_shared.messages import (
     DeadLetter,
@@ -24,7 +25,7 @@ from fleetfold_shared.messages import (
     DeadLetterRetried,
     DeadLetterRetry,
 )
-from fleetfold_shared.verbs import reach
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["DeadLetterVerbs"]
 
@@ -36,18 +37,18 @@ class DeadLetterVerbs:
     def __init__(self, dead_letters: DeadLetters, starting: RunAs, redeliver: Callable[[str], Awaitable[None]]) -> None:
         self._dead_letters, self._starting, self._redeliver = dead_letters, starting, redeliver
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "dead_letters.list": Verb(DeadLetterList, self._list),
-            "dead_letters.get": Verb(DeadLetterGet, self._show),
-            "dead_letters.retry": Verb(DeadLetterRetry, self._retry, _touches),
-            "dead_letters.drop": Verb(DeadLetterDrop, self._drop, _touches),
-        }
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.dead_letters.LIST, self._list),
+            Binding(verbs.dead_letters.GET, self._show),
+            Binding(verbs.dead_letters.RETRY, self._retry, _touches),
+            Binding(verbs.dead_letters.DROP, self._drop, _touches),
+        )
 
     async def _list(self, ask: DeadLetterList, who: Principal) -> DeadLetterListed:
         """As many dead letters as fit into an answer."""
-        own = who.name if reach(who.role, "dead_letters.list") == "own" else None
+        own = who.name if verbs.dead_letters.LIST.roles.get(who.role) == "own" else None
         dead_letters, total = await self._dead_letters.list(ask, caller=own)
         seen = [dead_letter for dead_letter in dead_letters if who.may_node(dead_letter.node)]
         total -= len(dead_letters) - len(seen)
@@ -60,10 +61,10 @@ class DeadLetterVerbs:
         return DeadLetterListed(dead_letters=fitting, total=total)
 
     async def _show(self, ask: DeadLetterGet, who: Principal) -> DeadLetter:
-        return await self._seen(ask.id, who, "dead_letters.get")
+        return await self._seen(ask.id, who, verbs.dead_letters.GET)
 
     async def _retry(self, ask: DeadLetterRetry, who: Principal) -> DeadLetterRetried:
-        dead_letter = await self._seen(ask.id, who, "dead_letters.retry")
+        dead_letter = await self._seen(ask.id, who, verbs.dead_letters.RETRY)
         if dead_letter.reason == "undelivered":
             await self._redeliver(dead_letter.command)
             await self._dead_letters.drop(dead_letter.id)  # a repeated failure makes a new dead letter
@@ -78,13 +79,13 @@ class DeadLetterVerbs:
         return DeadLetterRetried(id=ask.id, job=run.id)
 
     async def _drop(self, ask: DeadLetterDrop, who: Principal) -> DeadLetterDropped:
-        await self._seen(ask.id, who, "dead_letters.drop")
+        await self._seen(ask.id, who, verbs.dead_letters.DROP)
         await self._dead_letters.drop(ask.id)
         return DeadLetterDropped(id=ask.id)
 
-    async def _seen(self, key: str, who: Principal, verb: str) -> DeadLetter:
+    async def _seen(self, key: str, who: Principal, verb: Verb[Any, Any]) -> DeadLetter:
         dead_letter = await self._dead_letters.get(key)
-        if not who.may_node(dead_letter.node) or (reach(who.role, verb) == "own" and dead_letter.caller != who.name):
+        if not who.may_node(dead_letter.node) or (verb.roles.get(who.role) == "own" and dead_letter.caller != who.name):
             raise Forbidden(f"id: the dead letter {key!r} is not for {who.name!r}", field="id")
         return dead_letter
 

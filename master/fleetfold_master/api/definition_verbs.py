@@ -8,8 +8,9 @@ from typing import Any
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import check_steps
 from fleetfold_master.api.audit_subject import AuditSubject, named
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.definitions import Definitions
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import Forbidden, NotFound
 from fleetfold_shared.messages import (
     DefinitionGet,
@@ -32,14 +33,14 @@ class DefinitionVerbs:
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "definitions.put": Verb(DefinitionPut, self._put, _touches_put),
-            "definitions.get": Verb(DefinitionGet, self._get),
-            "definitions.list": Verb(DefinitionList, self._list),
-            "definitions.remove": Verb(DefinitionRemove, self._remove, _touches_removed),
-        }
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.definitions.PUT, self._put, _touches_put),
+            Binding(verbs.definitions.GET, self._get),
+            Binding(verbs.definitions.LIST, self._list),
+            Binding(verbs.definitions.REMOVE, self._remove, _touches_removed),
+        )
 
     async def _put(self, ask: DefinitionPut, who: Principal) -> DefinitionStored:
         check_steps(ask.definition.steps, who)

@@ -8,10 +8,11 @@ from typing import Any
 
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.audit_subject import AuditSubject, named
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.evaluation.evaluation import Asked
 from fleetfold_master.nodes import Registry
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     Judgement,
@@ -23,8 +24,6 @@ from fleetfold_shared.messages import (
     QualityJudged,
     QualityReport,
     QualityReportAsk,
-    Search,
-    Searched,
 )
 
 __all__ = ["EvaluationVerbs", "Holds"]
@@ -34,7 +33,7 @@ Holds = Callable[[str, str, list[str]], Awaitable[set[str] | None]]
 
 
 class EvaluationVerbs:
-    """The handlers of judgements, clicks and the report; `ApiServer` has it count searches as well."""
+    """The handlers of judgements, clicks and the report."""
 
     def __init__(
         self, book: Judgements, counts: SearchStatistics, measuring: Evaluation, registry: Registry, holds: Holds
@@ -42,18 +41,14 @@ class EvaluationVerbs:
         self._book, self._counts, self._measuring, self._registry = book, counts, measuring, registry
         self._holds = holds
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb. Clicks are not audited: they are too many, and change no document."""
-        return {
-            "quality.judge": Verb(QualityJudge, self._judge, _touches_judged),
-            "quality.click": Verb(QualityClick, self._click),
-            "quality.report": Verb(QualityReportAsk, self._report),
-            "quality.forget": Verb(QualityForget, self._forget, _touches_forgotten),
-        }
-
-    def searched(self, ask: Search, found: Searched) -> None:
-        """Count a search."""
-        self._counts.searched(ask, found, self._collections)
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers. Clicks are not audited: they change no document."""
+        return (
+            Binding(verbs.quality.JUDGE, self._judge, _touches_judged),
+            Binding(verbs.quality.CLICK, self._click),
+            Binding(verbs.quality.REPORT, self._report),
+            Binding(verbs.quality.FORGET, self._forget, _touches_forgotten),
+        )
 
     async def _judge(self, ask: QualityJudge, who: Principal) -> QualityJudged:
         for number, one in enumerate(ask.judgements):
@@ -67,7 +62,7 @@ class EvaluationVerbs:
         return await self._book.click(ask, who.name)
 
     async def _forget(self, ask: QualityForget, who: Principal) -> QualityForgotten:
-        who.need_whole_fleet("quality.forget")
+        who.need_whole_fleet(verbs.quality.FORGET)
         return await self._book.forget(ask.query)
 
     async def _report(self, ask: QualityReportAsk, who: Principal) -> QualityReport:
@@ -99,7 +94,7 @@ class EvaluationVerbs:
         who.need_node(one.node, f"{where}node")
         who.need_collection(one.collection, f"{where}collection")
         self._need(one.node, f"{where}node")
-        there = self._collections(one.node)
+        there = self._registry.collections(one.node)
         if one.collection not in there:
             field, known = f"{where}collection", ", ".join(filter(who.may_collection, there)) or "none"
             raise NotFound(f"{field}: {one.node!r} has no {one.collection!r}; it has: {known}", field=field)
@@ -125,12 +120,6 @@ class EvaluationVerbs:
         node = self._registry.find(name)
         if node is None or node.state == "removed":
             raise NotFound(f"{field}: there is no {name!r} in the fleet", field=field)
-
-    def _collections(self, name: str) -> list[str]:
-        try:
-            return [one.name for one in self._registry.get(name).description.collections]
-        except NotFound:  # the collection was removed meanwhile
-            return []
 
 
 def _touches_judged(ask: QualityJudge, answer: QualityJudged | None) -> AuditSubject:

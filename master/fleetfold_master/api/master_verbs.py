@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
+from fleetfold_shared import verbs
 from fleetfold_shared.messages import MasterInfo, MasterList, MasterListed
 
 __all__ = ["MasterVerbs"]
@@ -19,10 +20,10 @@ class MasterVerbs:
     def __init__(self, list_masters: Callable[[], Awaitable[list[MasterInfo]]]) -> None:
         self._list_masters = list_masters
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {"masters.list": Verb(MasterList, self._list)}
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (Binding(verbs.masters.LIST, self._list),)
 
     async def _list(self, _ask: MasterList, who: Principal) -> MasterListed:
-        who.need_whole_fleet("masters.list")
+        who.need_whole_fleet(verbs.masters.LIST)
         return MasterListed(masters=await self._list_masters())

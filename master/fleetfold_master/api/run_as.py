@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
 from fleetfold_master.access.authorizer import Authorizer, Principal
+from fleetfold_master.api.binding import VerbGroup
 from fleetfold_master.api.denied_requests import AuditSink
-from fleetfold_master.api.guard import Verb
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError, Forbidden
 from fleetfold_shared.messages import Run, Transact
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["RunAs", "verb_of"]
 
 
-def verb_of(work: Run | Transact) -> str:
+def verb_of(work: Run | Transact) -> Verb[Any, Any]:
     """The verb that starts this kind of work."""
-    return "actions.run" if isinstance(work, Run) else "transactions.run"
+    return verbs.actions.RUN if isinstance(work, Run) else verbs.transactions.RUN
 
 
 class RunAs:
-    """Calls the API's own handlers; `serve` sets them."""
+    """Calls the handlers of `groups` that start work."""
 
-    def __init__(self, authority: Authorizer, audit: AuditSink) -> None:
+    def __init__(self, authority: Authorizer, audit: AuditSink, groups: Iterable[VerbGroup]) -> None:
         self._authority, self._audit = authority, audit
-        self._verbs: Mapping[str, Verb[Any]] = {}
-
-    def serve(self, verbs: Mapping[str, Verb[Any]]) -> None:
-        """Set the handlers."""
-        self._verbs = verbs
+        self._handlers = {binding.verb: binding for group in groups for binding in group.bindings()}
 
     async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
         """Start work on behalf of `caller`, for this schedule, and audit it.
 
         Raises `Forbidden` if the identity no longer exists or lacks permission, and whatever the handler raises.
         """
-        role = ""
+        role, fire = "", verbs.schedules.FIRE.name
         try:
             if not self._authority.knows(caller):
                 await self._authority.look_again()
@@ -46,15 +44,15 @@ class RunAs:
             await self.ask(work, principal)
         except FleetfoldError as error:
             outcome = "refused" if isinstance(error, Forbidden) else "failed"
-            self._audit.note(caller, "schedules.fire", outcome, role=role, target=work.id, reason=error.code)  # type: ignore[arg-type]  # of the two
+            self._audit.note(caller, fire, outcome, role=role, target=work.id, reason=error.code)  # type: ignore[arg-type]  # of the two
             raise
-        self._audit.note(caller, "schedules.fire", "ok", role=role, target=f"{schedule} {work.id}")
+        self._audit.note(caller, fire, "ok", role=role, target=f"{schedule} {work.id}")
 
     async def ask(self, work: Run | Transact, principal: Principal) -> None:
         """Start work for a known caller."""
         verb = verb_of(work)
-        self._authority.check(principal, verb)
-        await self._verbs[verb].handle(work, principal)
+        self._authority.check(principal, verb.name)
+        await self._handlers[verb].answer(work, principal)
 
     async def check(self, work: Run | Transact, principal: Principal) -> None:
         """Raise what a dry run would raise, and start nothing."""

@@ -11,10 +11,11 @@ import msgspec
 from fleetfold_master.access.authorizer import Authorizer, Principal
 from fleetfold_master.access.scoping import check_run, check_transact
 from fleetfold_master.api.audit_subject import AuditSubject, named
-from fleetfold_master.api.guard import Verb
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.run_as import RunAs, verb_of
 from fleetfold_master.payload_budget import ROOM_BYTES
 from fleetfold_master.schedules import Schedules, work_of
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError, Forbidden, NotFound
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import (
@@ -32,7 +33,7 @@ from fleetfold_shared.messages import (
     ScheduleView,
     Transact,
 )
-from fleetfold_shared.verbs import reach
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["ScheduleVerbs"]
 
@@ -48,29 +49,29 @@ class ScheduleVerbs:
     def __init__(self, schedules: Schedules, authority: Authorizer, starting: RunAs) -> None:
         self._schedules, self._authority, self._starting = schedules, authority, starting
 
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "schedules.put": Verb(SchedulePut, self._put, _touches_put),
-            "schedules.get": Verb(ScheduleGet, self._get),
-            "schedules.list": Verb(ScheduleList, self._list),
-            "schedules.remove": Verb(ScheduleRemove, self._remove, _touches_named),
-            "schedules.pause": Verb(SchedulePause, self._pause, _touches_named),
-            "schedules.resume": Verb(ScheduleResume, self._resume, _touches_named),
-            "schedules.fire": Verb(ScheduleFire, self._fire, _touches_named),
-        }
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.schedules.PUT, self._put, _touches_put),
+            Binding(verbs.schedules.GET, self._get),
+            Binding(verbs.schedules.LIST, self._list),
+            Binding(verbs.schedules.REMOVE, self._remove, _touches_named),
+            Binding(verbs.schedules.PAUSE, self._pause, _touches_named),
+            Binding(verbs.schedules.RESUME, self._resume, _touches_named),
+            Binding(verbs.schedules.FIRE, self._fire, _touches_named),
+        )
 
     async def _put(self, ask: SchedulePut, who: Principal) -> ScheduleView:
         self._may_do(ask.spec, who)
         before = None
         with contextlib.suppress(NotFound):  # it does not exist yet
-            before = await self._seen(ask.spec.name, who, "schedules.put")
+            before = await self._seen(ask.spec.name, who, verbs.schedules.PUT)
         if not ask.unchecked and not _does_the_same(before, ask.spec, who):
             await self._check(ask.spec, who)
         return await self._schedules.put(ask.spec, who.name)
 
     async def _get(self, ask: ScheduleGet, who: Principal) -> ScheduleView:
-        await self._seen(ask.name, who, "schedules.get")
+        await self._seen(ask.name, who, verbs.schedules.GET)
         return await self._schedules.get(ask.name, firings=ask.firings)
 
     async def _list(self, ask: ScheduleList, who: Principal) -> ScheduleListed:
@@ -79,7 +80,7 @@ class ScheduleVerbs:
         while page := await self._schedules.page(after, ask.limit):
             for view in page:
                 after = view.spec.name
-                if not _visible(view, who, "schedules.list"):
+                if not _visible(view, who, verbs.schedules.LIST):
                     continue
                 left -= len(msgspec.json.encode(view))
                 if found and (left < 0 or len(found) == ask.limit):
@@ -88,26 +89,26 @@ class ScheduleVerbs:
         return ScheduleListed(schedules=found)
 
     async def _remove(self, ask: ScheduleRemove, who: Principal) -> ScheduleRemoved:
-        await self._seen(ask.name, who, "schedules.remove")
+        await self._seen(ask.name, who, verbs.schedules.REMOVE)
         await self._schedules.remove(ask.name)
         return ScheduleRemoved(name=ask.name)
 
     async def _pause(self, ask: SchedulePause, who: Principal) -> ScheduleView:
-        await self._seen(ask.name, who, "schedules.pause")
+        await self._seen(ask.name, who, verbs.schedules.PAUSE)
         return await self._schedules.pause(ask.name)
 
     async def _resume(self, ask: ScheduleResume, who: Principal) -> ScheduleView:
-        await self._seen(ask.name, who, "schedules.resume")
+        await self._seen(ask.name, who, verbs.schedules.RESUME)
         return await self._schedules.resume(ask.name)
 
     async def _fire(self, ask: ScheduleFire, who: Principal) -> ScheduleView:
-        self._may_do((await self._seen(ask.name, who, "schedules.fire")).spec, who)
+        self._may_do((await self._seen(ask.name, who, verbs.schedules.FIRE)).spec, who)
         return await self._schedules.fire(ask.name, ask.id, who.name)
 
     def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
         """Raise `Forbidden` if the caller could not request the schedule's work itself, or `InvalidInput`."""
         work = work_of(spec, "s-check")
-        self._authority.check(who, verb_of(work))
+        self._authority.check(who, verb_of(work).name)
         with _part_of(spec):
             if isinstance(work, Run):
                 check_run(work, who)
@@ -119,7 +120,7 @@ class ScheduleVerbs:
         with _part_of(spec, remedy=ALL_THE_SAME):
             await self._starting.check(work_of(spec, new_id()), who)
 
-    async def _seen(self, name: str, who: Principal, verb: str) -> ScheduleView:
+    async def _seen(self, name: str, who: Principal, verb: Verb[Any, Any]) -> ScheduleView:
         """The schedule, if this verb shows it to the caller."""
         view = (await self._schedules.standing(name)).view()
         if not _visible(view, who, verb):
@@ -148,12 +149,12 @@ def _does_the_same(before: ScheduleView | None, spec: ScheduleSpec, who: Princip
     return (before.caller, before.spec.run, before.spec.transact) == (who.name, spec.run, spec.transact)
 
 
-def _visible(view: ScheduleView, who: Principal, verb: str) -> bool:
+def _visible(view: ScheduleView, who: Principal, verb: Verb[Any, Any]) -> bool:
     """Whether the verb shows a schedule: the caller's own, and others' if the role sees them and all nodes are in
     scope. A schedule for all nodes needs a caller without scopes."""
     if view.caller == who.name:
         return True
-    if reach(who.role, verb) == "own":
+    if verb.roles.get(who.role) == "own":
         return False
     nodes = list(_nodes(work_of(view.spec, "s-check")))
     return all(map(who.may_node, nodes)) if nodes else not who.scopes.nodes

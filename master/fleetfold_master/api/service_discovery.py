@@ -89,7 +89,7 @@ class Discovery:
 
     async def _say(self, entry: Introspection, subject: str, reply: str) -> None:
         if (body := entry.answer(subject)) is not None:
-            await self._bus.link.publish(reply, body)
+            await self._bus.connection.publish(reply, body)
 
     def _is_for_me(self, reply: str) -> bool:
         """Whether this master answers for the nodes. All masters pick the same one, by a hash of the reply inbox."""

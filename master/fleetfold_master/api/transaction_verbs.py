@@ -1,20 +1,20 @@
-"""`tx.<verb>`: verbs about transactions."""
+"""Handlers of the verbs about transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fleetfold_broker.rpc.admission import begin_waiting, may_wait
-from fleetfold_broker.rpc.streamed_reply import Say, silent
+from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
 from fleetfold_master.api.audit_subject import AuditSubject, named, of_transaction
+from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
-from fleetfold_master.api.guard import Verb
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.payload_budget import fit_all, fit_transaction
 from fleetfold_master.transactions import Transactions
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import (
     Transact,
@@ -29,12 +29,13 @@ from fleetfold_shared.messages import (
     TransactionView,
     TransactionWait,
 )
+from fleetfold_shared.verbs import Verb
 
 __all__ = ["TransactionVerbs"]
 
 
 class TransactionVerbs:
-    """The handlers, each with its message type."""
+    """The handlers. `check_callback` decides which callback addresses are allowed."""
 
     def __init__(
         self, transactions: Transactions, definitions: Definitions, check_callback: CheckCallback = anywhere
@@ -42,23 +43,19 @@ class TransactionVerbs:
         self._transactions, self._definitions = transactions, definitions
         self._check_callback = check_callback
 
-    async def open_on(self, node: str) -> Sequence[str]:
-        """The ids of some open transactions that still need this node, of all masters."""
-        return await self._transactions.open_on(node)
-
-    def verbs(self) -> dict[str, Verb[Any]]:
-        """All handlers, by verb."""
-        return {
-            "transactions.run": Verb(Transact, self._run, _touches_transaction, recorded=True),
-            "transactions.get": Verb(TransactionGet, self._get),
-            "transactions.wait": Verb(TransactionWait, self._wait),
-            "transactions.list": Verb(TransactionList, self._list),
-            "transactions.follow": Verb(TransactionFollow, self._follow, in_parts=self._follow_in_parts),
-            "transactions.cancel": Verb(TransactionCancel, self._cancel, _touches_its_nodes, recorded=True),
-            "transactions.retry": Verb(TransactionRetry, self._retry, _touches_its_nodes, recorded=True),
-            "transactions.skip": Verb(TransactionSkip, self._skip, _touches_its_nodes, recorded=True),
-            "transactions.resolve": Verb(TransactionResolve, self._resolve, _touches_its_nodes, recorded=True),
-        }
+    def bindings(self) -> tuple[Binding[Any, Any], ...]:
+        """The verbs of this area, with their handlers."""
+        return (
+            Binding(verbs.transactions.RUN, self._run, _touches_transaction),
+            Binding(verbs.transactions.GET, self._get),
+            Binding(verbs.transactions.WAIT, self._wait),
+            Binding(verbs.transactions.FOLLOW, stream=self._follow),
+            Binding(verbs.transactions.LIST, self._list),
+            Binding(verbs.transactions.CANCEL, self._cancel, _touches_its_nodes),
+            Binding(verbs.transactions.RETRY, self._retry, _touches_its_nodes),
+            Binding(verbs.transactions.SKIP, self._skip, _touches_its_nodes),
+            Binding(verbs.transactions.RESOLVE, self._resolve, _touches_its_nodes),
+        )
 
     async def _run(self, ask: Transact, who: Principal) -> TransactionView:
         self._check_callback(ask.callback)
@@ -75,44 +72,41 @@ class TransactionVerbs:
         return fit_transaction(view)
 
     async def _get(self, ask: TransactionGet, who: Principal) -> TransactionView:
-        return fit_transaction(await self._seen(ask.id, who, "transactions.get"))
+        return fit_transaction(await self._seen(ask.id, who, verbs.transactions.GET))
 
     async def _wait(self, ask: TransactionWait, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.wait")
+        await self._seen(ask.id, who, verbs.transactions.WAIT)
         begin_waiting()
         return fit_transaction(await self._transactions.wait(ask.id, ask.wait_ms / 1000))
 
-    async def _follow(self, ask: TransactionFollow, who: Principal) -> TransactionView:
-        return await self._follow_in_parts(ask, who, silent)
-
-    async def _follow_in_parts(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.follow")
+    async def _follow(self, ask: TransactionFollow, who: Principal, say: Say) -> TransactionView:
+        await self._seen(ask.id, who, verbs.transactions.FOLLOW)
         begin_waiting()
         return fit_transaction(await self._transactions.follow(ask.id, ask.after, ask.wait_ms / 1000, say))
 
     async def _list(self, ask: TransactionList, who: Principal) -> TransactionListed:
-        most = ask.limit if sees_all(who, "transactions.list") else MOST_LOOKED_AT
+        most = ask.limit if sees_all(who, verbs.transactions.LIST) else MOST_LOOKED_AT
         views = await self._transactions.list(most, ask.state)
-        seen = [view for view in views if visible(view, who, "transactions.list")]
+        seen = [view for view in views if visible(view, who, verbs.transactions.LIST)]
         return TransactionListed(transactions=fit_all(seen[: ask.limit], fit_transaction))
 
     async def _cancel(self, ask: TransactionCancel, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.cancel")
+        await self._seen(ask.id, who, verbs.transactions.CANCEL)
         return fit_transaction(await self._transactions.cancel(ask.id, who.name, ask.why))
 
     async def _retry(self, ask: TransactionRetry, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.retry")
+        await self._seen(ask.id, who, verbs.transactions.RETRY)
         return fit_transaction(await self._transactions.retry(ask.id, who.name, ask.step, ask.why))
 
     async def _skip(self, ask: TransactionSkip, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.skip")
+        await self._seen(ask.id, who, verbs.transactions.SKIP)
         return fit_transaction(await self._transactions.skip(ask.id, who.name, ask.step, ask.why))
 
     async def _resolve(self, ask: TransactionResolve, who: Principal) -> TransactionView:
-        await self._seen(ask.id, who, "transactions.resolve")
+        await self._seen(ask.id, who, verbs.transactions.RESOLVE)
         return fit_transaction(await self._transactions.resolve(ask.id, who.name, ask.state, ask.why))
 
-    async def _seen(self, key: str, who: Principal, verb: str) -> TransactionView:
+    async def _seen(self, key: str, who: Principal, verb: Verb[Any, Any]) -> TransactionView:
         """The transaction, if this verb shows it to the caller."""
         return check_visible(await self._transactions.get(key), who, verb)
 

@@ -14,6 +14,7 @@ from fleetfold_broker.jetstream.pull_consumer import NotYet
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.cluster.peer_messages import PeerResult, Took
 from fleetfold_master.cluster.peers import Peers
+from fleetfold_master.nodes.result_pipeline import Learn
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.messages import CommandResult, decode
 
@@ -36,7 +37,6 @@ class Driving(Protocol):
 
 KeyOf = Callable[[str], str | None]
 """Returns the id of the job or transaction that a command id belongs to, or None."""
-Learn = Callable[[str, CommandResult], Awaitable[None]]
 
 
 class ResultRouting:

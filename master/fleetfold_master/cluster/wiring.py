@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from fleetfold_master.access.container import AccessContainer
-from fleetfold_master.api import NodeGateway
+from fleetfold_master.api import Bindings, NodeGateway
 from fleetfold_master.cluster.invalidation import CacheInvalidation
 from fleetfold_master.cluster.master_rows import Taken
 from fleetfold_master.cluster.owner_routing import OwnerRouting
@@ -37,7 +37,6 @@ class ClusterPeers:
         self._peers, self._fleet, self._jobs, self._transactions = peers, fleet, jobs, transactions
         self.results = ResultRouting(((_job_of, jobs), (_transaction_of, transactions)), peers, fleet.learn)
         self.sharing = CacheInvalidation(peers)
-        self.forwarding = OwnerRouting({"jobs": jobs, "transactions": transactions}, peers)
         self.cut_off: Callable[[str], Awaitable[None]] = _leave_connected
         """Ends the connections of a dead master: as long as it hangs, the broker keeps giving it its share of
         messages."""
@@ -46,8 +45,12 @@ class ClusterPeers:
         """Serve the other masters."""
         self._fleet.on_rose = self._tell_epochs
         await self._peers.hear("rose", Rose, self._rose)
-        for part in (self.results, self.sharing, self.forwarding):
+        for part in (self.results, self.sharing):
             await part.start()
+
+    def owner_routing(self, bindings: Bindings) -> OwnerRouting:
+        """Return the interceptor that forwards requests to the masters that own their subjects."""
+        return OwnerRouting({"jobs": self._jobs, "transactions": self._transactions}, self._peers, bindings)
 
     def share(self, registry: Registry, access: AccessContainer, cache: Cache) -> None:
         """Register the caches of shared rows for invalidation in both directions."""

@@ -1,12 +1,11 @@
-"""The node gateway: joins, heartbeats and results of nodes, and their streams and consumers on the broker."""
+"""The node gateway: joins and heartbeats of nodes, and their streams and consumers on the broker."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
@@ -17,7 +16,6 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_master.no_peers import tell_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
-from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
@@ -25,7 +23,6 @@ from fleetfold_shared.messages import (
     Cancelled,
     CancelVerdict,
     CommandResult,
-    CommandResults,
     Heartbeat,
     Held,
     HoldsAsk,
@@ -44,7 +41,6 @@ from fleetfold_shared.messages import (
     decode,
     encode,
 )  # fmt: skip
-from fleetfold_shared.redaction import Redactor
 
 __all__ = ["NodeGateway"]
 
@@ -58,19 +54,17 @@ HOLDS_S = 2.0
 STATISTICS_S = 5.0
 AUDIT_S = 5.0
 
-OnResult = Callable[[str, CommandResult], Awaitable[bool]]
-
 
 class NodeGateway:
     """Subscribes to the nodes' messages, and maintains their streams and consumers."""
 
     def __init__(
         self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
-        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, redact: Redactor | None = None,
+        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED,
     ) -> None:  # fmt: skip
         self._seals = seals
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
-        self._topology, self._own, self._redact = topology, own, redact or Redactor()
+        self._topology, self._own = topology, own
         self._told: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
         self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
@@ -119,35 +113,6 @@ class NodeGateway:
         self.corpora.forget(name)
         self.epochs.forget(name)
         await self._topology.forget_node(name)
-
-    def results(self, *takers: OnResult) -> Callable[[str, bytes], Awaitable[None]]:
-        """A handler of the results stream: each result goes to the first of `takers` that knows it. The results of
-        one message are processed concurrently; if one fails, the message is redelivered."""
-
-        async def receive(subject: str, data: bytes) -> None:
-            node = self._bus.subjects.token(subject, 1)
-            try:
-                results = list(map(self._redacted, decode(data, CommandResults).results))
-            except InvalidInput as error:
-                self._quiet.warning("result.malformed", node, node=node, reason=error.message)
-                self._inflow.junk(node, len(data))
-                return
-            await settle_all([self._take(node, result, takers) for result in results])
-
-        return receive
-
-    def _redacted(self, result: CommandResult) -> CommandResult:
-        if not self._redact or result.error is None:
-            return result
-        return replace(result, error=self._redact(result.error))
-
-    async def _take(self, node: str, result: CommandResult, takers: Iterable[OnResult]) -> None:
-        await self.learn(node, result)  # before anybody is told of its end
-        for take in takers:
-            if await take(node, result):
-                return
-        self._quiet.warning("result.of_nothing_known", node, node=node, command=result.id)
-        self._inflow.junk(node)
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Record what a result reports about its node."""
@@ -218,7 +183,7 @@ class NodeGateway:
     async def _tell(self, node: str, verb: str, message: Message) -> None:
         """Send a message to a node, without a reply."""
         subject, data = self._bus.subjects.call(node, verb), encode(message)
-        await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
+        await self._bus.connection.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
         """Whether a node of that name answers now."""

@@ -9,23 +9,32 @@ from fleetfold_broker.rpc.admission import AdmissionControl
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
+    AccessPolicy,
     AccessVerbs,
     ActionVerbs,
     ApiServer,
     CacheVerbs,
     DeadLetterVerbs,
     DefinitionVerbs,
+    DeniedRequests,
+    Disconnection,
     Discovery,
     EvaluationVerbs,
-    Guard,
     JobVerbs,
+    KeyVerbs,
     MasterVerbs,
+    NodeAccessVerbs,
+    NodeVerbs,
     RunAs,
     ScheduleVerbs,
+    SearchVerbs,
     TransactionVerbs,
-    VerbGroups,
+    api_interceptors,
+    bind,
 )
+from fleetfold_master.api.binding import VerbGroup
 from fleetfold_master.cluster import ClusterPeers, MemberList
+from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import Bulk
@@ -54,7 +63,8 @@ class ApiWiring:
     """The parts that later wiring steps need."""
 
     api: ApiServer
-    guard: Guard
+    routing: OwnerRouting
+    denied: DeniedRequests
     federation: Federation
     cache: Cache
     counts: SearchStatistics
@@ -62,39 +72,32 @@ class ApiWiring:
 
 
 async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
-    """Build the handlers of all verbs. Nothing is served yet: see `serve`."""
-    cache = await _open_cache(infra)
-    cluster.share(infra.registry, auth.access, cache)
-    federation = _federation(infra, cache)
+    """Build the handlers of all verbs, and the pipeline before them. Nothing is served yet: see `serve`."""
     access = auth.access
-    guard = Guard(access.authority, access.limits, access.audit, access.doorkeeper.where, infra.clock)
-    guard.route = cluster.forwarding.route
+    cache = await _open_cache(infra)
+    cluster.share(infra.registry, access, cache)
     access.authority.look_again = cluster.sharing.look_again
-    access_api = AccessVerbs(access, infra.registry, infra.fleet, guard.refusals, auth.drop, infra.fleet.answers)
-    infra.lifetime.on_close(access_api.close)
-    counts = _open_counts(infra)
-    measuring = Evaluation(infra.store, federation.search, infra.clock)
-    quality = EvaluationVerbs(
-        Judgements(infra.store, infra.clock), counts, measuring, infra.registry, infra.fleet.holds
-    )
-    answering = await _open_answering(infra)
+    denied = DeniedRequests(access.audit, access.doorkeeper.where, infra.clock)
+    policy = AccessPolicy(access.authority, access.limits, access.audit, denied, access.doorkeeper.where, infra.clock)
+    federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
-    starting = RunAs(access.authority, access.audit)
-    schedules = Schedules(infra.store, infra.clock, starting.begin)
     bulk = Bulk(infra.store, engines.jobs)
-    others = (
-        ActionVerbs(infra.registry, engines.jobs, bulk, guard.refusals, infra.clock, engines.outbox.check),
-        JobVerbs(engines.jobs), DefinitionVerbs(definitions), ScheduleVerbs(schedules, access.authority, starting),
-        DeadLetterVerbs(engines.dead_letters, starting, engines.outbox.retry),
-        MasterVerbs(MemberList(infra.store, infra.membership).call),
-    )  # fmt: skip
-    tx_api = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
-    rooms = VerbGroups(access_api, tx_api, CacheVerbs(cache, federation), quality, answering, others)
-    api = ApiServer(
-        infra.bus, infra.registry, infra.presence, infra.fleet, federation, engines.jobs, infra.gatherer, guard, rooms
-    )
-    starting.serve(api.verbs())
-    return ApiWiring(api, guard, federation, cache, counts, schedules)
+    actions = ActionVerbs(infra.registry, engines.jobs, bulk, denied, infra.clock, engines.outbox.check)
+    transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
+    run_as = RunAs(access.authority, access.audit, (actions, transactions))
+    schedules = Schedules(infra.store, infra.clock, run_as.begin)
+    bindings = bind((
+        *_about_nodes(infra, auth, engines),
+        SearchVerbs(infra.registry, federation, await _open_answering(infra), cache.popular, counts),
+        CacheVerbs(cache, federation), _evaluation(infra, federation, counts),
+        actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
+        ScheduleVerbs(schedules, access.authority, run_as),
+        DeadLetterVerbs(engines.dead_letters, run_as, engines.outbox.retry),
+        AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership).call),
+    ))  # fmt: skip
+    routing = cluster.owner_routing(bindings)
+    api = ApiServer(infra.bus.subjects, bindings, api_interceptors(policy, bindings, routing))
+    return ApiWiring(api, routing, denied, federation, cache, counts, schedules)
 
 
 async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
@@ -109,9 +112,10 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     infra.lifetime.on_close(infra.fleet.stop)
     await infra.fleet.start()
     await auth.access.start(service)
+    await wiring.routing.start()
     await wiring.api.start(service)
     await _discovery(infra, auth, service).start()
-    await infra.bus.link.barrier()
+    await infra.bus.connection.barrier()
 
 
 def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Discovery:
@@ -123,6 +127,27 @@ def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Dis
     )  # fmt: skip
     infra.lifetime.on_close(discovery.stop)
     return discovery
+
+
+def _about_nodes(infra: Infrastructure, auth: Auth, engines: Engines) -> tuple[VerbGroup, ...]:
+    """The handlers of the verbs about nodes and credentials, which may disconnect an identity."""
+    access, disconnection = auth.access, Disconnection(auth.access, auth.drop)
+    infra.lifetime.on_close(disconnection.close)
+    return (
+        NodeVerbs(
+            infra.registry, infra.presence, infra.fleet, infra.gatherer, disconnection, access.sessions.granted,
+            engines.transactions.open_on,
+        ),
+        NodeAccessVerbs(access, infra.registry, infra.fleet, disconnection, infra.fleet.answers),
+        KeyVerbs(access, disconnection),
+    )  # fmt: skip
+
+
+def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchStatistics) -> EvaluationVerbs:
+    return EvaluationVerbs(
+        Judgements(infra.store, infra.clock), counts, Evaluation(infra.store, federation.search, infra.clock),
+        infra.registry, infra.fleet.holds,
+    )  # fmt: skip
 
 
 async def _open_cache(infra: Infrastructure) -> Cache:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fleetfold_broker.jetstream.pull_consumer import Handler, PullConsumer
+from fleetfold_broker.jetstream.pull_consumer import PullConsumer
 from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.access.ended_work import job_ended, transaction_ended
 from fleetfold_master.api import CommandPublisher, subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Peers
@@ -15,6 +16,7 @@ from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.jobs import Cancellations, Jobs
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.nodes import CommandHealth, DeclaredLimits
+from fleetfold_master.nodes.result_pipeline import result_pipeline
 from fleetfold_master.outbox import Outbox
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.infrastructure import Infrastructure
@@ -81,8 +83,10 @@ async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterP
     await infra.fleet.call_the_roll()
     engines.withdrawals.start()
     await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
-    await _take(infra, RESULTS, infra.fleet.results(cluster.results.take))
-    await _take(infra, GIVEN_UP, engines.dead_letters.of_advisory)
+    results = result_pipeline(infra.inflow, infra.setup.redact, infra.fleet.learn, cluster.results.take)
+    subjects = infra.bus.subjects
+    await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
+    await _consume(infra, GIVEN_UP, "advisory", partial(_bury_given_up, engines.dead_letters))
     return cluster
 
 
@@ -96,7 +100,13 @@ async def _open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> 
     return cluster
 
 
-async def _take(infra: Infrastructure, stream: str, handler: Handler) -> None:
-    pull = PullConsumer(infra.bus, stream, MASTERS, handler)
+async def _bury_given_up(dead_letters: DeadLetters, call: Call) -> None:
+    await dead_letters.of_advisory(call.subject, call.body)
+
+
+async def _consume(
+    infra: Infrastructure, stream: str, verb: str, handler: Handler, caller: Callable[[str], str] | None = None
+) -> None:
+    pull = PullConsumer(infra.bus, stream, MASTERS, handler, verb=verb, caller=caller)
     await pull.start()
     infra.lifetime.on_close_within_grace(pull.stop)

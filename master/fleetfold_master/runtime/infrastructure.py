@@ -113,9 +113,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     registry = Registry(NodeRows(store), presence, setup.clock, __version__)
     await registry.load()
     topology = Topology(bus, setup.limits)
-    fleet = NodeGateway(
-        bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals, redact=setup.redact
-    )
+    fleet = NodeGateway(bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals)
     return Infrastructure(
         setup,
         lifetime,

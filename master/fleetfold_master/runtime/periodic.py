@@ -46,7 +46,7 @@ def _drive(infra: Infrastructure, engines: Engines) -> None:
 
 def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
     streams = partial(restore_streams, infra.bus, infra.fleet, engines.jobs, engines.transactions)
-    settle = wiring.guard.refusals.settle
+    settle = wiring.denied.settle
     infra.lifetime.repeat(UPKEEP_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
     infra.lifetime.repeat(UPKEEP_S, engines.jobs.save_progress)
     infra.lifetime.repeat(UPKEEP_S, wiring.counts.save)

@@ -44,7 +44,7 @@ async def disconnect_ended(access: AccessContainer, connections: ConnectionMonit
 
 async def restore_streams(bus: Bus, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
     """Create the broker's streams again if it has lost them, and publish the outstanding commands again."""
-    if bus.link.is_up and await fleet.ensure():
+    if bus.connection.is_up and await fleet.ensure():
         log.warning("master.broker_lost_its_store")
         await jobs.resend_all()
         await transactions.resend_all()

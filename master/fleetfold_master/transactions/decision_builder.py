@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.jobs.dispatch import Outgoing, next_resend
+from fleetfold_master.transactions.forward_outcome import known_outcome
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, compensation_id, forward_id
 from fleetfold_shared.messages import Caller, Command, TimelineEntry, TransactionState
 from fleetfold_shared.templates import fill
@@ -139,6 +140,7 @@ class DecisionBuilder:
             params=step.rollback.params if step.rollback else {},
             epoch=self.tx.epoch,
             compensates=forward_id(step, step.undo),
+            forward=known_outcome(step, step.undo),
             timeout_s=self.time_limit_s(step),
             caller=Caller(self.tx.caller, self.tx.role),
         )

@@ -33,7 +33,7 @@ def abandon(builder: DecisionBuilder, why: str) -> None:
         if step.state == "running":
             builder.settle(step, state="unknown" if step.possibly_applied else "failed", error=why)
             builder.note(GIVEN_UP, step, why)
-    _turn_back(builder, why)
+    _start_compensation(builder, why)
 
 
 def take_forward(builder: DecisionBuilder, step: Step, result: CommandResult) -> None:
@@ -76,12 +76,12 @@ def _conclude(builder: DecisionBuilder) -> None:
         why = "a step cannot be finished and what is before it cannot be undone"
         builder.end("parked", _first_error(builder), why)
     elif states & FAILED:
-        _turn_back(builder, _first_error(builder))
+        _start_compensation(builder, _first_error(builder))
     elif states <= {"done", "skipped"}:
         builder.end("committed")
 
 
-def _turn_back(builder: DecisionBuilder, error: str) -> None:
+def _start_compensation(builder: DecisionBuilder, error: str) -> None:
     builder.turn("compensating", error)
     builder.note("rolling back", why=error)
 

@@ -10,10 +10,11 @@ from msgspec import Meta
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import Callback, Caller, Progress, RetryPolicy
+from fleetfold_shared.messages.nodes import ActionKind
 
 __all__ = [
-    "Command", "CommandResult", "CommandResults", "Job", "JobCancel", "JobFollow", "JobGet", "JobList", "JobListed",
-    "JobNode", "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
+    "Command", "CommandResult", "CommandResults", "ForwardOutcome", "Job", "JobCancel", "JobFollow", "JobGet",
+    "JobList", "JobListed", "JobNode", "JobState", "JobWait", "Outcome", "Params", "Run", "Share",
 ]  # fmt: skip
 
 Outcome = Literal["ok", "failed", "rejected", "unreachable", "timed_out", "unknown", "no_result"]
@@ -26,6 +27,19 @@ Share = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5}|(100|[1-9]?[0-9])%)$(?
 """A number, or a percentage, rounded up: `3` or `25%`."""
 
 
+class ForwardOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the masters know of a command that took effect and is compensated now: a node whose ledger denies it has
+    lost its ledger, or has an old copy.
+
+    `result` holds the fields that the compensation's params refer to; it is left out when it is too large or unknown.
+    """
+
+    action: str
+    kind: ActionKind
+    outcome: Literal["ok", "no_result"]
+    result: Any = None
+
+
 class Command(Message, frozen=True, kw_only=True):
     """`cmd.<node>`: run an action, or compensate a command that may have run.
 
@@ -34,7 +48,8 @@ class Command(Message, frozen=True, kw_only=True):
     contain `{{field}}` of that command's stored result, which the node fills in. `start_within_s` counts from the
     storage of the message in the broker: an older command is not started. `timeout_s` limits one try, `overall_s` all
     of them since the storage, and `heartbeat_s` the time between two progress reports. `caller` requested it: the owner
-    of a schedule that fired; for a compensation, the caller of the transaction.
+    of a schedule that fired; for a compensation, the caller of the transaction. `forward`: what the masters know of the
+    forward command, if it took effect.
     """
 
     id: str
@@ -43,6 +58,7 @@ class Command(Message, frozen=True, kw_only=True):
     params: Params = {}
     epoch: int = 0
     compensates: str | None = None
+    forward: ForwardOutcome | None = None
     timeout_s: float | None = None
     start_within_s: float | None = None
     heartbeat_s: float | None = None

@@ -12,11 +12,11 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import RetryPolicy
 
 __all__ = [
-    "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "EndpointFigures",
-    "Heartbeat", "Join", "Joined", "LabelSource", "NodeDescription", "NodeGet", "NodeList", "NodeListed",
-    "NodePart", "NodePing", "NodePinged", "NodePresence", "NodeRecord", "NodeRemove", "NodeRemoved", "NodeState",
-    "NodeStats", "NodeStatsAsk", "NodeUpdate", "Pong", "Problem", "SealKeys", "ServiceFigures", "Standing",
-    "Superseded",
+    "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "DiscoveredNode",
+    "EndpointFigures", "Heartbeat", "Join", "Joined", "LabelSource", "NodeDescription", "NodeDiscover", "NodeGet",
+    "NodeList", "NodeListed", "NodePart", "NodePing", "NodePinged", "NodePresence", "NodeRecord", "NodeRemove",
+    "NodeRemoved", "NodeState", "NodeStats", "NodeStatsAsk", "NodeUpdate", "NodesDiscovered", "Pong",
+    "Problem", "SealKeys", "ServiceFigures", "Standing", "Superseded",
 ]  # fmt: skip
 
 Capability = Literal["search", "actions", "events", "api"]
@@ -278,6 +278,30 @@ class NodePinged(Message, frozen=True, kw_only=True):
     """Round-trip time in milliseconds by node; `None` for one that did not answer."""
 
     ms: dict[str, float | None]
+
+
+class NodeDiscover(Message, frozen=True, kw_only=True):
+    """`nodes.discover`: broadcast a ping, and return who answered it and is not in the fleet, and who waits to be."""
+
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
+
+
+class DiscoveredNode(msgspec.Struct, frozen=True):
+    """A name that is not in the fleet. `ms` is the round-trip time; `None` for one that did not answer.
+
+    `unregistered`: connected with credentials that are still good, but the master has no record of it. `removed`: an
+    operator took it out of the fleet. `pending`: it has asked to be let in.
+    """
+
+    name: str
+    state: Literal["unregistered", "removed", "pending"]
+    ms: float | None
+
+
+class NodesDiscovered(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """Nodes outside of the fleet, by name."""
+
+    nodes: list[DiscoveredNode]
 
 
 class NodeStatsAsk(Message, frozen=True, kw_only=True):

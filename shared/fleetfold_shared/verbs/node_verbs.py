@@ -8,6 +8,7 @@ from fleetfold_shared.messages import (
     NodeApprove,
     NodeAuditAsk,
     NodeAudited,
+    NodeDiscover,
     NodeGet,
     NodeInvite,
     NodeInvited,
@@ -20,13 +21,27 @@ from fleetfold_shared.messages import (
     NodeRemoved,
     NodeRevoke,
     NodeRevoked,
+    NodesDiscovered,
     NodeStats,
     NodeStatsAsk,
     NodeUpdate,
 )
 from fleetfold_shared.verbs.verb import CLIENTS, NOBODY, OPERATORS, READERS, Verb, allow
 
-__all__ = ["APPROVE", "AUDIT", "GET", "INVITE", "JOIN", "LIST", "PING", "REMOVE", "REVOKE", "STATS", "UPDATE"]
+__all__ = [
+    "APPROVE",
+    "AUDIT",
+    "DISCOVER",
+    "GET",
+    "INVITE",
+    "JOIN",
+    "LIST",
+    "PING",
+    "REMOVE",
+    "REVOKE",
+    "STATS",
+    "UPDATE",
+]
 
 LIST = Verb(
     "nodes.list", NodeList, NodeListed, "List the nodes.",
@@ -43,6 +58,10 @@ AUDIT = Verb(
 PING = Verb(
     "nodes.ping", NodePing, NodePinged, "Ask nodes whether they are there.",
     roles=allow(READERS), scope="named", audit="buffered", safe=True, idempotent=True,
+)  # fmt: skip
+DISCOVER = Verb(
+    "nodes.discover", NodeDiscover, NodesDiscovered, "Find nodes that answer a broadcast and are not in the fleet.",
+    roles=allow(OPERATORS), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 STATS = Verb(
     "nodes.stats", NodeStatsAsk, NodeStats, "The fleet in figures.",

@@ -30,10 +30,10 @@ async def serve():
     child = Child("shop", url=sys.argv[1])
     child.add(ACTIONS).prepare(prepare)
     await child.start()
-    async with await Client.connect(sys.argv[1]) as fleet:
+    async with Client.connect(sys.argv[1]) as fleet:
         assert (await fleet.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
         await fleet.search("tent")
-        assert (await fleet.ping("shop"))["shop"] is not None
+        assert (await fleet.nodes.ping("shop"))["shop"] is not None
     await child.stop()
 
 asyncio.run(serve())

@@ -55,7 +55,7 @@ async def run(program: str, url: str) -> tuple[str, str]:
     )
     assert process.stdout is not None
     ready = await process.stdout.readline()
-    async with await Client.connect(url) as fleet:
+    async with Client.connect(url) as fleet:
         job = await fleet.run("charge", {"card": SECRET}, nodes=["shop"])
     assert job.nodes[0].error == "KeyError: 'no such account'"
     process.terminate()
@@ -94,7 +94,7 @@ async def test_without_run_too_the_library_shows_no_data(url: str) -> None:
     )
     assert process.stdout is not None
     await process.stdout.readline()
-    async with await Client.connect(url) as fleet:
+    async with Client.connect(url) as fleet:
         await fleet.run("charge", {"card": SECRET}, nodes=["shop"])
     process.kill()
     out, err = await process.communicate()

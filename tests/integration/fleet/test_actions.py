@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from fleetfold import Context, action
+from fleetfold.run_request import Rollout, Targets
 from fleetfold_shared.errors import Conflict, DeadlineExceeded, FleetfoldError, InvalidInput, NotFound
-from fleetfold_shared.messages import Job, NodeUpdate
+from fleetfold_shared.messages import Job, NodeUpdate, Run
 from support.inprocess import Fleet, fleet
 
 __all__ = ["fleet"]
@@ -27,7 +28,7 @@ def outcomes(job: Job) -> dict[str, str | None]:
 
 
 async def test_an_action_runs_on_one_node_on_several_or_on_all(pair: Fleet) -> None:
-    for tx, target in (("one", {"nodes": ["shop"]}), ("two", {"nodes": ["shop", "blog"]}), ("all", {"all": True})):
+    for tx, target in (("one", {"nodes": ["shop"]}), ("two", {"nodes": ["shop", "blog"]}), ("all", {"nodes": "all"})):
         job = await pair.client.run("enter", {"tx": tx, "step": tx}, **target)  # type: ignore[arg-type]
         assert job.state == "ok", job
         assert all(node.result["entry"] for node in job.nodes)
@@ -42,26 +43,26 @@ async def test_one_after_another_means_that_none_overlap(fleet: Fleet) -> None:
     async def measure(ctx: Context) -> None:
         """Note begin and end."""
         spans.append((ctx.node, "begin"))
-        pings = await fleet.client.ping("a", "b", "c", timeout_s=30.0)  # what was begun meanwhile has come by now
+        pings = await fleet.client.nodes.ping("a", "b", "c", timeout_s=30.0)  # what was begun meanwhile has come by now
         assert None not in pings.values()
         spans.append((ctx.node, "end"))
 
     for name in ("a", "b", "c"):
         await fleet.start(fleet.declare(name).add(measure))
-    job = await fleet.client.run("measure", nodes=["c", "a", "b"], sequential=True)
+    job = await fleet.client.run("measure", nodes=["c", "a", "b"], rollout=Rollout(sequential=True))
     assert job.state == "ok"
     assert spans == [(name, what) for name in ("c", "a", "b") for what in ("begin", "end")]
 
 
 async def test_a_caller_that_does_not_wait_gets_the_job_by_its_id(pair: Fleet) -> None:
-    job = await pair.client.run("doze", {"seconds": 0.2}, nodes=["shop"], wait=False)
+    job = await pair.client.jobs.start(Run(id="begun", action="doze", params={"seconds": 0.2}, nodes=["shop"]))
     assert (job.state, outcomes(job)) == ("running", {"shop": None})
     with pytest.raises(DeadlineExceeded, match=job.id):
-        await pair.client.wait_job(job.id, 0.01)
-    ended = await pair.client.wait_job(job.id, 20)
+        await pair.client.jobs.wait(job.id, 0.01)
+    ended = await pair.client.jobs.wait(job.id, 20)
     assert (ended.state, outcomes(ended)) == ("ok", {"shop": "ok"})
-    assert await pair.client.job(job.id) == ended
-    assert [one.id for one in await pair.client.jobs()] == [job.id]
+    assert await pair.client.jobs.get(job.id) == ended
+    assert [one.id for one in await pair.client.jobs.list()] == [job.id]
 
 
 async def test_the_same_id_is_the_same_job(pair: Fleet) -> None:
@@ -102,7 +103,7 @@ async def test_a_job_on_several_nodes_is_partly_done_when_some_fail(fleet: Fleet
 
     for name in ("shop", "blog"):
         await fleet.start(fleet.declare(name).add(differ))
-    job = await fleet.client.run("differ", all=True)
+    job = await fleet.client.run("differ", nodes="all")
     assert (job.state, outcomes(job)) == ("partly", {"blog": "failed", "shop": "ok"})
 
 
@@ -113,9 +114,9 @@ async def test_an_action_that_takes_longer_than_it_may_is_timed_out(pair: Fleet)
 
 async def test_a_command_waits_for_a_node_that_is_away(pair: Fleet) -> None:
     await pair.stop_child("shop")
-    job = await pair.client.run("enter", {"tx": "x", "step": "late"}, nodes=["shop"], timeout_s=60, wait=False)
+    job = await pair.client.run("enter", {"tx": "x", "step": "late"}, nodes=["shop"], timeout_s=60, detach=True)
     await pair.start_child("shop")
-    ended = await pair.client.wait_job(job.id, 30)
+    ended = await pair.client.jobs.wait(job.id, 30)
     assert outcomes(ended) == {"shop": "ok"}
     assert pair.effects("shop") == [("late", "do")]
 
@@ -139,9 +140,9 @@ async def test_a_node_may_reject_what_its_master_let_pass(pair: Fleet) -> None:
     [
         ("node", NotFound, "doze", {}, {"nodes": ["nobody"]}),
         ("action", NotFound, "nothing", {}, {"nodes": ["shop"]}),
-        ("action", NotFound, "nothing", {}, {"all": True}),
+        ("action", NotFound, "nothing", {}, {"nodes": "all"}),
         ("nodes", InvalidInput, "doze", {}, {}),
-        ("nodes", InvalidInput, "doze", {}, {"nodes": ["shop"], "all": True}),
+        ("nodes", InvalidInput, "doze", {}, {"nodes": Targets(nodes=["shop"], all=True)}),
         ("params.seconds", InvalidInput, "doze", {"seconds": "long"}, {"nodes": ["shop"]}),
         ("params.tx", InvalidInput, "enter", {}, {"nodes": ["shop"]}),
         ("params.colour", InvalidInput, "doze", {"colour": "red"}, {"nodes": ["shop"]}),
@@ -154,14 +155,14 @@ async def test_what_cannot_run_is_refused_by_its_field_before_anything_is_sent(
     target: dict[str, object],
 ) -> None:  # fmt: skip
     with pytest.raises(error) as refused:
-        await pair.client.run(action_name, params, **target)  # type: ignore[arg-type]
+        await pair.client.run(action_name, params, **target)  # type: ignore[call-overload]
     assert refused.value.field == field
-    assert await pair.client.jobs() == []
+    assert await pair.client.jobs.list() == []
 
 
 async def test_a_node_in_maintenance_is_not_run_on(pair: Fleet) -> None:
-    await pair.client.update_node(NodeUpdate(node="shop", state="maintenance"))
-    assert outcomes(await pair.client.run("doze", {"seconds": 0}, all=True)) == {"blog": "ok"}
+    await pair.client.nodes.update(NodeUpdate(node="shop", state="maintenance"))
+    assert outcomes(await pair.client.run("doze", {"seconds": 0}, nodes="all")) == {"blog": "ok"}
     with pytest.raises(InvalidInput, match="maintenance") as refused:
         await pair.client.run("doze", nodes=["shop"])
     assert refused.value.field == "nodes"
@@ -177,7 +178,7 @@ async def test_several_clients_run_search_and_look_up_at_the_same_time(pair: Fle
             job = await client.run("enter", {"tx": "x", "step": step}, nodes=[("shop", "blog")[turn % 2]])
             assert job.state == "ok"
             await client.search("tent")
-            assert (await client.job(job.id)).caller == f"client-{number}"
+            assert (await client.jobs.get(job.id)).caller == f"client-{number}"
 
     await asyncio.gather(*(work(number) for number in range(4)))
     done = sorted(pair.effects("shop") + pair.effects("blog"))

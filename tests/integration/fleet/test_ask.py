@@ -220,7 +220,7 @@ async def test_a_node_that_answers_itself_does_so_when_it_is_asked_alone_or_name
     fleet: Fleet,
 ) -> None:
     given = await learned_shop(fleet)
-    assert (await fleet.client.node("shop")).description.answers
+    assert (await fleet.client.nodes.get("shop")).description.answers
     alone = await fleet.client.ask(QUESTION, nodes=["shop"]).answer()
     assert (alone.text, alone.kind, alone.by) == ("Bring it back [1], says the shop.", "generated", "shop")
     assert (alone.invalid_citations, alone.sources[0].cited) == (1, True)

@@ -12,8 +12,9 @@ import pytest
 
 from fleetfold import Context, Run, action
 from fleetfold.submission import SubmitOutcome
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import JobEnds, JobEndsAsk, Scopes
+from fleetfold_shared.messages import JobEndsAsk, Scopes
 from support.inprocess import Fleet, failures, fleet
 from support.wait import eventually
 
@@ -147,7 +148,7 @@ async def test_a_batch_may_only_be_checked_or_only_be_begun(fleet: Fleet) -> Non
     await fleet.start_child("shop")
     checked = await submitted(fleet, entries(5, dry_run=True))
     assert [(checked[n].state, checked[n].targets) for n in range(5)] == [("checked", 1)] * 5
-    assert await fleet.client.jobs() == []
+    assert await fleet.client.jobs.list() == []
     begun = await submitted(fleet, entries(5), wait=False)
     assert {outcome.state for outcome in begun.values()} <= {"running", "ok"}
     await eventually(lambda: len(steps(fleet)) == 5)
@@ -161,10 +162,10 @@ async def test_who_may_not_is_told_line_by_line_and_the_log_knows(fleet: Fleet) 
     outcomes = {outcome.index: outcome async for outcome in narrow.submit(runs)}
     assert [outcomes[n].error.code for n in (0, 1)] == ["forbidden"] * 2  # type: ignore[union-attr]
     assert outcomes[2].state == "ok"
-    audited = await fleet.client.audit(who="narrow")
+    audited = await fleet.client.audit.list(who="narrow")
     assert [entry.outcome for entry in audited if entry.what == "actions.submit"].count("refused") == 2
     [other] = [outcome async for outcome in fleet.client.submit([next(entries(1, "z"))])]
-    seen = await narrow._ask("jobs.ended", JobEndsAsk(ids=[other.id, "mine"]), JobEnds)
+    seen = await narrow._caller.ask(verbs.jobs.ENDED, JobEndsAsk(ids=[other.id, "mine"]))
     assert ([end.id for end in seen.ended], seen.unknown) == (["mine"], [other.id])
 
 

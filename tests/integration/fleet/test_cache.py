@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.node.node import Node
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import NodeUpdate, Scopes, Searched
@@ -36,13 +37,13 @@ async def settled(fleet: Fleet, query: str = "tent") -> Searched:
 async def test_an_equal_question_is_answered_without_asking_and_says_so(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": tents})
     kept = await settled(fleet)
-    asked = await fleet.client.search("tent", cache="off")
+    asked = await fleet.client.search("tent", options=SearchOptions(cache="off"))
     assert (kept.cached, asked.cached) == (True, False)
     assert (kept.hits, kept.total, kept.partial) == (asked.hits, asked.total, asked.partial)
     assert [report.status for report in kept.nodes] == ["ok"]
-    refreshed = await fleet.client.search("tent", cache="refresh")
+    refreshed = await fleet.client.search("tent", options=SearchOptions(cache="refresh"))
     assert not refreshed.cached
-    stats = await fleet.client.cache_stats()
+    stats = await fleet.client.cache.stats()
     assert stats.hits >= 2
     assert stats.memory_entries >= 1
     assert stats.hit_rate is not None
@@ -86,9 +87,9 @@ async def test_a_node_that_restarts_or_rests_is_seen_at_once(fleet: Fleet) -> No
     await fleet.start_child("shop", {"products": tents})
     await fleet.start_child("blog", {"posts": tents})
     assert len((await settled(fleet)).hits) == 6
-    await fleet.client.update_node(NodeUpdate(node="blog", state="maintenance"))
+    await fleet.client.nodes.update(NodeUpdate(node="blog", state="maintenance"))
     assert {hit.node for hit in (await fleet.client.search("tent")).hits} == {"shop"}
-    await fleet.client.update_node(NodeUpdate(node="blog", state="active"))
+    await fleet.client.nodes.update(NodeUpdate(node="blog", state="active"))
     assert len((await fleet.client.search("tent")).hits) == 6
     await fleet.stop_child("blog")
     assert {hit.node for hit in (await fleet.client.search("tent")).hits} == {"shop"}
@@ -105,10 +106,10 @@ async def test_the_next_master_gives_what_the_last_one_kept(fleet: Fleet) -> Non
 
     async def kept() -> bool:
         await fleet.client.search("tent")
-        return (await fleet.client.cache_stats()).hits > 0
+        return (await fleet.client.cache.stats()).hits > 0
 
     await eventually(kept)
-    assert (await fleet.client.cache_stats()).misses == 0
+    assert (await fleet.client.cache.stats()).misses == 0
 
 
 async def test_equal_questions_at_the_same_time_are_asked_once(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ async def test_equal_questions_at_the_same_time_are_asked_once(fleet: Fleet, mon
     found = await asyncio.gather(*(fleet.client.search("dry", timeout_s=30.0) for _ in range(20)))
     assert times == 1
     assert {len(one.hits) for one in found} == {3}
-    assert (await fleet.client.cache_stats()).shared > 0
+    assert (await fleet.client.cache.stats()).shared > 0
 
 
 async def test_scopes_never_meet_in_the_cache(fleet: Fleet) -> None:
@@ -168,16 +169,16 @@ async def test_popular_questions_are_counted_warmed_and_shown_to_whole_operators
     for query, times in (("tent", 3), ("dry", 2), ("stove", 1)):
         for _ in range(times):
             await fleet.client.search(query)
-    popular = await fleet.client.popular_queries(2)
+    popular = await fleet.client.cache.popular(2)
     assert [(one.query, one.count) for one in popular] == [("tent", 3), ("dry", 2)]
-    await fleet.client.clear_cache()
-    warmed = await fleet.client.warm_cache()
+    await fleet.client.cache.clear()
+    warmed = await fleet.client.cache.warm()
     assert (warmed.asked, warmed.kept) == (3, 3)
     assert (await fleet.client.search("stove")).cached
     narrow = await fleet.new_client("nora", "operator", scopes=Scopes(nodes=["shop"]))
-    for refused in (narrow.popular_queries, narrow.warm_cache, narrow.clear_cache):
+    for refused in (narrow.cache.popular, narrow.cache.warm, narrow.cache.clear):
         with pytest.raises(Forbidden):
             await refused()
-    assert (await narrow.cache_stats()).kept_s == 900.0
-    assert await fleet.client.clear_cache() >= 3
+    assert (await narrow.cache.stats()).kept_s == 900.0
+    assert await fleet.client.cache.clear() >= 3
     assert not (await fleet.client.search("tent")).cached

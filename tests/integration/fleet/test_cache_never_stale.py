@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fleetfold.client import Client
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.messages import Searched
 from support.effort import effort
 from support.inprocess import Fleet, fleet
@@ -27,7 +28,8 @@ __all__ = ["fleet"]
 STEPS = int(os.environ.get("FLEETFOLD_CACHE_STEPS", effort(30)))
 PLACES = [("shop", "products"), ("shop", "notes"), ("blog", "posts")]
 SEARCHES: list[dict[str, Any]] = [
-    {}, {}, {"nodes": ["shop"]}, {"collections": ["posts", "notes"]}, {"facets": ["n"]}, {"highlight": True},
+    {}, {}, {"nodes": ["shop"]}, {"collections": ["posts", "notes"]}, {"options": SearchOptions(facets=["n"])},
+    {"options": SearchOptions(highlight=True)},
 ]  # fmt: skip
 
 
@@ -111,10 +113,13 @@ async def test_no_answer_is_older_than_what_was_acknowledged_before(fleet: Fleet
         together += [writer.write() for _ in range(chance.randint(0, 2))]
         chance.shuffle(together)
         await asyncio.gather(*together)
-    assert (await fleet.client.cache_stats()).hits > STEPS / 10
+    assert (await fleet.client.cache.stats()).hits > STEPS / 10
 
     async def same() -> bool:
-        kept, asked = await fleet.client.search("tent"), await fleet.client.search("tent", cache="off")
+        kept, asked = (
+            await fleet.client.search("tent"),
+            await fleet.client.search("tent", options=SearchOptions(cache="off")),
+        )
         return kept.cached and said(kept) == said(asked)
 
     await eventually(same)

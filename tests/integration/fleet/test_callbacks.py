@@ -10,12 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleetfold.calls.events import OwnEvent
 from fleetfold.client import Client
+from fleetfold.resources.events import OwnEvent
 from fleetfold_master.outbox import publisher
 from fleetfold_master.transactions import coordinator
 from fleetfold_master.transactions.model import Policy
 from fleetfold_master.webhooks.webhook_signing import FILE
+from fleetfold_shared import verbs
 from fleetfold_shared.config import CallbacksConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Alert, Callback, Job, Rollback, Run, StepSpec
@@ -43,14 +44,14 @@ async def hearing(client: Client) -> AsyncIterator[list[OwnEvent]]:
     ready = asyncio.Event()
 
     async def hear() -> None:
-        async with aclosing(client.own_events()) as events:
+        async with aclosing(client.events.follow()) as events:
             ready.set()
             async for event in events:
                 heard.append(event)
 
     task = asyncio.create_task(hear())
     await ready.wait()
-    await client._bus.link.barrier()
+    await client._caller.bus.connection.barrier()
     yield heard
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -66,10 +67,10 @@ async def _allow(fleet: Fleet, *places: str) -> None:
 async def test_a_caller_is_told_of_its_jobs_end_under_its_own_name(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     async with hearing(fleet.client) as heard, hearing(await fleet.new_client("other")) as others:
-        job = await fleet.client._ask("actions.run", _run(Callback(type="stock.entered")), Job)
+        job = await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(type="stock.entered")))
         await eventually(lambda: len(heard) == 1)
         assert heard[0].type == "stock.entered"
-        assert msgspec.convert(heard[0].data, Job) == await fleet.client.job(job.id)
+        assert msgspec.convert(heard[0].data, Job) == await fleet.client.jobs.get(job.id)
         assert heard[0].data["state"] == "ok"
         assert others == []
     async with fleet.masters_bus() as bus:
@@ -81,7 +82,7 @@ async def test_a_webhook_is_told_signed_with_the_fleets_own_secret(fleet: Fleet)
         await _allow(fleet, receiver.place)
         assert (fleet.place / "keys" / FILE).read_text().startswith("whsec_")
         await fleet.start_child("shop")
-        await fleet.client._ask("actions.run", _run(Callback(url=f"{receiver.place}/done"), mood="refuse"), Job)
+        await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(url=f"{receiver.place}/done"), mood="refuse"))
         await eventually(lambda: len(receiver.bodies) == 2)
     first, second = receiver.told
     assert first == second
@@ -93,14 +94,14 @@ async def test_a_webhook_to_elsewhere_is_refused_before_anything_begins(fleet: F
     await fleet.start_child("shop")
     elsewhere = Callback(url="https://hooks.example.org/done")
     for asked in (
-        fleet.client._ask("actions.run", _run(elsewhere), Job),
+        fleet.client._caller.ask(verbs.actions.RUN, _run(elsewhere)),
         fleet.client.transact([_step()], callback=elsewhere),
     ):
         with pytest.raises(InvalidInput, match=r"\[callbacks\]: allow = .*hooks\.example\.org") as refused:
             await asked
         assert refused.value.field == "callback.url"
-    assert await fleet.client.jobs() == []
-    assert await fleet.client.transactions() == []
+    assert await fleet.client.jobs.list() == []
+    assert await fleet.client.transactions.list() == []
 
 
 @pytest.mark.parametrize(("mood", "state"), [("calm", "committed"), ("refuse", "rolled_back")])
@@ -125,14 +126,14 @@ async def test_a_parked_transaction_is_an_alert_that_says_what_to_do(
     steps = [replace(_step(), rollback=Rollback("stumble")), replace(_step(mood="refuse"), name="b")]
     async with fleet.masters_bus() as bus, receiving() as receiver:
         await _allow(fleet, receiver.place)
-        alerts = await listen(bus, "fleet.tell.master.>")
+        alerts = await listen(bus, "fleet.notify.master.>")
         stuck = (await fleet.client.transact(steps, callback=Callback(url=receiver.place))).id
         await eventually(lambda: len(alerts) == 1 and len(receiver.bodies) == 1)
-        assert alerts[0].subject == "fleet.tell.master.transaction.parked"
+        assert alerts[0].subject == "fleet.notify.master.transaction.parked"
         alert = msgspec.json.decode(alerts[0].data, type=Alert)
         assert (alert.id, alert.caller, alert.to_do) == (stuck, "tester", f"fleetfold tx show {stuck}")
         assert alert.why.startswith("a: failed: ")
-        await fleet.client.resolve_transaction(stuck, "rolled_back", "by hand")
+        await fleet.client.transactions.resolve(stuck, "rolled_back", "by hand")
         await eventually(lambda: len(receiver.bodies) == 2)
         assert [told["type"] for told in receiver.told] == ["transaction.parked", "transaction.rolled_back"]
         assert len(alerts) == 1
@@ -145,7 +146,7 @@ async def test_what_was_to_be_told_when_the_master_died_is_told_by_the_next(
     await fleet.start_child("shop")
     async with receiving("hang", "204") as receiver:
         await _allow(fleet, receiver.place)
-        await fleet.client._ask("actions.run", _run(Callback(url=receiver.place)), Job)
+        await fleet.client._caller.ask(verbs.actions.RUN, _run(Callback(url=receiver.place)))
         await eventually(lambda: len(receiver.bodies) == 1)  # it is being told, and never will have been
         await fleet.stop_master()
         await fleet.start_master()

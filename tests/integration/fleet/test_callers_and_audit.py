@@ -50,7 +50,7 @@ async def shop(fleet: Fleet) -> Fleet:
 
 
 async def _audited(fleet: Fleet, **wanted: Any) -> list[AuditEntry]:
-    return await fleet.client.audit(**wanted)
+    return await fleet.client.audit.list(**wanted)
 
 
 def _step(name: str, **params: Any) -> StepSpec:
@@ -70,11 +70,11 @@ async def test_a_handler_knows_who_asked(shop: Fleet) -> None:
 async def test_a_schedule_runs_for_its_owner(shop: Fleet) -> None:
     pia = await shop.new_client("pia", "publisher")
     run = {"action": "note", "params": {"what": "scheduled"}, "nodes": ["shop"]}
-    await pia.put_schedule(ScheduleSpec(name="nightly", every_s=86_400, run=run))
-    await shop.client.fire_schedule("nightly")
+    await pia.schedules.put(ScheduleSpec(name="nightly", every_s=86_400, run=run))
+    await shop.client.schedules.fire("nightly")
     async with asyncio.timeout(20):
         while not SEEN:
-            await shop.client.audit(what="jobs.end", limit=1)
+            await shop.client.audit.list(what="jobs.end", limit=1)
     assert [("scheduled", Caller("pia", "publisher"))] == SEEN
 
 
@@ -96,12 +96,12 @@ async def test_the_audit_tells_how_it_ended_and_how_long_it_took(shop: Fleet) ->
 
 
 async def test_a_job_that_is_not_waited_for_is_accepted_and_its_end_is_told(shop: Fleet) -> None:
-    job = await shop.client.run("hold", nodes=["shop"], wait=False)
+    job = await shop.client.run("hold", nodes=["shop"], detach=True)
     assert [(each.what, each.outcome) for each in await _audited(shop) if job.id in each.target] == [
         ("actions.run", "accepted")
     ]
     HELD[0].set()
-    await shop.client.wait_job(job.id, 20)
+    await shop.client.jobs.wait(job.id, 20)
     assert [(each.what, each.outcome) for each in await _audited(shop) if job.id in each.target] == [
         ("actions.run", "accepted"),
         ("jobs.end", "failed"),
@@ -110,7 +110,7 @@ async def test_a_job_that_is_not_waited_for_is_accepted_and_its_end_is_told(shop
 
 async def test_searches_and_pings_are_in_the_audit(shop: Fleet) -> None:
     await shop.client.search("secret")
-    await shop.client.ping("shop")
+    await shop.client.nodes.ping("shop")
     entries = await _audited(shop)
     told = {each.what: each for each in entries}
     assert (told["search.query"].outcome, told["nodes.ping"].node) == ("ok", "shop")
@@ -122,7 +122,7 @@ async def test_a_forged_caller_shows_in_the_node_s_own_audit(shop: Fleet) -> Non
     forged = Command(id="j.forged.shop", attempt=1, action="note", caller=Caller("ceo", "admin"))
     await shop.store_command("shop", encode(forged))
     async with asyncio.timeout(20):
-        while len(entries := await shop.client.node_audit("shop")) < 2 or entries[-1].outcome is None:
+        while len(entries := await shop.client.nodes.audit("shop")) < 2 or entries[-1].outcome is None:
             pass
     assert [(each.command, each.caller, each.role, each.outcome) for each in entries] == [
         ("j.mine.shop", "tester", "admin", "ok"), ("j.forged.shop", "ceo", "admin", "ok"),
@@ -136,16 +136,16 @@ async def test_a_forged_caller_shows_in_the_node_s_own_audit(shop: Fleet) -> Non
 async def test_a_node_that_is_away_cannot_tell(shop: Fleet) -> None:
     await shop.stop_child("shop")
     with pytest.raises(Unavailable, match="shop does not answer; `fleetfold node-audit --data DIR` reads its folder"):
-        await shop.client.node_audit("shop")
+        await shop.client.nodes.audit("shop")
     with pytest.raises(NotFound, match="there is no 'nobody' in the fleet"):
-        await shop.client.node_audit("nobody")
+        await shop.client.nodes.audit("nobody")
 
 
 async def test_errors_are_redacted_where_they_leave_the_node(fleet: Fleet) -> None:
     await fleet.start(fleet.declare("shop", redact=[r"card \d+"]).add(note))
     job = await fleet.client.run("note", {"fail": "card 1234 is spent"}, nodes=["shop"])
     assert job.nodes[0].error == "[redacted] is spent"
-    assert "1234" not in repr(await fleet.client.job(job.id)).replace(repr(job.params), "")
+    assert "1234" not in repr(await fleet.client.jobs.get(job.id)).replace(repr(job.params), "")
 
 
 async def test_errors_are_redacted_where_they_reach_the_master(fleet: Fleet) -> None:

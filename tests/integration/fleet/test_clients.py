@@ -21,28 +21,28 @@ async def test_without_a_broker_there_is_no_client() -> None:
 
 
 async def test_without_a_master_every_call_says_what_to_start(broker: EmbeddedBroker) -> None:
-    async with await Client.connect(broker.url) as client, asyncio.timeout(5):
-        for call in (client.search("tent"), client.nodes(), client.run("doze", all=True), client.job("x")):
+    async with Client.connect(broker.url) as client, asyncio.timeout(5):
+        for call in (client.search("tent"), client.nodes.list(), client.run("doze", nodes="all"), client.jobs.get("x")):
             with pytest.raises(Unavailable, match=r"no master answers.*fleetfold up"):
                 await call
 
 
 async def test_a_broker_that_goes_away_ends_a_search_at_once(fleet: Fleet) -> None:
     await fleet.broker.stop()
-    await eventually(lambda: not fleet.client._bus.link.is_up)
+    await eventually(lambda: not fleet.client._caller.bus.connection.is_up)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
             await fleet.client.search("tent", timeout_s=60)
         with pytest.raises(Unavailable):
-            await fleet.client.run("doze", all=True)
+            await fleet.client.run("doze", nodes="all")
 
 
 async def test_a_job_is_waited_for_while_the_master_is_away(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     await fleet.start_child("shop")
-    job = await fleet.client.run("doze", {"seconds": 0.2}, nodes=["shop"], wait=False)
+    job = await fleet.client.run("doze", {"seconds": 0.2}, nodes=["shop"], detach=True)
     await fleet.stop_master()
     missed = failures(fleet.client, monkeypatch)
-    waiting = asyncio.create_task(fleet.client.wait_job(job.id, 60))
+    waiting = asyncio.create_task(fleet.client.jobs.wait(job.id, 60))
     await eventually(lambda: len(missed) >= 2)
     assert not waiting.done()
     await fleet.start_master()
@@ -51,16 +51,17 @@ async def test_a_job_is_waited_for_while_the_master_is_away(fleet: Fleet, monkey
 
 async def test_waiting_ends_when_its_time_is_over(fleet: Fleet) -> None:
     await fleet.start_child("shop")
-    job = await fleet.client.run("doze", {"seconds": 3600}, nodes=["shop"], wait=False)
+    job = await fleet.client.run("doze", {"seconds": 3600}, nodes=["shop"], detach=True)
     async with asyncio.timeout(60):
         with pytest.raises(DeadlineExceeded, match="goes on"):
-            await fleet.client.wait_job(job.id, 0.1)
+            await fleet.client.jobs.wait(job.id, 0.1)
 
 
-@pytest.mark.parametrize("verb", ["job", "transaction", "node", "remove_node"])
-async def test_what_is_not_there_is_not_found(fleet: Fleet, verb: str) -> None:
-    with pytest.raises(NotFound):
-        await getattr(fleet.client, verb)("nothing")
+async def test_what_is_not_there_is_not_found(fleet: Fleet) -> None:
+    client = fleet.client
+    for call in (client.jobs.get, client.transactions.get, client.nodes.get, client.nodes.remove):
+        with pytest.raises(NotFound):
+            await call("nothing")
 
 
 async def test_a_name_that_may_not_stand_in_a_subject_is_refused(fleet: Fleet) -> None:

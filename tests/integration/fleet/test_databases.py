@@ -60,8 +60,8 @@ async def test_a_master_that_returns_goes_on_from_the_same_database(fleet: Fleet
     view = await fleet.client.transact([step("a")])
     await fleet.stop_master()
     await fleet.start_master("another-folder")
-    assert (await fleet.client.transaction(view.id)).state == "committed"
-    assert [node.name for node in (await fleet.client.nodes())] == ["shop"]
+    assert (await fleet.client.transactions.get(view.id)).state == "committed"
+    assert [node.name for node in (await fleet.client.nodes.list())] == ["shop"]
 
 
 async def test_the_fleet_outlives_kills_of_the_server(
@@ -100,7 +100,7 @@ async def test_the_fleet_outlives_kills_of_the_server(
         await some_more()
         done.set()
         await asyncio.gather(*workers)
-        views = [await fleet.client.transaction(name) for name in names]
+        views = [await fleet.client.transactions.get(name) for name in names]
     effects = Counter((key, what) for key, what in look(postgres_url, "SELECT id, what FROM effect"))
     assert {view.state for view in views} <= {"committed", "rolled_back"}
     assert set(effects.values()) == {1}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
+from fleetfold.search_request import SearchOptions
 from fleetfold_broker.rpc import scatter
 from fleetfold_master.search.plan.search_plan import WaitingPolicy
 from fleetfold_master.search.scatter.node_request import ShardClient
@@ -50,7 +51,7 @@ async def opened(fleet: Fleet, node: str) -> None:
     """Search until the breaker of the node is open."""
 
     async def is_open() -> bool:
-        found = await fleet.client.search("tent", cache="off", timeout_s=SHORT_S)
+        found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
         return statuses(found)[node] == "open"
 
     await eventually(is_open)
@@ -70,10 +71,10 @@ async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
         raise InvalidInput("k: it is odd", field="k")
 
     fleet.children["broken"]._collections["docs"].search = refuse  # type: ignore[assignment,method-assign,union-attr]
-    await fleet.client.update_node(NodeUpdate(node="idle", state="maintenance"))
+    await fleet.client.nodes.update(NodeUpdate(node="idle", state="maintenance"))
     await fleet.stop_child("gone")
     await fleet.vanish_child("lost")
-    found = await fleet.client.search("tent", cache="off", timeout_s=1.0)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=1.0)
     assert statuses(found) == {
         "bare": "no_collection", "broken": "error", "cut": "timeout", "fine": "ok", "gone": "stopped",
         "half": "partial", "hung": "open", "idle": "not_selected", "lost": "unreachable",
@@ -89,7 +90,7 @@ async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
 
 async def test_a_whole_answer_covers_all_and_an_empty_node_is_ok(fleet: Fleet) -> None:
     await start(fleet, "shop", "blog")
-    found = await fleet.client.search("zebra", threshold=0.9)
+    found = await fleet.client.search("zebra", options=SearchOptions(threshold=0.9))
     assert (statuses(found), found.hits, found.partial) == ({"blog": "ok", "shop": "ok"}, [], False)
     assert found.coverage == 1.0
     assert [one.expected for one in found.nodes] == [0.5, 0.5]
@@ -99,9 +100,9 @@ async def test_what_most_have_answered_does_not_wait_for_the_deadline(fleet: Fle
     await fleet.start_child("big", {"docs": tents("big", 20)})
     await start(fleet, "small")
     for _ in range(3):
-        await fleet.client.search("tent", cache="off")
+        await fleet.client.search("tent", options=SearchOptions(cache="off"))
     hang(fleet.children["small"], "docs")
-    found = await fleet.client.search("tent", cache="off", timeout_s=20.0)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=20.0)
     assert statuses(found) == {"big": "ok", "small": "timeout"}
     assert "not waited for" in (report_of(found, "small").error or "")
     assert found.coverage == pytest.approx(report_of(found, "big").expected, abs=1e-3)
@@ -114,7 +115,9 @@ async def test_who_requires_all_waits_until_the_deadline_and_not_longer(fleet: F
     hang(fleet.children["small"], "docs")
     found = await in_time_but(
         "small",
-        lambda timeout_s: fleet.client.search("tent", cache="off", timeout_s=timeout_s, partial="require"),
+        lambda timeout_s: fleet.client.search(
+            "tent", options=SearchOptions(cache="off", partial="require"), timeout_s=timeout_s
+        ),
     )
     assert statuses(found) == {"big": "ok", "small": "timeout"}
     assert "not waited for" not in (report_of(found, "small").error or "")  # but until the deadline
@@ -122,10 +125,10 @@ async def test_who_requires_all_waits_until_the_deadline_and_not_longer(fleet: F
 
 async def test_who_wants_all_or_nothing_is_refused_by_the_names_of_the_missing(fleet: Fleet) -> None:
     await start(fleet, "shop", "blog")
-    assert not (await fleet.client.search("tent", cache="off", partial="fail")).partial
+    assert not (await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"))).partial
     hang(fleet.children["blog"], "docs")
     with pytest.raises(Unavailable, match="partial: the answer lacks blog"):
-        await fleet.client.search("tent", cache="off", timeout_s=SHORT_S, partial="fail")
+        await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"), timeout_s=SHORT_S)
 
 
 async def test_an_open_breaker_costs_no_time_and_whoever_requires_all_asks_all_the_same(fleet: Fleet) -> None:
@@ -133,11 +136,11 @@ async def test_an_open_breaker_costs_no_time_and_whoever_requires_all_asks_all_t
     hang(fleet.children["blog"], "docs")
     await opened(fleet, "blog")
     client_of(fleet).health.breakers.tried("blog")  # no trial meanwhile
-    found = await fleet.client.search("tent", cache="off", timeout_s=20.0)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=20.0)
     assert statuses(found)["blog"] == "open"  # it was not asked
     heal(fleet.children["blog"], "docs")
-    assert not (await fleet.client.search("tent", cache="off", partial="require")).partial
-    assert not (await fleet.client.search("tent", cache="off")).partial
+    assert not (await fleet.client.search("tent", options=SearchOptions(cache="off", partial="require"))).partial
+    assert not (await fleet.client.search("tent", options=SearchOptions(cache="off"))).partial
 
 
 async def test_a_node_that_answers_again_is_taken_back(fleet: Fleet) -> None:
@@ -147,7 +150,7 @@ async def test_a_node_that_answers_again_is_taken_back(fleet: Fleet) -> None:
     heal(fleet.children["blog"], "docs")
 
     async def whole() -> bool:
-        return not (await fleet.client.search("tent", cache="off")).partial
+        return not (await fleet.client.search("tent", options=SearchOptions(cache="off"))).partial
 
     await eventually(whole)
 
@@ -159,7 +162,7 @@ async def test_a_node_that_has_started_anew_is_innocent(fleet: Fleet) -> None:
     await fleet.stop_child("blog")
     await start(fleet, "blog")
     assert not client_of(fleet).health.breakers.is_open("blog")
-    assert not (await fleet.client.search("tent", cache="off")).partial
+    assert not (await fleet.client.search("tent", options=SearchOptions(cache="off"))).partial
 
 
 async def test_a_search_one_node_after_the_other_finds_the_same(fleet: Fleet) -> None:
@@ -180,9 +183,9 @@ async def test_a_search_one_node_after_the_other_finds_the_same(fleet: Fleet) ->
                 now -= 1
 
         collection.search = watched  # type: ignore[method-assign]
-    whole = await fleet.client.search("tent", cache="off")
+    whole = await fleet.client.search("tent", options=SearchOptions(cache="off"))
     most = 0
-    found = await fleet.client.search("tent", cache="off", max_parallel=1)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off", max_parallel=1))
     assert (found.hits, statuses(found), most) == (whole.hits, statuses(whole), 1)
 
 
@@ -190,9 +193,9 @@ async def test_one_that_hangs_does_not_keep_its_place_from_the_others(fleet: Fle
     await fleet.start_child("big", {"docs": tents("big", 5)})
     await start(fleet, "small")
     for _ in range(3):
-        await fleet.client.search("tent", cache="off")
+        await fleet.client.search("tent", options=SearchOptions(cache="off"))
     hang(fleet.children["big"], "docs")
-    found = await fleet.client.search("tent", cache="off", max_parallel=1, timeout_s=3.0)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off", max_parallel=1), timeout_s=3.0)
     assert statuses(found) == {"big": "timeout", "small": "ok"}
 
 
@@ -200,7 +203,7 @@ async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet, monkeypa
     await fleet.start_child("big", {"docs": tents("big", 20)})
     await start(fleet, "small")
     for _ in range(3):
-        await fleet.client.search("tent", cache="off")
+        await fleet.client.search("tent", options=SearchOptions(cache="off"))
     go, late = asyncio.Event(), list[tuple[str, SearchAnswer]]()
     collection = fleet.children["small"]._collections["docs"]  # type: ignore[index]
     search = collection.search
@@ -216,7 +219,7 @@ async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet, monkeypa
         late.append((node, response.answer))
 
     monkeypatch.setattr(client_of(fleet).late, "received", received)
-    found = await fleet.client.search("tent", cache="off", timeout_s=20.0)
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=20.0)
     assert statuses(found)["small"] == "timeout"
     go.set()
     await eventually(lambda: len(late) == 1)
@@ -240,8 +243,8 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(fleet: Fleet, monkey
 
 async def test_a_node_is_set_idle_and_back(fleet: Fleet) -> None:
     await start(fleet, "shop", "blog")
-    await fleet.client.update_node(NodeUpdate(node="blog", state="maintenance"))
-    found = await fleet.client.search("tent", cache="off", partial="fail")
+    await fleet.client.nodes.update(NodeUpdate(node="blog", state="maintenance"))
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"))
     assert (statuses(found)["blog"], found.coverage) == ("not_selected", 1.0)
 
 
@@ -256,7 +259,7 @@ async def _some_ask(fleet: Fleet) -> SearchAsk:
         return ask(nodes, one, *more)
 
     client.ask = noting  # type: ignore[method-assign]
-    await fleet.client.search("tent", cache="off", timeout_s=SHORT_S)
+    await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
     del client.ask  # type: ignore[method-assign]
     return asks[0]
 
@@ -265,7 +268,7 @@ async def test_answers_that_come_late_make_the_whole_one_that_is_kept(fleet: Fle
     await fleet.start_child("big", {"docs": tents("big", 20)})
     await start(fleet, "small")
     for _ in range(3):
-        await fleet.client.search("tent", cache="off")
+        await fleet.client.search("tent", options=SearchOptions(cache="off"))
     go = asyncio.Event()
     collection = fleet.children["small"]._collections["docs"]  # type: ignore[index]
     search = collection.search
@@ -279,12 +282,12 @@ async def test_answers_that_come_late_make_the_whole_one_that_is_kept(fleet: Fle
     go.set()
 
     async def kept() -> bool:
-        return (await fleet.client.cache_stats()).memory_entries == 1
+        return (await fleet.client.cache.stats()).memory_entries == 1
 
     await eventually(kept)  # and nobody has asked again
     whole = await fleet.client.search("tents")
     assert (whole.cached, whole.partial, statuses(whole)) == (True, False, {"big": "ok", "small": "ok"})
-    asked = await fleet.client.search("tents", cache="off")
+    asked = await fleet.client.search("tents", options=SearchOptions(cache="off"))
     assert [(hit.node, hit.id, hit.score) for hit in whole.hits] == [
         (hit.node, hit.id, hit.score) for hit in asked.hits
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fleetfold.child import Child
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import Scopes, Searched
 from support.inprocess import Fleet, fleet
@@ -32,7 +33,7 @@ async def test_the_same_content_is_shown_once_and_says_where_else_it_is(fleet: F
     await node(fleet, "outlet", [TENT | {"id": "7", "title": "GALE  TENT", "gtin": "none", "price": 9}])
     plain = await fleet.client.search("gale tent")
     assert sorted(shown(plain)) == [["outlet/7"], ["shop/1"]]
-    found = await fleet.client.search("gale tent", dedup="exact")
+    found = await fleet.client.search("gale tent", options=SearchOptions(dedup="exact"))
     assert shown(found) == [[f"{hit.node}/{hit.id}" for hit in plain.hits]]
     assert (found.total, found.hits[0].also[0].score) == (1, plain.hits[1].score)
 
@@ -42,9 +43,9 @@ async def test_a_declared_key_makes_one_thing_of_two_texts(fleet: Fleet) -> None
     await node(fleet, "shop", [TENT], "gtin")
     await node(fleet, "outlet", [other], "gtin")
     await node(fleet, "blog", [other | {"id": "b", "text": "Our tent of the year."}])
-    found = shown(await fleet.client.search("tent", dedup="exact"))
+    found = shown(await fleet.client.search("tent", options=SearchOptions(dedup="exact")))
     assert {frozenset(one) for one in found} == {frozenset({"shop/1", "outlet/g"}), frozenset({"blog/b"})}
-    record = await fleet.client.node("shop")
+    record = await fleet.client.nodes.get("shop")
     assert record.description.collections[0].keys == ["gtin"]
 
 
@@ -52,7 +53,7 @@ async def test_different_records_with_the_same_id_stay_two(fleet: Fleet) -> None
     await node(fleet, "shop", [TENT])
     await node(fleet, "outlet", [TENT | {"text": "A heavy tent for six in the sun.", "gtin": None}])
     for dedup in ("exact", "near"):
-        assert len((await fleet.client.search("tent", dedup=dedup)).hits) == 2
+        assert len((await fleet.client.search("tent", options=SearchOptions(dedup=dedup))).hits) == 2
 
 
 async def test_near_takes_listings_together_and_leaves_variants_apart(fleet: Fleet) -> None:
@@ -67,8 +68,8 @@ async def test_near_takes_listings_together_and_leaves_variants_apart(fleet: Fle
             {"id": "model", "title": f"{title} X200", "text": text},
         ],
     )  # fmt: skip
-    exact = shown(await fleet.client.search("gale mountain tent", dedup="exact"))
-    near = shown(await fleet.client.search("gale mountain tent", dedup="near"))
+    exact = shown(await fleet.client.search("gale mountain tent", options=SearchOptions(dedup="exact")))
+    near = shown(await fleet.client.search("gale mountain tent", options=SearchOptions(dedup="near")))
     assert len(exact) == 4
     assert {frozenset(one) for one in near} == {
         frozenset({"shop/t", "outlet/same"}), frozenset({"outlet/green"}), frozenset({"outlet/model"}),
@@ -85,11 +86,11 @@ async def test_the_page_stays_full(fleet: Fleet, copies: int) -> None:
     await node(fleet, "outlet", things)
     everything = await fleet.client.search("tent", limit=100)
     for limit in (1, 4, 6):
-        found = await fleet.client.search("tent", limit=limit, dedup="exact")
+        found = await fleet.client.search("tent", limit=limit, options=SearchOptions(dedup="exact"))
         assert found.total == limit
         assert [len(hit.also) > 0 for hit in found.hits] == [True] * limit
     if copies == 1:
-        best = await fleet.client.search("tent", limit=6, dedup="exact")
+        best = await fleet.client.search("tent", limit=6, options=SearchOptions(dedup="exact"))
         assert [hit.score for hit in best.hits] == sorted({hit.score for hit in everything.hits}, reverse=True)
 
 
@@ -97,20 +98,20 @@ async def test_without_duplicates_all_three_answer_alike(fleet: Fleet) -> None:
     await node(fleet, "shop", [{"id": str(n), "title": f"tent{n} tent", "text": "rain " * n} for n in range(30)])
     plain = await fleet.client.search("tent rain", limit=5)
     for dedup in ("exact", "near"):
-        assert (await fleet.client.search("tent rain", limit=5, dedup=dedup)).hits == plain.hits
+        assert (await fleet.client.search("tent rain", limit=5, options=SearchOptions(dedup=dedup))).hits == plain.hits
 
 
 async def test_nothing_is_said_of_sources_outside_of_the_scope(fleet: Fleet) -> None:
     await node(fleet, "shop", [TENT])
     await node(fleet, "outlet", [TENT])
     reader = await fleet.new_client("rita", "reader", scopes=Scopes(nodes=["shop"]))
-    assert shown(await fleet.client.search("tent", dedup="exact")) == [["outlet/1", "shop/1"]]
-    assert shown(await reader.search("tent", dedup="exact")) == [["shop/1"]]
+    assert shown(await fleet.client.search("tent", options=SearchOptions(dedup="exact"))) == [["outlet/1", "shop/1"]]
+    assert shown(await reader.search("tent", options=SearchOptions(dedup="exact"))) == [["shop/1"]]
 
 
 async def test_what_cannot_be_meant_is_refused_by_name(fleet: Fleet) -> None:
     with pytest.raises(InvalidInput, match="dedup"):
-        await fleet.client.search("tent", dedup="some")  # type: ignore[arg-type]
+        await fleet.client.search("tent", options=SearchOptions(dedup="some"))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="keys"):
         fleet.declare("bad").collection("products", keys=["a:b:c"])
     with pytest.raises(Conflict):
@@ -121,7 +122,7 @@ async def test_a_search_without_duplicates_has_one_page(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"docs": lambda: [{"id": str(i), "text": f"tent {i}"} for i in range(9)]})
     first = await fleet.client.search("tent", limit=3)
     assert first.cursor is not None
-    assert (await fleet.client.search("tent", limit=3, dedup="exact")).cursor is None
+    assert (await fleet.client.search("tent", limit=3, options=SearchOptions(dedup="exact"))).cursor is None
     with pytest.raises(InvalidInput, match="one page") as refused:
-        await fleet.client.search("tent", limit=3, dedup="exact", cursor=first.cursor)
+        await fleet.client.search("tent", limit=3, options=SearchOptions(dedup="exact", cursor=first.cursor))
     assert refused.value.field == "cursor"

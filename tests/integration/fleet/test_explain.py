@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Filter, NodeUpdate, Scopes, Searched
 from support.inprocess import Fleet, fleet, hang
@@ -40,13 +41,13 @@ async def test_who_does_not_ask_is_told_nothing_and_who_does_gets_the_same_hits(
     plain = await fleet.client.search(QUERY)
     assert all(hit.highlight is None and hit.explain is None for hit in plain.hits)
     assert all(report.explain is None for report in plain.nodes)
-    assert bare(await fleet.client.search(QUERY, highlight=True, explain=True)) == bare(plain)
+    assert bare(await fleet.client.search(QUERY, options=SearchOptions(highlight=True, explain=True))) == bare(plain)
 
 
 async def test_the_parts_of_every_hit_add_up_to_its_score(fleet: Fleet) -> None:
     await open_fleet(fleet)
     for query in (QUERY, "café", "zebra tent tent", "the", "🙂"):
-        found = await fleet.client.search(query, explain=True)
+        found = await fleet.client.search(query, options=SearchOptions(explain=True))
         for hit in found.hits:
             one = hit.explain
             assert one is not None
@@ -58,7 +59,7 @@ async def test_the_parts_of_every_hit_add_up_to_its_score(fleet: Fleet) -> None:
 
 async def test_matched_terms_are_marked_where_they_stand(fleet: Fleet) -> None:
     await open_fleet(fleet)
-    found = await fleet.client.search(QUERY, highlight=True)
+    found = await fleet.client.search(QUERY, options=SearchOptions(highlight=True))
     marks = {}
     for hit in found.hits:
         assert hit.highlight is not None
@@ -81,8 +82,8 @@ async def test_matched_terms_are_marked_where_they_stand(fleet: Fleet) -> None:
 async def test_every_node_says_why_it_was_asked_and_what_it_scored(fleet: Fleet) -> None:
     await open_fleet(fleet)
     await fleet.start_child("crm", {"tickets": None})
-    await fleet.client.update_node(NodeUpdate(node="crm", state="maintenance"))
-    found = await fleet.client.search(QUERY, collections=["products", "tickets"], explain=True)
+    await fleet.client.nodes.update(NodeUpdate(node="crm", state="maintenance"))
+    found = await fleet.client.search(QUERY, collections=["products", "tickets"], options=SearchOptions(explain=True))
     nodes = {report.node: report.explain for report in found.nodes}
     blog, crm, shop = nodes["blog"], nodes["crm"], nodes["shop"]
     assert blog is not None
@@ -102,7 +103,7 @@ async def test_statistics_that_are_behind_are_seen(fleet: Fleet) -> None:
     await open_fleet(fleet)
     await fleet.client.search(QUERY)
     await fleet.client.run("index", {"collection": "posts", "documents": [{"id": "2", "text": "tent"}]}, nodes=["blog"])
-    epochs = (await fleet.client.search(QUERY, nodes=["blog"], explain=True)).nodes[0].explain
+    epochs = (await fleet.client.search(QUERY, nodes=["blog"], options=SearchOptions(explain=True))).nodes[0].explain
     assert epochs is not None
     [posts] = epochs.collections
     assert (posts.documents, posts.scored) == (2, 2)
@@ -117,7 +118,7 @@ async def test_a_node_that_hangs_is_explained_as_asked(fleet: Fleet) -> None:
     fleet.children["blog"]._collections["posts"].search_explained = (  # type: ignore[method-assign]
         fleet.children["blog"]._collections["posts"].search  # type: ignore[assignment]
     )
-    found = await fleet.client.search(QUERY, timeout_s=0.5, explain=True)
+    found = await fleet.client.search(QUERY, timeout_s=0.5, options=SearchOptions(explain=True))
     [blog] = [report for report in found.nodes if report.node == "blog"]
     assert (blog.status, found.partial) == ("timeout", True)
     assert blog.explain is not None
@@ -127,21 +128,21 @@ async def test_a_node_that_hangs_is_explained_as_asked(fleet: Fleet) -> None:
 async def test_a_scoped_caller_is_told_of_its_own_collections_only(fleet: Fleet) -> None:
     await open_fleet(fleet)
     reader = await fleet.new_client("rita", "reader", scopes=Scopes(nodes=["shop"], collections=["products"]))
-    found = await reader.search(QUERY, highlight=True, explain=True)
+    found = await reader.search(QUERY, options=SearchOptions(highlight=True, explain=True))
     assert [report.node for report in found.nodes] == ["shop"]
     explain = found.nodes[0].explain
     assert explain is not None
     assert [one.collection for one in explain.collections] == ["products"]
     assert "returns" not in explain.reason
     with pytest.raises(Forbidden):
-        await reader.search(QUERY, collections=["returns"], explain=True)
+        await reader.search(QUERY, collections=["returns"], options=SearchOptions(explain=True))
 
 
 async def test_filters_and_huge_queries_explain_too(fleet: Fleet) -> None:
     await open_fleet(fleet)
     found = await fleet.client.search(
-        "tent " + " ".join(f"w{number}" for number in range(3000)), highlight=True, explain=True, limit=100,
-        filter=Filter(field="price", op="gt", value=100),
+        "tent " + " ".join(f"w{number}" for number in range(3000)), limit=100,
+        filter=Filter(field="price", op="gt", value=100), options=SearchOptions(highlight=True, explain=True),
     )  # fmt: skip
     assert [hit.id for hit in found.hits] == ["1"]
     explain = found.hits[0].explain

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Facet, Filter, Scopes, Searched, Sort
@@ -52,7 +53,7 @@ def sort_values(found: Searched) -> list[Any]:
 
 async def test_facets_count_all_that_match_on_all_nodes_not_only_the_hits(fleet: Fleet) -> None:
     await two_nodes(fleet)
-    found = await fleet.client.search("tent", limit=1, facets=["brand", "price", "absent"])
+    found = await fleet.client.search("tent", limit=1, options=SearchOptions(facets=["brand", "price", "absent"]))
     brand, price, absent = found.facets
     every = [*SHOP, *BLOG, *REVIEWS]
     assert (brand.field, counts(brand), brand.missing) == ("brand", brands(every), 0)
@@ -68,8 +69,11 @@ async def test_facets_count_what_a_threshold_a_filter_and_a_collection_leave(fle
     every = await fleet.client.search("tent rain", limit=100)
     middle = every.hits[30].score
     cheap = Filter(field="price", op="lte", value=4)
-    asked = {"threshold": middle, "filter": cheap, "collections": ["products", "posts"]}
-    [brand] = (await fleet.client.search("tent rain", limit=2, facets=["brand"], **asked)).facets
+    counted = await fleet.client.search(
+        "tent rain", limit=2, filter=cheap, collections=["products", "posts"],
+        options=SearchOptions(facets=["brand"], threshold=middle),
+    )  # fmt: skip
+    [brand] = counted.facets
     left = [
         hit for hit in every.hits
         if hit.score >= middle and hit.metadata.get("price", 9) <= 4 and hit.collection != "reviews"
@@ -81,7 +85,7 @@ async def test_facets_count_what_a_threshold_a_filter_and_a_collection_leave(fle
 async def test_the_hits_and_their_order_are_the_same_with_facets(fleet: Fleet) -> None:
     await two_nodes(fleet)
     plain = await fleet.client.search("tent rain")
-    assert (await fleet.client.search("tent rain", facets=["brand"])).hits == plain.hits
+    assert (await fleet.client.search("tent rain", options=SearchOptions(facets=["brand"]))).hits == plain.hits
     assert plain.facets == []
 
 
@@ -113,12 +117,12 @@ async def test_the_score_is_a_key_among_others(fleet: Fleet) -> None:
 async def test_a_narrow_reader_counts_and_sorts_what_is_in_its_scope(fleet: Fleet) -> None:
     await two_nodes(fleet)
     reader = await fleet.new_client("rita", "reader", scopes=Scopes(nodes=["shop"], collections=["products"]))
-    found = await reader.search("tent", limit=100, facets=["brand", "id"], sort=[Sort("price")])
+    found = await reader.search("tent", limit=100, options=SearchOptions(facets=["brand", "id"]), sort=[Sort("price")])
     assert counts(found.facets[0]) == brands(SHOP)
     assert found.facets[1].distinct == len(SHOP)
     assert {(hit.node, hit.collection) for hit in found.hits} == {("shop", "products")}
     nobody = await fleet.new_client("nina", "reader", scopes=Scopes(nodes=["crm"]))
-    assert (await nobody.search("tent", facets=["brand"])).facets == [Facet("brand", [])]
+    assert (await nobody.search("tent", options=SearchOptions(facets=["brand"]))).facets == [Facet("brand", [])]
 
 
 async def test_a_node_that_is_missing_is_missing_from_the_facets_and_the_answer_says_so(fleet: Fleet) -> None:
@@ -126,7 +130,9 @@ async def test_a_node_that_is_missing_is_missing_from_the_facets_and_the_answer_
     hang(fleet.children["blog"], "posts")
     found = await in_time_but(
         "blog",
-        lambda timeout_s: fleet.client.search("tent", timeout_s=timeout_s, facets=["brand"], sort=[Sort("price")]),
+        lambda timeout_s: fleet.client.search(
+            "tent", timeout_s=timeout_s, options=SearchOptions(facets=["brand"]), sort=[Sort("price")]
+        ),
     )
     assert (found.partial, statuses(found)) == (True, {"shop": "ok", "blog": "timeout"})
     assert counts(found.facets[0]) == brands(SHOP, REVIEWS)
@@ -136,7 +142,7 @@ async def test_a_node_that_chooses_candidates_says_that_they_alone_were_counted(
     await two_nodes(fleet)
     posts = fleet.children["blog"]._collections["posts"]
     posts._committer.index = await CandidateIndex.open(posts._table)
-    found = await fleet.client.search("tent", limit=100, facets=["brand"], sort=[Sort("price")])
+    found = await fleet.client.search("tent", limit=100, options=SearchOptions(facets=["brand"]), sort=[Sort("price")])
     assert {report.node: report.exact for report in found.nodes} == {"shop": True, "blog": False}
     assert found.facets[0].approximate
     values = sort_values(found)
@@ -147,8 +153,8 @@ async def test_a_node_that_chooses_candidates_says_that_they_alone_were_counted(
 @pytest.mark.parametrize(
     ("field", "options"),
     [
-        ("facets", {"facets": [f"f{n}" for n in range(11)]}),
-        ("facets[0]", {"facets": [""]}),
+        ("facets", {"options": SearchOptions(facets=[f"f{n}" for n in range(11)])}),
+        ("facets[0]", {"options": SearchOptions(facets=[""])}),
         ("sort", {"sort": [Sort(name) for name in "abcd"]}),
         ("sort[0].order", {"sort": [Sort("price", "up")]}),  # type: ignore[arg-type]
     ],
@@ -162,16 +168,16 @@ async def test_what_cannot_be_counted_or_sorted_by_is_refused_by_its_field(
 
 
 async def test_an_empty_fleet_has_a_facet_without_values(fleet: Fleet) -> None:
-    assert (await fleet.client.search("tent", facets=["brand"])).facets == [Facet("brand", [])]
+    assert (await fleet.client.search("tent", options=SearchOptions(facets=["brand"]))).facets == [Facet("brand", [])]
 
 
 async def test_a_sorted_search_has_one_page_and_is_not_one_without_duplicates(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"docs": lambda: [{"id": str(i), "text": f"tent {i}"} for i in range(9)]})
-    first = await fleet.client.search("tent", limit=3, facets=["id"])
-    second = await fleet.client.search("tent", limit=3, facets=["id"], cursor=first.cursor)
+    first = await fleet.client.search("tent", limit=3, options=SearchOptions(facets=["id"]))
+    second = await fleet.client.search("tent", limit=3, options=SearchOptions(facets=["id"], cursor=first.cursor))
     assert second.facets == first.facets
     assert (await fleet.client.search("tent", limit=3, sort=[Sort("id")])).cursor is None
     with pytest.raises(InvalidInput, match="one page"):
-        await fleet.client.search("tent", limit=3, sort=[Sort("id")], cursor=first.cursor)
+        await fleet.client.search("tent", limit=3, sort=[Sort("id")], options=SearchOptions(cursor=first.cursor))
     with pytest.raises(InvalidInput, match="without duplicates"):
-        await fleet.client.search("tent", limit=3, sort=[Sort("id")], dedup="exact")
+        await fleet.client.search("tent", limit=3, sort=[Sort("id")], options=SearchOptions(dedup="exact"))

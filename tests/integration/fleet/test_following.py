@@ -27,7 +27,7 @@ async def pair(fleet: Fleet) -> AsyncIterator[Fleet]:
 
 
 async def followed(fleet: Fleet, key: str, after: int = 0) -> list[TimelineEntry | TransactionView]:
-    return [one async for one in fleet.client.follow_transaction(key, after=after, timeout_s=30)]
+    return [one async for one in fleet.client.transactions.follow(key, after=after, timeout_s=30)]
 
 
 def entered(name: str = "", seconds: float = 0.0) -> Transaction:
@@ -39,24 +39,24 @@ def entered(name: str = "", seconds: float = 0.0) -> Transaction:
 
 
 async def test_a_transaction_is_kept_and_run_by_its_name(pair: Fleet) -> None:
-    stored = await pair.client.put_definition(entered("books"))
+    stored = await pair.client.definitions.put(entered("books"))
     assert (stored.version, stored.fresh, stored.warnings) == (1, True, [])
     view = await pair.client.transact("books", inputs={"tag": "x"})
     assert (view.state, view.definition, view.name) == ("committed", "books@1", "books")
-    assert [one.name for one in await pair.client.definitions()] == ["books"]
-    assert (await pair.client.definition("books")).definition == entered("books").definition()
-    assert await pair.client.remove_definition("books") == 1
+    assert [one.name for one in await pair.client.definitions.list()] == ["books"]
+    assert (await pair.client.definitions.get("books")).definition == entered("books").definition()
+    assert await pair.client.definitions.remove("books") == 1
     with pytest.raises(NotFound):
         await pair.client.transact("books")
 
 
 async def test_what_is_built_is_run_with_its_defaults(pair: Fleet) -> None:
-    assert (await pair.client.check_transaction(entered())).state == "checked"
+    assert (await pair.client.transactions.check(entered())).state == "checked"
     assert (await pair.client.transact(entered())).state == "committed"
 
 
 async def test_each_entry_is_told_once_and_the_transaction_last(pair: Fleet) -> None:
-    view = await pair.client.transact(entered(seconds=0.2), wait=False)
+    view = await pair.client.transact(entered(seconds=0.2), detach=True)
     *entries, ended = await followed(pair, view.id)
     assert isinstance(ended, TransactionView)
     assert (ended.state, ended.timeline) == ("committed", entries)
@@ -65,9 +65,9 @@ async def test_each_entry_is_told_once_and_the_transaction_last(pair: Fleet) -> 
 
 
 async def test_following_outlives_a_master_and_repeats_nothing(pair: Fleet) -> None:
-    view = await pair.client.transact(entered(seconds=1.0), wait=False)
+    view = await pair.client.transact(entered(seconds=1.0), detach=True)
     heard: list[TimelineEntry | TransactionView] = []
-    async with aclosing(pair.client.follow_transaction(view.id, timeout_s=60)) as news:
+    async with aclosing(pair.client.transactions.follow(view.id, timeout_s=60)) as news:
         async for one in news:
             heard.append(one)
             if len(heard) == 2:
@@ -81,15 +81,15 @@ async def test_following_outlives_a_master_and_repeats_nothing(pair: Fleet) -> N
 
 async def test_who_follows_does_not_wait_for_ever(pair: Fleet) -> None:
     await pair.stop_child("crm")
-    view = await pair.client.transact(entered(), wait=False)
+    view = await pair.client.transact(entered(), detach=True)
     with pytest.raises(DeadlineExceeded, match="it goes on"):
-        async for _ in pair.client.follow_transaction(view.id, timeout_s=0.5):
+        async for _ in pair.client.transactions.follow(view.id, timeout_s=0.5):
             pass
     with pytest.raises(NotFound):
-        await anext(pair.client.follow_transaction("nothing"))
+        await anext(pair.client.transactions.follow("nothing"))
     await pair.stop_master()
     with pytest.raises(Unavailable):
-        await anext(pair.client.follow_transaction(view.id))
+        await anext(pair.client.transactions.follow(view.id))
 
 
 async def test_a_step_that_timed_out_midway_is_undone_by_what_it_noted(fleet: Fleet) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.text.embedding import register_embedder
 from support.inprocess import Fleet, fleet, hang, scores, statuses
 from support.search import WordBag
@@ -33,10 +34,10 @@ def records(seed: int, prefix: str, size: int = 30) -> list[dict[str, Any]]:
 async def test_a_node_of_another_embedder_merges_into_the_one_ranking_and_is_marked(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: records(1, "p")})
     await fleet.start_child("blog", {"posts": lambda: records(2, "b")})
-    wanted = await fleet.client.search(QUERY, limit=100, highlight=True, timeout_s=20)
+    wanted = await fleet.client.search(QUERY, limit=100, options=SearchOptions(highlight=True), timeout_s=20)
     await fleet.stop_child("blog")
     await fleet.start_child("blog", {"posts": lambda: records(2, "b")}, embedder=WordBag.name)
-    found = await fleet.client.search(QUERY, limit=100, highlight=True, timeout_s=20)
+    found = await fleet.client.search(QUERY, limit=100, options=SearchOptions(highlight=True), timeout_s=20)
     assert found.hits == wanted.hits
     assert (statuses(found), found.partial) == ({"shop": "ok", "blog": "ok"}, False)
     assert {one.node: (one.rescored, one.exact) for one in found.nodes} == {
@@ -59,12 +60,12 @@ async def test_a_stranger_that_hangs_costs_its_own_hits(fleet: Fleet) -> None:
 async def test_a_declared_weight_is_told_and_used_and_may_be_overridden(fleet: Fleet) -> None:
     shop = fleet.declare("shop").collection("products", lambda: records(1, "p"), alpha=0.0)
     await fleet.start(shop)
-    (node,) = await fleet.client.nodes()
+    (node,) = await fleet.client.nodes.list()
     assert [one.alpha for one in node.description.collections] == [0.0]
-    found = await fleet.client.search(QUERY, explain=True)
+    found = await fleet.client.search(QUERY, options=SearchOptions(explain=True))
     assert [hit.score for hit in found.hits] == pytest.approx([hit.parts["cosine"] for hit in found.hits])
     assert {hit.explain and hit.explain.alpha for hit in found.hits} == {0.0}
-    words = await fleet.client.search(QUERY, alpha=1.0)
+    words = await fleet.client.search(QUERY, options=SearchOptions(alpha=1.0))
     assert [hit.score for hit in words.hits] == pytest.approx([hit.parts["bm25"] for hit in words.hits])
 
 

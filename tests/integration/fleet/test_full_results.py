@@ -8,8 +8,9 @@ import pytest
 
 from fleetfold_broker.jetstream import publish_confirm
 from fleetfold_broker.jetstream.topology import RESULTS
+from fleetfold_shared import verbs
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.messages import Job, Run
+from fleetfold_shared.messages import Run
 from support.broker import jetstream, queued
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
@@ -38,14 +39,14 @@ async def test_results_that_find_no_room_come_when_there_is_some(narrow: Fleet) 
         await jetstream(bus, f"CONSUMER.PAUSE.{RESULTS}.masters", pause_until="2100-01-01T00:00:00Z")
         jobs = [Run(id=f"r{n}", action="tell", params={"size": SIZE}, nodes=["shop"]) for n in range(RUNS)]
         for run in jobs:
-            await narrow.client._ask("actions.run", run, Job)
+            await narrow.client._caller.ask(verbs.actions.RUN, run)
 
         async def full() -> bool:
             return await queued(bus, RESULTS) >= 3 and (await _unsent(narrow)) >= 3
 
         await eventually(full, 60.0)
         await jetstream(bus, f"CONSUMER.PAUSE.{RESULTS}.masters", pause_until="0001-01-01T00:00:00Z")
-    ended = await asyncio.gather(*(narrow.client.wait_job(run.id, 120) for run in jobs))
+    ended = await asyncio.gather(*(narrow.client.jobs.wait(run.id, 120) for run in jobs))
     assert [(job.state, job.nodes[0].outcome, len(job.nodes[0].result)) for job in ended] == [("ok", "ok", SIZE)] * RUNS
 
 

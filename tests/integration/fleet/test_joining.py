@@ -27,14 +27,14 @@ DOCS = [{"id": "1", "text": "tent"}]
 
 async def test_a_node_is_seen_as_it_describes_itself(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: DOCS}, type="shop", labels={"zone": "eu"}, weight=2.0)
-    [node] = await fleet.client.nodes()
+    [node] = await fleet.client.nodes.list()
     said = node.description
     assert (node.name, node.state, node.healthy) == ("shop", "active", True)
     assert (said.type, said.labels, said.weight) == ("shop", {"zone": "eu"}, 2.0)
     assert [(one.name, one.documents) for one in said.collections] == [("products", 1)]
     assert {"enter", "index", "sync"} <= {action.name for action in said.actions}
-    assert (await fleet.client.node("shop")).description == said
-    stats = await fleet.client.stats()
+    assert (await fleet.client.nodes.get("shop")).description == said
+    stats = await fleet.client.nodes.stats()
     assert (stats.total, stats.healthy, stats.documents, stats.by_type) == (1, 1, 1, {"shop": 1})
 
 
@@ -42,12 +42,12 @@ async def test_a_ping_is_answered_by_those_who_are_there(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     await fleet.start_child("blog")
     await fleet.stop_child("blog")
-    times = await fleet.client.ping()
+    times = await fleet.client.nodes.ping()
     assert times["blog"] is None
     assert times["shop"] is not None
-    assert (await fleet.client.node("shop")).response_ms is not None
+    assert (await fleet.client.nodes.get("shop")).response_ms is not None
     with pytest.raises(NotFound):
-        await fleet.client.ping("nobody")
+        await fleet.client.nodes.ping("nobody")
 
 
 async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
@@ -63,11 +63,11 @@ async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
     await fleet.start_master(data="empty")
 
     async def both() -> bool:
-        return {node.name for node in await fleet.client.nodes() if node.healthy} == {"shop", "blog"}
+        return {node.name for node in await fleet.client.nodes.list() if node.healthy} == {"shop", "blog"}
 
     await eventually(both)
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
-    assert (await fleet.client.run("doze", {"seconds": 0}, all=True)).state == "ok"
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes="all")).state == "ok"
     await fleet.close()
 
 
@@ -79,7 +79,7 @@ async def test_a_master_that_has_lost_its_database_takes_in_whom_it_invites_agai
     await fleet.stop_child("shop")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`"):
         await fleet.start_child("shop", {"products": lambda: DOCS})
-    await fleet.start_child("shop", {"products": lambda: DOCS}, join=(await client.invite("shop")).token)
+    await fleet.start_child("shop", {"products": lambda: DOCS}, join=(await client.nodes.invite("shop")).token)
     assert statuses(await client.search("tent")) == {"shop": "ok"}
 
 
@@ -89,7 +89,7 @@ async def test_a_restarted_master_knows_at_once_who_is_there(fleet: Fleet) -> No
     await fleet.stop_child("blog")
     await fleet.stop_master()
     await fleet.start_master()
-    assert {node.name: node.healthy for node in await fleet.client.nodes()} == {"shop": True, "blog": False}
+    assert {node.name: node.healthy for node in await fleet.client.nodes.list()} == {"shop": True, "blog": False}
 
 
 async def test_a_child_waits_for_a_master(fleet: Fleet) -> None:
@@ -100,7 +100,7 @@ async def test_a_child_waits_for_a_master(fleet: Fleet) -> None:
     assert not starting.done()
     await fleet.start_master()
     await starting
-    assert (await fleet.client.node("shop")).healthy
+    assert (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_a_name_belongs_to_the_process_that_lives(fleet: Fleet) -> None:
@@ -118,7 +118,7 @@ async def test_a_data_directory_belongs_to_one_process(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     with pytest.raises(Conflict):
         await fleet.start_child("blog", data="shop")
-    assert [node.name for node in await fleet.client.nodes()] == ["shop"]
+    assert [node.name for node in await fleet.client.nodes.list()] == ["shop"]
 
 
 async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, m
     await frozen.stop()
     assert successor._node is not None
     assert not successor._node.stopped.is_set()
-    assert (await fleet.client.node("shop")).healthy
+    assert (await fleet.client.nodes.get("shop")).healthy
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 
 
@@ -150,22 +150,22 @@ async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: F
         await ghost.publish(ghost.subjects.heartbeat("shop"), beat)
         await eventually(lambda: bool(told))
     assert decode(told[0].data, Superseded).incarnation == living.incarnation
-    assert (await fleet.client.node("shop")).description.incarnation == living.incarnation
+    assert (await fleet.client.nodes.get("shop")).description.incarnation == living.incarnation
 
 
 async def test_a_removed_node_is_out_and_its_name_may_return(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: DOCS})
     await fleet.start_child("blog", {"posts": lambda: DOCS})
-    await fleet.client.remove_node("blog")
-    assert [node.name for node in await fleet.client.nodes()] == ["shop"]
-    assert {node.name: node.state for node in await fleet.client.nodes(removed=True)}["blog"] == "removed"
+    await fleet.client.nodes.remove("blog")
+    assert [node.name for node in await fleet.client.nodes.list()] == ["shop"]
+    assert {node.name: node.state for node in await fleet.client.nodes.list(removed=True)}["blog"] == "removed"
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok"}
     with pytest.raises(NotFound):
         await fleet.client.run("doze", nodes=["blog"])
     await fleet.stop_child("blog")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite blog`"):
         await fleet.start_child("blog", {"posts": lambda: DOCS})
-    await fleet.start_child("blog", {"posts": lambda: DOCS}, join=(await fleet.client.invite("blog")).token)
+    await fleet.start_child("blog", {"posts": lambda: DOCS}, join=(await fleet.client.nodes.invite("blog")).token)
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["blog"])).state == "ok"
 
@@ -174,32 +174,32 @@ async def test_a_node_that_a_transaction_needs_is_not_removed(fleet: Fleet) -> N
     await fleet.start_child("shop")
     await fleet.start_child("blog")
     step = StepSpec(name="a", node="shop", action="doze", params={"seconds": 0.3})
-    going_on = await fleet.client.transact([step], wait=False)
+    going_on = await fleet.client.transact([step], detach=True)
     with pytest.raises(Conflict, match=going_on.id) as refused:
-        await fleet.client.remove_node("shop")
+        await fleet.client.nodes.remove("shop")
     assert refused.value.field == "node"
-    await fleet.client.remove_node("blog")
-    assert (await fleet.client.wait_transaction(going_on.id, 20)).state == "committed"
-    await fleet.client.remove_node("shop")
-    assert await fleet.client.nodes() == []
+    await fleet.client.nodes.remove("blog")
+    assert (await fleet.client.transactions.wait(going_on.id, 20)).state == "committed"
+    await fleet.client.nodes.remove("shop")
+    assert await fleet.client.nodes.list() == []
 
 
 async def test_what_an_operator_has_set_outlasts_restarts(fleet: Fleet) -> None:
     await fleet.start_child("shop", labels={"zone": "eu"})
     change = NodeUpdate(node="shop", state="maintenance", title="The shop", labels={"zone": "us"})
-    await fleet.client.update_node(change)
+    await fleet.client.nodes.update(change)
     await fleet.stop_child("shop")
     await fleet.stop_master()
     await fleet.start_master()
     await fleet.start_child("shop", labels={"zone": "eu"})
-    node = await fleet.client.node("shop")
+    node = await fleet.client.nodes.get("shop")
     assert (node.state, node.title, node.description.labels) == ("maintenance", "The shop", {"zone": "us"})
 
 
 async def test_a_node_that_leaves_is_down_at_once(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     await fleet.stop_child("shop")
-    assert not (await fleet.client.node("shop")).healthy
+    assert not (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_a_silent_node_is_down_after_three_heartbeats(fleet: Fleet) -> None:
@@ -208,7 +208,7 @@ async def test_a_silent_node_is_down_after_three_heartbeats(fleet: Fleet) -> Non
     await child._node._tasks.cancel()
 
     async def down() -> bool:
-        return not (await fleet.client.node("shop")).healthy
+        return not (await fleet.client.nodes.get("shop")).healthy
 
     await eventually(down)
     assert statuses(await fleet.client.search("tent")) == {"shop": "unreachable"}

@@ -83,7 +83,7 @@ async def desk(fleet: Fleet) -> AsyncIterator[Desk]:
         await master.gatherer.start()
         await bus.subscribe(bus.subjects.result("shop"), result_came)
         await bus.subscribe(bus.subjects.progress("shop"), progress_came)
-        await bus.link.barrier()
+        await bus.connection.barrier()
         yield master
 
 
@@ -116,7 +116,7 @@ async def test_the_last_word_comes_before_the_result(fleet: Fleet) -> None:
                 order.append(message.subject)  # type: ignore[attr-defined]  # as nats-py gives it
 
             await master.bus.subscribe(subject, note)
-        await master.bus.link.barrier()
+        await master.bus.connection.barrier()
         await master.send(Command(id="f", attempt=1, action="fickle"))
         ended = await master.result("f")
         assert (ended.outcome, ended.result) == ("ok", 3)
@@ -125,7 +125,7 @@ async def test_the_last_word_comes_before_the_result(fleet: Fleet) -> None:
 
 
 async def test_a_node_without_actions_cancels_nothing(fleet: Fleet) -> None:
-    token = (await fleet.client.invite("shop", only=["search"])).token
+    token = (await fleet.client.nodes.invite("shop", only=["search"])).token
     await fleet.start(fleet.declare("shop", {"products": list}, join=token))
     async with desk(fleet) as master:
         answer = await master.cancel(["a"])
@@ -139,7 +139,7 @@ async def test_an_action_shows_what_it_asks_for(fleet: Fleet) -> None:
         """Forget everything."""
 
     await fleet.start(fleet.declare("shop").add(wipe))
-    [node] = await fleet.client.nodes()
+    [node] = await fleet.client.nodes.list()
     [said] = [one for one in node.description.actions if one.name == "wipe"]
     assert (said.destructive, said.slots, said.heartbeat_s, said.retry) == (True, 2, 30.0, RetryPolicy(attempts=4))
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold.client import Client
+from fleetfold.resources.jobs import JobHandle
+from fleetfold.resources.transactions import TransactionHandle
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
@@ -41,19 +43,21 @@ class Work:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._begun: list[JobHandle] = []
+        self._started: list[TransactionHandle] = []
         self.jobs: list[Job] = []
         self.transactions: list[TransactionView] = []
 
     async def begin(self) -> None:
         for number in range(10):
             params = {"tx": "j", "step": f"j{number}", "seconds": 0.05 * number}
-            self.jobs.append(await self._client.run("enter", params, nodes=[NODES[number % 2]], wait=False))
+            self._begun.append(await self._client.run("enter", params, nodes=[NODES[number % 2]], detach=True))
         for number in range(6):
-            self.transactions.append(await self._client.transact(_steps(number), wait=False))
+            self._started.append(await self._client.transact(_steps(number), detach=True))
 
     async def end(self) -> None:
-        self.jobs = [await self._client.wait_job(job.id, 60) for job in self.jobs]
-        self.transactions = [await self._client.wait_transaction(view.id, 60) for view in self.transactions]
+        self.jobs = [await job.result(60) for job in self._begun]
+        self.transactions = [await tx.result(60) for tx in self._started]
 
     def check(self, fleet: Fleet) -> None:
         assert [job.state for job in self.jobs] == ["ok"] * 10, self.jobs
@@ -99,11 +103,11 @@ async def test_what_waits_for_a_node_is_sent_again_when_the_stream_is_deleted(
     monkeypatch.setattr("fleetfold_master.jobs.task.RESEND_S", 600.0)
     await pair.stop_child("shop")
     params = {"tx": "j", "step": "waiting"}
-    job = await pair.client.run("enter", params, nodes=["shop"], timeout_s=600, wait=False)
+    job = await pair.client.run("enter", params, nodes=["shop"], timeout_s=600, detach=True)
     assert await queued(operator, "FLEET_CMD") == 1
     await jetstream(operator, "STREAM.DELETE.FLEET_CMD")
     await pair.start_child("shop")
-    assert (await pair.client.wait_job(job.id, 20)).state == "ok"
+    assert (await pair.client.jobs.wait(job.id, 20)).state == "ok"
     assert pair.effects("shop") == [("waiting", "do")]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.node import health
 from fleetfold_master.master import Master
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
@@ -32,14 +33,14 @@ async def pair(fleet: Fleet) -> None:
 
 async def becomes(fleet: Fleet, name: str, state: str) -> None:
     async def is_so() -> bool:
-        return (await fleet.client.node(name)).state == state
+        return (await fleet.client.nodes.get(name)).state == state
 
     await eventually(is_so)
 
 
 async def reason(fleet: Fleet, name: str) -> str:
     """Why the last search lacks the node."""
-    found = await fleet.client.search("tent", cache="off")
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"))
     return next(one.error or "" for one in found.nodes if one.node == name)
 
 
@@ -48,7 +49,7 @@ async def test_a_node_whose_table_is_gone_is_in_error_and_comes_back_by_itself(f
     table, away = tmp_path / "shop" / "lance" / "products.lance", tmp_path / "away"
     table.rename(away)
     await becomes(fleet, "shop", "error")
-    node = await fleet.client.node("shop")
+    node = await fleet.client.nodes.get("shop")
     assert (node.presence, node.healthy, node.failing) == ("up", False, ["index"])
     assert "lance/products.lance in the node's data cannot be read (files are missing)" in node.reason
     assert node.since is not None
@@ -66,10 +67,10 @@ async def test_a_node_whose_ledger_is_gone_gets_no_commands_until_it_is_back(fle
     file, away = tmp_path / "shop" / "node.db", tmp_path / "away.db"
     file.rename(away)
     await becomes(fleet, "shop", "error")
-    assert (await fleet.client.node("shop")).failing == ["ledger"]
+    assert (await fleet.client.nodes.get("shop")).failing == ["ledger"]
     with pytest.raises(InvalidInput, match=r"'shop' is in the state error: ledger: node\.db .* \(it is missing\)"):
         await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])
-    job = await fleet.client.run("doze", {"seconds": 0}, all=True)
+    job = await fleet.client.run("doze", {"seconds": 0}, nodes="all")
     assert [task.node for task in job.nodes] == ["blog"]
     away.rename(file)
     await becomes(fleet, "shop", "active")
@@ -81,11 +82,11 @@ async def test_a_node_in_error_and_maintenance_stays_in_maintenance(fleet: Fleet
     file, away = tmp_path / "shop" / "node.db", tmp_path / "away.db"
     file.rename(away)
     await becomes(fleet, "shop", "error")
-    node = await fleet.client.update_node(NodeUpdate(node="shop", state="maintenance"))
+    node = await fleet.client.nodes.update(NodeUpdate(node="shop", state="maintenance"))
     assert (node.state, node.reason) == ("maintenance", "set by tester")
     away.rename(file)
-    assert (await fleet.client.node("shop")).state == "maintenance"
-    await fleet.client.update_node(NodeUpdate(node="shop", state="active"))
+    assert (await fleet.client.nodes.get("shop")).state == "maintenance"
+    await fleet.client.nodes.update(NodeUpdate(node="shop", state="active"))
     await becomes(fleet, "shop", "active")
 
 
@@ -103,7 +104,7 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
         presence.on_change = lambda name, up: changes.append((name, up))
 
         async def told() -> bool:
-            return {node.heartbeat_s for node in await fleet.client.nodes()} == {interval_s}  # noqa: B023
+            return {node.heartbeat_s for node in await fleet.client.nodes.list()} == {interval_s}  # noqa: B023
 
         await eventually(told)
         beaten = {name: child._node._heartbeats._seq for name, child in fleet.children.items() if child._node}
@@ -121,16 +122,16 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
 async def test_a_stopped_node_is_missing_only_where_it_is_wanted(fleet: Fleet) -> None:
     await pair(fleet)
     await fleet.stop_child("blog")
-    assert (await fleet.client.node("blog")).presence == "stopped"
+    assert (await fleet.client.nodes.get("blog")).presence == "stopped"
     whole = await fleet.client.search("tent")
     assert (statuses(whole), whole.partial, whole.coverage) == ({"shop": "ok", "blog": "stopped"}, False, 1.0)
     assert (await fleet.client.search("tent")).cached
     named = await fleet.client.search("tent", nodes=["shop", "blog"])
     assert (statuses(named), named.partial) == ({"shop": "ok", "blog": "stopped"}, True)
-    demanded = await fleet.client.search("tent", partial="require")
+    demanded = await fleet.client.search("tent", options=SearchOptions(partial="require"))
     assert (demanded.partial, demanded.cached) == (True, False)
     with pytest.raises(Unavailable, match=r"the answer lacks blog \(it has said goodbye\)"):
-        await fleet.client.search("tent", partial="fail")
+        await fleet.client.search("tent", options=SearchOptions(partial="fail"))
     alone = await fleet.client.search("tent", collections=["posts"])
     assert (statuses(alone), alone.partial) == ({"shop": "no_collection", "blog": "stopped"}, True)
     chosen = await fleet.client.search("tent", nodes="auto")
@@ -143,14 +144,14 @@ async def test_a_stopped_node_that_starts_again_is_searched_again(fleet: Fleet) 
     await fleet.client.search("tent")
     await fleet.start_child("blog", {"posts": lambda: DOCS})
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
-    assert (await fleet.client.node("blog")).presence == "up"
+    assert (await fleet.client.nodes.get("blog")).presence == "up"
 
 
 async def test_a_retired_node_is_in_no_answer(fleet: Fleet) -> None:
     await pair(fleet)
     await fleet.stop_child("blog")
-    await fleet.client.remove_node("blog")
-    found = await fleet.client.search("tent", partial="fail")
+    await fleet.client.nodes.remove("blog")
+    found = await fleet.client.search("tent", options=SearchOptions(partial="fail"))
     assert statuses(found) == {"shop": "ok"}
 
 
@@ -159,49 +160,52 @@ async def test_an_incompatible_node_is_told_why_it_is_not_asked(fleet: Fleet, mo
     monkeypatch.setattr("fleetfold.child.__version__", "7.3.0")
     with capture_logs() as said:
         await fleet.start_child("shop", {"products": lambda: DOCS})
-    node = await fleet.client.node("shop")
+    node = await fleet.client.nodes.get("shop")
     assert node.state == "incompatible"
     assert "the node runs fleetfold 7.3.0, the masters " in node.reason
     assert [one["reason"] for one in said if one["event"] == "node.is_not_asked"] == [node.reason]
-    found = await fleet.client.search("tent", cache="off")
+    found = await fleet.client.search("tent", options=SearchOptions(cache="off"))
     assert (statuses(found), found.partial) == ({"blog": "ok", "shop": "error"}, True)
     assert node.reason in await reason(fleet, "shop")
     with pytest.raises(Conflict, match="cannot be made active: the node runs fleetfold"):
-        await fleet.client.update_node(NodeUpdate(node="shop", state="active"))
+        await fleet.client.nodes.update(NodeUpdate(node="shop", state="active"))
     with pytest.raises(InvalidInput, match="'shop' is incompatible: the node runs fleetfold"):
         await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])
     await fleet.stop_child("shop")
     monkeypatch.undo()
     await fleet.start_child("shop", {"products": lambda: DOCS})
-    assert statuses(await fleet.client.search("tent", cache="off")) == {"blog": "ok", "shop": "ok"}
+    assert statuses(await fleet.client.search("tent", options=SearchOptions(cache="off"))) == {
+        "blog": "ok",
+        "shop": "ok",
+    }
 
 
 async def test_a_node_of_no_version_is_refused_by_name(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleetfold.child.__version__", "latest")
     with pytest.raises(InvalidInput, match="version: 'latest' is no version"):
         await fleet.start_child("shop")
-    assert await fleet.client.nodes() == []
+    assert await fleet.client.nodes.list() == []
 
 
 async def test_what_was_granted_is_known_and_what_a_node_has_besides(fleet: Fleet) -> None:
-    invited = await fleet.client.invite("shop", only=("search", "events", "api"))
+    invited = await fleet.client.nodes.invite("shop", only=("search", "events", "api"))
     await fleet.start_child("shop", {"products": lambda: DOCS}, join=invited.token)
-    node = await fleet.client.node("shop")
+    node = await fleet.client.nodes.get("shop")
     assert node.granted is not None
     assert set(node.granted) == {"search", "events", "api"}
     assert node.description.withheld["actions"] > 0
-    assert [one.granted for one in await fleet.client.nodes()] == [node.granted]
+    assert [one.granted for one in await fleet.client.nodes.list()] == [node.granted]
 
 
 async def test_labels_are_added_and_removed_and_taken_back(fleet: Fleet) -> None:
     await fleet.start_child("shop", labels={"zone": "eu"})
-    update = fleet.client.update_node
+    update = fleet.client.nodes.update
     node = await update(NodeUpdate(node="shop", labels={"tier": "1"}))
     assert node.description.labels == {"zone": "eu", "tier": "1"}
     assert node.label_sources == {"zone": "node", "tier": "operator"}
     assert (await update(NodeUpdate(node="shop", unlabel=["zone"]))).description.labels == {"tier": "1"}
     await fleet.stop_master()
     await fleet.start_master()
-    assert (await fleet.client.node("shop")).description.labels == {"tier": "1"}
-    assert [one.name for one in await fleet.client.nodes(where="tier=1 and not zone")] == ["shop"]
+    assert (await fleet.client.nodes.get("shop")).description.labels == {"tier": "1"}
+    assert [one.name for one in await fleet.client.nodes.list(where="tier=1 and not zone")] == ["shop"]
     assert (await update(NodeUpdate(node="shop", labels_from_node=True))).description.labels == {"zone": "eu"}

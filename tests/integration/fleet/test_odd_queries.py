@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetfold.errors import FleetfoldError
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_child.index.filters import where
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Sort
 from support.effort import effort, some
@@ -48,7 +50,7 @@ async def shops(tmp_path_factory: pytest.TempPathFactory, nats_server: str) -> A
     """One node that searches in memory and one that has LanceDB choose candidates, with the same documents."""
     async with running_fleet(tmp_path_factory.mktemp("odd")) as fleet:
         for name in (MEMORY, CANDIDATES):
-            child = await fleet.start(fleet.declare(name).collection("products", format="text"))
+            child = await fleet.start(fleet.declare(name).collection("products", reading=Reading(format="text")))
             ask = {"collection": "products", "documents": EVERY}
             assert (await fleet.client.run("index", ask, nodes=[name])).state == "ok"
             if name == CANDIDATES:
@@ -61,7 +63,9 @@ async def found(fleet: Fleet, test: Filter | None) -> dict[str, list[str]]:
     """The ids that each node has for the filter, sorted."""
     every: dict[str, list[str]] = {}
     for name in (MEMORY, CANDIDATES):
-        answer = await fleet.client.search("tent", limit=100, filter=test, nodes=[name], cache="off", timeout_s=10)
+        answer = await fleet.client.search(
+            "tent", limit=100, filter=test, nodes=[name], options=SearchOptions(cache="off"), timeout_s=10
+        )
         assert [(one.status, one.error, one.exact) for one in answer.nodes] == [("ok", None, name == MEMORY)]
         every[name] = sorted(hit.id for hit in answer.hits)
     return every
@@ -139,7 +143,9 @@ async def test_a_very_long_value_is_one_like_any_other(shops: Fleet, op: Any) ->
 
 async def test_odd_fields_are_counted_and_sorted_by(shops: Fleet) -> None:
     for odd in (one for one in some(ODD, 2) if len(one) <= 200):
-        answer = await shops.client.search("tent", facets=[odd], sort=[Sort(odd)], nodes=[MEMORY], timeout_s=10)
+        answer = await shops.client.search(
+            "tent", options=SearchOptions(facets=[odd]), sort=[Sort(odd)], nodes=[MEMORY], timeout_s=10
+        )
         of_all = odd in {"id", "title"}
         counted = (len(EVERY), 0) if of_all else (1, len(EVERY) - 1)
         assert (answer.facets[0].distinct, answer.facets[0].missing) == counted, odd
@@ -199,7 +205,10 @@ QUERIES = {
 @pytest.mark.parametrize("name", QUERIES)
 async def test_any_query_is_answered_in_time_by_every_node(shops: Fleet, name: str) -> None:
     answer = await shops.client.search(
-        QUERIES[name][:100_000], limit=5, highlight=True, explain=True, dedup="near", timeout_s=30
+        QUERIES[name][:100_000],
+        limit=5,
+        options=SearchOptions(highlight=True, explain=True, dedup="near"),
+        timeout_s=30,
     )
     assert {report.node: (report.status, report.error) for report in answer.nodes} == {
         MEMORY: ("ok", None),
@@ -211,7 +220,9 @@ async def test_any_query_is_answered_in_time_by_every_node(shops: Fleet, name: s
 @given(text=st.text(min_size=1, max_size=200))
 async def test_any_text_is_a_query_or_is_refused_as_empty(shops: Fleet, text: str) -> None:
     if text.strip():
-        assert not (await shops.client.search(text, highlight=True, cache="off", timeout_s=10)).partial
+        assert not (
+            await shops.client.search(text, options=SearchOptions(highlight=True, cache="off"), timeout_s=10)
+        ).partial
     else:
         with pytest.raises(InvalidInput, match="query: it is empty"):
             await shops.client.search(text)
@@ -238,7 +249,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_what_is_no_usable_json_is_refused_and_harms_nothing(shops: Fleet, name: str) -> None:
-    bus = shops.client._bus
+    bus = shops.client._caller.bus
     with pytest.raises(FleetfoldError) as error:
         await bus.ask(bus.subjects.api(bus.caller, "search.query"), MALFORMED[name], 5.0)
     assert error.value.code == "invalid_input", error.value

@@ -10,8 +10,9 @@ from fleetfold_broker.rpc.headers import RETRY_AFTER, error_of
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
 from fleetfold_master.runtime import api_wiring
+from fleetfold_shared import verbs
 from fleetfold_shared.config import AccessConfig
-from fleetfold_shared.messages import CAPABILITIES, Job, JobFollow, JobWait, Message, Refresh, Run, Tokens, encode
+from fleetfold_shared.messages import CAPABILITIES, JobFollow, JobWait, Message, Refresh, Run, Tokens, encode
 from support.broker import listen
 from support.inprocess import Fleet, fleet, statuses
 from support.wait import eventually
@@ -41,15 +42,15 @@ async def places(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AdmissionCont
 
 async def _running(fleet: Fleet) -> str:
     await fleet.start_child("shop", {"products": None})
-    return (await fleet.client.run("doze", {"seconds": 600}, nodes=["shop"], wait=False)).id
+    return (await fleet.client.run("doze", {"seconds": 600}, nodes=["shop"], detach=True)).id
 
 
 async def _wait(client: Client, ask: Message, verb: str, number: int) -> None:
     """As a client would that waits for no answer before it asks again."""
-    bus = client._bus
-    reply = f"{bus.link.options.inbox_prefix}.waiting"
+    bus = client._caller.bus
+    reply = f"{bus.connection.options.inbox_prefix}.waiting"
     for _ in range(number):
-        await bus.link.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
+        await bus.connection.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
 
 
 async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fleet, places: AdmissionControl) -> None:
@@ -61,8 +62,8 @@ async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fl
     assert places.working.held["greedy"] == 0
 
     assert statuses(await other.search("an oak chair")) == {"shop": "ok"}
-    assert [node.name for node in await other.nodes()] == ["shop"]
-    assert (await reader.job(job)).state == "running"  # nor does it stop itself
+    assert [node.name for node in await other.nodes.list()] == ["shop"]
+    assert (await reader.jobs.get(job)).state == "running"  # nor does it stop itself
     await fleet.start_child("blog", {"posts": None})  # enrolment, and joining
     await _renew(fleet, "crm")
     await eventually(lambda: _healthy(other, {"shop", "blog"}))
@@ -70,7 +71,7 @@ async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fl
 
 
 async def _healthy(client: Client, names: set[str]) -> bool:
-    return {node.name for node in await client.nodes() if node.healthy} == names
+    return {node.name for node in await client.nodes.list() if node.healthy} == names
 
 
 async def _renew(fleet: Fleet, name: str) -> None:
@@ -85,8 +86,8 @@ async def _renew(fleet: Fleet, name: str) -> None:
 async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: AdmissionControl, verb: str) -> None:
     job = await _running(fleet)
     reader = await fleet.new_client("greedy", "reader")
-    bus = reader._bus
-    answers = await listen(bus, f"{bus.link.options.inbox_prefix}.waiting")
+    bus = reader._caller.bus
+    answers = await listen(bus, f"{bus.connection.options.inbox_prefix}.waiting")
     ask: Message = JobWait(id=job, wait_ms=60_000) if verb == "jobs.wait" else JobFollow(id=job, wait_ms=60_000)
     places.waiting._most_each = 40
     for number in range(50):  # one after the other: each has begun to wait, or is refused
@@ -97,7 +98,7 @@ async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: Admis
     assert (error.code, error.retry_after_s) == ("overloaded", 1.0)
     assert "'greedy' has 40 requests waiting, the most of one identity" in error.message
     assert (answers[0].headers or {})[RETRY_AFTER] == "1.000"
-    await fleet.client.cancel_job(job)
+    await fleet.client.jobs.cancel(job)
     await eventually(lambda: places.waiting.total == 0)
 
 
@@ -105,5 +106,5 @@ async def test_a_run_that_may_not_wait_has_begun_all_the_same(fleet: Fleet, plac
     await _running(fleet)
     places.waiting._most_each = 0
     run = Run(id="r1", action="doze", params={"seconds": 600}, nodes=["shop"], wait_ms=60_000)
-    assert (await fleet.client._ask("actions.run", run, Job)).state == "running"
-    await fleet.client.cancel_job("r1")
+    assert (await fleet.client._caller.ask(verbs.actions.RUN, run)).state == "running"
+    await fleet.client.jobs.cancel("r1")

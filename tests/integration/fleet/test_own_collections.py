@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.master_collections import MasterDocuments
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import Scopes
@@ -32,13 +33,13 @@ def notes(fleet: Fleet) -> MasterDocuments:
 async def test_own_collections_are_searched_beside_the_nodes(fleet: Fleet) -> None:
     async with notes(fleet) as own:
         await with_notes(fleet, own)
-        found = await fleet.client.search("light tent", limit=100, explain=True)
+        found = await fleet.client.search("light tent", limit=100, options=SearchOptions(explain=True))
         assert statuses(found) == {"master": "ok", "shop": "ok"}
         assert {(hit.node, hit.collection) for hit in found.hits} == {("master", "notes"), ("shop", "products")}
         assert len(found.hits) == 10
         assert not found.partial
         assert all(one.explain is not None and one.explain.current for one in found.nodes)
-        assert [node.name for node in await fleet.client.nodes()] == ["shop"]
+        assert [node.name for node in await fleet.client.nodes.list()] == ["shop"]
         await fleet.stop_master()
 
 
@@ -61,7 +62,7 @@ async def test_pages_facets_and_duplicates_know_own_collections(fleet: Fleet) ->
         whole = await fleet.client.search("light tent", limit=100)
         pages = [page async for page in fleet.client.search_pages("light tent", limit=3)]
         assert [hit.id for page in pages for hit in page.hits] == [hit.id for hit in whole.hits]
-        once = await fleet.client.search("light tent", limit=100, dedup="exact")
+        once = await fleet.client.search("light tent", limit=100, options=SearchOptions(dedup="exact"))
         assert len(whole.hits) - len(once.hits) == 2
         await fleet.stop_master()
 
@@ -105,7 +106,7 @@ async def test_no_child_is_called_as_the_masters_are(fleet: Fleet) -> None:
     with pytest.raises(InvalidInput, match="masters' own name"):
         fleet.declare("master")
     with pytest.raises(InvalidInput, match="masters' own name"):
-        await fleet.client.invite("master")
+        await fleet.client.nodes.invite("master")
 
 
 async def test_own_collections_follow_their_file_at_each_start(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Hit, Scopes
 from support.inprocess import Fleet, fleet, statuses
@@ -64,7 +65,7 @@ async def test_what_is_indexed_between_two_pages_moves_nothing_that_was_there(fl
 
     await eventually(heard)
     while pages[-1].cursor is not None:
-        pages.append(await fleet.client.search(QUERY, limit=9, cursor=pages[-1].cursor))
+        pages.append(await fleet.client.search(QUERY, limit=9, options=SearchOptions(cursor=pages[-1].cursor)))
     hits = [hit for page in pages for hit in page.hits]
     assert len({(hit.node, hit.collection, hit.id) for hit in hits}) == len(hits)
     assert [hit for hit in hits if hit.node != "late" and not hit.id.startswith("new")] == before
@@ -77,7 +78,7 @@ async def test_a_cursor_outlives_its_master(fleet: Fleet) -> None:
     first = await fleet.client.search(QUERY, limit=9)
     await fleet.stop_master()
     await fleet.start_master()
-    second = await fleet.client.search(QUERY, limit=100, cursor=first.cursor)
+    second = await fleet.client.search(QUERY, limit=100, options=SearchOptions(cursor=first.cursor))
     assert first.hits + second.hits == before
 
 
@@ -86,7 +87,7 @@ async def test_a_node_that_is_gone_costs_its_own_hits_of_the_page(fleet: Fleet) 
     before = await whole(fleet)
     first = await fleet.client.search(QUERY, limit=9)
     await fleet.vanish_child("blog")
-    second = await fleet.client.search(QUERY, limit=100, cursor=first.cursor)
+    second = await fleet.client.search(QUERY, limit=100, options=SearchOptions(cursor=first.cursor))
     assert (second.partial, statuses(second)["blog"]) == (True, "unreachable")
     assert second.hits == [hit for hit in before[9:] if hit.node == "shop"]
 
@@ -97,10 +98,10 @@ async def test_a_narrow_readers_pages_hold_what_is_in_its_scope(fleet: Fleet) ->
     mine = (await reader.search(QUERY, limit=100)).hits
     first = await reader.search(QUERY, limit=4)
     await fleet.start_child("shop-2", {"products": lambda: records(5, "q", 5)})
-    rest = await reader.search(QUERY, limit=100, cursor=first.cursor)
+    rest = await reader.search(QUERY, limit=100, options=SearchOptions(cursor=first.cursor))
     assert [hit for hit in first.hits + rest.hits if hit.node == "shop"] == mine
     theirs = await fleet.client.search(QUERY, limit=4)
-    lent = await reader.search(QUERY, limit=100, cursor=theirs.cursor)
+    lent = await reader.search(QUERY, limit=100, options=SearchOptions(cursor=theirs.cursor))
     assert {(hit.node, hit.collection) for hit in lent.hits} <= {("shop", "products"), ("shop-2", "products")}
 
 
@@ -108,5 +109,5 @@ async def test_a_narrow_readers_pages_hold_what_is_in_its_scope(fleet: Fleet) ->
 async def test_what_is_no_cursor_is_refused_by_its_field(fleet: Fleet, cursor: str) -> None:
     await fleet.start_child("shop", {"products": None})
     with pytest.raises(InvalidInput) as refused:
-        await fleet.client.search(QUERY, cursor=cursor)
+        await fleet.client.search(QUERY, options=SearchOptions(cursor=cursor))
     assert refused.value.field == "cursor"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.index import Collection
 from fleetfold_master.search.plan.analyzed_query import analyze
 from fleetfold_master.search.plan.shard_request import shard_request
@@ -101,11 +102,15 @@ async def test_a_fleet_with_a_replicated_collection_ranks_as_one_index_without_t
 
 async def test_statistics_sorts_and_facets_count_the_documents_once(fleet: Fleet) -> None:
     await replicated(fleet)
-    found = await fleet.client.search("light tent", limit=100, facets=["brand"], threshold=0.2)
-    alone = await fleet.client.search("light tent", limit=100, facets=["brand"], threshold=0.2, dedup="exact")
+    found = await fleet.client.search("light tent", limit=100, options=SearchOptions(facets=["brand"], threshold=0.2))
+    alone = await fleet.client.search(
+        "light tent", limit=100, options=SearchOptions(facets=["brand"], threshold=0.2, dedup="exact")
+    )
     assert sum(one.count for one in found.facets[0].values) == len(found.hits)
     assert {hit.id for hit in alone.hits} <= {hit.id for hit in found.hits}
-    ordered = await fleet.client.search("light tent", limit=100, sort=[Sort("brand")], threshold=0.2)
+    ordered = await fleet.client.search(
+        "light tent", limit=100, sort=[Sort("brand")], options=SearchOptions(threshold=0.2)
+    )
     assert {hit.id for hit in ordered.hits} == {hit.id for hit in found.hits}
 
 
@@ -146,7 +151,7 @@ async def test_a_holder_that_hangs_is_made_up_for_long_before_the_deadline(fleet
     whole = await fleet.client.search("light tent", limit=100)
     hung = holder(whole)
     hang(fleet.children[hung], "products")
-    found = await fleet.client.search("light tent", limit=100, timeout_s=30.0, cache="off")
+    found = await fleet.client.search("light tent", limit=100, timeout_s=30.0, options=SearchOptions(cache="off"))
     assert scores(found) == scores(whole)
     assert found.took_ms < 15_000
     assert (report(found, hung).status, report(found, hung).replica) == ("timeout", holder(found))
@@ -164,7 +169,7 @@ async def test_a_holder_with_documents_of_its_own_is_missed_for_those_alone(flee
 async def pages(fleet: Fleet, first: Searched) -> list[Hit]:
     hits, cursor = list(first.hits), first.cursor
     while cursor:
-        page = await fleet.client.search("light tent", limit=7, cursor=cursor)
+        page = await fleet.client.search("light tent", limit=7, options=SearchOptions(cursor=cursor))
         assert not page.partial
         hits, cursor = hits + page.hits, page.cursor
     return hits
@@ -200,5 +205,5 @@ async def test_while_a_holder_is_behind_an_answer_is_that_of_the_one_that_was_as
 
 async def test_a_node_shows_what_its_collections_are_replicas_of(fleet: Fleet) -> None:
     await replicated(fleet)
-    described = (await fleet.client.node("north")).description.collections
+    described = (await fleet.client.nodes.get("north")).description.collections
     assert {one.name: one.replica for one in described} == {"products": "catalogue", "northern": None}

@@ -60,14 +60,14 @@ async def test_a_result_that_this_broker_does_not_take_has_stood_too(
     """A broker may have a smaller `max_payload` than ours."""
     node = shop.children["shop"]._node
     assert node is not None
-    publish = node._kept.publish
+    publish = node._confirmed.publish
 
     async def narrow(subject: str, message: Any, timeout_s: float = 10.0) -> None:
         if any(result.result for result in message.results):
             raise TooLarge("the message is over the broker's limit of 10 bytes")
         await publish(subject, message, timeout_s)
 
-    monkeypatch.setattr(node._kept, "publish", narrow)
+    monkeypatch.setattr(node._confirmed, "publish", narrow)
     view = await shop.client.transact(
         [StepSpec(name="order", node="shop", action="place", params={"size": 10}, rollback=CANCEL)]
     )
@@ -89,9 +89,9 @@ async def test_a_reference_that_leads_nowhere_is_refused_before_the_first_step(s
     steps = [StepSpec(name="look", node="shop", action="typed"), step]
     for refused in (
         lambda: shop.client.transact(steps),
-        lambda: shop.client.check_transaction(steps),
-        lambda: shop.client.put_definition(Definition(name="order", steps=steps)),
+        lambda: shop.client.transactions.check(steps),
+        lambda: shop.client.definitions.put(Definition(name="order", steps=steps)),
     ):
         with pytest.raises(InvalidInput, match=r"typed returns no 'c'; a\.b is a whole number"):
             await refused()
-    assert await shop.client.transactions() == []
+    assert await shop.client.transactions.list() == []

@@ -33,7 +33,7 @@ async def test_a_narrow_reader_finds_what_is_in_its_scope_and_nothing_else(fleet
     assert len(whole.hits) == 4
     assert [(hit.node, hit.collection) for hit in found.hits] == [("shop-1", "products")]
     assert [report.node for report in found.nodes] == ["shop-1"]
-    assert [node.name for node in await reader.nodes()] == ["shop-1"]
+    assert [node.name for node in await reader.nodes.list()] == ["shop-1"]
     with pytest.raises(Forbidden, match="blog"):
         await reader.search("tent", nodes=["blog"])
     with pytest.raises(Forbidden, match="secrets"):
@@ -44,11 +44,11 @@ async def test_a_narrow_publisher_runs_on_its_nodes_and_sees_its_own_jobs(fleet:
     await two_shops(fleet)
     theirs = await fleet.client.run("doze", {"seconds": 0}, nodes=["shop-1"])
     publisher = await fleet.new_client("pub", "publisher", scopes=Scopes(nodes=["shop-*"], actions=["doze"]))
-    mine = await publisher.run("doze", {"seconds": 0}, all=True)
+    mine = await publisher.run("doze", {"seconds": 0}, nodes="all")
     assert [part.node for part in mine.nodes] == ["shop-1"]
-    assert [job.id for job in await publisher.jobs()] == [mine.id]
+    assert [job.id for job in await publisher.jobs.list()] == [mine.id]
     with pytest.raises(Forbidden):
-        await publisher.job(theirs.id)
+        await publisher.jobs.get(theirs.id)
     with pytest.raises(Forbidden, match="index"):
         await publisher.run("index", {"collection": "products", "documents": []}, nodes=["shop-1"])
     with pytest.raises(Forbidden, match="a publisher"):
@@ -60,12 +60,12 @@ async def test_a_limited_caller_sees_its_limit_on_the_wire_and_the_log_has_it_on
     fleet.access = AccessConfig(reader_per_minute=2)
     await fleet.start_master()
     reader = await fleet.new_client("rita", "reader")
-    replies = await asked(reader._bus, times=4)
+    replies = await asked(reader._caller.bus, times=4)
     headers = [reply.headers or {} for reply in replies]
     left = sorted((each["RateLimit-Remaining"], "Retry-After" in each) for each in headers)
     assert left == [("0", False), ("0", True), ("0", True), ("1", False)]
     with pytest.raises(RateLimited) as refused:
-        await reader.nodes()
+        await reader.nodes.list()
     assert refused.value.retry_after_s is not None
     assert fleet.master is not None
     entries = (await fleet.master._access.audit.list(AuditList(who="rita", outcome="refused"))).entries
@@ -77,6 +77,8 @@ async def asked(bus: Bus, times: int) -> list[Incoming]:
     """The replies to so many `nodes.list`, as they are on the wire."""
     replies = await listen(bus, "_INBOX.rita.test.*")
     for number in range(times):
-        await bus.link.publish(bus.subjects.api("rita", "nodes.list"), encode(NodeList()), f"_INBOX.rita.test.{number}")
+        await bus.connection.publish(
+            bus.subjects.api("rita", "nodes.list"), encode(NodeList()), f"_INBOX.rita.test.{number}"
+        )
     await eventually(lambda: len(replies) == times)
     return replies

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fleetfold.search_request import SearchOptions
 from fleetfold_child.index import Collection
 from fleetfold_master.search.plan.analyzed_query import analyze
 from fleetfold_master.search.plan.shard_request import shard_request
@@ -123,7 +124,7 @@ async def test_a_node_that_vanishes_is_unreachable_at_once(fleet: Fleet) -> None
     found = await fleet.client.search("tent", timeout_s=10)
     assert statuses(found) == {"shop": "ok", "blog": "unreachable"}
     assert (found.partial, [hit.id for hit in found.hits]) == (True, ["1"])
-    assert {node.name: node.healthy for node in await fleet.client.nodes()} == {"shop": True, "blog": False}
+    assert {node.name: node.healthy for node in await fleet.client.nodes.list()} == {"shop": True, "blog": False}
 
 
 async def test_a_node_that_hangs_costs_the_deadline_and_its_own_hits(fleet: Fleet) -> None:
@@ -147,7 +148,7 @@ async def test_a_search_narrows_by_node_collection_threshold_and_filter(fleet: F
     assert (statuses(reviews), reviews.partial) == ({"shop": "ok", "blog": "no_collection"}, False)
     everything = await search("light tent", limit=100)
     middle = everything.hits[len(everything.hits) // 2].score
-    above = await search("light tent", limit=100, threshold=middle)
+    above = await search("light tent", limit=100, options=SearchOptions(threshold=middle))
     assert above.hits == [hit for hit in everything.hits if hit.score >= middle]
     cheap = await search("light tent", limit=100, filter=Filter(field="price", op="lte", value=4))
     assert cheap.hits == [hit for hit in everything.hits if hit.metadata["price"] <= 4]
@@ -179,7 +180,7 @@ async def test_what_cannot_be_searched_is_refused_by_its_field(
 async def test_a_node_in_maintenance_is_not_asked(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: [{"id": "1", "text": "tent"}]})
     await fleet.start_child("blog", {"posts": lambda: [{"id": "2", "text": "tent"}]})
-    await fleet.client.update_node(NodeUpdate(node="blog", state="maintenance"))
+    await fleet.client.nodes.update(NodeUpdate(node="blog", state="maintenance"))
     found = await fleet.client.search("tent")
     assert (statuses(found), found.partial) == ({"shop": "ok", "blog": "not_selected"}, False)
     assert [hit.id for hit in found.hits] == ["1"]

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from fleetfold.names import Auto
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import Forbidden, InvalidInput
 from fleetfold_shared.messages import Scopes, Searched
 from support.inprocess import Fleet, fleet, scores, statuses
@@ -38,7 +40,7 @@ def expected(found: Searched) -> dict[str, float]:
 
 async def test_auto_asks_the_node_that_has_it_and_says_why(fleet: Fleet) -> None:
     await four_nodes(fleet)
-    found = await fleet.client.search(QUERY, nodes="auto", explain=True)
+    found = await fleet.client.search(QUERY, nodes="auto", options=SearchOptions(explain=True))
     assert statuses(found) == {"shop": "ok", "crm": "not_selected", "wiki": "not_selected", "faq": "not_selected"}
     assert not found.partial
     reasons = {report.node: report.reason or "" for report in found.nodes}
@@ -59,7 +61,7 @@ async def test_its_hits_are_those_of_asking_all(fleet: Fleet) -> None:
 
 async def test_among_narrows_the_choice(fleet: Fleet) -> None:
     await four_nodes(fleet)
-    found = await fleet.client.search(QUERY, nodes="auto", among=["crm", "wiki"])
+    found = await fleet.client.search(QUERY, nodes=Auto(["crm", "wiki"]))
     assert expected(found).keys() == {"crm", "wiki"}
     assert sum(expected(found).values()) == pytest.approx(1.0, abs=0.001)
 
@@ -67,7 +69,9 @@ async def test_among_narrows_the_choice(fleet: Fleet) -> None:
 async def test_what_was_asked_before_weighs_in_the_choice_and_not_in_the_scores(fleet: Fleet) -> None:
     await four_nodes(fleet)
     vague = await fleet.client.search("number 7", limit=100)
-    found = await fleet.client.search("number 7", nodes="auto", context=["unpaid invoice", "card declined"])
+    found = await fleet.client.search(
+        "number 7", nodes="auto", options=SearchOptions(context=["unpaid invoice", "card declined"])
+    )
     shares = expected(found)
     assert max(shares, key=shares.__getitem__) == "crm"
     assert expected(vague)["crm"] < shares["crm"]
@@ -77,7 +81,7 @@ async def test_what_was_asked_before_weighs_in_the_choice_and_not_in_the_scores(
 async def test_too_much_context_is_refused_by_name(fleet: Fleet) -> None:
     await four_nodes(fleet)
     with pytest.raises(InvalidInput) as refused:
-        await fleet.client.search(QUERY, nodes="auto", context=["tent"] * 11)
+        await fleet.client.search(QUERY, nodes="auto", options=SearchOptions(context=["tent"] * 11))
     assert "context" in refused.value.message
 
 
@@ -96,7 +100,7 @@ async def test_the_pages_of_a_question_are_of_the_same_nodes(fleet: Fleet) -> No
     first = await fleet.client.search(QUERY, nodes="auto", limit=10)
     done = await fleet.client.run("index", {"collection": "docs", "documents": records("shop", 60)}, nodes=["crm"])
     assert done.state == "ok"
-    second = await fleet.client.search(QUERY, nodes="auto", limit=20, cursor=first.cursor)
+    second = await fleet.client.search(QUERY, nodes="auto", limit=20, options=SearchOptions(cursor=first.cursor))
     assert statuses(second) == statuses(first)
     whole = await fleet.client.search(QUERY, nodes=["shop"], limit=30)
     assert [hit.id for hit in first.hits + second.hits] == [hit.id for hit in whole.hits]
@@ -106,12 +110,12 @@ async def test_a_cursor_shows_nobody_more_than_its_scope(fleet: Fleet) -> None:
     await four_nodes(fleet)
     first = await fleet.client.search(QUERY, nodes="auto", limit=10)
     scoped = await fleet.new_client("clerk", "reader", scopes=Scopes(nodes=["crm", "faq"]))
-    page = await scoped.search(QUERY, nodes="auto", limit=10, cursor=first.cursor)
+    page = await scoped.search(QUERY, nodes="auto", limit=10, options=SearchOptions(cursor=first.cursor))
     assert page.hits == []
     assert statuses(page).keys() <= {"crm", "faq"}
     assert "shop" not in msgspec.json.encode(page.nodes).decode()
     with pytest.raises(Forbidden):
-        await scoped.search(QUERY, nodes="auto", among=["shop"])
+        await scoped.search(QUERY, nodes=Auto(["shop"]))
 
 
 async def test_only_the_searched_collections_count(fleet: Fleet) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from fleetfold import Child, Context, action
 from fleetfold.child import Database
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
 from support.inprocess import Fleet, fleet
@@ -52,7 +53,7 @@ async def test_sync_without_a_name_is_for_all_collections_that_have_a_source(fle
     await fleet.start_child("blog", {"posts": posts})
     await fleet.start_child("shop", {"docs": write(tmp_path / "docs.jsonl", "2", "3"), "notes": None, "more": posts})
     write(posts, "1", "4")
-    job = await fleet.client.run("sync", all=True)
+    job = await fleet.client.run("sync", nodes="all")
     told = {"taken": 2, "changed": 1, "removed": 0}
     same = {"taken": 2, "changed": 0, "removed": 0}
     assert {node.node: node.result for node in job.nodes} == {
@@ -120,7 +121,7 @@ async def test_a_bad_record_keeps_neither_the_others_nor_the_node_away(fleet: Fl
         assert await found(fleet) == {"2", "4"}, start
         assert (said(child).left_out, said(child).repeated, said(child).without_text) == (1, 1, 1), start
         assert said(child).note.startswith(f"{source}:3: NaN is no number of JSON"), start
-        [node] = await fleet.client.nodes()
+        [node] = await fleet.client.nodes.list()
         assert node.description.collections[0] == said(child)
         await fleet.stop_child("shop")
 
@@ -134,7 +135,7 @@ async def test_a_strict_source_with_a_bad_record_leaves_the_documents_of_before(
         (good, {"1", "2"}, ""),
     ):
         source.write_bytes(text)
-        child = await fleet.start(fleet.declare("shop").collection("docs", source, strict=True))
+        child = await fleet.start(fleet.declare("shop").collection("docs", source, reading=Reading(strict=True)))
         assert await found(fleet) == ids
         assert said(child).note.startswith(left)
         assert bool(said(child).note) == bool(left)
@@ -196,7 +197,9 @@ async def test_a_collection_reads_its_records_as_it_was_declared_to(fleet: Fleet
     source.write_text("no|topic|words|price\n7|Refund|<p>for a <b>tent</b></p>|9,90\n", encoding="cp1252")
     await fleet.start(
         fleet.declare("shop").collection(
-            "docs", source, id="no", title="topic", text=["words"], fields={"price": "text"}, separator="|"
+            "docs",
+            source,
+            reading=Reading(id="no", title="topic", text=["words"], fields={"price": "text"}, separator="|"),
         )
     )
     await run(fleet, "update", id="7", fields={"words": "<i>a</i> tent"})
@@ -250,7 +253,7 @@ async def test_a_child_that_cannot_prepare_does_not_start_and_lets_go_of_its_dat
 
     with pytest.raises(ValueError, match="future"):
         await fleet.declare("shop", {"docs": None}).prepare(refuse).start()
-    assert await fleet.client.nodes() == []
+    assert await fleet.client.nodes.list() == []
     await fleet.start_child("shop", {"docs": None})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold_shared.errors import Conflict, FleetfoldError, InvalidInput, NotFound
-from fleetfold_shared.messages import Rollback, StepSpec
+from fleetfold_shared.messages import Rollback, StepSpec, Transact
 from support.inprocess import Fleet, fleet
 
 __all__ = ["fleet"]
@@ -38,8 +38,8 @@ async def test_a_transaction_commits_and_leaves_each_effect_once(trio: Fleet) ->
     view = await trio.client.transact([enter("a", "shop"), enter("b", "blog"), enter("c", "crm")], name="an order")
     assert (view.state, view.name, [step.state for step in view.steps]) == ("committed", "an order", ["done"] * 3)
     assert order(trio, "shop", "blog", "crm") == [("a", "do"), ("b", "do"), ("c", "do")]
-    assert await trio.client.transaction(view.id) == view
-    assert [one.id for one in await trio.client.transactions()] == [view.id]
+    assert await trio.client.transactions.get(view.id) == view
+    assert [one.id for one in await trio.client.transactions.list()] == [view.id]
 
 
 async def test_a_step_may_use_the_result_of_an_earlier_one(trio: Fleet) -> None:
@@ -102,26 +102,27 @@ async def test_the_same_id_is_the_same_transaction(trio: Fleet) -> None:
 
 
 async def test_a_caller_that_does_not_wait_looks_it_up(trio: Fleet) -> None:
-    view = await trio.client.transact([enter("a", "shop", params={"seconds": 0.2})], wait=False)
+    steps = [enter("a", "shop", params={"seconds": 0.2})]
+    view = await trio.client.transactions.start(Transact(id="begun", steps=steps))
     assert (view.state, view.ended_at) == ("running", None)
-    assert (await trio.client.wait_transaction(view.id, 20)).state == "committed"
+    assert (await trio.client.transactions.wait(view.id, 20)).state == "committed"
 
 
 async def test_a_transaction_goes_on_with_the_next_master(trio: Fleet) -> None:
     steps = [enter("a", "shop", params={"seconds": 0.3}), enter("b", "blog"), enter("c", "crm", "refuse")]
-    view = await trio.client.transact(steps, wait=False)
+    view = await trio.client.transact(steps, detach=True)
     await trio.stop_master()
     await trio.start_master()
-    assert (await trio.client.wait_transaction(view.id, 30)).state == "rolled_back"
+    assert (await trio.client.transactions.wait(view.id, 30)).state == "rolled_back"
     assert trio.effects("shop") == [("a", "do"), ("a", "undo")]
     assert trio.effects("blog") == [("b", "do"), ("b", "undo")]
 
 
 async def test_a_transaction_waits_for_a_node_that_returns(trio: Fleet) -> None:
     await trio.stop_child("blog")
-    view = await trio.client.transact([enter("a", "shop"), enter("b", "blog", timeout_s=60)], wait=False)
+    view = await trio.client.transact([enter("a", "shop"), enter("b", "blog", timeout_s=60)], detach=True)
     await trio.start_child("blog")
-    assert (await trio.client.wait_transaction(view.id, 30)).state == "committed"
+    assert (await trio.client.transactions.wait(view.id, 30)).state == "committed"
     assert trio.effects("blog") == [("b", "do")]
 
 
@@ -143,4 +144,4 @@ async def test_a_transaction_is_checked_before_its_first_step(
         await trio.client.transact([enter("a", "shop"), StepSpec(**(good | wrong))])
     assert refused.value.field == field
     assert trio.effects("shop") == []
-    assert await trio.client.transactions() == []
+    assert await trio.client.transactions.list() == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fleetfold import Context, action
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Sort, StepSpec
 from support.inprocess import Fleet, fleet
@@ -49,8 +50,8 @@ async def test_a_value_that_cannot_travel_is_refused_by_name_and_nothing_runs(fl
     step = StepSpec(name="one", node="shop", action="echo", params={"value": value})
     with pytest.raises(InvalidInput, match=r"^steps\[0\]\.params\.value: "):
         await fleet.client.transact([step])
-    assert await fleet.client.jobs() == []
-    assert await fleet.client.transactions() == []
+    assert await fleet.client.jobs.list() == []
+    assert await fleet.client.transactions.list() == []
 
 
 async def test_a_name_may_hold_no_nul(fleet: Fleet) -> None:
@@ -58,7 +59,7 @@ async def test_a_name_may_hold_no_nul(fleet: Fleet) -> None:
     with pytest.raises(InvalidInput, match=r"^name: it holds a NUL"):
         await fleet.client.transact([StepSpec(name="one", node="shop", action="echo", params={})], name="a\0b")
     with pytest.raises(InvalidInput, match=r"^id: it holds a NUL"):
-        await fleet.client.job("a\0b")
+        await fleet.client.jobs.get("a\0b")
 
 
 TESTS: list[tuple[Any, Any, set[str]]] = [
@@ -79,7 +80,7 @@ async def test_a_filter_tells_whole_numbers_past_64_bits_apart(fleet: Fleet) -> 
 
 async def test_numbers_past_64_bits_are_sorted_counted_and_given_back_exactly(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"docs": lambda: [{"id": i, "title": "lamp", "n": n} for i, n in SERIALS.items()]})
-    answer = await fleet.client.search("lamp", sort=[Sort("n")], facets=["n"])
+    answer = await fleet.client.search("lamp", sort=[Sort("n")], options=SearchOptions(facets=["n"]))
     assert [hit.metadata["n"] for hit in answer.hits] == sorted(SERIALS.values())
     assert {one.value for one in answer.facets[0].values} == set(SERIALS.values())
 

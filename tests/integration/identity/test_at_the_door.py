@@ -70,7 +70,7 @@ BAD: dict[str, tuple[str, Callable[[Fleet], str]]] = {
 async def test_the_audit_log_says_who_was_refused_why_and_from_where(shop: Fleet) -> None:
     with pytest.raises(NatsError, match="Authorization"):
         await Intruder.connect(shop.broker.url, "stranger", _own(shop))
-    entry = (await shop.client.audit(who="stranger"))[-1]
+    entry = (await shop.client.audit.list(who="stranger"))[-1]
     assert (entry.what, entry.outcome, entry.source) == ("connect", "refused", "127.0.0.1")
     assert entry.reason.startswith("wrong_name")
 
@@ -79,14 +79,14 @@ async def test_the_audit_log_says_who_was_refused_why_and_from_where(shop: Fleet
 async def test_a_token_that_is_not_good_is_refused_counted_and_written_down(
     shop: Fleet, reason: str, token: Callable[[Fleet], str]
 ) -> None:
-    before = (await shop.client.access_stats()).refused.get(reason, 0)
+    before = (await shop.client.access.stats()).refused.get(reason, 0)
     with pytest.raises(NatsError, match="Authorization"):
         await Intruder.connect(shop.broker.url, "shop", token(shop))
-    assert (await shop.client.access_stats()).refused[reason] == before + 1
+    assert (await shop.client.access.stats()).refused[reason] == before + 1
 
 
 async def test_of_two_that_race_with_one_join_token_one_wins(shop: Fleet) -> None:
-    token = (await shop.client.invite("blog")).token
+    token = (await shop.client.nodes.invite("blog")).token
     won: list[Tokens] = []
     lost: list[FleetfoldError] = []
 
@@ -103,7 +103,7 @@ async def test_of_two_that_race_with_one_join_token_one_wins(shop: Fleet) -> Non
 
 
 async def test_a_refresh_token_that_is_used_again_ends_the_session_of_both(shop: Fleet) -> None:
-    token = (await shop.client.invite("crm")).token
+    token = (await shop.client.nodes.invite("crm")).token
     first = await _ask(shop, "crm", token, "enrol", Enrol(token=token, claim=new_secret()))
     second = await _refresh(shop, first.refresh)
     async with await Intruder.connect(shop.broker.url, "crm", second.access) as member:
@@ -113,7 +113,7 @@ async def test_a_refresh_token_that_is_used_again_ends_the_session_of_both(shop:
     for token in (second.access, second.refresh):
         with pytest.raises(NatsError, match="Authorization"):
             await Intruder.connect(shop.broker.url, "crm", token)
-    entries = await shop.client.audit(node="crm", what="refresh.reused")
+    entries = await shop.client.audit.list(node="crm", what="refresh.reused")
     assert [entry.outcome for entry in entries] == ["refused"]
 
 

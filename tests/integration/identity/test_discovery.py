@@ -63,7 +63,7 @@ async def test_a_node_is_found_by_its_name_and_its_id(fleet: Fleet, ops: Intrude
 
 async def test_a_nodes_figures_are_those_of_its_endpoints(fleet: Fleet, ops: Intruder) -> None:
     await fleet.start_child("shop")
-    await fleet.client.ping("shop")
+    await fleet.client.nodes.ping("shop")
     [stats] = await _look(ops, "$SRV.STATS.fleetfold-node-shop", 1)
     [ping] = [each for each in stats["endpoints"] if each["name"] == "ping"]
     assert ping["num_requests"] >= 1
@@ -90,7 +90,7 @@ async def test_a_request_that_is_aimed_at_anothers_inbox_is_not_answered(fleet: 
             claimed = {"Nats_Request_Info": '{"user":"victim"}'}
             assert await ops.say(subject, b"", reply="_INBOX.victim.seen", **claimed) == []
         await _look(ops, "$SRV.PING", 2)
-        await master.link.barrier()
+        await master.connection.barrier()
         await victim.client.flush()
         assert victim.heard == []
 
@@ -104,11 +104,11 @@ async def test_a_request_that_is_aimed_past_an_inbox_is_not_answered(fleet: Flee
             heard.append(message)
 
         await master.subscribe("fleet.cmd.*", hear)
-        await master.link.barrier()
+        await master.connection.barrier()
         for reply in ("fleet.cmd.shop", "fleet.hb.shop", "_INBOX.ops", "_INBOX..x"):
             await ops.say("$SRV.PING", b"", reply=reply)
         await _look(ops, "$SRV.PING", 2)
-        await master.link.barrier()
+        await master.connection.barrier()
         assert heard == []
 
 
@@ -148,7 +148,7 @@ async def test_a_node_that_is_called_as_the_masters_service_is_another_one(fleet
 
 
 async def test_nobody_joins_or_gets_a_key_under_the_masters_name(fleet: Fleet) -> None:
-    for ask in (fleet.client.invite("master"), fleet.client.create_key("master")):
+    for ask in (fleet.client.nodes.invite("master"), fleet.client.keys.create("master")):
         with pytest.raises(InvalidInput, match="the masters' own name"):
             await ask
 

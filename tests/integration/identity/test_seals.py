@@ -71,11 +71,11 @@ async def test_what_is_only_told_is_dropped_without_a_seal(fleet: Fleet) -> None
     node = _node(fleet, "shop")
     subject, data = "fleet.call.shop.superseded", encode(Superseded(incarnation="another"))
     async with fleet.masters_bus() as bus:
-        await bus.link.publish(subject, data, "_INBOX.master.x")
-        await bus.link.publish(subject, data, headers=_stolen(fleet).sealed("shop", subject, data, {}))
-        await fleet.client.ping("shop")
+        await bus.connection.publish(subject, data, "_INBOX.master.x")
+        await bus.connection.publish(subject, data, headers=_stolen(fleet).sealed("shop", subject, data, {}))
+        await fleet.client.nodes.ping("shop")
         assert not node.stopped.is_set()
-        await bus.link.publish(subject, data, headers=fleet.seals.sealed("shop", subject, data, {}))
+        await bus.connection.publish(subject, data, headers=fleet.seals.sealed("shop", subject, data, {}))
         await eventually(node.stopped.is_set)
 
 
@@ -84,7 +84,7 @@ async def test_a_command_that_no_master_has_sealed_is_not_run_and_is_told(fleet:
     forged = encode(Command(id="forged", attempt=1, action="enter", params={"tx": "x"}))
     await fleet.store_command("shop", forged, sealed=False)
     await eventually(lambda: _dead_letters_there(fleet))
-    [dead_letter] = (await fleet.client.dead_letters()).dead_letters
+    [dead_letter] = (await fleet.client.dead_letters.list()).dead_letters
     assert (dead_letter.reason, dead_letter.node) == ("malformed", "shop")
     assert "no master of this fleet has sealed it" in dead_letter.error
     assert fleet.effects("shop") == []
@@ -93,7 +93,7 @@ async def test_a_command_that_no_master_has_sealed_is_not_run_and_is_told(fleet:
 
 
 async def _dead_letters_there(fleet: Fleet) -> bool:
-    return bool((await fleet.client.dead_letters()).dead_letters)
+    return bool((await fleet.client.dead_letters.list()).dead_letters)
 
 
 @pytest.mark.parametrize("before", [None, MasterSeals], ids=["an older release", "the keys of before"])
@@ -119,13 +119,13 @@ async def test_a_command_sent_without_a_good_seal_is_sent_again_with_one(
     assert job.state == "ok"
     assert len(sent) >= 2
     assert fleet.effects("shop") == [("", "do")]
-    assert (await fleet.client.dead_letters()).dead_letters == []
+    assert (await fleet.client.dead_letters.list()).dead_letters == []
 
 
 async def test_a_node_that_has_the_keys_of_before_learns_the_new_ones(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     _node(fleet, "shop")._seals.trust(SealKeys(own=b"o" * 32, broadcast=b"b" * 32))
-    assert (await fleet.client.ping("shop"))["shop"] is not None
+    assert (await fleet.client.nodes.ping("shop"))["shop"] is not None
     _node(fleet, "shop")._seals.trust(SealKeys(own=b"o" * 32, broadcast=b"b" * 32))
     assert (await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], timeout_s=30)).state == "ok"
 
@@ -133,10 +133,10 @@ async def test_a_node_that_has_the_keys_of_before_learns_the_new_ones(fleet: Fle
 async def test_two_masters_seal_alike_and_a_command_outlives_the_one_that_has_sent_it(fleet: Fleet) -> None:
     await fleet.start_child("shop")
     await fleet.stop_child("shop")
-    job = await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], timeout_s=60, wait=False)
+    job = await fleet.client.run("enter", {"tx": "x"}, nodes=["shop"], timeout_s=60, detach=True)
     async with fleet.another_master():
         await fleet.stop_master()
         await fleet.start_child("shop")
-        assert (await fleet.client.wait_job(job.id, 60)).state == "ok"
+        assert (await fleet.client.jobs.wait(job.id, 60)).state == "ok"
     async with fleet.masters_bus() as bus:
         await emptied(bus, "FLEET_CMD")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -335,7 +337,11 @@ def test_removing_a_node_says_so() -> None:
 
 def test_stats_are_figures() -> None:
     class Counted(FakeFleet):
-        async def stats(self) -> NodeStats:
+        @property
+        def nodes(self) -> Any:
+            return SimpleNamespace(stats=self._stats)
+
+        async def _stats(self) -> NodeStats:
             return NodeStats(total=2, healthy=1, by_state={"active": 2}, by_type={"app": 2}, documents=5)
 
     assert run_command("nodes", "stats", "--json", fleet=Counted()).json["documents"] == 5

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
+from fleetfold.dead_letter_filter import DeadLetterFilter
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterListed
 from support.commandline import FakeFleet, run_command
@@ -24,22 +27,27 @@ class Fleet(FakeFleet):
 
     held: list[DeadLetter] = field(default_factory=lambda: [LETTER])
 
-    async def dead_letters(
-        self, *, before: DeadLetter | None = None, limit: int = 100, **given: Any
+    @property
+    def dead_letters(self) -> Any:
+        return SimpleNamespace(list=self._list, get=self._get, retry=self._retry, drop=self._drop)
+
+    async def _list(
+        self, wanted: DeadLetterFilter, *, before: DeadLetter | None = None, limit: int = 100, **more: Any
     ) -> DeadLetterListed:
+        given = {**asdict(wanted), **more}
         self._said("dead_letters", {name: value for name, value in given.items() if value}, None)
         rest = [one for one in self.held if before is None or one.id > before.id]
         return DeadLetterListed(dead_letters=rest[:2], total=len(rest))
 
-    async def dead_letter(self, key: str) -> DeadLetter:
+    async def _get(self, key: str) -> DeadLetter:
         return self._said("dead_letter", key, LETTER)
 
-    async def retry_dead_letter(self, key: str) -> str:
+    async def _retry(self, key: str) -> str:
         if key.startswith("x"):
             raise Conflict("id: it is a step of a transaction")
         return self._said("retry", key, f"l-{key}")
 
-    async def drop_dead_letter(self, key: str) -> None:
+    async def _drop(self, key: str) -> None:
         self._said("drop", key, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from fleetfold_shared.messages import MasterInfo
@@ -22,7 +23,11 @@ def _master(**changes: Any) -> MasterInfo:
 class Fleet(FakeFleet):
     """Answers with two masters, of which one is silent."""
 
-    async def masters(self) -> list[MasterInfo]:
+    @property
+    def masters(self) -> Any:
+        return SimpleNamespace(list=self._masters)
+
+    async def _masters(self) -> list[MasterInfo]:
         return self._said("masters", None, [_master(), _master(id="other", state="silent", silent_s=1.5)])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from fleetfold.submission import SubmitOutcome
 from fleetfold_cli.app import main
@@ -104,11 +105,11 @@ class Tty(io.StringIO):
 class Guarded(FakeFleet):
     """Wants a confirmation."""
 
-    async def run(self, action: str, params: Any, **options: Any) -> Job:
-        self.asked.append(("run", options))
-        if options["dry_run"]:
+    async def run(self, run: Run, *, wait: bool) -> Job:
+        self.asked.append(("run", {**asdict(run), "wait": wait}))
+        if run.dry_run:
             return job("checked", nodes=[JobNode(f"shop-{n}") for n in range(7)])
-        if not options["confirmed"]:
+        if not run.confirmed:
             raise InvalidInput("confirmed: it would run on 7 nodes; `--yes`", field="confirmed")
         return job()
 

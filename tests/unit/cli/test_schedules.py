@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,25 +36,32 @@ def _view(**changes: Any) -> ScheduleView:
 class Fleet(FakeFleet):
     """Answers with one schedule, and fails for those called `bad`."""
 
-    async def schedules(self) -> list[ScheduleView]:
+    @property
+    def schedules(self) -> Any:
+        return SimpleNamespace(
+            list=self._list, get=self._get, put=self._put, remove=self._remove, pause=self._pause, resume=self._resume,
+            fire=self._fire,
+        )  # fmt: skip
+
+    async def _list(self) -> list[ScheduleView]:
         return self._said("schedules", None, self.answer)
 
-    async def schedule(self, name: str, *, firings: int) -> ScheduleView:
+    async def _get(self, name: str, *, firings: int) -> ScheduleView:
         return self._said("schedule", (name, firings), self.answer)
 
-    async def put_schedule(self, spec: ScheduleSpec, *, unchecked: bool) -> ScheduleView:
+    async def _put(self, spec: ScheduleSpec, *, unchecked: bool) -> ScheduleView:
         return self._said("put unchecked" if unchecked else "put", spec, _view(spec=spec))
 
-    async def remove_schedule(self, name: str) -> None:
+    async def _remove(self, name: str) -> None:
         self._said("remove", name, None)
 
-    async def pause_schedule(self, name: str) -> ScheduleView:
+    async def _pause(self, name: str) -> ScheduleView:
         return self._said("pause", name, _view(state="paused", next_at=None))
 
-    async def resume_schedule(self, name: str) -> ScheduleView:
+    async def _resume(self, name: str) -> ScheduleView:
         return self._said("resume", name, _view())
 
-    async def fire_schedule(self, name: str) -> ScheduleView:
+    async def _fire(self, name: str) -> ScheduleView:
         return self._said("fire", name, self.answer)
 
 

@@ -21,7 +21,7 @@ ME = Identity(name="ann", role="reader")
 class FakeBus:
     """Gives one answer after the other; an error is raised."""
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self, *answers: Message | Exception, headers: dict[str, str] | None = None) -> None:
         self._answers, self._headers = list(answers), headers
@@ -55,35 +55,35 @@ def client(*answers: Message | Exception, headers: dict[str, str] | None = None)
 
 async def test_a_caller_asks_as_who_it_is() -> None:
     ann, bus = client(ME)
-    assert (await ann.whoami(), ann.name) == (ME, "ann")
+    assert (await ann.access.whoami(), ann.name) == (ME, "ann")
     assert bus.asked[0][0] == "fleet.api.ann.access.whoami"
 
 
 async def test_the_limit_is_as_the_last_answer_had_it() -> None:
     ann, _ = client(ME, headers={"RateLimit-Limit": "60", "RateLimit-Remaining": "59"})
     assert ann.rate_limit is None
-    await ann.whoami()
+    await ann.access.whoami()
     assert ann.rate_limit == RateLimit(limit=60, remaining=59)
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"RateLimit-Limit": "60"}, {"RateLimit-Limit": "many"}])
 async def test_an_answer_without_a_limit_tells_of_none(headers: dict[str, str] | None) -> None:
     ann, _ = client(ME, headers=headers)
-    await ann.whoami()
+    await ann.access.whoami()
     assert ann.rate_limit is None
 
 
 async def test_asking_too_often_is_raised_with_when_to_try_again() -> None:
     ann, _ = client(RateLimited("too often", retry_after_s=2.5))
     with pytest.raises(RateLimited) as refused:
-        await ann.nodes()
+        await ann.nodes.list()
     assert refused.value.retry_after_s == 2.5
 
 
 async def test_waiting_for_an_end_outlasts_a_limit(slept: list[float]) -> None:
     done = Job(id="j1", action="sync", params={}, state="ok", nodes=[], caller="ann", created_at=1.0)
     ann, bus = client(RateLimited("too often", retry_after_s=2.5), Unavailable("away"), done)
-    assert (await ann.wait_job("j1", timeout_s=60)).state == "ok"
+    assert (await ann.jobs.wait("j1", timeout_s=60)).state == "ok"
     assert slept == [2.5, caller.RETRY_S]
     assert len(bus.asked) == 3
 
@@ -94,7 +94,7 @@ def entry(seq: int) -> AuditEntry:
 
 async def following(ann: Client, count: int) -> list[int]:
     seen: list[int] = []
-    async for found in ann.follow_audit(node="shop"):
+    async for found in ann.audit.follow(node="shop"):
         seen.append(found.seq)
         if len(seen) == count:
             break
@@ -129,16 +129,16 @@ async def test_following_is_refused_at_once_like_any_other_question(error: Excep
 
 
 VERBS: dict[str, Callable[[Client], Awaitable[object]]] = {
-    "access.stats": Client.access_stats,
-    "nodes.invite": lambda ann: ann.invite("shop"),
-    "nodes.approve": lambda ann: ann.approve_node("shop"),
-    "nodes.revoke": lambda ann: ann.revoke_node("shop"),
-    "keys.create": lambda ann: ann.create_key("bob"),
-    "keys.list": Client.keys,
-    "keys.rotate": lambda ann: ann.rotate_key("bob"),
-    "keys.revoke": lambda ann: ann.revoke_key("bob"),
-    "keys.sign": Client.rotate_signing,
-    "audit.list": Client.audit,
+    "access.stats": lambda ann: ann.access.stats(),
+    "nodes.invite": lambda ann: ann.nodes.invite("shop"),
+    "nodes.approve": lambda ann: ann.nodes.approve("shop"),
+    "nodes.revoke": lambda ann: ann.nodes.revoke("shop"),
+    "keys.create": lambda ann: ann.keys.create("bob"),
+    "keys.list": lambda ann: ann.keys.list(),
+    "keys.rotate": lambda ann: ann.keys.rotate("bob"),
+    "keys.revoke": lambda ann: ann.keys.revoke("bob"),
+    "keys.sign": lambda ann: ann.keys.rotate_signing(),
+    "audit.list": lambda ann: ann.audit.list(),
 }
 
 
@@ -153,10 +153,10 @@ async def test_every_verb_of_access_has_its_method(verb: str) -> None:
 async def test_a_master_that_has_no_place_is_asked_again_within_the_time_there_is(slept: list[float]) -> None:
     full = Overloaded("no place; try again in 1 s", retry_after_s=1.0)
     bus = FakeBus(full, full, ME)
-    assert await Client(bus).whoami() == ME  # type: ignore[arg-type]
+    assert await Client(bus).access.whoami() == ME  # type: ignore[arg-type]
     assert len(slept) == 2
     assert all(0.5 <= pause <= 1.5 for pause in slept)
     with pytest.raises(Overloaded):
-        await Client(FakeBus(Overloaded("later", retry_after_s=3600.0))).whoami()  # type: ignore[arg-type]
+        await Client(FakeBus(Overloaded("later", retry_after_s=3600.0))).access.whoami()  # type: ignore[arg-type]
     with pytest.raises(Overloaded):
-        await Client(FakeBus(Overloaded("the queue is full"))).whoami()  # type: ignore[arg-type]
+        await Client(FakeBus(Overloaded("the queue is full"))).access.whoami()  # type: ignore[arg-type]

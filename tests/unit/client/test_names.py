@@ -2,75 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
 import pytest
 
-from fleetfold import Client
 from fleetfold.child import Child
-from fleetfold.names import listed, which
+from fleetfold.names import Auto, SearchedNodes, listed, which
+from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import AnswerQuestion, QualityReportAsk, Run, Search, Sort, Submit
-
-
-class Sent(Exception):
-    """Nothing is asked of anybody here."""
-
-
-async def asked(call: str, *args: Any, **options: Any) -> Any:
-    """The message that a client would send."""
-    client, sent = Client.__new__(Client), list[Any]()
-
-    async def ask(_verb: str, message: Any, *_: Any) -> Any:
-        sent.append(message)
-        raise Sent
-
-    def parts(message: Any, *_: Any) -> Any:
-        sent.append(message)
-        return None
-
-    client._ask = client._start = ask  # type: ignore[method-assign]
-    client._parts = parts  # type: ignore[method-assign]
-    made = getattr(client, call)(*args, **options)
-    if inspect.isawaitable(made):
-        with pytest.raises(Sent):
-            await made
-    return sent[0]
+from support.recording import asked
 
 
 async def test_search_takes_a_name_wherever_it_takes_a_list() -> None:
-    ask: Search = await asked(
-        "search", "tent", nodes="shop", collections="docs", facets="price", among="shop", context="chair",
-        sort=Sort("price"),
-    )  # fmt: skip
-    assert (ask.nodes, ask.collections, ask.facets, ask.among, ask.context) == (
-        ["shop"], ["docs"], ["price"], ["shop"], ["chair"],
-    )  # fmt: skip
+    more = SearchOptions(facets="price", context="chair")
+    ask = await asked(
+        lambda ann: ann.search("tent", nodes="shop", collections="docs", sort=Sort("price"), options=more), Search
+    )
+    assert (ask.nodes, ask.collections, ask.facets, ask.context) == (["shop"], ["docs"], ["price"], ["chair"])
     assert ask.sort == [Sort("price")]
+    ask = await asked(lambda ann: ann.search("tent", nodes=Auto("shop")), Search)
+    assert (ask.nodes, ask.among) == ("auto", ["shop"])
 
 
 async def test_ask_run_and_quality_take_a_name_for_a_list() -> None:
-    question: AnswerQuestion = await asked("ask", "why?", nodes="shop", among="blog", collections="docs")
-    assert (question.nodes, question.among, question.collections) == (["shop"], ["blog"], ["docs"])
-    run: Run = await asked("run", "ship", nodes="shop")
+    question = await asked(lambda ann: ann.ask("why?", nodes="shop", collections="docs").text(), AnswerQuestion)
+    assert (question.nodes, question.collections) == (["shop"], ["docs"])
+    question = await asked(lambda ann: ann.ask("why?", nodes=Auto("blog")).text(), AnswerQuestion)
+    assert (question.nodes, question.among) == ("auto", ["blog"])
+    run = await asked(lambda ann: ann.run("ship", nodes="shop"), Run)
     assert run.nodes == ["shop"]
-    report: QualityReportAsk = await asked("quality", nodes="shop", collections="docs")
+    report = await asked(lambda ann: ann.evaluation.report(nodes="shop", collections="docs"), QualityReportAsk)
     assert (report.nodes, report.collections) == (["shop"], ["docs"])
 
 
 async def test_a_run_of_a_batch_may_name_one_node() -> None:
-    client, sent = Client.__new__(Client), list[Submit]()
-
-    async def ask(_verb: str, message: Any, *_: Any) -> Any:
-        sent.append(message)
-        raise InvalidInput("enough")
-
-    client._ask = ask  # type: ignore[method-assign]
-    with pytest.raises(InvalidInput, match="enough"):
-        async for _ in client.submit([Run(id="r", action="ship", nodes="shop")]):  # type: ignore[arg-type]
-            pass
-    assert sent[0].runs[0].nodes == ["shop"]
+    one = Run(id="r", action="ship", nodes="shop")  # type: ignore[arg-type]
+    batch = await asked(lambda ann: anext(ann.submit([one])), Submit)
+    assert batch.runs[0].nodes == ["shop"]
 
 
 def test_keys_of_a_collection_may_be_one() -> None:
@@ -79,6 +46,9 @@ def test_keys_of_a_collection_may_be_one() -> None:
 
 
 def test_all_and_auto_are_no_names_where_nodes_are_searched() -> None:
-    assert [which("all"), which("auto"), which("shop"), which(("a", "b"))] == ["all", "auto", ["shop"], ["a", "b"]]
+    given: list[SearchedNodes] = ["all", "auto", "shop", ("a", "b"), Auto(), Auto("c")]
+    assert [which(nodes) for nodes in given] == [
+        ("all", []), ("auto", []), (["shop"], []), (["a", "b"], []), ("auto", []), ("auto", ["c"]),
+    ]  # fmt: skip
     with pytest.raises(InvalidInput, match=r"^nodes\[1\]: expected a name, got int"):
         listed(["a", 1], "nodes")  # type: ignore[list-item]

@@ -19,8 +19,12 @@ class Desk:
     def __init__(self, problem: FleetfoldError | None) -> None:
         self.problem, self.calls = problem, list[tuple[Any, ...]]()
 
-    async def connect(self, url: str, **options: Any) -> Self:
+    def connect(self, url: str, **options: Any) -> Self:
         self.calls.append((url, options))
+        return self
+
+    @property
+    def nodes(self) -> Self:
         return self
 
     async def invite(self, name: str, *, expires_s: float) -> NodeInvited:

@@ -22,6 +22,7 @@ from fleetfold_shared.errors import (
     Unavailable,
 )
 from fleetfold_shared.messages import JobEnd, JobEnds, JobEndsAsk, Run, RunAccepted, Submit, Submitted, encode
+from fleetfold_shared.verbs import Verb
 
 
 class Master:
@@ -35,12 +36,12 @@ class Master:
         self.full: dict[str, int] = {}
         self.most_bytes = 1 << 30
 
-    async def ask(self, verb: str, ask: Any, _kind: type[Any], _timeout_s: float = 0.0, /) -> Any:
-        self.turns[verb] += 1
+    async def ask(self, verb: Verb[Any, Any], ask: Any, _timeout_s: float = 0.0, /) -> Any:
+        self.turns[verb.name] += 1
         await asyncio.sleep(0)
         if len(encode(ask)) > self.most_bytes:
             raise TooLarge("too large for this broker")
-        self._fails(verb, self.turns[verb])
+        self._fails(verb.name, self.turns[verb.name])
         return self._submit(ask) if isinstance(ask, Submit) else self._ended(ask)
 
     def _submit(self, ask: Submit) -> Submitted:

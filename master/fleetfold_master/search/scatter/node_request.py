@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from fleetfold_broker.rpc.scatter import LinkLost, OnAnswer, OnLate, ScatterReply
+from fleetfold_broker.rpc.scatter import ConnectionLost, OnAnswer, OnLate, ScatterReply
 from fleetfold_master.nodes import RequestHealth
 from fleetfold_master.search.plan.search_plan import WaitingPolicy
 from fleetfold_master.search.scatter.adaptive_waiting import AdaptiveWaiting, PendingNode
@@ -142,7 +142,7 @@ class _NodeRequest:
         report, answer = response
         if report.status in ANSWERED:
             self._health.answered(node, reply.ms)
-        elif not isinstance(reply.error, LinkLost):  # which is no node's fault
+        elif not isinstance(reply.error, ConnectionLost):  # which is no node's fault
             code = reply.error.code if reply.error is not None else answer.code if answer is not None else None
             self._health.refused(node, reply.ms, code, report.error or report.status)
         return response

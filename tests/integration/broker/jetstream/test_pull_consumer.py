@@ -10,8 +10,9 @@ import pytest
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream import topology
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
-from fleetfold_broker.jetstream.pull_consumer import BATCH, Handler, PullConsumer
+from fleetfold_broker.jetstream.pull_consumer import BATCH, NotYet, PullConsumer
 from fleetfold_broker.jetstream.topology import MASTERS, RESULTS, Topology
+from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult, decode
@@ -35,7 +36,7 @@ async def pull(streams: Topology, master: Bus) -> AsyncIterator[Pull]:
     async def pull(handler: Handler) -> PullConsumer:
         started.append(PullConsumer(master, RESULTS, MASTERS, handler))
         await started[-1].start()
-        await master.link.barrier()
+        await master.connection.barrier()
         return started[-1]
 
     yield pull
@@ -50,9 +51,9 @@ class _Got:
         self.ids: list[str] = []
         self.failing = set(failing)
 
-    async def __call__(self, subject: str, data: bytes) -> None:
-        assert subject == "fleet.res.shop"
-        id_ = decode(data, CommandResult).id
+    async def __call__(self, call: Call) -> None:
+        assert call.subject == "fleet.res.shop"
+        id_ = decode(call.body, CommandResult).id
         self.ids.append(id_)
         if id_ in self.failing:
             self.failing.remove(id_)
@@ -98,12 +99,12 @@ async def test_no_more_is_asked_for_than_can_be_handled(
     await _say(kept, *_ids(0, 300))
     got, inside, most, go_on = _Got(), 0, 0, asyncio.Event()
 
-    async def slow(subject: str, data: bytes) -> None:
+    async def slow(call: Call) -> None:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
         await go_on.wait()
-        await got(subject, data)
+        await got(call)
         inside -= 1
 
     await pull(slow)
@@ -136,7 +137,7 @@ async def test_everything_arrives_across_kill_9_of_the_broker(
     await eventually(lambda: set(got.ids) == set(_ids(0, 500)))
     await _say(kept, "after")
     await eventually(lambda: "after" in got.ids)
-    assert master.link.reconnects == 1
+    assert master.connection.reconnects == 1
 
 
 async def test_everything_arrives_across_the_loss_of_the_stream(
@@ -170,7 +171,7 @@ async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: Confi
     await pull(got)
     saying = asyncio.create_task(_say(kept, *_ids(0, 2000)))
     for _ in range(5):
-        await master.link.renew()
+        await master.connection.renew()
     await saying
     await emptied(master, RESULTS)
     assert sorted(got.ids) == sorted(_ids(0, 2000))
@@ -193,10 +194,10 @@ async def test_what_was_not_handled_comes_again(
 async def test_one_slow_message_holds_up_no_other(master: Bus, kept: ConfirmedPublisher, pull: Pull) -> None:
     release, got = asyncio.Event(), list[str]()
 
-    async def handle(subject: str, data: bytes) -> None:
-        if decode(data, CommandResult).id == "slow":
+    async def handle(call: Call) -> None:
+        if decode(call.body, CommandResult).id == "slow":
             await release.wait()
-        got.append(decode(data, CommandResult).id)
+        got.append(decode(call.body, CommandResult).id)
 
     await pull(handle)
     await _say(kept, "slow")
@@ -212,7 +213,7 @@ async def test_one_that_has_stopped_takes_nothing_more(
     got, others = _Got(), _Got()
     stopped = await pull(got)
     await stopped.stop()
-    await master.link.barrier()
+    await master.connection.barrier()
     await _say(kept, "later")
     assert await queued(master, RESULTS) == 1
     other = PullConsumer(await connect("master"), RESULTS, MASTERS, others)
@@ -228,9 +229,9 @@ async def test_one_that_has_stopped_stays_so_over_a_reconnect(
     got = _Got()
     await (await pull(got)).stop()
     kill(broker)
-    await eventually(lambda: master.link.reconnects == 1 and master.link.is_up)
+    await eventually(lambda: master.connection.reconnects == 1 and master.connection.is_up)
     await _say(kept, "later")
-    await master.link.barrier()
+    await master.connection.barrier()
     assert got.ids == []
     assert await queued(master, RESULTS) == 1
 
@@ -244,3 +245,29 @@ async def test_two_masters_share_the_work(master: Bus, kept: ConfirmedPublisher,
     await emptied(master, RESULTS)
     assert sorted(mine.ids + its.ids) == sorted(_ids(0, 1500))
     await other.stop()
+
+
+async def test_each_message_is_a_call_of_its_sender_and_counted_by_its_end(
+    master: Bus, kept: ConfirmedPublisher, streams: Topology
+) -> None:
+    calls: list[Call] = []
+
+    async def handle(call: Call) -> None:
+        calls.append(call)
+        match decode(call.body, CommandResult).id:
+            case "early" if len(calls) == 1:
+                raise NotYet("between two masters")
+            case "bad":
+                raise Unavailable("the database is being restarted")
+
+    pull = PullConsumer(
+        master, RESULTS, MASTERS, handle, verb="result", caller=lambda subject: master.subjects.token(subject, 1)
+    )
+    await pull.start()
+    await _say(kept, "early")
+    await eventually(lambda: pull.exits.total() == 2)
+    await _say(kept, "bad")
+    await eventually(lambda: pull.exits.total() == 3)
+    assert pull.exits == {"not_yet": 1, "handled": 1, "unavailable": 1}
+    assert {(call.verb, call.identity) for call in calls} == {("result", "shop")}
+    await pull.stop()

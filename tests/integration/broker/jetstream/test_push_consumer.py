@@ -11,18 +11,18 @@ from structlog.testing import capture_logs
 
 from fleetfold_broker import bus
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream import push_consumer, topology
+from fleetfold_broker.jetstream import delivery_acks, topology
 from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.jetstream.topology import COMMANDS, Topology
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.errors import Overloaded, TooLarge, Unavailable
 from fleetfold_shared.messages import Command
-from support.broker import Connect, emptied, jetstream, kill, listen, queued
+from support.broker import Connect, Execute, command_consumer, emptied, jetstream, kill, listen, queued
 from support.wait import eventually
 
 SUBJECT = "fleet.cmd.shop"
 ACKS = f"$JS.ACK.{COMMANDS}.shop.>"
-Deliver = Callable[[push_consumer.Handler], Awaitable[PushConsumer]]
+Deliver = Callable[[Execute], Awaitable[PushConsumer]]
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ async def deliver(streams: Topology, shop: Bus) -> AsyncIterator[Deliver]:
     """Has the shop's commands handled, and stops that in the end."""
     started: list[PushConsumer] = []
 
-    async def deliver(handler: push_consumer.Handler) -> PushConsumer:
+    async def deliver(handler: Execute) -> PushConsumer:
         await streams.ensure_node("shop", 8)
-        started.append(PushConsumer(shop, "shop", handler))
+        started.append(command_consumer(shop, "shop", handler))
         await started[-1].start()
-        await shop.link.barrier()
+        await shop.connection.barrier()
         return started[-1]
 
     yield deliver
@@ -156,8 +156,8 @@ async def test_an_unacked_command_comes_again_by_itself(
     async def take(message: object) -> None:
         taken.append(message)
 
-    await shop.subscribe("fleet.do.shop", take, "shop")
-    await shop.link.barrier()
+    await shop.subscribe("fleet.deliver.shop", take, "shop")
+    await shop.connection.barrier()
     await _send(master)
     await eventually(lambda: len(taken) == 2)
 
@@ -166,7 +166,7 @@ async def test_a_long_command_is_kept_from_coming_again(
     master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT_S", 1)
-    monkeypatch.setattr(push_consumer, "ACK_WAIT_S", 1)
+    monkeypatch.setattr(delivery_acks, "ACK_WAIT_S", 1)
     streams, release, started = Topology(master), asyncio.Event(), list[str]()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
@@ -176,7 +176,7 @@ async def test_a_long_command_is_kept_from_coming_again(
         await release.wait()
 
     acks = await listen(master, ACKS)
-    running = PushConsumer(shop, "shop", handle)
+    running = command_consumer(shop, "shop", handle)
     await running.start()
     await _send(master)
     await eventually(lambda: [ack.data for ack in acks].count(b"+WPI") == 6)  # twice as long as an ack is waited for
@@ -189,7 +189,7 @@ async def test_a_long_command_is_kept_from_coming_again(
 async def test_a_long_command_stays_in_progress_over_a_broken_connection(
     broker: EmbeddedBroker, master: Bus, shop: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_consumer, "ACK_WAIT_S", 0.1)
+    monkeypatch.setattr(delivery_acks, "ACK_WAIT_S", 0.1)
     streams, release = Topology(master), asyncio.Event()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
@@ -198,9 +198,9 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
         await release.wait()
 
     acks = await listen(master, ACKS)
-    running = PushConsumer(shop, "shop", handle)
+    running = command_consumer(shop, "shop", handle)
     await running.start()
-    publish, failed = shop.link.publish, asyncio.Event()
+    publish, failed = shop.connection.publish, asyncio.Event()
 
     async def break_once(subject: str, data: bytes, *rest: object) -> None:
         if data == b"+WPI" and not failed.is_set():
@@ -208,7 +208,7 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
             raise Unavailable("the connection broke while sending")
         await publish(subject, data, *rest)  # type: ignore[arg-type]  # handed on as it came
 
-    monkeypatch.setattr(shop.link, "publish", break_once)
+    monkeypatch.setattr(shop.connection, "publish", break_once)
     await _send(master)
     await failed.wait()
     await eventually(lambda: b"+WPI" in [ack.data for ack in acks])
@@ -245,13 +245,13 @@ async def test_a_long_command_that_comes_again_after_an_outage_is_handled_once(
     streams, release, started = Topology(master), asyncio.Event(), list[str]()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
-    delivered = await listen(master, "fleet.do.shop")
+    delivered = await listen(master, "fleet.deliver.shop")
 
     async def handle(command: Command, age_s: float) -> None:
         started.append(command.id)
         await release.wait()
 
-    running = PushConsumer(shop, "shop", handle)
+    running = command_consumer(shop, "shop", handle)
     await running.start()
     await _send(master)
     await eventually(lambda: len(delivered) >= 2)
@@ -319,12 +319,12 @@ async def test_a_node_that_stops_takes_nothing_new_and_finishes_what_runs(master
     await _send(master, "first")
     await entered.wait()
     stopping = asyncio.create_task(node.stop())
-    await master.link.barrier()
+    await master.connection.barrier()
     await asyncio.sleep(0)
     await _send(master, "second")
     release.set()
     await stopping
-    await master.link.barrier()
+    await master.connection.barrier()
     assert handled == ["first"]
     assert await queued(master, COMMANDS) == 1
 
@@ -342,7 +342,7 @@ async def test_two_nodes_do_not_get_each_others_commands(
 
     await deliver(handle)
     await streams.ensure_node("blog", 8)
-    other = PushConsumer(blog, "blog", handle_at_blog)
+    other = command_consumer(blog, "blog", handle_at_blog)
     await other.start()
     await _send(master, "to-shop")
     await master.publish_durably("fleet.cmd.blog", _command("to-blog"), "to-blog#1")
@@ -362,7 +362,7 @@ async def test_a_publisher_waits_for_the_stream_and_says_when_it_gives_up(master
     with pytest.raises(Unavailable, match=r"fleet\.cmd\.shop could not be stored within 0\.05 s: nobody answers there"):
         await _send(master, timeout_s=0.05)
     sending = asyncio.create_task(_send(master))
-    await master.link.barrier()
+    await master.connection.barrier()
     await Topology(master).ensure_streams()
     await sending
     assert await queued(master, COMMANDS) == 1
@@ -389,7 +389,7 @@ async def test_what_is_published_during_kill_9_is_stored_once(
 async def test_a_body_that_is_too_large_is_refused_and_not_tried_again(master: Bus, streams: Topology) -> None:
     with pytest.raises(TooLarge):
         await master.publish_durably(SUBJECT, Command(id="a", attempt=1, action="x" * 1_048_576), "a#1")
-    assert master.link.reconnects == 0
+    assert master.connection.reconnects == 0
 
 
 async def test_a_dead_node_fills_its_own_queue_and_no_other(master: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,3 +401,29 @@ async def test_a_dead_node_fills_its_own_queue_and_no_other(master: Bus, monkeyp
         await _send(master, "one too many")
     await master.publish_durably("fleet.cmd.blog", _command(), "b#1")
     assert await queued(master, COMMANDS) == 4
+
+
+async def test_each_delivery_is_counted_by_its_one_end(master: Bus, shop: Bus, streams: Topology) -> None:
+    await streams.ensure_node("shop", 8)
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def handle(command: Command, age_s: float) -> None:
+        entered.set()
+        await release.wait()
+        if command.id == "b":
+            raise Unavailable("the database is being restarted")
+
+    running = command_consumer(shop, "shop", handle)
+    await running.start()
+    await shop.connection.barrier()
+    await _send(master)
+    await entered.wait()
+    await master.publish_durably(SUBJECT, _command(), "a#2")
+    await master.ask(SUBJECT, b"not JSON", 10.0)
+    await _send(master, "b")
+    await emptied(master, COMMANDS, left=2)
+    release.set()
+    exits = running._acks.exits
+    await eventually(lambda: exits.total() == 4)
+    assert exits == {"ended": 1, "redelivered": 1, "invalid_input": 1, "not_ended": 1}
+    await running.stop()

@@ -20,7 +20,6 @@ from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.pull_consumer import PullConsumer
-from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.jetstream.topology import COMMANDS, MASTERS, RESULTS, Topology
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.rpc.request_server import RequestServer
@@ -28,7 +27,8 @@ from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import Command, CommandResult, Message, Pong, decode
-from support.broker import emptied
+from fleetfold_shared.verbs.node_requests import PING
+from support.broker import command_consumer, emptied
 from support.guarded import Shows, anyone
 from support.wait import eventually
 
@@ -101,18 +101,18 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
             result = CommandResult(id=command.id, attempt=1, epoch=0, outcome="ok")
             await kept.publish("fleet.res.shop", result)
 
-        async def take(subject: str, data: bytes) -> None:
-            results.append(decode(data, CommandResult).id)
+        async def take(call: Call) -> None:
+            results.append(decode(call.body, CommandResult).id)
 
         await streams.ensure_streams()
         await streams.ensure_node("shop", 8)
         await kept.start()
-        await serve_node(service, shop, "shop", {"ping": ping})
-        deliveries, pull = PushConsumer(shop, "shop", handle), PullConsumer(master, RESULTS, MASTERS, take)
+        await serve_node(service, shop, "shop", {PING: ping})
+        deliveries, pull = command_consumer(shop, "shop", handle), PullConsumer(master, RESULTS, MASTERS, take)
         await deliveries.start()
         await pull.start()
         await gatherer.start()
-        await shop.link.barrier()
+        await shop.connection.barrier()
         answers = await gatherer.ask("ping", ["shop", "dead"], b"{}", 30.0)
         assert answers["shop"].error is None
         assert answers["dead"].error is not None

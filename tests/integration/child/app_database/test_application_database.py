@@ -13,6 +13,7 @@ from sqlalchemy import text
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CommandResult
 from support.application import application, look
@@ -98,7 +99,7 @@ async def test_sql_that_would_end_the_transaction_is_refused(tmp_path: Path, url
 
 
 async def test_many_at_once_take_effect_once_each(tmp_path: Path, url: str) -> None:
-    async with application(tmp_path, url, order, concurrency=16) as (node, _, _):
+    async with application(tmp_path, url, order, limits=ExecutionLimits(concurrency=16)) as (node, _, _):
         results = await asyncio.gather(*(node.handle(command(f"c{number}", "order")) for number in range(60)))
         assert {result.outcome for result in results if result} == {"ok"}
         assert len(effects(url)) == len(set(effects(url))) == 60

@@ -12,6 +12,7 @@ from fleetfold_child.app_database.application_database import ZOMBIE_S, CommitRe
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CommandResult
 from support.application import EFFECT, application, look
@@ -150,7 +151,7 @@ async def test_kills_of_the_server_do_nothing_twice_and_lose_nothing_that_was_to
     done, up = asyncio.Event(), asyncio.Event()
     up.set()
 
-    async with application(tmp_path, postgres_url, order, concurrency=8) as (node, _, _):
+    async with application(tmp_path, postgres_url, order, limits=ExecutionLimits(concurrency=8)) as (node, _, _):
 
         async def until_told(name: str) -> None:
             for attempt in range(1, 1000):

@@ -10,6 +10,7 @@ import pytest
 
 from fleetfold_child.commands.actions import AnyAction, action
 from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_child.ledger.admission import Decision, Plan
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import ActionKind, CommandResult, RetryPolicy
@@ -98,7 +99,7 @@ async def test_one_that_heeds_it_ends_in_its_own_way_and_at_once(
 
 async def test_what_waits_at_the_gate_never_begins_and_does_not_wait_on(tmp_path: Path) -> None:
     stage = Stage()
-    async with executor(tmp_path, *stage.actions(), concurrency=1) as (node, _):
+    async with executor(tmp_path, *stage.actions(), limits=ExecutionLimits(concurrency=1)) as (node, _):
         first = asyncio.create_task(node.handle(command("a", "work")))
         await stage.begun.wait()
         waiting = asyncio.create_task(node.handle(command("b", "work", attempt=3, epoch=2)))

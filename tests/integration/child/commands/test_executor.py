@@ -11,6 +11,7 @@ import pytest
 
 from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_shared.errors import NotFound
 from support.executors import command, executor
 from support.looptime import outlast
@@ -129,7 +130,7 @@ async def strange(ctx: Context, how: str) -> Any:
     ],
 )
 async def test_however_a_handler_ends_there_is_an_outcome(tmp_path: Path, how: str, outcome: str, said: str) -> None:
-    async with executor(tmp_path, strange, max_result_bytes=1000) as (node, ledger):
+    async with executor(tmp_path, strange, limits=ExecutionLimits(max_result_bytes=1000)) as (node, ledger):
         asked = msgspec.structs.replace(command("a", "strange", how=how), timeout_s=20.0)
         result = await node.handle(asked)
         assert result is not None
@@ -197,7 +198,7 @@ async def test_transactions_run_beside_other_commands_without_deadlock(tmp_path:
     async def note(ctx: Context) -> None:
         await ctx.db.execute("INSERT INTO orders VALUES (?, 0)", (ctx.key,))
 
-    async with executor(tmp_path, create, note, concurrency=8) as (node, ledger):
+    async with executor(tmp_path, create, note, limits=ExecutionLimits(concurrency=8)) as (node, ledger):
         await ledger.database.execute(TABLE)
         sent = [command(f"{name}-{n}", name) for n in range(50) for name in ("create", "note")]
         results = await asyncio.gather(*(node.handle(one) for one in sent))

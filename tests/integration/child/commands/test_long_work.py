@@ -13,7 +13,7 @@ import pytest
 from fleetfold_child.commands import progress_reports, time_limits
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context, Refused
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
@@ -120,7 +120,7 @@ async def test_the_gate_is_left_while_it_waits_and_a_duplicate_waits_for_the_sam
     async def other(ctx: Context) -> None:
         ran.append(ctx.key)
 
-    async with executor(tmp_path, fail, other, concurrency=1) as (node, _):
+    async with executor(tmp_path, fail, other, limits=ExecutionLimits(concurrency=1)) as (node, _):
         first = asyncio.create_task(node.handle(command("a", "fail")))
         await failed.wait()
         again = asyncio.create_task(node.handle(command("a", "fail", attempt=2)))
@@ -196,7 +196,7 @@ async def test_what_is_to_be_undone_is_not_tried_again(
         runs = asyncio.create_task(node.handle(command("runs", "work")))
         await eventually(lambda: len(tries) == 2)
         undoing = asyncio.create_task(node.handle(undo("runs", "forget", **params)))
-        await eventually(lambda: node._running["runs"].undone)
+        await eventually(lambda: node._running["runs"].compensation_arrived)
         go.set()
         assert told(await undoing) == ("ok", None)
         assert told(await runs) == ("failed", "ConnectionError: away")

@@ -12,6 +12,7 @@ import pytest
 
 from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context
+from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_shared.messages import ActionKind, RetryPolicy
 from support.executors import command, executor, undo
 
@@ -103,7 +104,7 @@ async def test_the_effect_stands_and_the_outcome_says_so(
     tmp_path: Path, kind: ActionKind, what: str, said: str
 ) -> None:
     shop = Shop()
-    async with executor(tmp_path, shop.order(kind), max_result_bytes=LIMIT) as (node, _):
+    async with executor(tmp_path, shop.order(kind), limits=ExecutionLimits(max_result_bytes=LIMIT)) as (node, _):
         result = await node.handle(command("a", "order", what=what))
         again = await node.handle(command("a", "order", attempt=2, what=what))
         assert result is not None
@@ -116,7 +117,9 @@ async def test_the_effect_stands_and_the_outcome_says_so(
 @pytest.mark.parametrize(("what", "said"), SAID)
 async def test_its_rollback_gets_what_is_known(tmp_path: Path, what: str, said: str) -> None:
     shop = Shop()
-    async with executor(tmp_path, shop.order("once"), shop.cancel(), max_result_bytes=LIMIT) as (node, _):
+    async with executor(
+        tmp_path, shop.order("once"), shop.cancel(), limits=ExecutionLimits(max_result_bytes=LIMIT)
+    ) as (node, _):
         await node.handle(command("a", "order", what=what))
         undone = await node.handle(undo("a", "cancel", order_id="{{order_id}}"))
         assert undone is not None
@@ -125,7 +128,9 @@ async def test_its_rollback_gets_what_is_known(tmp_path: Path, what: str, said: 
 
 async def test_a_rollback_that_needs_what_is_not_known_is_for_an_operator(tmp_path: Path) -> None:
     shop = Shop()
-    async with executor(tmp_path, shop.order("once"), shop.cancel(), max_result_bytes=LIMIT) as (node, _):
+    async with executor(
+        tmp_path, shop.order("once"), shop.cancel(), limits=ExecutionLimits(max_result_bytes=LIMIT)
+    ) as (node, _):
         for key, what in (("a", "bare object"), ("b", "not a number")):
             await node.handle(command(key, "order", what=what))
         whole = await node.handle(undo("a", "cancel", order_id="{{order_id}}"))
@@ -152,7 +157,7 @@ async def test_a_transactional_action_is_rolled_back_before_its_commit(tmp_path:
         await ctx.tx.execute("INSERT INTO effect VALUES (?)", (ctx.key,))
         return _value(what)
 
-    async with executor(tmp_path, order, max_result_bytes=LIMIT) as (node, ledger):
+    async with executor(tmp_path, order, limits=ExecutionLimits(max_result_bytes=LIMIT)) as (node, ledger):
         await ledger.database.execute("CREATE TABLE effect (id TEXT)")
         result = await node.handle(command("a", "order", what=what))
         assert result is not None
@@ -178,7 +183,7 @@ async def test_a_transactional_rollback_whose_result_nobody_reads_is_committed(t
 
 async def test_what_was_kept_goes_with_its_command(tmp_path: Path) -> None:
     shop = Shop()
-    async with executor(tmp_path, shop.order("once"), max_result_bytes=LIMIT) as (node, ledger):
+    async with executor(tmp_path, shop.order("once"), limits=ExecutionLimits(max_result_bytes=LIMIT)) as (node, ledger):
         await node.handle(command("a", "order", what="too large"))
         assert len(await ledger.database.execute("SELECT * FROM fleetfold_kept_result")) == 1
         await ledger.published("a")

@@ -71,7 +71,7 @@ async def test_a_node_that_dies_anywhere_while_it_joins_is_in_after_all_and_uses
     died = 0
     for dies_at in STEPS:
         name = f"shop-{dies_at}"
-        token = (await fleet.client.invite(name)).token
+        token = (await fleet.client.nodes.invite(name)).token
         for _ in range(2):
             trap.set(dies_at)
             with contextlib.suppress(Died):
@@ -85,7 +85,7 @@ async def test_a_node_that_dies_anywhere_while_it_joins_is_in_after_all_and_uses
         with pytest.raises(Unauthenticated, match="used before"):
             await fleet.start_child(name, join=token, data=f"{name}-thief")
         await fleet.start_child(name)
-        assert (await fleet.client.node(name)).healthy
+        assert (await fleet.client.nodes.get(name)).healthy
         await fleet.stop_child(name)
     assert died >= 10
 
@@ -105,48 +105,48 @@ async def test_a_node_that_dies_anywhere_while_it_renews_is_taken_for_no_thief(f
         expire(fleet.place / "shop")
         await fleet.start_child("shop")
     assert died >= 5
-    assert await fleet.client.audit(what="refresh.reused") == []
-    assert (await fleet.client.node("shop")).healthy
+    assert await fleet.client.audit.list(what="refresh.reused") == []
+    assert (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_of_two_that_race_with_one_token_one_wins(fleet: Fleet) -> None:
     without_local_key(fleet)
-    token = (await fleet.client.invite("shop")).token
+    token = (await fleet.client.nodes.invite("shop")).token
     racers = [fleet.declare("shop", data=f"shop-{number}", join=token) for number in (1, 2)]
     ended = await asyncio.gather(*(fleet.start(racer) for racer in racers), return_exceptions=True)
     [lost] = [one for one in ended if isinstance(one, BaseException)]
     assert isinstance(lost, Unauthenticated | Conflict)
-    assert (await fleet.client.node("shop")).healthy
+    assert (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_a_revoked_node_is_out_until_it_is_invited_again(fleet: Fleet) -> None:
     without_local_key(fleet)
-    child = await fleet.start_child("shop", join=(await fleet.client.invite("shop")).token)
+    child = await fleet.start_child("shop", join=(await fleet.client.nodes.invite("shop")).token)
     assert child._node is not None
-    link = child._node._bus.link
+    connection = child._node._bus.connection
     with capture_logs() as logs:
-        await fleet.client.revoke_node("shop")
-        await eventually(lambda: not link.is_up)
+        await fleet.client.nodes.revoke("shop")
+        await eventually(lambda: not connection.is_up)
         await eventually(lambda: any(entry["event"] == "node.refused" for entry in logs))
-    assert not link.is_up
+    assert not connection.is_up
     await fleet.stop_child("shop")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`"):
         await fleet.start_child("shop")
-    await fleet.start_child("shop", join=(await fleet.client.invite("shop")).token)
-    assert (await fleet.client.node("shop")).healthy
+    await fleet.start_child("shop", join=(await fleet.client.nodes.invite("shop")).token)
+    assert (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_an_inactive_node_comes_back_by_itself_when_it_is_active_again(fleet: Fleet) -> None:
     child = await fleet.start_child("shop")
     assert child._node is not None
-    link = child._node._bus.link
-    await fleet.client.update_node(NodeUpdate(node="shop", state="inactive"))
-    await eventually(lambda: not link.is_up)
-    await fleet.client.update_node(NodeUpdate(node="shop", state="active"))
-    await eventually(lambda: link.is_up)
+    connection = child._node._bus.connection
+    await fleet.client.nodes.update(NodeUpdate(node="shop", state="inactive"))
+    await eventually(lambda: not connection.is_up)
+    await fleet.client.nodes.update(NodeUpdate(node="shop", state="active"))
+    await eventually(lambda: connection.is_up)
 
     async def healthy() -> bool:
-        return (await fleet.client.node("shop")).healthy
+        return (await fleet.client.nodes.get("shop")).healthy
 
     await eventually(healthy)
 
@@ -161,10 +161,10 @@ async def test_a_node_without_a_token_waits_for_an_operator(fleet: Fleet) -> Non
         starting = asyncio.create_task(fleet.start_child("shop"))
         await eventually(lambda: any(entry["event"] == "node.awaiting_approval" for entry in logs))
     [fingerprint] = [entry["fingerprint"] for entry in logs if entry["event"] == "node.awaiting_approval"]
-    assert [(node.name, node.state) for node in await fleet.client.nodes()] == [("shop", "pending")]
-    await fleet.client.approve_node("shop", fingerprint=fingerprint)
+    assert [(node.name, node.state) for node in await fleet.client.nodes.list()] == [("shop", "pending")]
+    await fleet.client.nodes.approve("shop", fingerprint=fingerprint)
     await starting
-    assert (await fleet.client.node("shop")).healthy
+    assert (await fleet.client.nodes.get("shop")).healthy
 
 
 async def test_a_command_that_did_not_come_through_the_stream_is_not_run(fleet: Fleet) -> None:
@@ -173,7 +173,7 @@ async def test_a_command_that_did_not_come_through_the_stream_is_not_run(fleet: 
     async with fleet.masters_bus() as bus:
         for reply in ("", "_INBOX.master.here", "$JS.ACK.FLEET_CMD.blog.1.1.1.1.0", "$JS.ACK.OTHER.shop.1.1.1.1.0"):
             await bus.publish(bus.subjects.deliver("shop"), forged, reply)
-        await bus.link.barrier()
+        await bus.connection.barrier()
     assert (await fleet.client.run("enter", {"tx": "t", "step": "true"}, nodes=["shop"])).state == "ok"
     assert fleet.effects("shop") == [("true", "do")]
 
@@ -181,13 +181,13 @@ async def test_a_command_that_did_not_come_through_the_stream_is_not_run(fleet: 
 async def test_a_node_offers_what_it_was_granted_and_is_asked_for_nothing_else(fleet: Fleet) -> None:
     without_local_key(fleet)
     for name, capability in (("finder", "search"), ("doer", "actions")):
-        token = (await fleet.client.invite(name, only=[capability])).token
+        token = (await fleet.client.nodes.invite(name, only=[capability])).token
         await fleet.start_child(name, {"docs": lambda: DOCS}, join=token)
     assert statuses(await fleet.client.search("tent")) == {"finder": "ok", "doer": "no_collection"}
     assert (await fleet.client.run("enter", {"tx": "t"}, nodes=["doer"])).state == "ok"
     with pytest.raises(FleetfoldError, match="finder"):
         await fleet.client.run("enter", {"tx": "t"}, nodes=["finder"])
-    assert None not in (await fleet.client.ping("finder", "doer")).values()
+    assert None not in (await fleet.client.nodes.ping("finder", "doer")).values()
 
 
 @pytest.mark.dear
@@ -195,8 +195,8 @@ async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet:
     await again_with(fleet, access_s=4, child_per_minute=0)
     child = await fleet.start_child("shop", {"products": lambda: DOCS})
     assert child._node is not None
-    link, runs = child._node._bus.link, 0
-    clients = [link.client]
+    connection, runs = child._node._bus.connection, 0
+    clients = [connection.client]
     while len(clients) < 3:  # two tokens have ended under it
         runs += 1
         job, found = await asyncio.gather(
@@ -204,7 +204,7 @@ async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet:
         )
         assert job.state == "ok", job
         assert statuses(found) == {"shop": "ok"}
-        if link.client is not clients[-1]:
-            clients.append(link.client)
-    assert link.reconnects == 0
+        if connection.client is not clients[-1]:
+            clients.append(connection.client)
+    assert connection.reconnects == 0
     assert fleet.effects("shop") == [(str(number), "do") for number in range(1, runs + 1)]

@@ -11,6 +11,7 @@ import pytest
 
 from fleetfold_child.commands.actions import AnyAction, action
 from fleetfold_child.commands.context import Context, Refused
+from fleetfold_shared.messages import ForwardOutcome
 from support.executors import command, executor, undo
 
 
@@ -165,3 +166,22 @@ async def test_a_rollback_with_bad_parameters_is_rejected(tmp_path: Path) -> Non
         assert [r.outcome for r in (wrong, unknown) if r] == ["rejected", "rejected"]
         assert wrong is not None
         assert wrong.error == "order_id: Expected `str`, got `int`"
+
+
+async def test_a_lost_ledger_does_not_say_that_a_command_never_ran(tmp_path: Path) -> None:
+    shop = Shop()
+    shop.go.set()
+    for place in ("old", "new"):
+        (tmp_path / place).mkdir()
+    async with executor(tmp_path / "old", *shop.actions()) as (node, _):
+        await node.handle(command("f", "order"))
+    known = ForwardOutcome(action="order", kind="idempotent", outcome="ok", result={"order_id": "O-f"})
+    compensation = msgspec.structs.replace(undo("f", "cancel", order_id="{{order_id}}"), forward=known)
+    async with executor(tmp_path / "new", *shop.actions()) as (node, _):
+        undone = await node.handle(compensation)
+        again = await node.handle(command("f", "order", attempt=2))
+    assert undone is not None
+    assert (undone.outcome, undone.tombstone) == ("ok", False)
+    assert again is not None
+    assert (again.outcome, again.code) == ("rejected", "undone")
+    assert shop.log == ["ordered f", "cancelled O-f"]

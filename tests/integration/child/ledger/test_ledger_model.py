@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fleetfold_child.commands.actions import Actions, AnyAction, action
 from fleetfold_child.commands.context import Context
-from fleetfold_child.commands.executor import Executor
+from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
 from support.effort import effort
@@ -51,7 +51,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger: Ledger = self.run(Ledger.open(self.directory / "node.db"))
         self.run(self.ledger.database.execute("CREATE TABLE IF NOT EXISTS effect (id TEXT)"))
         self.go = asyncio.Event()
-        self.executor = Executor(Actions(self.actions()), self.ledger, node="shop", max_lone_crashes=3)
+        limits = ExecutionLimits(max_lone_crashes=3)
+        self.executor = Executor(Actions(self.actions()), self.ledger, node="shop", limits=limits)
 
     def actions(self) -> list[AnyAction]:
         go = self.go
@@ -109,8 +110,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.note(self.running.pop(ended).result())
 
     def note(self, result: CommandResult | None) -> None:
-        """A finished command replays the same result, for ever."""
+        """A finished command replays the same result, until it is undone."""
         assert result is not None
+        if result.code == "undone":
+            assert result.id in self.undone
+            return
         result = msgspec.structs.replace(result, attempt=1, epoch=0)
         assert self.results.setdefault(result.id, result) == result
         if result.tombstone:

@@ -100,7 +100,7 @@ async def test_the_credentials_are_gone_before_the_connection_is(desk: Desk, mon
         reasons.append(await refused(desk, tokens))
         return 1
 
-    monkeypatch.setattr(desk.access, "_drop", drop)
+    monkeypatch.setattr(desk.disconnection, "_drop", drop)
     await desk.ask("root", "nodes.revoke", NodeRevoke(node="blog"))
     assert reasons == ["revoked"]
 
@@ -109,7 +109,7 @@ async def test_revoking_a_name_that_never_had_anything_says_so(desk: Desk, monke
     async def drop(name: str) -> int:
         return 0
 
-    monkeypatch.setattr(desk.access, "_drop", drop)
+    monkeypatch.setattr(desk.disconnection, "_drop", drop)
     with pytest.raises(NotFound, match="blgo"):
         await desk.ask("root", "nodes.revoke", NodeRevoke(node="blgo"))
     await desk.ask("root", "nodes.invite", NodeInvite(node="later"))
@@ -165,7 +165,7 @@ async def test_a_new_key_is_handed_over_even_if_nobody_can_be_disconnected(
     async def drop(name: str) -> int:
         raise Unavailable("no server answers")
 
-    monkeypatch.setattr(desk.access, "_drop", drop)
+    monkeypatch.setattr(desk.disconnection, "_drop", drop)
     await desk.ask("root", "keys.create", KeyCreate(name="bot"))
     assert Credential.parse((await desk.ask("root", "keys.rotate", KeyRotate(key="bot"))).key).name == "bot"
 
@@ -173,7 +173,7 @@ async def test_a_new_key_is_handed_over_even_if_nobody_can_be_disconnected(
 async def test_who_is_to_be_disconnected_is_so_even_if_the_master_stops(desk: Desk) -> None:
     await desk.ask("root", "keys.create", KeyCreate(name="bot"))
     await desk.ask("root", "keys.rotate", KeyRotate(key="bot"))
-    await desk.access.close()
+    await desk.disconnection.close()
     assert desk.dropped == ["bot"]
 
 

@@ -129,7 +129,7 @@ async def test_one_that_has_lost_its_place_does_not_speak_of_others(room: Room) 
 
 
 async def test_a_master_alone_answers_with_its_host_and_process(fleet: Fleet) -> None:
-    [alone] = await fleet.client.masters()
+    [alone] = await fleet.client.masters.list()
     assert (alone.state, alone.pid, alone.silent_s, alone.jobs) == ("answering", os.getpid(), None, 0)
     assert alone.seat == (fleet.place / "master" / "seat").read_text().strip()
 
@@ -139,18 +139,18 @@ async def test_whichever_of_two_is_asked_both_are_told_and_all_that_they_drive(f
     async with fleet.another_master():
         await eventually(lambda: _both_live(fleet))
         for number in range(6):
-            await fleet.client.run("doze", {"seconds": 20}, nodes=["shop"], id=f"j{number}", wait=False)
+            await fleet.client.run("doze", {"seconds": 20}, nodes=["shop"], id=f"j{number}", detach=True)
         for _ in range(6):
-            assert sum(each.jobs for each in await fleet.client.masters()) == 6
+            assert sum(each.jobs for each in await fleet.client.masters.list()) == 6
         for number in range(6):
-            await fleet.client.cancel_job(f"j{number}")
+            await fleet.client.jobs.cancel(f"j{number}")
 
 
 async def test_who_has_scopes_may_not_ask(fleet: Fleet) -> None:
     narrow = await fleet.new_client("till", "operator", scopes=Scopes(nodes=["shop"]))
     with pytest.raises(Forbidden, match="whole fleet"):
-        await narrow.masters()
+        await narrow.masters.list()
 
 
 async def _both_live(fleet: Fleet) -> bool:
-    return [each.state for each in await fleet.client.masters()].count("alive") == 1
+    return [each.state for each in await fleet.client.masters.list()].count("alive") == 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold.client import Client
+from fleetfold.resources.transactions import TransactionHandle
 from fleetfold_master.cluster import Membership
 from fleetfold_master.cluster.membership import BEAT_S
 from fleetfold_master.master import Master
@@ -74,16 +75,16 @@ def registry_of(master: Master) -> Registry:
     return master._cluster._fleet._registry
 
 
-async def doze(client: Client, tx: str, seconds: float = 1.0, steps: int = 2) -> TransactionView:
+async def doze(client: Client, tx: str, seconds: float = 1.0, steps: int = 2) -> TransactionHandle:
     """Begin a transaction that takes a while."""
     wanted = [
         StepSpec(name=f"s{n}", node="shop", action="doze", stage=n, params={"seconds": seconds}) for n in range(steps)
     ]
-    return await client.transact(wanted, id=tx, wait=False)
+    return await client.transact(wanted, id=tx, detach=True)
 
 
 async def ended(client: Client, tx: str) -> TransactionView:
-    return await client.wait_transaction(tx, 20)
+    return await client.transactions.wait(tx, 20)
 
 
 async def test_work_is_done_once_whoever_is_asked_and_whoever_gets_the_results(fleet: Fleet, other: Master) -> None:
@@ -128,10 +129,10 @@ async def test_a_master_that_stops_hands_over_at_once(fleet: Fleet) -> None:
         await eventually(lambda: bool(others(other)))
         await asyncio.gather(*(doze(fleet.client, f"t{n}") for n in range(4)))
         await asyncio.gather(
-            *(fleet.client.run("doze", {"seconds": 2}, nodes=["shop"], id=f"j{n}", wait=False) for n in range(4))
+            *(fleet.client.run("doze", {"seconds": 2}, nodes=["shop"], id=f"j{n}", detach=True) for n in range(4))
         )
     views = await asyncio.gather(*(ended(fleet.client, f"t{n}") for n in range(4)))
-    jobs = await asyncio.gather(*(fleet.client.wait_job(f"j{n}", 20) for n in range(4)))
+    jobs = await asyncio.gather(*(fleet.client.jobs.wait(f"j{n}", 20) for n in range(4)))
     assert {view.state for view in views} == {"committed"}
     assert {job.state for job in jobs} == {"ok"}
 
@@ -140,7 +141,7 @@ async def test_a_transaction_is_cancelled_whoever_hears_of_it(fleet: Fleet, othe
     await fleet.start_child("shop")
     ids = [f"t{n}" for n in range(6)]
     await asyncio.gather(*(doze(fleet.client, tx, seconds=0.3, steps=5) for tx in ids))
-    await asyncio.gather(*(fleet.client.cancel_transaction(tx) for tx in ids))
+    await asyncio.gather(*(fleet.client.transactions.cancel(tx) for tx in ids))
     views = await asyncio.gather(*(ended(fleet.client, tx) for tx in ids))
     assert {view.state for view in views} == {"rolled_back"}
 
@@ -150,23 +151,23 @@ async def test_what_an_operator_changes_holds_at_every_master_when_he_is_answere
     both = (first(fleet), other)
     for number in range(6):
         state = "maintenance" if number % 2 else "active"
-        await fleet.client.update_node(NodeUpdate(node="shop", state=state, title=f"shop {number}"))
+        await fleet.client.nodes.update(NodeUpdate(node="shop", state=state, title=f"shop {number}"))
         assert [registry_of(master).get("shop").state for master in both] == [state, state]
         assert [registry_of(master).get("shop").title for master in both] == [f"shop {number}"] * 2
     child = fleet.children["shop"]
-    assert child.name in {node.name for node in await fleet.client.nodes()}
+    assert child.name in {node.name for node in await fleet.client.nodes.list()}
     await asyncio.gather(*(registry_of(master).save() for master in both))
     assert {registry_of(master).get("shop").state for master in both} == {"maintenance"}
     await fleet.stop_child("shop")
-    await fleet.client.remove_node("shop")
+    await fleet.client.nodes.remove("shop")
     assert [registry_of(master).find("shop").state for master in both] == ["removed"] * 2  # type: ignore[union-attr]
 
 
 async def test_a_key_is_good_and_no_good_at_every_master_at_once(fleet: Fleet, other: Master) -> None:
     for number in range(3):
         client = await fleet.new_client(f"ann{number}")
-        assert await asyncio.gather(*(client.nodes() for _ in range(6))) == [[]] * 6
-        await fleet.client.revoke_key(f"ann{number}")
+        assert await asyncio.gather(*(client.nodes.list() for _ in range(6))) == [[]] * 6
+        await fleet.client.keys.revoke(f"ann{number}")
         assert [master._access.keys.find(f"ann{number}") for master in (first(fleet), other)] == [None, None]
 
 
@@ -184,11 +185,11 @@ async def test_a_node_that_one_master_has_let_in_is_known_to_the_other(fleet: Fl
         await fleet.start_child(f"shop{number}")
         both = (first(fleet), other)
         assert all(registry_of(master).find(f"shop{number}") is not None for master in both)
-    incarnations = {node.name: node.description.incarnation for node in await fleet.client.nodes()}
+    incarnations = {node.name: node.description.incarnation for node in await fleet.client.nodes.list()}
     await eventually(
         lambda: all(registry_of(master).healthy(name) for name in incarnations for master in (first(fleet), other))
     )
-    now = {node.name: node.description.incarnation for node in await fleet.client.nodes()}
+    now = {node.name: node.description.incarnation for node in await fleet.client.nodes.list()}
     assert now == incarnations
 
 
@@ -198,7 +199,7 @@ async def test_a_cleared_cache_is_empty_at_every_master(fleet: Fleet, other: Mas
     await fleet.client.run("index", {"collection": "things", "documents": documents}, nodes=["shop"])
     found = [await fleet.client.search("granite") for _ in range(12)]
     assert any(answer.cached for answer in found)
-    await fleet.client.clear_cache()
+    await fleet.client.cache.clear()
     assert not (await fleet.client.search("granite")).cached
 
 
@@ -214,4 +215,4 @@ async def test_who_was_let_in_by_one_is_known_to_the_other_though_nobody_told_it
     await fleet.start_child("shop")
     client = await fleet.new_client("late")
     for _ in range(8):
-        assert [node.name for node in await client.nodes()] == ["shop"]
+        assert [node.name for node in await client.nodes.list()] == ["shop"]

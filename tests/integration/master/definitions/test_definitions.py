@@ -43,10 +43,11 @@ class Room:
         self.nodes = registry(("shop", "active"), ("crm", "active"))
         self.definitions = Definitions(store, self.clock, self.nodes.get)
         self.transactions = Transactions(store, self.outbox, self.clock, Doctor(), self.nodes.get)
-        self.verbs = TransactionVerbs(self.transactions, self.definitions).verbs()
+        handlers = TransactionVerbs(self.transactions, self.definitions).bindings()
+        self.handlers = {binding.verb.name: binding for binding in handlers}
 
     async def run(self, named: str, tx: str = "t1", who: Principal = ANN, **inputs: Any) -> TransactionView:
-        view: TransactionView = await self.verbs["transactions.run"].handle(
+        view: TransactionView = await self.handlers["transactions.run"].answer(
             Transact(id=tx, definition=named, inputs=inputs), who
         )
         return view
@@ -204,13 +205,13 @@ async def test_an_ask_that_makes_no_sense_is_refused(
     room: Room, ask: Transact, error: type[FleetfoldError], message: str
 ) -> None:
     with pytest.raises(error) as refused:
-        await room.verbs["transactions.run"].handle(ask, ANN)
+        await room.handlers["transactions.run"].answer(ask, ANN)
     assert refused.value.message.startswith(message)
 
 
 async def test_steps_may_have_inputs_without_a_definition(room: Room) -> None:
     steps = [replace(RESERVE, params={"sku": "{{inputs.sku}}"})]
-    view = await room.verbs["transactions.run"].handle(Transact(id="t1", steps=steps, inputs={"sku": "a"}), ANN)
+    view = await room.handlers["transactions.run"].answer(Transact(id="t1", steps=steps, inputs={"sku": "a"}), ANN)
     assert view.definition is None
     [(_, reserve)] = room.outbox.take()
     assert reserve.params == {"sku": "a"}

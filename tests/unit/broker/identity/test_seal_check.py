@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +12,7 @@ from structlog.testing import capture_logs
 from fleetfold_broker.identity import BrokerKeys, seal_check
 from fleetfold_broker.identity.message_seals import MasterSeals
 from fleetfold_broker.identity.seal_check import NOT_SEALED, SealCheck
+from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Forbidden, Unavailable
 
@@ -22,7 +25,11 @@ class Node:
 
     def __init__(self, master: MasterSeals | None) -> None:
         self.master, self.asked = master, 0
-        self.check = SealCheck(Subjects(), self._ask)
+        self.end_minute: Callable[[], object] = lambda: None
+        self.check = SealCheck(Subjects(), self._ask, self._later)
+
+    def _later(self, _seconds: float, end: Callable[..., object], *args: object) -> None:
+        self.end_minute = partial(end, *args)
 
     async def _ask(self) -> None:
         self.asked += 1
@@ -84,13 +91,27 @@ async def test_it_asks_again_after_a_while(node: Node, monkeypatch: pytest.Monke
     assert await node.takes(NEW)
 
 
-async def test_what_is_refused_is_one_line_a_minute(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_refused_is_one_line_a_minute_and_the_number_of_the_rest(node: Node) -> None:
     with capture_logs() as lines:
-        for _ in range(20):
+        for _ in range(21):
             await node.takes(None)
-        monkeypatch.setattr(seal_check, "LOGGED_EVERY_S", 0.0)
-        await node.takes(None)
-    assert [(line["event"], line["refused"]) for line in lines] == [("seal.refused", 1), ("seal.refused", 20)]
+        node.end_minute()
+    assert [(line["event"], line["subject"], line.get("more")) for line in lines] == [
+        ("seal.refused", CALL, None), ("seal.refused", CALL, 20),
+    ]  # fmt: skip
+
+
+async def test_as_an_interceptor_it_passes_on_what_is_sealed_and_nothing_else(node: Node) -> None:
+    passed: list[str] = []
+
+    async def note(call: Call) -> None:
+        passed.append(call.verb)
+
+    sealed = OLD.sealed("shop", CALL, BODY, {})
+    await node.check(Call(verb="sealed", subject=CALL, body=BODY, headers=sealed), note)
+    with pytest.raises(Forbidden, match=NOT_SEALED):
+        await node.check(Call(verb="forged", subject=CALL, body=BODY), note)
+    assert passed == ["sealed"]
 
 
 async def test_where_masters_seal_nothing_everything_is_taken() -> None:

@@ -134,6 +134,6 @@ def test_what_a_contained_scope_lets_through_the_wider_one_lets_through(
 
 
 def test_what_concerns_the_whole_fleet_takes_one_without_scopes() -> None:
-    Principal("ann", "admin").need_whole_fleet("keys.sign")
+    Principal("ann", "admin").need_whole_fleet(VERBS["keys.sign"])
     with pytest.raises(Forbidden, match=r"keys\.sign"):
-        Principal("ann", "admin", Scopes(actions=["index"])).need_whole_fleet("keys.sign")
+        Principal("ann", "admin", Scopes(actions=["index"])).need_whole_fleet(VERBS["keys.sign"])

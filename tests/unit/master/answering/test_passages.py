@@ -19,7 +19,7 @@ RETURNS = "We open at nine. You can return a tent within 30 days. It must be dry
 FILLER = "The weather was fine and we walked along the river for hours. " * 60
 
 
-def hit(id: str, content: str, score: float = 0.5, title: str = "") -> Hit:  # noqa: A002
+def hit(id: str, content: str, score: float = 0.5, title: str = "") -> Hit:
     return Hit("shop", "pages", id, score, {}, title, content)
 
 

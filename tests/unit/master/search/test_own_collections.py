@@ -55,7 +55,7 @@ async def test_they_are_missing_when_the_time_is_over() -> None:
     assert (response.answer, response.report.status) == (None, "timeout")
 
 
-async def test_a_link_that_breaks_leaves_no_search_behind() -> None:
+async def test_a_connection_that_breaks_leaves_no_search_behind() -> None:
     notes = Notes()
     notes.open.clear()
     before = asyncio.all_tasks()
@@ -66,4 +66,4 @@ async def test_a_link_that_breaks_leaves_no_search_behind() -> None:
 
 
 async def _broken() -> None:
-    raise Unavailable("the link is down")
+    raise Unavailable("the connection is down")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetfold_master.transactions import Decision, Policy, advance, apply_result, redrive
+from fleetfold_master.transactions.forward_outcome import MOST_BYTES
 from fleetfold_shared.messages import ActionKind, Command, Outcome
 from support.master import answer
 from support.story import Story, make_step
@@ -30,6 +31,9 @@ def test_a_failure_undoes_the_stages_in_reverse_order() -> None:
     story.hear("t.t1.b.c")
     undo = story.sent["t.t1.a.c"]
     assert (undo.action, undo.compensates, undo.params) == ("undo", "t.t1.a.f", {"order": "{{order_id}}"})
+    known = undo.forward
+    assert known is not None
+    assert (known.action, known.outcome, known.result) == ("do", "ok", {"order_id": 7})
     story.hear("t.t1.a.c")
     assert story.states() == "rolled_back a=compensated b=compensated c=failed"
     assert story.tx.error == "c: failed"
@@ -186,3 +190,15 @@ def test_a_takeover_sends_all_that_is_in_flight_again_under_a_higher_epoch() -> 
     [(node, command)] = decision.commands
     assert (node, command.id, command.attempt, command.epoch) == ("b-node", "t.t1.b.f", 2, 2)
     assert advance(decision.tx, decision.steps, 104.0).commands == ()
+
+
+def test_a_compensation_says_only_what_is_known_of_its_forward_command() -> None:
+    silent, large = Story(make_step("a", 0)), Story(make_step("a", 0), make_step("b", 1))
+    for _ in range(2):
+        silent.wait(5)
+    assert silent.sent["t.t1.a.c"].forward is None
+    large.hear("t.t1.a.f", result={"order_id": "x" * MOST_BYTES, "more": 1})
+    large.hear("t.t1.b.f", "failed")
+    known = large.sent["t.t1.a.c"].forward
+    assert known is not None
+    assert (known.outcome, known.result) == ("ok", None)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from fleetfold_shared.concurrency import BackgroundTasks
+from fleetfold_shared.concurrency import BackgroundTasks, UncancelledTasks
 from fleetfold_shared.errors import NotFound
 
 
@@ -71,3 +71,28 @@ async def test_a_task_may_end_its_own_owner() -> None:
     tasks = BackgroundTasks()
     await tasks.spawn(tasks.cancel())
     assert len(tasks) == 0
+
+
+async def test_work_that_must_not_be_cancelled_runs_to_its_end_without_its_caller() -> None:
+    works, may_end, ended = UncancelledTasks(), asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        await may_end.wait()
+        ended.append("written")
+
+    caller = asyncio.create_task(works.run(work()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    may_end.set()
+    await works.close()
+    assert ended == ["written"]
+
+
+async def test_work_that_must_not_be_cancelled_gives_its_caller_the_error() -> None:
+    async def fail() -> None:
+        raise NotFound("no such node")
+
+    with pytest.raises(NotFound):
+        await UncancelledTasks().run(fail())

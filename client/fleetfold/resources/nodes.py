@@ -1,0 +1,94 @@
+"""Nodes: `fleet.nodes`."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+
+from fleetfold.caller import ANSWER_S, Caller
+from fleetfold_shared import verbs
+from fleetfold_shared.messages import (
+    CAPABILITIES,
+    Capability,
+    DiscoveredNode,
+    NodeApprove,
+    NodeAuditAsk,
+    NodeAuditEntry,
+    NodeDiscover,
+    NodeGet,
+    NodeInvite,
+    NodeInvited,
+    NodeList,
+    NodePing,
+    NodeRecord,
+    NodeRemove,
+    NodeRevoke,
+    NodeRevoked,
+    NodeStats,
+    NodeStatsAsk,
+    NodeUpdate,
+)
+
+__all__ = ["Nodes"]
+
+
+class Nodes:
+    """The nodes of the fleet: their records, their states and their credentials."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(self, *, removed: bool = False, where: str | None = None) -> builtins.list[NodeRecord]:
+        """List the nodes by name: those for which the expression `where` holds; with `removed` also removed ones."""
+        return (await self._caller.ask(verbs.nodes.LIST, NodeList(all=removed, where=where))).nodes
+
+    async def get(self, name: str) -> NodeRecord:
+        """Get one node. Raises `NotFound`."""
+        return await self._caller.ask(verbs.nodes.GET, NodeGet(node=name))
+
+    async def update(self, change: NodeUpdate) -> NodeRecord:
+        """Set a node's state, title, labels or weight. Raises `Conflict` if an incompatible node is to be active."""
+        return await self._caller.ask(verbs.nodes.UPDATE, change)
+
+    async def remove(self, name: str) -> None:
+        """Remove a node from the fleet, with its credentials and its queue. Its name may be invited again."""
+        await self._caller.ask(verbs.nodes.REMOVE, NodeRemove(node=name))
+
+    async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
+        """Ping the named nodes, or all: round-trip milliseconds by name, None for a node silent for `timeout_s`."""
+        ask = NodePing(nodes=[*names], timeout_ms=round(timeout_s * 1000))
+        return (await self._caller.ask(verbs.nodes.PING, ask, timeout_s + ANSWER_S)).ms
+
+    async def discover(self, *, timeout_s: float = 1.0) -> builtins.list[DiscoveredNode]:
+        """List the names outside of the fleet: unregistered and removed nodes that answer a broadcast within
+        `timeout_s`, and nodes that wait for approval.
+        """
+        ask = NodeDiscover(timeout_ms=round(timeout_s * 1000))
+        return (await self._caller.ask(verbs.nodes.DISCOVER, ask, timeout_s + ANSWER_S)).nodes
+
+    async def stats(self) -> NodeStats:
+        """Get statistics of the fleet: nodes by state, documents, jobs and transactions."""
+        return await self._caller.ask(verbs.nodes.STATS, NodeStatsAsk())
+
+    async def audit(self, name: str, *, since: float | None = None, limit: int = 50) -> builtins.list[NodeAuditEntry]:
+        """List the latest commands in the node's own ledger, with their callers, oldest first; `since` in Unix seconds.
+
+        An entry that the masters' audit log does not have was not sent by them.
+        """
+        ask = NodeAuditAsk(node=name, since=since, limit=limit)
+        return (await self._caller.ask(verbs.nodes.AUDIT, ask)).entries
+
+    async def invite(
+        self, name: str, *, expires_s: float = 3600.0, uses: int = 1, only: Sequence[Capability] = CAPABILITIES
+    ) -> NodeInvited:
+        """Create a join token for the node `name`, returned only once; the node is granted the capabilities `only`."""
+        ask = NodeInvite(node=name, expires_s=expires_s, uses=uses, capabilities=tuple(only))
+        return await self._caller.ask(verbs.nodes.INVITE, ask)
+
+    async def approve(self, name: str, *, fingerprint: str | None = None) -> NodeRecord:
+        """Admit a pending node; with a `fingerprint`, only the node whose key has it."""
+        return await self._caller.ask(verbs.nodes.APPROVE, NodeApprove(node=name, fingerprint=fingerprint))
+
+    async def revoke(self, name: str) -> NodeRevoked:
+        """Revoke a node's credentials and open invitations, and drop its connections."""
+        return await self._caller.ask(verbs.nodes.REVOKE, NodeRevoke(node=name))

@@ -1,0 +1,68 @@
+"""A client whose requests are recorded, and sent to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import pytest
+
+from fleetfold import Client
+from fleetfold_broker.subjects import Subjects
+from fleetfold_shared.errors import Forbidden
+from fleetfold_shared.messages import Message, decode, encode
+
+__all__ = ["AnsweringBus", "asked", "sent"]
+
+M = TypeVar("M", bound=Message)
+
+
+class RecordingBus:
+    """Records the first request, and refuses it."""
+
+    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, bytes]] = []
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
+        self.requests.append((subject, data))
+        raise Forbidden("not you")
+
+    async def in_parts(self, _bus: object, subject: str, data: bytes, *_: float) -> AsyncGenerator[Any, None]:
+        self.requests.append((subject, data))
+        raise Forbidden("not you")
+        yield
+
+
+class AnsweringBus:
+    """Gives one answer after the other; an error is raised. `verbs` are those that were asked."""
+
+    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+
+    def __init__(self, *answers: Message | Exception) -> None:
+        self._answers = list(answers)
+        self.verbs: list[str] = []
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
+        self.verbs.append(subject.removeprefix("fleet.api.ann."))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(data=encode(answer), headers=None)
+
+
+async def sent(call: Callable[[Client], Awaitable[object]]) -> tuple[str, bytes]:
+    """The verb and the body of the first request that `call` sends."""
+    bus = RecordingBus()
+    with patch("fleetfold.caller.in_parts", bus.in_parts), pytest.raises(Forbidden):
+        await call(Client(bus))  # type: ignore[arg-type]
+    subject, data = bus.requests[0]
+    return subject.removeprefix("fleet.api.ann."), data
+
+
+async def asked(call: Callable[[Client], Awaitable[object]], kind: type[M]) -> M:
+    """The message that `call` sends."""
+    return decode((await sent(call))[1], kind)
