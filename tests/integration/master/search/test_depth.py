@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import fleetfold_master
+from fleetfold.search_request import SearchOptions
 from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_master.search.merge import merge
 from fleetfold_shared.messages import Searched, Sort
@@ -122,7 +123,14 @@ async def replicas(fleet: Fleet, *, own: bool = True) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"cache": "off"}, {"nodes": "auto"}, {"dedup": "near"}, {"sort": [Sort("price")]}, {"explain": True}],
+    [
+        {},
+        {"nodes": "auto"},
+        {"sort": [Sort("price")]},
+        {"options": SearchOptions(cache="off")},
+        {"options": SearchOptions(dedup="near")},
+        {"options": SearchOptions(explain=True)},
+    ],
     ids=str,
 )
 async def test_a_search_of_replicated_collections_is_at_most_18_frames_deep(
@@ -135,16 +143,16 @@ async def test_a_search_of_replicated_collections_is_at_most_18_frames_deep(
 
 async def test_a_stand_in_is_asked_within_18_frames(fleet: Fleet, stacks: Stacks) -> None:
     await replicas(fleet, own=False)
-    holder = (await search(fleet, stacks, cache="off")).hits[0].node
+    holder = (await search(fleet, stacks, options=SearchOptions(cache="off"))).hits[0].node
     hang(fleet.children[holder], "docs")
     stacks.seen.clear()
-    assert (await search(fleet, stacks, cache="off")).hits[0].node != holder
+    assert (await search(fleet, stacks, options=SearchOptions(cache="off"))).hits[0].node != holder
     check(stacks)
 
 
 async def test_a_deduplicated_page_asks_again_within_18_frames(fleet: Fleet, stacks: Stacks) -> None:
     await replicas(fleet)
-    await search(fleet, stacks, dedup="exact", limit=3)
+    await search(fleet, stacks, options=SearchOptions(dedup="exact"), limit=3)
     assert any("DeduplicatedPage.fill" in name for one in stacks.seen["publish"] for name in one)
     check(stacks)
 
