@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Message)
 class RecordingBus:
     """Records the first request, and refuses it."""
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes]] = []
@@ -44,7 +44,7 @@ class AnsweringBus:
     `verbs` are those that were asked; `asked` is set when all answers are given.
     """
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self, *answers: Message | Exception) -> None:
         self._answers = list(answers)
