@@ -27,7 +27,8 @@ Round = Callable[[], Awaitable[dict[str, float]]]
 
 IN_FLIGHT = (1, 100)
 NODES, DOCUMENTS, QUERIES, PINGS, PINGED = 8, 1000, 200, 200, 10
-PER_TRANSACTION = ("command", "transaction")
+MEASURED = ("command", "transaction")
+PROCESSES = ("all", "client", "master", "nats-server", "worker")
 MEMORY_DOCUMENTS, MEMORY_SEARCHES = 4000, 50
 MOST_QUERIES = 1_000_000
 
@@ -42,9 +43,11 @@ async def commands() -> AsyncIterator[Round]:
             figures = {}
             for number in IN_FLIGHT:
                 found = await desk.round(number)
-                for what in PER_TRANSACTION:
+                for what in MEASURED:
                     figures[f"{what}s_{number}_per_s"] = found[f"{what}_per_s"]
-                    figures[f"{what}s_{number}_cpu_us"] = found[f"{what}_cpu_us_all"]
+                    figures |= {
+                        f"{what}s_{number}_{process}_cpu_us": found[f"{what}_cpu_us_{process}"] for process in PROCESSES
+                    }
             return figures
 
         yield measure

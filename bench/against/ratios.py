@@ -56,9 +56,9 @@ class Ratio(NamedTuple):
 
 def table(ratios: Mapping[str, Ratio]) -> str:
     """Lines for people: medians of both versions, the cost with its spread, the verdict."""
-    rows = [f"{'figure':<32}{'old':>12}{'new':>12}{'cost':>8}   spread         verdict"]
+    rows = [f"{'figure':<38}{'old':>12}{'new':>12}{'cost':>8}   spread         verdict"]
     for name, ratio in ratios.items():
         old, new = statistics.median(ratio.old), statistics.median(ratio.new)
         spread = f"{min(ratio.costs):.3f} .. {max(ratio.costs):.3f}"
-        rows.append(f"{name:<32}{old:>12.2f}{new:>12.2f}{ratio.cost:>8.3f}   {spread:<15}{ratio.verdict}")
+        rows.append(f"{name:<38}{old:>12.2f}{new:>12.2f}{ratio.cost:>8.3f}   {spread:<15}{ratio.verdict}")
     return "\n".join(rows)
