@@ -41,7 +41,7 @@ def prepare_upgrade(path: Path) -> None:
                 )
             if 0 < found < VERSION:
                 _copy(ledger, path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         if disk := disk_error(error, path.parent):
             raise disk from error
 
