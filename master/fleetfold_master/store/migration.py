@@ -23,7 +23,7 @@ from fleetfold_shared import __version__
 from fleetfold_shared.compatibility import same_series
 from fleetfold_shared.errors import Conflict
 
-__all__ = ["heartbeats_before_contracting", "migrate"]
+__all__ = ["heartbeats_before_contracting", "migrate", "newest_revision"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,8 @@ def migrate(connection: Connection, where: str, beats: Mapping[str, int]) -> Non
     contracts. Raises `Conflict`, and changes nothing, if an incompatible version has written the database, or if a
     migration contracts while a master is running.
     """
-    config = _config(connection)
+    config = _config()
+    config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     present = _revision(connection)
     if present is not None and present not in {script.revision for script in scripts.walk_revisions()}:
@@ -45,9 +46,16 @@ def migrate(connection: Connection, where: str, beats: Mapping[str, int]) -> Non
         record_changes(connection, pending)
 
 
+def newest_revision() -> str:
+    """The revision of the schema that this version writes."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
 def heartbeats_before_contracting(connection: Connection) -> dict[str, int]:
     """The masters' heartbeat counters if a missing migration contracts, to be compared after a pause; else none."""
-    scripts = ScriptDirectory.from_config(_config(connection))
+    scripts = ScriptDirectory.from_config(_config())
     present = _revision(connection)
     known = {script.revision for script in scripts.walk_revisions()}
     return heartbeats(connection) if present in known and _contracts(_pending(scripts, present)) else {}
@@ -92,8 +100,7 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _config(connection: Connection) -> Config:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
     return config
