@@ -17,7 +17,7 @@ help:
 	@echo "make thorough  the same, with five times the examples, seeds and rounds"
 	@echo "make check   the static checks alone"
 	@echo "make postgres  a PostgreSQL for the tests, from the system's packages, where it is missing and can be had"
-	@echo "make bench   benchmarks, written as JSON to bench/results"
+	@echo "make bench   benchmarks, written as JSON to bench/results; BENCH_FLAGS=\"--against REV\" compares"
 	@echo "make fmt     format the code"
 	@echo "make docs    the reference pages, from the code"
 
@@ -55,7 +55,7 @@ thorough: export PYTEST_ADDOPTS = --timeout=3600
 thorough: test
 
 bench: $(STAMP)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH_FLAGS)
 
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix .

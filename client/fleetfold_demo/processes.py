@@ -61,12 +61,17 @@ class Daemon:
         return lines[-1] if lines else f"nothing in {self._log}"
 
 
-async def start_daemon(name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None) -> Daemon:
-    """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up."""
+async def start_daemon(
+    name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None, *, python: str = sys.executable
+) -> Daemon:
+    """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up.
+
+    `python` has the fleetfold that is run.
+    """
     log = data / f"{name}.log"
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fleetfold", *words,
+            python, "-m", "fleetfold", *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
             env={**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"},
             start_new_session=True, preexec_fn=die_with_parent,

@@ -6,6 +6,7 @@ may live in the same file; the ledger's begin with `fleetfold_`.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from fleetfold_child.ledger.admission import Admission, Decision, Plan
 from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
+from fleetfold_child.ledger.ledger_upgrade import forget_copies, prepare_upgrade
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_child.ledger.side_effect_log import log_of
@@ -69,6 +71,7 @@ class Ledger:
         `incarnation` identifies this process in the rows. Raises `Conflict` when the file is no database, or is a newer
         fleetfold's.
         """
+        await asyncio.to_thread(prepare_upgrade, path)
         file = NodeFile(path)
         writer = open_writer(file)
 
@@ -199,7 +202,8 @@ class Ledger:
         await self._writer.run(lambda connection: results.mark_published(connection, command_ids))
 
     async def prune(self, older_than_s: float) -> int:
-        """Delete commands that ended and were published longer ago; return their number.
+        """Delete commands that ended and were published longer ago, and copies of the file that are a week old; return
+        the number of commands.
 
         A command that arrives again after that runs again, so keep them longer than any master re-sends.
         """
@@ -208,6 +212,7 @@ class Ledger:
         while gone := await self._writer.run(lambda connection: results.prune(connection, before)):
             total += gone
         await self._writer.run(cancellations.forget_ended)
+        await asyncio.to_thread(forget_copies, self.path, self._clock.wall())
         return total
 
     async def vacuum(self) -> None:

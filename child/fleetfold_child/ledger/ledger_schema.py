@@ -8,17 +8,17 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fleetfold_child.ledger import cancellations, side_effect_log, unsent_results
-from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
-    "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_other_compensation",
-    "forget", "insert_done", "leave", "recover", "release", "store_result",
+    "VERSION", "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed",
+    "find_other_compensation", "forget", "insert_done", "leave", "recover", "release", "store_result",
 ]  # fmt: skip
 
 State = Literal["running", "done", "tombstone"]
 
-_VERSION = 1
+VERSION = 2
+"""Version of the schema. It rises only with a new series of fleetfold, so that within one a node may go back."""
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS fleetfold_schema (version INTEGER NOT NULL)",
     """
@@ -126,15 +126,15 @@ def decode_answer(answer: str) -> CommandResult:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Create missing tables. Raises `Conflict` if a newer fleetfold has written them."""
+    """Create missing tables, and bring those of an earlier version up to date: see `ledger_upgrade`."""
     for statement in _TABLES:
         connection.execute(statement)
     _add_columns(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
-        connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (_VERSION,))
-    elif found > _VERSION:
-        raise Conflict(f"node.db: written by a newer fleetfold (schema {found}, this one knows {_VERSION}); upgrade")
+        connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (VERSION,))
+    elif found < VERSION:
+        connection.execute("UPDATE fleetfold_schema SET version = ?", (VERSION,))
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.data_version import stamp_version
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.message_seals import UNSEALED, MasterSeals, Seals
 from fleetfold_broker.jetstream.topology import Topology
@@ -99,8 +100,10 @@ class Infrastructure:
 
 
 async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
-    """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database."""
+    """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database,
+    `Conflict` where a later version has been at work."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
+    await asyncio.to_thread(stamp_version, setup.data)
     store = await Store.open(setup.database)
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)

@@ -8,6 +8,7 @@ effect after the commit, so in-memory state never lags behind the database.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,8 @@ from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
-from fleetfold_master.store.migration import migrate
+from fleetfold_master.store.migration import heartbeats_before_contracting, migrate
+from fleetfold_master.store.running_masters import WATCH_S
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_storage.group_commit import GroupCommit
 from fleetfold_storage.vacuum import free_some
@@ -162,6 +164,10 @@ def _prepare(engine: Engine) -> None:
             file = Path(engine.url.database or "")
             private_folder(file.parent)
             private_file(file)
+        with engine.connect() as connection:
+            beats = heartbeats_before_contracting(connection)
+        if beats:
+            time.sleep(WATCH_S)
         with engine.begin() as connection:
             if (
                 engine.dialect.name == "sqlite"
@@ -169,7 +175,7 @@ def _prepare(engine: Engine) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-            migrate(connection, where)
+            migrate(connection, where, beats)
     except OSError as error:
         raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None
     except exc.OperationalError as error:
