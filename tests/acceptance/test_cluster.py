@@ -7,27 +7,23 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import Self
 
 import pytest
 
 from fleetfold.client import Client
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.ids import new_id
 from support.effort import effort
 from support.fleet import Fleet, running_fleet
 from support.nats_cluster import NatsCluster
+from support.steady_work import WAIT_S, Work
 from support.storm import CHILDREN
 from support.wait import eventually
 
-CALLERS = 6
 EACH_TIME = 60
 """So many jobs end before and after each blow."""
-WAIT_S = 120.0
 Blow = Callable[[NatsCluster], Awaitable[None]]
 
 
@@ -56,53 +52,6 @@ async def fleet(cluster: NatsCluster, tmp_path: Path) -> AsyncIterator[Fleet]:
         actions = ["--actions", "support.books:ACTIONS"]
         await asyncio.gather(*(fleet.start(name, "child", "--name", name, *actions, env=env) for name in CHILDREN))
         yield fleet
-
-
-class Work:
-    """Callers that have jobs run all the time. `accepted` has the jobs that a master took, `ended` when each ended."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.accepted: set[str] = set()
-        self.ended: dict[str, float] = {}
-        self.states: dict[str, str] = {}
-        self._enough = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        self._callers = [asyncio.create_task(self._call(number)) for number in range(CALLERS)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._enough.set()
-        await asyncio.gather(*self._callers)
-
-    async def more(self, count: int) -> None:
-        """Return when so many more have ended."""
-        until = len(self.ended) + count
-        await eventually(lambda: len(self.ended) >= until, WAIT_S)
-
-    def stall_s(self, since: float) -> float:
-        """The longest time since then in which nothing ended."""
-        moments = sorted([since, *(at for at in self.ended.values() if at >= since)])
-        return max(after - before for before, after in pairwise(moments))
-
-    async def _call(self, number: int) -> None:
-        node = CHILDREN[number % len(CHILDREN)]
-        while not self._enough.is_set():
-            job = new_id()
-            while not await self._tried(job, node):
-                pass
-
-    async def _tried(self, job: str, node: str) -> bool:
-        """Have the job run to its end; a refused call is repeated under the same id."""
-        try:
-            await self._client.run("enter", {"tx": job}, nodes=[node], id=job, detach=True)
-            self.accepted.add(job)
-            self.states[job] = (await self._client.jobs.wait(job, WAIT_S)).state
-        except FleetfoldError:
-            return False
-        self.ended[job] = monotonic()
-        return True
 
 
 async def _leader_killed(cluster: NatsCluster) -> None:
@@ -157,6 +106,4 @@ async def test_nothing_that_was_accepted_is_lost_or_done_twice_whichever_server_
             await work.more(effort(EACH_TIME))
             await eventually(cluster.complete, WAIT_S)
             print(f"{name}: nothing ended for {work.stall_s(since):.1f} s")  # noqa: T201 (measured, not asserted)
-    done = [effect["tx"] for child in CHILDREN for effect in fleet.effects(child)]
-    assert {work.states[job] for job in work.accepted} == {"ok"}
-    assert sorted(done) == sorted(work.accepted)
+    work.check(fleet)
