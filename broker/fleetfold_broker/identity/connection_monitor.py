@@ -116,7 +116,8 @@ async def _until_quiet(answers: asyncio.Queue[dict[str, Any]]) -> list[dict[str,
     try:
         async with asyncio.timeout(FIRST_WITHIN_S + LISTED_WITHIN_S):
             while True:
-                found.append(await asyncio.wait_for(answers.get(), timeout_s))
+                async with asyncio.timeout(timeout_s):
+                    found.append(await answers.get())
                 timeout_s = QUIET_S
     except TimeoutError:
         return found

@@ -57,16 +57,23 @@ async def child(
     file says of the same child. Modules of actions are looked for in the current folder first. With one collection
     `products=` may be left out of the options that say how it is read: `--text subject,message`.
     """
+    from fleetfold.backup import find_places
+    from fleetfold_cli.daemons.backup_task import backing_up
+
     config = settings(daemon, connection, terminal)
     chosen = over(_configured(config, name), hosted.settings() | application.settings())
     chosen = over(chosen, reading.settings(chosen))
     url = find_url(connection.url or config.url)
-    data = Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name
+    folder = Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name
     if check:
-        return await _check(chosen.name, data, url, config, connection, terminal)
-    private(data)
+        return await _check(chosen.name, folder, url, config, connection, terminal)
+    private(folder)
     with until_signalled() as told:
-        async with running_child(chosen, url, config, join=token.read()) as node:
+        places = find_places(config).with_node(chosen.name, folder)
+        async with (
+            running_child(chosen, url, config, join=token.read()) as node,
+            backing_up(config.backup, places, folder, nodes=[chosen.name]),
+        ):
             ready = {
                 "ready": "child",
                 "name": node.name,
