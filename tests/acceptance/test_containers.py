@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from support.containers import Engine, for_older_compose, running_engine
@@ -88,7 +89,8 @@ async def test_the_containers_come_up_are_well_answer_and_come_back_when_they_ar
     await project.well(*everybody)
 
     def found() -> bool:
-        return "night train" in project.fleetfold("search", "night train").lower()
+        answer = msgspec.json.decode(project.fleetfold("search", "a tent for a storm", "--json"))
+        return {node["name"]: node["status"] for node in answer["nodes"]} == dict.fromkeys(CHILDREN, "ok")
 
     await eventually(found, WELL_S)
     for victim in ("shop", "master", "broker"):
