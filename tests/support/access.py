@@ -17,6 +17,7 @@ from fleetfold_master.access.authenticator import Authenticator
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.login_services import LoginServices
 from fleetfold_master.access.rate_limits import Failures, Limits
 from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
@@ -76,14 +77,14 @@ class Doors:
         self.join_requests = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
         self.failures = Failures(30, clock)
         self.rejections = RejectionLog(self.audit, clock)
-        self.authenticator = Authenticator(
+        services = LoginServices(
             self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.rejections,
             clock, pending=pending,
         )  # fmt: skip
+        self.authenticator = Authenticator(services)
         self._enrolment = Enrolment(
-            Subjects(), self.invites, self.sessions, self.join_requests, self.keys, self.registry,
-            Limits({"child": 60}, clock), self.failures, self.audit, self.rejections,
-            live=self._is_alive, where=self.authenticator.where, pending=pending,
+            Subjects(), services, self.join_requests, Limits({"child": 60}, clock), self.audit,
+            live=self._is_alive, where=self.authenticator.where,
         )  # fmt: skip
         self.handlers: dict[str, Handler] = {}
 

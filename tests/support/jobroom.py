@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from fleetfold_master.jobs import Cancellations, Jobs
+from fleetfold_master.jobs import Cancellations, JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
@@ -59,8 +59,8 @@ class JobRoom:
             self.outbox,
             self.clock,
             self.doctor,
+            JobOptions(slots_of=self._slots_of),
             cancellations=self.cancellations,
-            slots_of=self._slots_of,
         )
         await self.jobs.recover()
         self.cancellations.start(self.jobs.on_withdrawn)

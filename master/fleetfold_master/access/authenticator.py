@@ -10,15 +10,9 @@ import re
 from collections import Counter
 
 from fleetfold_broker.identity.grants import Grade, Grant, Presented, narrow_inbox, unsalted
-from fleetfold_master.access.access_tokens import AccessTokens
-from fleetfold_master.access.api_keys import ApiKeys
-from fleetfold_master.access.invitations import RESERVED, Invitations
+from fleetfold_master.access.invitations import RESERVED
 from fleetfold_master.access.login_refusal import Reason, Refusal
-from fleetfold_master.access.rate_limits import Failures
-from fleetfold_master.access.rejections import RejectionLog
-from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.nodes import Registry
-from fleetfold_shared.clock import Clock
+from fleetfold_master.access.login_services import LoginServices
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import SLUG
@@ -40,17 +34,14 @@ _SLUG = re.compile(SLUG)
 
 
 class Authenticator:
-    """Handles auth callouts. `pending`: whether nodes without a token may send a join request."""
+    """Handles auth callouts."""
 
-    def __init__(
-        self, tokens: AccessTokens, sessions: Sessions, invites: Invitations, keys: ApiKeys, registry: Registry,
-        failures: Failures, rejections: RejectionLog, clock: Clock, *, pending: bool,
-    ) -> None:  # fmt: skip
-        self._tokens, self._sessions, self._invites, self._keys = tokens, sessions, invites, keys
-        self._registry, self._failures, self._clock, self._pending = registry, failures, clock, pending
+    def __init__(self, services: LoginServices) -> None:
+        self._tokens, self._sessions, self._invites = services.tokens, services.sessions, services.invites
+        self._keys, self._registry, self._clock = services.keys, services.registry, services.clock
+        self._failures, self._rejections, self._pending = services.failures, services.rejections, services.pending
         self._hosts: dict[str, str] = {}
         self._shut_out: dict[str, float] = {}
-        self._rejections = rejections
         self.admitted = 0
         self.refused: Counter[Reason] = Counter()
 

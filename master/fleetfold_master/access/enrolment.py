@@ -13,17 +13,13 @@ from fleetfold_broker.rpc.admission import OWN, AdmissionControl
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.api_keys import ApiKeys
 from fleetfold_master.access.audit_log import AuditLog
 from fleetfold_master.access.authenticator import GUESSES
 from fleetfold_master.access.charge import spend
-from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_master.access.rate_limits import Failures, Limits
-from fleetfold_master.access.rejections import RejectionLog
-from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.nodes import Registry
+from fleetfold_master.access.login_services import LoginServices
+from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
@@ -48,17 +44,17 @@ _FAILURES = GUESSES | {"spent", "not_allowed"}
 
 
 class Enrolment:
-    """Serves `enrol`, `refresh` and, if nodes may be `pending`, `petition`. `where` is the address of an identity."""
+    """Serves `enrol`, `refresh` and, if nodes may be pending, `petition`. `where` is the address of an identity."""
 
     def __init__(
-        self, subjects: Subjects, invites: Invitations, sessions: Sessions, join_requests: JoinRequests, keys: ApiKeys,
-        registry: Registry, limits: Limits, failures: Failures, audit: AuditLog, rejections: RejectionLog,
-        *, live: Live, where: Callable[[str], str], pending: bool,
+        self, subjects: Subjects, services: LoginServices, join_requests: JoinRequests, limits: Limits, audit: AuditLog,
+        *, live: Live, where: Callable[[str], str],
     ) -> None:  # fmt: skip
-        self._subjects, self._invites, self._sessions, self._join_requests = subjects, invites, sessions, join_requests
-        self._keys, self._registry, self._limits, self._failures = keys, registry, limits, failures
-        self._audit, self._rejections = audit, rejections
-        self._live, self._where, self._pending = live, where, pending
+        self._subjects, self._join_requests, self._limits, self._audit = subjects, join_requests, limits, audit
+        self._invites, self._sessions, self._keys = services.invites, services.sessions, services.keys
+        self._registry, self._failures = services.registry, services.failures
+        self._rejections, self._pending = services.rejections, services.pending
+        self._live, self._where = live, where
 
     async def start(self, service: RequestServer) -> None:
         """Serve in the queue group of all masters."""

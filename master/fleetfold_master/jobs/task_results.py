@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fleetfold_master.events import JobRevised, Publish, WriteWithEvent, publish_to_nobody
+from fleetfold_master.events import JobRevised, WriteWithEvent
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
+from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
@@ -26,13 +26,12 @@ class TaskResults:
     """Processes them for the engine's running jobs, and for jobs that have ended. Its writes cannot be cancelled."""
 
     def __init__(
-        self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks,
-        cancellations: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
-        publish: Publish = publish_to_nobody,
+        self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks, options: JobOptions,
+        cancellations: Cancellations | None,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._uncancelled = store, clock, engine, uncancelled
-        self._cancellations, self._dead_letters_for, self._at_late_end = cancellations, dead_letters_for, at_late_end
-        self._publish = publish
+        self._cancellations, self._publish = cancellations, options.publish
+        self._dead_letters_for, self._at_late_end = options.dead_letters_for, options.at_late_end
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.payloads import job_ended
 from fleetfold_master.store import Store, Write
@@ -30,7 +30,7 @@ class Room:
         self.store, self.path = store, path
         self.clock, self.sent = ManualClock(), Outbox()
         nodes = registry(("shop", "active"))
-        self.jobs = Jobs(store, self.sent, self.clock, Doctor(), at_end=job_ended)
+        self.jobs = Jobs(store, self.sent, self.clock, Doctor(), JobOptions(at_end=job_ended))
         self.transactions = Transactions(store, self.sent, self.clock, Doctor(), nodes.get)
         self.upkeep = Retention(store, self.clock, RetentionConfig(jobs_days=30, transactions_days=10))
 
