@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.containers import Engine, for_older_compose, running_engine
+from support.containers import CommandFailed, Engine, for_older_compose, running_engine
 from support.pages import ROOT
 from support.wait import eventually
 
@@ -89,7 +89,10 @@ async def test_the_containers_come_up_are_well_answer_and_come_back_when_they_ar
     await project.well(*everybody)
 
     def found() -> bool:
-        answer = msgspec.json.decode(project.fleetfold("search", "a tent for a storm", "--json"))
+        try:
+            answer = msgspec.json.decode(project.fleetfold("search", "a tent for a storm", "--json"))
+        except CommandFailed:  # a part of the fleet, or all of it, is still on its way
+            return False
         return {node["name"]: node["status"] for node in answer["nodes"]} == dict.fromkeys(CHILDREN, "ok")
 
     await eventually(found, WELL_S)

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 import yaml
 
-__all__ = ["Engine", "for_older_compose", "running_engine"]
+__all__ = ["CommandFailed", "Engine", "for_older_compose", "running_engine"]
 
 WANTED = "FLEETFOLD_CONTAINERS"
 PROGRAMS = ("dockerd", "docker", "docker-compose", "debootstrap", "busybox")
@@ -36,6 +36,10 @@ COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
 ENTRYPOINT ["nats-server"]
 """
+
+
+class CommandFailed(Exception):
+    """A command ended with another code than 0."""
 
 
 class Engine:
@@ -60,9 +64,10 @@ class Engine:
             self._daemon.wait(UP_S)
 
     def run(self, *words: str, cwd: Path | None = None) -> str:
-        """Run a command against it; returns what it printed."""
+        """Run a command against it; returns what it printed. Raises `CommandFailed` with what it said."""
         done = subprocess.run(words, cwd=cwd, env=self.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{words}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        if done.returncode != 0:
+            raise CommandFailed(f"{words}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done.stdout
 
     def inspect(self, container: str) -> dict[str, Any]:
