@@ -93,7 +93,7 @@ async def test_the_containers_come_up_are_well_answer_and_come_back_when_they_ar
             answer = msgspec.json.decode(project.fleetfold("search", "a tent for a storm", "--json"))
         except CommandFailed:  # a part of the fleet, or all of it, is still on its way
             return False
-        return {node["name"]: node["status"] for node in answer["nodes"]} == dict.fromkeys(CHILDREN, "ok")
+        return {node["node"]: node["status"] for node in answer["nodes"]} == dict.fromkeys(CHILDREN, "ok")
 
     await eventually(found, WELL_S)
     for victim in ("shop", "master", "broker"):
