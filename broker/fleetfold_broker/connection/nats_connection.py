@@ -42,9 +42,9 @@ class NobodyChecks(Unavailable):
 class NatsConnection(Client):
     """nats-py's client, which reports its end in every case, also when it breaks with data still to send."""
 
-    def __init__(self, *, encrypted_only: bool = False) -> None:
+    def __init__(self, *, encrypted_only: bool = False, greeting_s: float | None = None) -> None:
         super().__init__()
-        self._transport = NatsTransport(encrypted_only=encrypted_only)
+        self._transport = NatsTransport(encrypted_only=encrypted_only, greeting_s=greeting_s)
         self._ended = asyncio.Event()
 
     async def connect(self, *args: Any, **options: Any) -> None:

@@ -60,7 +60,11 @@ class Connection(Output):
     """The options of commands that connect to a broker."""
 
     url: Annotated[
-        str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs on this machine.")
+        str | None,
+        Option(
+            help="The broker's URL, or those of a cluster, separated by commas; else `$FLEETFOLD_URL`, else the fleet"
+            " that runs on this machine."
+        ),
     ] = None
     ca: Annotated[
         Path | None, Option(help="The CA that signed its certificate, a PEM file; else `$FLEETFOLD_TLS_CA`.")
