@@ -495,6 +495,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.DeadLetterDrop(id="0123456789abcdef"),
         m.DeadLetterDropped(id="0123456789abcdef"),
         _master,
+        m.Locate(request="_INBOX.till.01k9zq3x8w6v5t4s2r1p0n9m8j.17"),
+        m.Located(master="01k9zq3x8w6v5t4s2r1p0n9m8j", holds=True),
         m.MasterList(),
         m.MasterListed(masters=[_master]),
         m.CacheClear(),

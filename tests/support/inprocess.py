@@ -208,16 +208,16 @@ def quick_callers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def failures(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[FleetfoldError]:
     """What the client's requests fail with from now on, whether it asks again or not."""
-    ask, failed = client._caller.bus.ask, list[FleetfoldError]()
+    ask, failed = client._caller.bus.ask_api, list[FleetfoldError]()
 
-    async def watched(subject: str, data: bytes, timeout_s: float) -> Incoming:
+    async def watched(verb: str, data: bytes, timeout_s: float, *, repeatable: bool) -> Incoming:
         try:
-            return await ask(subject, data, timeout_s)
+            return await ask(verb, data, timeout_s, repeatable=repeatable)
         except FleetfoldError as error:
             failed.append(error)
             raise
 
-    monkeypatch.setattr(client._caller.bus, "ask", watched)
+    monkeypatch.setattr(client._caller.bus, "ask_api", watched)
     return failed
 
 
