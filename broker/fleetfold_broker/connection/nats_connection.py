@@ -44,8 +44,12 @@ class NatsConnection(Client):
 
     def __init__(self, *, encrypted_only: bool = False) -> None:
         super().__init__()
-        self._transport = NatsTransport(encrypted_only=encrypted_only)
+        self._transport = self._socket = NatsTransport(encrypted_only=encrypted_only)
         self._ended = asyncio.Event()
+
+    def cut(self) -> None:
+        """Break the connection at once, from any thread."""
+        self._socket.shut_down()
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until the server has processed everything sent.
