@@ -302,7 +302,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             retry=_retry, callback=m.Callback(type="job.done", url="https://example.org/hook"),
         ),
         _retry, _progress, m.Callback(type="job.done", url="https://example.org/hook"),
-        m.ProgressReport(id="j.job-1.shop", progress=_progress),
+        m.ProgressReport(incarnation="01k9zq3x8w6v5t4s2r1p0n9m8j", id="j.job-1.shop", progress=_progress),
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
         m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),

@@ -40,11 +40,11 @@ class ClusterPeers:
 
     def __init__(
         self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions, on_failure: OnFailure,
-        cut_off: CutOff,
+        cut_off: CutOff, is_replaced: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
         self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
         engines = ((_job_of, jobs), (_transaction_of, transactions))
-        self.results = ResultRouting(engines, peers, fleet.learn, on_failure)
+        self.results = ResultRouting(engines, peers, fleet.learn, on_failure, is_replaced)
         self._peers = peers
 
     async def start(self) -> None:

@@ -30,6 +30,7 @@ from fleetfold_master.jobs.sweeper import Sweeper
 from fleetfold_master.jobs.task import command_id, parse_command_id
 from fleetfold_master.jobs.task_results import TaskResults
 from fleetfold_master.jobs.waiters import CompletionWaiters
+from fleetfold_master.nodes import Refuses, refuse_none
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks
@@ -58,7 +59,7 @@ class Jobs:
         cancellations: Cancellations | None = None, slots_of: SlotsOf | None = None,
         dead_letters_for: DeadLettersFor = no_dead_letters,
         owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
-        publish: Publish = publish_to_nobody,
+        publish: Publish = publish_to_nobody, refuses: Refuses = refuse_none,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
@@ -66,7 +67,15 @@ class Jobs:
         self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of, publish)
         self._uncancelled = UncancelledTasks()
         self._answers = TaskResults(
-            store, clock, self._engine, self._uncancelled, cancellations, dead_letters_for, at_late_end, publish
+            store,
+            clock,
+            self._engine,
+            self._uncancelled,
+            cancellations,
+            dead_letters_for,
+            at_late_end,
+            publish,
+            refuses,
         )
         self._cancellations = cancellations
         self._loading = JobLoading(store, clock, self._engine, owner, self._continue, self._uncancelled)

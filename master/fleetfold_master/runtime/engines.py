@@ -45,11 +45,12 @@ async def open_engines(infra: Infrastructure) -> Engines:
         infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
         at_late_end=_job_ended_late, cancellations=cancellations,
         slots_of=DeclaredLimits(infra.registry, infra.clock), dead_letters_for=dead_letters.of_task, owner=owner,
-        share_of=infra.membership.share_of, publish=publish,
+        share_of=infra.membership.share_of, publish=publish, refuses=infra.replaced.refuses,
     )  # fmt: skip
     transactions = Transactions(
         infra.store, sender, infra.clock, health, infra.registry.find, at_end=outbox.transaction_ended,
         cancellations=cancellations, owner=owner, audited=transaction_ended, publish=publish,
+        refuses=infra.replaced.refuses,
     )  # fmt: skip
     for part in (jobs, transactions, cancellations):
         infra.lifetime.on_close(part.close)
