@@ -111,8 +111,10 @@ class Caller:
                 return await self.ask(verb, ask, min(LONG_POLL_S + START_S, max(0.0, deadline - loop.time())))
             except (Unavailable, DeadlineExceeded) as error:
                 sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not connection.is_up)
-                if not sent or loop.time() >= deadline:
+                if not sent or (isinstance(error, Unavailable) and loop.time() >= deadline):
                     raise
+                if loop.time() >= deadline:
+                    raise _may_go_on(verb, timeout_s) from None
             await asyncio.sleep(min(RETRY_S, max(0.0, deadline - loop.time())))
 
     async def ask_until_ended(
@@ -145,6 +147,10 @@ class Caller:
                     raise
                 pause = pause_s(error)
             await asyncio.sleep(pause if deadline is None else min(pause, max(0.0, deadline - loop.time())))
+
+
+def _may_go_on(verb: Verb[Any, Any], timeout_s: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{verb.name}: no answer within {timeout_s:g} s; it may go on: ask again with the same id")
 
 
 def _goes_on(ask: Message, timeout_s: float | None) -> DeadlineExceeded:
