@@ -26,7 +26,7 @@ from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.node import Node
 from fleetfold_master.master import Master
 from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
-from fleetfold_shared.errors import FleetfoldError
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
 __all__ = [
@@ -227,7 +227,10 @@ async def in_time_but(hung: str, search: Callable[[float], Awaitable[Searched]])
     Three deadlines, so that its breaker opens only after the last.
     """
     for timeout_s in (0.5, 4.0):
-        found = await search(timeout_s)
+        try:
+            found = await search(timeout_s)
+        except DeadlineExceeded:
+            continue
         if all(status != "timeout" for node, status in statuses(found).items() if node != hung):
             return found
     return await search(20.0)
