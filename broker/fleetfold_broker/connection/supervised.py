@@ -110,6 +110,12 @@ class SupervisedConnection:
         await part(self._client)
         self._down()
 
+    def cut(self) -> None:
+        """Break the connection at once, from any thread, for instance because the event loop hangs. The supervisor
+        connects again when the loop turns."""
+        if isinstance(client := self._client, NatsConnection):
+            client.cut()
+
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` for a connection; return whether it is established."""
         await ends_within(timeout_s, self._up.wait())

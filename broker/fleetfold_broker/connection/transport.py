@@ -5,6 +5,9 @@ fails.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -108,6 +111,14 @@ class NatsTransport(Transport):
         """Start to close the connection."""
         if self._writer is not None:
             self._writer.close()
+
+    def shut_down(self) -> None:
+        """Shut the socket down at once, from any thread. The server sees the end now, the loop when it turns."""
+        sock = None if self._writer is None else self._writer.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed.

@@ -113,7 +113,9 @@ class Node:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
         handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
-        await serve_node(self._service, self._bus, self._name, handlers.by_verb(self._granted))
+        await serve_node(
+            self._service, self._bus, self._name, handlers.by_verb(self._granted), self._described.incarnation
+        )
         if "actions" in self._granted:
             await self._confirmed.start()
             await self._deliveries.start()
@@ -254,7 +256,8 @@ class Node:
         await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
-        await self._bus.publish(self._bus.subjects.progress(self._name), report)
+        told = msgspec.structs.replace(report, incarnation=self._described.incarnation)
+        await self._bus.publish(self._bus.subjects.progress(self._name), told)
 
     async def _mark_published(self) -> None:
         """Mark published results in the ledger, in batches."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.admission import AdmissionControl
+from fleetfold_broker.rpc.held_requests import serve_directly
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
@@ -112,7 +113,8 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     await infra.gateway.start()
     await auth.access.start(service)
     await wiring.routing.start()
-    await wiring.api.start(service)
+    receivers = await wiring.api.start(service)
+    await serve_directly(infra.bus, infra.membership.id, service.held, receivers)
     await _discovery(infra, auth, service).start()
     await infra.bus.connection.barrier()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
@@ -20,7 +21,7 @@ from fleetfold_master.api import NodeGateway
 from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership, Peers
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
-from fleetfold_master.nodes import Inflow, Presence, Registry
+from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
@@ -81,6 +82,7 @@ class Infrastructure:
     invalidation: CacheInvalidation
     epoch_sharing: EpochSharing
     scatter: ScatterClient
+    replaced: ReplacedProcesses
     inflow: Inflow
     presence: Presence
     registry: Registry
@@ -116,26 +118,34 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
     presence = Presence(setup.clock, setup.heartbeat_s, events.publish)
     inflow = Inflow(setup.limits, setup.clock, events.publish)
-    asking = await lifetime.enter(await connections.open("fleet"))
-    scatter = ScatterClient(asking, presence.gone, on_unexpected=inflow.junk, seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     registry = Registry(
         NodeRows(store), presence, setup.clock, __version__, publish=events.publish, announce=invalidation.announce
     )
     await registry.load()
+    replaced = ReplacedProcesses(registry.incarnation, events.publish)
+    asking = await lifetime.enter(await connections.open("fleet"))
+    scatter = ScatterClient(
+        asking, presence.gone, on_unexpected=inflow.junk, seals=seals,
+        is_replaced=partial(_is_replaced, replaced.refuses),
+    )  # fmt: skip
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
     gateway = NodeGateway(
         bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
-        alone=lambda: invalidation.alone, publish=events.publish,
+        alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
     )  # fmt: skip
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
         connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
-        scatter=scatter, inflow=inflow, presence=presence, registry=registry, topology=topology,
+        scatter=scatter, replaced=replaced, inflow=inflow, presence=presence, registry=registry, topology=topology,
         dead_letters=dead_letters, gateway=gateway, seals=seals,
     )  # fmt: skip
+
+
+def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
+    return refuses(node, incarnation, "answer")
 
 
 async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:

@@ -9,6 +9,7 @@ from fleetfold_master.runtime.api_wiring import ApiWiring
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
+from fleetfold_master.runtime.loop_watchdog import LoopWatchdog
 from fleetfold_master.runtime.periodic_tasks import restore_streams
 from fleetfold_master.store.retention import Retention
 
@@ -28,7 +29,15 @@ def start_periodic_tasks(infra: Infrastructure, auth: Auth, engines: Engines, wi
     _drive(infra, engines)
     _write(infra, auth, engines, wiring)
     _prune(infra, auth, wiring)
+    _watch_loop(infra)
     infra.lifetime.repeat(RELOAD_S, infra.invalidation.reload)
+
+
+def _watch_loop(infra: Infrastructure) -> None:
+    watchdog = LoopWatchdog(infra.connections.cut, lambda: bool(infra.membership.others))
+    infra.lifetime.spawn(watchdog.run())
+    infra.lifetime.on_close(watchdog.stop)
+    watchdog.start()
 
 
 def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
