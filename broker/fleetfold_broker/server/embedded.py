@@ -13,6 +13,7 @@ from fleetfold_broker.connection.tls import ServerTls
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_broker.identity.broker_keys import PublicKeys
 from fleetfold_broker.secret_file import private_folder
+from fleetfold_broker.server.damaged_store import StoreQuarantine
 from fleetfold_broker.server.server_lock import claim_port, hold_store
 from fleetfold_broker.server.server_process import ServerOptions, ServerProcess
 from fleetfold_broker.server.store_monitor import StoreMonitor
@@ -45,7 +46,7 @@ class EmbeddedBroker:
         self._monitor = StoreMonitor(directory)
         self._lock = FileLock(directory / "broker.lock")
         self._store_lock: FileLock | None = None
-        self._supervision = Supervision(self._spawn, self._monitor)
+        self._supervision = Supervision(self._spawn, self._monitor, StoreQuarantine(directory))
         self._task: asyncio.Task[None] | None = None
 
     @property

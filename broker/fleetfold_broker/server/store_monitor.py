@@ -17,15 +17,30 @@ import msgspec
 
 from fleetfold_broker.disk_space import DiskSpace
 
-__all__ = ["StoreMonitor"]
+__all__ = ["StoreMonitor", "is_damage"]
 
 HOST = "127.0.0.1"
 ANSWER_S = 5.0
 
 
+NOT_RECOVERED = "could not be recovered"
+"""What nats-server says of a stream or consumer whose files it cannot read."""
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+    error: str = ""
+
+
 class _Health(msgspec.Struct):
     status: str = ""
     error: str = ""
+    errors: list[_Problem] = []
+
+
+def is_damage(failure: str) -> bool:
+    """Tell whether a `failure` is that of damaged files, which a restart does not mend."""
+    return NOT_RECOVERED in failure
 
 
 class StoreMonitor:
@@ -51,10 +66,15 @@ class StoreMonitor:
     async def failure(self) -> str | None:
         """Return why the server cannot store, in its words; None when it can. Raises `TimeoutError` or `OSError` when
         it does not answer.
+
+        Streams of accounts that the server does not have, left by another configuration, are no failure.
         """
         async with asyncio.timeout(ANSWER_S):
-            health = msgspec.json.decode(await self._get("healthz"), type=_Health)
-        return None if health.status == "ok" else health.error or health.status
+            health = msgspec.json.decode(await self._get("healthz?details=true"), type=_Health)
+        if health.status == "ok":
+            return None
+        found = [each.error for each in health.errors if each.type != "ACCOUNT"]
+        return None if health.errors and not found else next(iter(found), health.error or health.status)
 
     async def _get(self, what: str) -> bytes:
         """Return the body of the answer: HTTP/1.0, so that it ends with the connection."""
