@@ -8,12 +8,23 @@ from pathlib import Path
 __all__ = ["set_aside"]
 
 
-def set_aside(path: Path, what: str = "damaged") -> Path | None:
-    """Rename `path` to `<path>.<what>-<UTC time>`; return the new path, None if there is nothing. Raises `OSError`."""
+COMPANIONS = ("-wal", "-shm")
+"""Ends of the names of files that belong to a SQLite database."""
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename `path` to `<path>.damaged-<UTC time>`; return the new path, None if there is nothing. Raises `OSError`.
+
+    The log of a SQLite database goes with it.
+    """
     if not path.exists():
         return None
-    stem = f"{path.name}.{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     number, target = 1, path.with_name(stem)
     while target.exists():
         number, target = number + 1, path.with_name(f"{stem}-{number}")
+    for end in COMPANIONS:
+        companion = path.with_name(f"{path.name}{end}")
+        if companion.exists():
+            companion.rename(target.with_name(f"{target.name}{end}"))
     return path.rename(target)

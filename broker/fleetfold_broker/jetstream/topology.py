@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream.damaged_store import consumer_damage, remedy
+from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches

@@ -10,9 +10,9 @@ import msgspec
 import structlog
 
 from fleetfold_broker.disk_space import DiskSpace, Room, human_bytes
-from fleetfold_broker.server.damaged_store import StoreQuarantine, prevents_start
 from fleetfold_broker.server.server_process import ServerProcess
 from fleetfold_broker.server.store_monitor import StoreMonitor, is_damage
+from fleetfold_broker.server.store_quarantine import StoreQuarantine, prevents_start
 from fleetfold_shared.backoff import Backoff
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import Unavailable

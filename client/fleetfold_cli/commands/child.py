@@ -58,7 +58,7 @@ async def child(
     url = find_url(connection.url or config.url)
     private(Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name)
     with until_signalled() as told:
-        async with running_child(chosen, url, config, join=token.read()) as node:
+        async with running_child(chosen, url, config, join=token.read(), new=application.new) as node:
             ready = {
                 "ready": "child",
                 "name": node.name,

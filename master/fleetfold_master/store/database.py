@@ -20,6 +20,7 @@ from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
+from fleetfold_master.store.lost_database import Beginning
 from fleetfold_master.store.migration import migrate
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_storage.group_commit import GroupCommit
@@ -50,15 +51,17 @@ class Store:
         )
 
     @classmethod
-    async def open(cls, url: str) -> Store:
+    async def open(cls, url: str, *, traces: Sequence[str] = (), new: bool = False) -> Store:
         """Open `url` (`sqlite:///FILE`, or a PostgreSQL URL) and migrate its schema.
 
-        A missing SQLite file is created, with its folder. Raises `InvalidInput` for an invalid URL or database,
-        `Conflict` for the database of a newer fleetfold, `Unavailable` for a server that does not answer.
+        A missing SQLite file is created, with its folder, and all pages of an existing one are checked. `traces` are
+        files that show that there was a database before: see `Beginning`. Raises `InvalidInput` for an invalid URL,
+        `Conflict` for the database of a newer fleetfold, or a lost or damaged one; `Unavailable` for a server that does
+        not answer.
         """
         store = cls(*(engines := open_engines(url)))
         try:
-            await asyncio.to_thread(_prepare, engines[0])
+            await asyncio.to_thread(_prepare, engines[0], Beginning(tuple(traces), new))
         except BaseException:
             await store.close()
             raise
@@ -155,12 +158,13 @@ class Store:
         log.info("store.available", database=redacted_url(self._writing.url))
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: Engine, beginning: Beginning) -> None:
     where = redacted_url(engine.url)
     try:
         if engine.dialect.name == "sqlite":
             file = Path(engine.url.database or "")
             private_folder(file.parent)
+            beginning.check_file(file)
             private_file(file)
         with engine.begin() as connection:
             if (
@@ -169,6 +173,7 @@ def _prepare(engine: Engine) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                beginning.check_server(connection, where)
             migrate(connection, where)
     except OSError as error:
         raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None
