@@ -174,13 +174,13 @@ class Child:
 
     @property
     def documents(self) -> dict[str, int]:
-        """How many documents each collection holds."""
-        return {name: info.documents for name, info in self.collections.items()}
+        """How many documents each open collection holds."""
+        return {name: collection.count for name, collection in self._collections.items()}
 
     @property
     def collections(self) -> dict[str, CollectionInfo]:
-        """The open collections: their counts, and what is to be known of their sources."""
-        return {name: collection.info() for name, collection in self._collections.items()}
+        """The collections: their counts, and what is to be known of their sources, or why they cannot be searched."""
+        return {name: collection.info() for name, collection in self._collections.items()} | self._holdings.lost
 
     async def start(self) -> None:
         """Open the data, be let in, read the sources, join the fleet. Waits for its broker and for a master.
@@ -201,7 +201,7 @@ class Child:
             databases = await self._open_databases()
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s, self._redact,
+                databases, self._kept_s, self._redact, self._holdings.lost, self._options.check_every_s,
             )  # fmt: skip
             await node.start()
         except BaseException:
@@ -267,7 +267,7 @@ class Child:
     async def _open_documents(self, ledger: Ledger) -> None:
         await self._holdings.open(
             self.data, self._open, embedder=self._options.embedder, incarnation=self._describing.incarnation,
-            on_change=self._changed, on_failure=self._index_failed,
+            on_change=self._changed, on_failure=self._index_failed, new=self._options.new,
         )  # fmt: skip
         for function in self._prepare:
             await function(ledger.database)

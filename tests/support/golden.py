@@ -27,6 +27,7 @@ _collection = m.CollectionInfo(
     alpha=0.5,
     replica="products",
     left_out=2,
+    damaged="its table is damaged",
     repeated=1,
     without_text=3,
     note="products.csv:7: price: expected a number, got 'x'",

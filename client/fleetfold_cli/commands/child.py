@@ -90,4 +90,5 @@ def _source(info: CollectionInfo) -> dict[str, object]:
     """What is to be known of a collection's source, as JSON has it."""
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
+        "damaged": info.damaged,
     }  # fmt: skip

@@ -37,7 +37,7 @@ def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: objec
             cell(node.name), cell(said.type), state(node.state), _presence(node), f"{_documents(node):,}",
             str(len(said.actions)), ago(node.last_seen_at), ms(node.response_ms), *(_wide(node) if wide else ()),
         )  # fmt: skip
-    return Group(made, *_reasons(nodes), *_stopped(nodes))
+    return Group(made, *_reasons(nodes), *_damaged(nodes), *_stopped(nodes))
 
 
 def detail(node: NodeRecord) -> RenderableType:
@@ -83,6 +83,16 @@ def _reasons(nodes: Sequence[NodeRecord]) -> list[Text]:
         cell(f"{node.name}: {node.state} ({ago(node.since)}): {node.reason}", "red")
         for node in nodes
         if node.state in {"error", "incompatible"}
+    ]
+
+
+def _damaged(nodes: Sequence[NodeRecord]) -> list[Text]:
+    """Why collections of nodes that work cannot be searched."""
+    return [
+        cell(f"{node.name}: {one.name} is not searched: {one.damaged}", "red")
+        for node in nodes
+        for one in node.description.collections
+        if one.damaged and node.state == "active"
     ]
 
 

@@ -41,6 +41,9 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Counts of its source's last reading: `left_out` records were refused, `repeated` ones had the id of another,
     `without_text` ones are found by filters only; `note` is the first remark on it.
+
+    `damaged` says why it cannot be searched, and what to do; its other collections can. `documents` are those that it
+    held before.
     """
 
     name: Slug
@@ -54,6 +57,7 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     repeated: Annotated[int, Meta(ge=0)] = 0
     without_text: Annotated[int, Meta(ge=0)] = 0
     note: Annotated[str, Meta(max_length=300)] = ""
+    damaged: Annotated[str, Meta(max_length=300)] = ""
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):

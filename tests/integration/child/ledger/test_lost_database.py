@@ -27,6 +27,10 @@ async def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def kept(data: Path) -> int:
+    return len(list(data.glob("node.db.damaged-*")))
+
+
 def gone(data: Path) -> None:
     (data / "node.db").unlink()
 
@@ -70,17 +74,17 @@ async def test_with_new_it_begins_anew_and_a_damaged_one_is_kept(data: Path, los
     lose(data)
     await _open(data, new=True)
     await _open(data)
-    assert len(list(data.glob("node.db.damaged-*"))) == (1 if "damaged" in said else 0)
+    assert kept(data) == (1 if "damaged" in said else 0)
 
 
 @pytest.mark.parametrize("trace", ["sources.json", "collections.json", "lance/docs.lance/x", "node.db-wal"])
 async def test_each_file_of_an_earlier_node_shows_that_it_is_not_new(tmp_path: Path, trace: str) -> None:
-    kept = tmp_path / trace
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text("x")
+    file = tmp_path / trace
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("x")
     with pytest.raises(LostDatabase, match="is missing"):
         await _open(tmp_path)
-    assert kept.read_text() == "x"
+    assert file.read_text() == "x"
 
 
 async def test_an_empty_directory_is_a_new_nodes(tmp_path: Path) -> None:
