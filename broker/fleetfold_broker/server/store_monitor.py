@@ -16,31 +16,12 @@ from pathlib import Path
 import msgspec
 
 from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.server.health_report import HealthReport
 
-__all__ = ["StoreMonitor", "is_damage"]
+__all__ = ["StoreMonitor"]
 
 HOST = "127.0.0.1"
 ANSWER_S = 5.0
-
-
-NOT_RECOVERED = "could not be recovered"
-"""What nats-server says of a stream or consumer whose files it cannot read."""
-
-
-class _Problem(msgspec.Struct):
-    type: str = ""
-    error: str = ""
-
-
-class _Health(msgspec.Struct):
-    status: str = ""
-    error: str = ""
-    errors: list[_Problem] = []
-
-
-def is_damage(failure: str) -> bool:
-    """Tell whether a `failure` is that of damaged files, which a restart does not mend."""
-    return NOT_RECOVERED in failure
 
 
 class StoreMonitor:
@@ -66,15 +47,9 @@ class StoreMonitor:
     async def failure(self) -> str | None:
         """Return why the server cannot store, in its words; None when it can. Raises `TimeoutError` or `OSError` when
         it does not answer.
-
-        Streams of accounts that the server does not have, left by another configuration, are no failure.
         """
         async with asyncio.timeout(ANSWER_S):
-            health = msgspec.json.decode(await self._get("healthz?details=true"), type=_Health)
-        if health.status == "ok":
-            return None
-        found = [each.error for each in health.errors if each.type != "ACCOUNT"]
-        return None if health.errors and not found else next(iter(found), health.error or health.status)
+            return msgspec.json.decode(await self._get("healthz?details=true"), type=HealthReport).failure()
 
     async def _get(self, what: str) -> bytes:
         """Return the body of the answer: HTTP/1.0, so that it ends with the connection."""

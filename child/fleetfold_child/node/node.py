@@ -12,6 +12,8 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.disk_watch import DiskWatch
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
@@ -108,7 +110,11 @@ class Node:
         self._joining: asyncio.Task[None] | None = None
         self._heartbeats = Heartbeats(bus, self._vitals)
         self._searchable = CollectionHealth(collections, lost or {}, self.changed)
-        checks: dict[NodePart, Sequence[Check]] = {"index": [self._searchable.check], "ledger": [ledger.check]}
+        checks: dict[NodePart, Sequence[Check]] = {
+            "index": [self._searchable.check],
+            "ledger": [self._look_at_disk, ledger.check],
+        }
+        self._disk = DiskWatch("node", lambda: DiskSpace.of(ledger.path.parent), "no command can be stored")
         self._health, self._check_every_s = Health(checks, self._health_changed), check_every_s
         acks = DeliveryAcks(bus, self._name)
         commands = command_pipeline(self._seals, acks, self._results, self._health, self._executor)
@@ -206,6 +212,7 @@ class Node:
             actions=self._actions.infos() if acting else [],
             answers=searched and self._answerer is not None,
             withheld=self._withheld(),
+            disk=self._disk.said,
         )
 
     @property
@@ -234,6 +241,11 @@ class Node:
 
     def _vitals(self) -> Vitals:
         return Vitals(self.description, self.in_flight, self._health.problems)
+
+    async def _look_at_disk(self, _thorough: bool) -> None:
+        """Have a changed space of the data's volume told."""
+        if self._disk.look():
+            self.changed()
 
     def _withheld(self) -> dict[Capability, int]:
         """Count the collections and actions that were not granted."""

@@ -12,6 +12,7 @@ import structlog
 
 from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.connection_monitor import ConnectionMonitor
+from fleetfold_broker.identity.store_health import StoreHealth
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.access.signing_keys import SigningKeys
@@ -34,12 +35,13 @@ class Auth:
     """The authentication services.
 
     `drop` ends an identity's connections and returns their number. `cut_off` is None if the broker runs without
-    authentication.
+    authentication, and so is `broker`, the health of its stores.
     """
 
     access: AccessContainer
     drop: Drop
     cut_off: CutOff | None = None
+    broker: StoreHealth | None = None
 
 
 async def open_auth(infra: Infrastructure, before: Callable[[AccessContainer], Awaitable[None]]) -> Auth:
@@ -70,7 +72,8 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
     callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.doorkeeper.admit)
     lifetime.on_close(callout.stop)
     await callout.start()
-    connections = ConnectionMonitor(await infra.open_bus("sys"))
+    servers = await infra.open_bus("sys")
+    connections = ConnectionMonitor(servers)
 
     async def drop(name: str) -> int:
         dropped = await connections.drop(name)
@@ -94,7 +97,7 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
     infra.inflow.on_flood = lambda name: lifetime.spawn(end_flood(name))
     access.sessions.on_theft = lambda node: lifetime.spawn(drop(node))
     lifetime.repeat(DISCONNECT_S, partial(disconnect_ended, access, connections))
-    return Auth(access, drop, cut_off)
+    return Auth(access, drop, cut_off, StoreHealth(servers, infra.clock))
 
 
 async def _drop_nobody(_name: str) -> int:

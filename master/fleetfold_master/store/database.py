@@ -20,7 +20,7 @@ from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
-from fleetfold_master.store.lost_database import Beginning
+from fleetfold_master.store.lost_database import Beginning, damage_of
 from fleetfold_master.store.migration import migrate
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_storage.group_commit import GroupCommit
@@ -44,6 +44,8 @@ class Store:
         self._reading = reading
         self._compiler = Compiler(writing.dialect)
         self._away = False
+        self.damage = ""
+        """The first damage of its pages that `check_pages` has found; empty while they are sound."""
         self._gone = tuple(getattr(writing.dialect.dbapi, name) for name in ("OperationalError", "InterfaceError"))
         self.fence = Fence(writing.dialect, self._compiler)
         self._writer = GroupCommit[Any](
@@ -127,6 +129,15 @@ class Store:
         """The first row of a select."""
         rows = await self.read(statement)
         return rows[0] if rows else None
+
+    async def check_pages(self) -> None:
+        """Read all pages of a SQLite database. PostgreSQL has tools of its own for that."""
+        if self._writing.dialect.name == "sqlite":
+            found = await asyncio.to_thread(damage_of, Path(self._writing.url.database or ""))
+            if found and found != self.damage:
+                remedy = "stop the masters, and restore it from a backup (`fleetfold backup restore`)"
+                log.error("store.damaged", database=redacted_url(self._writing.url), reason=found, remedy=remedy)
+            self.damage = found or ""
 
     async def tidy(self) -> None:
         """Return the space of deleted rows to the disk, in small steps. PostgreSQL does that by itself."""

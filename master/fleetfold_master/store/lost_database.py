@@ -19,7 +19,7 @@ from fleetfold_broker.quarantine import set_aside
 from fleetfold_shared.errors import Conflict
 from fleetfold_storage.sqlite_file import absence, check_pages, is_damage
 
-__all__ = ["Beginning"]
+__all__ = ["Beginning", "damage_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Beginning:
         """
         lost = absence(file, "alembic_version")
         self._refuse(lost, str(file))
-        if lost is None and (self.traces or self.new) and (damage := _damage(file)) is not None:
+        if lost is None and (self.traces or self.new) and (damage := damage_of(file)) is not None:
             if not self.new:
                 raise Conflict(f"database: {file} is damaged ({damage}); {WAY_OUT}", field="database")
             log.warning("master.begins_anew", reason=damage, kept=str(set_aside(file)))
@@ -62,7 +62,7 @@ class Beginning:
             log.warning("master.is_not_new", database=where, advice="leave out --new: it would hide a lost database")
 
 
-def _damage(file: Path) -> str | None:
+def damage_of(file: Path) -> str | None:
     """Return the first damage of the file; None when it is sound, or cannot be read, which its opening will report."""
     try:
         with contextlib.closing(sqlite3.connect(file)) as connection:

@@ -84,7 +84,8 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     """A node's description of itself. `incarnation` is new at each start of its process. `answers`: it answers
     questions.
 
-    `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer.
+    `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer. `disk` says
+    that the volume of its data is low or full, and is empty otherwise.
     """
 
     incarnation: str
@@ -99,6 +100,7 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     actions: list[ActionInfo] = []
     answers: bool = False
     withheld: dict[Capability, int] = {}
+    disk: Annotated[str, Meta(max_length=100)] = ""
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -239,9 +239,7 @@ async def test_a_table_that_cannot_be_read_is_reported_in_one_line(tmp_path: Pat
         await collection.index(DOCUMENTS)
     for manifest in (tmp_path / "lance" / "docs.lance" / "_versions").glob("*.manifest"):
         manifest.write_bytes(b"torn")
-    with pytest.raises(
-        DamagedTable, match=r"docs: its table in .*lance is damaged \(its files cannot be read\)"
-    ):
+    with pytest.raises(DamagedTable, match=r"docs: its table in .*lance is damaged \(its files cannot be read\)"):
         await opened(tmp_path)
 
 
