@@ -41,7 +41,7 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.names) - BENCHMARKS.keys():
         options.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    structlog.configure(  # links that break and nodes that are refused are what some are about
+    structlog.configure(  # connections that break and nodes that are refused are what some are about
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

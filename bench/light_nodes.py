@@ -41,7 +41,7 @@ JOIN_S = 10.0
 HEARTBEAT_S = 4.0
 AT_ONCE = 8
 REASONS = {"nobody checks credentials": "unanswered", "refuses the credentials": "refused"}
-"""How a link says that it was not let in. All else is that nobody was there."""
+"""How a connection says that it was not let in. All else is that nobody was there."""
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -69,15 +69,15 @@ class Back(msgspec.Struct, frozen=True):
 
 
 class Tries:
-    """A processor of structlog's, which counts the failed tries that links tell of. It prints what is worse."""
+    """A processor of structlog's, which counts the failed tries that connections tell of. It prints what is worse."""
 
     def __init__(self) -> None:
         self.failed: Counter[str] = Counter()
 
     def __call__(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        if event["event"] == "link.retry":
+        if event["event"] == "connection.retry":
             self.failed[self._reason(event["reason"])] += 1
-        if method not in {"warning", "error"} or event["event"].startswith("link."):
+        if method not in {"warning", "error"} or event["event"].startswith("connection."):
             raise structlog.DropEvent
         return str(event)
 
@@ -127,8 +127,8 @@ class _LightNode:
         )
         await serve_node(service, self.bus, self._name, {PING: self._pong})
         await self.say()
-        await self.bus.link.barrier()
-        self.bus.link.on_up(self._back)
+        await self.bus.connection.barrier()
+        self.bus.connection.on_up(self._back)
 
     async def say(self) -> None:
         """Be heard."""
@@ -148,7 +148,7 @@ class _LightNode:
 
     async def _back(self) -> None:
         await self.say()
-        await self.bus.link.barrier()
+        await self.bus.connection.barrier()
         back = Back(self._name, os.getpid(), time.monotonic(), dict(self._tries.failed))
         print(msgspec.json.encode(back).decode(), flush=True)
 

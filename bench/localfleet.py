@@ -11,8 +11,8 @@ import msgspec
 
 from bench.one_index import DEPTH, ask_for
 from fleetfold_child.index.collection import Collection
-from fleetfold_master.search.merge import merge
-from fleetfold_master.search.relevance_estimate import Member, QueryTerms, expectations
+from fleetfold_master.search.merge.merge import merge
+from fleetfold_master.search.plan.relevance_estimate import Member, QueryTerms, expected_relevance
 from fleetfold_shared.messages import Hit, ScoredDocument
 from fleetfold_shared.text.analysis import query_terms
 from fleetfold_shared.text.embedding import load_embedder
@@ -58,7 +58,7 @@ class LocalFleet:
         answers = {name: (await node.search(ask, name))[0] for name, node in self._nodes.items()}
         vector = load_embedder().embed([text])[0]
         wanted = QueryTerms(query_terms(text), vector if vector.any() else None)
-        return Answered(answers, expectations(self.members, wanted))
+        return Answered(answers, expected_relevance(self.members, wanted))
 
 
 async def _told(node: Collection) -> StatisticsTable:

@@ -36,7 +36,7 @@ async def _revoke(fleet: Processes, client: Client, name: str) -> tuple[float, f
     member = await enrolled(name, fleet.url, fleet.data, (await client.nodes.invite(name)).token)
     async with await Bus.connect(fleet.url, name, credential=member) as bus:
         closed = asyncio.Event()
-        bus.link.on_down(closed.set)
+        bus.connection.on_down(closed.set)
         asked = time.perf_counter()
         revoking = asyncio.create_task(client.nodes.revoke(name))
         await asyncio.wait_for(closed.wait(), CLOSED_S)

@@ -14,7 +14,7 @@ from bench.folders import Question
 from bench.localfleet import Answered, LocalFleet, Record
 from bench.one_index import DEPTH
 from bench.reference import OneIndex
-from fleetfold_master.search.relevance_estimate import fewest
+from fleetfold_master.search.plan.relevance_estimate import smallest_selection
 
 __all__ = ["SHARES", "measure_split"]
 
@@ -35,7 +35,7 @@ async def measure_split(
             answered = [await fleet.ask(one.text) for one in questions]
             members = fleet.members
     names = [member.name for member in members]
-    chosen = [fewest(members, one.expected) for one in answered]
+    chosen = [smallest_selection(members, one.expected) for one in answered]
     every = _quality(questions, answered, [names] * len(answered))
     fixed = {
         f"{share:.0%}": [_likeliest(one, math.ceil(share * len(names))) for one in answered] for share in SHARES

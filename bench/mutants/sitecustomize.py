@@ -71,11 +71,11 @@ def no_fence() -> None:
         return await admit(self, replace(command, epoch=NEWEST_EPOCH), plan)
 
     def unlooked(self: Any, connection: Any) -> None:
-        held, self.master = self.master, None
+        held, self._master = self._master, None
         try:
             begin(self, connection)
         finally:
-            self.master = held
+            self._master = held
 
     Ledger.admit = heeding  # type: ignore[method-assign]
     Fence.begin = unlooked  # type: ignore[method-assign]

@@ -45,10 +45,10 @@ class Bus:
     `async with await Bus.connect(...)` closes it at the end.
     """
 
-    def __init__(self, link: SupervisedConnection, subjects: Subjects) -> None:
-        self.link = link
+    def __init__(self, connection: SupervisedConnection, subjects: Subjects) -> None:
+        self.connection = connection
         self.subjects = subjects
-        self._requests = RequestClient(link)
+        self._requests = RequestClient(connection)
 
     @classmethod
     async def connect(
@@ -71,14 +71,14 @@ class Bus:
     async def open(cls, options: ConnectionOptions, subjects: Subjects | None = None, *, patient: bool = False) -> Bus:
         """Connect with a full set of `options`; otherwise like `connect`."""
         bus = cls(SupervisedConnection(options), subjects or Subjects())
-        await bus.link.start(patient=patient)
+        await bus.connection.start(patient=patient)
         await bus._requests.start()
         return bus
 
     @property
     def caller(self) -> str:
         """Name of the identity that this connection belongs to."""
-        return self.link.options.caller
+        return self.connection.options.caller
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,7 +88,7 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is pending and close the connection."""
-        await self.link.close()
+        await self.connection.close()
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
         """Subscribe `callback` to `subject`; returns an async function that unsubscribes.
@@ -96,11 +96,11 @@ class Bus:
         Messages are passed one at a time, so `callback` must return quickly. With `queue`, one member of that queue
         group receives each message.
         """
-        return await self.link.subscribe(subject, callback, queue)
+        return await self.connection.subscribe(subject, callback, queue)
 
     async def publish(self, subject: str, message: Message, reply: str = "") -> None:
         """Publish `message` over core NATS: no acknowledgement, no storage."""
-        await self.link.publish(subject, encode(message), reply)
+        await self.connection.publish(subject, encode(message), reply)
 
     async def request(self, subject: str, message: Message, kind: type[T], timeout_s: float) -> T:
         """Send a request and decode the reply as `kind`. Raises the typed error of the reply, `Unavailable` or

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["LimitedLog"]
@@ -16,11 +17,12 @@ MOST_HELD = 10_000
 OTHERS = "others"
 
 
+@dataclass(slots=True)
 class _Window:
     """The fields of the first warning in this minute, and the number of later ones."""
 
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self.fields, self.more = fields, 0
+    fields: dict[str, Any]
+    more: int = 0
 
 
 class LimitedLog:

@@ -36,7 +36,7 @@ class Subjects(msgspec.Struct, frozen=True):
 
     def deliver(self, node: str) -> str:
         """A node's delivered commands. JetStream push consumer, broker -> child."""
-        return f"{self.prefix}.do.{node}"
+        return f"{self.prefix}.deliver.{node}"
 
     def result(self, node: str = "*") -> str:
         """A node's results. JetStream `FLEET_RES`, child -> masters."""
@@ -50,11 +50,11 @@ class Subjects(msgspec.Struct, frozen=True):
         """An event. JetStream `FLEET_EVT`, any identity under its own name -> subscribers."""
         return f"{self.prefix}.evt.{node}.{kind}"
 
-    def tell(self, caller: str, kind: str = ">") -> str:
+    def notify(self, caller: str, kind: str = ">") -> str:
         """An event passed on to a caller, such as its callback. Core NATS, masters -> caller,
         after they stored it.
         """
-        return f"{self.prefix}.tell.{caller}.{kind}"
+        return f"{self.prefix}.notify.{caller}.{kind}"
 
     def api(self, caller: str = "*", verb: str = ">") -> str:
         """An API request. Core NATS, any client -> one master; `verb` is `<area>.<verb>`."""
@@ -76,9 +76,9 @@ class Subjects(msgspec.Struct, frozen=True):
         """Requests on `$SRV.<rest>` in the masters' account, with the caller's name added by the server."""
         return f"{self.prefix}.srv.{rest}"
 
-    def kept(self, node: str) -> str:
+    def confirm(self, node: str) -> str:
         """Storage confirmations. Core NATS, broker -> the sender of a result or an event."""
-        return f"{self.prefix}.kept.{node}"
+        return f"{self.prefix}.confirm.{node}"
 
     def token(self, subject: str, index: int) -> str:
         """Return the token `index` places after the prefix (0 is the kind); empty if there is none."""

@@ -57,7 +57,7 @@ def read_line(text: str | bytes, number: int, batch_id: str, defaults: Mapping[s
 
 
 def survey(file: Path, caller: str) -> Survey:
-    """Read it once through. The name is that of this content for this caller: another's jobs have other ids."""
+    """Read `file` once: count its lines, and derive a batch id from its content and the `caller`."""
     digest = hashlib.sha256(caller.encode() + b"\0")
     lines, last = 0, b"\n"
     with file.open("rb") as opened:
@@ -68,7 +68,7 @@ def survey(file: Path, caller: str) -> Survey:
 
 
 def check_batch_id(text: str) -> str:
-    """`text` itself if ids may begin with it; else `InvalidInput`."""
+    """Return `text` if it may be a prefix of ids. Raises `InvalidInput`."""
     if not _BATCH_ID.fullmatch(text):
         raise InvalidInput(
             f"batch-id: {text[:80]!r} will not do; use 1-48 of A-Z, a-z, 0-9, '-' and '_'", field="batch-id"

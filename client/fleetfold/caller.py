@@ -99,14 +99,14 @@ class Caller:
     async def ask_idempotent(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float) -> Gives:
         """Send an idempotent request: once a master may have it, it is repeated until it is answered, also while
         masters are away."""
-        loop, link = asyncio.get_running_loop(), self.bus.link
+        loop, connection = asyncio.get_running_loop(), self.bus.connection
         deadline, sent = loop.time() + timeout_s, False
         while True:
-            was_up = link.is_up
+            was_up = connection.is_up
             try:
                 return await self.ask(verb, ask, LONG_POLL_S + START_S)
             except (Unavailable, DeadlineExceeded) as error:
-                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not link.is_up)
+                sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not connection.is_up)
                 if not sent or loop.time() > deadline:
                     raise
             await asyncio.sleep(RETRY_S)

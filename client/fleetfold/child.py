@@ -152,12 +152,12 @@ class Child:
         return self if prepare is None else self.prepare(prepare)
 
     def prepare(self, function: Prepare) -> Self:
-        """Have `function` set up the application's tables at each start, before anything runs."""
+        """Call `function` at each start, before any command, to set up the application's tables."""
         self._prepare.append(function)
         return self
 
     def answers(self, function: Answerer) -> Answerer:
-        """Have `function` answer the questions that are put to this node: `@child.answers`.
+        """Let `function` answer the questions for this node: `@child.answers`.
 
         It is an async function of the question and the passages found, and returns text that cites them as `[n]`.
         When it fails, the caller gets the best sentences of the documents instead.
@@ -169,21 +169,21 @@ class Child:
 
     @property
     def url(self) -> str:
-        """Where its broker is, for people: without a password."""
+        """The broker's URL without its password."""
         return redacted_url(find_url(self._url))
 
     @property
     def documents(self) -> dict[str, int]:
-        """How many documents each open collection holds."""
+        """The number of documents of each open collection."""
         return {name: collection.count for name, collection in self._collections.items()}
 
     @property
     def collections(self) -> dict[str, CollectionInfo]:
-        """The collections: their counts, and what is to be known of their sources, or why they cannot be searched."""
+        """The collections, with their counts and the state of their sources, or why they cannot be searched."""
         return {name: collection.info() for name, collection in self._collections.items()} | self._holdings.lost
 
     async def start(self) -> None:
-        """Open the data, be let in, read the sources, join the fleet. Waits for its broker and for a master.
+        """Open the data, log in, read the sources, and join the fleet. Waits for its broker and for a master.
 
         `Conflict` when the data or the name is in use, `Unauthenticated` when the fleet does not take the node's
         credentials, or it has none; `Unavailable` without a `url` and without a fleet on this machine, or where the
@@ -210,10 +210,10 @@ class Child:
         log.info("child.up", node=self.name, documents=self.documents)
 
     async def stop(self, *, orderly: bool = True) -> None:
-        """Leave the fleet; what runs gets five seconds to end.
+        """Leave the fleet; running commands get five seconds to end.
 
-        Not `orderly`: the process ends because of something that ran in it. That is a death, and counts for what is
-        still running.
+        Not `orderly`: the process ends because of a command that ran in it, which counts as a death for the commands
+        that are still running.
         """
         self._orderly = orderly
         if self._node is not None:
@@ -221,7 +221,7 @@ class Child:
         await self._open.aclose()
 
     async def wait(self) -> str:
-        """Return when the fleet has told this node to stop: why."""
+        """Wait until the fleet tells this node to stop; the reason."""
         assert self._node is not None
         await self._node.stopped.wait()
         return self._node.stop_reason
@@ -234,7 +234,7 @@ class Child:
         run_alone(self)
 
     async def _connect(self) -> tuple[Bus, AbstractSet[Capability]]:
-        """The bus, and what the node may do on it. A broker that asks for no credentials is shown none."""
+        """Connect to the bus; the capabilities granted to the node. A broker that requires no credentials gets none."""
         url, subjects = find_url(self._url), Subjects(self._options.prefix)
         tls = find_tls(url, self._options.tls)
         if not (await wait_for_greeting(url, "node.awaiting_broker")).auth_required:
@@ -252,7 +252,7 @@ class Child:
         )
         await self._open.enter_async_context(bus)
         self._open.push_async_callback(self._background.cancel)
-        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.link.renew))
+        self._background.spawn(membership.keep_renewed(requests_over(bus), bus.connection.renew))
         return bus, membership.capabilities
 
     def _token(self) -> str | None:

@@ -42,7 +42,7 @@ class LocalKey(msgspec.Struct, frozen=True):
 
 
 class ApiKey:
-    """A key and where it comes from: what a link shows the broker.
+    """An API key and its origin, as the credential of a connection.
 
     A key of a file is read again when the broker has refused it, since somebody may have put a new one there.
     """
@@ -63,7 +63,7 @@ class ApiKey:
         return self._credential.text
 
     async def refused(self) -> None:
-        """The broker does not take it: look whether there is another of the same name by now."""
+        """Note that the broker rejected the key: look for a newer one of the same name."""
         if self._read is not None:
             with contextlib.suppress(InvalidInput):
                 fresh = self._read()
@@ -71,7 +71,7 @@ class ApiKey:
 
 
 def find_api_key(url: str, given: str | Path | None = None, env: Mapping[str, str] | None = None) -> ApiKey | None:
-    """The key to show the broker at `url`, or `None` where there is none.
+    """Find the API key for the broker at `url`; None if there is none.
 
     `given` is a key, or the file that holds one; else `$FLEETFOLD_API_KEY` or the file that `$FLEETFOLD_API_KEY_FILE`
     names; else this machine's own, if `url` is its fleet's. `InvalidInput` for what is no API key.
@@ -104,7 +104,7 @@ def keys_directory(url: str | None = None) -> Path:
 
 
 def local_key_file(directory: Path) -> Path:
-    """Where a keys directory has the key for commands on this machine."""
+    """The path, in a keys directory, of the key for commands on this machine."""
     return directory / LOCAL
 
 
@@ -117,7 +117,7 @@ def read_local_key(directory: Path) -> LocalKey | None:
 
 
 def write_local_key(directory: Path, kept: LocalKey) -> None:
-    """Keep it for commands on this machine, and for nobody else."""
+    """Store the key for commands on this machine, readable by its owner alone."""
     replace(local_key_file(directory), msgspec.json.encode(kept))
 
 

@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import Processor
 
 from fleetfold_shared.config import LogFormat, LogLevel
+from fleetfold_shared.log_fields import add_served_fields
 from fleetfold_shared.redaction import Redactor
 
 __all__ = ["configure", "configure_library", "is_configured_by_program"]
@@ -67,6 +68,7 @@ def is_configured_by_program() -> bool:
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
+        add_served_fields,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -47,7 +47,7 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
 
 
 def told(collection: Collection, report: IndexReport) -> SourceState:
-    """Log the report, and put it into the collection's description."""
+    """Log the report, and set it as the collection's source state."""
     for note in report.notes:
         log.warning("source.note", collection=collection.name, note=note)
     state = SourceState.of(report)

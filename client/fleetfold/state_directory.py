@@ -23,7 +23,7 @@ USUAL_PORT = 4222
 
 
 class RunningFleet(msgspec.Struct, frozen=True):
-    """What a running `up`, `demo` or `broker` says of itself; `pid` is its process, `started_at` Unix seconds.
+    """The announcement of a running `up`, `demo` or `broker`; `pid` is its process, `started_at` Unix seconds.
 
     `keys` is the directory of its secrets, `ca` the file of the CA that signed its certificate: both are named alone.
     `host` is the address that its broker listens on.

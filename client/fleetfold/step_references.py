@@ -22,7 +22,7 @@ _NAME = re.compile(r"[\w-]+")
 
 
 class Reference:
-    """A value that is there only when the transaction runs. `order["total"]` is a field of it, `order["lines"][0]` goes
+    """A value that exists only when the transaction runs. `order["total"]` is a field of it, `order["lines"][0]` goes
     deeper. Give it to a later step, put it into an f-string, or compare it, for a `when`.
     """
 
@@ -57,15 +57,15 @@ class Reference:
         return self._test("gte", value)
 
     def one_of(self, values: Sequence[Scalar]) -> Condition:
-        """Whether it equals one of these."""
+        """A condition that it equals one of these."""
         return self._test("in", list(values))
 
     def contains(self, value: Scalar) -> Condition:
-        """Whether it has this in it: a piece of a text, or a member of a list."""
+        """A condition that it contains this: a part of a text, or a member of a list."""
         return self._test("contains", value)
 
     def exists(self) -> Condition:
-        """Whether it is there at all."""
+        """A condition that it exists."""
         return self._test("exists", True)
 
     def __bool__(self) -> NoReturn:

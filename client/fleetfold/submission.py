@@ -45,8 +45,8 @@ AWAY_CODES = frozenset(kind.code for kind in AWAY)
 
 
 class SubmitOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the run `id` has ended, that was given in place `index`, from 0: the `state` of its job, with what became of
-    its nodes; or the `error` for which there is no job. `targets` counts the nodes.
+    """The outcome of the run `id`, the one at `index` (from 0) of those submitted: the `state` of its job and of its
+    nodes, or the `error` for which there is no job. `targets` is the number of nodes.
     """
 
     index: int

@@ -14,7 +14,7 @@ __all__ = ["find_tls"]
 
 
 def find_tls(url: str, given: TlsConfig | None = None, env: Mapping[str, str] | None = None) -> ssl.SSLContext | None:
-    """How to speak TLS to the broker at `url`; `None` where nothing asks for it.
+    """The TLS settings for the broker at `url`; None if nothing requires TLS.
 
     Each file is the one `given`, else that of `$FLEETFOLD_TLS_CA`, `_CERT` and `_KEY`; the CA is else that of the
     fleet that runs here, else the system's. `InvalidInput` names a file that cannot be used.

@@ -63,7 +63,7 @@ class PlannedStep(Reference):
 
 
 class Transaction:
-    """Steps that are all done, or undone. Each comes after those before it, unless `after` says otherwise.
+    """Steps that are all done, or all compensated. Each runs after those before it, unless `after` says otherwise.
 
     It is rolled back when it has not ended `within_s`. `about` is a sentence on it, for people.
     """
@@ -88,6 +88,7 @@ class Transaction:
         self._inputs[name] = schema
         return Reference(self, f"inputs.{name}")
 
+    # Ten parameters: each is a field of the one value that a step is, `StepSpec`, and the call reads like its action.
     def step(
         self,
         target: str,

@@ -17,6 +17,7 @@ from fleetfold.extras import missing_extra
 from fleetfold.logging import configure
 from fleetfold_cli.commands.ask import ask
 from fleetfold_cli.commands.audit import audit, node_audit, whoami
+from fleetfold_cli.commands.backup import backup
 from fleetfold_cli.commands.cache import cache
 from fleetfold_cli.commands.certs import certs
 from fleetfold_cli.commands.child import child
@@ -70,7 +71,7 @@ GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
         dead_letters,
         masters,
     ),
-    "Guard a fleet": (keys, certs, config, audit, node_audit, whoami),
+    "Guard a fleet": (backup, keys, certs, config, audit, node_audit, whoami),
     "About": (version,),
 }
 

@@ -15,7 +15,7 @@ CODES: Mapping[int, str] = {
     OK: "it went well, or has begun with `--detach`",
     FAILED: "it failed; also a job that failed everywhere, in more than one way",
     USAGE: "the command line or the input is wrong",
-    PARTLY: "it went well in part: a search without all nodes, a job that failed on some",
+    PARTLY: "it went well in part: a search without all nodes, a job that failed on some, a restore without all work",
     REJECTED: "a job that no node took: rejected",
     UNREACHABLE: "a job of which no node was there: unreachable; it runs when they are back",
     TIMED_OUT: "a job that no node answered in time: timed_out",

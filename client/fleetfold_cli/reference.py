@@ -13,6 +13,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from fleetfold.backup import BackupEntry, RemovedBackups, RestoredBackup, VerifiedBackup
+from fleetfold.backup.manifest import BackupStore
 from fleetfold_cli.app import app
 from fleetfold_cli.daemons.configuration_audit import Finding
 from fleetfold_cli.examples import CALLS, EXAMPLES
@@ -107,6 +109,16 @@ DOCUMENTS: tuple[Document, ...] = (
     ("node-audit", "`entries`: a list, oldest first", (NodeAuditEntry,)),
     ("audit --summary", "figures", (AccessStats,)),
     ("whoami", "an identity", (Identity,)),
+    (
+        "backup create",
+        "`id`, `parts`, `files`, `bytes`, `new_bytes`, `took_s`, `stores`, `left_out`, `removed`",
+        (BackupStore, RemovedBackups),
+    ),
+    ("backup list", "`backups`: a list, the newest first", (BackupEntry,)),
+    ("backup verify", "what was checked", (VerifiedBackup,)),
+    ("backup restore", "what was done", (RestoredBackup,)),
+    ("backup export", "the export; with a file, `file`, and the numbers of what is in it", ()),
+    ("backup import", "`changes`: a list of `part`, `name`, `change`, `fields`, `reason`; `dry_run`", ()),
     ("version", "`version`: text", ()),
     ("--install-completion", "`shell`: which; `file`: where its script was written", ()),
     (
@@ -121,6 +133,9 @@ DOCUMENTS: tuple[Document, ...] = (
     ),
 )
 
+SECTIONS = (
+    "broker", "master", "search", "ask", "callbacks", "retention", "limits", "backup", "access", "tls", "log",
+)  # fmt: skip
 SECRETS = """\
 They are never in the settings. Each of these variables holds one; with `_FILE` behind its name, the path of a file that
 does, which is safer: other processes may see a variable."""
@@ -131,6 +146,7 @@ SECRET_VARIABLES = {
     "FLEETFOLD_ASK_KEY": "The key of the model's endpoint in `[ask]`.",
     "FLEETFOLD_MASTER_DATABASE": "The URL of the master's database, with its password.",
     "FLEETFOLD_DATABASE_NAME": "The URL of a child's database `name` in `databases`, with its password.",
+    "FLEETFOLD_BACKUP_PASSPHRASE": "What encrypts the secrets in backups; without it they are left out.",
     "FLEETFOLD_WEBHOOK_SECRET": "What signs webhooks; else `webhook.secret` in the keys directory.",
     "FLEETFOLD_SIGNING_KEYS": "What signs access tokens; else `signing.json` in the keys directory.",
 }
@@ -199,7 +215,7 @@ def _configuration() -> Iterator[str]:
     known = {key: name for name, key in variables()}
     hints = typing.get_type_hints(Config, include_extras=True)
     yield from _section("", Config, known)
-    for name in ("broker", "master", "search", "ask", "callbacks", "retention", "limits", "access", "tls", "log"):
+    for name in SECTIONS:
         yield from _section(name, hints[name], known)
     yield from _section("[children]", ChildConfig, known)
     yield from _section("reading", Reading, known)

@@ -103,17 +103,17 @@ empty where it is absent, and then the body.
 STREAMS = """\
 All are kept in files, and made again by the master when they are missing.
 
-Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.do.<node>` in the
-queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's concurrency
-in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be read, or no
-master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are acked at
-once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker says of
-commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is wrong with
-it.
+Each node has a durable push consumer on `{commands}`, of the node's own name. It delivers to `fleet.deliver.<node>` in
+the queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's
+concurrency in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be
+read, or no master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are
+acked at once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker
+says of commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is
+wrong with it.
 
 On `{events}` masters store callbacks, under the name of the caller that asked for them, and alerts under `master`. The
 header `{message_id}` is the delivery's id, the same when it comes twice. What is stored is then said on
-`fleet.tell.<caller>.<type>`, for who listens at that moment.
+`fleet.notify.<caller>.<type>`, for who listens at that moment.
 
 The message id of a command is `<id>#<attempt>`, so that the broker stores a deliberate re-send.
 """

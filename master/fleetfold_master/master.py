@@ -13,18 +13,21 @@ from fleetfold_broker.file_lock import FileLock
 from fleetfold_broker.secret_file import private_folder
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.container import AccessContainer
-from fleetfold_master.cluster import ClusterPeers, Membership, Supervisor
+from fleetfold_master.cluster import ClusterPeers, Membership
 from fleetfold_master.runtime import (
     GRACE_S,
     Lifetime,
     Setup,
-    drive,
+    Supervisor,
     open_api,
     open_auth,
+    open_cluster,
     open_engines,
     open_infrastructure,
     serve,
+    start_delivery,
     start_periodic_tasks,
+    subscriptions,
 )
 from fleetfold_master.search import Federation, Own, OwnCollections
 from fleetfold_shared.clock import Clock, SystemClock
@@ -141,15 +144,17 @@ class Master:
         self._membership = infra.membership
         auth = await open_auth(infra, self._before_anybody)
         engines = await open_engines(infra)
-        cluster = self._cluster = await drive(infra, auth, engines)
+        cluster = self._cluster = await open_cluster(infra, auth, engines)
+        await start_delivery(infra, engines, cluster)
         wiring = await open_api(infra, auth, engines, cluster)
         self.federation = wiring.federation
+        infra.events.open(subscriptions(infra, auth))
         await serve(infra, auth, wiring)
         lifetime.on_close(
             engines.transactions.release_followers
         )  # before the server waits for the requests in progress
         engines.outbox.start(infra.bus)
-        start_periodic_tasks(infra, auth, engines, wiring, cluster)
+        start_periodic_tasks(infra, auth, engines, wiring)
         return infra.membership
 
     async def _before_anybody(self, access: AccessContainer) -> None:

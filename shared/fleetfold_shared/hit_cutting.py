@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from fleetfold_shared.messages.search import Hit, ScoredDocument
 from fleetfold_shared.text.highlighting import within
 
-__all__ = ["cut_to", "json_bytes"]
+__all__ = ["cut_title", "cut_to", "json_bytes"]
 
 H = TypeVar("H", Hit, ScoredDocument)
 
@@ -22,6 +22,7 @@ _TEXTS_BYTES = 1024  # of a hit's room, for its texts: else nothing is highlight
 _LEAST_BYTES = 64  # what texts get in any case
 _MOST_NAMED = 8
 _NAME_CHARS = 60
+_CHARACTER_BYTES = 6  # of JSON, at most
 _STEP_BYTES = 16  # more than a character takes: texts are cut in such steps
 _TRIES = 4
 
@@ -52,6 +53,15 @@ def cut_to(hit: H, room: int) -> H:
             break
         left -= over + _STEP_BYTES  # of the names in `cut`
     return made
+
+
+def cut_title(hit: H, room: int) -> H:
+    """Cut the hit's title to at most `room` bytes of JSON, and name it in `cut`; the rest of the hit stays whole."""
+    if len(hit.title) * _CHARACTER_BYTES <= room or json_bytes(hit.title) <= room:
+        return hit
+    title = _beginning(hit.title, room)
+    highlight = within(hit.highlight, len(title), len(hit.content)) if hit.highlight else None
+    return replace(hit, title=title, highlight=highlight, cut=_named([*hit.cut, "title"]))
 
 
 def _with_texts(bare: H, hit: H, room: int, cut: list[str]) -> H:

@@ -41,6 +41,11 @@ CASES = [
     ("cryptography", [*UP, "--tls"], "fleetfold[master]"),
     ("cryptography", ["certs"], "fleetfold[master]"),
     *((module, SHOP, CHILD) for module in EXTRAS if "child" in EXTRAS[module]),
+    (
+        "fsspec",
+        ["backup", "list", "memory://bucket"],
+        "fleetfold backup needs the extra `backup`: pip install 'fleetfold[backup]'",
+    ),
     ("sqlalchemy", BOOKS, "fleetfold[sql]"),
     ("psycopg", POSTGRES, "fleetfold[postgres]"),
     (ALL, UP, f"fleetfold up {MASTER}"),

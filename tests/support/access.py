@@ -1,4 +1,4 @@
-"""The master's doors over a real database: everything that the doorkeeper and the enrolment are given."""
+"""The master's doors over a real database: everything that the authenticator and the enrolment are given."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from fleetfold_master.access.rate_limits import Failures, Limits
 from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
 from fleetfold_master.access.signing_keys import SigningKeys
+from fleetfold_master.events import Event
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.store import Store
@@ -59,36 +60,45 @@ class _Endpoints(RequestServer):
 
 
 class Doors:
-    """One master's doors. `alive` are the names that answer a probe."""
+    """One master's doors. `alive` are the names that answer a probe; `published` is what it has told of."""
 
     def __init__(self, store: Store, folder: Path, clock: ManualClock, *, pending: bool = True) -> None:
         self.store, self.clock, self.alive = store, clock, set[str]()
+        self.published: list[Event] = []
         self.audit = AuditLog(store, clock)
         self.tokens = AccessTokens(SigningKeys.load(folder / "keys", {}, clock), clock, "fleet", ACCESS_S)
-        self.sessions = Sessions(store, clock, self.tokens, self.audit, REFRESH_S)
+        self.sessions = Sessions(
+            store, clock, self.tokens, self.audit, REFRESH_S, publish=self._hear, announce=self._announce
+        )
         self.invites = Invitations(store, clock)
         self.registry = Registry(NodeRows(store), Presence(clock, 5.0), clock, "1.0")
-        self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None)
-        self.petitions = JoinRequests(store, clock, self.registry, self.sessions)
+        self.keys = ApiKeys(store, clock, lambda name: self.registry.find(name) is not None, self._announce)
+        self.join_requests = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
         self.failures = Failures(30, clock)
-        self.turned_away = RejectionLog(self.audit, clock)
-        self.doorkeeper = Authenticator(
-            self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.turned_away,
+        self.rejections = RejectionLog(self.audit, clock)
+        self.authenticator = Authenticator(
+            self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.rejections,
             clock, pending=pending,
         )  # fmt: skip
         self._enrolment = Enrolment(
-            Subjects(), self.invites, self.sessions, self.petitions, self.keys, self.registry,
-            Limits({"child": 60}, clock), self.failures, self.audit, self.turned_away,
-            live=self._is_alive, where=self.doorkeeper.where, pending=pending,
+            Subjects(), self.invites, self.sessions, self.join_requests, self.keys, self.registry,
+            Limits({"child": 60}, clock), self.failures, self.audit, self.rejections,
+            live=self._is_alive, where=self.authenticator.where, pending=pending,
         )  # fmt: skip
         self.handlers: dict[str, Handler] = {}
+
+    def _hear(self, event: Event) -> None:
+        self.published.append(event)
+
+    async def _announce(self, event: Event) -> None:
+        self.published.append(event)
 
     async def load(self) -> None:
         """What a master does at its start."""
         await self.registry.load()
         await self.sessions.load()
         await self.keys.load()
-        await self.petitions.load()
+        await self.join_requests.load()
         await self._enrolment.start(_Endpoints(self.handlers))
 
     async def close(self) -> None:
@@ -131,7 +141,7 @@ class Doors:
 
     async def knock(self, name: str, token: str, host: str = HOST) -> object:
         """Connect."""
-        return await self.doorkeeper.admit(Presented(name=name, token=token, host=host))
+        return await self.authenticator.admit(Presented(name=name, token=token, host=host))
 
     async def log(self, **filters: object) -> list[AuditEntry]:
         """The audit log."""

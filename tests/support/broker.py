@@ -114,7 +114,7 @@ async def serve(connect: Connect) -> AsyncIterator[ServeNode]:
         service = RequestServer(bus, f"fleetfold-{node}", version="1.2.3", interceptors=[skip_empty, drop_late_reply])
         services.append(service)
         await serve_node(service, bus, node, {NODE_VERBS[name]: handler for name, handler in verbs.items()})
-        await bus.link.barrier()
+        await bus.connection.barrier()
         return services[-1]
 
     yield serve
@@ -130,7 +130,7 @@ async def respond(connect: Connect) -> AsyncIterator[Respond]:
     async def respond(bus: Bus, subject: str, handler: Handler, /) -> RequestServer:
         services.append(RequestServer(bus, "responder", version="1.2.3"))
         await services[-1].serve("respond", subject, handler, queue=bus.caller)
-        await bus.link.barrier()
+        await bus.connection.barrier()
         return services[-1]
 
     yield respond
@@ -152,7 +152,7 @@ async def listen(bus: Bus, subject: str) -> list[Incoming]:
         heard.append(message)
 
     await bus.subscribe(subject, hear)
-    await bus.link.barrier()
+    await bus.connection.barrier()
     return heard
 
 

@@ -117,7 +117,7 @@ class _Jobs:
         self.all[run.id] = job(run.id, caller, *targets)
         return self.all[run.id]
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         return False
 
     async def get(self, key: str) -> Job:
@@ -184,6 +184,9 @@ class _Gatherer:
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         self.asked.append(list(nodes))
+        return {}
+
+    async def probe(self, verb: str, data: bytes, timeout_s: float) -> dict[str, float]:
         return {}
 
 

@@ -54,7 +54,7 @@ class Gatehouse:
         return CredentialRenewal(name, CredentialStore.open(self.place / name, name), door)
 
     async def connect(self, membership: CredentialRenewal) -> Bus:
-        """Over a link that asks again soon: one that comes before the gate is manned would wait for half a minute."""
+        """Over a connection that asks again soon: one that comes before the gate is manned would wait for long."""
         options = ConnectionOptions(
             url=self.broker.url, caller=self.registrar.node, credential=membership, answer_s=1.0
         )
@@ -117,7 +117,7 @@ async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
             ("nodes-join", subjects.api(verb="nodes.join"), house.take_in),
         ):
             await service.serve(name, subject, handler, queue="masters", caller=caller)
-        await fleet.link.barrier()
+        await fleet.connection.barrier()
         yield house
         await service.stop(0)
         await callout.stop()

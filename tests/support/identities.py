@@ -31,9 +31,9 @@ IDENTITIES: dict[str, Grant] = {
 TARGETS = (
     "_INBOX.ada.01x.1", "_INBOX.blog.01x.1", "_INBOX.master.01x.1", "fleet.hb.victim", "fleet.gather.01x.victim",
     "fleet.res.victim", "fleet.prog.victim", "fleet.evt.victim.sale", "fleet.api.victim.keys.create",
-    "fleet.api.master.nodes.remove", "fleet.join.victim.refresh", "fleet.cmd.victim", "fleet.do.victim",
-    "fleet.call.victim.cancel", "fleet.ask.search", "fleet.kept.victim", "fleet.tell.victim.job.ended",
-    "fleet.peer.all.rose", "fleet.srv.PING", "$SRV.PING", "$JS.API.STREAM.DELETE.FLEET_CMD",
+    "fleet.api.master.nodes.remove", "fleet.join.victim.refresh", "fleet.cmd.victim", "fleet.deliver.victim",
+    "fleet.call.victim.cancel", "fleet.ask.search", "fleet.confirm.victim", "fleet.notify.victim.job.ended",
+    "fleet.peer.all.epochs", "fleet.srv.PING", "$SRV.PING", "$JS.API.STREAM.DELETE.FLEET_CMD",
     "$JS.ACK.FLEET_CMD.victim.1.1.1.1795247740699760169.0", "$SYS.REQ.SERVER.PING.KICK",
 )  # fmt: skip
 """Subjects by which somebody would do harm in another's name, or a master's."""

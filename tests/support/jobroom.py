@@ -23,7 +23,7 @@ class Nodes:
     def __init__(self) -> None:
         self.queued: set[str] = set()
         self.verdicts: dict[str, CancelVerdict] = {}
-        self.withdrawals: list[tuple[str, set[str], bool]] = []
+        self.cancellations: list[tuple[str, set[str], bool]] = []
         self.asked: list[tuple[str, list[str], str]] = []
         self.broken = False
 
@@ -32,7 +32,7 @@ class Nodes:
     ) -> set[str]:
         if self.broken:
             raise Unavailable("the broker is away")
-        self.withdrawals.append((node, set(ids), delivered_too))
+        self.cancellations.append((node, set(ids), delivered_too))
         found = self.queued.intersection(ids)
         self.queued -= found
         return found
@@ -53,22 +53,27 @@ class JobRoom:
 
     async def open(self) -> None:
         self.store = await Store.open(self.url)
-        self.withdrawals = Cancellations(self.nodes, self.nodes.ask, self.doctor, self.clock)
+        self.cancellations = Cancellations(self.nodes, self.nodes.ask, self.doctor, self.clock)
         self.jobs = Jobs(
-            self.store, self.outbox, self.clock, self.doctor, withdrawals=self.withdrawals, slots_of=self._slots_of
+            self.store,
+            self.outbox,
+            self.clock,
+            self.doctor,
+            cancellations=self.cancellations,
+            slots_of=self._slots_of,
         )
         await self.jobs.recover()
-        self.withdrawals.start()
+        self.cancellations.start(self.jobs.on_withdrawn)
 
     async def die_and_return(self) -> None:
         """All that was in memory is lost, and nothing was closed. (The old handle is, at the end of the test.)"""
-        await self.withdrawals.close()
-        self.graves.append((self.store, self.withdrawals))
+        await self.cancellations.close()
+        self.graves.append((self.store, self.cancellations))
         await self.open()
 
     async def close(self) -> None:
         await self.jobs.close()
-        await self.withdrawals.close()
+        await self.cancellations.close()
         for store in (self.store, *(store for store, _ in self.graves)):
             await store.close()
 
@@ -76,7 +81,7 @@ class JobRoom:
         """The clock goes on, and the master sweeps once."""
         self.clock.advance(seconds)
         await self.jobs.sweep()
-        self.withdrawals.sweep()
+        self.cancellations.sweep()
 
     async def reply(self, *sent: tuple[str, Command], outcome: Outcome = "ok") -> None:
         """The nodes answer what they were sent."""

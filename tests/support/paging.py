@@ -16,8 +16,17 @@ from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.shard_request import hit, read_ask
 from fleetfold_child.index.shard_search import search_collections
+from fleetfold_master.nodes import RequestHealth
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.search.federation import Federation
+from fleetfold_master.search import (
+    Federation,
+    LateAnswers,
+    Planner,
+    ReplicaSelector,
+    Scatter,
+    SearchableFleet,
+    ShardClient,
+)
 from fleetfold_shared.messages import (
     CollectionExplained,
     CollectionInfo,
@@ -102,7 +111,11 @@ class Shelves:
         self.embedders: dict[str, Embedder] = {}
         self.analyzers: dict[str, str] = {}
         held: Any = self
-        self.federation = Federation(held, held, held, rounds_of(self.gather), self.embedder.name)
+        health, late = RequestHealth(held), LateAnswers(None)
+        replicas = ReplicaSelector(held, held, health)
+        planner = Planner(SearchableFleet(held), held, replicas, health, self.embedder.name)
+        client = ShardClient(rounds_of(self.gather), health, self.collections, late)
+        self.federation = Federation(planner, Scatter(client, health), late)
 
     @classmethod
     async def holding(cls, layout: Layout) -> Shelves:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Message, decode, encode
 
-__all__ = ["AnsweringBus", "asked", "sent"]
+__all__ = ["AnsweringBus", "RecordingBus", "asked", "sent"]
 
 M = TypeVar("M", bound=Message)
 
@@ -22,7 +23,7 @@ M = TypeVar("M", bound=Message)
 class RecordingBus:
     """Records the first request, and refuses it."""
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes]] = []
@@ -38,16 +39,23 @@ class RecordingBus:
 
 
 class AnsweringBus:
-    """Gives one answer after the other; an error is raised. `verbs` are those that were asked."""
+    """Gives one answer after the other; an error is raised, and after the last it is silent.
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    `verbs` are those that were asked; `asked` is set when all answers are given.
+    """
+
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self, *answers: Message | Exception) -> None:
         self._answers = list(answers)
         self.verbs: list[str] = []
+        self.asked = asyncio.Event()
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
         self.verbs.append(subject.removeprefix("fleet.api.ann."))
+        if not self._answers:
+            self.asked.set()
+            await asyncio.Event().wait()
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from fleetfold_broker.rpc.scatter import OnAnswer, OnLate, ScatterReply
-from fleetfold_master.search.scatter import Rounds
+from fleetfold_master.search.scatter.node_request import OpenRound
 
 __all__ = ["Gather", "rounds_of"]
 
@@ -31,7 +31,7 @@ class _Round:
         return False
 
 
-def rounds_of(gather: Gather) -> Rounds:
+def rounds_of(gather: Gather) -> OpenRound:
     """Rounds whose answers are those of `gather`; nothing comes late."""
 
     @contextmanager

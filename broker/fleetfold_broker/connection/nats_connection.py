@@ -14,7 +14,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from fleetfold_broker.connection.tls import explain
 from fleetfold_broker.connection.transport import NatsTransport
-from fleetfold_shared.concurrency import cancel_all
+from fleetfold_shared.concurrency import await_cancellable, cancel_all
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable, Untrusted
 from fleetfold_shared.urls import redacted_url
 
@@ -46,6 +46,14 @@ class NatsConnection(Client):
         super().__init__()
         self._transport = NatsTransport(encrypted_only=encrypted_only)
         self._ended = asyncio.Event()
+
+    async def connect(self, *args: Any, **options: Any) -> None:
+        """Connect; nats-py's own method may lose a cancellation."""
+        await await_cancellable(super().connect(*args, **options))
+
+    async def flush(self, timeout: int = 10) -> None:  # as nats-py has it
+        """Flush; nats-py's own method may lose a cancellation."""
+        await await_cancellable(super().flush(timeout))
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until the server has processed everything sent.
@@ -213,7 +221,7 @@ def size_of(headers: dict[str, str] | None) -> int:
 async def on_error(error: Exception) -> None:
     """Log an error reported by nats-py."""
     quiet = isinstance(error, OSError) or REFUSED in str(error)  # the supervisor or the caller reports these, once
-    (log.debug if quiet else log.warning)("link.error", reason=reason(error), kind=type(error).__name__)
+    (log.debug if quiet else log.warning)("connection.error", reason=reason(error), kind=type(error).__name__)
 
 
 def reason(error: BaseException) -> str:

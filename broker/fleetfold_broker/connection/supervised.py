@@ -75,7 +75,7 @@ class SupervisedConnection:
     def client(self) -> Client:
         """The established connection. Raises `Unavailable` when there is none."""
         if self._client is None or not self._up.is_set():
-            raise Unavailable(f"the broker at {self.options.redacted_url} is out of reach; the link keeps trying")
+            raise Unavailable(f"the broker at {self.options.redacted_url} is out of reach; the connection keeps trying")
         return self._client
 
     def on_up(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -233,11 +233,11 @@ class SupervisedConnection:
         while not self._closing:
             await self._lost.wait()
             self._lost.clear()
-            log.warning("link.down", url=self.options.redacted_url)
+            log.warning("connection.down", url=self.options.redacted_url)
             client = await self._connect_for_ever()
             self.reconnects += 1
             await self._adopt(client)
-            log.info("link.up", url=self.options.redacted_url)
+            log.info("connection.up", url=self.options.redacted_url)
             for callback in self._on_up:
                 self._tasks.spawn(callback())
 
@@ -249,7 +249,7 @@ class SupervisedConnection:
                 return await self._connect(min(patience_s, self.options.answer_s))
             except FleetfoldError as error:
                 (log.debug if failures else log.warning)(
-                    "link.retry", url=self.options.redacted_url, reason=error.message
+                    "connection.retry", url=self.options.redacted_url, reason=error.message
                 )
                 failures += 1
                 if clock() >= until:  # timed out in the login: a broker that is not found says nothing of the masters

@@ -43,7 +43,7 @@ class Callout:
     async def start(self) -> None:
         """Subscribe to authorization requests."""
         self._end = await self._bus.subscribe(SUBJECT, self._receive, QUEUE)
-        await self._bus.link.barrier()
+        await self._bus.connection.barrier()
 
     async def stop(self) -> None:
         """Unsubscribe, so that other masters get the requests, and finish those under way within a second."""
@@ -61,7 +61,7 @@ class Callout:
         except ValueError as error:
             self._quiet.warning("callout.malformed", SUBJECT, reason=str(error))
             return
-        await self._bus.link.publish(message.reply, await self._decide(request))
+        await self._bus.connection.publish(message.reply, await self._decide(request))
 
     async def _decide(self, request: AuthRequest) -> bytes:
         try:

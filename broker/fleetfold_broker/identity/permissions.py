@@ -38,10 +38,10 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     subscribe = [f"{inbox(name)}.>", f"{broadcasts} {name}", f"{subjects.call(name, '>')} {name}"]
     if "actions" in may:
         publish += [subjects.result(name), subjects.progress(name), f"$JS.ACK.{COMMANDS}.{name}.>"]
-        subscribe += [f"{subjects.deliver(name)} {name}", subjects.kept(name)]
+        subscribe += [f"{subjects.deliver(name)} {name}", subjects.confirm(name)]
     if "events" in may:
         publish.append(subjects.event(name))
-        subscribe.append(f"{subjects.kept(name)}.>")
+        subscribe.append(f"{subjects.confirm(name)}.>")
     if "api" in may:
         publish.append(subjects.api(name))
     return _limited(publish, subscribe)
@@ -52,10 +52,10 @@ def _client(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     publish, subscribe = [subjects.api(name)], [f"{inbox(name)}.>"]
     if grant.role in {"admin", "operator"}:
         publish.append(INTROSPECTION)
-        subscribe.append(subjects.tell(MASTER))
+        subscribe.append(subjects.notify(MASTER))
     if grant.role in {"admin", "operator", "publisher"}:
         publish.append(subjects.event(name))
-        subscribe += [f"{subjects.kept(name)}.>", subjects.tell(name)]
+        subscribe += [f"{subjects.confirm(name)}.>", subjects.notify(name)]
     return _limited(publish, subscribe)
 
 

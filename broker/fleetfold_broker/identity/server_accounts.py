@@ -60,7 +60,7 @@ def identity_config(public: PublicKeys, prefix: str = "fleet") -> str:
     """Return the configuration text: accounts, exports and imports, and the auth callout."""
     subjects = Subjects(prefix)
     said_by_masters = [
-        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.kept(">"), subjects.tell("*"),
+        subjects.ask(">"), subjects.call("*", ">"), subjects.deliver("*"), subjects.confirm(">"), subjects.notify("*"),
         "_INBOX.>",
     ]  # fmt: skip
     said_to_masters = [

@@ -22,7 +22,7 @@ QUIET_S = 0.05
 async def ask_servers(bus: Bus, subject: str, data: bytes) -> list[dict[str, Any]]:
     """Return each server's reply; ends `QUIET_S` after the last one, or when the time is over."""
     answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    reply = f"{bus.link.options.inbox_prefix}.{new_id()}"
+    reply = f"{bus.connection.options.inbox_prefix}.{new_id()}"
 
     async def take(message: Incoming) -> None:
         if message.data:
@@ -30,7 +30,7 @@ async def ask_servers(bus: Bus, subject: str, data: bytes) -> list[dict[str, Any
 
     end = await bus.subscribe(reply, take)
     try:
-        await bus.link.publish(subject, data, reply)
+        await bus.connection.publish(subject, data, reply)
         return await _until_quiet(answers)
     finally:
         await end()

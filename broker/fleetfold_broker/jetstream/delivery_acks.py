@@ -68,7 +68,7 @@ class DeliveryAcks:
         self._in_hand[command.id], end = delivery, "cancelled"
         try:
             reply = await proceed(call)
-            await self._bus.link.publish(self._in_hand[command.id], ACK)
+            await self._bus.connection.publish(self._in_hand[command.id], ACK)
             end = "ended"
         except FleetfoldError as error:
             end = "not_ended"
@@ -88,7 +88,7 @@ class DeliveryAcks:
             await asyncio.sleep(ACK_WAIT_S / 3)
             for delivery in list(self._in_hand.values()):
                 with contextlib.suppress(Unavailable):  # reported again on the next connection
-                    await self._bus.link.publish(delivery, IN_PROGRESS)
+                    await self._bus.connection.publish(delivery, IN_PROGRESS)
 
     async def _redelivered(self, command_id: str, delivery: str) -> None:
         """Handle a second delivery of a command in hand: the same message, after a reconnect, or a copy of it."""
@@ -97,11 +97,11 @@ class DeliveryAcks:
             self._in_hand[command_id] = delivery
         else:
             with contextlib.suppress(Unavailable):  # it is redelivered
-                await self._bus.link.publish(delivery, ACK)
+                await self._bus.connection.publish(delivery, ACK)
 
     async def _terminate(self, call: Call, error: FleetfoldError) -> None:
         self.exits[error.code] += 1
-        await self._bus.link.publish(call.get(ACK_SUBJECT), _terminated(call.body, error))
+        await self._bus.connection.publish(call.get(ACK_SUBJECT), _terminated(call.body, error))
 
 
 class _Named(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Event store of the masters: publishes events to the stream and confirms that they are stored.
 
 The stream of events sends no acknowledgement to the publisher: it republishes the headers of stored messages on
-`kept.<name>`, see `ConfirmedPublisher`. When that message is lost, the stream itself is read. The event's id is the
+`confirm.<name>`, see `ConfirmedPublisher`. When that message is lost, the stream itself is read. The event's id is the
 message id, so the broker drops duplicates within its deduplication window.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.jetstream.topology import EVENTS
-from fleetfold_broker.rpc.headers import KEPT, MESSAGE_ID
+from fleetfold_broker.rpc.headers import CONFIRM, MESSAGE_ID
 from fleetfold_shared.concurrency import resolve_if_open
 from fleetfold_shared.errors import Unavailable
 
@@ -58,7 +58,7 @@ class EventStore:
         key = f"{name} {event_id}"
         stored = self._open[key] = asyncio.get_running_loop().create_future()
         try:
-            await self._bus.link.publish(subject, data, headers={MESSAGE_ID: event_id, KEPT: event_id})
+            await self._bus.connection.publish(subject, data, headers={MESSAGE_ID: event_id, CONFIRM: event_id})
             async with asyncio.timeout(STORED_WITHIN_S):
                 await stored
         except TimeoutError:
@@ -66,7 +66,7 @@ class EventStore:
                 raise Unavailable(f"{subject}: the broker does not say that it is stored") from None
         finally:
             del self._open[key]
-        await self._bus.link.publish(self._bus.subjects.tell(name, kind), data, headers={MESSAGE_ID: event_id})
+        await self._bus.connection.publish(self._bus.subjects.notify(name, kind), data, headers={MESSAGE_ID: event_id})
 
     async def close(self) -> None:
         """Unsubscribe from all confirmations."""
@@ -80,11 +80,11 @@ class EventStore:
                 return
             if len(self._subscriptions) >= MOST_SUBSCRIBED:
                 await self._subscriptions.pop(next(iter(self._subscriptions)))()
-            self._subscriptions[name] = await self._bus.subscribe(f"{self._bus.subjects.kept(name)}.>", self._stored)
+            self._subscriptions[name] = await self._bus.subscribe(f"{self._bus.subjects.confirm(name)}.>", self._stored)
 
     async def _stored(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)  # the name from the subject, which the broker has verified
-        stored = self._open.get(f"{name} {(message.headers or {}).get(KEPT, '')}")
+        stored = self._open.get(f"{name} {(message.headers or {}).get(CONFIRM, '')}")
         if stored is not None:
             resolve_if_open(stored, None)
 

@@ -1,6 +1,6 @@
 """Confirmed publishing to a stream, for identities without JetStream permissions.
 
-The streams that nodes write to acknowledge nothing; they republish the headers of stored messages on `kept.<node>`,
+The streams that nodes write to acknowledge nothing; they republish the headers of stored messages on `confirm.<node>`,
 with the node's name from the subject, which the broker has verified. Reasons: docs/decisions/0005.
 """
 
@@ -12,7 +12,7 @@ from itertools import count
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.headers import KEPT
+from fleetfold_broker.rpc.headers import CONFIRM
 from fleetfold_shared.backoff import HALF, Backoff, retry
 from fleetfold_shared.concurrency import fail_if_open, resolve_if_open
 from fleetfold_shared.errors import Unavailable
@@ -34,11 +34,11 @@ class ConfirmedPublisher:
         self._bus = bus
         self._run, self._numbers = new_id(), count(1)
         self._open: dict[str, asyncio.Future[None]] = {}
-        bus.link.on_down(self._fail_all)
+        bus.connection.on_down(self._fail_all)
 
     async def start(self) -> None:
         """Subscribe to confirmations."""
-        await self._bus.subscribe(self._bus.subjects.kept(self._bus.caller), self._stored)
+        await self._bus.subscribe(self._bus.subjects.confirm(self._bus.caller), self._stored)
 
     async def publish(self, subject: str, message: Message, timeout_s: float = 10.0) -> None:
         """Publish `message` and return when it is stored; it may be stored twice.
@@ -58,14 +58,14 @@ class ConfirmedPublisher:
         self._open[number] = stored
         timer = loop.call_later(timeout_s, _give_up, stored)
         try:
-            await self._bus.link.publish(subject, data, headers={KEPT: number})
+            await self._bus.connection.publish(subject, data, headers={CONFIRM: number})
             await stored
         finally:
             timer.cancel()
             del self._open[number]
 
     async def _stored(self, message: Incoming) -> None:
-        stored = self._open.get((message.headers or {}).get(KEPT, ""))
+        stored = self._open.get((message.headers or {}).get(CONFIRM, ""))
         if stored is not None:
             resolve_if_open(stored, None)
 

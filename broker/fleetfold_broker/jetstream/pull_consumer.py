@@ -64,14 +64,14 @@ class PullConsumer:
         self._bus, self._handler, self._verb, self._caller = bus, handler, verb, caller
         self.exits: Counter[str] = Counter()
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._base = f"{bus.link.options.inbox_prefix}.{new_id()}"
+        self._base = f"{bus.connection.options.inbox_prefix}.{new_id()}"
         self._open = self._in_hand = 0
         self._full = False
         self._last_message_at = 0.0
         self._tasks = BackgroundTasks()
         self._watch: asyncio.Task[None] | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
-        bus.link.on_up(self._resume)
+        bus.connection.on_up(self._resume)
 
     async def start(self) -> None:
         """Start to pull messages."""
@@ -96,7 +96,7 @@ class PullConsumer:
         self._open += BATCH
         self._last_message_at = asyncio.get_running_loop().time()
         ask = {"batch": BATCH, "expires": int(EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        await self._bus.link.publish(self._api, msgspec.json.encode(ask), self._base)
+        await self._bus.connection.publish(self._api, msgspec.json.encode(ask), self._base)
 
     async def _resume(self) -> None:
         if self._end:
@@ -132,7 +132,7 @@ class PullConsumer:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._bus.link.is_up and not self._full and loop.time() - self._last_message_at > SILENT_S:
+            if self._bus.connection.is_up and not self._full and loop.time() - self._last_message_at > SILENT_S:
                 log.warning("pull.silent", api=self._api)
                 self._open = 0
                 await self._issue_if_room()
@@ -141,13 +141,13 @@ class PullConsumer:
         end = "broken"
         try:
             await self._handler(self._call(message))
-            await self._bus.link.publish(message.reply, ACK)
+            await self._bus.connection.publish(message.reply, ACK)
             end = "handled"
         except NotYet as later:
             end = "not_yet"
             log.debug("pull.not_yet", subject=message.subject, reason=str(later))
             with contextlib.suppress(Unavailable):  # it is redelivered after the ack wait
-                await self._bus.link.publish(message.reply, NOT_YET)
+                await self._bus.connection.publish(message.reply, NOT_YET)
         except FleetfoldError as error:
             end = error.code
             log.warning("pull.not_handled", subject=message.subject, reason=error.message)

@@ -74,10 +74,10 @@ async def _page(bus: Bus, stream: str, ask: dict[str, object]) -> AsyncGenerator
     async def hear(message: Incoming) -> None:
         received.put_nowait(message)
 
-    inbox = f"{bus.link.options.inbox_prefix}.{new_id()}"
-    unsubscribe = await bus.link.subscribe(inbox, hear)
+    inbox = f"{bus.connection.options.inbox_prefix}.{new_id()}"
+    unsubscribe = await bus.connection.subscribe(inbox, hear)
     try:
-        await bus.link.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), inbox)
+        await bus.connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(ask), inbox)
         while STATUS not in ((message := await _next(received, stream)).headers or {}):
             yield message
         _check((message.headers or {})[STATUS], stream)

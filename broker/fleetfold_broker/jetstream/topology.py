@@ -213,7 +213,7 @@ class Topology:
         try:
             answer = await self._bus.ask(f"$JS.API.{api}", msgspec.json.encode(body), 5.0)
         except Unavailable as error:
-            if self._bus.link.is_up:
+            if self._bus.connection.is_up:
                 raise Unavailable("the broker has no JetStream: enable it (`jetstream {}` in nats.conf)") from error
             raise
         return _reply_decoder.decode(answer.data)
@@ -237,7 +237,7 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
             "subjects": [subjects.result()],
             "max_bytes": limits.results_bytes,
             **queue,
-            **_confirmed(subjects.result(), subjects.kept("{{wildcard(1)}}")),
+            **_confirmed(subjects.result(), subjects.confirm("{{wildcard(1)}}")),
         },
         EVENTS: {
             "subjects": [subjects.event()],
@@ -245,7 +245,7 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
             "max_age": EVENTS_KEPT_S * NANO,
             "max_bytes": limits.events_bytes,
             "discard": "old",
-            **_confirmed(subjects.event(), f"{subjects.kept('{{wildcard(1)}}')}.>"),
+            **_confirmed(subjects.event(), f"{subjects.confirm('{{wildcard(1)}}')}.>"),
         },
         GIVEN_UP: {
             "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],

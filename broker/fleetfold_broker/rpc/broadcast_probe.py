@@ -33,7 +33,7 @@ async def probe(bus: Bus, seals: Seals, verb: str, data: bytes, timeout_s: float
     end = await bus.subscribe(bus.subjects.gather(asker), receive)
     try:
         subject, headers = bus.subjects.ask(verb), {GATHER: asker, CORRELATION: "1", **deadline(timeout_s)}
-        await bus.link.publish(subject, data, headers=seals.sealed_for_all(subject, data, headers))
+        await bus.connection.publish(subject, data, headers=seals.sealed_for_all(subject, data, headers))
         await asyncio.sleep(timeout_s)
     finally:
         await end()

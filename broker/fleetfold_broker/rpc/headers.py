@@ -9,12 +9,12 @@ from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, In
 from fleetfold_shared.whole_numbers import whole_number
 
 __all__ = [
+    "CONFIRM",
     "CORRELATION",
     "DEADLINE",
     "ERROR",
     "ERROR_CODE",
     "GATHER",
-    "KEPT",
     "LAST_PART",
     "LIMIT",
     "MESSAGE_ID",
@@ -40,7 +40,7 @@ CORRELATION = "Fleetfold-Request"
 """Number of the asker's round that a reply belongs to."""
 SEAL = "Fleetfold-Seal"
 """Proof that a master sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
-KEPT = "Fleetfold-Kept"
+CONFIRM = "Fleetfold-Confirm"
 """Value that the broker republishes once it has stored the message."""
 PARTS = "Fleetfold-Parts"
 """Set when the caller accepts the reply in parts; without it, the whole reply comes at the end."""

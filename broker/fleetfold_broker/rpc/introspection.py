@@ -51,6 +51,10 @@ class EndpointStats:
             self.errors += 1
             self.last_error = error
 
+    def report(self, requests: int, errors: int, nanoseconds: int, last_error: str) -> None:
+        """Take over the counters of another process, on whose behalf this one answers."""
+        self.requests, self.errors, self.nanoseconds, self.last_error = requests, errors, nanoseconds, last_error
+
     def info(self) -> dict[str, Any]:
         return {"name": self.name, "subject": self.subject, "queue_group": self.queue, "metadata": {}}
 

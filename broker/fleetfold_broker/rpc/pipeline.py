@@ -63,6 +63,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """Return the seconds until the caller stops waiting; `None` when it set no deadline."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
 
+    def log_fields(self) -> dict[str, str]:
+        """Return what log lines name of the call: its verb, and where it has them its caller and its trace."""
+        fields = {"verb": self.verb}
+        if self.identity:
+            fields["caller"] = self.identity
+        if self.trace is not None:
+            fields |= {"trace_id": self.trace.trace_id, "span_id": self.trace.span_id}
+        return fields
+
     def put(self, key: CallKey[T], value: T) -> None:
         """Record what an interceptor has found, for those after it."""
         self.found[key] = value

@@ -20,16 +20,16 @@ NO_RESPONDERS = "503"
 class RequestClient:
     """The open requests of one connection."""
 
-    def __init__(self, link: SupervisedConnection) -> None:
-        self._link = link
-        self._prefix = f"{link.options.inbox_prefix}.{new_id()}"
+    def __init__(self, connection: SupervisedConnection) -> None:
+        self._connection = connection
+        self._prefix = f"{connection.options.inbox_prefix}.{new_id()}"
         self._open: dict[str, asyncio.Future[Incoming]] = {}
         self._numbers = count(1)
-        link.on_down(self._fail_all)
+        connection.on_down(self._fail_all)
 
     async def start(self) -> None:
         """Subscribe to the inbox."""
-        await self._link.subscribe(f"{self._prefix}.*", self._on_reply)
+        await self._connection.subscribe(f"{self._prefix}.*", self._on_reply)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Incoming:
         """Send a request and return the first reply.
@@ -43,7 +43,7 @@ class RequestClient:
         self._open[reply] = future
         timer = loop.call_later(timeout_s, _expire, future, subject, timeout_s)
         try:
-            await self._link.publish(subject, data, reply, headers)
+            await self._connection.publish(subject, data, reply, headers)
             return await future
         finally:
             timer.cancel()

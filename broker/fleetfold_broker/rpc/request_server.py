@@ -39,7 +39,7 @@ from fleetfold_shared.errors import (
 )
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Answer", "RequestServer", "Whereto", "answer"]
+__all__ = ["Answer", "ReplyTo", "RequestServer", "answer"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ MOST_AT_ONCE = 1024
 RECONNECT_S = 1.0
 
 
-Whereto = Callable[[Call], tuple[str, dict[str, str]]]
+ReplyTo = Callable[[Call], tuple[str, dict[str, str]]]
 """Returns the subject that the reply goes to (empty for none), and the headers it carries there."""
 
 
@@ -67,7 +67,7 @@ class _Endpoint:
     verb: str
     handle: Handler
     stats: EndpointStats
-    whereto: Whereto | None
+    reply_to: ReplyTo | None
 
 
 class RequestServer:
@@ -99,17 +99,17 @@ class RequestServer:
         queue: str,
         endpoint: str = "",
         caller: Callable[[str], str] | None = None,
-        whereto: Whereto | None = None,
+        reply_to: ReplyTo | None = None,
         places: AdmissionControl | None = None,
     ) -> None:
         """Serve `verb` on `subject` in the queue group `queue`.
 
         `endpoint` is its name in service discovery, by default the verb's with `-` for each dot. `caller` reads the
         identity from the subject; without it replies go to any inbox, for subjects that only masters may publish. With
-        `whereto`, replies go to that subject and to no inbox. `places` limits this endpoint separately from all others.
+        `reply_to`, replies go to that subject and to no inbox. `places` limits this endpoint apart from all others.
         """
         stats = self.introspection.add(endpoint or verb.replace(".", "-"), subject, queue)
-        served = _Endpoint(verb, compose(self._interceptors, handler), stats, whereto)
+        served = _Endpoint(verb, compose(self._interceptors, handler), stats, reply_to)
         shared = places or self._places
 
         async def receive(message: Incoming) -> None:
@@ -138,7 +138,7 @@ class RequestServer:
         headers, body = error_headers(full)
         stats.count("refused", 0.0, full.message)
         with contextlib.suppress(Unavailable):
-            await self._bus.link.publish(reply, body, headers=headers)
+            await self._bus.connection.publish(reply, body, headers=headers)
 
     async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: Place | None) -> None:
         call, handler = _call(message, caller, served)
@@ -151,7 +151,7 @@ class RequestServer:
             given = await self._served(call, handler, message.reply, served)
         finally:
             place.leave()
-        subject, extra = served.whereto(call) if served.whereto else (message.reply, {})
+        subject, extra = served.reply_to(call) if served.reply_to else (message.reply, {})
         if given is not None and subject and given.body is not None:
             await _publish_reply(self._bus, subject, given.body, {**given.headers, **extra})
 
@@ -165,7 +165,7 @@ class RequestServer:
             return None
         except asyncio.CancelledError:
             served.stats.drop("cancelled")
-            if served.whereto is None and PARTS not in call.headers:
+            if served.reply_to is None and PARTS not in call.headers:
                 await self._reply_cancelled(reply)
             raise
         if (error := given.error) is None:
@@ -180,8 +180,8 @@ class RequestServer:
         """
         headers, body = error_headers(DeadlineExceeded("who was asked has ended before it could answer; ask again"))
         with contextlib.suppress(Unavailable):
-            if await self._bus.link.wait_up(RECONNECT_S):
-                await self._bus.link.publish(reply, body, headers=headers)
+            if await self._bus.connection.wait_up(RECONNECT_S):
+                await self._bus.connection.publish(reply, body, headers=headers)
 
     async def _answer(self, call: Call, handler: Handler, reply: str) -> Answer:
         if PARTS not in call.headers or not call.identity:
@@ -211,10 +211,10 @@ async def answer(handler: Handler, call: Call) -> Answer:
 async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
     """Publish a reply; one too large for the broker is replaced by an error, so that the caller does not wait."""
     try:
-        await bus.link.publish(subject, body, headers=headers or None)
+        await bus.connection.publish(subject, body, headers=headers or None)
     except TooLarge as error:
         instead, body = error_headers(error)
-        await bus.link.publish(subject, body, headers={**headers, **instead})
+        await bus.connection.publish(subject, body, headers={**headers, **instead})
 
 
 def _failure(call: Call, error: FleetfoldError) -> Answer:

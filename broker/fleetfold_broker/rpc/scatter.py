@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +28,7 @@ from fleetfold_shared.ids import new_id
 __all__ = [
     "BROADCAST_FROM",
     "LATE_S",
-    "LinkLost",
+    "ConnectionLost",
     "OnAnswer",
     "OnLate",
     "ScatterClient",
@@ -43,7 +44,7 @@ MOST_LATE = 2000
 """Most ended rounds that still receive replies; the oldest is dropped for a new one."""
 
 
-class LinkLost(Unavailable):
+class ConnectionLost(Unavailable):
     """The asker's connection broke: its requests will not be answered, which is no node's fault."""
 
 
@@ -61,15 +62,31 @@ OnLate = Callable[[str, ScatterReply | None], None]
 """Called with each reply after the round's end, and with `None` for a node that stayed silent for `LATE_S` more."""
 
 
+OnNode = Callable[[str], None]
+"""Called with a node's name."""
+
+
+def _ignore(_node: str) -> None:
+    """Default of `OnNode`: do nothing."""
+
+
+class RoundRequest(NamedTuple):
+    """The address of one round: the verb, the round's number, and the asker whose subject the replies go to."""
+
+    verb: str
+    number: str
+    asker: str
+
+
 class ScatterRound:
     """One open request, which may be sent to further nodes as it goes. `asked` has the time of each request, by
     `time.perf_counter`.
     """
 
     def __init__(
-        self, gatherer: ScatterClient, number: str, verb: str, on_answer: OnAnswer, on_late: OnLate | None
+        self, bus: Bus, seals: Seals, request: RoundRequest, on_answer: OnAnswer, on_late: OnLate | None
     ) -> None:
-        self._gatherer, self._number, self._verb = gatherer, number, verb
+        self._bus, self._seals, self._request = bus, seals, request
         self._on_answer, self._on_late = on_answer, on_late
         self._news = asyncio.Event()
         self._is_over = False
@@ -77,9 +94,20 @@ class ScatterRound:
         self.answers: dict[str, ScatterReply] = {}
 
     async def ask(self, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool = True) -> None:
-        """Send the request to `nodes` with its time limit. Raises `Unavailable` without a connection."""
+        """Publish the request to `nodes` with its time limit: one by one, or to many as a broadcast. Raises
+        `Unavailable` without a connection.
+        """
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
-        await self._gatherer.scatter(self._verb, self._number, nodes, data, timeout_s, broadcast=broadcast)
+        request, subjects, connection = self._request, self._bus.subjects, self._bus.connection
+        headers = {GATHER: request.asker, CORRELATION: request.number, **deadline(timeout_s)}
+        if broadcast and len(nodes) >= BROADCAST_FROM:
+            subject = subjects.ask(request.verb)
+            await connection.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
+            return
+        for node in nodes:
+            subject = subjects.call(node, request.verb)
+            sealed = self._seals.sealed(node, subject, data, headers)
+            await connection.publish(subject, data, subjects.gather(request.asker, node), sealed)
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for a reply for which `on_answer` returned True; returns False when none came within `timeout_s`."""
@@ -122,28 +150,25 @@ class ScatterRound:
 
 
 class ScatterClient:
-    """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else."""
+    """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else.
+
+    `on_gone` is called with each node that turns out not to be connected, `on_unexpected` with each node that sent a
+    reply which nobody awaits; it is discarded.
+    """
 
     def __init__(
-        self,
-        bus: Bus,
-        on_gone: Callable[[str], None] = lambda node: None,  # noqa: ARG005 (a default)
-        seals: Seals = UNSEALED,
+        self, bus: Bus, on_gone: OnNode = _ignore, *, on_unexpected: OnNode = _ignore, seals: Seals = UNSEALED
     ) -> None:
-        self._bus, self._seals = bus, seals
+        self._bus, self._seals, self._on_gone, self._on_unexpected = bus, seals, on_gone, on_unexpected
         self._asker = new_id()
         self._rounds: dict[str, ScatterRound] = {}
         self._late: dict[str, ScatterRound] = {}
         self._numbers = count(1)
-        self.on_gone = on_gone
-        """Called with the name of a node that is not connected."""
-        self.on_junk: Callable[[str], None] = lambda node: None  # noqa: ARG005 (a default)
-        """Called with the name of a node that sent an unexpected reply, which is discarded."""
 
     async def start(self) -> None:
         """Subscribe to replies."""
         await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
-        self._bus.link.on_down(self._broken)
+        self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
         """Send a request and return the replies that arrived within `timeout_s`, by node; nodes without a reply in time
@@ -168,7 +193,9 @@ class ScatterClient:
         receives late replies for at most `LATE_S`.
         """
         number = str(next(self._numbers))
-        round_ = self._rounds[number] = ScatterRound(self, number, verb, on_answer, on_late)
+        round_ = self._rounds[number] = ScatterRound(
+            self._bus, self._seals, RoundRequest(verb, number, self._asker), on_answer, on_late
+        )
         try:
             yield round_
         finally:
@@ -176,30 +203,15 @@ class ScatterClient:
             if round_.end():
                 self._await_late(number, round_)
 
-    async def scatter(
-        self, verb: str, number: str, nodes: Collection[str], data: bytes, timeout_s: float, *, broadcast: bool
-    ) -> None:
-        """Publish the request of the round `number` to `nodes`: as a broadcast or one by one."""
-        subjects, link = self._bus.subjects, self._bus.link
-        headers = {GATHER: self._asker, CORRELATION: number, **deadline(timeout_s)}
-        if broadcast and len(nodes) >= BROADCAST_FROM:
-            subject = subjects.ask(verb)
-            await link.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
-            return
-        for node in nodes:
-            subject = subjects.call(node, verb)
-            sealed = self._seals.sealed(node, subject, data, headers)
-            await link.publish(subject, data, subjects.gather(self._asker, node), sealed)
-
     async def _receive(self, message: Incoming) -> None:
         headers = message.headers or {}
         node = self._bus.subjects.token(message.subject, 2)
         number = headers.get(CORRELATION, "")
         if headers.get(STATUS) == NO_RESPONDERS and not message.data:
             if not self._gone(node):
-                self.on_junk(node)  # anybody may say so of itself
+                self._on_unexpected(node)  # anybody may say so of itself
         elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
-            self.on_junk(node)
+            self._on_unexpected(node)
         else:
             error = error_of(message) if ERROR_CODE in headers else None
             round_.take(node, message.data, error)
@@ -219,13 +231,13 @@ class ScatterClient:
         """Fail all open rounds: the connection is lost."""
         for round_ in self._rounds.values():
             for node in list(round_.asked):
-                round_.take(node, b"", LinkLost("the connection to the broker broke before the answer came"))
+                round_.take(node, b"", ConnectionLost("the connection to the broker broke before the answer came"))
         self._late.clear()  # no node is at fault
 
     def _gone(self, node: str) -> bool:
         """Fail all open requests to a node that is not connected. False when there were none."""
         asked = [each for each in (*self._rounds.values(), *self._late.values()) if each.awaits(node)]
-        self.on_gone(node)
+        self._on_gone(node)
         for round_ in asked:
             round_.take(node, b"", Unavailable(f"node {node!r} is not connected"))
         return bool(asked)

@@ -32,11 +32,11 @@ async def serve_node(
         return to, {CORRELATION: call.headers.get(CORRELATION, "")}
 
     for verb, handler in handlers.items():
-        name, whereto = verb.name, _nowhere if verb.gives is type(None) else gatherer
-        await service.serve(name, bus.subjects.call(node, name), handler, queue=node, whereto=whereto)
+        name, reply_to = verb.name, _nowhere if verb.gives is type(None) else gatherer
+        await service.serve(name, bus.subjects.call(node, name), handler, queue=node, reply_to=reply_to)
         if verb.broadcast:
             await service.serve(
-                name, bus.subjects.ask(name), handler, queue=node, endpoint=f"ask-{name}", whereto=whereto
+                name, bus.subjects.ask(name), handler, queue=node, endpoint=f"ask-{name}", reply_to=reply_to
             )
 
 

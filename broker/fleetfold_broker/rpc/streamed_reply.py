@@ -57,7 +57,7 @@ class StreamedReplies:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._prefix = f"{bus.link.options.inbox_prefix}.{new_id()}"
+        self._prefix = f"{bus.connection.options.inbox_prefix}.{new_id()}"
         self._numbers = count(1)
         self._open: dict[str, asyncio.Task[object]] = {}
         self._start: asyncio.Task[Callable[[], Awaitable[None]]] | None = None
@@ -121,7 +121,7 @@ class _PartSender:
 
     async def _send(self, data: bytes) -> None:
         async with self._one_at_a_time:
-            await self._bus.link.publish(self._reply, data, self.back, {PART: str(self.said)})
+            await self._bus.connection.publish(self._reply, data, self.back, {PART: str(self.said)})
             self.said += 1
 
 
@@ -142,16 +142,16 @@ async def in_parts(
     def broken() -> None:
         received.put_nowait(Unavailable("the connection to the broker broke before the answer came"))
 
-    inbox = f"{bus.link.options.inbox_prefix}.{new_id()}"
-    bus.link.on_down(broken)
-    unsubscribe = await bus.link.subscribe(inbox, receive)
+    inbox = f"{bus.connection.options.inbox_prefix}.{new_id()}"
+    bus.connection.on_down(broken)
+    unsubscribe = await bus.connection.subscribe(inbox, receive)
     try:
-        await bus.link.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
+        await bus.connection.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
         async with aclosing(_in_order(received, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
             async for part in parts:
                 yield part
     finally:
-        bus.link.not_on_down(broken)
+        bus.connection.not_on_down(broken)
         await unsubscribe()
 
 

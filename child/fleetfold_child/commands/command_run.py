@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetfold_child.commands.cancellation import by_whom
-from fleetfold_child.commands.exclusive_semaphore import Passage
+from fleetfold_child.commands.exclusive_semaphore import Permit
 from fleetfold_child.commands.progress_reports import Reporter
 from fleetfold_child.ledger.side_effect_log import SideEffectLog
 from fleetfold_shared.concurrency import ends_within, resolve_if_open
 from fleetfold_shared.messages import Command, CommandResult
 
-__all__ = ["Again", "CommandRun"]
+__all__ = ["CommandRun", "ScheduledRetry"]
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class ScheduledRetry:
     """A failed try, with another one to follow after `pause_s` seconds.
 
     `result` is the command's if none follows. `clean`: the try has left no effect.
@@ -34,25 +34,25 @@ class CommandRun:
 
     `sent_at` is the time of its storage in the broker, on the event loop's clock. `begun`: the ledger has admitted it
     in this process. `attempt` counts its tries from 1, `last` is the result of the previous one. `params` are decoded,
-    for the first try. `stop` cancels its handler. `undone`: its compensation has arrived, so it is not tried again.
-    `notebook` is the side-effect log of its present try; `noted`: one of its tries has written to it.
+    for the first try. After `compensation_arrived` it is not tried again. `side_effects` is the side-effect log of its
+    present try; `noted`: one of its tries has written to it.
     """
 
     __slots__ = (
-        "attempt", "begun", "cancelled_by", "command", "ended", "last", "notebook", "noted", "params", "passage",
-        "reporter", "sent_at", "stop", "undone", "waiting",
+        "_stop", "attempt", "begun", "cancelled_by", "command", "compensation_arrived", "ended", "last", "noted",
+        "params", "permit", "reporter", "sent_at", "side_effects", "waiting",
     )  # fmt: skip
 
     def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
         self.command, self.sent_at, self.reporter = command, sent_at, reporter
         self.ended: asyncio.Future[CommandResult | None] = asyncio.get_running_loop().create_future()
-        self.attempt, self.begun, self.undone, self.noted = 1, False, False, False
-        self.notebook: SideEffectLog | None = None
-        self.last: Again | None = None
+        self.attempt, self.begun, self.compensation_arrived, self.noted = 1, False, False, False
+        self.side_effects: SideEffectLog | None = None
+        self.last: ScheduledRetry | None = None
         self.cancelled_by: str | None = None
         self.params: dict[str, Any] | None = None
-        self.passage: Passage | None = None
-        self.stop: Callable[[], None] | None = None
+        self.permit: Permit | None = None
+        self._stop: Callable[[], None] | None = None
         self.waiting: asyncio.Future[None] | None = None
 
     @property
@@ -65,7 +65,7 @@ class CommandRun:
         """Reason for which it is not tried again, if any."""
         if self.cancelled_by is not None:
             return f"{by_whom(self.cancelled_by)} before it was tried again"
-        return "it was to be undone before it was tried again" if self.undone else None
+        return "it was to be compensation_arrived before it was tried again" if self.compensation_arrived else None
 
     def cancel(self, by: str, *, decided: bool = False) -> None:
         """Stop the command, on behalf of `by`. One that waits for the semaphore keeps waiting until the ledger has
@@ -73,14 +73,22 @@ class CommandRun:
         """
         if self.cancelled_by is None:
             self.cancelled_by = by
-        if self.stop is not None:
-            self.stop()
+        if self._stop is not None:
+            self._stop()
         elif self.waiting is not None or decided:
             self._stop_waiting()
 
-    def undo(self) -> None:
+    def can_stop(self, stop: Callable[[], None]) -> None:
+        """Register how the running handler is cancelled."""
+        self._stop = stop
+
+    def cannot_stop(self) -> None:
+        """Forget it: no handler is running, or it has been told."""
+        self._stop = None
+
+    def register_compensation(self) -> None:
         """Register its compensation, which waits for it: a running try ends, and no other one follows."""
-        self.undone = True
+        self.compensation_arrived = True
         if self.last is not None:
             self._stop_waiting()
 
@@ -97,7 +105,7 @@ class CommandRun:
 
     def _stop_waiting(self) -> None:
         if self.waiting is None:
-            if self.passage is not None:
-                self.passage.give_up()
+            if self.permit is not None:
+                self.permit.give_up()
         else:
             resolve_if_open(self.waiting, None)

@@ -69,7 +69,7 @@ class Context:
         reporter: Reporter | None = None,
         session: AsyncSession | None = None,
         forward: Forward | None = None,
-        notebook: SideEffectLog | None = None,
+        side_effects: SideEffectLog | None = None,
         caller: Caller | None = None,
     ) -> None:
         self.node = node
@@ -89,7 +89,7 @@ class Context:
         self._session = session
         self.forward = forward
         self.caller = caller
-        self._notebook = notebook or SideEffectLog()
+        self._side_effects = side_effects or SideEffectLog()
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
@@ -136,7 +136,7 @@ class Context:
         transactional action together with its effect. Note what will find it again *before* you do it, and do not do
         it when this raises: `InvalidInput` for what cannot be kept, `RuntimeError` when the action has ended.
         """
-        await self._notebook.note(values)
+        await self._side_effects.note(values)
 
     def collection(self, name: str) -> Documents:
         """Return the node's collection of that name. Raises `NotFound` with the names there are."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
-__all__ = ["ExclusiveSemaphore", "Passage"]
+__all__ = ["ExclusiveSemaphore", "Permit"]
 
 
 class _Waiter(NamedTuple):
@@ -23,9 +23,9 @@ class ExclusiveSemaphore:
         self._exclusive = False  # held exclusively
         self._waiting: deque[_Waiter] = deque()
 
-    def enter(self, *, alone: bool = False) -> Passage:
+    def enter(self, *, alone: bool = False) -> Permit:
         """Hold the semaphore for the length of the `async with`."""
-        return Passage(self, alone)
+        return Permit(self, alone)
 
     def queue(self, waiter: _Waiter) -> None:
         """Add a waiter to the queue."""
@@ -54,7 +54,7 @@ class ExclusiveSemaphore:
             turn.set_result(None)
 
 
-class Passage:
+class Permit:
     """One use of the semaphore; entering returns False when it gave up in the queue."""
 
     def __init__(self, semaphore: ExclusiveSemaphore, alone: bool) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, AnyAction
-from fleetfold_child.commands.command_run import Again, CommandRun
+from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Documents
 from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
 from fleetfold_child.commands.progress_reports import Reporter, Reports
@@ -94,7 +94,7 @@ class Executor:
         result = None
         try:
             said = await self._try(run, self._actions.get(command.action))
-            result = await self._retry(run, said) if isinstance(said, Again) else said
+            result = await self._retry(run, said) if isinstance(said, ScheduledRetry) else said
             if run.reporter.latest is not None:
                 await run.reporter.close()
         except sqlite3.Error as error:
@@ -133,7 +133,7 @@ class Executor:
         why = of_disk.message if of_disk is not None else f"{self._ledger.path}: {error}; look at its disk"
         return Unavailable(f"{self._node}: its ledger cannot be written: {why}")
 
-    async def _retry(self, run: CommandRun, said: Again) -> CommandResult | None:
+    async def _retry(self, run: CommandRun, said: ScheduledRetry) -> CommandResult | None:
         """Retry the command until it has ended; the semaphore is released between tries."""
         action = self._actions.get(run.command.action)
         while True:
@@ -142,20 +142,20 @@ class Executor:
             if run.over is not None:
                 return await self._give_up(run, said)
             outcome = await self._try(run, action)
-            if not isinstance(outcome, Again):
+            if not isinstance(outcome, ScheduledRetry):
                 return outcome
             said = outcome
 
-    async def _try(self, run: CommandRun, action: AnyAction | None) -> CommandResult | Again | None:
+    async def _try(self, run: CommandRun, action: AnyAction | None) -> CommandResult | ScheduledRetry | None:
         command, asked = run.command, False
         while True:
-            run.passage = self._semaphore.enter(alone=self._ledger.is_suspect(command.id))
-            async with run.passage as inside:
+            run.permit = self._semaphore.enter(alone=self._ledger.is_suspect(command.id))
+            async with run.permit as inside:
                 if not inside and run.last is not None:
                     return await self._give_up(run, run.last)
                 admission = await self._ledger.admit(command, self._plan(run, action, asked=asked))
                 if command.compensates is not None and admission.decision is not Decision.FENCED:
-                    self._mark_undone(command.compensates)
+                    self._register_compensation(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
                     run.begun = True
                     return await self._runner.run(action, command, admission, run)
@@ -169,15 +169,15 @@ class Executor:
             else:
                 return admission.result
 
-    async def _give_up(self, run: CommandRun, last: Again) -> CommandResult | None:
+    async def _give_up(self, run: CommandRun, last: ScheduledRetry) -> CommandResult | None:
         """End the command with the result of its last try, unless its compensation has sealed it."""
         why = f"{last.result.error}; {run.over}"
         await self._ledger.finish(msgspec.structs.replace(last.result, error=why))
         return await self._ledger.result_of(run.command.id)
 
-    def _mark_undone(self, command_id: str) -> None:
+    def _register_compensation(self, command_id: str) -> None:
         if (running := self._running.get(command_id)) is not None:
-            running.undo()
+            running.register_compensation()
 
     async def _ask_the_application(self, command: Command) -> None:
         """Ask the application's database whether the command to compensate was committed; if not, it never will be."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.app_database.external_runner import run_in_external_database
 from fleetfold_child.commands.actions import AnyAction
-from fleetfold_child.commands.command_run import Again, CommandRun
+from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Context, Documents, Refused
 from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
 from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, raised, result_of, stopped
@@ -67,7 +67,7 @@ class Runner:
 
     async def run(
         self, action: AnyAction, command: Command, admission: Admission, run: CommandRun
-    ) -> CommandResult | Again:
+    ) -> CommandResult | ScheduledRetry:
         """Run one try of an admitted command; return its result, stored in the ledger, or when to try again."""
         try:
             if action.database is not None and self._databases is not None:
@@ -77,9 +77,9 @@ class Runner:
             if action.info.kind == "transactional":
                 return await self._run_in_transaction(action, command, admission, run)
             began = time.perf_counter()
-            run.notebook = self._durable_log(command, admission)
+            run.side_effects = self._durable_log(command, admission)
             ending = await self._end(action, command, admission, run, db=self._ledger.database)
-            run.noted |= run.notebook.used
+            run.noted |= run.side_effects.used
             result = result_of(command, admission, run, ending, began)
             return await self._conclude(action, result, ending, run)
         except BaseException:
@@ -88,18 +88,18 @@ class Runner:
 
     async def _run_in_transaction(
         self, action: AnyAction, command: Command, admission: Admission, run: CommandRun
-    ) -> CommandResult | Again:
+    ) -> CommandResult | ScheduledRetry:
         """Run the handler in a transaction: effect and result are one commit, and without a result there is no
         effect.
         """
         began = time.perf_counter()
         async with self._ledger.transaction() as transaction:
-            run.notebook = notebook = SideEffectLog()
+            run.side_effects = side_effects = SideEffectLog()
             ending = await self._end(action, command, admission, run, tx=transaction)
             if ending.outcome == "ok":
                 result = result_of(command, admission, run, ending, began)
                 try:
-                    await transaction.commit(self._ledger.finishing(result, notes=notebook.kept))
+                    await transaction.commit(self._ledger.finishing(result, notes=side_effects.buffered))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
                     why = f"its transaction could not be committed: {error}"
                     ending = CommandOutcome("failed", error=why, names=names_of(error))
@@ -110,7 +110,7 @@ class Runner:
 
     async def _conclude(
         self, action: AnyAction, result: CommandResult, ending: CommandOutcome, run: CommandRun
-    ) -> CommandResult | Again:
+    ) -> CommandResult | ScheduledRetry:
         """Store the result, unless another try follows."""
         if (again := self._next_try(action, result, ending, run)) is not None:
             await self._ledger.release(result.id)
@@ -123,7 +123,7 @@ class Runner:
 
     def _next_try(
         self, action: AnyAction, result: CommandResult, ending: CommandOutcome, run: CommandRun
-    ) -> Again | None:
+    ) -> ScheduledRetry | None:
         """Return the next try, if any: none for a command that is cancelled or compensated, or after the time for all
         tries.
         """
@@ -135,7 +135,7 @@ class Runner:
         if pause is None or asyncio.get_running_loop().time() + pause >= run.overall_until:
             return None
         clean = (ending.outcome == "failed" and not run.noted) or action.info.kind == "transactional"
-        return Again(pause, result, clean)
+        return ScheduledRetry(pause, result, clean)
 
     async def _run_in_application_database(
         self,
@@ -144,12 +144,12 @@ class Runner:
         admission: Admission,
         run: CommandRun,
         database: ApplicationDatabase,
-    ) -> CommandResult | Again:
+    ) -> CommandResult | ScheduledRetry:
         """Run the handler in the application's database: effect and idempotency row are one commit there; the ledger
         follows.
         """
         began, ended = time.perf_counter(), CommandOutcome("failed", names=_NOT_COMMITTED)
-        run.notebook = self._durable_log(command, admission)
+        run.side_effects = self._durable_log(command, admission)
 
         async def handle(work: Work) -> CommandResult:
             nonlocal ended
@@ -198,7 +198,7 @@ class Runner:
             attempt=run.attempt,
             reporter=run.reporter,
             forward=admission.undoes,
-            notebook=run.notebook,
+            side_effects=run.side_effects,
             caller=command.caller,
         )
         try:

@@ -50,13 +50,14 @@ class TimeLimits:
     def begin(self, timeout: asyncio.Timeout, context: Context) -> None:
         """Start to enforce the limits on a handler that runs under `timeout`."""
         self._timeout, self._context = timeout, context
-        self._run.stop = self._cancel
+        self._run.can_stop(self._cancel)
         if self._heartbeat_s is not None:
             self._check_silence()
 
     def end(self) -> None:
         """Stop the limits: the handler has ended."""
-        self._timeout = self._run.stop = None
+        self._timeout = None
+        self._run.cannot_stop()
         for timer in (self._pulse, self._grace):
             if timer is not None:
                 timer.cancel()
@@ -72,7 +73,7 @@ class TimeLimits:
 
     def _cancel(self) -> None:
         """Tell the handler of its cancellation, and end it after its grace; only the first cancellation counts."""
-        self._run.stop = None
+        self._run.cannot_stop()
         assert self._context is not None
         self._context.cancel(self._run.cancelled_by)
         self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._expire)

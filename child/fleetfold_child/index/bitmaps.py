@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.index.doc_values import EXACT, NOWHERE, Column, Columns
-from fleetfold_child.index.filters import wanted_value
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.query.field_values import MAX_VALUE_CHARS, kind_of, plain
-from fleetfold_shared.query.predicates import ORDER, value_test
+from fleetfold_shared.query.predicates import ORDER, document_value, value_test
 
 __all__ = ["fields_of", "mask"]
 
@@ -42,7 +41,7 @@ def fields_of(given: Filter) -> Iterator[str]:
 
 def _entries(column: Column, given: Filter) -> Mask:
     """Return for each entry (e,) of the column whether it passes the test."""
-    wanted = wanted_value(given)
+    wanted = document_value(given)
     match given.op:
         case "eq":
             return _equal(column, [wanted])
@@ -93,5 +92,5 @@ def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
 
 
 def _tried(column: Column, given: Filter) -> Mask:
-    test = value_test(given.op, wanted_value(given))
+    test = value_test(given.op, document_value(given))
     return np.fromiter(map(test, column.entries), np.bool_, len(column.entries))

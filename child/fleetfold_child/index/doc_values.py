@@ -80,7 +80,7 @@ class Column:
         counts = np.bincount(members.key_of, weights=entries[members.entry_of], minlength=len(members.keys))
         for code in np.flatnonzero(counts).tolist():
             tally.add(members.keys[code][1], int(counts[code]))
-        tally.missing += int(entries[self._without_members].sum())
+        tally.add_missing(int(entries[self._without_members].sum()))
 
     def ranks(self, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
         """Return the rank (m,) of each of the documents `rows` (m,) in the order of `sorted_stably`; equal values have

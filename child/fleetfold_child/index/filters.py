@@ -9,7 +9,7 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.query import predicates
 
-__all__ = ["Predicate", "id_in", "predicate", "reader", "wanted_value", "where"]
+__all__ = ["Predicate", "id_in", "predicate", "reader", "where"]
 
 Predicate = Callable[[Document], bool]
 
@@ -18,21 +18,7 @@ _SQL = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 def predicate(given: Filter) -> Predicate:
     """Return the test of a document for a checked filter."""
-    return predicates.predicate(given, reader, wanted_value)
-
-
-def wanted_value(given: Filter) -> Any:
-    """Return the filter's value; numbers become texts for `id`, because ids are texts."""
-    value = predicates.wanted_value(given)
-    if given.field != "id" or given.op == "exists":
-        return value
-    if isinstance(value, list):
-        return [_as_id(one) for one in value]
-    return _as_id(value)
-
-
-def _as_id(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return predicates.predicate(given, reader, predicates.document_value)
 
 
 def reader(field: str) -> Callable[[Document], Any]:
@@ -78,7 +64,7 @@ def _push_any(parts: list[tuple[str | None, bool]]) -> tuple[str | None, bool]:
 
 
 def _push_test(given: Filter) -> str | None:
-    value = wanted_value(given)
+    value = predicates.document_value(given)
     if given.field not in {"id", "title"}:
         return None
     if given.op == "in":

@@ -18,10 +18,9 @@ import structlog
 from fleetfold_child.commands import cancellation
 from fleetfold_child.commands.cancellation import Cancellation
 from fleetfold_child.ledger import admission as rules
-from fleetfold_child.ledger import cancellations, compensation, unsent_results
+from fleetfold_child.ledger import cancellations, compensation, side_effect_log, unsent_results
 from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
-from fleetfold_child.ledger import side_effect_log as notebooks
 from fleetfold_child.ledger.admission import Admission, Decision, Plan
 from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
@@ -166,7 +165,7 @@ class Ledger:
 
         def finish(connection: sqlite3.Connection) -> None:
             if notes:
-                notebooks.store(connection, result.id, result.starts, now, notes)
+                side_effect_log.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
             if kept is not None:
                 unsent_results.store(connection, result.id, kept)
@@ -176,7 +175,7 @@ class Ledger:
     async def note(self, command_id: str, start: int, said: str) -> None:
         """Store a running command's note in a commit of its own. Raises `RuntimeError` when the command has ended."""
         now = self._clock.wall()
-        await self._writer.run(lambda connection: notebooks.store(connection, command_id, start, now, [said]))
+        await self._writer.run(lambda connection: side_effect_log.store(connection, command_id, start, now, [said]))
 
     async def result_of(self, command_id: str) -> CommandResult | None:
         """Return the stored result, if the command has ended."""
@@ -230,7 +229,7 @@ class Ledger:
                 row = None
             forward = self._find_forward(connection, command.compensates)
             other = self._as_running_here(schema.find_other_compensation(connection, command.compensates, command.id))
-            notes = notebooks.read(connection, command.compensates)
+            notes = side_effect_log.read(connection, command.compensates)
             admission = compensation.admit_compensation(command, row, forward, other, plan, log_of(notes))
             if denies(forward, command.forward):
                 log.error("ledger.lacks_an_effect", command=command.compensates, decided=admission.decision.value)

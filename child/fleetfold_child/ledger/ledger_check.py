@@ -36,7 +36,8 @@ async def check_ledger(file: NodeFile, writer: Writer, thorough: bool) -> None:
             await asyncio.to_thread(_find_room, file.path.parent)
     except (sqlite3.Error, OSError, FleetfoldError) as error:
         why = file.lost() or _why(error)
-        file.stale |= isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            file.distrust()
         raise Unavailable(
             f"ledger: {file.path.name} in the node's data does not work ({why}); look at the disk, and put the file "
             "back if it is missing or damaged"

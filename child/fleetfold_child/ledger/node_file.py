@@ -53,6 +53,10 @@ class NodeFile:
         """Record the identity of the file at the path."""
         self._opened, self._log, self.stale = _identity(self.path), _identity(self._wal), False
 
+    def distrust(self) -> None:
+        """Record that cached pages of the open connection may be wrong, until the file is opened again."""
+        self.stale = True
+
     def lost(self) -> str:
         """Return the reason why the file is not the opened one; empty when it is."""
         try:

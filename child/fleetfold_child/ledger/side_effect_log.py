@@ -64,11 +64,11 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SideEffectLog:
-    """Notes of one run. `write` makes a note durable; without it notes wait in `kept` for the run's own commit."""
+    """Notes of one run. `write` makes a note durable; without it notes wait in `buffered` for the run's own commit."""
 
     def __init__(self, write: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._write = write
-        self.kept: list[str] = []
+        self.buffered: list[str] = []
         self.used = False
 
     async def note(self, values: Mapping[str, Any]) -> None:
@@ -77,8 +77,8 @@ class SideEffectLog:
         self.used = True  # first: a caller that is cancelled does not know whether it is written
         if self._write is not None:
             await self._write(said)
-        elif len(self.kept) < MOST_NOTES:
-            self.kept.append(said)
+        elif len(self.buffered) < MOST_NOTES:
+            self.buffered.append(said)
         else:
             raise _too_many()
 

@@ -131,8 +131,8 @@ class Node:
             await self._confirmed.start()
             await self._deliveries.start()
         await self._heartbeats.say()
-        await self._bus.link.barrier()
-        self._bus.link.on_up(self._reconnected)
+        await self._bus.connection.barrier()
+        self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
         for work in (
             self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune(),
@@ -152,7 +152,7 @@ class Node:
         await self._on_ledger(self._results.mark_published())
         try:
             await self._heartbeats.say(leaving=True)
-            await self._bus.link.barrier()
+            await self._bus.connection.barrier()
         except Unavailable:
             log.debug("node.left_silently")
 

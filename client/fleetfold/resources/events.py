@@ -36,10 +36,10 @@ class Events:
         """
         bus = self._caller.bus
         heard: asyncio.Queue[Incoming] = asyncio.Queue()
-        start = bus.subjects.tell(bus.caller, "")
-        unsubscribe = await bus.subscribe(bus.subjects.tell(bus.caller), heard.put)
+        start = bus.subjects.notify(bus.caller, "")
+        unsubscribe = await bus.subscribe(bus.subjects.notify(bus.caller), heard.put)
         try:
-            await bus.link.barrier()
+            await bus.connection.barrier()
             while True:
                 message = await heard.get()
                 event_id = (message.headers or {}).get(MESSAGE_ID, "")

@@ -52,13 +52,21 @@ async def child(
     file says of the same child. Modules of actions are looked for in the current folder first. With one collection
     `products=` may be left out of the options that say how it is read: `--text subject,message`.
     """
+    from fleetfold.backup import find_places
+    from fleetfold_cli.daemons.backup_task import backing_up
+
     config = settings(daemon, connection, terminal)
     chosen = over(_configured(config, name), hosted.settings() | application.settings())
     chosen = over(chosen, reading.settings(chosen))
     url = find_url(connection.url or config.url)
-    private(Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name)
+    folder = Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name
+    private(folder)
     with until_signalled() as told:
-        async with running_child(chosen, url, config, join=token.read(), new=application.new) as node:
+        places = find_places(config).with_node(chosen.name, folder)
+        async with (
+            running_child(chosen, url, config, join=token.read(), new=application.new) as node,
+            backing_up(config.backup, places, folder, nodes=[chosen.name]),
+        ):
             ready = {
                 "ready": "child",
                 "name": node.name,
@@ -87,7 +95,7 @@ def _configured(config: Config, name: str | None) -> ChildConfig:
 
 
 def _source(info: CollectionInfo) -> dict[str, object]:
-    """What is to be known of a collection's source, as JSON has it."""
+    """The problems of a collection's source, as a JSON object."""
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
         "damaged": info.damaged,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -61,11 +62,21 @@ async def check(
         *in_environment(os.environ),
         *in_files(secret_files(settings, os.environ, keys, state_directory())),
         *in_places(place for place in places(settings, keys, state_directory()) if place != keys),
+        *_of_backups(settings),
         *_listening(running),
         *await _in_fleet(settings, running, common, terminal),
     ]
     terminal.show(common, {"findings": found}, lambda: views.findings(found))
     return FAILED if any(finding.severity == "weak" for finding in found) else OK
+
+
+def _of_backups(settings: Config) -> Iterator[Finding]:
+    """How the scheduled backups of this machine went."""
+    from fleetfold.backup import find_places
+    from fleetfold_cli.daemons.backup_findings import in_backups
+
+    found = find_places(settings)
+    yield from in_backups(settings.backup, (found.master, *found.nodes.values()), time.time())
 
 
 def _settings(file: Path | None, env: Mapping[str, str]) -> tuple[Config, list[Finding]]:

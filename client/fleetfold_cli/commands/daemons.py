@@ -98,6 +98,9 @@ async def up(
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
+    from fleetfold.backup import find_places
+    from fleetfold_cli.daemons.backup_task import backing_up
+
     config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), own.collection)
     place = data or state_directory()
     store = _chosen(data and data / "broker", config.broker.store, "broker")
@@ -113,6 +116,8 @@ async def up(
             running = await opened.enter_async_context(running_master(config, url, home, keys, new=own.new))
             start = partial(running_child, url=url, settings=config, data=place, new=own.new)
             children, lost = await _started({child.name: start(child) for child in config.children}, opened)
+            places = find_places(config, data).with_master(home, keys)
+            await opened.enter_async_context(backing_up(config.backup, places, home))
             documents = {child.name: child.documents for child in children}
             ready = {
                 "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
@@ -170,6 +175,9 @@ async def master(
     Waits for its broker, and stays up until SIGINT or SIGTERM. Work that a master had begun when it died
     continues when it is back.
     """
+    from fleetfold.backup import find_places
+    from fleetfold_cli.daemons.backup_task import backing_up
+
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), own.collection)
     config = _with_database(config, database)
     place = _chosen(data, config.master.data, "master")
@@ -178,7 +186,11 @@ async def master(
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     private(place, keys)
     with until_signalled() as told:
-        async with running_master(config, url, place, keys, new=own.new) as running:
+        places = find_places(config).with_master(place, keys)
+        async with (
+            running_master(config, url, place, keys, new=own.new) as running,
+            backing_up(config.backup, places, place, master=True),
+        ):
             ready = {
                 "ready": "master", "url": redacted_url(url), "data": str(place), "pid": os.getpid(),
                 "insecure": config.access.insecure, "documents": running.documents,

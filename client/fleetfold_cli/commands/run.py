@@ -36,6 +36,7 @@ ALL = "all"
 """The TARGET that is `--all`."""
 
 
+# Twelve parameters: the words of the command line, and five groups of options.
 async def run(
     target: Annotated[str | None, Option(help="A node's name, several with commas between, or `all`.")] = None,
     action: Annotated[str | None, Option(help="The action's name.")] = None,

@@ -46,8 +46,9 @@ EVENTS = """\
 ## Events
 
 The masters store a callback's event under the name of the caller that asked for it, `fleet.evt.<caller>.<type>`, and
-then say it on `fleet.tell.<caller>.<type>`. A publisher, an operator and an admin may hear `fleet.tell.<its name>.>`;
-operators and admins also hear the masters' alerts, `fleet.tell.master.>`. Nobody hears what another is told.
+then say it on `fleet.notify.<caller>.<type>`. A publisher, an operator and an admin may hear
+`fleet.notify.<its name>.>`; operators and admins also hear the masters' alerts, `fleet.notify.master.>`. Nobody hears
+what another is told.
 """
 
 LIMITS = """\

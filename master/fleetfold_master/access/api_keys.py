@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from fleetfold_master.access.invitations import RESERVED
 from fleetfold_master.access.key_rows import StoredKey, created, ending, read_key, read_keys, revoked, scopes_text, used
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import Announce, KeysChanged, announce_to_nobody
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks
@@ -27,18 +27,19 @@ USED_EVERY_S = 60.0
 class ApiKeys:
     """The table of keys; valid ones are in memory too. Secrets are stored as their SHA-256 only.
 
-    `is_node` says whether a name is a node's: keys and nodes share one namespace.
+    `is_node` says whether a name is a node's: keys and nodes share one namespace. A created or revoked key is passed
+    to `announce`, so it holds on all masters before the answer.
     """
 
-    def __init__(self, store: Store, clock: Clock, is_node: Callable[[str], bool]) -> None:
-        self._store, self._clock, self._is_node = store, clock, is_node
+    def __init__(
+        self, store: Store, clock: Clock, is_node: Callable[[str], bool], announce: Announce = announce_to_nobody
+    ) -> None:
+        self._store, self._clock, self._is_node, self._announce = store, clock, is_node, announce
         self._by_name: dict[str, dict[str, StoredKey]] = {}
         self._used: dict[str, float] = {}
         self._saved: dict[str, float] = {}
         self._dummy = digest(new_secret())
         self._uncancelled = UncancelledTasks()
-        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when a key was created or revoked."""
 
     async def load(self) -> None:
         """Load the rows, also to see changes of other masters."""
@@ -159,7 +160,7 @@ class ApiKeys:
         await self._store.write(revoked([key.id for key in found], now))
         for key in found:
             self._by_name.get(key.name, {}).pop(key.id, None)
-        await self.on_change()
+        await self._announce(KeysChanged())
         return [replace(key, revoked_at=now).info() for key in found]
 
     async def _still_good(self, name: str, role: ClientRole, text: str) -> bool:
@@ -181,7 +182,7 @@ class ApiKeys:
 
     async def _made(self, token: Credential, record: StoredKey) -> KeyCreated:
         self._by_name.setdefault(record.name, {})[record.id] = record
-        await self.on_change()
+        await self._announce(KeysChanged())
         return KeyCreated(key=token.text, info=record.info())
 
     def _named(self, key: str) -> Sequence[StoredKey]:

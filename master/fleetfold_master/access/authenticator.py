@@ -44,13 +44,13 @@ class Authenticator:
 
     def __init__(
         self, tokens: AccessTokens, sessions: Sessions, invites: Invitations, keys: ApiKeys, registry: Registry,
-        failures: Failures, turned_away: RejectionLog, clock: Clock, *, pending: bool,
+        failures: Failures, rejections: RejectionLog, clock: Clock, *, pending: bool,
     ) -> None:  # fmt: skip
         self._tokens, self._sessions, self._invites, self._keys = tokens, sessions, invites, keys
         self._registry, self._failures, self._clock, self._pending = registry, failures, clock, pending
         self._hosts: dict[str, str] = {}
         self._shut_out: dict[str, float] = {}
-        self._turned_away = turned_away
+        self._rejections = rejections
         self.admitted = 0
         self.refused: Counter[Reason] = Counter()
 
@@ -62,7 +62,7 @@ class Authenticator:
             if refusal.reason in GUESSES:
                 self._failures.failed(presented.host)
             self.refused[refusal.reason] += 1
-            self._turned_away.tell(refusal.who, "connect", f"{refusal.reason}: {refusal.detail}", presented.host)
+            self._rejections.tell(refusal.who, "connect", f"{refusal.reason}: {refusal.detail}", presented.host)
             raise
         self.admitted += 1
         self._came_from(grant.name, presented.host)

@@ -12,7 +12,7 @@ from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import Capability, Role, Scopes
 from fleetfold_shared.verbs import VERBS, Verb, reach, verbs_of
 
-__all__ = ["Authorizer", "Directory", "OpenAuthorizer", "Principal"]
+__all__ = ["Authorizer", "Directory", "LookAgain", "OpenAuthorizer", "Principal", "not_again"]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -79,14 +79,19 @@ class Principal(msgspec.Struct, frozen=True):
 
 Directory = Callable[[str], Principal | None]
 """The identity of a name; None if it does not exist (any more)."""
+LookAgain = Callable[[], Awaitable[None]]
+"""Reloads identities that other masters may have admitted."""
+
+
+async def not_again() -> None:
+    """Default of `LookAgain`: there are no other masters."""
 
 
 class Authorizer:
-    """Identifies and authorizes callers. `look_again` reloads identities that other masters may have admitted."""
+    """Identifies and authorizes callers. A caller that it does not know may be known after `look_again`."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self.look_again: Callable[[], Awaitable[None]] = _nowhere
+    def __init__(self, directory: Directory, look_again: LookAgain = not_again) -> None:
+        self._directory, self.look_again = directory, look_again
 
     def knows(self, caller: str) -> bool:
         """Whether the identity is known to this master; another one may have admitted it just now."""
@@ -116,10 +121,6 @@ class OpenAuthorizer(Authorizer):
 
     def check(self, principal: Principal, verb: str) -> None:
         """Permit every verb."""
-
-
-async def _nowhere() -> None:
-    """Default of `look_again`: there are no peers."""
 
 
 def _within(name: str, patterns: Sequence[str]) -> bool:

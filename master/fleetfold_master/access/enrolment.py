@@ -51,13 +51,13 @@ class Enrolment:
     """Serves `enrol`, `refresh` and, if nodes may be `pending`, `petition`. `where` is the address of an identity."""
 
     def __init__(
-        self, subjects: Subjects, invites: Invitations, sessions: Sessions, petitions: JoinRequests, keys: ApiKeys,
-        registry: Registry, limits: Limits, failures: Failures, audit: AuditLog, turned_away: RejectionLog,
+        self, subjects: Subjects, invites: Invitations, sessions: Sessions, join_requests: JoinRequests, keys: ApiKeys,
+        registry: Registry, limits: Limits, failures: Failures, audit: AuditLog, rejections: RejectionLog,
         *, live: Live, where: Callable[[str], str], pending: bool,
     ) -> None:  # fmt: skip
-        self._subjects, self._invites, self._sessions, self._petitions = subjects, invites, sessions, petitions
+        self._subjects, self._invites, self._sessions, self._join_requests = subjects, invites, sessions, join_requests
         self._keys, self._registry, self._limits, self._failures = keys, registry, limits, failures
-        self._audit, self._turned_away = audit, turned_away
+        self._audit, self._rejections = audit, rejections
         self._live, self._where, self._pending = live, where, pending
 
     async def start(self, service: RequestServer) -> None:
@@ -100,7 +100,7 @@ class Enrolment:
         source = self._where(name)
         if failed and source:
             self._failures.failed(source)
-        self._turned_away.tell(name, what, reason, source)
+        self._rejections.tell(name, what, reason, source)
 
     async def _enrol(self, call: Call) -> Tokens:
         name, ask = call.identity, decode(call.body, Enrol)
@@ -110,7 +110,7 @@ class Enrolment:
         capabilities = await self._invites.use(token, ask.claim)
         tokens = await self._sessions.open(name, capabilities)
         if self._registry.waits(name):
-            await self._petitions.withdraw(name)
+            await self._join_requests.withdraw(name)
         await self._audit.write(
             name, "join.enrol", "ok", role="child", node=name, target=token.id, source=self._where(name)
         )
@@ -127,7 +127,7 @@ class Enrolment:
         waited = self._registry.waits(name)
         if not waited:
             await self._refuse_taken(name)
-        answer = await self._petitions.ask(name, ask)
+        answer = await self._join_requests.ask(name, ask)
         if answer.tokens or not waited:  # not each time it asks again
             await self._audit.write(
                 name, "join.petition", "ok", role="child", node=name, target=answer.fingerprint,

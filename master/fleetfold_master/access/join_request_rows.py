@@ -11,7 +11,16 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import petition
 from fleetfold_shared.messages import NodeDescription
 
-__all__ = ["StoredJoinRequest", "approved", "asked", "dropped", "granted", "lapsed", "read_petition", "read_petitions"]
+__all__ = [
+    "StoredJoinRequest",
+    "approved",
+    "asked",
+    "dropped",
+    "granted",
+    "lapsed",
+    "read_join_request",
+    "read_join_requests",
+]
 
 
 class StoredJoinRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,18 +93,18 @@ def lapsed(asked_before: float, granted_before: float) -> Write:
     return Write(_LAPSE, [{"asked_before": asked_before, "granted_before": granted_before}])
 
 
-async def read_petition(store: Store, node: str) -> StoredJoinRequest | None:
+async def read_join_request(store: Store, node: str) -> StoredJoinRequest | None:
     """The join request of that name."""
-    found = await _petitions(store, petition.c.node == node)
+    found = await _join_requests(store, petition.c.node == node)
     return found[0] if found else None
 
 
-async def read_petitions(store: Store) -> list[StoredJoinRequest]:
+async def read_join_requests(store: Store) -> list[StoredJoinRequest]:
     """Those that wait for approval."""
-    return await _petitions(store, petition.c.approved_at.is_(None))
+    return await _join_requests(store, petition.c.approved_at.is_(None))
 
 
-async def _petitions(store: Store, *where: ColumnElement[bool]) -> list[StoredJoinRequest]:
+async def _join_requests(store: Store, *where: ColumnElement[bool]) -> list[StoredJoinRequest]:
     return [_to_petition(row) for row in await store.read(select(petition).where(*where))]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from msgspec.structs import replace
 
 from fleetfold_master.access.join_request_rows import (
@@ -13,12 +11,12 @@ from fleetfold_master.access.join_request_rows import (
     dropped,
     granted,
     lapsed,
-    read_petition,
-    read_petitions,
+    read_join_request,
+    read_join_requests,
 )
 from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import Announce, JoinRequestsChanged, announce_to_nobody
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
@@ -38,20 +36,25 @@ AGAIN_S = 3600.0
 
 
 class JoinRequests:
-    """The table of join requests; the registry lists the pending ones. Of a claim only its SHA-256 is stored."""
+    """The table of join requests; the registry lists the pending ones. Of a claim only its SHA-256 is stored.
 
-    def __init__(self, store: Store, clock: Clock, registry: Registry, sessions: Sessions) -> None:
+    A change of the pending ones is passed to `announce`, so all masters list it before the answer.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, registry: Registry, sessions: Sessions,
+        announce: Announce = announce_to_nobody,
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._registry, self._sessions = store, clock, registry, sessions
+        self._announce = announce
         self._shown: set[str] = set()
         self._uncancelled = UncancelledTasks()
-        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when the set of pending join requests has changed."""
 
     async def load(self) -> None:
         """Load the pending ones into the registry, and remove the others from it."""
-        waiting = {record.node: record for record in await read_petitions(self._store)}
+        waiting = {record.node: record for record in await read_join_requests(self._store)}
         for name in self._shown - waiting.keys():
-            self._registry.withdraw(name)
+            self._registry.remove_pending(name)
         for record in waiting.values():
             self._show(record)
         self._shown = set(waiting)
@@ -87,7 +90,7 @@ class JoinRequests:
 
     async def _ask(self, name: str, petition: Petition) -> Petitioned:
         claim = digest(petition.claim)
-        stored = await read_petition(self._store, name)
+        stored = await read_join_request(self._store, name)
         if stored is None or self._has_lapsed(stored):
             check_version(petition.description.version)
             self._refuse_members(name)
@@ -110,8 +113,8 @@ class JoinRequests:
             description=_bounded(petition.description), asked_at=now,
         )  # fmt: skip
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
-        stored = await read_petition(self._store, name)
-        await self.on_change()
+        stored = await read_join_request(self._store, name)
+        await self._announce(JoinRequestsChanged(name))
         if stored is None:
             raise Overloaded(f"node: {MOST_PENDING} nodes wait to be approved already; try again later", field="node")
         return stored
@@ -125,11 +128,11 @@ class JoinRequests:
         return await self._sessions.open(stored.node, CAPABILITIES)
 
     async def _approve(self, node: str, only: str | None) -> NodeRecord:
-        waiting = await read_petition(self._store, node)
+        waiting = await read_join_request(self._store, node)
         if waiting is not None and waiting.approved_at is None:
             self._registry.check_approval(node, waiting.description)
         if await self._store.write(approved(node, only, self._clock.wall())) != 1:
-            stored = await read_petition(self._store, node)
+            stored = await read_join_request(self._store, node)
             if stored is None or stored.approved_at is not None:
                 raise NotFound(f"node: no {node!r} waits to be approved; see `fleetfold nodes list`", field="node")
             raise Conflict(
@@ -137,22 +140,22 @@ class JoinRequests:
                 "compare it with what the node itself says",
                 field="fingerprint",
             )
-        stored = await read_petition(self._store, node)
+        stored = await read_join_request(self._store, node)
         if stored is not None:
             self._show(stored)  # another master may have received it
         self._shown.discard(node)
         record = await self._registry.approve(node)
-        await self.on_change()
+        await self._announce(JoinRequestsChanged(node))
         return record
 
     async def _withdraw(self, node: str) -> None:
         await self._store.write(dropped(node))
         self._shown.discard(node)
-        self._registry.withdraw(node)
-        await self.on_change()
+        self._registry.remove_pending(node)
+        await self._announce(JoinRequestsChanged(node))
 
     def _show(self, stored: StoredJoinRequest) -> None:
-        self._registry.petition(stored.node, stored.description, stored.asked_at, stored.fingerprint)
+        self._registry.add_pending(stored.node, stored.description, stored.asked_at, stored.fingerprint)
         self._shown.add(stored.node)
 
     def _has_lapsed(self, stored: StoredJoinRequest) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import NoReturn
 
 from fleetfold_master.access.access_tokens import AccessTokens
@@ -29,7 +29,14 @@ from fleetfold_master.access.session_rows import (
     read_session,
     rotated,
 )
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import (
+    Announce,
+    Publish,
+    SessionsChanged,
+    SessionStolen,
+    announce_to_nobody,
+    publish_to_nobody,
+)
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks
@@ -43,19 +50,21 @@ KEPT_S = 30 * 86_400
 
 
 class Sessions:
-    """The sessions of all nodes; active ones are in memory too. Secrets are stored as their SHA-256 only."""
+    """The sessions of all nodes; active ones are in memory too. Secrets are stored as their SHA-256 only.
 
-    def __init__(self, store: Store, clock: Clock, tokens: AccessTokens, audit: AuditLog, refresh_s: float) -> None:
+    The begin and the end of a session are passed to `announce`, so they hold on all masters before the answer.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, tokens: AccessTokens, audit: AuditLog, refresh_s: float, *,
+        publish: Publish = publish_to_nobody, announce: Announce = announce_to_nobody,
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._tokens, self._audit = store, clock, tokens, audit
-        self._refresh_s = refresh_s
+        self._refresh_s, self._publish, self._announce = refresh_s, publish, announce
         self._active: dict[str, StoredSession] = {}
         self._of_node: dict[str, str] = {}
         self._ending = asyncio.Lock()
         self._uncancelled = UncancelledTasks()
-        self.on_theft: Callable[[str], None] = lambda node: None  # noqa: ARG005  # until somebody wants to know
-        """Called with the node of a session that ended because a spent token was presented."""
-        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when a session has begun or ended."""
 
     async def load(self) -> None:
         """Load the active sessions, also to see changes of other masters."""
@@ -132,7 +141,7 @@ class Sessions:
         await self._store.write(*opened(record))
         self._active.pop(self._of_node.get(node, ""), None)
         self._active[record.id], self._of_node[node] = record, record.id
-        await self.on_change()
+        await self._announce(SessionsChanged(node))
         return self._pair(record, token)
 
     async def _refresh(self, token: Credential, attempt: str, source: str) -> Tokens:
@@ -157,7 +166,7 @@ class Sessions:
             count = await self._store.write(ended_for(node, self._clock.wall(), reason))
             self._active.pop(self._of_node.pop(node, ""), None)
         if count:
-            await self.on_change()
+            await self._announce(SessionsChanged(node))
         return count
 
     async def _session_of(self, token: Credential) -> StoredSession:
@@ -177,8 +186,8 @@ class Sessions:
         async with self._ending:
             await self._store.write(ended(record.id, self._clock.wall(), "reused"))
             self._forget(record)
-        await self.on_change()
-        self.on_theft(record.node)
+        await self._announce(SessionsChanged(record.node))
+        self._publish(SessionStolen(record.node))
         await self._audit.write(
             record.node, "refresh.reused", "refused", role="child", node=record.node, target=record.id,
             reason="a spent refresh token was shown; the session has ended", source=source,

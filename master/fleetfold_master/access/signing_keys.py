@@ -11,7 +11,7 @@ The key without `until` signs. The others are accepted until then (Unix seconds)
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,6 @@ import structlog
 
 from fleetfold_broker import secret_file
 from fleetfold_broker.file_lock import FileLock
-from fleetfold_master.no_peers import tell_nobody
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
@@ -63,8 +62,6 @@ class SigningKeys:
         self._ring, self._clock, self._path = ring, clock, path
         self._stamp = _stamp(path)
         self._looked_at = clock.monotonic()
-        self.on_change: Callable[[], Awaitable[None]] = tell_nobody
-        """Called when another key signs."""
 
     @classmethod
     def load(cls, directory: Path, env: Mapping[str, str], clock: Clock) -> SigningKeys:

@@ -41,7 +41,7 @@ class AccessVerbs:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)
 
     async def _stats(self, _ask: AccessStatsAsk, _who: Principal) -> AccessStats:
-        authenticator = self._container.doorkeeper
+        authenticator = self._container.authenticator
         return AccessStats(
             admitted=authenticator.admitted,
             refused={str(reason): count for reason, count in authenticator.refused.items()},

@@ -44,7 +44,7 @@ class Disconnection:
 
     async def shut_out(self, node: str, reason: str) -> tuple[int, int]:
         """Revoke the node's invitations and sessions, then end its connections. Returns the number of each."""
-        await self._container.petitions.withdraw(node)
+        await self._container.join_requests.withdraw(node)
         ended = await self._container.invites.revoke_for(node) + await self._container.sessions.revoke(node, reason)
         return ended, await self.disconnect(node)
 

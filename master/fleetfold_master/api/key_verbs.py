@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,9 +70,7 @@ class KeyVerbs:
     async def _sign(self, ask: SigningRotate, who: Principal) -> SigningRotated:
         who.need_whole_fleet(verbs.keys.SIGN)
         overlap_s = self._container.tokens.lifetime_s if ask.overlap_s is None else ask.overlap_s
-        rotated = await asyncio.to_thread(self._container.signing.rotate, overlap_s)
-        await self._container.signing.on_change()
-        return rotated
+        return await self._container.rotate_signing_key(overlap_s)
 
     async def _named(self, key: str, who: Principal) -> Sequence[KeyInfo]:
         """The keys of this id or name, if the caller may issue keys of their role and scopes."""

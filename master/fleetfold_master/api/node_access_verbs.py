@@ -64,7 +64,7 @@ class NodeAccessVerbs:
 
     async def _approve(self, ask: NodeApprove, who: Principal) -> NodeRecord:
         who.need_node(ask.node)
-        return await self._container.petitions.approve(ask.node, ask.fingerprint)
+        return await self._container.join_requests.approve(ask.node, ask.fingerprint)
 
     async def _revoke(self, ask: NodeRevoke, who: Principal) -> NodeRevoked:
         who.need_node(ask.node)

@@ -26,8 +26,8 @@ def verb_of(work: Run | Transact) -> Verb[Any, Any]:
 class RunAs:
     """Calls the handlers of `groups` that start work."""
 
-    def __init__(self, authority: Authorizer, audit: AuditSink, groups: Iterable[VerbGroup]) -> None:
-        self._authority, self._audit = authority, audit
+    def __init__(self, authorizer: Authorizer, audit: AuditSink, groups: Iterable[VerbGroup]) -> None:
+        self._authorizer, self._audit = authorizer, audit
         self._handlers = {binding.verb: binding for group in groups for binding in group.bindings()}
 
     async def begin(self, work: Run | Transact, caller: str, schedule: str) -> None:
@@ -37,9 +37,9 @@ class RunAs:
         """
         role, fire = "", verbs.schedules.FIRE.name
         try:
-            if not self._authority.knows(caller):
-                await self._authority.look_again()
-            principal = self._authority.principal(caller)
+            if not self._authorizer.knows(caller):
+                await self._authorizer.look_again()
+            principal = self._authorizer.principal(caller)
             role = principal.role
             await self.ask(work, principal)
         except FleetfoldError as error:
@@ -51,7 +51,7 @@ class RunAs:
     async def ask(self, work: Run | Transact, principal: Principal) -> None:
         """Start work for a known caller."""
         verb = verb_of(work)
-        self._authority.check(principal, verb.name)
+        self._authorizer.check(principal, verb.name)
         await self._handlers[verb].answer(work, principal)
 
     async def check(self, work: Run | Transact, principal: Principal) -> None:

@@ -46,8 +46,8 @@ class ScheduleVerbs:
     """The handlers. Storing a schedule requires permission for its work, which runs on behalf of the caller who stored
     it."""
 
-    def __init__(self, schedules: Schedules, authority: Authorizer, starting: RunAs) -> None:
-        self._schedules, self._authority, self._starting = schedules, authority, starting
+    def __init__(self, schedules: Schedules, authorizer: Authorizer, starting: RunAs) -> None:
+        self._schedules, self._authorizer, self._starting = schedules, authorizer, starting
 
     def bindings(self) -> tuple[Binding[Any, Any], ...]:
         """The verbs of this area, with their handlers."""
@@ -108,7 +108,7 @@ class ScheduleVerbs:
     def _may_do(self, spec: ScheduleSpec, who: Principal) -> None:
         """Raise `Forbidden` if the caller could not request the schedule's work itself, or `InvalidInput`."""
         work = work_of(spec, "s-check")
-        self._authority.check(who, verb_of(work).name)
+        self._authorizer.check(who, verb_of(work).name)
         with _part_of(spec):
             if isinstance(work, Run):
                 check_run(work, who)

@@ -13,8 +13,8 @@ from fleetfold_master.api.binding import Binding
 from fleetfold_master.evaluation import SearchStatistics
 from fleetfold_master.nodes import Registry
 from fleetfold_master.search import Federation
-from fleetfold_master.search.facet_merge import merged_facets
-from fleetfold_master.search.popular_queries import PopularQueries
+from fleetfold_master.search.cache.popular_queries import PopularQueries
+from fleetfold_master.search.merge.facet_merge import merged_facets
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import Answered, AnswerQuestion, Search, Searched
 

@@ -37,11 +37,11 @@ class Discovery:
     all live masters, this one first: one of them answers for the nodes."""
 
     def __init__(
-        self, bus: Bus, gatherer: ScatterClient, own: Introspection, authority: Authorizer, limits: Limits,
+        self, bus: Bus, gatherer: ScatterClient, own: Introspection, authorizer: Authorizer, limits: Limits,
         nodes: Callable[[], Collection[str]], masters: Callable[[], tuple[str, ...]], *, identified: bool,
     ) -> None:  # fmt: skip
         self._bus, self._gatherer, self._own = bus, gatherer, own
-        self._authority, self._limits, self._nodes, self._masters = authority, limits, nodes, masters
+        self._authorizer, self._limits, self._nodes, self._masters = authorizer, limits, nodes, masters
         self._requests = VouchedRequests(bus, self._asked, identified=identified)
         self._tasks = BackgroundTasks()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
@@ -59,9 +59,9 @@ class Discovery:
 
     async def _answer(self, caller: str, subject: str, reply: str) -> None:
         with contextlib.suppress(FleetfoldError):  # callers without permission, or over their rate, get no answer
-            if not self._authority.knows(caller):
-                await self._authority.look_again()
-            principal = self._authority.principal(caller)
+            if not self._authorizer.knows(caller):
+                await self._authorizer.look_again()
+            principal = self._authorizer.principal(caller)
             if self._limits.take(caller, principal.role).retry_after_s is not None:
                 return
             await self._say(self._own, subject, reply)
@@ -89,7 +89,7 @@ class Discovery:
 
     async def _say(self, entry: Introspection, subject: str, reply: str) -> None:
         if (body := entry.answer(subject)) is not None:
-            await self._bus.link.publish(reply, body)
+            await self._bus.connection.publish(reply, body)
 
     def _is_for_me(self, reply: str) -> bool:
         """Whether this master answers for the nodes. All masters pick the same one, by a hash of the reply inbox."""
@@ -106,8 +106,7 @@ def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspect
     for each in figures.endpoints:
         verb = each.name.removeprefix("ask-")
         stats = entry.add(each.name, subjects.call(node, verb) if verb == each.name else subjects.ask(verb), node)
-        stats.requests, stats.errors, stats.nanoseconds = each.requests, each.errors, each.nanoseconds
-        stats.last_error = each.last_error[:MOST_CHARS]
+        stats.report(each.requests, each.errors, each.nanoseconds, each.last_error[:MOST_CHARS])
     return entry
 
 

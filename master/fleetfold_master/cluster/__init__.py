@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from fleetfold_master.cluster.invalidation import RELOAD_S
+from fleetfold_master.cluster.epoch_sharing import EpochSharing
+from fleetfold_master.cluster.invalidation import RELOAD_S, SHARED_CHANGES, CacheInvalidation
 from fleetfold_master.cluster.member_list import MemberList
 from fleetfold_master.cluster.membership import Membership
 from fleetfold_master.cluster.peers import Peers
 from fleetfold_master.cluster.surroundings import Surroundings
-from fleetfold_master.cluster.wiring import ClusterPeers
-from fleetfold_master.runtime.supervisor import Supervisor
+from fleetfold_master.cluster.takeover import Takeover
+from fleetfold_master.cluster.wiring import ClusterPeers, CutOff, shared_caches
 
-__all__ = ["RELOAD_S", "ClusterPeers", "MemberList", "Membership", "Peers", "Supervisor", "Surroundings"]
+__all__ = [
+    "RELOAD_S",
+    "SHARED_CHANGES",
+    "CacheInvalidation",
+    "ClusterPeers",
+    "CutOff",
+    "EpochSharing",
+    "MemberList",
+    "Membership",
+    "Peers",
+    "Surroundings",
+    "Takeover",
+    "shared_caches",
+]  # fmt: skip

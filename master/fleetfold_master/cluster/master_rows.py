@@ -17,7 +17,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import LEFT, master
 from fleetfold_master.store.tables import job, tx
 
-__all__ = ["Seen", "StoredMaster", "Taken", "beat", "count_driven", "join", "leave", "read_all", "take"]
+__all__ = ["Seen", "StoredMaster", "TakenOver", "beat", "count_owned", "join", "leave", "read_all", "take"]
 
 _INSERT = insert(master).values({column.name: bindparam(column.name) for column in master.c}).inline()
 _BEAT = update(master).where(master.c.id == bindparam("key")).values(beat=master.c.beat + 1)
@@ -38,8 +38,8 @@ _ADOPT = {
     for table, going_on in _GOING_ON.items()
 }
 _ALL = select(master).order_by(master.c.started_at, master.c.id)
-_DRIVEN = {
-    table: select(table.c.owner, func.count().label("driven")).where(going_on).group_by(table.c.owner)
+_OWNED = {
+    table: select(table.c.owner, func.count().label("owned")).where(going_on).group_by(table.c.owner)
     for table, going_on in _GOING_ON.items()
 }
 _OF_SEAT = select(master.c.id, master.c.beat).where(
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
     beat: int
 
 
-class Taken(NamedTuple):
+class TakenOver(NamedTuple):
     """What was taken over from a dead master: the ids of its jobs and transactions."""
 
     dead: str
@@ -96,12 +96,12 @@ def leave(script: Script, me: str) -> None:
     script.run(_LEAVE, key=me)
 
 
-def take(script: Script, dead: Seen, me: str) -> Taken | None:
+def take(script: Script, dead: Seen, me: str) -> TakenOver | None:
     """Take over the work of `dead`. Returns None if it is alive after all, or if another master was faster."""
     if script.run(_DEAD, key=dead.id, seen=dead.beat) != 1:
         return None
     jobs, transactions = (_ids(script.rows(_TAKE[table], dead=dead.id, me=me)) for table in (job, tx))
-    return Taken(dead.id, jobs, transactions)
+    return TakenOver(dead.id, jobs, transactions)
 
 
 async def read_all(store: Store) -> list[StoredMaster]:
@@ -109,10 +109,10 @@ async def read_all(store: Store) -> list[StoredMaster]:
     return [StoredMaster(**row) for row in await store.read(_ALL)]
 
 
-async def count_driven(store: Store) -> tuple[dict[str, int], dict[str, int]]:
+async def count_owned(store: Store) -> tuple[dict[str, int], dict[str, int]]:
     """Count the jobs and the transactions that each master owns; masters that own none are absent."""
-    jobs, transactions = [await store.read(_DRIVEN[table]) for table in (job, tx)]
-    return {row["owner"]: row["driven"] for row in jobs}, {row["owner"]: row["driven"] for row in transactions}
+    jobs, transactions = [await store.read(_OWNED[table]) for table in (job, tx)]
+    return {row["owner"]: row["owned"] for row in jobs}, {row["owner"]: row["owned"] for row in transactions}
 
 
 def _ids(rows: Iterable[Iterable[str]]) -> list[str]:

@@ -25,7 +25,7 @@ class MemberList:
         masters = await master_rows.read_all(self._store)
         if all(each.id != self._membership.id for each in masters):
             raise Fenced
-        jobs, transactions = await master_rows.count_driven(self._store)
+        jobs, transactions = await master_rows.count_owned(self._store)
         return [self._info(each, jobs.get(each.id, 0), transactions.get(each.id, 0)) for each in masters]
 
     def _info(self, master: StoredMaster, jobs: int, transactions: int) -> MasterInfo:

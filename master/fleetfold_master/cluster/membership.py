@@ -1,4 +1,4 @@
-"""A master's membership: it writes heartbeats, watches those of the others, and takes over from dead masters.
+"""A master's membership: it writes heartbeats, and watches those of the others.
 
 Clocks of different machines are never compared. A master is dead when this one has completed several heartbeats over
 two seconds of its own monotonic clock, while the other completed none. So neither a stalled database nor a pause of
@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from fleetfold_master.cluster import master_rows
-from fleetfold_master.cluster.master_rows import Seen, StoredMaster, Taken
+from fleetfold_master.cluster.master_rows import Seen, StoredMaster
+from fleetfold_master.events import MasterJoined, MasterLost, Publish, publish_to_nobody
 from fleetfold_master.store import Store
 from fleetfold_master.store.master_tables import LEFT
 from fleetfold_shared.clock import Clock
@@ -39,8 +39,6 @@ SILENT_S = 1.9
 AMISS = 2
 """Own heartbeats without one of another's until it is reported silent: at equal pace either may miss one."""
 
-OnTaken = Callable[[Taken], Awaitable[None]]
-
 
 @dataclass(slots=True)
 class _Watched:
@@ -55,18 +53,19 @@ class _Watched:
 class Membership:
     """The membership of one master for one lifetime; its `id` is new at each start.
 
-    `others` are the live masters as of the last heartbeat. `lost` is set when this master has lost its lease.
+    `others` are the live masters as of the last heartbeat, and `dead` those whose work is to be taken over. `lost` is
+    set when this master has lost its lease.
     """
 
-    def __init__(self, store: Store, clock: Clock, seat: str) -> None:
+    def __init__(self, store: Store, clock: Clock, seat: str, publish: Publish = publish_to_nobody) -> None:
         self.id = new_id()
         self.others: frozenset[str] = frozenset()
         self.lost = asyncio.Event()
-        self.on_taken: OnTaken | None = None
-        """Resumes what was taken over; called again until it succeeds. While it is None, nothing is taken over."""
-        self._store, self._clock, self._seat = store, clock, seat
+        self.dead: tuple[Seen, ...] = ()
+        self._store, self._clock, self._seat, self._publish = store, clock, seat, publish
+        self._found_dead = asyncio.Event()
         self._watched: dict[str, _Watched] = {}
-        self._beating, self._driving = BackgroundTasks(), BackgroundTasks()
+        self._beating = BackgroundTasks()
 
     async def join(self) -> None:
         """Join, with the work of the last process of this data directory, of masters that left, and unowned work.
@@ -75,8 +74,7 @@ class Membership:
         """
         me = StoredMaster(self.id, self._seat, 0, socket.gethostname()[:255], os.getpid(), self._clock.wall())
         await self._store.script(lambda script: master_rows.join(script, me))
-        self._store.fence.master = self.id
-        self._store.fence.on_lost = self.lost.set
+        self._store.fence.enforce(self.id, self.lost.set)
 
     def share_of(self, many: int) -> int:
         """This master's share of `many`, divided evenly by the live masters; at least 1, so that each progresses."""
@@ -91,11 +89,10 @@ class Membership:
     async def leave(self) -> None:
         """Leave: the other masters take over at their next heartbeat."""
         await self._beating.cancel()
-        await self._driving.cancel()
         try:
             await self._store.script(partial(master_rows.leave, me=self.id))
         except FleetfoldError as error:  # the lease is lost, or the database is unavailable: the peers will notice
-            log.info("master.not_left", reason=error.message)
+            log.info("master.leave_failed", reason=error.message)
 
     def silent_s(self, master: str) -> float | None:
         """Seconds since another master's last heartbeat, by this one's clock; None while it is not overdue."""
@@ -105,15 +102,23 @@ class Membership:
         return self._clock.monotonic() - watched.since
 
     async def beat(self) -> None:
-        """Write a heartbeat, check the other masters, and take over from dead ones."""
+        """Write a heartbeat, and check the other masters."""
         seen = await self._store.script(partial(master_rows.beat, me=self.id))
-        dead = self._look_at(seen)
-        self.others = frozenset(each.id for each in seen if each not in dead)
-        if self.on_taken is not None:
-            for each in dead:
-                await self._take(each, self.on_taken)
+        self.dead = self._look_at(seen)
+        before, self.others = self.others, frozenset(each.id for each in seen if each not in self.dead)
+        if self.dead:
+            self._found_dead.set()
+        for joined in sorted(self.others - before):
+            self._publish(MasterJoined(joined))
+        for lost in sorted(before - self.others):
+            self._publish(MasterLost(lost))
 
-    def _look_at(self, seen: list[Seen]) -> list[Seen]:
+    async def until_dead(self) -> None:
+        """Wait until a heartbeat has found another master dead."""
+        await self._found_dead.wait()
+        self._found_dead.clear()
+
+    def _look_at(self, seen: list[Seen]) -> tuple[Seen, ...]:
         """Record the heartbeats that were seen. Returns the dead masters."""
         now = self._clock.monotonic()
         before, self._watched = self._watched, {}
@@ -124,29 +129,7 @@ class Membership:
             else:
                 watched.missed += 1
             self._watched[each.id] = watched
-        return [each for each in seen if self._watched[each.id].is_dead(now)]
-
-    async def _take(self, dead: Seen, on_taken: OnTaken) -> None:
-        taken = await self._store.script(partial(master_rows.take, dead=dead, me=self.id))
-        self._watched.pop(dead.id, None)
-        if taken is None:
-            return
-        jobs, transactions = len(taken.jobs), len(taken.transactions)
-        log.warning("master.taken_over", dead=dead.id, left=dead.beat == LEFT, jobs=jobs, transactions=transactions)
-        self._driving.spawn(self._drive_on(taken, on_taken))
-
-    async def _drive_on(self, taken: Taken, on_taken: OnTaken) -> None:
-        """Resume what was taken over. Retried until it succeeds, or the lease is lost: no other master will do it."""
-        while not self.lost.is_set():
-            try:
-                await on_taken(taken)
-            except FleetfoldError as error:
-                log.warning("master.not_driven_on", reason=error.message)
-            except Exception:  # a defect must not abandon them
-                log.exception("master.driving_on_broke")
-            else:
-                return
-            await self._clock.sleep(BEAT_S)
+        return tuple(each for each in seen if self._watched[each.id].is_dead(now))
 
     async def _beat_on(self) -> None:
         while not self.lost.is_set():
@@ -154,6 +137,6 @@ class Membership:
             try:
                 await self.beat()
             except FleetfoldError as error:
-                log.warning("master.not_beaten", reason=error.message)
+                log.warning("master.heartbeat_failed", reason=error.message)
             except Exception:  # a database that is unavailable comes back
-                log.exception("master.beat_broke")
+                log.exception("master.heartbeat_broke")

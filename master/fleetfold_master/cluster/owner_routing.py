@@ -18,7 +18,7 @@ from fleetfold_master.api.binding import Bindings
 from fleetfold_master.api.interceptors import PRINCIPAL
 from fleetfold_master.cluster.peer_messages import PeerCall
 from fleetfold_master.cluster.peers import Peers
-from fleetfold_master.cluster.result_routing import Driving
+from fleetfold_master.cluster.result_routing import WorkOwner
 from fleetfold_master.jobs.polling import LOOK_S, until_next_look
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import Unavailable
@@ -44,7 +44,7 @@ ANSWER_S = 5.0
 class OwnerRouting:
     """The last interceptor before the handlers. `engines` are jobs and transactions, by the area of their verbs."""
 
-    def __init__(self, engines: Mapping[str, Driving], peers: Peers, bindings: Bindings) -> None:
+    def __init__(self, engines: Mapping[str, WorkOwner], peers: Peers, bindings: Bindings) -> None:
         self._engines, self._peers, self._bindings = engines, peers, bindings
 
     async def start(self) -> None:
@@ -67,7 +67,7 @@ class OwnerRouting:
         loop, engine = asyncio.get_running_loop(), self._engines[verb.area]
         until = loop.time() + TAKEOVER_S
         await engine.fetch(ask.id)
-        while not engine.drives(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
+        while not engine.owns(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
             if owner in self._peers.others:
                 message = PeerCall(verb=verb.name, ask=msgspec.to_builtins(ask), who=call.get(PRINCIPAL))
                 wait_s = getattr(ask, "wait_ms", 0) / 1000 + ANSWER_S
@@ -96,7 +96,7 @@ class OwnerRouting:
         binding, engine, loop = self._bindings[verb.name], self._engines[verb.area], asyncio.get_running_loop()
         until, told = loop.time() + ask.wait_ms / 1000, None
         begin_waiting()
-        while not engine.drives(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
+        while not engine.owns(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
             record = await binding.answer(msgspec.structs.replace(ask, wait_ms=0), call.get(PRINCIPAL))
             if record != told:
                 await call.say(record)

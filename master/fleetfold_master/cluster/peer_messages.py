@@ -7,9 +7,9 @@ from typing import Any, Literal
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.messages import CommandResult, Message
 
-__all__ = ["Changed", "Heard", "PeerCall", "PeerResult", "RoomName", "Rose", "Took"]
+__all__ = ["CacheName", "Changed", "PeerCall", "PeerResult", "RaisedEpochs", "Reloaded", "Took"]
 
-RoomName = Literal["nodes", "sessions", "keys", "petitions", "signing", "cache"]
+CacheName = Literal["nodes", "sessions", "keys", "join_requests", "signing", "cache"]
 
 
 class PeerResult(Message, frozen=True, kw_only=True):
@@ -35,18 +35,18 @@ class PeerCall(Message, frozen=True, kw_only=True):
 
 
 class Changed(Message, frozen=True, kw_only=True):
-    """`changed`: rows behind the cache `room` have changed; `key` is the row, empty means any."""
+    """`changed`: rows behind `cache` have changed; `key` is the row, empty means any."""
 
-    room: RoomName
+    cache: CacheName
     key: str = ""
 
 
-class Heard(Message, frozen=True, kw_only=True):
+class Reloaded(Message, frozen=True, kw_only=True):
     """Reply to `changed`: the cache has been reloaded."""
 
 
-class Rose(Message, frozen=True, kw_only=True):
-    """`rose`, to all: epochs that a node reported for its collections; cached answers of lower epochs are invalid."""
+class RaisedEpochs(Message, frozen=True, kw_only=True):
+    """`epochs`, to all: epochs that a node reported for its collections; cached answers of lower epochs are invalid."""
 
     node: str
     incarnation: str

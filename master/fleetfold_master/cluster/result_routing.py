@@ -18,15 +18,15 @@ from fleetfold_master.nodes.result_pipeline import Learn
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.messages import CommandResult, decode
 
-__all__ = ["Driving", "ResultRouting"]
+__all__ = ["OnFailure", "ResultRouting", "WorkOwner"]
 
 OFFER_S = 2.0
 
 
-class Driving(Protocol):
+class WorkOwner(Protocol):
     """An engine that owns work: jobs or transactions."""
 
-    def drives(self, key: str) -> bool: ...
+    def owns(self, key: str) -> bool: ...
 
     async def owner_of(self, key: str) -> str | None: ...
 
@@ -37,15 +37,17 @@ class Driving(Protocol):
 
 KeyOf = Callable[[str], str | None]
 """Returns the id of the job or transaction that a command id belongs to, or None."""
+OnFailure = Callable[[str, CommandResult], Awaitable[None]]
+"""Awaited with each result that has an error code, before it is acknowledged: what it stores must not be lost."""
 
 
 class ResultRouting:
     """Delivers each result to its owner. `engines` are tried in order; `learn` is given every result."""
 
-    def __init__(self, engines: Sequence[tuple[KeyOf, Driving]], peers: Peers, learn: Learn) -> None:
-        self._engines, self._peers, self._learn = engines, peers, learn
-        self.told: Callable[[str, CommandResult], Awaitable[None]] = _nobody_else
-        """Called with each result that has an error code, before it is acknowledged."""
+    def __init__(
+        self, engines: Sequence[tuple[KeyOf, WorkOwner]], peers: Peers, learn: Learn, on_failure: OnFailure
+    ) -> None:
+        self._engines, self._peers, self._learn, self._on_failure = engines, peers, learn, on_failure
 
     async def start(self) -> None:
         """Serve the results that peers offer."""
@@ -60,16 +62,16 @@ class ResultRouting:
             if (key := key_of(result.id)) is not None:
                 known = await self._take(key, engine, node, result)
                 if known and result.code:
-                    await self.told(node, result)
+                    await self._on_failure(node, result)
                 return known
         return False
 
-    async def _take(self, key: str, engine: Driving, node: str, result: CommandResult) -> bool:
+    async def _take(self, key: str, engine: WorkOwner, node: str, result: CommandResult) -> bool:
         try:
-            if not engine.drives(key) and not await engine.fetch(key):
+            if not engine.owns(key) and not await engine.fetch(key):
                 if await self._is_committed_by_peer(node, result):
                     return True
-                if await engine.owner_of(key) is not None and not engine.drives(key):
+                if await engine.owner_of(key) is not None and not engine.owns(key):
                     raise NotYet(f"{key} is between two masters")
             return await engine.on_result(node, result)
         except (Unavailable, DeadlineExceeded) as error:  # no longer owned here, or the database is unavailable
@@ -91,10 +93,6 @@ class ResultRouting:
         await self._learn(offer.node, offer.result)
         for key_of, engine in self._engines:
             key = key_of(offer.result.id)
-            if key is not None and engine.drives(key):
+            if key is not None and engine.owns(key):
                 return Took(mine=await engine.on_result(offer.node, offer.result))
         return Took(mine=False)
-
-
-async def _nobody_else(_node: str, _result: CommandResult) -> None:
-    """Default of `told`: do nothing."""

@@ -1,96 +1,82 @@
-"""Wiring of the cluster: what one master needs to share a database with others."""
+"""Wiring of the cluster: what one master needs to share work and rows with others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.api import Bindings, NodeGateway
-from fleetfold_master.cluster.invalidation import CacheInvalidation
-from fleetfold_master.cluster.master_rows import Taken
+from fleetfold_master.cluster.invalidation import Reload
+from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.owner_routing import OwnerRouting
-from fleetfold_master.cluster.peer_messages import Rose
+from fleetfold_master.cluster.peer_messages import CacheName
 from fleetfold_master.cluster.peers import Peers
-from fleetfold_master.cluster.result_routing import ResultRouting
+from fleetfold_master.cluster.result_routing import OnFailure, ResultRouting
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.jobs.task import parse_command_id
-from fleetfold_master.nodes import Registry
 from fleetfold_master.search import Cache
 from fleetfold_master.transactions import Transactions
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import CommandResult
 
-__all__ = ["ClusterPeers"]
+__all__ = ["ClusterPeers", "CutOff", "shared_caches"]
 
 log = structlog.get_logger(__name__)
 
+CutOff = Callable[[str], Awaitable[None]]
+"""Ends the connections of the master with this id: as long as a dead master hangs, the broker keeps giving it its share
+of messages."""
+
 
 class ClusterPeers:
-    """The cluster's parts. The owner calls `start`, then `share` when the caches exist, and `stop`."""
+    """Routing of results and of requests to the owners of the work, and its resumption after a takeover.
 
-    def __init__(self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
-        self._peers, self._fleet, self._jobs, self._transactions = peers, fleet, jobs, transactions
-        self.results = ResultRouting(((_job_of, jobs), (_transaction_of, transactions)), peers, fleet.learn)
-        self.sharing = CacheInvalidation(peers)
-        self.cut_off: Callable[[str], Awaitable[None]] = _leave_connected
-        """Ends the connections of a dead master: as long as it hangs, the broker keeps giving it its share of
-        messages."""
+    `on_failure` is awaited with each result that has an error code, before it is acknowledged.
+    """
+
+    def __init__(
+        self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions, on_failure: OnFailure,
+        cut_off: CutOff,
+    ) -> None:  # fmt: skip
+        self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
+        engines = ((_job_of, jobs), (_transaction_of, transactions))
+        self.results = ResultRouting(engines, peers, fleet.learn, on_failure)
+        self._peers = peers
 
     async def start(self) -> None:
-        """Serve the other masters."""
-        self._fleet.on_rose = self._tell_epochs
-        await self._peers.hear("rose", Rose, self._rose)
-        for part in (self.results, self.sharing):
-            await part.start()
+        """Serve the results that other masters offer."""
+        await self.results.start()
 
     def owner_routing(self, bindings: Bindings) -> OwnerRouting:
         """Return the interceptor that forwards requests to the masters that own their subjects."""
         return OwnerRouting({"jobs": self._jobs, "transactions": self._transactions}, self._peers, bindings)
 
-    def share(self, registry: Registry, access: AccessContainer, cache: Cache) -> None:
-        """Register the caches of shared rows for invalidation in both directions."""
-        sharing, fleet = self.sharing, self._fleet
-        fleet.alone = lambda: sharing.alone
-        sharing.register("nodes", fleet.reload)
-        registry.on_change = partial(sharing.changed, "nodes")
-        sharing.register("sessions", lambda _: access.sessions.load())
-        access.sessions.on_change = partial(sharing.changed, "sessions")
-        sharing.register("keys", lambda _: access.keys.load())
-        access.keys.on_change = partial(sharing.changed, "keys")
-        sharing.register("petitions", lambda _: access.petitions.load())
-        access.petitions.on_change = partial(sharing.changed, "petitions")
-        sharing.register("signing", lambda _: asyncio.to_thread(access.signing.refresh))
-        access.signing.on_change = partial(sharing.changed, "signing")
-        sharing.register("cache", lambda _: _at_once(cache.forget))
-        cache.on_clear = partial(sharing.changed, "cache")
-
-    async def drive_on(self, taken: Taken) -> None:
+    async def resume(self, taken: TakenOver) -> None:
         """Resume a dead master's work. Results that it received but did not acknowledge are redelivered to live
         masters."""
         await self._transactions.recover(taken.transactions)
         await self._jobs.recover(taken.jobs)
         await self._jobs.sweep()
         try:
-            await self.cut_off(taken.dead)
+            await self._cut_off(taken.dead)
             await self._fleet.redeliver_results()
         except FleetfoldError as error:  # then the results come when the broker's ack wait has expired
             log.warning("results.not_redelivered", reason=error.message)
 
-    async def stop(self) -> None:
-        """Unsubscribe from the peers' subjects."""
-        await self._peers.stop()
 
-    async def _tell_epochs(self, node: str, result: CommandResult) -> None:
-        if not self.sharing.alone:
-            await self._peers.say("rose", Rose(node=node, incarnation=result.incarnation, epochs=result.epochs))
-
-    def _rose(self, told: Rose) -> None:
-        self._fleet.epochs.rose(told.node, told.incarnation, told.epochs)
+def shared_caches(fleet: NodeGateway, access: AccessContainer, cache: Cache) -> Mapping[CacheName, Reload]:
+    """The in-memory caches of rows that all masters share, and how each is reloaded."""
+    return {
+        "nodes": fleet.reload,
+        "sessions": lambda _: access.sessions.load(),
+        "keys": lambda _: access.keys.load(),
+        "join_requests": lambda _: access.join_requests.load(),
+        "signing": lambda _: asyncio.to_thread(access.signing.refresh),
+        "cache": lambda _: _at_once(cache.forget),
+    }
 
 
 def _job_of(command: str) -> str | None:
@@ -101,10 +87,6 @@ def _job_of(command: str) -> str | None:
 def _transaction_of(command: str) -> str | None:
     address = parse_id(command)
     return None if address is None else address.tx
-
-
-async def _leave_connected(_master: str) -> None:
-    """Without authentication, the broker cannot tell a master's connections apart: do nothing."""
 
 
 async def _at_once(work: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_master.dead_letters.dead_letter_policy import dead_letters_for, dead_letters_for_step, undelivered
+from fleetfold_master.dead_letters.dead_letter_policy import dead_letter_of_step, dead_letters_for, undelivered
 from fleetfold_master.dead_letters.dead_letters import DeadLetters
 
-__all__ = ["DeadLetters", "dead_letters_for", "dead_letters_for_step", "undelivered"]
+__all__ = ["DeadLetters", "dead_letter_of_step", "dead_letters_for", "undelivered"]

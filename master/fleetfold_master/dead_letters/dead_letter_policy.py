@@ -9,12 +9,20 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.dead_letters import rows
+from fleetfold_master.events import DeadLettered, WriteWithEvent
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id
-from fleetfold_master.store.compiled_statements import Write
 from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterReason, Job
 
-__all__ = ["MOST_BYTES", "dead_letter_id", "dead_letters_for", "dead_letters_for_step", "fitting", "undelivered"]
+__all__ = [
+    "MOST_BYTES",
+    "dead_letter_id",
+    "dead_letter_of_step",
+    "dead_letters_for",
+    "event_of",
+    "fitting",
+    "undelivered",
+]
 
 MOST_BYTES = 16 * 1024
 MOST_CHARS = 2000
@@ -27,7 +35,9 @@ _WORTH_TELLING: frozenset[DeadLetterReason] = frozenset({"poison", "interrupted"
 """Reasons stored for forward steps of a transaction; other failures lead to compensation, and are in its timeline."""
 
 
-def dead_letters_for(job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = "") -> Sequence[Write]:
+def dead_letters_for(
+    job: RunningJob | Job, node: str, ending: Ending, now: float, *, by: str = ""
+) -> Sequence[WriteWithEvent]:
     """The writes for a task's end: a dead letter if its command will not run any more, else none.
 
     `by` is this master's id.
@@ -41,38 +51,45 @@ def dead_letters_for(job: RunningJob | Job, node: str, ending: Ending, now: floa
         action=job.action, params=params, whole=whole, error=(ending.error or "")[:MOST_CHARS], job=job.id,
         caller=job.caller, history=_history(job, node, ending, now, by),
     )  # fmt: skip
-    return (rows.buried([dead_letter]),)
+    return (_written(dead_letter),)
 
 
-def dead_letters_for_step(
+def dead_letter_of_step(
     tx: str, step: str, node: str, result: CommandResult, work: tuple[str, Any], now: float, *,
     compensation: bool, caller: str = "", by: str = "",
-) -> Sequence[Write]:  # fmt: skip
+) -> DeadLetter | None:  # fmt: skip
     """The same for a command of a transaction's step or its compensation; `work` is its action and parameters."""
     reason = _REASONS.get(result.code)
     if reason is None or not (compensation or reason in _WORTH_TELLING):
-        return ()
+        return None
     (action, given), error = work, (result.error or "")[:MOST_CHARS]
     params, whole = fitting(given)
     ended = DeadLetterEvent(now, result.outcome, _said(error, by))
-    dead_letter = DeadLetter(
+    return DeadLetter(
         id=dead_letter_id(result.id), reason=reason, command=result.id, node=node, at=now, action=action, params=params,
         whole=whole, error=error, tx=tx, step=step, caller=caller, history=[*_starts(result.starts, now), ended],
     )  # fmt: skip
-    return (rows.buried([dead_letter]),)
 
 
 def undelivered(
     command: str, target: str, body: Any, error: str, history: Sequence[DeadLetterEvent], now: float, *,
     job: str | None = None, tx: str | None = None, caller: str = "",
-) -> Write:  # fmt: skip
+) -> WriteWithEvent:  # fmt: skip
     """The writes when a callback or a webhook is abandoned; `target` is its destination."""
     params, whole = fitting(body)
     dead_letter = DeadLetter(
         id=dead_letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
         params=params, whole=whole, error=error[:MOST_CHARS], job=job, tx=tx, caller=caller, history=list(history),
     )  # fmt: skip
-    return rows.buried([dead_letter])
+    return _written(dead_letter)
+
+
+def event_of(dead_letter: DeadLetter) -> DeadLettered:
+    """The event of a dead letter that was stored."""
+    return DeadLettered(
+        dead_letter.id, dead_letter.reason, dead_letter.command, dead_letter.node, dead_letter.action,
+        job=dead_letter.job, tx=dead_letter.tx,
+    )  # fmt: skip
 
 
 def dead_letter_id(command: str) -> str:
@@ -84,6 +101,10 @@ def fitting(params: Any) -> tuple[Any, bool]:
     """The parameters, or their size if they are long; and whether they are whole."""
     size = len(msgspec.json.encode(params))
     return (params, True) if size <= MOST_BYTES else ({"left_out_bytes": size}, False)
+
+
+def _written(dead_letter: DeadLetter) -> WriteWithEvent:
+    return WriteWithEvent(rows.buried([dead_letter]), event_of(dead_letter))
 
 
 def _history(job: RunningJob | Job, node: str, ending: Ending, now: float, by: str) -> list[DeadLetterEvent]:

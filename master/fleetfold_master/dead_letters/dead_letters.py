@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,14 +14,15 @@ from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_master.dead_letters import rows
 from fleetfold_master.dead_letters.dead_letter_policy import (
     dead_letter_id,
+    dead_letter_of_step,
     dead_letters_for,
-    dead_letters_for_step,
+    event_of,
     fitting,
     undelivered,
 )
+from fleetfold_master.events import Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id, parse_command_id
-from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_master.webhooks.model import Delivery
@@ -49,17 +51,17 @@ class _Advisory(msgspec.Struct):
 
 class DeadLetters:
     """Dead letters in a store that all masters share; `by` is this master's id. The owner calls `prune`
-    periodically."""
+    periodically. What others commit, they publish; what is written here is published here, once."""
 
-    def __init__(self, store: Store, clock: Clock, by: str = "") -> None:
-        self._store, self._clock, self._by = store, clock, by
+    def __init__(self, store: Store, clock: Clock, by: str = "", publish: Publish = publish_to_nobody) -> None:
+        self._store, self._clock, self._by, self._publish = store, clock, by, publish
         self._quiet = LimitedLog(log)
 
-    def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[Write]:
+    def of_task(self, job: RunningJob | Job, node: str, ending: Ending, now: float) -> Sequence[WriteWithEvent]:
         """The writes that `Jobs` commits with a task's end."""
         return dead_letters_for(job, node, ending, now, by=self._by)
 
-    def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[Write]:
+    def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[WriteWithEvent]:
         """The writes for a callback or an alert that is abandoned."""
         of_job = delivery.type == "job.ended"
         history = [
@@ -79,7 +81,7 @@ class DeadLetters:
             self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, NODES_LETTERS)
         ]
         if dead_letters:
-            await self._store.write(rows.buried(dead_letters))
+            await self._keep(dead_letters)
 
     async def of_advisory(self, subject: str, data: bytes) -> None:
         """Store a command that a node could not read or did not accept, or that the broker gave up delivering.
@@ -95,7 +97,7 @@ class DeadLetters:
         if NOT_SEALED in advisory.reason and await self._is_under_way(advisory):
             log.info("command.sealed_anew", node=advisory.consumer, command=advisory.reason.partition(" ")[0])
             return
-        await self._store.write(rows.buried([await self._unread(advisory, self._clock.wall())]))
+        await self._keep([await self._unread(advisory, self._clock.wall())])
 
     async def get(self, key: str) -> DeadLetter:
         """One dead letter. Raises `NotFound`."""
@@ -154,12 +156,17 @@ class DeadLetters:
         if compensation and row["rollback"] is not None:
             rollback = msgspec.json.decode(row["rollback"])
             work = (rollback["action"], rollback.get("params", {}))
-        writes = dead_letters_for_step(
+        dead_letter = dead_letter_of_step(
             address.tx, address.step, node, result, work, self._clock.wall(), compensation=compensation,
             caller=row["caller"], by=self._by,
         )  # fmt: skip
-        if writes:
-            await self._store.write(*writes)
+        if dead_letter is not None:
+            await self._keep([dead_letter])
+
+    async def _keep(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters in one commit, and publish those that were not stored before."""
+        for one in await self._store.script(partial(rows.bury, dead_letters=dead_letters)):
+            self._publish(event_of(one))
 
     def _unanswered(self, row: Any, node: str, now: float) -> DeadLetter:
         params, whole = fitting(msgspec.json.decode(row["params"]))

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, and_, bindparam, delete, func, or_, select, update
 
 from fleetfold_master.store.columns import as_json
-from fleetfold_master.store.compiled_statements import Write, insert_once
+from fleetfold_master.store.compiled_statements import Script, Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.dead_letter_tables import dead_letter
 from fleetfold_master.store.tables import job, job_node, step, tx
@@ -17,6 +17,7 @@ from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterLis
 
 __all__ = [
     "buried",
+    "bury",
     "dropped",
     "older",
     "over",
@@ -49,6 +50,11 @@ _OVER = delete(dead_letter).where(dead_letter.c["at"] <= _LAST_KEPT)
 def buried(dead_letters: Iterable[DeadLetter]) -> Write:
     """Insert dead letters; existing ones stay unchanged."""
     return Write(_BURY, [_row(one) for one in dead_letters])
+
+
+def bury(script: Script, dead_letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Insert dead letters, and return those that did not exist."""
+    return [one for one in dead_letters if script.run(_BURY, **_row(one))]
 
 
 def retried(key: str, job_id: str, now: float, by: str) -> Write:

@@ -65,13 +65,13 @@ class Bulk:
                 left_s = deadline - asyncio.get_running_loop().time()
                 if found.ended or found.unknown or left_s <= 0:
                     return found
-                here = all(map(self._jobs.drives, keys))
+                here = all(map(self._jobs.owns, keys))
                 if await ends_within(left_s if here else min(left_s, ELSEWHERE_S), watch.some.wait()):
                     await asyncio.sleep(LINGER_S)
 
     async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:
         """Views of the ended jobs: those that ended while watched come from memory, the others are read."""
-        gone = [key for key in keys if key not in watch.ended and not self._jobs.drives(key)]
+        gone = [key for key in keys if key not in watch.ended and not self._jobs.owns(key)]
         read = {job.id: job for job in await job_reads.read_many(self._store, gone)} if gone else {}
         ended = [*watch.ended.values(), *(job for job in read.values() if job.state != "running")]
         return Ends(ended, [key for key in gone if key not in read and key not in watch.ended])

@@ -73,12 +73,12 @@ class Cancellations:
         self._open: dict[str, dict[str, _Cancellation]] = {}
         self._at_work: set[str] = set()
         self._tasks = BackgroundTasks()
-        self._started = False
-        self.on_withdrawn: OnWithdrawn = _ignore
+        self._on_withdrawn: OnWithdrawn | None = None
 
-    def start(self) -> None:
-        """Start asking nodes."""
-        self._started = True
+    def start(self, on_withdrawn: OnWithdrawn) -> None:
+        """Start asking nodes. `on_withdrawn` is awaited before a cancellation is dropped: what it commits must not be
+        lost."""
+        self._on_withdrawn = on_withdrawn
         self.sweep()
 
     def cancel(
@@ -128,23 +128,24 @@ class Cancellations:
 
     async def close(self) -> None:
         """Wait for the requests in progress."""
-        self._started = False
+        self._on_withdrawn = None
         await self._tasks.cancel()
 
     def _process(self, node: str) -> None:
         """Process one node's cancellations, one round at a time, so that its queue is read once for all of them."""
-        if self._started and node not in self._at_work:
+        if self._on_withdrawn is not None and node not in self._at_work:
             self._at_work.add(node)
-            self._tasks.spawn(self._process_due(node))
+            self._tasks.spawn(self._process_due(node, self._on_withdrawn))
 
     def _due(self, node: str, now: float) -> Iterator[str]:
         return (key for key, entry in self._open.get(node, {}).items() if now >= min(entry.next_at, entry.until))
 
-    async def _process_due(self, node: str) -> None:
+    async def _process_due(self, node: str, on_withdrawn: OnWithdrawn) -> None:
         try:
             while due := self._take_due(node):
-                await self._dequeue(node, due)
-                await self._ask_for(node, {key: due[key] for key in due if key in self._open.get(node, {})})
+                await self._dequeue(node, due, on_withdrawn)
+                left = {key: due[key] for key in due if key in self._open.get(node, {})}
+                await self._ask_for(node, left, on_withdrawn)
         finally:
             self._at_work.discard(node)
 
@@ -162,57 +163,58 @@ class Cancellations:
             due[key] = entry
         return due
 
-    async def _dequeue(self, node: str, due: dict[str, _Cancellation]) -> None:
+    async def _dequeue(self, node: str, due: dict[str, _Cancellation], on_withdrawn: OnWithdrawn) -> None:
         away = not self._health.healthy(node)
         for delivered_too in (False, True):
             queued = {
                 key: entry for key, entry in due.items() if entry.dequeue and (away or entry.last) is delivered_too
             }
             if queued:
-                await self._remove_from_queue(node, queued, delivered_too=delivered_too)
+                never = await self._remove_from_queue(node, queued, delivered_too=delivered_too)
+                await self._report_withdrawn(node, never, on_withdrawn)
 
-    async def _remove_from_queue(self, node: str, queued: dict[str, _Cancellation], *, delivered_too: bool) -> None:
+    async def _remove_from_queue(
+        self, node: str, queued: dict[str, _Cancellation], *, delivered_too: bool
+    ) -> Collection[str]:
+        """Remove commands from the node's queue. Returns those that will never begin."""
         since, began_at = min(entry.since for entry in queued.values()), self._clock.monotonic()
         try:
             never = await self._queues.withdraw(node, queued.keys(), since, delivered_too=delivered_too)
         except FleetfoldError as error:
             log.warning("cancellation.not_dequeued", node=node, commands=len(queued), reason=error.message)
-            return
+            return ()
         for entry in queued.values():
             entry.cleared |= delivered_too and began_at - entry.made_at >= SENT_WITHIN_S
-        await self._report_withdrawn(node, never)
+        return never
 
-    async def _ask_for(self, node: str, entries: dict[str, _Cancellation]) -> None:
+    async def _ask_for(self, node: str, entries: dict[str, _Cancellation], on_withdrawn: OnWithdrawn) -> None:
         by: defaultdict[str, list[str]] = defaultdict(list)
         for key, entry in entries.items():
             by[entry.by].append(key)
         for who, keys in by.items():
             for batch in batches(keys, ASKED_AT_ONCE):
-                await self._take_verdicts(node, batch, who)
+                await self._report_withdrawn(node, await self._take_verdicts(node, batch, who), on_withdrawn)
 
-    async def _take_verdicts(self, node: str, keys: list[str], who: str) -> None:
+    async def _take_verdicts(self, node: str, keys: list[str], who: str) -> Collection[str]:
         """Apply the node's verdicts. `ended` needs no further request: the result is on its way. `stopping` is
-        repeated until the result arrives, because the command would be redelivered if the node died meanwhile."""
+        repeated until the result arrives, because the command would be redelivered if the node died meanwhile.
+        Returns the commands that will never begin."""
         try:
             verdicts = await self._ask(node, keys, who)
         except FleetfoldError as error:
             log.debug("cancellation.not_requested", node=node, reason=error.message)
-            return
+            return ()
         for key in (key for key, verdict in verdicts.items() if verdict == "ended"):
             self.forget(node, key)
         for key in (key for key, verdict in verdicts.items() if verdict == "stopping"):
             if (entry := self._open.get(node, {}).get(key)) is not None:
                 entry.next_at = self._clock.monotonic() + BACKOFF.max_s
-        await self._report_withdrawn(node, [key for key, verdict in verdicts.items() if verdict == "never"])
+        return [key for key, verdict in verdicts.items() if verdict == "never"]
 
-    async def _report_withdrawn(self, node: str, keys: Iterable[str]) -> None:
+    async def _report_withdrawn(self, node: str, keys: Iterable[str], on_withdrawn: OnWithdrawn) -> None:
         """Report commands that will never begin. This comes first: if it fails, they stay pending."""
         for batch in batches(keys, TOLD_AT_ONCE):
             entries = self._open.get(node, {})
-            await self.on_withdrawn(node, {key: entries[key].by for key in batch if key in entries})
+            await on_withdrawn(node, {key: entries[key].by for key in batch if key in entries})
             for key in batch:
                 self.forget(node, key)
-
-
-async def _ignore(_node: str, _keys: Mapping[str, str]) -> None:
-    """Default callback: do nothing."""

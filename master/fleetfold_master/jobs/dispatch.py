@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import structlog
 
+from fleetfold_master.events import WriteWithEvent
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, TooLarge
@@ -60,12 +61,12 @@ AtEnd = Callable[[Any, float], Sequence[Write]]
 """Returns further writes to be committed with the end of a job or transaction, given it and the time."""
 
 
-DeadLettersFor = Callable[[Any, str, Any, float], Sequence[Write]]
-"""Returns further writes to be committed with a task's end, given job, node, `Ending` and the time."""
+DeadLettersFor = Callable[[Any, str, Any, float], Sequence[WriteWithEvent]]
+"""Returns the dead letters to be committed with a task's end, given job, node, `Ending` and the time."""
 
 
-def no_dead_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[Write]:
-    """Default of `DeadLettersFor`: no further writes."""
+def no_dead_letters(_job: object, _node: str, _ending: object, _now: float) -> Sequence[WriteWithEvent]:
+    """Default of `DeadLettersFor`: none."""
     return ()
 
 

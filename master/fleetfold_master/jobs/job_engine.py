@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 
+from fleetfold_master.events import JobEnded, Publish, publish_to_nobody
 from fleetfold_master.jobs import job_rows
 from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit, ShareOf, all_of
 from fleetfold_master.jobs.dispatch import (
@@ -51,8 +52,9 @@ class JobEngine:
         at_end: AtEnd,
         dead_letters_for: DeadLettersFor = no_dead_letters,
         share_of: ShareOf = all_of,
+        publish: Publish = publish_to_nobody,
     ) -> None:
-        self._store, self._sender, self._clock = store, sender, clock
+        self._store, self._sender, self._clock, self._publish = store, sender, clock, publish
         self._at_end, self._dead_letters_for = at_end, dead_letters_for
         self.running: dict[str, RunningJob] = {}
         self.rolling: dict[str, RunningJob] = {}
@@ -189,8 +191,8 @@ class JobEngine:
         for task, ending in endings:
             job.write(task, ending)
         writes = [*more, job_rows.settle(job.id, endings)]
-        for task, ending in endings:
-            writes += self._dead_letters_for(job, task.node, ending, now)
+        dead = [each for task, end in endings for each in self._dead_letters_for(job, task.node, end, now)]
+        writes += [write for write, _ in dead]
         if job.complete:
             writes += [job_rows.end(job.id, job.verdict(), now), *self._at_end(job, now)]
         try:
@@ -201,12 +203,17 @@ class JobEngine:
             for task, ending in endings:
                 job.abort_write(task, ending)
         self.slots.settle(job, endings)
-        self._finish(job, now)
+        has_ended = self._finish(job, now)
         job.changed()
+        for _, event in dead:
+            self._publish(event)
+        if has_ended:
+            self._publish(JobEnded(job.id, job.action, job.caller, job.verdict()))
 
-    def _finish(self, job: RunningJob, now: float) -> None:
+    def _finish(self, job: RunningJob, now: float) -> bool:
+        """Let a job go whose last task has ended. Returns whether it has ended just now."""
         if job.ended_at is not None or job.ended < len(job.tasks):
-            return
+            return False
         job.end(now)
         self.running.pop(job.id, None)
         self.rolling.pop(job.id, None)
@@ -216,6 +223,7 @@ class JobEngine:
         if self.away:
             for node in [task.node for task in job.tasks if task.due_at == inf]:
                 self.away[node].pop(job.id, None)
+        return True
 
     async def _begin_next(self, job: RunningJob) -> Sequence[Task]:
         """Commit which tasks begin now, or why none does. Returns the tasks to send."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 
+from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.concurrency_limit import LEASE_S, ShareOf, all_of
@@ -54,24 +55,23 @@ class Jobs:
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, *, at_end: AtEnd = nothing_more,
-        withdrawals: Cancellations | None = None, slots_of: SlotsOf | None = None,
+        cancellations: Cancellations | None = None, slots_of: SlotsOf | None = None,
         dead_letters_for: DeadLettersFor = no_dead_letters,
         owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._owner = owner
         self._store = store
         self._clock = clock
-        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of)
+        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of, publish)
         self._uncancelled = UncancelledTasks()
         self._answers = TaskResults(
-            store, clock, self._engine, self._uncancelled, withdrawals, dead_letters_for, at_late_end
+            store, clock, self._engine, self._uncancelled, cancellations, dead_letters_for, at_late_end, publish
         )
-        self._withdrawals = withdrawals
+        self._cancellations = cancellations
         self._loading = JobLoading(store, clock, self._engine, owner, self._continue, self._uncancelled)
-        self._sweep = Sweeper(self._engine, health, withdrawals, self._loading.all)
+        self._sweep = Sweeper(self._engine, health, cancellations, self._loading.all)
         self._slots_of = slots_of or (lambda _action, _nodes: None)
-        if withdrawals is not None:
-            withdrawals.on_withdrawn = self.on_withdrawn
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
         """Start a job on `targets`, once: the same id again returns the same job, or raises `Conflict` for other
@@ -147,7 +147,7 @@ class Jobs:
         """The waiters for ends of many jobs."""
         return self._engine.endings
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         """Whether the job is running and this master owns it."""
         return key in self._engine.running
 
@@ -236,11 +236,11 @@ class Jobs:
 
     def _withdraw(self, job: RunningJob) -> None:
         """Cancel the commands of a cancelled job that were sent."""
-        if self._withdrawals is None or job.cancelled_by is None:
+        if self._cancellations is None or job.cancelled_by is None:
             return
         for task in job.open_tasks():
             ids, since = [command_id(job.id, task.node)], task.began_at or 0.0
-            self._withdrawals.cancel(task.node, ids, job.cancelled_by, since=since, give_up_after_s=inf)
+            self._cancellations.cancel(task.node, ids, job.cancelled_by, since=since, give_up_after_s=inf)
 
 
 def _overloaded(node: str) -> Overloaded:

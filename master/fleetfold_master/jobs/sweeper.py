@@ -37,8 +37,10 @@ Fetch = Callable[[Sequence[SpilledJob]], Awaitable[None]]
 class Sweeper:
     """Sweeps the jobs of an engine."""
 
-    def __init__(self, engine: JobEngine, health: NodeHealth, withdrawals: Cancellations | None, fetch: Fetch) -> None:
-        self._engine, self._health, self._withdrawals = engine, health, withdrawals
+    def __init__(
+        self, engine: JobEngine, health: NodeHealth, cancellations: Cancellations | None, fetch: Fetch
+    ) -> None:
+        self._engine, self._health, self._cancellations = engine, health, cancellations
         self._fetch = fetch
         self._resent = Counter[str]()
 
@@ -86,9 +88,9 @@ class Sweeper:
 
     def _may_end(self, job: RunningJob, task: Task, now: float) -> bool:
         """A cancelled task may time out only after its command was withdrawn from the node's queue."""
-        if job.cancelling is None or self._withdrawals is None:
+        if job.cancelling is None or self._cancellations is None:
             return True
-        if self._withdrawals.try_forget(task.node, command_id(job.id, task.node)):
+        if self._cancellations.try_forget(task.node, command_id(job.id, task.node)):
             return True
         task.deadline_at = now + LOOK_AGAIN_S
         return False
@@ -96,10 +98,10 @@ class Sweeper:
     async def _give_up(self, job: RunningJob, over: list[Task]) -> None:
         """End overdue tasks without an answer, and ask their node, if healthy, to stop the commands."""
         endings = [(task, self._over(job, task)) for task in over]
-        if self._withdrawals is not None:
+        if self._cancellations is not None:
             for task in (task for task in over if self._health.healthy(task.node)):
                 ids = [command_id(job.id, task.node)]
-                self._withdrawals.cancel(task.node, ids, OVER_TIME, give_up_after_s=0.0, dequeue=False)
+                self._cancellations.cancel(task.node, ids, OVER_TIME, give_up_after_s=0.0, dequeue=False)
         await self._engine.settle(job, endings)
 
     def _over(self, job: RunningJob, task: Task) -> Ending:

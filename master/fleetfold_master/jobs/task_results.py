@@ -1,4 +1,4 @@
-"""Processing of results, progress reports and withdrawals of jobs' commands."""
+"""Processing of results, progress reports and cancellations of jobs' commands."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from fleetfold_master.events import JobRevised, Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
-from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks, settle_all
@@ -27,10 +27,12 @@ class TaskResults:
 
     def __init__(
         self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks,
-        withdrawals: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
+        cancellations: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._uncancelled = store, clock, engine, uncancelled
-        self._withdrawals, self._dead_letters_for, self._at_late_end = withdrawals, dead_letters_for, at_late_end
+        self._cancellations, self._dead_letters_for, self._at_late_end = cancellations, dead_letters_for, at_late_end
+        self._publish = publish
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
@@ -43,8 +45,8 @@ class TaskResults:
             result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
             starts=result.starts,
         )  # fmt: skip
-        if self._withdrawals is not None:
-            self._withdrawals.forget(node, result.id)
+        if self._cancellations is not None:
+            self._cancellations.forget(node, result.id)
         job = self._engine.running.get(address[0])
         if job is None:
             return await self._uncancelled.run(self._settle_late(address[0], node, result.id, ending))
@@ -88,19 +90,26 @@ class TaskResults:
     async def _settle_late(self, key: str, node: str, command: str, ending: Ending) -> bool:
         """Apply an answer to an ended job: it replaces only an outcome that the master assumed."""
         async with self._late:
-            if await self._store.write(
-                job_rows.late_settle(key, node, ending), *await self._late_dead_letters(key, node, ending)
-            ):
-                job = (await job_reads.read_jobs(self._store, key=key))[0]
-                state = state_of([each.outcome for each in job.nodes], job.cancelled_by)
-                now = self._clock.wall()
-                late = self._at_late_end(msgspec.structs.replace(job, state=state), now) if state != "running" else ()
-                await self._store.write(job_rows.end(key, state, now), *late)
-                self._engine.slots.free(job.action, [command])
-                await self._engine.grant_free_slots(job.action)
+            dead = await self._late_dead_letters(key, node, ending)
+            if await self._store.write(job_rows.late_settle(key, node, ending), *(write for write, _ in dead)):
+                for _, event in dead:
+                    self._publish(event)
+                await self._revise(key, command)
         return True
 
-    async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[Write]:
+    async def _revise(self, key: str, command: str) -> None:
+        """Commit the state that an ended job has after a late answer, and free the command's slot."""
+        before = (await job_reads.read_jobs(self._store, key=key))[0]
+        state = state_of([each.outcome for each in before.nodes], before.cancelled_by)
+        now, job = self._clock.wall(), msgspec.structs.replace(before, state=state)
+        late = self._at_late_end(job, now) if state != "running" else ()
+        await self._store.write(job_rows.end(key, state, now), *late)
+        if state != before.state:
+            self._publish(JobRevised(key, job.action, job.caller, state))
+        self._engine.slots.free(job.action, [command])
+        await self._engine.grant_free_slots(job.action)
+
+    async def _late_dead_letters(self, key: str, node: str, ending: Ending) -> Sequence[WriteWithEvent]:
         if not ending.code or not (found := await job_reads.read_jobs(self._store, key=key)):
             return ()
         return self._dead_letters_for(found[0], node, ending, self._clock.wall())

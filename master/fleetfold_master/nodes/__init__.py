@@ -10,6 +10,7 @@ from fleetfold_master.nodes.inflow import Inflow, Newest
 from fleetfold_master.nodes.node_standing import acts, why_not
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.registry import Registry
+from fleetfold_master.nodes.request_health import RequestHealth
 from fleetfold_master.nodes.round_trip import RoundTripEstimator
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Newest",
     "Presence",
     "Registry",
+    "RequestHealth",
     "RoundTripEstimator",
     "acts",
     "check_description",

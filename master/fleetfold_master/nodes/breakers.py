@@ -14,6 +14,7 @@ from typing import Literal
 
 import structlog
 
+from fleetfold_master.events import BreakerClosed, BreakerOpened, Publish, publish_to_nobody
 from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
 
@@ -53,9 +54,10 @@ class Breakers:
     """
 
     def __init__(
-        self, life: Callable[[str], int], clock: Clock | None = None, chance: random.Random | None = None
-    ) -> None:
-        self._life, self._clock = life, clock or SystemClock()
+        self, life: Callable[[str], int], clock: Clock | None = None, chance: random.Random | None = None,
+        publish: Publish = publish_to_nobody,
+    ) -> None:  # fmt: skip
+        self._life, self._clock, self._publish = life, clock or SystemClock(), publish
         self._chance = chance or random.Random()  # noqa: S311 (spreads load, keeps no secret)
         self._breakers: dict[str, _Breaker] = {}
 
@@ -92,6 +94,7 @@ class Breakers:
         """Record an answer: close the breaker."""
         if (breaker := self._breakers.pop(node, None)) is not None and breaker.is_open:
             log.info("breaker.closed", node=node)
+            self._publish(BreakerClosed(node))
 
     def failed(self, node: str, age_s: float, why: str) -> None:
         """Record the failure, by the node's fault, of a request sent `age_s` seconds ago.
@@ -108,15 +111,19 @@ class Breakers:
             self._open(node, breaker, now)
 
     def _open(self, node: str, breaker: _Breaker, now: float) -> None:
-        if not breaker.is_open:
-            log.warning("breaker.opened", node=node, failures=breaker.failures, reason=breaker.why)
+        opens = not breaker.is_open
         breaker.openings += 1
         breaker.again_at = now + BACKOFF.delay_s(breaker.openings, random=self._chance.random)
         breaker.trial_at = None
+        if opens:
+            log.warning("breaker.opened", node=node, failures=breaker.failures, reason=breaker.why)
+            self._publish(BreakerOpened(node, breaker.failures, breaker.why))
 
     def _of(self, node: str) -> _Breaker | None:
         breaker = self._breakers.get(node)
         if breaker is not None and breaker.life != self._life(node):
             del self._breakers[node]
+            if breaker.is_open:
+                self._publish(BreakerClosed(node))  # another process has taken its place
             return None
         return breaker

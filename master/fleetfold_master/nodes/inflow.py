@@ -1,7 +1,8 @@
 """Budgets for unsolicited messages per identity, applied before a message is decoded.
 
 Of too many heartbeats or progress reports the newest is enough, because it supersedes the others. An identity far
-over its budget is reported by `on_flood`, and disconnected: discarding a message does not save its transport.
+over its budget is published as an `IdentityFlooded`, and disconnected: discarding a message does not save its
+transport.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_master.events import IdentityFlooded, Publish, publish_to_nobody
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import LimitsConfig
@@ -46,15 +48,14 @@ class Budget:
 
 
 class Inflow:
-    """The budgets of one master. `on_flood` is called with an identity that is far over its budget."""
+    """The budgets of one master."""
 
-    def __init__(self, limits: LimitsConfig, clock: Clock) -> None:
-        self.limits, self._clock = limits, clock
+    def __init__(self, limits: LimitsConfig, clock: Clock, publish: Publish = publish_to_nobody) -> None:
+        self.limits, self._clock, self._publish = limits, clock, publish
         self._heartbeats = Budget(limits.heartbeats_per_s, clock)
         self._progress = Budget(limits.progress_per_s, clock)
         self._all = Budget(limits.flood_per_s, clock)
         self._told: dict[str, float] = {}
-        self.on_flood: Callable[[str], None] = lambda identity: None  # noqa: ARG005  # where nobody can be disconnected
 
     def heartbeat(self, node: str, size: int = 0) -> bool:
         """Whether to process this heartbeat of `size` bytes now."""
@@ -73,7 +74,7 @@ class Inflow:
         now = self._clock.monotonic()
         if now - self._told.get(identity, -AGAIN_S) >= AGAIN_S:
             self._told = {each: at for each, at in self._told.items() if now - at < AGAIN_S} | {identity: now}
-            self.on_flood(identity)
+            self._publish(IdentityFlooded(identity))
 
 
 def _cost(size: int) -> int:

@@ -13,7 +13,7 @@ from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
@@ -54,28 +54,41 @@ HOLDS_S = 2.0
 STATISTICS_S = 5.0
 AUDIT_S = 5.0
 
+BeforeRemoval = Callable[[str], Awaitable[None]]
+"""Awaited with each node that is about to be removed, while its queue still exists: an event would come too late."""
+TellEpochs = Callable[[str, CommandResult], Awaitable[None]]
+"""Awaited with a result that raises its node's epochs, before anybody is told of the result: see `EpochSharing`."""
+
+
+async def _nothing(_node: str) -> None:
+    """Default of `BeforeRemoval`: do nothing."""
+
+
+async def _nobody(_node: str, _result: CommandResult) -> None:
+    """Default of `TellEpochs`: there are no peers."""
+
 
 class NodeGateway:
-    """Subscribes to the nodes' messages, and maintains their streams and consumers."""
+    """Subscribes to the nodes' messages, and maintains their streams and consumers.
+
+    `alone`: whether this master has no peers, which might know more of a node.
+    """
 
     def __init__(
         self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
-        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED,
+        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, *,
+        before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
+        alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._seals = seals
+        self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._own = topology, own
         self._told: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
         self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
         self.corpora = TermStatistics(self._fetch_statistics, self.answers)
-        self.epochs = CollectionVersions()
-        self.before_removal: Callable[[str], Awaitable[None]] = _nothing
-        """Called with each node that is about to be removed, while its queue still exists."""
-        self.on_rose: Callable[[str, CommandResult], Awaitable[None]] = tell_nobody
-        """Called with a result that raises its node's epochs, before anybody is told of the result."""
-        self.alone: Callable[[], bool] = lambda: True
-        """Whether this master has no peers, which might know more of a node."""
+        self.epochs = CollectionVersions(publish)
 
     async def start(self) -> None:
         """Subscribe to heartbeats."""
@@ -87,13 +100,13 @@ class NodeGateway:
         """Unsubscribe from heartbeats."""
         await self._beats.stop()
 
-    async def call_the_roll(self) -> None:
+    async def ping_known_nodes(self) -> None:
         """Ping the known nodes, so that a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             if (pong := self._read(name, answer, Pong)) is not None:
                 self._registry.answered(name)
-                self.epochs.rose(name, pong.incarnation, pong.epochs)
+                self.epochs.record(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
@@ -108,7 +121,7 @@ class NodeGateway:
 
     async def remove(self, name: str) -> None:
         """Remove a node, with its queue and its statistics."""
-        await self.before_removal(name)
+        await self._before_removal(name)
         await self._registry.remove(name)
         self.corpora.forget(name)
         self.epochs.forget(name)
@@ -116,8 +129,8 @@ class NodeGateway:
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Record what a result reports about its node."""
-        if self.epochs.rose(node, result.incarnation, result.epochs):
-            await self.on_rose(node, result)
+        if self.epochs.record(node, result.incarnation, result.epochs):
+            await self._tell_epochs(node, result)
 
     async def reload(self, name: str = "") -> None:
         """Reload a node's row, or all, after another master may have written it."""
@@ -127,7 +140,7 @@ class NodeGateway:
 
     async def join(self, name: str, join: Join) -> Joined:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
-        if not self.alone():
+        if not self._alone():
             await self.reload(name)
         record, fresh = await self._registry.join(name, join.description, self.incarnation)
         await self._topology.ensure_node(name, join.description.concurrency)
@@ -154,7 +167,7 @@ class NodeGateway:
         except InvalidInput as error:
             self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
-        if verdict != "ok" and not self.alone():  # it may have joined at another master
+        if verdict != "ok" and not self._alone():  # it may have joined at another master
             await self.reload(name)
             verdict = self._registry.heard(name, beat)
         if verdict == "ok" and not beat.leaving:
@@ -183,7 +196,7 @@ class NodeGateway:
     async def _tell(self, node: str, verb: str, message: Message) -> None:
         """Send a message to a node, without a reply."""
         subject, data = self._bus.subjects.call(node, verb), encode(message)
-        await self._bus.link.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
+        await self._bus.connection.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
         """Whether a node of that name answers now."""
@@ -239,7 +252,3 @@ class NodeGateway:
     async def _ask_one(self, node: str, verb: str, ask: Message, timeout_s: float) -> ScatterReply | None:
         """Request one node's answer by scatter, so that the broker authenticates the responder."""
         return (await self._gatherer.ask(verb, [node], encode(ask), timeout_s)).get(node)
-
-
-async def _nothing(_node: str) -> None:
-    """Default callback: do nothing."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 import structlog
 
+from fleetfold_master.events import NodeDown, NodeUp, Publish, publish_to_nobody
 from fleetfold_shared.clock import Clock
 
 __all__ = ["MISSED_HEARTBEATS", "Presence"]
@@ -25,14 +25,13 @@ class Presence:
     by the longest of that interval and those of its last three heartbeats.
     """
 
-    def __init__(self, clock: Clock, heartbeat_s: float) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, heartbeat_s: float, publish: Publish = publish_to_nobody) -> None:
+        self._clock, self._publish = clock, publish
         self.heartbeat_s = heartbeat_s
         self._heard: dict[str, float] = {}
         self._intervals: dict[str, deque[float]] = {}
         self._response_ms: dict[str, float] = {}
         self._lives: dict[str, int] = {}
-        self.on_change: Callable[[str, bool], None] = _log_change
 
     def heard(self, node: str, heartbeat_s: float | None = None) -> None:
         """Record a message of the node. `heartbeat_s` is the interval that it uses, if known."""
@@ -42,7 +41,8 @@ class Presence:
             self._intervals.setdefault(node, deque(maxlen=MISSED_HEARTBEATS)).append(heartbeat_s)
         if new:
             self.reborn(node)
-            self.on_change(node, True)
+            log.info("node.up", node=node)
+            self._publish(NodeUp(node))
 
     def reborn(self, node: str) -> None:
         """Record that the node came back, or is another process."""
@@ -56,13 +56,15 @@ class Presence:
         """Mark the node as down."""
         self._intervals.pop(node, None)
         if self._heard.pop(node, None) is not None:
-            self.on_change(node, False)
+            log.warning("node.down", node=node)
+            self._publish(NodeDown(node))
 
     def left(self, node: str) -> None:
         """Record the node's goodbye."""
         self._intervals.pop(node, None)
         if self._heard.pop(node, None) is not None:
             log.info("node.stopped", node=node)
+            self._publish(NodeDown(node, stopped=True))
 
     def is_up(self, node: str) -> bool:
         """Whether the node was heard from lately."""
@@ -85,7 +87,3 @@ class Presence:
 
     def _patience_s(self, node: str) -> float:
         return MISSED_HEARTBEATS * max(self.heartbeat_s, *self._intervals.get(node, ()), 0.0)
-
-
-def _log_change(node: str, up: bool) -> None:
-    (log.info if up else log.warning)("node.up" if up else "node.down", node=node)

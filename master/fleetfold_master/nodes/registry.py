@@ -8,7 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from msgspec.structs import replace
 
-from fleetfold_master.no_peers import tell_nobody
+from fleetfold_master.events import (
+    Announce,
+    NodeChanged,
+    NodeJoined,
+    NodeRemoved,
+    NodeStateChanged,
+    Publish,
+    announce_to_nobody,
+    publish_to_nobody,
+)
 from fleetfold_master.nodes.description_check import check_description
 from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
 from fleetfold_master.nodes.node_records import record_of
@@ -37,19 +46,23 @@ Probe = Callable[[str], Awaitable[str | None]]
 
 class Registry:
     """All nodes by name, in memory. Changes are stored before they are applied here, one after another; what
-    heartbeats bring is applied at once and stored by the next `save`."""
+    heartbeats bring is applied at once and stored by the next `save`.
 
-    def __init__(self, store: NodeRows, presence: Presence, clock: Clock, version: str) -> None:
+    A changed row is passed to `announce`, so the other masters have it before the caller has the answer.
+    """
+
+    def __init__(
+        self, store: NodeRows, presence: Presence, clock: Clock, version: str, *,
+        publish: Publish = publish_to_nobody, announce: Announce = announce_to_nobody,
+    ) -> None:  # fmt: skip
         self._store, self._presence, self._clock = store, presence, clock
-        self._version = version
+        self._version, self._publish, self._announce = version, publish, announce
         self._nodes: dict[str, StoredNode] = {}
         self._pending = Pending()
         self._in_flight: dict[str, int] = {}
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
         self._writing = asyncio.Lock()
-        self.on_change: Callable[[str], Awaitable[None]] = tell_nobody
-        """Called with the name of a node whose row has changed."""
 
     async def load(self) -> None:
         """Load all rows, removed nodes included."""
@@ -84,7 +97,7 @@ class Registry:
         self._presence.heard(name)
         if fresh:
             self._presence.reborn(name)
-        await self.on_change(name)
+        await self._announce(NodeJoined(name, description.incarnation, fresh))
         return self.record(node), fresh
 
     def collections(self, name: str) -> list[str]:
@@ -133,7 +146,7 @@ class Registry:
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
-    def petition(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
+    def add_pending(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
         """List `name` as pending; it is stored as a join request."""
         self._pending.add(name, description, asked_at, fingerprint)
 
@@ -141,7 +154,7 @@ class Registry:
         """Whether `name` is pending."""
         return name in self._pending.nodes
 
-    def withdraw(self, name: str) -> None:
+    def remove_pending(self, name: str) -> None:
         """Remove `name` from the pending nodes."""
         self._pending.remove(name)
 
@@ -157,7 +170,7 @@ class Registry:
             node = replace(self._joined(name, waiting.description), last_seen_at=None)
             await self._put(node)
         self._pending.remove(name)
-        await self.on_change(name)
+        await self._announce(NodeChanged(name))
         return self.record(node)
 
     async def update(self, change: NodeUpdate, by: str = "") -> NodeRecord:
@@ -166,7 +179,7 @@ class Registry:
             node = self.get(change.node)
             wanted = changed_fields(node, change, by, self._clock.wall(), self._version)
             await self._put(self._judged(replace(node, **wanted)), *wanted, "state", "trouble_at")
-        await self.on_change(change.node)
+        await self._announce(NodeChanged(change.node))
         return self.record(self.get(change.node))
 
     async def remove(self, name: str) -> None:
@@ -174,7 +187,7 @@ class Registry:
         async with self._writing:
             await self._put(replace(self.get(name), state="removed", removed_at=self._clock.wall()))
         self._presence.gone(name)
-        await self.on_change(name)
+        await self._announce(NodeRemoved(name))
 
     def get(self, name: str, *, pending: bool = False) -> StoredNode:
         """A node of the fleet, or with `pending` one that waits for approval. Raises `NotFound`, listing the known
@@ -245,6 +258,8 @@ class Registry:
         elif heard is not None and heard.description.incarnation == node.description.incarnation:
             node = self._stated(replace(node, **{name: getattr(heard, name) for name in BROUGHT}))
         self._nodes[node.name] = node
+        if heard is not None:
+            self._publish_state(heard, node)
 
     def _joined(self, name: str, description: NodeDescription) -> StoredNode:
         """The node as it joins; what an operator has set is kept."""
@@ -271,6 +286,13 @@ class Registry:
         (self._seen if only_heard else self._unsaved).add(node.name)
         if node.state != before.state:
             _log_state(standing(node, self._version), node.name)
+        self._publish_state(before, node)
+
+    def _publish_state(self, before: StoredNode, node: StoredNode) -> None:
+        """Publish a change of a member's state; joining and removal have events of their own."""
+        if node.state != before.state and "removed" not in {node.state, before.state}:
+            reason = standing(node, self._version).reason
+            self._publish(NodeStateChanged(node.name, before.state, node.state, reason))
 
     async def _refuse_if_taken(self, name: str, description: NodeDescription, probe: Probe) -> None:
         holder = await probe(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.event_store import EventStore
+from fleetfold_master.events import Publish
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.publisher import GivenUp, Publisher
@@ -32,24 +33,29 @@ __all__ = ["Outbox"]
 class Outbox:
     """`async with Outbox.open(...)`; what is written before `start` is sent after it."""
 
-    def __init__(self, store: Store, clock: Clock, destinations: Destinations, webhooks: Webhooks | None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, destinations: Destinations, webhooks: Webhooks | None,
+        on_given_up: GivenUp, publish: Publish,
+    ) -> None:  # fmt: skip
         self._store, self._clock = store, clock
         self._destinations, self._webhooks = destinations, webhooks
-        self._publisher = Publisher(store, clock, self._send)
+        self._publisher = Publisher(store, clock, self._send, on_given_up, publish)
         self._events: EventStore | None = None
         self._tasks = BackgroundTasks()
         self.check = destinations.check
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, store: Store, clock: Clock, config: CallbacksConfig, keys: Path) -> AsyncIterator[Outbox]:
+    async def open(
+        cls, store: Store, clock: Clock, config: CallbacksConfig, keys: Path, on_given_up: GivenUp, publish: Publish
+    ) -> AsyncIterator[Outbox]:
         """Open, with the secret in `keys` if webhooks are allowed. Raises `InvalidInput`, naming the setting."""
         async with AsyncExitStack() as opened:
             destinations, webhooks = Destinations(config), None
             if destinations.any:
                 secret = WebhookSecret.load(keys, os.environ)
                 webhooks = await opened.enter_async_context(Webhooks.open(destinations, secret, clock))
-            outbox = cls(store, clock, destinations, webhooks)
+            outbox = cls(store, clock, destinations, webhooks, on_given_up, publish)
             opened.push_async_callback(outbox._close)
             yield outbox
 
@@ -57,10 +63,6 @@ class Outbox:
         """Start sending what is due."""
         self._events = EventStore(bus)
         self._tasks.spawn(self._publisher.run())
-
-    def on_given_up(self, hook: GivenUp) -> None:
-        """Register further writes for abandoned deliveries."""
-        self._publisher.on_given_up = hook
 
     def job_ended(self, job: EndedJob, now: float) -> Sequence[Write]:
         """The writes to be committed with a job's end."""

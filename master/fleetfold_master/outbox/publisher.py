@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from msgspec.structs import replace
 
+from fleetfold_master.events import Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.outbox import rows
-from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.webhooks.model import BACKOFF, MOST_TRIES, Delivery, NotDelivered, Undeliverable
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks, ends_within
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 
-__all__ = ["GivenUp", "Publisher"]
+__all__ = ["GivenUp", "Publisher", "no_dead_letter"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,20 +37,28 @@ MOST_REASON_CHARS = 500
 
 Send = Callable[[Delivery], Awaitable[None]]
 """Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are permanent."""
-GivenUp = Callable[[Delivery, str, float], Sequence[Write]]
-"""Returns further writes for an abandoned delivery, given the reason and the time."""
+GivenUp = Callable[[Delivery, str, float], Sequence[WriteWithEvent]]
+"""Returns the dead letters of an abandoned delivery, given the reason and the time; they share its commit."""
+
+
+def no_dead_letter(_delivery: Delivery, _why: str, _now: float) -> Sequence[WriteWithEvent]:
+    """Default of `GivenUp`: none."""
+    return ()
 
 
 class Publisher:
     """One master's share of the deliveries. The owner runs `run` in a task; `close` cancels what is in progress."""
 
-    def __init__(self, store: Store, clock: Clock, send: Send) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, send: Send, on_given_up: GivenUp = no_dead_letter,
+        publish: Publish = publish_to_nobody,
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._send = store, clock, send
+        self._on_given_up, self._publish = on_given_up, publish
         self._woken = asyncio.Event()
         self._tasks = BackgroundTasks()
         self._busy = Counter[str]()
         self._more = False
-        self.on_given_up: GivenUp = _nothing
 
     def wake(self) -> None:
         """Look up soon: something is being written."""
@@ -123,9 +131,11 @@ class Publisher:
         return None
 
     async def _give_up(self, delivery: Delivery, why: str) -> None:
-        more = self.on_given_up(delivery, why, self._clock.wall())
-        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]), *more)
+        dead = self._on_given_up(delivery, why, self._clock.wall())
+        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]), *(write for write, _ in dead))
         log.warning("outbox.delivery_abandoned", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
+        for _, event in dead:
+            self._publish(event)
 
     def _done(self, delivery: Delivery) -> None:
         self._busy[delivery.place] -= 1
@@ -133,7 +143,3 @@ class Publisher:
             del self._busy[delivery.place]
         if self._more:
             self.wake()
-
-
-def _nothing(_delivery: Delivery, _why: str, _now: float) -> Sequence[Write]:
-    return ()

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from fleetfold_master.runtime.api_wiring import open_api, serve
 from fleetfold_master.runtime.auth import open_auth
-from fleetfold_master.runtime.engines import drive, open_engines
+from fleetfold_master.runtime.cluster import open_cluster, start_delivery
+from fleetfold_master.runtime.engines import open_engines
 from fleetfold_master.runtime.infrastructure import Setup, open_infrastructure
 from fleetfold_master.runtime.lifetime import GRACE_S, Lifetime
 from fleetfold_master.runtime.periodic import start_periodic_tasks
+from fleetfold_master.runtime.subscriptions import subscriptions
+from fleetfold_master.runtime.supervisor import Supervisor
 
 __all__ = [
     "GRACE_S",
     "Lifetime",
     "Setup",
-    "drive",
+    "Supervisor",
     "open_api",
     "open_auth",
+    "open_cluster",
     "open_engines",
     "open_infrastructure",
     "serve",
+    "start_delivery",
     "start_periodic_tasks",
+    "subscriptions",
 ]  # fmt: skip

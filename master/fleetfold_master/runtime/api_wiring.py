@@ -38,11 +38,21 @@ from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import Bulk
+from fleetfold_master.nodes import Breakers, RequestHealth
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
 from fleetfold_master.schedules import Schedules
-from fleetfold_master.search import Cache, Federation
+from fleetfold_master.search import (
+    Cache,
+    Federation,
+    LateAnswers,
+    Planner,
+    ReplicaSelector,
+    Scatter,
+    SearchableFleet,
+    ShardClient,
+)
 from fleetfold_shared import __version__
 
 __all__ = ["ApiWiring", "open_api", "serve"]
@@ -64,27 +74,26 @@ class ApiWiring:
 
 async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
     """Build the handlers of all verbs, and the pipeline before them. Nothing is served yet: see `serve`."""
-    access = auth.access
-    cache = await _open_cache(infra)
-    cluster.share(infra.registry, access, cache)
-    access.authority.look_again = cluster.sharing.look_again
-    denied = DeniedRequests(access.audit, access.doorkeeper.where, infra.clock)
-    policy = AccessPolicy(access.authority, access.limits, access.audit, denied, access.doorkeeper.where, infra.clock)
+    access, cache = auth.access, engines.cache
+    denied = DeniedRequests(access.audit, access.authenticator.where, infra.clock)
+    policy = AccessPolicy(
+        access.authorizer, access.limits, access.audit, denied, access.authenticator.where, infra.clock
+    )
     surroundings = Surroundings(infra.setup.data, infra.store, auth.broker)
     federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     bulk = Bulk(infra.store, engines.jobs)
     actions = ActionVerbs(infra.registry, engines.jobs, bulk, denied, infra.clock, engines.outbox.check)
     transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
-    run_as = RunAs(access.authority, access.audit, (actions, transactions))
+    run_as = RunAs(access.authorizer, access.audit, (actions, transactions))
     schedules = Schedules(infra.store, infra.clock, run_as.begin)
     bindings = bind((
         *_about_nodes(infra, auth, engines),
         SearchVerbs(infra.registry, federation, await _open_answering(infra), cache.popular, counts),
         CacheVerbs(cache, federation), _evaluation(infra, federation, counts),
         actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
-        ScheduleVerbs(schedules, access.authority, run_as),
-        DeadLetterVerbs(engines.dead_letters, run_as, engines.outbox.retry),
+        ScheduleVerbs(schedules, access.authorizer, run_as),
+        DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
         AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership, surroundings).call),
     ))  # fmt: skip
     routing = cluster.owner_routing(bindings)
@@ -99,21 +108,21 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
         infra.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places
     )
     infra.lifetime.on_close_within_grace(service.stop)
-    infra.lifetime.on_close(infra.fleet.corpora.stop)
+    infra.lifetime.on_close(infra.gateway.corpora.stop)
     infra.lifetime.on_close_stop_tasks()
-    infra.lifetime.on_close(infra.fleet.stop)
-    await infra.fleet.start()
+    infra.lifetime.on_close(infra.gateway.stop)
+    await infra.gateway.start()
     await auth.access.start(service)
     await wiring.routing.start()
     await wiring.api.start(service)
     await _discovery(infra, auth, service).start()
-    await infra.bus.link.barrier()
+    await infra.bus.connection.barrier()
 
 
 def _discovery(infra: Infrastructure, auth: Auth, service: RequestServer) -> Discovery:
     membership = infra.membership
     discovery = Discovery(
-        infra.bus, infra.gatherer, service.introspection, auth.access.authority, auth.access.limits,
+        infra.bus, infra.scatter, service.introspection, auth.access.authorizer, auth.access.limits,
         lambda: [node.name for node in infra.registry.all()], lambda: (membership.id, *membership.others),
         identified=not infra.setup.access.insecure,
     )  # fmt: skip
@@ -127,10 +136,10 @@ def _about_nodes(infra: Infrastructure, auth: Auth, engines: Engines) -> tuple[V
     infra.lifetime.on_close(disconnection.close)
     return (
         NodeVerbs(
-            infra.registry, infra.presence, infra.fleet, infra.gatherer, disconnection, access.sessions.granted,
+            infra.registry, infra.presence, infra.gateway, infra.scatter, disconnection, access.sessions.granted,
             engines.transactions.open_on,
         ),
-        NodeAccessVerbs(access, infra.registry, infra.fleet, disconnection, infra.fleet.answers),
+        NodeAccessVerbs(access, infra.registry, infra.gateway, disconnection, infra.gateway.answers),
         KeyVerbs(access, disconnection),
     )  # fmt: skip
 
@@ -138,23 +147,21 @@ def _about_nodes(infra: Infrastructure, auth: Auth, engines: Engines) -> tuple[V
 def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchStatistics) -> EvaluationVerbs:
     return EvaluationVerbs(
         Judgements(infra.store, infra.clock), counts, Evaluation(infra.store, federation.search, infra.clock),
-        infra.registry, infra.fleet.holds,
+        infra.registry, infra.gateway.holds,
     )  # fmt: skip
-
-
-async def _open_cache(infra: Infrastructure) -> Cache:
-    cache = Cache(infra.store, infra.clock, infra.setup.search)
-    await cache.load()
-    infra.lifetime.on_close(cache.close)
-    return cache
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:
-    return Federation(
-        infra.registry, infra.presence, infra.fleet.corpora, infra.gatherer.round,
-        max_parallel=infra.setup.search.max_parallel or None, cache=cache, told=infra.fleet.epochs,
-        own=infra.setup.own,
+    statistics, own, config = infra.gateway.corpora, infra.setup.own, infra.setup.search
+    breakers = Breakers(infra.presence.life, publish=infra.events.publish)
+    health, late = RequestHealth(infra.presence, breakers), LateAnswers(cache)
+    planner = Planner(
+        SearchableFleet(infra.registry, own, infra.gateway.epochs), statistics,
+        ReplicaSelector(infra.registry, statistics, health), health, max_parallel=config.max_parallel or None,
+        caching=cache.enabled,
     )  # fmt: skip
+    client = ShardClient(infra.scatter.round, health, infra.registry.collections, late)
+    return Federation(planner, Scatter(client, health, own), late, cache)
 
 
 def _open_counts(infra: Infrastructure) -> SearchStatistics:
@@ -165,4 +172,4 @@ def _open_counts(infra: Infrastructure) -> SearchStatistics:
 
 async def _open_answering(infra: Infrastructure) -> Answering:
     model = await infra.lifetime.enter(Model.open(infra.setup.ask, os.environ))
-    return Answering(infra.setup.ask, infra.registry, infra.fleet.corpora, infra.gatherer.ask, model)
+    return Answering(infra.setup.ask, infra.registry, infra.gateway.corpora, infra.scatter.ask, model)

@@ -15,32 +15,31 @@ from fleetfold_broker.identity.connection_monitor import ConnectionMonitor
 from fleetfold_broker.identity.store_health import StoreHealth
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_master.access.container import AccessContainer
+from fleetfold_master.access.flood_response import Disconnect, FloodResponse
 from fleetfold_master.access.signing_keys import SigningKeys
-from fleetfold_master.api import Drop
+from fleetfold_master.cluster import CutOff
 from fleetfold_master.runtime.infrastructure import Infrastructure, listed_as
 from fleetfold_master.runtime.periodic_tasks import disconnect_ended
 
-__all__ = ["Auth", "CutOff", "open_auth"]
+__all__ = ["Auth", "open_auth"]
 
 log = structlog.get_logger(__name__)
 
 DISCONNECT_S = 10.0
-
-CutOff = Callable[[str], Awaitable[None]]
-"""Ends the connections of the master with this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
     """The authentication services.
 
-    `drop` ends an identity's connections and returns their number. `cut_off` is None if the broker runs without
-    authentication, and so is `broker`, the health of its stores.
+    `drop` ends an identity's connections, `cut_off` those of a dead master. `flood_response` is None if the broker runs
+    without authentication, where nobody can be disconnected, and so is `broker`, the health of its stores.
     """
 
     access: AccessContainer
-    drop: Drop
-    cut_off: CutOff | None = None
+    drop: Disconnect
+    cut_off: CutOff
+    flood_response: FloodResponse | None = None
     broker: StoreHealth | None = None
 
 
@@ -50,8 +49,7 @@ async def open_auth(infra: Infrastructure, before: Callable[[AccessContainer], A
     await before(access)
     if infra.setup.access.insecure:
         log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
-        infra.inflow.on_flood = lambda name: log.warning("identity.flooded", name=name)
-        return Auth(access, _drop_nobody)
+        return Auth(access, _drop_nobody, _leave_connected)
     return await _guard(infra, access)
 
 
@@ -59,8 +57,9 @@ async def _open_access(infra: Infrastructure) -> AccessContainer:
     setup = infra.setup
     signing = await asyncio.to_thread(SigningKeys.load, setup.keys, os.environ, setup.clock)
     access = AccessContainer(
-        infra.store, infra.registry, signing, setup.access, setup.subjects, setup.clock, infra.fleet.answers,
-        setup.retention, setup.redact,
+        infra.store, infra.registry, signing, setup.access, setup.subjects, setup.clock, infra.gateway.answers,
+        setup.retention, setup.redact, look_again=infra.invalidation.look_again, publish=infra.events.publish,
+        announce=infra.invalidation.announce,
     )  # fmt: skip
     infra.lifetime.on_close(access.close)
     await access.load()
@@ -69,7 +68,7 @@ async def _open_access(infra: Infrastructure) -> AccessContainer:
 
 async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
     issuer, lifetime = Issuer(infra.keys.issuer), infra.lifetime
-    callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.doorkeeper.admit)
+    callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.authenticator.admit)
     lifetime.on_close(callout.stop)
     await callout.start()
     servers = await infra.open_bus("sys")
@@ -84,22 +83,15 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
         dropped = await connections.cut_off(listed_as(master))
         log.info("master.cut_off", master=master, connections=dropped)
 
-    async def end_flood(name: str) -> None:
-        """Disconnect a flooding identity, and refuse its logins for `limits.flood_shut_out_s` seconds."""
-        limits = infra.setup.limits
-        access.doorkeeper.shut_out(name, limits.flood_shut_out_s)
-        reason = f"over {limits.flood_per_s:,} messages a second; not let in for {limits.flood_shut_out_s:g} s"
-        access.audit.note(
-            name, "bus.flood", "refused", role="child", node=name, reason=reason, source=access.doorkeeper.where(name)
-        )
-        log.warning("identity.flooded", name=name, connections=await drop(name), reason=reason)
-
-    infra.inflow.on_flood = lambda name: lifetime.spawn(end_flood(name))
-    access.sessions.on_theft = lambda node: lifetime.spawn(drop(node))
+    response = FloodResponse(infra.setup.limits, access.authenticator, access.audit, drop, lifetime.spawn)
     lifetime.repeat(DISCONNECT_S, partial(disconnect_ended, access, connections))
-    return Auth(access, drop, cut_off, StoreHealth(servers, infra.clock))
+    return Auth(access, drop, cut_off, response, StoreHealth(servers, infra.clock))
 
 
 async def _drop_nobody(_name: str) -> int:
     """Without authentication, connections cannot be attributed to an identity."""
     return 0
+
+
+async def _leave_connected(_master: str) -> None:
+    """Without authentication, the broker cannot tell a master's connections apart."""

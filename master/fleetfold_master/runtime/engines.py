@@ -1,30 +1,24 @@
-"""Wiring of the engines: jobs, transactions, cancellations, dead letters and the outbox."""
+"""Wiring of the engines: jobs, transactions, their cancellations, the outbox and the query cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fleetfold_broker.jetstream.pull_consumer import PullConsumer
-from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
-from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.access.ended_work import job_ended, transaction_ended
-from fleetfold_master.api import CommandPublisher, subscribe_to_progress
-from fleetfold_master.cluster import ClusterPeers, Peers
-from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.api import CommandPublisher
 from fleetfold_master.jobs import Cancellations, Jobs
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.nodes import CommandHealth, DeclaredLimits
-from fleetfold_master.nodes.result_pipeline import result_pipeline
 from fleetfold_master.outbox import Outbox
-from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.infrastructure import Infrastructure
+from fleetfold_master.search import Cache
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.messages import Job
 
-__all__ = ["Engines", "drive", "open_engines"]
+__all__ = ["Engines", "open_engines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +27,43 @@ class Engines:
 
     jobs: Jobs
     transactions: Transactions
-    withdrawals: Cancellations
-    dead_letters: DeadLetters
+    cancellations: Cancellations
     outbox: Outbox
+    cache: Cache
 
 
 async def open_engines(infra: Infrastructure) -> Engines:
     """Open the engines. Work that was in progress when the last master ended is resumed."""
     health = CommandHealth(infra.registry)
-    withdrawals = Cancellations(infra.topology, infra.fleet.stop_commands, health, infra.clock)
-    dead_letters = DeadLetters(infra.store, infra.clock, by=infra.membership.id)
-    infra.fleet.before_removal = dead_letters.of_removed_node
-    setup = infra.setup
-    outbox = await infra.lifetime.enter(Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys))
-    outbox.on_given_up(dead_letters.of_delivery)
+    cancellations = Cancellations(infra.topology, infra.gateway.stop_commands, health, infra.clock)
+    setup, publish, dead_letters = infra.setup, infra.events.publish, infra.dead_letters
+    outbox = await infra.lifetime.enter(
+        Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letters.of_delivery, publish)
+    )
     sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
     jobs = Jobs(
         infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
-        at_late_end=_job_ended_late, withdrawals=withdrawals,
+        at_late_end=_job_ended_late, cancellations=cancellations,
         slots_of=DeclaredLimits(infra.registry, infra.clock), dead_letters_for=dead_letters.of_task, owner=owner,
-        share_of=infra.membership.share_of,
+        share_of=infra.membership.share_of, publish=publish,
     )  # fmt: skip
     transactions = Transactions(
         infra.store, sender, infra.clock, health, infra.registry.find, at_end=outbox.transaction_ended,
-        withdrawals=withdrawals, owner=owner, audited=transaction_ended,
+        cancellations=cancellations, owner=owner, audited=transaction_ended, publish=publish,
     )  # fmt: skip
-    for part in (jobs, transactions, withdrawals):
+    for part in (jobs, transactions, cancellations):
         infra.lifetime.on_close(part.close)
-    await infra.fleet.ensure()
+    await infra.gateway.ensure()
     await jobs.recover()
     await transactions.recover()
-    return Engines(jobs, transactions, withdrawals, dead_letters, outbox)
+    return Engines(jobs, transactions, cancellations, outbox, await _open_cache(infra))
+
+
+async def _open_cache(infra: Infrastructure) -> Cache:
+    cache = Cache(infra.store, infra.clock, infra.setup.search, infra.invalidation.announce)
+    await cache.load()
+    infra.lifetime.on_close(cache.close)
+    return cache
 
 
 def _job_ended(outbox: Outbox, job: RunningJob, now: float) -> Sequence[Write]:
@@ -73,40 +73,3 @@ def _job_ended(outbox: Outbox, job: RunningJob, now: float) -> Sequence[Write]:
 
 def _job_ended_late(job: Job, now: float) -> Sequence[Write]:
     return job_ended(job, job.state, {node.node: node.outcome for node in job.nodes if node.outcome is not None}, now)
-
-
-async def drive(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
-    """Join the peers and start consuming the nodes' results. Returns the cluster wiring."""
-    await infra.gatherer.start()
-    cluster = await _open_cluster(infra, auth, engines)
-    cluster.results.told = engines.dead_letters.of_step
-    await infra.fleet.call_the_roll()
-    engines.withdrawals.start()
-    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
-    results = result_pipeline(infra.inflow, infra.setup.redact, infra.fleet.learn, cluster.results.take)
-    subjects = infra.bus.subjects
-    await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
-    await _consume(infra, GIVEN_UP, "advisory", partial(_bury_given_up, engines.dead_letters))
-    return cluster
-
-
-async def _open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
-    cluster = ClusterPeers(Peers(infra.bus, infra.membership), infra.fleet, engines.jobs, engines.transactions)
-    if auth.cut_off is not None:
-        cluster.cut_off = auth.cut_off
-    infra.lifetime.on_close(cluster.stop)
-    await cluster.start()
-    infra.membership.on_taken = cluster.drive_on
-    return cluster
-
-
-async def _bury_given_up(dead_letters: DeadLetters, call: Call) -> None:
-    await dead_letters.of_advisory(call.subject, call.body)
-
-
-async def _consume(
-    infra: Infrastructure, stream: str, verb: str, handler: Handler, caller: Callable[[str], str] | None = None
-) -> None:
-    pull = PullConsumer(infra.bus, stream, MASTERS, handler, verb=verb, caller=caller)
-    await pull.start()
-    infra.lifetime.on_close_within_grace(pull.stop)

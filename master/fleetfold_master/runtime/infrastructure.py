@@ -17,7 +17,9 @@ from fleetfold_broker.secret_file import read_or_create
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.signing_keys import FILE as SIGNING
 from fleetfold_master.api import NodeGateway
-from fleetfold_master.cluster import Membership
+from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership, Peers
+from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
@@ -76,17 +78,22 @@ class Infrastructure:
 
     setup: Setup
     lifetime: Lifetime
+    events: EventHub
     store: Store
     membership: Membership
     keys: BrokerKeys
-    buses: Connections
+    connections: Connections
     bus: Bus
-    gatherer: ScatterClient
+    peers: Peers
+    invalidation: CacheInvalidation
+    epoch_sharing: EpochSharing
+    scatter: ScatterClient
     inflow: Inflow
     presence: Presence
     registry: Registry
     topology: Topology
-    fleet: NodeGateway
+    dead_letters: DeadLetters
+    gateway: NodeGateway
     seals: Seals
 
     @property
@@ -96,47 +103,44 @@ class Infrastructure:
 
     async def open_bus(self, account: Account) -> Bus:
         """Open a further connection to `account`; it is closed with the lifetime."""
-        return await self.lifetime.enter(await self.buses.open(account))
+        return await self.lifetime.enter(await self.connections.open(account))
 
 
 async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
     """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database."""
+    events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
     store = await Store.open(setup.database, traces=_traces(setup), new=setup.new)
     lifetime.on_close(store.close)
-    membership = await _join_cluster(setup, lifetime, store)
+    membership = await _join_cluster(setup, lifetime, store, events)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
-    buses = Connections(
-        setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
-        name=listed_as(membership.id),
-    )  # fmt: skip
-    await buses.check()
-    bus = await lifetime.enter(await buses.open("fleet"))
+    connections = await _check_connections(setup, keys, membership)
+    bus = await lifetime.enter(await connections.open("fleet"))
+    peers = Peers(bus, membership)
+    invalidation, epoch_sharing = CacheInvalidation(peers, events.publish), EpochSharing(peers)
+    lifetime.on_close(invalidation.stop)
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
-    gatherer = ScatterClient(await lifetime.enter(await buses.open("fleet")), seals=seals)
+    presence = Presence(setup.clock, setup.heartbeat_s, events.publish)
+    inflow = Inflow(setup.limits, setup.clock, events.publish)
+    asking = await lifetime.enter(await connections.open("fleet"))
+    scatter = ScatterClient(asking, presence.gone, on_unexpected=inflow.junk, seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
-    presence = Presence(setup.clock, setup.heartbeat_s)
-    inflow = Inflow(setup.limits, setup.clock)
-    gatherer.on_gone, gatherer.on_junk = presence.gone, inflow.junk
-    registry = Registry(NodeRows(store), presence, setup.clock, __version__)
+    registry = Registry(
+        NodeRows(store), presence, setup.clock, __version__, publish=events.publish, announce=invalidation.announce
+    )
     await registry.load()
     topology = Topology(bus, setup.limits)
-    fleet = NodeGateway(bus, gatherer, registry, presence, topology, inflow, setup.own, seals=seals)
+    dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
+    gateway = NodeGateway(
+        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
+        before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
+        alone=lambda: invalidation.alone, publish=events.publish,
+    )  # fmt: skip
     return Infrastructure(
-        setup,
-        lifetime,
-        store,
-        membership,
-        keys,
-        buses,
-        bus,
-        gatherer,
-        inflow,
-        presence,
-        registry,
-        topology,
-        fleet,
-        seals,
-    )
+        setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
+        connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
+        scatter=scatter, inflow=inflow, presence=presence, registry=registry, topology=topology,
+        dead_letters=dead_letters, gateway=gateway, seals=seals,
+    )  # fmt: skip
 
 
 def _traces(setup: Setup) -> list[str]:
@@ -144,14 +148,23 @@ def _traces(setup: Setup) -> list[str]:
     return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
 
 
-async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store) -> Membership:
+async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
     seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
-    membership = Membership(store, setup.clock, seat.decode()[:32])
+    membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
     await membership.join()
     lifetime.on_close(membership.leave)
     membership.start()
     return membership
+
+
+async def _check_connections(setup: Setup, keys: BrokerKeys, membership: Membership) -> Connections:
+    connections = Connections(
+        setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
+        name=listed_as(membership.id),
+    )  # fmt: skip
+    await connections.check()
+    return connections
 
 
 def listed_as(master: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from fleetfold_master.cluster import RELOAD_S, ClusterPeers
+from fleetfold_master.cluster import RELOAD_S
 from fleetfold_master.runtime.api_wiring import ApiWiring
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
@@ -24,15 +24,13 @@ DEAD_LETTERS_S = 60.0
 PRUNE_S = 3600.0
 
 
-def start_periodic_tasks(
-    infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring, cluster: ClusterPeers
-) -> None:
+def start_periodic_tasks(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
     """Start all periodic tasks. They run until the lifetime ends."""
     _keep_time(infra, wiring)
     _drive(infra, engines)
     _write(infra, auth, engines, wiring)
-    _prune(infra, auth, engines, wiring)
-    infra.lifetime.repeat(RELOAD_S, cluster.sharing.reload)
+    _prune(infra, auth, wiring)
+    infra.lifetime.repeat(RELOAD_S, infra.invalidation.reload)
 
 
 def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
@@ -42,12 +40,12 @@ def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
 
 
 def _drive(infra: Infrastructure, engines: Engines) -> None:
-    sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.withdrawals.sweep)
+    sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.cancellations.sweep)
     infra.lifetime.repeat(SWEEP_S, *sweeps)
 
 
 def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
-    streams = partial(restore_streams, infra.bus, infra.fleet, engines.jobs, engines.transactions)
+    streams = partial(restore_streams, infra.bus, infra.gateway, engines.jobs, engines.transactions)
     settle = wiring.denied.settle
     infra.lifetime.repeat(UPKEEP_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
     infra.lifetime.repeat(UPKEEP_S, engines.jobs.save_progress)
@@ -56,9 +54,9 @@ def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWirin
     infra.lifetime.repeat(infra.setup.check_every_s, wiring.surroundings.check_pages)
 
 
-def _prune(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
+def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     upkeep = Retention(infra.store, infra.clock, infra.setup.retention)
     infra.lifetime.repeat(PRUNE_S, auth.access.prune, upkeep.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.counts.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.schedules.prune)
-    infra.lifetime.repeat(DEAD_LETTERS_S, engines.dead_letters.prune)
+    infra.lifetime.repeat(DEAD_LETTERS_S, infra.dead_letters.prune)

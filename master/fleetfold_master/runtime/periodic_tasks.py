@@ -31,20 +31,20 @@ async def every(clock: Clock, pause_s: float, *tasks: PeriodicTask) -> None:
                 if (work := task()) is not None:
                     await work
             except FleetfoldError as error:
-                log.warning("master.chore_failed", reason=error.message)
+                log.warning("master.task_failed", reason=error.message)
             except Exception:  # a defect in one round must not end the loop
-                log.exception("master.chore_broke")
+                log.exception("master.task_broke")
 
 
 async def disconnect_ended(access: AccessContainer, connections: ConnectionMonitor) -> None:
     """Disconnect identities whose access ended, but which a master that died did not disconnect any more."""
-    for name in filter(access.has_lost_its_place, await connections.names()):
-        log.warning("master.turned_out", name=name, connections=await connections.drop(name))
+    for name in filter(access.must_be_disconnected, await connections.names()):
+        log.warning("identity.disconnected", name=name, connections=await connections.drop(name))
 
 
 async def restore_streams(bus: Bus, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
     """Create the broker's streams again if it has lost them, and publish the outstanding commands again."""
-    if bus.link.is_up and await fleet.ensure():
+    if bus.connection.is_up and await fleet.ensure():
         log.warning("master.broker_lost_its_store")
         await jobs.resend_all()
         await transactions.resend_all()

@@ -50,10 +50,10 @@ class Supervisor:
     async def _restart_when_lost(self, membership: Membership) -> None:
         while True:
             await membership.lost.wait()
-            log.warning("master.lost_its_place", id=membership.id)
+            log.warning("master.lease_lost", id=membership.id)
             await self._end_quietly()
             membership = await self._begin_with_retries()
-            log.info("master.up_again", id=membership.id)
+            log.info("master.restarted", id=membership.id)
 
     async def _begin_with_retries(self) -> Membership:
         return await retry(self._begin_or_end, BACKOFF, Exception, clock=self._clock)
@@ -62,7 +62,7 @@ class Supervisor:
         try:
             return await self._begin()
         except Exception as error:  # the broker or the database is away: they come back
-            log.warning("master.not_up_again", reason=str(error))
+            log.warning("master.restart_failed", reason=str(error))
             await self._end_quietly()
             raise
 
@@ -70,4 +70,4 @@ class Supervisor:
         try:
             await self._end()
         except Exception as error:  # noqa: BLE001  # what can no longer be written must not hinder a new start
-            log.info("master.ended_badly", reason=str(error))
+            log.info("master.close_failed", reason=str(error))

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.scatter import LATE_S
-from fleetfold_master.search.cache import Cache
-from fleetfold_master.search.deduplicated_page import Answers
-from fleetfold_master.search.merge import fold_page
-from fleetfold_master.search.response import told
-from fleetfold_master.search.search_context import SearchContext
-from fleetfold_shared.messages import NodeReport, SearchAnswer, SearchAsk
+from fleetfold_master.search.cache.query_cache import Cache
+from fleetfold_master.search.merge.merge import merge_page
+from fleetfold_master.search.merge.response import respond
+from fleetfold_master.search.plan.search_plan import SearchPlan
+from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
+from fleetfold_shared.messages import SearchAsk
 
 __all__ = ["LateAnswers"]
 
@@ -23,16 +23,15 @@ MOST = 256
 class _Unfinished:
     """A search that was answered without some nodes."""
 
-    context: SearchContext
+    plan: SearchPlan
     key: str
-    ask: SearchAsk
-    answers: Answers
+    responses: ShardResponses
     missing: set[str]
 
     @property
-    def seconds(self) -> float:
-        """Seconds from its start within which a response may still arrive."""
-        return self.context.search.timeout_ms / 1000 + LATE_S
+    def over_at(self) -> float:
+        """The time, by `time.perf_counter`, from which no response can arrive any more."""
+        return self.plan.deadline.started + self.plan.deadline.timeout_s + LATE_S
 
 
 class LateAnswers:
@@ -42,21 +41,20 @@ class LateAnswers:
         self._cache = cache
         self._unfinished: dict[str, _Unfinished] = {}
 
-    def expect(self, context: SearchContext, ask: SearchAsk, answers: Answers) -> None:
-        """A search was answered; nodes that were too slow for it may still answer."""
-        slow = {node for node, (report, _) in answers.items() if report.status in {"timeout", "open"}}
-        if self._cache is None or context.key is None or not slow or not _is_plain(context):
+    def expect(self, plan: SearchPlan, responses: ShardResponses) -> None:
+        """Record that a search was answered; nodes that were too slow for it may still answer."""
+        slow = {node for node, (report, _) in responses.items() if report.status in {"timeout", "open"}}
+        if self._cache is None or plan.key is None or not slow or not _is_plain(plan):
             return
-        self._unfinished[ask.request] = _Unfinished(context, context.key, ask, dict(answers), slow)
+        self._unfinished[plan.ask.request] = _Unfinished(plan, plan.key, dict(responses), slow)
         self._forget_the_oldest()
 
-    def came(self, ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
+    def received(self, ask: SearchAsk, node: str, response: ShardResponse) -> None:
         """Process a late response of a node."""
         waiting = self._unfinished.get(ask.request)
         if waiting is None or node not in waiting.missing or ask.query is not None:
             return  # its responses are candidates, which nothing rescores any more
-        report = NodeReport(node, answer.status, len(answer.hits), error=answer.error, exact=answer.exact)
-        waiting.answers[node] = report, answer
+        waiting.responses[node] = response
         waiting.missing.discard(node)
         if not waiting.missing:
             self._keep(self._unfinished.pop(ask.request))
@@ -66,20 +64,20 @@ class LateAnswers:
         none."""
         now = time.perf_counter()
         for request, waiting in list(self._unfinished.items()):
-            if len(self._unfinished) <= MOST and now < waiting.context.started + waiting.seconds:
+            if len(self._unfinished) <= MOST and now < waiting.over_at:
                 break
             del self._unfinished[request]
 
     def _keep(self, finished: _Unfinished) -> None:
-        context, answers = finished.context, finished.answers
-        hits = fold_page(answers, context.search.limit, finished.ask.k)
-        searched = told(context, finished.ask, hits, answers)
+        plan, responses = finished.plan, finished.responses
+        hits = merge_page(responses, plan.search.limit, plan.ask.k)
+        searched = respond(plan, plan.replicas, hits, responses)
         assert self._cache is not None
-        self._cache.complete(finished.key, searched, (time.perf_counter() - context.started) * 1000)
+        self._cache.complete(finished.key, searched, plan.deadline.took_ms())
 
 
-def _is_plain(context: SearchContext) -> bool:
+def _is_plain(plan: SearchPlan) -> bool:
     """Whether each node was asked once, with the same request."""
-    search = context.search
-    once = search.dedup == "off" and not search.sort and not context.holding.groups
+    search = plan.search
+    once = search.dedup == "off" and not search.sort and not plan.replicas.groups
     return once and not search.explain and search.cache != "off"

@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import Protocol
 
-from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_master.search.scatter.response_reading import checked_response
+from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import MASTER
@@ -18,8 +19,6 @@ from fleetfold_shared.messages import (
     SearchAsk,
     StatisticsAsk,
     StatisticsChunk,
-    decode,
-    encode,
 )
 from fleetfold_shared.text.analysis import ANALYZER
 
@@ -73,18 +72,18 @@ class Own:
         """The statistics, as a node would send them."""
         return self._collections.statistics(ask)
 
-    async def answer(self, data: bytes, timeout_s: float) -> ScatterReply | None:
-        """The response to an encoded `SearchAsk`, encoded as a node's; None when the time is over."""
+    async def answer(self, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+        """The response to a shard request, checked as a node's is; it is searched in this process, without encoding."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(timeout_s):
-                answer = encode(await self._collections.search(decode(data, SearchAsk)))
+                answer = await self._collections.search(ask)
         except TimeoutError:
-            return None
+            return {MASTER: ShardResponse.silent(MASTER)}
         except FleetfoldError as error:
-            return ScatterReply(_ms_since(started), error=error)
-        return ScatterReply(_ms_since(started), answer)
+            return {MASTER: ShardResponse.failed(MASTER, error, _ms_since(started))}
+        return {MASTER: checked_response(MASTER, answer, _ms_since(started), ask, self.names())}
 
 
 def _ms_since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000
+    return round((time.perf_counter() - started) * 1000, 3)

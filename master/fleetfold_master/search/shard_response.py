@@ -1,16 +1,16 @@
-"""The shard response: a node's report, and its answer if it is valid."""
+"""The shard response: what one search knows of one node, wherever the answer came from and whenever it came."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import NamedTuple
 
-from fleetfold_broker.rpc.scatter import ScatterReply
-from fleetfold_master.search.paging import is_behind
-from fleetfold_master.search.response_check import BAD_ANSWER, check_answer
-from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
-from fleetfold_shared.messages import NodeReport, NodeStatus, SearchAnswer, SearchAsk, decode
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
+from fleetfold_shared.messages import NodeReport, NodeStatus, SearchAnswer
 
-__all__ = ["Came", "read"]
+__all__ = ["BAD_ANSWER", "ShardResponse", "ShardResponses"]
+
+BAD_ANSWER = "bad_answer"
+"""The error code of a report on a node whose answer does not fit the request."""
 
 FAILED: dict[str, NodeStatus] = {Unavailable.code: "unreachable", DeadlineExceeded.code: "timeout"}
 """The status for each error code; any other is an `error`."""
@@ -18,39 +18,51 @@ FAILED: dict[str, NodeStatus] = {Unavailable.code: "unreachable", DeadlineExceed
 MOST_ERROR_CHARS = 500
 """Limit in characters for an error text of a node."""
 
-Came = tuple[NodeReport, SearchAnswer | None]
+
+class ShardResponse(NamedTuple):
+    """The report on a node, and its answer if it sent one that fits the request."""
+
+    report: NodeReport
+    answer: SearchAnswer | None = None
+
+    @classmethod
+    def of(cls, node: str, answer: SearchAnswer, ms: float) -> ShardResponse:
+        """The response with an answer that has been checked; it may be the node's own error."""
+        if answer.status == "error":
+            status = FAILED.get(answer.code or "", "error")
+            return cls(NodeReport(node, status, ms=ms, error=_cut(answer.error), code=_cut(answer.code)), answer)
+        count = len(answer.hits)
+        return cls(NodeReport(node, answer.status, count, ms, _cut(answer.error), exact=answer.exact), answer)
+
+    @classmethod
+    def failed(cls, node: str, error: FleetfoldError, ms: float) -> ShardResponse:
+        """The response of a node that could not be asked, or refused the request."""
+        status = FAILED.get(error.code, "error")
+        return cls(NodeReport(node, status, ms=ms, error=_cut(error.message), code=error.code))
+
+    @classmethod
+    def invalid(cls, node: str, why: str, ms: float) -> ShardResponse:
+        """The response of a node whose answer does not fit the request; nothing of it is used."""
+        return cls(NodeReport(node, "error", ms=ms, error=_cut(why), code=BAD_ANSWER))
+
+    @classmethod
+    def silent(cls, node: str, why: str = "no answer before the deadline") -> ShardResponse:
+        """The response of a node that did not answer in time."""
+        return cls(NodeReport(node, "timeout", error=why))
+
+    @classmethod
+    def not_asked(cls, node: str, why: str) -> ShardResponse:
+        """The response of a node that was left out, or not waited for, because its breaker is open."""
+        return cls(NodeReport(node, "open", error=why))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the node has searched all that it was asked for."""
+        return self.answer is not None and self.report.status == "ok"
 
 
-def read(node: str, came: ScatterReply | None, ask: SearchAsk, declared: Collection[str]) -> Came:
-    """The report of `node` and its answer, decoded from what `came` before the deadline.
-
-    There is no answer if it does not fit the request or the collections that the node has `declared`, or has hits
-    before the cursor's position.
-    """
-    if came is None:
-        return silent(node)
-    ms = round(came.ms, 3)
-    if came.error is not None:
-        code = came.error.code
-        return NodeReport(node, FAILED.get(code, "error"), ms=ms, error=_cut(came.error.message), code=code), None
-    try:
-        answer = decode(came.data, SearchAnswer)
-        check_answer(answer, ask, declared)
-    except InvalidInput as error:
-        why = f"its answer cannot be used: {error.message}"
-        return NodeReport(node, "error", ms=ms, error=_cut(why), code=BAD_ANSWER), None
-    if ask.after is not None and not all(is_behind(ask.after, node, one) for one in answer.hits):
-        why = "it does not know cursors and began anew; upgrade it"
-        return NodeReport(node, "error", ms=ms, error=why, code=BAD_ANSWER), None
-    if answer.status == "error":
-        status = FAILED.get(answer.code or "", "error")
-        return NodeReport(node, status, ms=ms, error=_cut(answer.error), code=_cut(answer.code)), answer
-    return NodeReport(node, answer.status, len(answer.hits), ms, _cut(answer.error), exact=answer.exact), answer
-
-
-def silent(node: str) -> Came:
-    """The report of a node that did not answer in time."""
-    return NodeReport(node, "timeout", error="no answer before the deadline"), None
+ShardResponses = dict[str, ShardResponse]
+"""Shard responses by node."""
 
 
 def _cut(text: str | None) -> str | None:

@@ -149,7 +149,7 @@ class Store:
         try:
             done = await self._writer.run_uncancelled(function)
         except Fenced:
-            self.fence.on_lost()
+            self.fence.lost()
             raise
         except (*self._gone, exc.OperationalError, exc.InterfaceError) as error:
             raise self._unavailable(error) from error

@@ -43,17 +43,24 @@ class Fenced(DeadlineExceeded):
 
 
 class Fence:
-    """Begins the writer's transactions. Until it is given a `master`, an id, every write is allowed.
-
-    `on_lost` is called for each write that shows that the master has lost its lease.
-    """
+    """Begins the writer's transactions. Until `enforce` every write is allowed."""
 
     def __init__(self, dialect: Dialect, compiler: Compiler) -> None:
         self._immediate = dialect.name == "sqlite"
         self._compiler = compiler
         self._connection: Any = None
-        self.master: str | None = None
-        self.on_lost: Callable[[], object] = lambda: None
+        self._master: str | None = None
+        self._on_lost: Callable[[], object] | None = None
+
+    def enforce(self, master: str, on_lost: Callable[[], object]) -> None:
+        """From now on allow writes only while the row of `master`, an id, exists. `on_lost` is called for each write
+        that shows that it does not."""
+        self._master, self._on_lost = master, on_lost
+
+    def lost(self) -> None:
+        """Report that a write has shown the loss of the lease; called on the event loop."""
+        if self._on_lost is not None:
+            self._on_lost()
 
     def begin(self, connection: Any) -> None:
         """Called in the writer's thread. Raises `Fenced` if the master has lost its lease."""
@@ -62,10 +69,10 @@ class Fence:
             self._prepare(connection, cursor)
         if self._immediate:
             _begin_immediate(cursor)
-        if self.master is None:
+        if self._master is None:
             return
         look = self._compiler(_HERE)
-        cursor.execute(look.sql, look.parameters({"key": self.master}))
+        cursor.execute(look.sql, look.parameters({"key": self._master}))
         if cursor.fetchone() is None:
             raise Fenced
 

@@ -12,14 +12,13 @@ from sqlalchemy import Connection
 
 from fleetfold_shared.errors import Conflict
 
-__all__ = ["migrate"]
+__all__ = ["migrate", "newest_revision"]
 
 
 def migrate(connection: Connection, where: str) -> None:
     """Run the missing migrations. Raises `Conflict`, and changes nothing, if a newer fleetfold has written the
     database."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config = _config()
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     present = MigrationContext.configure(connection).get_current_revision()
@@ -32,3 +31,14 @@ def migrate(connection: Connection, where: str) -> None:
             f"{scripts.get_current_head()}); upgrade fleetfold, or name another database"
         )
     command.upgrade(config, "head")
+
+
+def newest_revision() -> str:
+    """The revision of the tables that this version uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config

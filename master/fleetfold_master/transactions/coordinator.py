@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, nothing_more
 from fleetfold_master.jobs.polling import poll_until_ended
@@ -48,13 +49,14 @@ class Transactions:
         policy: Policy | None = None,
         at_end: AtEnd = nothing_more,
         audited: Audited = not_audited,
-        withdrawals: Cancellations | None = None,
+        cancellations: Cancellations | None = None,
         owner: str | None = None,
+        publish: Publish = publish_to_nobody,
     ) -> None:
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
-        self._withdrawals = withdrawals
+        self._cancellations = cancellations
         self._engine = TransactionEngine(
-            store, sender, clock, health, policy or Policy(), at_end, withdrawals, owner, audited
+            store, sender, clock, health, policy or Policy(), at_end, cancellations, owner, audited, publish
         )
         self._active = self._engine.running
         self._uncancelled = UncancelledTasks()
@@ -103,8 +105,8 @@ class Transactions:
         address = parse_id(result.id)
         if address is None:
             return False
-        if self._withdrawals is not None:
-            self._withdrawals.forget(node, result.id)
+        if self._cancellations is not None:
+            self._cancellations.forget(node, result.id)
         active = self._active.get(address.tx)
         if active is None:
             return await self._uncancelled.run(self._take_late(address.tx, node, result))
@@ -145,13 +147,13 @@ class Transactions:
         """The ids of some open transactions that still need this node, of all masters."""
         return await rows.read_needing(self._store, node, limit=10)
 
-    def drives(self, key: str) -> bool:
+    def owns(self, key: str) -> bool:
         """Whether this master owns the transaction."""
         return key in self._active
 
     async def fetch(self, key: str) -> bool:
         """Whether the transaction is in memory; those that have not ended always are."""
-        return self.drives(key)
+        return self.owns(key)
 
     async def owner_of(self, key: str) -> str | None:
         """The master that owns the transaction; None if it has ended or does not exist."""

@@ -10,6 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from fleetfold_master.events import (
+    Publish,
+    TransactionEnded,
+    TransactionParked,
+    TransactionResumed,
+    publish_to_nobody,
+)
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all
 from fleetfold_master.store.compiled_statements import Write
@@ -41,11 +48,12 @@ class TransactionEngine:
 
     def __init__(
         self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, policy: Policy, at_end: AtEnd,
-        withdrawals: Cancellations | None, owner: str | None, audited: Audited = not_audited,
+        cancellations: Cancellations | None, owner: str | None, audited: Audited = not_audited,
+        publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._sender, self._clock, self._health = store, sender, clock, health
-        self._policy, self._at_end, self._withdrawals, self._owner = policy, at_end, withdrawals, owner
-        self._audited = audited
+        self._policy, self._at_end, self._cancellations, self._owner = policy, at_end, cancellations, owner
+        self._audited, self._publish = audited, publish
         self.running: dict[str, Active] = {}
 
     async def begin(self, tx: Tx, steps: Sequence[Step]) -> Active | None:
@@ -57,6 +65,7 @@ class TransactionEngine:
             return None
         active = Active(decision.tx, decision.steps, list(decision.entries))
         self._remember(active, decision)
+        self._publish_state(tx, decision.tx)
         await self._send(active, decision.commands)
         return active
 
@@ -67,12 +76,12 @@ class TransactionEngine:
             now, unhealthy = self._clock.wall(), self._unhealthy(steps)
             return apply_result(tx, steps, node, result, now, unhealthy=unhealthy, policy=self._policy)
 
-        if not await self.drive(active, decide):
+        if not await self.apply(active, decide):
             await self._store.confirm()  # the master that has taken over may know it
 
     async def operate(self, active: Active, decide: Callable[..., Decision]) -> None:
         """Apply an operator's decision, a function of rows, `now` and `policy`."""
-        await self.drive(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
+        await self.apply(active, lambda tx, steps: decide(tx, steps, now=self._clock.wall(), policy=self._policy))
 
     async def advance(self, actives: Iterable[Active]) -> None:
         """Process what is due for each of them."""
@@ -80,7 +89,7 @@ class TransactionEngine:
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return advance(tx, steps, self._clock.wall(), unhealthy=self._unhealthy(steps), policy=self._policy)
 
-        await settle_all([self.drive(active, decide) for active in actives])
+        await settle_all([self.apply(active, decide) for active in actives])
 
     async def redrive(self, actives: Iterable[Active], *, takeover: bool) -> None:
         """Send all their commands in flight again; with a higher epoch at a `takeover`."""
@@ -88,7 +97,7 @@ class TransactionEngine:
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return redrive(tx, steps, self._clock.wall(), takeover=takeover, policy=self._policy)
 
-        await settle_all([self.drive(active, decide) for active in actives])
+        await settle_all([self.apply(active, decide) for active in actives])
 
     def taken_up(self, tx: Tx, steps: tuple[Step, ...], timeline: list[TimelineEntry]) -> Active:
         """Take over an unowned transaction, with an epoch above that of its last owner. Raises `Unavailable` if it is
@@ -99,21 +108,33 @@ class TransactionEngine:
             tx = msgspec.structs.replace(tx, epoch=tx.epoch + 1)
         return Active(tx, steps, timeline)
 
-    async def drive(self, active: Active, decide: _Decide) -> bool:
+    async def apply(self, active: Active, decide: _Decide) -> bool:
         """Make one decision, commit it and apply it in memory; then send, outside of the lock. Returns whether it
         changed anything."""
         async with active.lock:
-            before = active.steps
-            decision = decide(active.tx, before)
+            tx, before = active.tx, active.steps
+            decision = decide(tx, before)
             writes = rows.changes(active.tx, active.steps, decision)
             if writes:
                 if decision.tx.ended and decision.tx.state != active.tx.state:
                     writes += self._end(decision, self._clock.wall())
                 await self._commit(active, writes)
                 self._remember(active, decision)
+                self._publish_state(tx, decision.tx)
         self._withdraw(before, decision)
         await self._send(active, decision.commands)
         return bool(writes)
+
+    def _publish_state(self, before: Tx, tx: Tx) -> None:
+        """Publish a committed change of a transaction's state."""
+        if tx.state == before.state:
+            return
+        if tx.state == "parked":
+            self._publish(TransactionParked(tx.id, tx.name, tx.caller))
+        elif tx.ended:
+            self._publish(TransactionEnded(tx.id, tx.name, tx.caller, tx.state))
+        elif before.state == "parked":
+            self._publish(TransactionResumed(tx.id, tx.name, tx.caller))
 
     def _end(self, decision: Decision, now: float) -> Sequence[Write]:
         """Further writes that are committed with the end of a transaction."""
@@ -121,10 +142,10 @@ class TransactionEngine:
 
     def _withdraw(self, before: Sequence[Step], decision: Decision) -> None:
         """Cancel the forward commands that were abandoned with a whole transaction."""
-        if self._withdrawals is not None and decision.entries:
+        if self._cancellations is not None and decision.entries:
             for node, command, began_at in abandoned_commands(before, decision):
                 by = f"transaction {decision.tx.id}, which turns back"
-                self._withdrawals.cancel(node, [command], by, since=began_at)
+                self._cancellations.cancel(node, [command], by, since=began_at)
 
     async def _commit(self, active: Active, writes: Sequence[Write]) -> None:
         """Commit. Another master may take over an unowned transaction at the same time: then only one of the two

@@ -7,10 +7,11 @@ from fleetfold_shared.concurrency.batching import batches
 from fleetfold_shared.concurrency.futures import fail_if_open, resolve_if_open
 from fleetfold_shared.concurrency.gathering import cancel_all, gather_all, gather_until, settle_all
 from fleetfold_shared.concurrency.single_flight import SingleFlight
-from fleetfold_shared.concurrency.uncancellable import UncancellableFuture, await_uncancelled
+from fleetfold_shared.concurrency.uncancellable import UncancellableFuture, await_cancellable, await_uncancelled
 from fleetfold_shared.concurrency.waiting import ends_within
 
 __all__ = [
-    "BackgroundTasks", "SingleFlight", "UncancellableFuture", "UncancelledTasks", "await_uncancelled", "batches",
-    "cancel_all", "ends_within", "fail_if_open", "gather_all", "gather_until", "resolve_if_open", "settle_all",
+    "BackgroundTasks", "SingleFlight", "UncancellableFuture", "UncancelledTasks", "await_cancellable",
+    "await_uncancelled", "batches", "cancel_all", "ends_within", "fail_if_open", "gather_all", "gather_until",
+    "resolve_if_open", "settle_all",
 ]  # fmt: skip

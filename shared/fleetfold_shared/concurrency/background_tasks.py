@@ -36,6 +36,11 @@ class BackgroundTasks:
         task.add_done_callback(self._done)
         return task
 
+    async def join(self) -> None:
+        """Wait for the tasks that are running now; a cancellation of the caller does not reach them."""
+        if self._running:
+            await asyncio.wait(self._running)
+
     async def drain(self, timeout_s: float) -> None:
         """Wait up to `timeout_s` seconds for the running tasks, then cancel those that are left."""
         if self._running:

@@ -11,13 +11,10 @@ __all__ = ["cancel_all", "gather_all", "gather_until", "settle_all"]
 T = TypeVar("T")
 
 
-async def gather_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines concurrently and return their results in order. If one fails, the others are cancelled, and have
-    ended before its error is raised.
+async def gather_all(tasks: Sequence[asyncio.Task[T]]) -> list[T]:
+    """Await tasks together and return their results in order. If one fails, the others are cancelled, and have ended
+    before its error is raised.
     """
-    if len(works) == 1:
-        return [await works[0]]
-    tasks = [asyncio.create_task(work) for work in works]
     try:
         return list(await asyncio.gather(*tasks))
     except BaseException:

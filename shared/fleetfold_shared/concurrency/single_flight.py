@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from fleetfold_shared.concurrency.gathering import cancel_all
 
@@ -30,12 +30,13 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[str, _Flight[T]] = {}
 
-    async def lead(self, key: str, until: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` for all callers that request `key` until it is done."""
-        task = asyncio.get_running_loop().create_task(work())
+    def lead(self, key: str, until: float, task: asyncio.Task[T]) -> asyncio.Future[T]:
+        """Make `task` the computation for all callers that request `key` until it is done. Returns its result as a
+        future that may be cancelled without cancelling the task.
+        """
         self._flights[key] = flight = _Flight(task, until)
         task.add_done_callback(lambda _: self._ended(key, flight))
-        return await asyncio.shield(task)
+        return asyncio.shield(task)
 
     def following(self, key: str, until: float) -> Callable[[], Awaitable[T | None]] | None:
         """A wait for the flight of `key`; None if there is none, or if its deadline is later than `until`.

@@ -9,6 +9,7 @@ from fleetfold_shared.config.reading import FieldType, Reading, TextFormat
 from fleetfold_shared.config.settings import (
     AccessConfig,
     AskConfig,
+    BackupConfig,
     BrokerConfig,
     CallbacksConfig,
     ChildConfig,
@@ -24,7 +25,7 @@ from fleetfold_shared.config.settings import (
 )
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "FieldType",
-    "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig", "SearchConfig",
-    "TextFormat", "TlsConfig", "load", "variables",
+    "AccessConfig", "AskConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
+    "FieldType", "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig",
+    "SearchConfig", "TextFormat", "TlsConfig", "load", "variables",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ def variables() -> Iterator[tuple[str, str]]:
                 yield f"FLEETFOLD_{key.replace('.', '_').upper()}", key
 
 
-_TABLES = ("broker", "master", "search", "ask", "callbacks", "retention", "limits", "access", "tls", "log")
+_TABLES = ("broker", "master", "search", "ask", "callbacks", "retention", "limits", "backup", "access", "tls", "log")
 _SECTIONS = {*_TABLES, "children"}
 
 
@@ -88,6 +88,11 @@ def _rooted(config: Config, root: Callable[[str], str]) -> Config:
         access=replace(config.access, keys=maybe(config.access.keys)),
         tls=replace(config.tls, ca=maybe(config.tls.ca), cert=maybe(config.tls.cert), key=maybe(config.tls.key)),
         ask=replace(config.ask, key_file=maybe(config.ask.key_file)),
+        backup=replace(
+            config.backup,
+            target=config.backup.target if "://" in (config.backup.target or "") else maybe(config.backup.target),
+            passphrase_file=maybe(config.backup.passphrase_file),
+        ),
         children=[
             replace(
                 child,

@@ -11,8 +11,9 @@ from fleetfold_shared.config.reading import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config", "LimitsConfig",
-    "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig", "TlsConfig",
+    "AccessConfig", "AskConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
+    "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig",
+    "TlsConfig",
 ]  # fmt: skip
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -267,6 +268,32 @@ class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 7.0
 
 
+class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Backups that `fleetfold up`, `master` and `child` make by themselves, each of its own data.
+
+    The passphrase that encrypts secrets is in `passphrase_file`, else `FLEETFOLD_BACKUP_PASSPHRASE`.
+    """
+
+    target: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Where they are kept: a directory, or a URL of fsspec's such as `s3://BUCKET/FOLDER`."),
+    ] = None
+    every_s: Annotated[
+        Annotated[int, Meta(ge=60)] | None, Meta(description="How often, in seconds; or `cron` says when.")
+    ] = None
+    cron: Annotated[str | None, Meta(description="When, as `30 3 * * *`: minute, hour, day, month, weekday.")] = None
+    timezone: Annotated[str, Meta(description="The time zone of `cron`.")] = "UTC"
+    keep: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="How many of the latest are kept; without limits, all.")
+    ] = None
+    keep_days: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="Younger ones are kept too, in days.")
+    ] = None
+    passphrase_file: Annotated[
+        str | None, Meta(description="The file of the passphrase; without one secrets are left out.")
+    ] = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
@@ -282,4 +309,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callbacks: CallbacksConfig = CallbacksConfig()
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()
+    backup: BackupConfig = BackupConfig()
     children: list[ChildConfig] = []

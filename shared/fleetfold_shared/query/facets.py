@@ -69,6 +69,10 @@ class Tally:
         """Add `documents` that have this scalar in the field."""
         self._add(_key(value), documents)
 
+    def add_missing(self, documents: int) -> None:
+        """Add `documents` without a value in the field."""
+        self.missing += documents
+
     def merge(self, other: Tally) -> None:
         """Add the counts of `other`."""
         self.missing += other.missing

@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from fleetfold_shared.messages.criteria import Filter
 
-__all__ = ["MISSING", "ORDER", "Test", "predicate", "reach", "value_test", "wanted_value"]
+__all__ = ["MISSING", "ORDER", "Test", "document_value", "predicate", "reach", "value_test", "wanted_value"]
 
 T = TypeVar("T")
 Test = Callable[[Any], bool]
@@ -30,6 +30,18 @@ ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 def wanted_value(given: Filter) -> Any:
     """Return the value that a test compares with. Stored filters of earlier releases may lack one, which means null."""
     return None if given.value is UNSET else given.value
+
+
+def document_value(given: Filter) -> Any:
+    """Return the value that a test of a document compares with; numbers become texts for `id`, as ids are texts."""
+    value = wanted_value(given)
+    if given.field != "id" or given.op == "exists":
+        return value
+    return [_as_id(one) for one in value] if isinstance(value, list) else _as_id(value)
+
+
+def _as_id(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def predicate(

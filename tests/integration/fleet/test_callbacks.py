@@ -51,7 +51,7 @@ async def hearing(client: Client) -> AsyncIterator[list[OwnEvent]]:
 
     task = asyncio.create_task(hear())
     await ready.wait()
-    await client._caller.bus.link.barrier()
+    await client._caller.bus.connection.barrier()
     yield heard
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -126,10 +126,10 @@ async def test_a_parked_transaction_is_an_alert_that_says_what_to_do(
     steps = [replace(_step(), rollback=Rollback("stumble")), replace(_step(mood="refuse"), name="b")]
     async with fleet.masters_bus() as bus, receiving() as receiver:
         await _allow(fleet, receiver.place)
-        alerts = await listen(bus, "fleet.tell.master.>")
+        alerts = await listen(bus, "fleet.notify.master.>")
         stuck = (await fleet.client.transact(steps, callback=Callback(url=receiver.place))).id
         await eventually(lambda: len(alerts) == 1 and len(receiver.bodies) == 1)
-        assert alerts[0].subject == "fleet.tell.master.transaction.parked"
+        assert alerts[0].subject == "fleet.notify.master.transaction.parked"
         alert = msgspec.json.decode(alerts[0].data, type=Alert)
         assert (alert.id, alert.caller, alert.to_do) == (stuck, "tester", f"fleetfold tx show {stuck}")
         assert alert.why.startswith("a: failed: ")

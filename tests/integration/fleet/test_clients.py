@@ -29,7 +29,7 @@ async def test_without_a_master_every_call_says_what_to_start(broker: EmbeddedBr
 
 async def test_a_broker_that_goes_away_ends_a_search_at_once(fleet: Fleet) -> None:
     await fleet.broker.stop()
-    await eventually(lambda: not fleet.client._caller.bus.link.is_up)
+    await eventually(lambda: not fleet.client._caller.bus.connection.is_up)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
             await fleet.client.search("tent", timeout_s=60)

@@ -10,7 +10,9 @@ import pytest
 from fleetfold.child import Child
 from fleetfold.search_request import SearchOptions
 from fleetfold_broker.rpc import scatter
-from fleetfold_master.search.scatter import Manner, Scatter
+from fleetfold_master.search.plan.search_plan import WaitingPolicy
+from fleetfold_master.search.scatter.node_request import ShardClient
+from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
 from support.inprocess import Fleet, fleet, hang, in_time_but, statuses
@@ -35,9 +37,10 @@ def heal(child: Child, collection: str) -> None:
     del child._collections[collection].search  # type: ignore[union-attr]
 
 
-def scatter_of(fleet: Fleet) -> Scatter:
+def client_of(fleet: Fleet) -> ShardClient:
+    """The master's client of its nodes."""
     assert fleet.master is not None
-    return fleet.master.federation.scatter
+    return fleet.master.federation.scatter.client
 
 
 def report_of(found: Searched, node: str) -> NodeReport:
@@ -61,7 +64,7 @@ async def test_every_status_is_told_of_whom_it_is_true(fleet: Fleet) -> None:
     hang(half, "slow")
     hang(fleet.children["hung"], "docs")
     await opened(fleet, "hung")
-    scatter_of(fleet).breakers.tried("hung")  # no trial meanwhile
+    client_of(fleet).health.breakers.tried("hung")  # no trial meanwhile
     hang(fleet.children["cut"], "docs")
 
     async def refuse(*_: object) -> None:
@@ -132,7 +135,7 @@ async def test_an_open_breaker_costs_no_time_and_whoever_requires_all_asks_all_t
     await start(fleet, "shop", "blog")
     hang(fleet.children["blog"], "docs")
     await opened(fleet, "blog")
-    scatter_of(fleet).breakers.tried("blog")  # no trial meanwhile
+    client_of(fleet).health.breakers.tried("blog")  # no trial meanwhile
     found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=20.0)
     assert statuses(found)["blog"] == "open"  # it was not asked
     heal(fleet.children["blog"], "docs")
@@ -158,7 +161,7 @@ async def test_a_node_that_has_started_anew_is_innocent(fleet: Fleet) -> None:
     await opened(fleet, "blog")
     await fleet.stop_child("blog")
     await start(fleet, "blog")
-    assert not scatter_of(fleet).breakers.is_open("blog")
+    assert not client_of(fleet).health.breakers.is_open("blog")
     assert not (await fleet.client.search("tent", options=SearchOptions(cache="off"))).partial
 
 
@@ -196,7 +199,7 @@ async def test_one_that_hangs_does_not_keep_its_place_from_the_others(fleet: Fle
     assert statuses(found) == {"big": "timeout", "small": "ok"}
 
 
-async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet) -> None:
+async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     await fleet.start_child("big", {"docs": tents("big", 20)})
     await start(fleet, "small")
     for _ in range(3):
@@ -211,10 +214,11 @@ async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet) -> None:
 
     collection.search = slow  # type: ignore[method-assign]
 
-    def heard(ask: SearchAsk, node: str, answer: SearchAnswer) -> None:
-        late.append((node, answer))
+    def received(ask: SearchAsk, node: str, response: ShardResponse) -> None:
+        assert response.answer is not None
+        late.append((node, response.answer))
 
-    scatter_of(fleet).on_late = heard
+    monkeypatch.setattr(client_of(fleet).late, "received", received)
     found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=20.0)
     assert statuses(found)["small"] == "timeout"
     go.set()
@@ -226,9 +230,9 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(fleet: Fleet, monkey
     monkeypatch.setattr(scatter, "LATE_S", 0.01)
     await start(fleet, "shop")
     hang(fleet.children["shop"], "docs")
-    asking, ask = scatter_of(fleet), await _some_ask(fleet)
-    searching = asyncio.create_task(asking.ask(["shop"], ask, 30.0, Manner()))
-    gatherer = asking._rounds.__self__  # type: ignore[attr-defined]
+    asking, ask = client_of(fleet), await _some_ask(fleet)
+    searching = asyncio.create_task(asking.ask(["shop"], ask, 30.0, WaitingPolicy()))
+    gatherer = asking.open_round.__self__  # type: ignore[attr-defined]
     await eventually(lambda: bool(gatherer._rounds))
     searching.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -247,16 +251,16 @@ async def test_a_node_is_set_idle_and_back(fleet: Fleet) -> None:
 async def _some_ask(fleet: Fleet) -> SearchAsk:
     """What the master last asked of a node."""
     asks: list[SearchAsk] = []
-    scatter = scatter_of(fleet)
-    ask = scatter.ask
+    client = client_of(fleet)
+    ask = client.ask
 
-    async def noting(nodes: Any, one: SearchAsk, *more: Any) -> Any:
+    def noting(nodes: Any, one: SearchAsk, *more: Any) -> Any:
         asks.append(one)
-        return await ask(nodes, one, *more)
+        return ask(nodes, one, *more)
 
-    scatter.ask = noting  # type: ignore[method-assign]
+    client.ask = noting  # type: ignore[method-assign]
     await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
-    del scatter.ask  # type: ignore[method-assign]
+    del client.ask  # type: ignore[method-assign]
     return asks[0]
 
 

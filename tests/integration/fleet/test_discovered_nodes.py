@@ -39,10 +39,10 @@ async def answer_as(bus: Bus, name: str) -> None:
     async def answer(message: Incoming) -> None:
         headers = message.headers or {}
         reply = bus.subjects.gather(headers[GATHER], name)
-        await bus.link.publish(reply, b"{}", headers={CORRELATION: headers[CORRELATION]})
+        await bus.connection.publish(reply, b"{}", headers={CORRELATION: headers[CORRELATION]})
 
     await bus.subscribe(bus.subjects.ask("ping"), answer)
-    await bus.link.barrier()
+    await bus.connection.barrier()
 
 
 async def test_a_node_that_the_master_has_lost_is_found_while_its_credentials_are_good(fleet: Fleet) -> None:
@@ -58,7 +58,7 @@ async def test_a_node_that_waits_for_approval_is_found_though_it_hears_nothing(f
     assert fleet.master is not None
     await fleet.start_child("shop")
     description = NodeDescription(incarnation="i1", version="1.0")
-    await fleet.master._access.petitions.ask("crm", Petition(claim="claim", description=description))
+    await fleet.master._access.join_requests.ask("crm", Petition(claim="claim", description=description))
     await eventually(finds(fleet.client, {"crm": ("pending", False)}))
 
 
@@ -66,7 +66,7 @@ async def test_only_operators_discover_and_only_within_their_scopes(fleet: Fleet
     assert fleet.master is not None
     for name in ("crm", "shop"):
         description = NodeDescription(incarnation="i1", version="1.0")
-        await fleet.master._access.petitions.ask(name, Petition(claim="claim", description=description))
+        await fleet.master._access.join_requests.ask(name, Petition(claim="claim", description=description))
     scoped = await fleet.new_client("scoped", "operator", scopes=Scopes(nodes=["crm"]))
     await eventually(finds(scoped, {"crm": ("pending", False)}))
     with pytest.raises(Forbidden, match=r"nodes\.discover"):

@@ -53,7 +53,7 @@ async def _flood(bus: Bus, subject: str, data: bytes, headers: dict[str, str] | 
     with contextlib.suppress(FleetfoldError):
         while True:
             for _ in range(20 if len(data) > 100_000 else 200):
-                await bus.link.publish(subject, data, headers=headers)
+                await bus.connection.publish(subject, data, headers=headers)
             await asyncio.sleep(0)
 
 
@@ -80,7 +80,7 @@ async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(
     with capture_logs() as logs:
         async with _intruder(strict, "crm") as bus:
             await asyncio.wait_for(_flood(bus, subject, data, headers), 60)
-            assert not bus.link.is_up
+            assert not bus.connection.is_up
 
             async def told() -> bool:
                 return bool(await _audited(strict.client))

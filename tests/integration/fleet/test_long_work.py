@@ -83,7 +83,7 @@ async def desk(fleet: Fleet) -> AsyncIterator[Desk]:
         await master.gatherer.start()
         await bus.subscribe(bus.subjects.result("shop"), result_came)
         await bus.subscribe(bus.subjects.progress("shop"), progress_came)
-        await bus.link.barrier()
+        await bus.connection.barrier()
         yield master
 
 
@@ -116,7 +116,7 @@ async def test_the_last_word_comes_before_the_result(fleet: Fleet) -> None:
                 order.append(message.subject)  # type: ignore[attr-defined]  # as nats-py gives it
 
             await master.bus.subscribe(subject, note)
-        await master.bus.link.barrier()
+        await master.bus.connection.barrier()
         await master.send(Command(id="f", attempt=1, action="fickle"))
         ended = await master.result("f")
         assert (ended.outcome, ended.result) == ("ok", 3)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from fleetfold.search_request import SearchOptions
 from fleetfold_child.node import health
+from fleetfold_master.events import Event
 from fleetfold_master.master import Master
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeUpdate
@@ -93,7 +94,7 @@ async def test_a_node_in_error_and_maintenance_stays_in_maintenance(fleet: Fleet
 @pytest.mark.parametrize("other_s", [HEARTBEAT_S / 4, HEARTBEAT_S * 4])
 async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: Fleet, other_s: float) -> None:
     await pair(fleet)
-    changes: list[tuple[str, bool]] = []
+    changes: list[Event] = []
     for interval_s in (other_s, HEARTBEAT_S):
         await fleet.stop_master()
         fleet.master = Master(
@@ -101,7 +102,7 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
         )
         await fleet.master.start()
         presence = fleet.master._cluster._fleet._presence  # type: ignore[attr-defined]
-        presence.on_change = lambda name, up: changes.append((name, up))
+        presence._publish = changes.append
 
         async def told() -> bool:
             return {node.heartbeat_s for node in await fleet.client.nodes.list()} == {interval_s}  # noqa: B023

@@ -48,9 +48,9 @@ async def _running(fleet: Fleet) -> str:
 async def _wait(client: Client, ask: Message, verb: str, number: int) -> None:
     """As a client would that waits for no answer before it asks again."""
     bus = client._caller.bus
-    reply = f"{bus.link.options.inbox_prefix}.waiting"
+    reply = f"{bus.connection.options.inbox_prefix}.waiting"
     for _ in range(number):
-        await bus.link.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
+        await bus.connection.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
 
 
 async def test_three_thousand_waiting_requests_of_a_reader_stop_nobody(fleet: Fleet, places: AdmissionControl) -> None:
@@ -87,7 +87,7 @@ async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: Admis
     job = await _running(fleet)
     reader = await fleet.new_client("greedy", "reader")
     bus = reader._caller.bus
-    answers = await listen(bus, f"{bus.link.options.inbox_prefix}.waiting")
+    answers = await listen(bus, f"{bus.connection.options.inbox_prefix}.waiting")
     ask: Message = JobWait(id=job, wait_ms=60_000) if verb == "jobs.wait" else JobFollow(id=job, wait_ms=60_000)
     places.waiting._most_each = 40
     for number in range(50):  # one after the other: each has begun to wait, or is refused

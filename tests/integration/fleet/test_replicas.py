@@ -9,7 +9,8 @@ import pytest
 
 from fleetfold.search_request import SearchOptions
 from fleetfold_child.index import Collection
-from fleetfold_master.search.query_plan import weighted_ask
+from fleetfold_master.search.plan.analyzed_query import analyze
+from fleetfold_master.search.plan.shard_request import shard_request
 from fleetfold_shared.messages import Hit, NodeReport, Scopes, ScoredDocument, Search, Searched, Sort
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.text.term_statistics import StatisticsTable
@@ -39,8 +40,8 @@ CATALOGUE, POSTS, NORTHERN = records(1, "p", 40), records(2, "b", 20), records(3
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine all nodes are slow now and then: choose by the query alone, and wait for who is asked."""
-    monkeypatch.setattr("fleetfold_master.search.replica_assignment.SLOW_MS", 1e9)
-    monkeypatch.setattr("fleetfold_master.search.replica_selection.LEAST_PATIENCE_S", 1.0)
+    monkeypatch.setattr("fleetfold_master.search.plan.replica_balancing.SLOW_MS", 1e9)
+    monkeypatch.setattr("fleetfold_master.search.scatter.scatter.LEAST_HEDGE_DELAY_S", 1.0)
 
 
 async def replicated(fleet: Fleet, *, own: bool = True) -> None:
@@ -61,7 +62,7 @@ async def one_index(fleet: Fleet, documents: list[Record], query: str) -> list[t
         table = StatisticsTable()
         while not table.apply(collection.statistics(table.ask("all"))):
             pass
-        ask = weighted_ask(Search(query=query, limit=100), table, "r", DEFAULT_EMBEDDER, 2.0)
+        ask = shard_request(Search(query=query, limit=100), analyze(query, DEFAULT_EMBEDDER), table, "r", 2.0)
         found: list[ScoredDocument] = (await collection.search(ask))[0]
         return [(one.id, one.score) for one in found]
 

@@ -77,6 +77,8 @@ async def asked(bus: Bus, times: int) -> list[Incoming]:
     """The replies to so many `nodes.list`, as they are on the wire."""
     replies = await listen(bus, "_INBOX.rita.test.*")
     for number in range(times):
-        await bus.link.publish(bus.subjects.api("rita", "nodes.list"), encode(NodeList()), f"_INBOX.rita.test.{number}")
+        await bus.connection.publish(
+            bus.subjects.api("rita", "nodes.list"), encode(NodeList()), f"_INBOX.rita.test.{number}"
+        )
     await eventually(lambda: len(replies) == times)
     return replies

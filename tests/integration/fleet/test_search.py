@@ -11,7 +11,8 @@ import pytest
 
 from fleetfold.search_request import SearchOptions
 from fleetfold_child.index import Collection
-from fleetfold_master.search.query_plan import weighted_ask
+from fleetfold_master.search.plan.analyzed_query import analyze
+from fleetfold_master.search.plan.shard_request import shard_request
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import Filter, NodeUpdate, ScoredDocument, Search
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
@@ -49,7 +50,10 @@ async def one_index(place: Path, records: list[Record], *queries: str) -> dict[s
         while not table.apply(collection.statistics(table.ask("all"))):
             pass
         searches = {query: Search(query=query, limit=100) for query in queries}
-        asks = {query: weighted_ask(one, table, "r", DEFAULT_EMBEDDER, 2.0) for query, one in searches.items()}
+        asks = {
+            query: shard_request(one, analyze(query, DEFAULT_EMBEDDER), table, "r", 2.0)
+            for query, one in searches.items()
+        }
         return {query: (await collection.search(ask))[0] for query, ask in asks.items()}
 
 

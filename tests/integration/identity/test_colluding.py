@@ -103,7 +103,7 @@ async def test_no_identity_can_aim_the_masters_word_at_another(fleet: Fleet) -> 
                     await intruder.client.publish(subject, b"{}", reply=target)
             await _settled(intruder)
             assert (await fleet.client.access.whoami()).name == "tester"  # the master has come to what was said before
-        await master.link.barrier()
+        await master.connection.barrier()
         for intruder in connected.values():
             await _settled(intruder)
         aimed = [message for message in everything if message.subject.endswith(".01x.1")]

@@ -90,7 +90,7 @@ async def test_a_request_that_is_aimed_at_anothers_inbox_is_not_answered(fleet: 
             claimed = {"Nats_Request_Info": '{"user":"victim"}'}
             assert await ops.say(subject, b"", reply="_INBOX.victim.seen", **claimed) == []
         await _look(ops, "$SRV.PING", 2)
-        await master.link.barrier()
+        await master.connection.barrier()
         await victim.client.flush()
         assert victim.heard == []
 
@@ -104,11 +104,11 @@ async def test_a_request_that_is_aimed_past_an_inbox_is_not_answered(fleet: Flee
             heard.append(message)
 
         await master.subscribe("fleet.cmd.*", hear)
-        await master.link.barrier()
+        await master.connection.barrier()
         for reply in ("fleet.cmd.shop", "fleet.hb.shop", "_INBOX.ops", "_INBOX..x"):
             await ops.say("$SRV.PING", b"", reply=reply)
         await _look(ops, "$SRV.PING", 2)
-        await master.link.barrier()
+        await master.connection.barrier()
         assert heard == []
 
 

@@ -26,12 +26,12 @@ SAY = {
     "another's gather answer": "fleet.gather.01x.blog",
     "a command to another": "fleet.cmd.blog",
     "a command to itself": "fleet.cmd.shop",
-    "a delivery to another": "fleet.do.blog",
-    "a delivery to itself": "fleet.do.shop",
+    "a delivery to another": "fleet.deliver.blog",
+    "a delivery to itself": "fleet.deliver.shop",
     "a call to another": "fleet.call.blog.search",
     "a broadcast question": "fleet.ask.search",
-    "that another's result is stored": "fleet.kept.blog",
-    "what another is told": "fleet.tell.blog.order.done",
+    "that another's result is stored": "fleet.confirm.blog",
+    "what another is told": "fleet.notify.blog.order.done",
     "an admin's request": "fleet.api.cli.nodes.remove",
     "another child's request": "fleet.api.blog.nodes.join",
     "a master's request": "fleet.api.master.nodes.remove",
@@ -62,9 +62,9 @@ SAY = {
 HEAR = {
     "everything": (">", ""),
     "the whole fleet": ("fleet.>", ""),
-    "another's deliveries": ("fleet.do.blog", ""),
-    "another's deliveries, in its group": ("fleet.do.blog", "blog"),
-    "its own deliveries, without its group": ("fleet.do.shop", ""),
+    "another's deliveries": ("fleet.deliver.blog", ""),
+    "another's deliveries, in its group": ("fleet.deliver.blog", "blog"),
+    "its own deliveries, without its group": ("fleet.deliver.shop", ""),
     "another's calls": ("fleet.call.blog.>", "blog"),
     "commands": ("fleet.cmd.*", ""),
     "another's inbox": ("_INBOX.blog.>", ""),
@@ -80,9 +80,9 @@ HEAR = {
     "broadcasts in another's group": ("fleet.ask.>", "blog"),
     "broadcasts without its group": ("fleet.ask.>", ""),
     "questions to all services": ("$SRV.>", ""),
-    "what another has stored": ("fleet.kept.blog", ""),
-    "what another is told": ("fleet.tell.blog.>", ""),
-    "the masters' alerts": ("fleet.tell.master.>", ""),
+    "what another has stored": ("fleet.confirm.blog", ""),
+    "what another is told": ("fleet.notify.blog.>", ""),
+    "the masters' alerts": ("fleet.notify.master.>", ""),
     "the system": ("$SYS.>", ""),
     "auth requests": ("$SYS.REQ.USER.AUTH", "masters"),
     "JetStream": ("$JS.>", ""),
@@ -102,8 +102,8 @@ MUST_SAY = (
     "fleet.join.shop.refresh", "fleet.api.shop.nodes.join", "fleet.api.shop.access.whoami",
 )  # fmt: skip
 MUST_HEAR = {
-    "fleet.ask.>": "shop", "fleet.call.shop.>": "shop", "fleet.do.shop": "shop", "_INBOX.shop.>": "",
-    "fleet.kept.shop": "",
+    "fleet.ask.>": "shop", "fleet.call.shop.>": "shop", "fleet.deliver.shop": "shop", "_INBOX.shop.>": "",
+    "fleet.confirm.shop": "",
 }  # fmt: skip
 
 
@@ -140,8 +140,8 @@ async def test_the_server_refuses_to_let_it_hear(shop: Intruder, subject: str, q
 
 
 async def test_a_trace_cannot_be_aimed_at_another(shop: Intruder) -> None:
-    refused = await shop.say("fleet.hb.shop", Nats_Trace_Dest="fleet.do.blog")
-    assert refused == ['nats: permissions violation for publish to "fleet.do.blog"']
+    refused = await shop.say("fleet.hb.shop", Nats_Trace_Dest="fleet.deliver.blog")
+    assert refused == ['nats: permissions violation for publish to "fleet.deliver.blog"']
 
 
 @pytest.mark.parametrize("name", ["blog", "master", "cli"])
@@ -166,10 +166,10 @@ async def test_no_reply_subject_makes_the_broker_do_or_say_something_for_it(
     """JetStream answers an ack wherever it is told to; the answer does not leave the children's account."""
     async with two.masters_bus() as master:
         heard = await listen(master, ">")
-        assert await shop.hear("fleet.do.shop", "shop") == []
+        assert await shop.hear("fleet.deliver.shop", "shop") == []
         if "shop" in two.children:
             await two.stop_child("shop")
-        await master.link.publish("fleet.cmd.shop", encode(Command(id="a", attempt=1, action="x")))
+        await master.connection.publish("fleet.cmd.shop", encode(Command(id="a", attempt=1, action="x")))
         await eventually(lambda: bool(shop.heard))
         delivery = shop.heard[-1]
         heard.clear()
@@ -177,7 +177,7 @@ async def test_no_reply_subject_makes_the_broker_do_or_say_something_for_it(
         await shop.say(delivery.reply, b"+NXT", reply=reply)
         await shop.say("fleet.res.shop", b"{}", reply=reply)
         await shop.say("fleet.evt.shop.a", b"{}", reply=reply)
-        await master.link.barrier()
+        await master.connection.barrier()
         aimed = [message for message in heard if message.subject == reply and HEARTBEAT not in message.data]
         assert aimed == []
         assert await _streams(master) == {"FLEET_CMD", "FLEET_RES", "FLEET_EVT", "FLEET_DEAD"}
@@ -188,7 +188,7 @@ async def test_what_is_aimed_at_another_child_is_empty_and_changes_nothing(two: 
     """All that can get through is an empty message of the server's, which nodes do not take for anything."""
     blog = two.children["blog"]._node
     assert blog is not None
-    for reply in ("fleet.do.blog", "fleet.call.blog.superseded", "fleet.call.blog.join-again", "fleet.ask.search"):
+    for reply in ("fleet.deliver.blog", "fleet.call.blog.superseded", "fleet.call.blog.join-again", "fleet.ask.search"):
         await shop.say(OWN_ACK, b"+ACK", reply=reply)
     assert not blog.stopped.is_set()
     assert (await two.client.search("tent", nodes=["blog"])).hits[0].id == "1"

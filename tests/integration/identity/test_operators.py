@@ -13,7 +13,7 @@ async def test_a_reader_does_not_ask_services_nor_speak_for_anybody(fleet: Fleet
     async with await Intruder.connect(fleet.broker.url, "ann", await fleet.new_key("ann", "reader")) as ann:
         for subject in ("$SRV.PING", "fleet.evt.ann.sale", "fleet.hb.ann", "fleet.res.ann", "fleet.cmd.shop"):
             assert len(await ann.say(subject)) == 1, subject
-        for subject in ("fleet.>", "fleet.do.ann", "_INBOX.cli.>", "$SRV.>"):
+        for subject in ("fleet.>", "fleet.deliver.ann", "_INBOX.cli.>", "$SRV.>"):
             assert len(await ann.hear(subject)) == 1, subject
 
 

@@ -71,11 +71,11 @@ async def test_what_is_only_told_is_dropped_without_a_seal(fleet: Fleet) -> None
     node = _node(fleet, "shop")
     subject, data = "fleet.call.shop.superseded", encode(Superseded(incarnation="another"))
     async with fleet.masters_bus() as bus:
-        await bus.link.publish(subject, data, "_INBOX.master.x")
-        await bus.link.publish(subject, data, headers=_stolen(fleet).sealed("shop", subject, data, {}))
+        await bus.connection.publish(subject, data, "_INBOX.master.x")
+        await bus.connection.publish(subject, data, headers=_stolen(fleet).sealed("shop", subject, data, {}))
         await fleet.client.nodes.ping("shop")
         assert not node.stopped.is_set()
-        await bus.link.publish(subject, data, headers=fleet.seals.sealed("shop", subject, data, {}))
+        await bus.connection.publish(subject, data, headers=fleet.seals.sealed("shop", subject, data, {}))
         await eventually(node.stopped.is_set)
 
 

@@ -22,12 +22,12 @@ def back(process: int, at: float, **failed: int) -> Back:
 def retried(tries: Tries, asked: bool, error: Exception) -> None:
     client = NatsConnection()
     client._server_info = {"auth_required": asked}
-    event: dict[str, Any] = {"event": "link.retry", "reason": failure(client, error, URL).message}
+    event: dict[str, Any] = {"event": "connection.retry", "reason": failure(client, error, URL).message}
     with pytest.raises(structlog.DropEvent):
         tries(None, "debug", event)
 
 
-def test_failed_tries_are_told_apart_by_what_a_link_says():
+def test_failed_tries_are_told_apart_by_what_a_connection_says():
     tries = Tries()
 
     retried(tries, False, NoServersError())

@@ -18,15 +18,15 @@ KINDS = {
     "call": ("fleet.call.shop.search", lambda s: s.call("shop", "search")),
     "gather": ("fleet.gather.asker.shop", lambda s: s.gather("asker", "shop")),
     "command": ("fleet.cmd.shop", lambda s: s.command("shop")),
-    "deliver": ("fleet.do.shop", lambda s: s.deliver("shop")),
+    "deliver": ("fleet.deliver.shop", lambda s: s.deliver("shop")),
     "result": ("fleet.res.shop", lambda s: s.result("shop")),
     "progress": ("fleet.prog.shop", lambda s: s.progress("shop")),
     "event": ("fleet.evt.shop.node.up", lambda s: s.event("shop", "node.up")),
-    "tell": ("fleet.tell.ann.order.done", lambda s: s.tell("ann", "order.done")),
+    "notify": ("fleet.notify.ann.order.done", lambda s: s.notify("ann", "order.done")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
     "peer": ("fleet.peer.m1.result", lambda s: s.peer("m1", "result")),
-    "kept": ("fleet.kept.shop", lambda s: s.kept("shop")),
+    "confirm": ("fleet.confirm.shop", lambda s: s.confirm("shop")),
     "discovery": ("fleet.srv.PING", lambda s: s.discovery("PING")),
 }
 PATTERNS = {
@@ -65,7 +65,7 @@ def test_a_pattern_hears_its_own_kind_and_no_other(pattern: str) -> None:
 
 def test_requests_stay_out_of_the_streams() -> None:
     stored = [SUBJECTS.command(), SUBJECTS.result(), SUBJECTS.event()]
-    asked = [KINDS[kind][0] for kind in ("ask", "call", "api", "join", "gather", "deliver", "heartbeat", "kept")]
+    asked = [KINDS[kind][0] for kind in ("ask", "call", "api", "join", "gather", "deliver", "heartbeat", "confirm")]
     assert not any(_matches(pattern, subject) for pattern in stored for subject in asked)
 
 

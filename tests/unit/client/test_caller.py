@@ -21,7 +21,7 @@ ME = Identity(name="ann", role="reader")
 class FakeBus:
     """Gives one answer after the other; an error is raised."""
 
-    caller, subjects, link = "ann", Subjects(), SimpleNamespace(is_up=True)
+    caller, subjects, connection = "ann", Subjects(), SimpleNamespace(is_up=True)
 
     def __init__(self, *answers: Message | Exception, headers: dict[str, str] | None = None) -> None:
         self._answers, self._headers = list(answers), headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -85,6 +86,16 @@ async def test_a_result_without_a_limit_is_waited_for_again_and_again() -> None:
     ann, bus = client(*[job()] * 20, job("ok"))
     assert (await ann.jobs.handle("j1").result()).state == "ok"
     assert bus.verbs == ["jobs.wait"] * 21
+
+
+async def test_whoever_stops_waiting_for_a_result_cancels_nothing() -> None:
+    ann, bus = client(*[job()] * 3)
+    waiting = asyncio.create_task(ann.jobs.handle("j1").result())
+    await bus.asked.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert set(bus.verbs) == {"jobs.wait"}
 
 
 async def test_a_handle_of_a_job_cancels_it() -> None:

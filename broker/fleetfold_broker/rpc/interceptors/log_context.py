@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from structlog.contextvars import bound_contextvars
-
 from fleetfold_broker.rpc.pipeline import Call, Handler
+from fleetfold_shared.log_fields import SERVED
 from fleetfold_shared.messages import Message
 
 __all__ = ["bind_log_context"]
 
 
 async def bind_log_context(call: Call, proceed: Handler) -> Message | None:
-    """Serve the call with its verb, its caller and its trace, where it has them, in the log's context."""
-    fields = {"verb": call.verb}
-    if call.identity:
-        fields["caller"] = call.identity
-    if call.trace is not None:
-        fields |= {"trace_id": call.trace.trace_id, "span_id": call.trace.span_id}
-    with bound_contextvars(**fields):
+    """Serve the call as the one that the log's lines name: by its verb, its caller and its trace."""
+    before = SERVED.set(call)
+    try:
         return await proceed(call)
+    finally:
+        SERVED.reset(before)

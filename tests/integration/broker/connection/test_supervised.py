@@ -1,4 +1,6 @@
-"""The link: it mends itself for ever, hears again what it heard, and is renewed without losing or doubling anything."""
+"""The connection: it mends itself for ever, hears again what it heard, and is renewed without losing or doubling
+anything.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _mended(*buses: Bus) -> None:
-    await eventually(lambda: all(bus.link.reconnects > 0 and bus.link.is_up for bus in buses))
+    await eventually(lambda: all(bus.connection.reconnects > 0 and bus.connection.is_up for bus in buses))
 
 
 async def test_what_was_heard_is_heard_again_after_kill_9(
@@ -44,12 +46,12 @@ async def test_what_was_heard_is_heard_again_after_kill_9(
 ) -> None:
     shop = await connect("shop")
     heard, told = await listen(shop, "fleet.call.shop.>"), list[str]()
-    shop.link.on_down(lambda: told.append("down"))
+    shop.connection.on_down(lambda: told.append("down"))
 
     async def up() -> None:
         told.append("up")
 
-    shop.link.on_up(up)
+    shop.connection.on_up(up)
     kill(broker)
     await _mended(master, shop)
     await master.publish("fleet.call.shop.ping", NodeList())
@@ -62,12 +64,12 @@ async def test_a_connection_that_breaks_while_much_waits_to_be_sent_is_mended_to
 ) -> None:
     async def send_much() -> None:
         for _ in range(100):  # more than the sockets hold, so that the last of it stays here
-            await master.link.publish("fleet.do.shop", bytes(1_000_000))
+            await master.connection.publish("fleet.deliver.shop", bytes(1_000_000))
             await asyncio.sleep(0)
 
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGSTOP)
-    client, sending = master.link.client, asyncio.create_task(send_much())
+    client, sending = master.connection.client, asyncio.create_task(send_much())
     await eventually(lambda: client.pending_data_size > 1_000_000)
     kill(broker)
     await _mended(master)
@@ -90,16 +92,16 @@ async def test_open_requests_fail_at_once_when_the_connection_breaks(
 
 async def test_while_it_is_down_everything_says_so(broker: EmbeddedBroker, master: Bus) -> None:
     await broker.stop()
-    await eventually(lambda: not master.link.is_up)
+    await eventually(lambda: not master.connection.is_up)
     for attempt in (
         master.publish("fleet.hb.shop", NodeList()),
         master.ask("fleet.call.shop.ping", b"", LONG_S),
-        master.link.barrier(),
-        master.link.renew(),
+        master.connection.barrier(),
+        master.connection.renew(),
     ):
-        with pytest.raises(Unavailable, match="out of reach; the link keeps trying"):
+        with pytest.raises(Unavailable, match="out of reach; the connection keeps trying"):
             await attempt
-    assert not await master.link.wait_up(0.01)
+    assert not await master.connection.wait_up(0.01)
 
 
 async def test_requests_go_on_after_kill_9(
@@ -159,7 +161,7 @@ async def test_what_is_subscribed_while_a_connection_is_made_is_heard_on_it(
     broker: EmbeddedBroker, master: Bus, connect: Connect, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     shop = await connect("shop")
-    connect_anew, heard = shop.link._connect, list[Incoming]()
+    connect_anew, heard = shop.connection._connect, list[Incoming]()
 
     async def hear(message: Incoming) -> None:
         heard.append(message)
@@ -169,15 +171,15 @@ async def test_what_is_subscribed_while_a_connection_is_made_is_heard_on_it(
         await shop.subscribe("fleet.call.shop.late", hear)
         return client
 
-    monkeypatch.setattr(shop.link, "_connect", connect_meanwhile)
+    monkeypatch.setattr(shop.connection, "_connect", connect_meanwhile)
     if how == "reconnect":
         kill(broker)
         await _mended(master, shop)
     else:
-        await shop.link.renew()
-    await shop.link.barrier()
+        await shop.connection.renew()
+    await shop.connection.barrier()
     await master.publish("fleet.call.shop.late", NodeList())
-    await master.link.barrier()
+    await master.connection.barrier()
     await eventually(lambda: len(heard) == 1)
 
 
@@ -188,31 +190,31 @@ async def test_renewals_under_way_lose_nothing_and_double_nothing(master: Bus, c
     async def hear(message: Incoming) -> None:
         got.append(int(message.data))
 
-    await shop.subscribe("fleet.do.shop", hear, queue="shop")
-    await shop.link.barrier()
+    await shop.subscribe("fleet.deliver.shop", hear, queue="shop")
+    await shop.connection.barrier()
 
     async def speak() -> None:
         nonlocal sent
         while sent < 2000 or not renewals.is_set():
-            await master.link.publish("fleet.do.shop", str(sent).encode())
+            await master.connection.publish("fleet.deliver.shop", str(sent).encode())
             sent += 1
             if sent % 10 == 0:
                 await asyncio.sleep(0)
 
     speaking = asyncio.create_task(speak())
-    link = shop.link if renewed == "who hears" else master.link
+    connection = shop.connection if renewed == "who hears" else master.connection
     for _ in range(5):
         heard = len(got)
-        await link.renew()
+        await connection.renew()
         await eventually(lambda heard=heard: len(got) > heard)  # type: ignore[misc]  # bound by default on purpose
     renewals.set()
     await speaking
-    await master.link.barrier()
+    await master.connection.barrier()
     await eventually(lambda: len(got) >= sent)
-    await shop.link.barrier()
+    await shop.connection.barrier()
     assert sorted(got) == list(range(sent))
-    assert link.is_up
-    assert link.reconnects == 0
+    assert connection.is_up
+    assert connection.reconnects == 0
 
 
 async def test_requests_under_way_survive_a_renewal_of_either_side(
@@ -229,16 +231,16 @@ async def test_requests_under_way_survive_a_renewal_of_either_side(
     await respond(shop, "fleet.call.shop.ping", ping)
     asking = [asyncio.create_task(master.request("fleet.call.shop.ping", NodeList(), Pong, LONG_S)) for _ in range(20)]
     await together.wait()
-    await asyncio.gather(master.link.renew(), shop.link.renew())
+    await asyncio.gather(master.connection.renew(), shop.connection.renew())
     release.set()
     assert [answer.incarnation for answer in await asyncio.gather(*asking)] == ["x"] * 20
 
 
 async def test_the_old_connection_is_gone_after_a_renewal(broker: EmbeddedBroker, master: Bus) -> None:
-    old = master.link.client
-    await master.link.renew()
+    old = master.connection.client
+    await master.connection.renew()
     assert old.is_closed
-    assert master.link.client is not old
+    assert master.connection.client is not old
     kill(broker)
     await _mended(master)
 
@@ -248,12 +250,12 @@ async def test_a_connection_lost_during_its_renewal_is_replaced_by_one_not_two(
 ) -> None:
     shop = await connect("shop")
     heard = await listen(shop, "fleet.call.shop.>")
-    connect_anew, made = shop.link._connect, list[Client]()
+    connect_anew, made = shop.connection._connect, list[Client]()
 
     async def connect_and_lose_the_old(answer_s: float) -> Client:
-        monkeypatch.setattr(shop.link, "_connect", connect_and_remember)
+        monkeypatch.setattr(shop.connection, "_connect", connect_and_remember)
         made.append(await connect_anew(answer_s))
-        await shop.link.client.close()
+        await shop.connection.client.close()
         await _mended(shop)
         return made[0]
 
@@ -261,33 +263,35 @@ async def test_a_connection_lost_during_its_renewal_is_replaced_by_one_not_two(
         made.append(await connect_anew(answer_s))
         return made[-1]
 
-    monkeypatch.setattr(shop.link, "_connect", connect_and_lose_the_old)
-    await shop.link.renew()
-    assert [client for client in made if not client.is_closed] == [shop.link.client]
+    monkeypatch.setattr(shop.connection, "_connect", connect_and_lose_the_old)
+    await shop.connection.renew()
+    assert [client for client in made if not client.is_closed] == [shop.connection.client]
     await master.publish("fleet.call.shop.ping", NodeList())
-    await master.link.barrier()
-    await shop.link.barrier()
+    await master.connection.barrier()
+    await shop.connection.barrier()
     assert len(heard) == 1
 
 
-async def test_a_link_that_is_closed_stays_closed(broker: EmbeddedBroker, connect: Connect, tmp_path: Path) -> None:
+async def test_a_connection_that_is_closed_stays_closed(
+    broker: EmbeddedBroker, connect: Connect, tmp_path: Path
+) -> None:
     shop = await connect("shop")
-    link: SupervisedConnection = shop.link
-    await link.close()
-    await link.close()
+    connection: SupervisedConnection = shop.connection
+    await connection.close()
+    await connection.close()
     with pytest.raises(Unavailable):
-        await link.publish("fleet.hb.shop", b"")
-    assert link.reconnects == 0
+        await connection.publish("fleet.hb.shop", b"")
+    assert connection.reconnects == 0
 
 
-async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellation_is_lost(
+async def test_a_connection_that_is_closed_while_it_connects_ends_though_the_cancellation_is_lost(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As asyncio.wait_for of Python 3.11 does when the connection is refused in the same moment."""
     bus = await Bus.connect(broker.url, "caller")
     connecting = asyncio.Event()
 
-    async def refused(_link: SupervisedConnection, _answer_s: float) -> None:
+    async def refused(_connection: SupervisedConnection, _answer_s: float) -> None:
         connecting.set()
         try:
             await asyncio.Event().wait()
@@ -302,7 +306,7 @@ async def test_a_link_that_is_closed_while_it_connects_ends_though_the_cancellat
         await bus.close()
 
 
-def test_a_link_comes_back_when_it_breaks_with_much_to_send(nats_server: str, tmp_path: Path) -> None:
+def test_a_connection_comes_back_when_it_breaks_with_much_to_send(nats_server: str, tmp_path: Path) -> None:
     """On the daemons' own event loop: uvloop has errors of its own for what is closed."""
 
     async def strike() -> None:
@@ -311,23 +315,23 @@ def test_a_link_comes_back_when_it_breaks_with_much_to_send(nats_server: str, tm
         for _ in range(5):
             async with await Bus.connect(broker.url, "shop") as bus:
                 await _chatter_until_killed(broker, bus)
-                assert await bus.link.wait_up(5)
-                await asyncio.wait_for(bus.link.barrier(), 5)
+                assert await bus.connection.wait_up(5)
+                await asyncio.wait_for(bus.connection.barrier(), 5)
         await broker.stop()
 
     uvloop.run(strike())
 
 
-async def test_a_wait_that_is_given_up_does_not_make_the_link_deaf(connect: Connect) -> None:
+async def test_a_wait_that_is_given_up_does_not_make_the_connection_deaf(connect: Connect) -> None:
     shop, master = await connect("shop"), await connect("master")
     heard = await listen(shop, "x")
-    waiting = asyncio.create_task(shop.link.barrier())
+    waiting = asyncio.create_task(shop.connection.barrier())
     for _ in range(3):
         await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    await shop.link.barrier()
-    await master.link.publish("x", b"!")
+    await shop.connection.barrier()
+    await master.connection.publish("x", b"!")
     await eventually(lambda: bool(heard), 2.0)
 
 
@@ -339,7 +343,7 @@ async def _chatter_until_killed(broker: EmbeddedBroker, bus: Bus) -> None:
         with contextlib.suppress(Unavailable):
             while True:
                 for _ in range(50):
-                    await bus.link.publish("x.y", bytes(300))
+                    await bus.connection.publish("x.y", bytes(300))
                     said += 1
                 await asyncio.sleep(0)
 

@@ -104,7 +104,7 @@ async def test_a_url_that_does_not_say_tls_is_encrypted_all_the_same(run: Run, f
     broker = await run(files.server())
     url = f"nats://localhost:{broker.port}"
     async with await Bus.connect(url, "shop", tls=client_context(files.client())) as shop:
-        await shop.link.barrier()
+        await shop.connection.barrier()
     assert "a CA that is not known here" in await _refused(url, None)
 
 
@@ -178,7 +178,7 @@ def test_the_block_for_production_is_mutual_tls_to_a_real_server(
     assert "verify: true" in block
 
 
-async def test_a_link_mends_itself_and_is_renewed_over_tls(
+async def test_a_connection_mends_itself_and_is_renewed_over_tls(
     run: Run, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
@@ -187,8 +187,8 @@ async def test_a_link_mends_itself_and_is_renewed_over_tls(
     async with await Bus.open(options) as shop:
         heard = await listen(shop, "fleet.hb.shop")
         kill(broker)
-        await eventually(lambda: shop.link.reconnects == 1 and shop.link.is_up)
-        await shop.link.renew()
+        await eventually(lambda: shop.connection.reconnects == 1 and shop.connection.is_up)
+        await shop.connection.renew()
         await shop.publish("fleet.hb.shop", NodeList())
         await eventually(lambda: len(heard) == 1)
 
@@ -205,7 +205,7 @@ async def test_a_connection_ends_soon_though_the_broker_does_not_say_goodbye(run
         os.kill(broker.pid, signal.SIGCONT)
 
 
-async def test_a_patient_link_comes_in_when_the_certificate_has_been_mended(run: Run, files: Files) -> None:
+async def test_a_patient_connection_comes_in_when_the_certificate_has_been_mended(run: Run, files: Files) -> None:
     broker = await run(files.server_for("127.0.0.1", 0))
     waiting = asyncio.create_task(Bus.connect(broker.url, "shop", tls=client_context(files.client()), patient=True))
     await eventually(lambda: "TLS handshake error" in broker.log_file.read_text())

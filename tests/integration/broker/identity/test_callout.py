@@ -63,8 +63,8 @@ async def test_who_connects_is_shown_as_it_is_and_becomes_what_it_is_granted(gua
     for name in ("shop", "blog"):
         await bus.publish(f"fleet.hb.{name}", NodeList())
     await eventually(lambda: len(heard) > 0)
-    await bus.link.barrier()
-    await master.link.barrier()
+    await bus.connection.barrier()
+    await master.connection.barrier()
     assert [(each.name, each.token, each.host) for each in shown] == [("blog", "a token", "127.0.0.1")]
     assert [message.subject for message in heard] == ["fleet.hb.blog"]
 
@@ -107,7 +107,7 @@ async def test_a_master_that_stops_answers_those_it_has_been_asked_about(guarded
     await asyncio.sleep(0)
     release.set()
     await stopping
-    assert (await connecting).link.is_up
+    assert (await connecting).connection.is_up
 
 
 async def test_without_a_master_those_inside_go_on_and_those_outside_are_told_in_time(guarded: Guarded) -> None:
@@ -120,16 +120,16 @@ async def test_without_a_master_those_inside_go_on_and_those_outside_are_told_in
     assert "\n" not in told.value.message
     await shop.publish("fleet.hb.shop", NodeList())
     await eventually(lambda: len(heard) == 1)
-    assert shop.link.is_up
+    assert shop.connection.is_up
 
 
 async def test_a_patient_one_comes_in_when_a_master_appears(guarded: Guarded) -> None:
     with capture_logs() as logs:
         coming = asyncio.create_task(guarded.connect("shop", patient=True, answer_s=0.3))
-        await eventually(lambda: any(entry["event"] == "link.retry" for entry in logs))
-    assert NOBODY_CHECKS in next(entry["reason"] for entry in logs if entry["event"] == "link.retry")
+        await eventually(lambda: any(entry["event"] == "connection.retry" for entry in logs))
+    assert NOBODY_CHECKS in next(entry["reason"] for entry in logs if entry["event"] == "connection.retry")
     await guarded.callout()
-    assert (await asyncio.wait_for(coming, 10)).link.is_up
+    assert (await asyncio.wait_for(coming, 10)).connection.is_up
 
 
 async def test_a_broker_that_was_away_for_long_is_not_waited_for_longer_when_it_is_back(
@@ -146,7 +146,7 @@ async def test_a_broker_that_was_away_for_long_is_not_waited_for_longer_when_it_
     tried = len(shows.shown)
     await eventually(lambda: len(shows.shown) > tried + 2, 10.0)
     await guarded.callout()
-    assert (await coming).link.is_up
+    assert (await coming).connection.is_up
 
 
 async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(
@@ -157,10 +157,10 @@ async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(
         return await anyone(presented)
 
     await guarded.callout(admit)
-    assert (await guarded.connect("shop", first_answer_s=30.0)).link.is_up
+    assert (await guarded.connect("shop", first_answer_s=30.0)).connection.is_up
 
 
-async def test_a_late_refusal_is_a_refusal_and_the_link_goes_on(
+async def test_a_late_refusal_is_a_refusal_and_the_connection_goes_on(
     guarded: Guarded, pinged: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervised, "PATIENCE_FIRST_S", 30.0)
@@ -176,7 +176,7 @@ async def test_a_late_refusal_is_a_refusal_and_the_link_goes_on(
     coming = asyncio.create_task(guarded.bus("shop", credential=shows, patient=True, answer_s=30.0))
     with pytest.raises(Unauthenticated, match="refuses the credentials"):
         await guarded.bus("blog", credential=Shows("bad"), first_answer_s=30.0)
-    assert (await coming).link.is_up
+    assert (await coming).connection.is_up
     assert (shows.shown, shows.refusals) == (["bad", "good"], 1)
 
 
@@ -190,7 +190,7 @@ async def test_a_defect_in_the_master_refuses_at_once_and_it_goes_on_answering(g
     with capture_logs() as logs, pytest.raises(Unauthenticated):  # refused: one that nobody answers is `Unavailable`
         await guarded.connect("shop")
     assert {entry["event"] for entry in logs if entry["log_level"] == "error"} == {"callout.broke"}
-    assert (await guarded.connect("blog")).link.is_up
+    assert (await guarded.connect("blog")).connection.is_up
 
 
 async def test_one_that_is_slow_to_decide_holds_up_no_other(guarded: Guarded) -> None:
@@ -246,15 +246,15 @@ async def test_nobody_but_the_server_may_ask_the_masters_who_gets_in(guarded: Gu
     buses = [await guarded.bus(seed=guarded.keys.auth), await guarded.master(), await guarded.connect("shop")]
     with capture_logs() as logs:
         for bus in buses:
-            await bus.link.publish(SUBJECT, b"{}")
-            await bus.link.barrier()
+            await bus.connection.publish(SUBJECT, b"{}")
+            await bus.connection.barrier()
     assert len(asked) == 1
     refused = [entry["reason"] for entry in logs if "permissions violation for publish" in entry.get("reason", "")]
     assert len(refused) == 2  # in FLEET it may be said, and nobody hears it
-    assert all(entry["event"] == "link.error" for entry in logs)
+    assert all(entry["event"] == "connection.error" for entry in logs)
 
 
-async def test_a_token_that_expires_ends_the_connection_and_the_link_comes_back_with_a_new_one(
+async def test_a_token_that_expires_ends_the_connection_and_the_connection_comes_back_with_a_new_one(
     guarded: Guarded,
 ) -> None:
     async def admit(presented: Presented) -> Grant:
@@ -263,8 +263,8 @@ async def test_a_token_that_expires_ends_the_connection_and_the_link_comes_back_
     await guarded.callout(admit)
     shows = Shows("first", "second")
     bus = await guarded.bus("shop", credential=shows)
-    bus.link.on_down(shows.next)
-    await eventually(lambda: bus.link.reconnects == 1 and bus.link.is_up)
+    bus.connection.on_down(shows.next)
+    await eventually(lambda: bus.connection.reconnects == 1 and bus.connection.is_up)
     assert (shows.shown, shows.refusals) == (["first", "second"], 0)
 
 
@@ -277,13 +277,13 @@ async def test_renewals_under_load_lose_nothing_and_double_nothing(guarded: Guar
     async def hear(message: Incoming) -> None:
         got.append(int(message.data))
 
-    await shop.subscribe("fleet.do.shop", hear, queue="shop")
-    await shop.link.barrier()
+    await shop.subscribe("fleet.deliver.shop", hear, queue="shop")
+    await shop.connection.barrier()
 
     async def speak() -> None:
         nonlocal sent
         while not renewed.is_set():
-            await master.link.publish("fleet.do.shop", str(sent).encode())
+            await master.connection.publish("fleet.deliver.shop", str(sent).encode())
             sent += 1
             if sent % 10 == 0:
                 await asyncio.sleep(0)
@@ -291,16 +291,16 @@ async def test_renewals_under_load_lose_nothing_and_double_nothing(guarded: Guar
     speaking = asyncio.create_task(speak())
     for _ in range(5):
         shows.next()
-        await shop.link.renew()
+        await shop.connection.renew()
         heard = len(got)
         await eventually(lambda heard=heard: len(got) > heard)  # type: ignore[misc]  # bound by default on purpose
     renewed.set()
     await speaking
     await eventually(lambda: len(got) >= sent)
-    await shop.link.barrier()
+    await shop.connection.barrier()
     assert sorted(got) == list(range(sent))
     assert shows.shown == [f"token-{number}" for number in range(6)]
-    assert shop.link.reconnects == 0
+    assert shop.connection.reconnects == 0
 
 
 async def test_everybody_is_back_after_kill_9_of_the_broker(guarded: Guarded) -> None:
@@ -308,7 +308,7 @@ async def test_everybody_is_back_after_kill_9_of_the_broker(guarded: Guarded) ->
     shop, master = await guarded.connect("shop"), await guarded.master()
     heard = await listen(master, "fleet.hb.*")
     kill(guarded.broker)
-    await eventually(lambda: all(bus.link.reconnects > 0 and bus.link.is_up for bus in (shop, master)))
+    await eventually(lambda: all(bus.connection.reconnects > 0 and bus.connection.is_up for bus in (shop, master)))
     await shop.publish("fleet.hb.shop", NodeList())
     await eventually(lambda: len(heard) == 1)
 

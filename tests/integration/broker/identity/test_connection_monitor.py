@@ -62,7 +62,7 @@ async def connections(guarded: Guarded, clock: ManualClock) -> ConnectionMonitor
 
 
 def _ups(buses: list[Bus]) -> list[bool]:
-    return [bus.link.is_up for bus in buses]
+    return [bus.connection.is_up for bus in buses]
 
 
 async def test_the_connections_of_a_name_are_found_with_the_address_they_come_from(
@@ -83,7 +83,7 @@ async def test_a_name_is_dropped_at_once_and_no_other(
     others = [await guarded.connect("shop-2"), await guarded.connect("blog"), await guarded.master()]
     gone = [asyncio.Event() for _ in dropped]
     for bus, event in zip(dropped, gone, strict=True):
-        bus.link.on_down(event.set)
+        bus.connection.on_down(event.set)
     door.revoked.add("shop")
     dropping = asyncio.create_task(connections.drop("shop"))
     await asyncio.gather(*(event.wait() for event in gone))  # by the first round: the second waits for the clock
@@ -91,7 +91,7 @@ async def test_a_name_is_dropped_at_once_and_no_other(
     clock.advance(AGAIN_AFTER_S)
     assert await dropping == 3
     assert (_ups(dropped), _ups(others)) == ([False] * 3, [True] * 3)
-    assert [bus.link.reconnects for bus in others] == [0] * 3
+    assert [bus.connection.reconnects for bus in others] == [0] * 3
 
 
 async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
@@ -116,7 +116,7 @@ async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
     shop = await coming
     clock.advance(AGAIN_AFTER_S)
     assert await dropping == 1
-    await eventually(lambda: not shop.link.is_up)
+    await eventually(lambda: not shop.connection.is_up)
 
 
 async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
@@ -128,8 +128,8 @@ async def test_one_that_was_dropped_comes_back_when_it_is_let_in_again(
     await dropped_by(connections, clock, "shop")
     await eventually(lambda: shows.refusals > 1)
     door.revoked.clear()
-    await eventually(lambda: shop.link.is_up)
-    assert shop.link.reconnects == 1
+    await eventually(lambda: shop.connection.is_up)
+    assert shop.connection.reconnects == 1
 
 
 async def test_dropping_nobody_drops_nobody(
@@ -137,4 +137,4 @@ async def test_dropping_nobody_drops_nobody(
 ) -> None:
     shop = await guarded.connect("shop")
     assert await dropped_by(connections, clock, "nobody") == 0
-    assert shop.link.is_up
+    assert shop.connection.is_up

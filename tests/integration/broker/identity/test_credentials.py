@@ -1,4 +1,4 @@
-"""What a link shows to the broker: asked for anew at each connection, improved when it is refused, told to nobody."""
+"""What a connection shows to the broker: asked for anew each time, improved when it is refused, told to nobody."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ async def test_what_to_show_is_asked_for_at_each_connection(guarded: Guarded) ->
     shows = Shows("one", "two", "three")
     bus = await guarded.bus("shop", credential=shows)
     shows.next()
-    await bus.link.renew()
+    await bus.connection.renew()
     shows.next()
     kill(guarded.broker)
-    await eventually(lambda: bus.link.reconnects == 1 and bus.link.is_up)
+    await eventually(lambda: bus.connection.reconnects == 1 and bus.connection.is_up)
     assert list(dict.fromkeys(came)) == ["one", "two", "three"]
     assert shows.refusals == 0
 
@@ -61,7 +61,7 @@ async def test_what_to_show_is_asked_for_at_each_connection(guarded: Guarded) ->
 async def test_at_the_start_a_refusal_is_mended_once_where_it_can_be(guarded: Guarded) -> None:
     await guarded.callout(_only_good)
     shows = Shows(BAD, GOOD)
-    assert (await guarded.bus("shop", credential=shows)).link.is_up
+    assert (await guarded.bus("shop", credential=shows)).connection.is_up
     assert (list(dict.fromkeys(shows.shown)), shows.refusals) == ([BAD, GOOD], 1)
 
 
@@ -85,7 +85,7 @@ async def test_without_a_credential_it_is_refused(guarded: Guarded) -> None:
         await Bus.connect(guarded.broker.url, "shop")
 
 
-async def test_a_refusal_later_on_does_not_end_the_link(guarded: Guarded) -> None:
+async def test_a_refusal_later_on_does_not_end_the_connection(guarded: Guarded) -> None:
     admitted = {"first", "second"}
 
     async def admit(presented: Presented) -> Grant:
@@ -97,8 +97,8 @@ async def test_a_refusal_later_on_does_not_end_the_link(guarded: Guarded) -> Non
     shows = Shows("first", "stale", "second")
     bus = await guarded.bus("shop", credential=shows)
     shows.next()
-    await bus.link.client.close()
-    await eventually(lambda: bus.link.reconnects == 1 and bus.link.is_up)
+    await bus.connection.client.close()
+    await eventually(lambda: bus.connection.reconnects == 1 and bus.connection.is_up)
     assert (shows.shown, shows.refusals) == (["first", "stale", "second"], 1)
 
 
@@ -106,13 +106,13 @@ async def test_a_renewal_that_is_refused_says_so_and_leaves_the_connection_as_it
     await guarded.callout(_only_good)
     shows = Shows(GOOD, BAD)
     bus = await guarded.bus("shop", credential=shows)
-    before = bus.link.client
+    before = bus.connection.client
     shows.next()
     with pytest.raises(Unauthenticated):
-        await bus.link.renew()
-    assert bus.link.client is before
-    await bus.link.barrier()
-    assert bus.link.reconnects == 0
+        await bus.connection.renew()
+    assert bus.connection.client is before
+    await bus.connection.barrier()
+    assert bus.connection.reconnects == 0
 
 
 async def test_a_credential_that_cannot_be_improved_is_shown_again(guarded: Guarded) -> None:
@@ -134,7 +134,7 @@ async def test_a_credential_that_cannot_be_improved_is_shown_again(guarded: Guar
     coming = asyncio.create_task(guarded.bus("shop", credential=shows, patient=True))
     await eventually(lambda: shows.refusals > 1)
     letting_in = True
-    assert (await coming).link.is_up
+    assert (await coming).connection.is_up
 
 
 async def test_the_token_stands_in_no_log_and_no_message(guarded: Guarded) -> None:
@@ -152,7 +152,7 @@ async def test_the_token_stands_in_no_log_and_no_message(guarded: Guarded) -> No
             told.append(repr(refused.value))
         bus = await guarded.bus("shop", credential=Shows(GOOD))
         kill(guarded.broker)
-        await eventually(lambda: bus.link.reconnects == 1 and bus.link.is_up)
+        await eventually(lambda: bus.connection.reconnects == 1 and bus.connection.is_up)
     text = repr([entry for entry in logs if entry["event"] != "callout.broke"]) + repr(told)
     text += guarded.broker.log_file.read_text()
     assert GOOD not in text
@@ -174,7 +174,7 @@ async def test_a_seed_that_is_not_the_masters_is_refused(guarded: Guarded) -> No
 
 
 async def test_the_masters_own_way_in_needs_no_master(guarded: Guarded) -> None:
-    assert (await guarded.master()).link.is_up
+    assert (await guarded.master()).connection.is_up
 
 
 async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Guarded) -> None:
@@ -192,7 +192,7 @@ async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Gua
     service = RequestServer(master, "masters", version="1.0.0")
     subjects = master.subjects
     await service.serve("join", subjects.join(), enrol, queue="masters", caller=lambda s: subjects.token(s, 1))
-    await master.link.barrier()
+    await master.connection.barrier()
     for token in ("ffj_one", "ffj_two"):
         bus = await guarded.connect("shop", token, inbox=narrow_inbox("shop", token))
         answer = await bus.request(subjects.join("shop", "enrol"), NodeList(), Pong, 10.0)
@@ -206,5 +206,5 @@ async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Gua
 async def test_an_insecure_broker_does_not_ask_and_is_not_bothered_by_a_token(broker: EmbeddedBroker) -> None:
     shows: Any = Shows(GOOD)
     async with await Bus.connect(broker.url, "shop", credential=shows) as bus:
-        await bus.link.barrier()
+        await bus.connection.barrier()
     assert shows.refusals == 0

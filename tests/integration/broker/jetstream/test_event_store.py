@@ -26,12 +26,12 @@ async def store(master: Bus) -> EventStore:
 
 
 async def test_what_is_published_is_stored_and_told(master: Bus, store: EventStore) -> None:
-    heard = await listen(master, "fleet.tell.ann.>")
+    heard = await listen(master, "fleet.notify.ann.>")
     await store.publish("ann", "order.done", b'{"id":"j1"}', "d1")
     assert await queued(master, EVENTS) == 1
     await eventually(lambda: len(heard) == 1)
     assert (heard[0].subject, heard[0].data, heard[0].headers) == (
-        "fleet.tell.ann.order.done", b'{"id":"j1"}', {"Nats-Msg-Id": "d1"},
+        "fleet.notify.ann.order.done", b'{"id":"j1"}', {"Nats-Msg-Id": "d1"},
     )  # fmt: skip
 
 
@@ -89,6 +89,6 @@ async def test_nobody_confirms_what_is_stored_under_anothers_name(
     await jetstream(master, f"STREAM.DELETE.{EVENTS}")
     publishing = asyncio.create_task(store.publish("ann", "x", b"{}", "d1"))
     await eventually(lambda: bool(store._open))
-    await master.link.publish("fleet.kept.mallory.x", b"", headers={"Fleetfold-Kept": "d1"})
+    await master.connection.publish("fleet.confirm.mallory.x", b"", headers={"Fleetfold-Confirm": "d1"})
     with pytest.raises(Unavailable):
         await publishing

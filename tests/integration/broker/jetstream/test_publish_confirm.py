@@ -17,7 +17,7 @@ from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.jetstream import publish_confirm as words
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.topology import RESULTS, Topology
-from fleetfold_broker.rpc.headers import KEPT
+from fleetfold_broker.rpc.headers import CONFIRM
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import TooLarge, Unavailable
 from fleetfold_shared.messages import CommandResult
@@ -52,7 +52,7 @@ def keep(guarded: Guarded) -> Keep:
     async def keep(name: str) -> ConfirmedPublisher:
         kept = ConfirmedPublisher(await guarded.connect(name))
         await kept.start()
-        await kept._bus.link.barrier()
+        await kept._bus.connection.barrier()
         return kept
 
     return keep
@@ -90,7 +90,7 @@ async def test_what_is_said_during_kill_9_is_stored(
     kill(guarded.broker)
     await lost
     await asyncio.gather(*(kept.publish(SUBJECT, _result(str(n)), 30.0) for n in range(50)))
-    await eventually(lambda: master.link.is_up)
+    await eventually(lambda: master.connection.is_up)
     assert await queued(master, RESULTS) >= 52
 
 
@@ -116,10 +116,10 @@ async def test_it_says_when_it_gives_up(master: Bus, keep: Keep) -> None:
     assert not kept._open
 
 
-async def test_it_gives_up_in_time_while_the_link_is_down(guarded: Guarded, master: Bus, keep: Keep) -> None:
+async def test_it_gives_up_in_time_while_the_connection_is_down(guarded: Guarded, master: Bus, keep: Keep) -> None:
     kept = await keep("shop")
     await guarded.broker.stop()
-    await eventually(lambda: not kept._bus.link.is_up)
+    await eventually(lambda: not kept._bus.connection.is_up)
     with pytest.raises(Unavailable, match="could not be stored"):
         await kept.publish(SUBJECT, _result(), 0.2)
 
@@ -128,7 +128,7 @@ async def test_what_is_too_large_is_refused_and_not_tried_again(master: Bus, str
     kept = await keep("shop")
     with pytest.raises(TooLarge):
         await kept.publish(SUBJECT, CommandResult(id="x" * 1_048_576, attempt=1, epoch=0, outcome="ok"))
-    assert kept._bus.link.is_up
+    assert kept._bus.connection.is_up
 
 
 async def test_another_node_cannot_say_that_it_is_stored(
@@ -136,18 +136,18 @@ async def test_another_node_cannot_say_that_it_is_stored(
 ) -> None:
     """Not even with the number that is waited for: the broker makes the confirmation's subject from the sender's."""
     shop, blog = await keep("shop"), await guarded.connect("blog")
-    heard, said = await listen(master, "fleet.res.shop"), await listen(master, "fleet.kept.>")
+    heard, said = await listen(master, "fleet.res.shop"), await listen(master, "fleet.confirm.>")
     await jetstream(master, f"STREAM.DELETE.{RESULTS}")
     saying = asyncio.create_task(shop.publish(SUBJECT, _result(), 1.0))
     await eventually(lambda: len(heard) > 0)
-    number = (heard[0].headers or {})[KEPT]
+    number = (heard[0].headers or {})[CONFIRM]
     await streams.ensure_streams()
-    await blog.link.publish("fleet.res.blog", b"{}", headers={KEPT: number})
-    await blog.link.publish("fleet.kept.shop", b"", headers={KEPT: number})
-    await blog.link.publish("fleet.res.blog", b"{}", "fleet.kept.shop", headers={KEPT: number})
-    await blog.link.barrier()
+    await blog.connection.publish("fleet.res.blog", b"{}", headers={CONFIRM: number})
+    await blog.connection.publish("fleet.confirm.shop", b"", headers={CONFIRM: number})
+    await blog.connection.publish("fleet.res.blog", b"{}", "fleet.confirm.shop", headers={CONFIRM: number})
+    await blog.connection.barrier()
     await eventually(lambda: len(said) == 2)
-    assert [message.subject for message in said] == ["fleet.kept.blog"] * 2
+    assert [message.subject for message in said] == ["fleet.confirm.blog"] * 2
     assert not saying.done()
     saying.cancel()
     await asyncio.gather(saying, return_exceptions=True)
@@ -155,10 +155,10 @@ async def test_another_node_cannot_say_that_it_is_stored(
 
 async def test_the_confirmation_carries_no_body(guarded: Guarded, master: Bus, streams: Topology) -> None:
     shop = await guarded.connect("shop")
-    heard: list[Incoming] = await listen(shop, "fleet.kept.shop")
-    await shop.link.publish(SUBJECT, b"x" * 1000, headers={KEPT: "7"})
+    heard: list[Incoming] = await listen(shop, "fleet.confirm.shop")
+    await shop.connection.publish(SUBJECT, b"x" * 1000, headers={CONFIRM: "7"})
     await eventually(lambda: len(heard) == 1)
-    assert (heard[0].data, (heard[0].headers or {})[KEPT]) == (b"", "7")
+    assert (heard[0].data, (heard[0].headers or {})[CONFIRM]) == (b"", "7")
 
 
 async def test_what_finds_the_stream_full_is_said_again_until_there_is_room(

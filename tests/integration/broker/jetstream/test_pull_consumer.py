@@ -36,7 +36,7 @@ async def pull(streams: Topology, master: Bus) -> AsyncIterator[Pull]:
     async def pull(handler: Handler) -> PullConsumer:
         started.append(PullConsumer(master, RESULTS, MASTERS, handler))
         await started[-1].start()
-        await master.link.barrier()
+        await master.connection.barrier()
         return started[-1]
 
     yield pull
@@ -137,7 +137,7 @@ async def test_everything_arrives_across_kill_9_of_the_broker(
     await eventually(lambda: set(got.ids) == set(_ids(0, 500)))
     await _say(kept, "after")
     await eventually(lambda: "after" in got.ids)
-    assert master.link.reconnects == 1
+    assert master.connection.reconnects == 1
 
 
 async def test_everything_arrives_across_the_loss_of_the_stream(
@@ -171,7 +171,7 @@ async def test_renewals_lose_nothing_and_double_nothing(master: Bus, kept: Confi
     await pull(got)
     saying = asyncio.create_task(_say(kept, *_ids(0, 2000)))
     for _ in range(5):
-        await master.link.renew()
+        await master.connection.renew()
     await saying
     await emptied(master, RESULTS)
     assert sorted(got.ids) == sorted(_ids(0, 2000))
@@ -213,7 +213,7 @@ async def test_one_that_has_stopped_takes_nothing_more(
     got, others = _Got(), _Got()
     stopped = await pull(got)
     await stopped.stop()
-    await master.link.barrier()
+    await master.connection.barrier()
     await _say(kept, "later")
     assert await queued(master, RESULTS) == 1
     other = PullConsumer(await connect("master"), RESULTS, MASTERS, others)
@@ -229,9 +229,9 @@ async def test_one_that_has_stopped_stays_so_over_a_reconnect(
     got = _Got()
     await (await pull(got)).stop()
     kill(broker)
-    await eventually(lambda: master.link.reconnects == 1 and master.link.is_up)
+    await eventually(lambda: master.connection.reconnects == 1 and master.connection.is_up)
     await _say(kept, "later")
-    await master.link.barrier()
+    await master.connection.barrier()
     assert got.ids == []
     assert await queued(master, RESULTS) == 1
 

@@ -46,7 +46,7 @@ async def deliver(streams: Topology, shop: Bus) -> AsyncIterator[Deliver]:
         await streams.ensure_node("shop", 8)
         started.append(command_consumer(shop, "shop", handler))
         await started[-1].start()
-        await shop.link.barrier()
+        await shop.connection.barrier()
         return started[-1]
 
     yield deliver
@@ -156,8 +156,8 @@ async def test_an_unacked_command_comes_again_by_itself(
     async def take(message: object) -> None:
         taken.append(message)
 
-    await shop.subscribe("fleet.do.shop", take, "shop")
-    await shop.link.barrier()
+    await shop.subscribe("fleet.deliver.shop", take, "shop")
+    await shop.connection.barrier()
     await _send(master)
     await eventually(lambda: len(taken) == 2)
 
@@ -200,7 +200,7 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
     acks = await listen(master, ACKS)
     running = command_consumer(shop, "shop", handle)
     await running.start()
-    publish, failed = shop.link.publish, asyncio.Event()
+    publish, failed = shop.connection.publish, asyncio.Event()
 
     async def break_once(subject: str, data: bytes, *rest: object) -> None:
         if data == b"+WPI" and not failed.is_set():
@@ -208,7 +208,7 @@ async def test_a_long_command_stays_in_progress_over_a_broken_connection(
             raise Unavailable("the connection broke while sending")
         await publish(subject, data, *rest)  # type: ignore[arg-type]  # handed on as it came
 
-    monkeypatch.setattr(shop.link, "publish", break_once)
+    monkeypatch.setattr(shop.connection, "publish", break_once)
     await _send(master)
     await failed.wait()
     await eventually(lambda: b"+WPI" in [ack.data for ack in acks])
@@ -245,7 +245,7 @@ async def test_a_long_command_that_comes_again_after_an_outage_is_handled_once(
     streams, release, started = Topology(master), asyncio.Event(), list[str]()
     await streams.ensure_streams()
     await streams.ensure_node("shop", 8)
-    delivered = await listen(master, "fleet.do.shop")
+    delivered = await listen(master, "fleet.deliver.shop")
 
     async def handle(command: Command, age_s: float) -> None:
         started.append(command.id)
@@ -319,12 +319,12 @@ async def test_a_node_that_stops_takes_nothing_new_and_finishes_what_runs(master
     await _send(master, "first")
     await entered.wait()
     stopping = asyncio.create_task(node.stop())
-    await master.link.barrier()
+    await master.connection.barrier()
     await asyncio.sleep(0)
     await _send(master, "second")
     release.set()
     await stopping
-    await master.link.barrier()
+    await master.connection.barrier()
     assert handled == ["first"]
     assert await queued(master, COMMANDS) == 1
 
@@ -362,7 +362,7 @@ async def test_a_publisher_waits_for_the_stream_and_says_when_it_gives_up(master
     with pytest.raises(Unavailable, match=r"fleet\.cmd\.shop could not be stored within 0\.05 s: nobody answers there"):
         await _send(master, timeout_s=0.05)
     sending = asyncio.create_task(_send(master))
-    await master.link.barrier()
+    await master.connection.barrier()
     await Topology(master).ensure_streams()
     await sending
     assert await queued(master, COMMANDS) == 1
@@ -389,7 +389,7 @@ async def test_what_is_published_during_kill_9_is_stored_once(
 async def test_a_body_that_is_too_large_is_refused_and_not_tried_again(master: Bus, streams: Topology) -> None:
     with pytest.raises(TooLarge):
         await master.publish_durably(SUBJECT, Command(id="a", attempt=1, action="x" * 1_048_576), "a#1")
-    assert master.link.reconnects == 0
+    assert master.connection.reconnects == 0
 
 
 async def test_a_dead_node_fills_its_own_queue_and_no_other(master: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +415,7 @@ async def test_each_delivery_is_counted_by_its_one_end(master: Bus, shop: Bus, s
 
     running = command_consumer(shop, "shop", handle)
     await running.start()
-    await shop.link.barrier()
+    await shop.connection.barrier()
     await _send(master)
     await entered.wait()
     await master.publish_durably(SUBJECT, _command(), "a#2")

@@ -50,7 +50,7 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
 async def test_a_nodes_consumer_is_as_the_design_has_it(master: Bus, streams: Topology) -> None:
     await streams.ensure_node("shop", 16)
     config = (await jetstream(master, f"CONSUMER.INFO.{COMMANDS}.shop"))["config"]
-    assert config["deliver_subject"] == "fleet.do.shop"
+    assert config["deliver_subject"] == "fleet.deliver.shop"
     assert config["deliver_group"] == "shop"
     assert config["filter_subject"] == "fleet.cmd.shop"
     assert (config["ack_policy"], config["ack_wait"]) == ("explicit", 10 * 10**9)
@@ -82,7 +82,7 @@ async def test_the_streams_and_their_messages_outlive_kill_9(
 ) -> None:
     await master.publish_durably("fleet.cmd.shop", Command(id="a", attempt=1, action="x"), "a#1")
     kill(broker)
-    await eventually(lambda: master.link.reconnects == 1 and master.link.is_up)
+    await eventually(lambda: master.connection.reconnects == 1 and master.connection.is_up)
     assert not await streams.ensure_streams()
     assert await queued(master, COMMANDS) == 1
 
@@ -187,8 +187,8 @@ async def test_a_full_queue_refuses_what_is_new_and_the_oldest_events_give_way(m
         await master.publish_durably("fleet.cmd.shop", big, "a#3")
     assert await queued(master, COMMANDS) == 3
     for number in range(20):
-        await master.link.publish(f"fleet.evt.shop.e{number}", b"x" * 300_000)
-    await master.link.barrier()
+        await master.connection.publish(f"fleet.evt.shop.e{number}", b"x" * 300_000)
+    await master.connection.barrier()
 
     async def newest() -> bool:
         state = (await jetstream(master, f"STREAM.INFO.{EVENTS}"))["state"]

@@ -39,12 +39,12 @@ async def _deliver(bus: Bus, count: int, *, ack: bool = False) -> list[Incoming]
     async def hear(message: Incoming) -> None:
         heard.append(message)
         if ack:
-            await bus.link.publish(message.reply, b"+ACK")
+            await bus.connection.publish(message.reply, b"+ACK")
 
-    end = await bus.subscribe("fleet.do.shop", hear, "shop")
+    end = await bus.subscribe("fleet.deliver.shop", hear, "shop")
     await eventually(lambda: len(heard) >= count)
     await end()
-    await bus.link.barrier()
+    await bus.connection.barrier()
     return heard
 
 

@@ -37,7 +37,7 @@ async def _serve(api: RequestServer, bus: Bus, handler: Handler) -> Counter[str]
     """Serve `nodes.get`; return the counters of its requests' ends."""
     subject = bus.subjects.api(verb="nodes.get")
     await api.serve("nodes.get", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
-    await bus.link.barrier()
+    await bus.connection.barrier()
     return api.introspection.endpoints[-1].exits
 
 
@@ -60,9 +60,9 @@ async def test_a_call_passes_every_interceptor_of_its_server_with_all_that_is_kn
 
     api = RequestServer(master, "fleetfold", version="1.2.3", interceptors=[see])
     await _serve(api, master, _named)
-    reply = f"{cli.link.options.inbox_prefix}.traced"
+    reply = f"{cli.connection.options.inbox_prefix}.traced"
     headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", DEADLINE: "30000"}
-    await cli.link.publish(SUBJECT, b'{"node":"shop"}', reply, headers)
+    await cli.connection.publish(SUBJECT, b'{"node":"shop"}', reply, headers)
     await eventually(lambda: bool(seen))
     [call] = seen
     assert (call.verb, call.identity, call.transport, call.subject) == ("nodes.get", "cli", "bus", SUBJECT)
@@ -162,12 +162,12 @@ async def test_what_waits_past_its_deadline_is_counted_and_passes_no_interceptor
 
     api = RequestServer(master, "fleetfold", version="1.2.3", interceptors=[note])
     await api.serve("nodes.get", SUBJECT, wait, queue="masters")  # without a caller: who may ask waits for a turn
-    await master.link.barrier()
+    await master.connection.barrier()
     first = asyncio.create_task(_ask(cli))
     await entered.wait()
-    await cli.link.publish(SUBJECT, b"late", f"{cli.link.options.inbox_prefix}.late", {DEADLINE: "0"})
-    await cli.link.barrier()
-    await master.link.barrier()
+    await cli.connection.publish(SUBJECT, b"late", f"{cli.connection.options.inbox_prefix}.late", {DEADLINE: "0"})
+    await cli.connection.barrier()
+    await master.connection.barrier()
     release.set()
     assert await first == "done"
     exits = api.introspection.endpoints[0].exits

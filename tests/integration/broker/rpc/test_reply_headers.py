@@ -35,10 +35,10 @@ async def api(master: Bus) -> AsyncIterator[RequestServer]:
 async def answered(api: RequestServer, master: Bus, cli: Bus, handler: Handler, times: int = 1) -> list[Incoming]:
     """What comes back for so many requests, as it is on the wire."""
     await api.serve("list", SUBJECT, handler, queue="masters", caller=lambda subject: master.subjects.token(subject, 1))
-    await master.link.barrier()
+    await master.connection.barrier()
     replies = await listen(cli, "_INBOX.cli.test.*")
     for number in range(times):
-        await cli.link.publish(SUBJECT, encode(NodeList()), f"_INBOX.cli.test.{number}")
+        await cli.connection.publish(SUBJECT, encode(NodeList()), f"_INBOX.cli.test.{number}")
     await eventually(lambda: len(replies) == times)
     return replies
 

@@ -49,7 +49,7 @@ async def api(master: Bus) -> AsyncIterator[RequestServer]:
 async def _serve(api: RequestServer, bus: Bus, handler: Handler) -> None:
     subject = bus.subjects.api(verb="nodes.get")
     await api.serve("get", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
-    await bus.link.barrier()
+    await bus.connection.barrier()
 
 
 async def _ask(cli: Bus, node: str = "shop", timeout_s: float = LONG_S) -> NodeRemoved:
@@ -152,13 +152,13 @@ async def test_a_request_past_its_deadline_is_dropped_unserved(
         return NodeRemoved(node="done")
 
     await api.serve("get", SUBJECT, get, queue="masters")  # without a caller: who may ask waits for a turn
-    await master.link.barrier()
+    await master.connection.barrier()
     first = asyncio.create_task(_ask(cli, "first"))
     await entered.wait()
     hopeless = encode(NodeGet(node="hopeless"))
-    await cli.link.publish(SUBJECT, hopeless, f"{cli.link.options.inbox_prefix}.hopeless", {DEADLINE: "0"})
+    await cli.connection.publish(SUBJECT, hopeless, f"{cli.connection.options.inbox_prefix}.hopeless", {DEADLINE: "0"})
     third = asyncio.create_task(_ask(cli, "third"))
-    await cli.link.barrier()
+    await cli.connection.barrier()
     release.set()
     assert [(await task).node for task in (first, third)] == ["done", "done"]
     assert served == ["first", "third"]
@@ -192,8 +192,8 @@ async def test_an_answer_goes_to_the_callers_own_inbox_only(
     for reply in ("_INBOX.cli-2.x", "fleet.cmd.shop", ""):
         await cli.publish(SUBJECT, NodeGet(node="aimed"), reply=reply)
     assert (await _ask(cli, "mine")).node == "served"
-    await master.link.barrier()
-    await victim.link.barrier()
+    await master.connection.barrier()
+    await victim.connection.barrier()
     assert served == ["mine"]
     assert heard == ([], [])
 
@@ -202,7 +202,7 @@ async def test_what_is_too_large_is_refused_before_it_is_sent(cli: Bus, connect:
     heard = await listen(await connect("other"), "fleet.api.>")
     with pytest.raises(TooLarge, match=r"message of 1,048,\d\d\d bytes is over the broker's limit of 1,048,576"):
         await cli.publish(SUBJECT, NodeGet(node="x" * 1_048_576))
-    assert cli.link.is_up
+    assert cli.connection.is_up
     assert heard == []
 
 
@@ -210,8 +210,8 @@ async def test_what_is_too_large_is_refused_before_it_is_sent(cli: Bus, connect:
 async def test_headers_count_in_what_is_too_large(cli: Bus, size: int) -> None:
     with pytest.raises(TooLarge):
         await cli.ask(SUBJECT, b"x" * size, LONG_S)
-    await cli.link.barrier()
-    assert cli.link.reconnects == 0
+    await cli.connection.barrier()
+    assert cli.connection.reconnects == 0
 
 
 async def test_an_answer_that_is_too_large_becomes_an_error(api: RequestServer, master: Bus, cli: Bus) -> None:
@@ -237,7 +237,7 @@ async def test_a_service_that_stops_finishes_what_runs_and_hears_nothing_more(
     asked = asyncio.create_task(_ask(cli))
     await entered.wait()
     stopping = asyncio.create_task(api.stop())
-    await master.link.barrier()
+    await master.connection.barrier()
     with pytest.raises(Unavailable, match="no responders"):
         await _ask(cli)
     release.set()
@@ -330,8 +330,8 @@ async def test_a_deadline_that_is_no_number_is_refused_by_its_header(
         return NodeRemoved(node="served")
 
     await _serve(api, master, get)
-    answers = await listen(cli, f"{cli.link.options.inbox_prefix}.odd")
-    await cli.link.publish(SUBJECT, b"{}", f"{cli.link.options.inbox_prefix}.odd", {DEADLINE: remaining})
+    answers = await listen(cli, f"{cli.connection.options.inbox_prefix}.odd")
+    await cli.connection.publish(SUBJECT, b"{}", f"{cli.connection.options.inbox_prefix}.odd", {DEADLINE: remaining})
     await eventually(lambda: len(answers) == 1)
     assert (error := error_of(answers[0])).code == "invalid_input"
     assert (error.field, error.message.startswith(f"{DEADLINE}: expected a whole number")) == (DEADLINE, True)
@@ -398,7 +398,7 @@ async def test_an_endpoint_with_places_of_its_own_is_served_when_all_others_are_
         "join", master.subjects.api(verb="nodes.join"), join, queue="masters",
         caller=lambda subject: master.subjects.token(subject, 1), places=AdmissionControl(),
     )  # fmt: skip
-    await master.link.barrier()
+    await master.connection.barrier()
     working = asyncio.create_task(_ask(cli))
     await eventually(lambda: places.working.total == 1)
     joined = await cli.request("fleet.api.cli.nodes.join", NodeList(), NodeRemoved, LONG_S)

@@ -39,7 +39,7 @@ async def api(master: Bus) -> AsyncIterator[RequestServer]:
 async def serve(api: RequestServer, bus: Bus, handler: Handler) -> None:
     subject = bus.subjects.api(verb="ask.question")
     await api.serve("ask", subject, handler, queue="masters", caller=lambda s: bus.subjects.token(s, 1))
-    await bus.link.barrier()
+    await bus.connection.barrier()
 
 
 def ask(cli: Bus, silence_s: float = LONG_S, timeout_s: float = LONG_S) -> AsyncGenerator[ReplyPart, None]:
@@ -121,7 +121,7 @@ async def test_a_caller_that_is_gone_ends_the_work(
     cli = await connect("cli")
     heard = ask(cli)
     await anext(heard)
-    cli.link.client._transport.close()  # type: ignore[union-attr]
+    cli.connection.client._transport.close()  # type: ignore[union-attr]
     with pytest.raises(Unavailable):
         await anext(heard)
     async with asyncio.timeout(5):
@@ -168,10 +168,10 @@ async def said_by_hand(cli: Bus, master: Bus, *numbers: int) -> AsyncGenerator[R
     async def receive(message: object) -> None:
         for number in numbers:
             body = encode(NodeRemoved(node=str(number)))
-            await master.link.publish(message.reply, body, headers={PART: str(number)})  # type: ignore[attr-defined]
+            await master.connection.publish(message.reply, body, headers={PART: str(number)})  # type: ignore[attr-defined]
 
     await master.subscribe(SUBJECT, receive)
-    await master.link.barrier()
+    await master.connection.barrier()
     return ask(cli)
 
 
@@ -187,7 +187,7 @@ async def test_a_part_that_comes_twice_is_heard_once(master: Bus, cli: Bus) -> N
     assert [words(await anext(heard))[0] for _ in range(2)] == ["0", "1"]
 
 
-async def test_a_broken_link_ends_the_waiting_at_once(
+async def test_a_broken_connection_ends_the_waiting_at_once(
     api: RequestServer, master: Bus, cli: Bus, broker: EmbeddedBroker
 ) -> None:
     handler = Endless()
@@ -197,7 +197,7 @@ async def test_a_broken_link_ends_the_waiting_at_once(
     kill(broker)
     with pytest.raises(Unavailable, match="broke"):
         await anext(heard)
-    assert not cli.link._on_down[1:]
+    assert not cli.connection._on_down[1:]
 
 
 async def test_of_several_that_serve_one_gives_all_parts(connect: Connect, cli: Bus) -> None:

@@ -24,7 +24,7 @@ async def _listening(master: Bus, *, identified: bool = True) -> Asked:
     asked: Asked = []
     requests = VouchedRequests(master, lambda *request: asked.append(request), identified=identified)
     await requests.start()
-    await master.link.barrier()
+    await master.connection.barrier()
     return asked
 
 
@@ -32,11 +32,11 @@ async def _say(bus: Bus, master: Bus, *copies: str) -> None:
     """Both copies of a request as the server makes them: `vouched` for ann, or with the reply subject that is given."""
     for copy in copies:
         if copy == "vouched":
-            await bus.link.publish("fleet.srv.PING", b"", "", {REQUEST_INFO: '{"acc":"APP","user":"ann"}'})
+            await bus.connection.publish("fleet.srv.PING", b"", "", {REQUEST_INFO: '{"acc":"APP","user":"ann"}'})
         else:
-            await bus.link.publish("$SRV.PING", b"", copy, {REQUEST_INFO: '{"user":"ann"}'})
-    await bus.link.barrier()
-    await master.link.barrier()
+            await bus.connection.publish("$SRV.PING", b"", copy, {REQUEST_INFO: '{"user":"ann"}'})
+    await bus.connection.barrier()
+    await master.connection.barrier()
 
 
 @pytest.mark.parametrize("copies", [("vouched", "_INBOX.ann.1"), ("_INBOX.ann.1", "vouched")])
@@ -60,8 +60,8 @@ async def test_one_request_releases_one_answer_and_none_to_another(ann: Bus, mas
 
 async def test_nobody_can_make_the_vouched_copys_reply_subject(ann: Bus, master: Bus) -> None:
     heard = await listen(master, "fleet.srv.>")
-    await ann.link.publish("fleet.srv.PING", b"forged", "_R_.x")
-    await ann.link.publish("fleet.srv.PING", b"honest")
+    await ann.connection.publish("fleet.srv.PING", b"forged", "_R_.x")
+    await ann.connection.publish("fleet.srv.PING", b"honest")
     await eventually(lambda: len(heard) > 0)
     assert [message.data for message in heard] == [b"honest"]
 
@@ -90,7 +90,7 @@ async def test_a_broker_that_names_no_caller_is_told_of_once(
 @pytest.mark.parametrize("header", ["", "no JSON", "[]", '{"user":7}', "{}"])
 async def test_a_copy_that_names_nobody_vouches_for_nothing(ann: Bus, master: Bus, header: str) -> None:
     asked = await _listening(master)
-    await ann.link.publish("fleet.srv.PING", b"", "", {REQUEST_INFO: header})
+    await ann.connection.publish("fleet.srv.PING", b"", "", {REQUEST_INFO: header})
     await _say(ann, master, "_INBOX.ann.1")
     assert asked == []
 

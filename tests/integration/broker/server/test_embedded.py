@@ -70,7 +70,7 @@ def _listens(port: int) -> bool:
 
 async def test_it_answers_as_soon_as_it_has_started(broker: EmbeddedBroker) -> None:
     async with await Bus.connect(broker.url, "cli") as bus:
-        await bus.link.barrier()
+        await bus.connection.barrier()
     assert broker.pid is not None
 
 
@@ -80,7 +80,7 @@ async def test_after_kill_9_it_is_back_on_its_port_with_its_streams(broker: Embe
     for restarts in (1, 2):
         url, pid = broker.url, broker.pid
         kill(broker)
-        await eventually(lambda restarts=restarts: master.link.reconnects == restarts and master.link.is_up)  # type: ignore[misc]  # bound on purpose
+        await eventually(lambda restarts=restarts: master.connection.reconnects == restarts and master.connection.is_up)  # type: ignore[misc]  # bound on purpose
         assert (broker.url, broker.restarts) == (url, restarts)
         assert broker.pid != pid
         assert await queued(master, COMMANDS) == 1
@@ -191,7 +191,7 @@ async def test_without_the_binary_it_says_what_to_install(monkeypatch: pytest.Mo
 async def test_it_keeps_its_log_over_restarts(broker: EmbeddedBroker, connect: Connect) -> None:
     bus = await connect("cli")
     kill(broker)
-    await eventually(lambda: bus.link.reconnects == 1 and bus.link.is_up)
+    await eventually(lambda: bus.connection.reconnects == 1 and bus.connection.is_up)
     assert broker.log_file.read_text().count("Server is ready") == 2
 
 
@@ -205,5 +205,5 @@ async def test_a_path_with_spaces_and_quotes_is_no_obstacle(nats_server: str, tm
 async def test_sigterm_from_outside_is_answered_by_a_restart(broker: EmbeddedBroker, master: Bus) -> None:
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGTERM)
-    await eventually(lambda: master.link.reconnects == 1 and master.link.is_up)
+    await eventually(lambda: master.connection.reconnects == 1 and master.connection.is_up)
     assert broker.restarts == 1

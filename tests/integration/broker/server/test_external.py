@@ -112,7 +112,7 @@ async def _essentials(url: str, keys: BrokerKeys | None = None) -> None:
         await deliveries.start()
         await pull.start()
         await gatherer.start()
-        await shop.link.barrier()
+        await shop.connection.barrier()
         answers = await gatherer.ask("ping", ["shop", "dead"], b"{}", 30.0)
         assert answers["shop"].error is None
         assert answers["dead"].error is not None

@@ -63,7 +63,7 @@ async def test_a_ledger_restored_from_a_backup_does_nothing_twice(
             late = await node.handle(command("a", "order", attempt=2))
             assert undone is not None
             assert late is not None
-            assert (undone.outcome, undone.tombstone, late.outcome) == ("ok", False, "ok")
+            assert (undone.outcome, undone.tombstone, late.outcome) == ("ok", False, "rejected")
         shutil.copy(tmp_path / "backup", tmp_path / "node.db")
     assert (RUNS, effects(url)) == (["a", "a.c"], ["do a", "undo a/undo"])
 
@@ -93,7 +93,7 @@ async def test_undoing_what_was_committed_before_a_crash_asks_the_marker_first(
         assert effects(url) == ["do a", "undo a/undo"]
         late = await node.handle(command("a", "order", attempt=2))
         assert late is not None
-        assert (late.outcome, late.result) == ("ok", {"order_id": "a"})
+        assert (late.outcome, late.code) == ("rejected", "undone")
         assert RUNS == ["a", "a.c"]
 
 

@@ -196,7 +196,7 @@ async def test_what_is_to_be_undone_is_not_tried_again(
         runs = asyncio.create_task(node.handle(command("runs", "work")))
         await eventually(lambda: len(tries) == 2)
         undoing = asyncio.create_task(node.handle(undo("runs", "forget", **params)))
-        await eventually(lambda: node._running["runs"].undone)
+        await eventually(lambda: node._running["runs"].compensation_arrived)
         go.set()
         assert told(await undoing) == ("ok", None)
         assert told(await runs) == ("failed", "ConnectionError: away")

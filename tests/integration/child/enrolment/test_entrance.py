@@ -109,7 +109,7 @@ async def test_a_node_asks_the_broker_for_no_more_than_it_was_granted(
         await house.fleet.publish("fleet.call.shop.join-again", NodeList())
         await eventually(lambda: len(house.joined) == 2 and bool(heard))
         await child.stop()
-    assert [entry for entry in logs if entry["event"] == "link.error"] == []
+    assert [entry for entry in logs if entry["event"] == "connection.error"] == []
 
 
 async def test_no_secret_is_ever_logged(house: Gatehouse, every_word: None) -> None:
@@ -134,7 +134,7 @@ async def test_what_is_aimed_at_a_node_and_is_no_message_of_ours_does_nothing(ho
     await child.start()
     for verb in ("ping", "superseded", "join-again", "search"):
         for body in (b"", b"{", b"[]", b"\xff", b"+OK"):
-            await house.fleet.link.publish(f"fleet.call.shop.{verb}", body)
+            await house.fleet.connection.publish(f"fleet.call.shop.{verb}", body)
     await house.fleet.publish("fleet.call.shop.join-again", NodeList())
     await eventually(lambda: len(house.joined) == 2)
     assert child._node is not None

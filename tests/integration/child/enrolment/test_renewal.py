@@ -44,7 +44,7 @@ async def member(house: Gatehouse) -> AsyncIterator[tuple[CredentialRenewal, Bus
     membership = house.membership()
     await membership.enrol(house.registrar.invitation)
     async with await house.connect(membership) as bus:
-        staying = asyncio.create_task(membership.keep_renewed(requests_over(bus), bus.link.renew))
+        staying = asyncio.create_task(membership.keep_renewed(requests_over(bus), bus.connection.renew))
         try:
             yield membership, bus
         finally:
@@ -63,14 +63,14 @@ async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none
     async with member(house) as (_, shop):
         await shop.subscribe("fleet.call.shop.count", hear, "shop")
         said_by_it = await listen(house.fleet, "fleet.hb.shop")
-        await shop.link.barrier()
+        await shop.connection.barrier()
         while house.admitted.count("full") <= LIFETIMES:
             said += 1
-            await house.fleet.link.publish("fleet.call.shop.count", str(said).encode())
-            await shop.link.publish("fleet.hb.shop", str(said).encode())
-            await house.fleet.link.barrier()
+            await house.fleet.connection.publish("fleet.call.shop.count", str(said).encode())
+            await shop.connection.publish("fleet.hb.shop", str(said).encode())
+            await house.fleet.connection.barrier()
         await eventually(lambda: len(heard) == said and len(said_by_it) == said)
-        assert shop.link.reconnects == 0
+        assert shop.connection.reconnects == 0
     assert set(heard.values()) == {1}
     assert [int(each.data) for each in said_by_it] == list(range(1, said + 1))
     assert house.admitted.count("full") > LIFETIMES
@@ -85,7 +85,7 @@ async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse) -> None:
         assert house.registrar.asked == ["enrol"] * 2 + ["refresh"] * 3
         assert not house.registrar.revoked
         assert len(house.registrar.claims) == 1
-        assert shop.link.reconnects == 0
+        assert shop.connection.reconnects == 0
 
 
 async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(house: Gatehouse) -> None:
@@ -94,7 +94,7 @@ async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(hou
     async with await house.connect(membership) as shop:
         house.registrar.access = "signed with another key"
         kill(house.broker)
-        await eventually(lambda: shop.link.reconnects == 1 and shop.link.is_up)
+        await eventually(lambda: shop.connection.reconnects == 1 and shop.connection.is_up)
         assert house.registrar.asked == ["enrol", "refresh"]
         entered = [way for way, _ in groupby(house.admitted)]  # a door may be cut off while it is open, and tried again
         assert entered == ["enrol", "full", "refresh", "full"]
@@ -108,7 +108,7 @@ async def test_a_revoked_node_says_so_once_and_is_let_in_when_the_operator_does(
             kill(house.broker)
             await eventually(lambda: house.refused + house.registrar.asked.count("refresh") > 4)
             house.registrar.revoked = False
-            await eventually(lambda: shop.link.is_up)
+            await eventually(lambda: shop.connection.is_up)
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["node.refused"]
 
 
@@ -125,6 +125,6 @@ async def test_one_that_is_to_join_can_do_nothing_else(house: Gatehouse) -> None
         ):
             await bus.publish(subject, NodeList())
         await bus.publish("fleet.join.shop.enrol", NodeList(), "_INBOX.shop.here")
-        await bus.link.barrier()
+        await bus.connection.barrier()
     await eventually(lambda: bool(heard))
     assert [message.subject for message in heard] == ["fleet.join.shop.enrol"]

@@ -123,12 +123,12 @@ async def test_a_revoked_node_is_out_until_it_is_invited_again(fleet: Fleet) -> 
     without_local_key(fleet)
     child = await fleet.start_child("shop", join=(await fleet.client.nodes.invite("shop")).token)
     assert child._node is not None
-    link = child._node._bus.link
+    connection = child._node._bus.connection
     with capture_logs() as logs:
         await fleet.client.nodes.revoke("shop")
-        await eventually(lambda: not link.is_up)
+        await eventually(lambda: not connection.is_up)
         await eventually(lambda: any(entry["event"] == "node.refused" for entry in logs))
-    assert not link.is_up
+    assert not connection.is_up
     await fleet.stop_child("shop")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`"):
         await fleet.start_child("shop")
@@ -139,11 +139,11 @@ async def test_a_revoked_node_is_out_until_it_is_invited_again(fleet: Fleet) -> 
 async def test_an_inactive_node_comes_back_by_itself_when_it_is_active_again(fleet: Fleet) -> None:
     child = await fleet.start_child("shop")
     assert child._node is not None
-    link = child._node._bus.link
+    connection = child._node._bus.connection
     await fleet.client.nodes.update(NodeUpdate(node="shop", state="inactive"))
-    await eventually(lambda: not link.is_up)
+    await eventually(lambda: not connection.is_up)
     await fleet.client.nodes.update(NodeUpdate(node="shop", state="active"))
-    await eventually(lambda: link.is_up)
+    await eventually(lambda: connection.is_up)
 
     async def healthy() -> bool:
         return (await fleet.client.nodes.get("shop")).healthy
@@ -173,7 +173,7 @@ async def test_a_command_that_did_not_come_through_the_stream_is_not_run(fleet: 
     async with fleet.masters_bus() as bus:
         for reply in ("", "_INBOX.master.here", "$JS.ACK.FLEET_CMD.blog.1.1.1.1.0", "$JS.ACK.OTHER.shop.1.1.1.1.0"):
             await bus.publish(bus.subjects.deliver("shop"), forged, reply)
-        await bus.link.barrier()
+        await bus.connection.barrier()
     assert (await fleet.client.run("enter", {"tx": "t", "step": "true"}, nodes=["shop"])).state == "ok"
     assert fleet.effects("shop") == [("true", "do")]
 
@@ -195,8 +195,8 @@ async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet:
     await again_with(fleet, access_s=4, child_per_minute=0)
     child = await fleet.start_child("shop", {"products": lambda: DOCS})
     assert child._node is not None
-    link, runs = child._node._bus.link, 0
-    clients = [link.client]
+    connection, runs = child._node._bus.connection, 0
+    clients = [connection.client]
     while len(clients) < 3:  # two tokens have ended under it
         runs += 1
         job, found = await asyncio.gather(
@@ -204,7 +204,7 @@ async def test_tokens_that_expire_under_load_cost_no_work_and_double_none(fleet:
         )
         assert job.state == "ok", job
         assert statuses(found) == {"shop": "ok"}
-        if link.client is not clients[-1]:
-            clients.append(link.client)
-    assert link.reconnects == 0
+        if connection.client is not clients[-1]:
+            clients.append(connection.client)
+    assert connection.reconnects == 0
     assert fleet.effects("shop") == [(str(number), "do") for number in range(1, runs + 1)]

@@ -1,4 +1,4 @@
-"""The doorkeeper: who is let in by what, who is not, and what a flood of them costs."""
+"""The authenticator: who is let in by what, who is not, and what a flood of them costs."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ async def test_a_removed_nodes_credentials_are_gone_and_it_may_be_invited_anew(d
 )
 async def test_nothing_else_is_let_in(doors: Doors, name: str, token: str, reason: str) -> None:
     assert await _why_not(doors, name, token) == reason
-    assert doors.doorkeeper.refused == {reason: 1}
-    assert doors.doorkeeper.admitted == 0
+    assert doors.authenticator.refused == {reason: 1}
+    assert doors.authenticator.admitted == 0
     (entry,) = await doors.log()
     assert (entry.what, entry.outcome, entry.source) == ("connect", "refused", HOST)
     assert entry.reason.startswith(reason)
@@ -165,7 +165,7 @@ async def test_however_much_is_made_up_at_an_address_what_was_issued_opens_its_d
         await doors.enrol(f"blog{minute}", joining)
         assert (await _admit(doors, "crm", unknown("petition", "crm"))).grade == "petition"
         doors.clock.advance(60)
-        doors.turned_away.settle()
+        doors.rejections.settle()
     entries = await doors.log(what="connect", limit=1000)
     assert len(entries) == 3 * (10 + 1)  # ten in full, and how many more
     assert entries[-1].reason == "91 more refused within a minute"
@@ -197,7 +197,7 @@ async def test_an_access_token_holds_for_its_own_nodes_session_alone(doors: Door
 
 async def test_who_has_flooded_the_bus_is_not_let_in_for_a_while(doors: Doors) -> None:
     shop, blog = await doors.member("shop"), await doors.member("blog")
-    doors.doorkeeper.shut_out("shop", 60)
+    doors.authenticator.shut_out("shop", 60)
     for token in (shop.access, shop.refresh):
         assert await _why_not(doors, "shop", token) == "limited"
     await _admit(doors, "blog", blog.access)
@@ -218,9 +218,9 @@ async def test_a_flood_is_a_few_entries_and_a_number(doors: Doors) -> None:
         await _why_not(doors, "shop", "nonsense")
     assert len(await doors.log()) == 10
     doors.clock.advance(60)
-    doors.turned_away.settle()
+    doors.rejections.settle()
     assert (await doors.log())[-1].reason == "490 more refused within a minute"
-    assert doors.doorkeeper.refused.total() == 500
+    assert doors.authenticator.refused.total() == 500
 
 
 async def test_many_addresses_at_once_are_bounded_too(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,15 +234,15 @@ async def test_it_knows_where_an_identity_came_from(doors: Doors, monkeypatch: p
     monkeypatch.setattr("fleetfold_master.access.authenticator.MOST_HOSTS", 2)
     for name in ("a", "b", "a", "c"):
         await _admit(doors, name, await doors.invite(name), f"host-of-{name}")
-    assert [doors.doorkeeper.where(name) for name in "abc"] == ["host-of-a", "", "host-of-c"]
+    assert [doors.authenticator.where(name) for name in "abc"] == ["host-of-a", "", "host-of-c"]
     await _why_not(doors, "a", unknown("key", "a"), "elsewhere")
-    assert doors.doorkeeper.where("a") == "host-of-a"
+    assert doors.authenticator.where("a") == "host-of-a"
 
 
 async def _approved(doors: Doors, name: str, state: NodeState | str) -> list[str]:
     """The access and the refresh token of a node in that state."""
     await doors.petition(name)
-    await doors.petitions.approve(name)
+    await doors.join_requests.approve(name)
     tokens = await doors.member(name)
     await doors.registry.update(Update(node=name, state=state))  # type: ignore[arg-type]  # one of those it takes
     assert Credential.parse(tokens.refresh).name == name

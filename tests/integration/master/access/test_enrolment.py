@@ -75,7 +75,7 @@ async def test_a_refused_name_does_not_spend_the_token(doors: Doors) -> None:
 
 async def test_an_inactive_node_is_told_who_keeps_it_out(doors: Doors) -> None:
     await doors.petition("shop")
-    await doors.petitions.approve("shop")
+    await doors.join_requests.approve("shop")
     tokens = await doors.member("shop")
     await doors.registry.update(NodeUpdate(node="shop", state="inactive"))
     token = await doors.invite("shop")

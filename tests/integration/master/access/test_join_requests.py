@@ -26,7 +26,7 @@ async def test_it_waits_until_it_is_approved_and_then_gets_its_tokens(doors: Doo
     first = await _ask(doors, "shop")
     assert (first.tokens, first.fingerprint) == (None, fingerprint("claim"))
     assert (await _ask(doors, "shop")).tokens is None
-    record = await doors.petitions.approve("shop", first.fingerprint)
+    record = await doors.join_requests.approve("shop", first.fingerprint)
     assert (record.state, record.healthy) == ("active", False)
     tokens = (await _ask(doors, "shop")).tokens
     assert tokens is not None
@@ -55,15 +55,15 @@ async def test_another_claim_cannot_take_a_name_that_waits(doors: Doors) -> None
 async def test_an_approval_for_another_fingerprint_lets_nobody_in(doors: Doors) -> None:
     await _ask(doors, "shop")
     with pytest.raises(Conflict, match=rf"fingerprint: .*{fingerprint('claim')}"):
-        await doors.petitions.approve("shop", fingerprint("another"))
+        await doors.join_requests.approve("shop", fingerprint("another"))
     assert (await _ask(doors, "shop")).tokens is None
     with pytest.raises(NotFound, match="node: no 'blog' waits"):
-        await doors.petitions.approve("blog")
+        await doors.join_requests.approve("blog")
 
 
 async def test_a_lost_answer_may_be_fetched_again_within_the_hour(doors: Doors) -> None:
     await _ask(doors, "shop")
-    await doors.petitions.approve("shop")
+    await doors.join_requests.approve("shop")
     assert (await _ask(doors, "shop")).tokens
     doors.clock.advance(3599)
     again = (await _ask(doors, "shop")).tokens
@@ -77,7 +77,7 @@ async def test_a_lost_answer_may_be_fetched_again_within_the_hour(doors: Doors) 
 async def test_it_lapses_after_a_day(doors: Doors) -> None:
     await _ask(doors, "shop")
     doors.clock.advance(DAY_S + 1)
-    await doors.petitions.prune()
+    await doors.join_requests.prune()
     assert doors.registry.all(pending=True) == []
     assert (await _ask(doors, "shop", "another claim")).tokens is None
 
@@ -110,12 +110,12 @@ async def test_a_member_cannot_be_petitioned_for(doors: Doors) -> None:
 
 async def test_one_that_lost_its_credentials_may_ask_but_not_when_it_is_inactive(doors: Doors) -> None:
     await _ask(doors, "shop")
-    await doors.petitions.approve("shop")
+    await doors.join_requests.approve("shop")
     assert (await _ask(doors, "shop")).tokens
     await doors.sessions.revoke("shop", "revoked")
-    await doors.petitions.withdraw("shop")
+    await doors.join_requests.withdraw("shop")
     assert (await _ask(doors, "shop", "new claim")).tokens is None
-    await doors.petitions.withdraw("shop")
+    await doors.join_requests.withdraw("shop")
     await doors.registry.update(NodeUpdate(node="shop", state="inactive"))
     with pytest.raises(Forbidden, match="inactive"):
         await doors.petition("shop", "newer claim")
@@ -131,10 +131,10 @@ async def test_all_of_it_survives_the_masters_death(tmp_path: Path) -> None:
     async with open_doors(tmp_path) as before:
         await _ask(before, "shop")
         await _ask(before, "blog")
-        await before.petitions.approve("blog")
+        await before.join_requests.approve("blog")
     async with open_doors(tmp_path) as after:
         assert [(node.name, node.state) for node in after.registry.all(pending=True)] == [
             ("blog", "active"), ("shop", "pending"),
         ]  # fmt: skip
         assert (await _ask(after, "blog")).tokens
-        assert (await after.petitions.approve("shop")).state == "active"
+        assert (await after.join_requests.approve("shop")).state == "active"

@@ -291,7 +291,7 @@ async def test_of_an_entry_about_several_nodes_a_caller_reads_those_in_its_scope
 async def test_a_pending_node_outside_of_the_scope_is_not_for_it_to_approve(desk: Desk) -> None:
     ask = Petition(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
     for name in ("crm", "shop-7"):
-        await desk.rooms.petitions.ask(name, ask)
+        await desk.rooms.join_requests.ask(name, ask)
     with pytest.raises(Forbidden):
         await desk.ask("ann", "nodes.approve", NodeApprove(node="crm"))
     assert (await desk.ask("ann", "nodes.approve", NodeApprove(node="shop-7"))).state == "active"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.access.login_refusal import Refusal
+from fleetfold_master.events import SessionStolen
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import CAPABILITIES, Tokens
 from support.access import ACCESS_S, REFRESH_S, Doors, open_doors, unknown
@@ -60,13 +61,11 @@ async def test_a_lost_answer_may_be_asked_for_again(doors: Doors) -> None:
 
 async def test_a_spent_token_ends_the_session_for_both_and_is_in_the_log(doors: Doors) -> None:
     tokens = await doors.sessions.open("shop", CAPABILITIES)
-    stolen: list[str] = []
-    doors.sessions.on_theft = stolen.append
     second = await _next(doors, tokens.refresh, "mine")
     assert await _use(doors, tokens.refresh, "the thief's") == "reused"
     assert await _use(doors, second, "mine again") == "revoked"
     assert not await doors.sessions.active(_sid(tokens), "shop")
-    assert stolen == ["shop"]
+    assert [event.node for event in doors.published if isinstance(event, SessionStolen)] == ["shop"]
     (entry,) = await doors.log(what="refresh.reused")
     assert (entry.node, entry.outcome, entry.target) == ("shop", "refused", _sid(tokens))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from structlog.contextvars import get_contextvars
 
 from fleetfold_broker.rpc.headers import LIMIT, REMAINING, RETRY_AFTER
 from fleetfold_broker.rpc.pipeline import Call, Handler
@@ -21,6 +20,7 @@ from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api import ApiServer, Binding, api_interceptors
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
+from fleetfold_shared.log_fields import add_served_fields
 from fleetfold_shared.messages import (
     AccessStatsAsk,
     AnswerQuestion,
@@ -400,8 +400,8 @@ async def test_what_is_outside_a_scope_is_counted_and_told_with_its_node(desk: D
 async def test_the_refusals_are_in_the_figures(desk: Desk) -> None:
     with pytest.raises(Forbidden):
         await desk.ask("reader", "nodes.remove", NodeRemove(node="blog"))
-    desk.rooms.doorkeeper.admitted = 3
-    desk.rooms.doorkeeper.refused["expired"] = 2
+    desk.rooms.authenticator.admitted = 3
+    desk.rooms.authenticator.refused["expired"] = 2
     stats = await desk.ask("operator", "access.stats", AccessStatsAsk())
     assert (stats.admitted, stats.refused, stats.forbidden, stats.limited) == (3, {"expired": 2}, 1, 0)
 
@@ -455,7 +455,7 @@ async def test_a_log_line_of_a_handler_names_the_call(desk: Desk) -> None:
     fields: list[dict[str, Any]] = []
 
     async def whoami(_ask: WhoAmI, _who: Principal) -> Identity:
-        fields.append(get_contextvars())
+        fields.append(dict(add_served_fields(None, "info", {})))
         return Identity(name="ann", role="admin", scopes=Scopes())
 
     desk.bindings = {**desk.bindings, "access.whoami": Binding(verbs.access.WHOAMI, whoami)}

@@ -122,7 +122,7 @@ async def test_one_that_stopped_in_good_order_has_left_until_it_is_replaced(room
     assert (await one.sees(leaving)).state == "left"
 
 
-async def test_one_that_has_lost_its_place_does_not_speak_of_others(room: Room) -> None:
+async def test_a_master_that_has_lost_its_lease_does_not_speak_of_others(room: Room) -> None:
     dead = await room.start("a")
     await room.start("a")
     with pytest.raises(Fenced):

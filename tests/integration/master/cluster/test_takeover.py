@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.cluster.master_rows import Taken
+from fleetfold_master.cluster import Takeover
+from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
@@ -36,15 +37,19 @@ class Life:
     def __init__(self, store: Store, clock: ManualClock, outbox: Outbox, seat: str) -> None:
         self.store, self.outbox = store, outbox
         self.membership = Membership(store, clock, seat)
+        self.takeover = Takeover(store, clock, self.membership, self.resume)
         self.jobs = Jobs(store, outbox, clock, Doctor(), owner=self.membership.id)
         self.transactions = Transactions(store, outbox, clock, Doctor(), NODES.get, owner=self.membership.id)
 
     async def begin(self) -> None:
         await self.membership.join()
-        await self.drive_on(None)
-        self.membership.on_taken = self.drive_on
+        await self.resume(None)
 
-    async def drive_on(self, taken: Taken | None) -> None:
+    async def beat(self) -> None:
+        await self.membership.beat()
+        await self.takeover.once()
+
+    async def resume(self, taken: TakenOver | None) -> None:
         await self.transactions.recover(taken and taken.transactions)
         await self.jobs.recover(taken and taken.jobs)
 
@@ -68,9 +73,9 @@ class Room:
         for _ in range(rounds):
             self.clock.advance(BEAT_S)
             for life in alive:
-                await life.membership.beat()
-        for life in alive:  # what was taken over is driven on beside the beats
-            await life.membership._driving.drain(5)
+                await life.beat()
+        for life in alive:  # what was taken over is resumed beside the beats
+            await life.takeover._resuming.drain(5)
 
     async def close(self) -> None:
         for life in self.lives:
@@ -98,8 +103,8 @@ async def test_what_a_silent_master_drove_is_taken_over_with_a_higher_epoch(room
     for before, after in ((sent[key], again[key]) for key in sent):
         assert after.attempt == before.attempt + 1
         assert after.epoch == (before.epoch + 1 if after.id.startswith("t.") else before.epoch)
-    assert other.transactions.drives("o1")
-    assert other.jobs.drives("j1")
+    assert other.transactions.owns("o1")
+    assert other.jobs.owns("j1")
 
 
 @pytest.mark.parametrize("many", [1, 2, 3, 7])
@@ -121,7 +126,7 @@ async def test_nobody_is_taken_over_who_beats_nor_by_one_who_has_slept(room: Roo
     for _ in range(3):
         room.clock.advance(60.0)  # nobody beats: the machine, or the database, has stood still
         await room.beat(other, one, rounds=1)
-    assert one.transactions.drives("o1")
+    assert one.transactions.owns("o1")
     assert not one.membership.lost.is_set()
     assert other.membership.others == {one.membership.id}
 
@@ -184,9 +189,9 @@ async def test_of_several_that_see_a_death_one_takes_over(room: Room) -> None:
     room.outbox.take()
     for _ in range(MISSED + 2):
         room.clock.advance(BEAT_S)
-        await asyncio.gather(*(life.membership.beat() for life in others))
+        await asyncio.gather(*(life.beat() for life in others))
     await room.beat(*others, rounds=1)
-    assert [life.transactions.drives("o1") for life in others].count(True) == 1
+    assert [life.transactions.owns("o1") for life in others].count(True) == 1
     assert [command.epoch for _, command in room.outbox.take()] == [2]
 
 
@@ -194,7 +199,7 @@ async def test_a_seat_that_is_taken_again_proves_the_death_of_who_had_it(room: R
     dead = await room.start("a")
     await dead.transactions.start(ORDER, "ann")
     born = await room.start("a")
-    assert born.transactions.drives("o1")
+    assert born.transactions.owns("o1")
     with pytest.raises(Fenced):
         await dead.transactions.cancel("o1", "ann")
 
@@ -204,7 +209,7 @@ async def test_one_that_leaves_is_replaced_at_the_next_beat(room: Room) -> None:
     await leaving.transactions.start(ORDER, "ann")
     await leaving.membership.leave()
     await room.beat(other, rounds=1)
-    assert other.transactions.drives("o1")
+    assert other.transactions.owns("o1")
 
 
 async def test_what_was_begun_before_there_were_owners_is_taken_up(room: Room) -> None:
@@ -214,8 +219,8 @@ async def test_what_was_begun_before_there_were_owners_is_taken_up(room: Room) -
     await Jobs(store, room.outbox, room.clock, Doctor()).start(RUN, ["shop"], "ann")
     await store.close()
     new = await room.start("a")
-    assert new.transactions.drives("o1")
-    assert new.jobs.drives("j1")
+    assert new.transactions.owns("o1")
+    assert new.jobs.owns("j1")
 
 
 async def test_two_operators_at_two_masters_do_not_both_revive_what_is_parked(room: Room) -> None:
@@ -233,7 +238,7 @@ async def test_two_operators_at_two_masters_do_not_both_revive_what_is_parked(ro
         one.transactions.retry("o1", "ann"), other.transactions.retry("o1", "bob"), return_exceptions=True
     )
     assert [isinstance(outcome, FleetfoldError) for outcome in outcomes].count(True) == 1
-    assert [life.transactions.drives("o1") for life in (one, other)].count(True) == 1
+    assert [life.transactions.owns("o1") for life in (one, other)].count(True) == 1
 
 
 def _order(number: int) -> Transact:
@@ -315,15 +320,15 @@ async def _one_turn(room: Room, bus: Bus, awake: list[Life], rng: random.Random)
     """Results come to anybody; who has not in hand what they are of offers them to the others."""
     for node, result in bus.take_results():
         order = result.id.split(".")[1]
-        owners = [life for life in awake if life.transactions.drives(order)]
+        owners = [life for life in awake if life.transactions.owns(order)]
         if owners:
             await _ignoring_the_fence(rng.choice(owners).transactions.on_result(node, result))
         elif rng.random() < 0.9:
             bus.results.append((node, result))
     room.clock.advance(rng.choice((0.5, 0.5, 5.0)))
     for life in rng.sample(awake, len(awake)):
-        await _ignoring_the_fence(life.membership.beat())
-        await life.membership._driving.drain(5)
+        await _ignoring_the_fence(life.beat())
+        await life.takeover._resuming.drain(5)
         await _ignoring_the_fence(life.transactions.sweep())
 
 

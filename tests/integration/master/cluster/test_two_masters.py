@@ -113,7 +113,7 @@ async def test_another_master_drives_on_what_a_silent_one_drove_within_three_sec
     silent = membership_of(first(fleet)).id
     beats = counted(membership_of(other))
     awake = freeze(first(fleet))
-    await eventually(lambda: silent not in others(other) and all(map(other._cluster._transactions.drives, ids)))
+    await eventually(lambda: silent not in others(other) and all(map(other._cluster._transactions.owns, ids)))
     assert len(beats) <= TAKEOVER_S / BEAT_S
     views = await asyncio.gather(*(ended(fleet.client, tx) for tx in ids))
     assert {view.state for view in views} == {"committed"}

@@ -294,8 +294,8 @@ async def test_a_command_without_a_seal_that_no_master_has_under_way_is_a_dead_l
 
 async def test_a_callback_that_was_given_up_is_a_dead_letter(room: Room) -> None:
     history = [DeadLetterEvent(1.0, "tried", "503")]
-    write = undelivered("hook.j1", "https://example.org/hook", {"id": "j1"}, "gave up", history, 5.0, job="j1")
-    await room.store.write(write)
+    dead_letter = undelivered("hook.j1", "https://example.org/hook", {"id": "j1"}, "gave up", history, 5.0, job="j1")
+    await room.store.write(dead_letter.write)
     [dead] = await room.found()
     assert (dead.reason, dead.job, dead.history) == ("undelivered", "j1", history)
 

@@ -53,13 +53,13 @@ async def test_what_was_not_delivered_is_taken_out_of_the_queue(room: JobRoom) -
     await room.jobs.start(Run(id="r", action="x"), ["a", "b"], "ann")
     room.nodes.queued = {"j.r.a"}
     await room.jobs.cancel("r", "bob")
-    await eventually(lambda: len(room.nodes.withdrawals) == 2)
+    await eventually(lambda: len(room.nodes.cancellations) == 2)
     await room.reply(*[(node, command) for node, command in room.outbox.take() if node == "b"])
     job = await _ended(room)
     assert (job.state, outcomes(job)) == ("cancelled", ["rejected", "ok"])
     assert job.nodes[0].error == "cancelled by bob before it began"
-    assert ("a", {"j.r.a"}, True) in room.nodes.withdrawals, "a node that is away must not find it when it returns"
-    assert ("b", {"j.r.b"}, False) in room.nodes.withdrawals
+    assert ("a", {"j.r.a"}, True) in room.nodes.cancellations, "a node that is away must not find it when it returns"
+    assert ("b", {"j.r.b"}, False) in room.nodes.cancellations
 
 
 async def test_many_cancelled_jobs_read_a_nodes_queue_together(room: JobRoom) -> None:
@@ -71,7 +71,7 @@ async def test_many_cancelled_jobs_read_a_nodes_queue_together(room: JobRoom) ->
     for job in await asyncio.gather(*(room.jobs.cancel(key, "bob") for key in ids)):
         assert job.cancelled_by == "bob"
     assert {(await _ended(room, key)).state for key in ids} == {"cancelled"}
-    assert len(room.nodes.withdrawals) < 30
+    assert len(room.nodes.cancellations) < 30
 
 
 async def test_a_job_whose_nodes_were_all_ok_is_ok(room: JobRoom) -> None:
@@ -154,7 +154,7 @@ async def test_a_cancelled_job_that_nobody_answers_ends_when_nothing_of_it_is_qu
         return (await room.jobs.get("r")).state != "running"
 
     await eventually(has_ended)
-    assert room.nodes.withdrawals[-1] == ("a", {"j.r.a"}, True), "also what was delivered to it"
+    assert room.nodes.cancellations[-1] == ("a", {"j.r.a"}, True), "also what was delivered to it"
     job = await room.jobs.get("r")
     assert (job.state, job.nodes[0].outcome) == ("cancelled", "unreachable" if ill else "timed_out")
     asked = len(room.nodes.asked)
@@ -185,7 +185,7 @@ async def test_one_over_its_time_is_asked_to_stop_if_its_node_is_there(room: Job
     await eventually(lambda: [(node, ids) for node, ids, _ in room.nodes.asked] == [("a", ["j.r.a"])])
     await room.pass_time(60)
     assert len(room.nodes.asked) == 1
-    assert room.nodes.withdrawals == []
+    assert room.nodes.cancellations == []
 
 
 async def test_a_cancel_that_could_not_be_written_has_not_happened(

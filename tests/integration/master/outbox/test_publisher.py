@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.events import DeadLettered, Event
 from fleetfold_master.outbox import Delivery, rows
 from fleetfold_master.outbox.publisher import CLAIM_S, MOST_AT_ONE_PLACE, Publisher
 from fleetfold_master.store import Store
@@ -27,11 +28,13 @@ class Post:
         self.store, self.clock = store, ManualClock()
         self.sent: list[str] = []
         self.fails: dict[str, Exception] = {}
+        self.published: list[Event] = []
+        self.dead_letters = DeadLetters(store, self.clock)
         self.hanging = asyncio.Event()
         self.publisher = self.master()
 
     def master(self) -> Publisher:
-        return Publisher(self.store, self.clock, self.send)
+        return Publisher(self.store, self.clock, self.send, self.dead_letters.of_delivery, self.published.append)
 
     async def send(self, delivery: Delivery) -> None:
         self.sent.append(delivery.id)
@@ -209,12 +212,13 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_what_is_given_up_is_a_dead_letter_at_once(post: Post) -> None:
-    dead_letters = DeadLetters(post.store, post.clock)
-    post.publisher.on_given_up = dead_letters.of_delivery
     await post.put("a", url="https://example.org/hook")
     post.fails["a"] = Undeliverable("410")
     await post.round()
-    [dead], _ = await dead_letters.list(DeadLetterList())
+    [dead], _ = await post.dead_letters.list(DeadLetterList())
+    assert [(event.id, event.reason) for event in post.published if isinstance(event, DeadLettered)] == [
+        (dead.id, "undelivered")
+    ]
     assert (dead.reason, dead.command, dead.job, dead.error) == (
         "undelivered",
         "a",

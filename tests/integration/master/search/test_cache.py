@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fleetfold_master.search.cache import Cache, CacheRequest
-from fleetfold_master.search.cache_memory import Entry
-from fleetfold_master.search.cache_table import TableStore
+from fleetfold_master.search.cache.cache_memory import Entry
+from fleetfold_master.search.cache.cache_table import TableStore
+from fleetfold_master.search.cache.query_cache import Cache, CacheRequest
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import SearchConfig
@@ -154,7 +154,7 @@ async def test_an_answer_that_was_short_of_time_is_not_kept(store: Store, monkey
 
     async def slow() -> tuple[str | None, Searched]:
         now = time.perf_counter() + 20.0
-        monkeypatch.setattr("fleetfold_master.search.cache.time", SimpleNamespace(perf_counter=lambda: now))
+        monkeypatch.setattr("fleetfold_master.search.cache.query_cache.time", SimpleNamespace(perf_counter=lambda: now))
         return await nodes()
 
     await cache.answer(wanted(timeout_ms=30_000), slow)

@@ -16,8 +16,8 @@ import pytest
 
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.fingerprints import with_fingerprints
-from fleetfold_master.search.deduplication import Candidate
-from fleetfold_master.search.near_duplicates import NearDuplicates
+from fleetfold_master.search.merge.deduplication import Candidate
+from fleetfold_master.search.merge.near_duplicates import NearDuplicates
 from fleetfold_shared.messages import Fingerprints, Hit, Parts, ScoredDocument
 from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.embedding import load_embedder

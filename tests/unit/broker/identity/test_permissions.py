@@ -45,8 +45,8 @@ def test_a_node_with_every_capability_may_do_this_and_no_more() -> None:
         "fleet.res.shop", "fleet.prog.shop", OWN_ACKS, "fleet.evt.shop.>", "fleet.api.shop.>",
     }  # fmt: skip
     assert _hear(allowed) == {
-        "_INBOX.shop.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.do.shop shop",
-        "fleet.kept.shop", "fleet.kept.shop.>",
+        "_INBOX.shop.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.deliver.shop shop",
+        "fleet.confirm.shop", "fleet.confirm.shop.>",
     }  # fmt: skip
 
 
@@ -62,8 +62,8 @@ def test_a_node_without_capabilities_may_be_a_member_and_no_more() -> None:
     ("capability", "say", "hear"),
     [
         ("search", set(), {"fleet.ask.> shop"}),
-        ("actions", {"fleet.res.shop", "fleet.prog.shop", OWN_ACKS}, {"fleet.do.shop shop", "fleet.kept.shop"}),
-        ("events", {"fleet.evt.shop.>"}, {"fleet.kept.shop.>"}),
+        ("actions", {"fleet.res.shop", "fleet.prog.shop", OWN_ACKS}, {"fleet.deliver.shop shop", "fleet.confirm.shop"}),
+        ("events", {"fleet.evt.shop.>"}, {"fleet.confirm.shop.>"}),
         ("api", {"fleet.api.shop.>"}, set()),
     ],
 )
@@ -78,7 +78,9 @@ def test_a_node_speaks_as_itself_and_hears_what_is_its_own(capabilities: set[Cap
     allowed = _node(*capabilities)
     for subject in _say(allowed):
         assert "shop" in subject.split(".")
-        assert not subject.startswith(("fleet.cmd", "fleet.call", "fleet.ask", "fleet.do", "fleet.kept", "_INBOX"))
+        assert not subject.startswith(
+            ("fleet.cmd", "fleet.call", "fleet.ask", "fleet.deliver", "fleet.confirm", "_INBOX")
+        )
     for subject in _hear(allowed):
         assert "shop" in subject.replace(" ", ".").split(".")
     assert not any("$JS.API" in subject or "$SYS" in subject for subject in _say(allowed) | _hear(allowed))
@@ -87,7 +89,7 @@ def test_a_node_speaks_as_itself_and_hears_what_is_its_own(capabilities: set[Cap
 @given(capabilities=st.sets(st.sampled_from(CAPABILITIES)))
 def test_what_a_node_shares_with_its_like_it_hears_in_its_own_group_only(capabilities: set[Capability]) -> None:
     for heard in _hear(_node(*capabilities)):
-        if heard.startswith(("fleet.ask", "fleet.call", "fleet.do")):
+        if heard.startswith(("fleet.ask", "fleet.call", "fleet.deliver")):
             assert heard.endswith(" shop")
 
 
@@ -100,14 +102,14 @@ def test_a_client_asks_as_itself_and_hears_its_answers(role: Role) -> None:
     allowed = _client(role)
     assert {"fleet.api.cli.>"} <= _say(allowed) <= {"fleet.api.cli.>", "fleet.evt.cli.>", "$SRV.>"}
     assert {"_INBOX.cli.>"} <= _hear(allowed) <= {
-        "_INBOX.cli.>", "fleet.kept.cli.>", "fleet.tell.cli.>", "fleet.tell.master.>",
+        "_INBOX.cli.>", "fleet.confirm.cli.>", "fleet.notify.cli.>", "fleet.notify.master.>",
     }  # fmt: skip
 
 
 def test_who_is_told_of_its_own_events_and_who_of_the_masters() -> None:
     hears = {role: _hear(_client(role)) for role in CLIENTS}
-    assert {role for role in CLIENTS if "fleet.tell.cli.>" in hears[role]} == {"admin", "operator", "publisher"}
-    assert {role for role in CLIENTS if "fleet.tell.master.>" in hears[role]} == {"admin", "operator"}
+    assert {role for role in CLIENTS if "fleet.notify.cli.>" in hears[role]} == {"admin", "operator", "publisher"}
+    assert {role for role in CLIENTS if "fleet.notify.master.>" in hears[role]} == {"admin", "operator"}
 
 
 def test_who_may_look_at_services_and_who_may_say_events() -> None:

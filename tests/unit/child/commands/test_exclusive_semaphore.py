@@ -76,16 +76,16 @@ async def test_who_gives_up_waiting_leaves_no_trace() -> None:
 async def test_one_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
     gate = ExclusiveSemaphore(1)
     first = Visitor(gate)
-    passage = gate.enter()
+    permit = gate.enter()
     said: list[bool] = []
 
     async def wait() -> None:
-        async with passage as inside:
+        async with permit as inside:
             said.append(inside)
 
     waiting = asyncio.create_task(wait())
     await settle()
-    passage.give_up()
+    permit.give_up()
     await waiting
     assert said == [False]
     last = Visitor(gate)
@@ -97,9 +97,9 @@ async def test_one_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
 
 async def test_giving_up_is_too_late_inside_and_hides_no_real_cancellation() -> None:
     gate = ExclusiveSemaphore(1)
-    passage = gate.enter()
-    async with passage as inside:
-        passage.give_up()
+    permit = gate.enter()
+    async with permit as inside:
+        permit.give_up()
         assert inside
         queued = gate.enter()
 

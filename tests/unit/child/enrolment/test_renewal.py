@@ -244,7 +244,7 @@ async def test_a_refusal_is_answered_with_one_refresh_at_the_door(desk: Desk) ->
     assert desk.is_in
 
 
-async def test_a_link_that_is_refused_again_and_again_does_not_ask_the_master_each_time(desk: Desk) -> None:
+async def test_a_connection_that_is_refused_again_and_again_does_not_ask_the_master_each_time(desk: Desk) -> None:
     await desk.membership.enrol(desk.registrar.invitation)
     desk.registrar.revoked = True
     desk.membership.token()

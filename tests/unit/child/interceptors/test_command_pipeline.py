@@ -38,7 +38,7 @@ class _Node:
         self.health = Health({"ledger": [self._check]}, lambda: None)
         seals = SealCheck(Subjects(), self._no_keys)
         seals.trust(MASTER.keys("shop"))
-        self.acks = DeliveryAcks(SimpleNamespace(link=SimpleNamespace(publish=self._ack)), "shop")  # type: ignore[arg-type]
+        self.acks = DeliveryAcks(SimpleNamespace(connection=SimpleNamespace(publish=self._ack)), "shop")  # type: ignore[arg-type]
         executor, results = SimpleNamespace(handle=self._execute), SimpleNamespace(publish=self._publish)
         self._handle = command_pipeline(seals, self.acks, results, self.health, executor)  # type: ignore[arg-type]
 

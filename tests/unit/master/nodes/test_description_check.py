@@ -66,7 +66,7 @@ def test_epochs_that_cannot_be_are_no_news(epochs: dict[str, int]) -> None:
         check_epochs(epochs)
     known = CollectionVersions()
     known.described("shop", HONEST)
-    assert not known.rose("shop", "i1", epochs)
+    assert not known.record("shop", "i1", epochs)
     assert known.of("shop") == ("i1", {"docs": 7, "more": 0})
 
 
@@ -74,7 +74,7 @@ def test_epochs_of_ever_new_names_are_not_kept() -> None:
     known = CollectionVersions()
     known.described("shop", HONEST)
     for number in range(1000):
-        known.rose("shop", "i1", {f"c{number}": 1})
+        known.record("shop", "i1", {f"c{number}": 1})
     told = known.of("shop")
     assert told is not None
     assert len(told[1]) <= 256

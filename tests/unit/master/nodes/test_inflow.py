@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
+from fleetfold_master.events import Event, IdentityFlooded, Publish
 from fleetfold_master.nodes import Inflow, Newest
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import LimitsConfig
 from support.wait import eventually
+
+
+def _into(told: list[str]) -> Publish:
+    def publish(event: Event) -> None:
+        assert isinstance(event, IdentityFlooded)
+        told.append(event.identity)
+
+    return publish
 
 
 @pytest.fixture
@@ -30,8 +39,7 @@ def test_so_many_a_second_are_read_and_of_each_identity_alike(clock: ManualClock
 
 def test_who_is_far_beyond_is_told_to_the_door_once_and_again_if_it_goes_on(clock: ManualClock) -> None:
     told = list[str]()
-    inflow = Inflow(LimitsConfig(flood_per_s=100), clock)
-    inflow.on_flood = told.append
+    inflow = Inflow(LimitsConfig(flood_per_s=100), clock, _into(told))
     for _ in range(500):
         inflow.heartbeat("shop")
         inflow.progress("blog")
@@ -47,8 +55,7 @@ def test_who_is_far_beyond_is_told_to_the_door_once_and_again_if_it_goes_on(cloc
 
 def test_few_large_messages_count_as_many_small_ones(clock: ManualClock) -> None:
     told = list[str]()
-    inflow = Inflow(LimitsConfig(progress_per_s=1000, flood_per_s=1000), clock)
-    inflow.on_flood = told.append
+    inflow = Inflow(LimitsConfig(progress_per_s=1000, flood_per_s=1000), clock, _into(told))
     assert sum(inflow.progress("shop", 900_000) for _ in range(23)) == 22  # of 220 messages each
     assert told == ["shop"]
     assert sum(inflow.progress("blog", 4095) for _ in range(5000)) == 5000
@@ -57,8 +64,7 @@ def test_few_large_messages_count_as_many_small_ones(clock: ManualClock) -> None
 
 def test_a_busy_node_is_never_taken_for_a_flood(clock: ManualClock) -> None:
     told = list[str]()
-    inflow = Inflow(LimitsConfig(), clock)
-    inflow.on_flood = told.append
+    inflow = Inflow(LimitsConfig(), clock, _into(told))
     for _ in range(60):
         assert all(inflow.progress("shop") for _ in range(4000))  # of a thousand commands, four times a second
         assert all(inflow.heartbeat("shop") for _ in range(10))
@@ -68,8 +74,7 @@ def test_a_busy_node_is_never_taken_for_a_flood(clock: ManualClock) -> None:
 
 def test_without_a_limit_nobody_floods(clock: ManualClock) -> None:
     told = list[str]()
-    inflow = Inflow(LimitsConfig(flood_per_s=0), clock)
-    inflow.on_flood = told.append
+    inflow = Inflow(LimitsConfig(flood_per_s=0), clock, _into(told))
     for _ in range(100_000):
         inflow.junk("shop")
     assert told == []

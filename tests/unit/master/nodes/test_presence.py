@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from fleetfold_master.events import Event, NodeDown, NodeUp, Publish
 from fleetfold_master.nodes import Presence
 from fleetfold_master.nodes.presence import MISSED_HEARTBEATS
 from fleetfold_shared.clock import ManualClock
 
 HEARTBEAT_S = 5.0
 PATIENCE_S = HEARTBEAT_S * MISSED_HEARTBEATS
+
+
+def _into(told: list[tuple[str, bool]]) -> Publish:
+    def publish(event: Event) -> None:
+        assert isinstance(event, NodeUp | NodeDown)
+        told.append((event.node, isinstance(event, NodeUp)))
+
+    return publish
 
 
 @pytest.fixture
@@ -24,9 +33,7 @@ def told() -> list[tuple[str, bool]]:
 
 @pytest.fixture
 def presence(clock: ManualClock, told: list[tuple[str, bool]]) -> Presence:
-    presence = Presence(clock, HEARTBEAT_S)
-    presence.on_change = lambda node, up: told.append((node, up))
-    return presence
+    return Presence(clock, HEARTBEAT_S, _into(told))
 
 
 def test_a_node_is_down_after_three_heartbeats_of_silence(presence: Presence, clock: ManualClock) -> None:
@@ -99,8 +106,7 @@ def test_a_changed_interval_is_no_change_of_presence(
     clock: ManualClock, told: list[tuple[str, bool]], old_s: float, new_s: float
 ) -> None:
     """A master restarts with another setting; the node hears of it with its next heartbeat."""
-    presence = Presence(clock, new_s)
-    presence.on_change = lambda node, up: told.append((node, up))
+    presence = Presence(clock, new_s, _into(told))
     for used_s in (old_s, old_s, new_s, new_s, new_s, new_s, new_s):
         presence.heard("shop", used_s)
         clock.advance(used_s)

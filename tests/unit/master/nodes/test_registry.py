@@ -306,7 +306,7 @@ async def test_an_incompatible_node_cannot_be_made_active(room: Room) -> None:
 
 
 async def test_an_incompatible_node_cannot_be_approved(room: Room) -> None:
-    room.registry.petition("shop", described(version="2.0.0"), 1.0)
+    room.registry.add_pending("shop", described(version="2.0.0"), 1.0)
     with pytest.raises(Conflict, match=r"runs fleetfold 2\.0\.0, the masters 1\.4\.0"):
         await room.registry.approve("shop")
     assert room.registry.waits("shop")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fleetfold_shared.messages import Searched, Sort
+from fleetfold_shared.messages import Searched, Sort, encode
+from fleetfold_shared.truncation import MAX_ANSWER_BYTES
 from support.paging import Shelves, placed
 from support.search import document
 
@@ -76,3 +77,25 @@ async def test_a_single_document_that_is_too_large_is_cut_and_says_so() -> None:
     assert (hit.metadata["price"], hit.metadata["url"]) == (9, "https://shop.example/1")
     assert hit.metadata["notes"].endswith(" …")
     assert [one.cut for page in pages for one in page.hits if one.id == "2"] == [[]]
+
+
+@pytest.mark.parametrize("sort", [[], [Sort("price")]], ids=str)
+async def test_a_title_of_800_kb_takes_no_room_from_the_hits_of_others(sort: list[Sort]) -> None:
+    fleet = Shelves()
+    for node in ("loud", "shop"):
+        await fleet.put(node, "docs", [document(f"{n}", "a tent", price=n) for n in range(5)])
+    fleet.lies["loud"] = lambda _ask, answer: (
+        answer | {"hits": [answer["hits"][0] | {"title": "x" * 800_000}, *answer["hits"][1:]]}
+    )
+    page = await fleet.search("tent", limit=10, sort=sort)
+    assert len(page.hits) == 10
+    assert [hit.cut for hit in page.hits if hit.cut] == [["title"]]
+    assert len(encode(page)) < MAX_ANSWER_BYTES
+
+
+async def test_a_title_that_leaves_room_enough_stays_whole() -> None:
+    fleet = Shelves()
+    await fleet.put("shop", "docs", [document(f"{n}", "a tent", "t" * 5_000, blob="x" * 20_000) for n in range(60)])
+    page = await fleet.search("tent", limit=60)
+    assert 1 < len(page.hits) < 60
+    assert {(len(hit.title), hit.cut == []) for hit in page.hits} == {(5_000, True)}

@@ -9,20 +9,19 @@ import pytest
 from fleetfold_master.search.own_collections import Own
 from fleetfold_shared.concurrency import gather_all
 from fleetfold_shared.errors import Unavailable
+from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
     CollectionInfo,
     SearchAnswer,
     SearchAsk,
     StatisticsAsk,
     StatisticsChunk,
-    decode,
-    encode,
 )
 from fleetfold_shared.text.analysis import ANALYZER
 
-ASK = encode(
-    SearchAsk(request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=100, analyzer=ANALYZER, embedder="e")
-)
+ASK = SearchAsk(
+    request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=100, analyzer=ANALYZER, embedder="e"
+)  # fmt: skip
 
 
 class Notes:
@@ -44,26 +43,27 @@ class Notes:
 
 
 async def test_they_answer_as_a_node_would() -> None:
-    came = await Own(Notes()).answer(ASK, 1.0)
-    assert came is not None
-    assert decode(came.data, SearchAnswer).status == "ok"
+    response = (await Own(Notes()).answer(ASK, 1.0))[MASTER]
+    assert response.answer is not None
+    assert (response.answer.status, response.report.status) == ("ok", "ok")
 
 
 async def test_they_are_missing_when_the_time_is_over() -> None:
     notes = Notes()
     notes.open.clear()
-    assert await Own(notes).answer(ASK, 0.01) is None
+    response = (await Own(notes).answer(ASK, 0.01))[MASTER]
+    assert (response.answer, response.report.status) == (None, "timeout")
 
 
-async def test_a_link_that_breaks_leaves_no_search_behind() -> None:
+async def test_a_connection_that_breaks_leaves_no_search_behind() -> None:
     notes = Notes()
     notes.open.clear()
     before = asyncio.all_tasks()
     with pytest.raises(Unavailable):
-        await gather_all([Own(notes).answer(ASK, 60.0), _broken()])
+        await gather_all(list(map(asyncio.create_task, [Own(notes).answer(ASK, 60.0), _broken()])))
     await asyncio.sleep(0)
     assert {task for task in asyncio.all_tasks() if not task.done()} <= before
 
 
 async def _broken() -> None:
-    raise Unavailable("the link is down")
+    raise Unavailable("the connection is down")

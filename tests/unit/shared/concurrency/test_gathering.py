@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,10 @@ async def never() -> int:
 
 async def wrong() -> int:
     raise InvalidInput("k: it is odd", field="k")
+
+
+def tasks(*works: Coroutine[Any, Any, int]) -> list[asyncio.Task[int]]:
+    return list(map(asyncio.create_task, works))
 
 
 async def test_all_that_is_done_counts_in_its_order() -> None:
@@ -47,13 +53,13 @@ async def test_an_error_ends_all_at_once(others: dict) -> None:
 
 
 async def test_results_come_in_the_order_of_the_works() -> None:
-    assert await gather_all([quick(1), quick(2)]) == [1, 2]
+    assert await gather_all(tasks(quick(1), quick(2))) == [1, 2]
 
 
 async def test_an_error_is_raised_only_when_the_others_have_ended() -> None:
     before = asyncio.all_tasks()
     with pytest.raises(InvalidInput):
-        await gather_all([never(), wrong()])
+        await gather_all(tasks(never(), wrong()))
     assert asyncio.all_tasks() == before
 
 

@@ -28,7 +28,7 @@ def soon(seconds: float = 10.0) -> float:
 
 async def test_those_who_come_meanwhile_get_what_the_first_brings() -> None:
     flights, work = SingleFlight[str](), Work()
-    leading = asyncio.create_task(flights.lead("k", soon(), work))
+    leading = flights.lead("k", soon(), asyncio.create_task(work()))
     await asyncio.sleep(0)
     follow = flights.following("k", soon())
     assert follow is not None
@@ -40,7 +40,7 @@ async def test_those_who_come_meanwhile_get_what_the_first_brings() -> None:
 
 async def test_a_leader_that_is_cancelled_leaves_the_others_their_answer() -> None:
     flights, work = SingleFlight[str](), Work()
-    leading = asyncio.create_task(flights.lead("k", soon(), work))
+    leading = flights.lead("k", soon(), asyncio.create_task(work()))
     await asyncio.sleep(0)
     follow = flights.following("k", soon())
     assert follow is not None
@@ -53,7 +53,7 @@ async def test_a_leader_that_is_cancelled_leaves_the_others_their_answer() -> No
 
 async def test_a_follower_waits_no_longer_than_its_own_deadline() -> None:
     flights, work = SingleFlight[str](), Work()
-    leading = asyncio.create_task(flights.lead("k", soon(0.001), work))
+    leading = flights.lead("k", soon(0.001), asyncio.create_task(work()))
     await asyncio.sleep(0)
     follow = flights.following("k", soon(0.002))
     assert follow is not None
@@ -64,7 +64,7 @@ async def test_a_follower_waits_no_longer_than_its_own_deadline() -> None:
 
 async def test_nobody_follows_one_who_has_more_time() -> None:
     flights, work = SingleFlight[str](), Work()
-    leading = asyncio.create_task(flights.lead("k", soon(20.0), work))
+    leading = flights.lead("k", soon(20.0), asyncio.create_task(work()))
     await asyncio.sleep(0)
     assert flights.following("k", soon(10.0)) is None
     work.may_end.set()
@@ -78,7 +78,7 @@ async def test_a_failure_is_the_leaders_alone() -> None:
         await asyncio.sleep(0)
         raise ValueError("no")
 
-    leading = asyncio.create_task(flights.lead("k", soon(), fail))
+    leading = flights.lead("k", soon(), asyncio.create_task(fail()))
     await asyncio.sleep(0)
     follow = flights.following("k", soon())
     assert follow is not None
@@ -89,7 +89,7 @@ async def test_a_failure_is_the_leaders_alone() -> None:
 
 async def test_what_is_under_way_ends_with_the_owner() -> None:
     flights, work = SingleFlight[str](), Work()
-    leading = asyncio.create_task(flights.lead("k", soon(), work))
+    leading = flights.lead("k", soon(), asyncio.create_task(work()))
     await asyncio.sleep(0)
     await flights.close()
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,1 @@
+"""The cache of answers around the stages of a search."""

@@ -1,0 +1,1 @@
+"""Stage three of a search: shard responses become one answer."""

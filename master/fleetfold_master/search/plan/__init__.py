@@ -1,0 +1,1 @@
+"""Stage one of a search: what is asked of which nodes, as one value."""
