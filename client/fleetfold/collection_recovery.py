@@ -5,7 +5,9 @@ table    its source     then
 sound    -              it is opened
 damaged  a source       kept as `lance/NAME.lance.damaged-<time>`; another is filled from the source
 lost     a source       another is filled from the source
-either   none           not opened: the reason and the remedy are its description; with `new` as above
+either   none           not opened: the reason and the remedy are its description; with `new` it begins empty
+    older    a source       as a damaged one
+    older    none           not opened; with `new` it is taken as it is
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ __all__ = ["Opening", "open_or_recover", "record"]
 log = structlog.get_logger(__name__)
 
 REMEDY = "restore it from a backup (`fleetfold backup restore`), or start with --new, and it begins empty"
+REMEDY_OLDER = "restore a newer one (`fleetfold backup restore`), or start with --new, and it is taken as it is"
+OLDER = "its table is an older one"
 REFILLED = "it is filled again from its source; what actions have changed since is not in there"
 
 
@@ -55,7 +59,7 @@ async def open_or_recover(opening: Opening, seen: CollectionLog) -> Collection |
     if isinstance(collection, str) or collection is None:
         reason = reason or str(collection)
         if opening.forget is None and not opening.new:
-            return f"{reason}; {REMEDY}"
+            return f"{reason}; {REMEDY_OLDER if OLDER in reason else REMEDY}"
         collection = await _begin_anew(opening, reason)
     seen.remember(opening.name, Seen(collection.count, await collection.version()))
     return collection
@@ -88,8 +92,11 @@ async def _sound(opening: Opening, seen: CollectionLog) -> Collection | str:
     known, version = seen.known(opening.name), await collection.version()
     if known is None or version >= known.version:
         return collection
+    if opening.new and opening.forget is None:
+        log.warning("collection.older", collection=opening.name, version=version, it_was=known.version)
+        return collection
     await collection.close()
-    return f"collection {opening.name}: its table is an older one (version {version}, it was {known.version})"
+    return f"collection {opening.name}: {OLDER} (version {version}, it was {known.version})"
 
 
 async def _begin_anew(opening: Opening, reason: str) -> Collection:

@@ -168,6 +168,8 @@ async def test_an_older_table_is_no_substitute(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         held = await opened(tmp_path, stack, sourced=False)
         assert "its table is an older one" in held.lost["docs"].damaged
+    async with AsyncExitStack() as stack:
+        assert (await opened(tmp_path, stack, sourced=False, new=True)).collections["docs"].count == 60
 
 
 async def test_nothing_is_said_of_sound_ones(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Files that are not what they were: a line that says so and what to do, nothing lost silently, the rest at work.
 
 Each row damages one file of a stopped fleet and starts it again. Its nodes: `alpha` with a collection without a source
-(`notes`) and one with (`stock`), and `beta`, which is sound. A part that must not start is refused with `said`; otherwise
-everything starts, `said` stands in the log or in the collection's description, and `left` is what alpha still holds.
+(`notes`) and one with (`stock`), and `beta`, which is sound. A part that must not start is refused with `said`;
+otherwise everything starts, `said` is in the log or in the collection's description, and `left` is what alpha holds.
 """
 
 from __future__ import annotations
