@@ -27,9 +27,9 @@ def lacks_room(error: dict[str, Any]) -> bool:
     return code in NO_ROOM or (code == NO_PEERS and "storage" in str(error.get("description")))
 
 
-def api_error(call: str, error: dict[str, Any]) -> FleetfoldError:
+def api_error(call: str, error: dict[str, Any], remedy: str = "") -> FleetfoldError:
     """Return the error of the API's `call`: `InvalidInput` for replicas that the broker cannot keep, `Unavailable` for
-    what may pass, else `InternalError`.
+    what may pass, else `InternalError`. `remedy` is added to the text of other errors.
     """
     code, why = error.get("err_code"), error.get("description", error)
     if code == NOT_CLUSTERED:
@@ -44,5 +44,5 @@ def api_error(call: str, error: dict[str, Any]) -> FleetfoldError:
             "start the others, or lower it",
             field="limits.replicas",
         )
-    text = f"JetStream refused {call}: {why}"
+    text = f"JetStream refused {call}: {why}{remedy}"
     return Unavailable(text) if error.get("code") in NOT_NOW else InternalError(text)

@@ -16,6 +16,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.api_errors import api_error, lacks_room
+from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches
@@ -68,31 +69,27 @@ class Topology:
         self._bus, self._limits = bus, limits or LimitsConfig()
         self._created: dict[str, str] = {}
         self._unlimited: set[str] = set()
+        self._remade = False
 
     async def ensure_streams(self) -> bool:
         """Create the missing streams. Returns True when a stream was re-created since the last call: its messages are
         lost.
         """
-        recreated = False
-        for name, config in streams(self._bus.subjects, self._limits).items():
-            created = await self._ensure_stream(name, config)
-            recreated |= self._created.get(name, created) != created
-            self._created[name] = created
-        await self._call(f"CONSUMER.CREATE.{RESULTS}.{MASTERS}", _consumer(RESULTS, MASTERS, max_ack_pending=20_000))
-        await self._call(f"CONSUMER.CREATE.{GIVEN_UP}.{MASTERS}", _consumer(GIVEN_UP, MASTERS, max_ack_pending=1000))
+        recreated = self._remade
+        self._remade = False
+        for name in streams(self._bus.subjects, self._limits):
+            recreated |= await self._ensure_stream(name)
+        recreated |= await self._ensure_consumer(RESULTS, MASTERS, max_ack_pending=20_000)
+        recreated |= await self._ensure_consumer(GIVEN_UP, MASTERS, max_ack_pending=1000)
         return recreated
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
         """Create the node's push consumer, or set its `concurrency`."""
-        body = _consumer(
-            COMMANDS,
-            node,
-            filter_subject=self._bus.subjects.command(node),
-            deliver_subject=self._bus.subjects.deliver(node),
-            deliver_group=node,
-            max_ack_pending=concurrency * 2,
-        )
-        await self._call(f"CONSUMER.CREATE.{COMMANDS}.{node}.{self._bus.subjects.command(node)}", body)
+        subject = self._bus.subjects.command(node)
+        self._remade |= await self._ensure_consumer(
+            COMMANDS, node, f".{subject}", filter_subject=subject, deliver_subject=self._bus.subjects.deliver(node),
+            deliver_group=node, max_ack_pending=concurrency * 2,
+        )  # fmt: skip
 
     async def ensure_nodes(self, concurrency: Mapping[str, int]) -> None:
         """Create the missing consumers, given each node's concurrency."""
@@ -158,7 +155,29 @@ class Topology:
         ):
             await self._call(call, body, missing_ok=True)
 
-    async def _ensure_stream(self, name: str, config: dict[str, Any]) -> str:
+    async def _ensure_consumer(self, stream: str, name: str, filtered: str = "", **config: Any) -> bool:
+        """Create a durable consumer, or set its `config`. Returns True if its stream was made again for it, because the
+        consumer's file was damaged: the stream's messages are lost.
+        """
+        api, body = f"CONSUMER.CREATE.{stream}.{name}{filtered}", _consumer(stream, name, **config)
+        reply = await self._ask(api, body)
+        damage = consumer_damage(reply.error)
+        if damage is not None:
+            log.warning("topology.stream_damaged", stream=stream, consumer=name, reason=damage, done="made again")
+            await self._call(f"STREAM.DELETE.{stream}", {}, missing_ok=True)
+            await self._ensure_stream(stream)
+            reply = await self._ask(api, body)
+        _check(api, reply)
+        return damage is not None
+
+    async def _ensure_stream(self, name: str) -> bool:
+        """Create or correct a stream. Returns True if it is another one than at the last call."""
+        created = await self._created_at(name, streams(self._bus.subjects, self._limits)[name])
+        recreated = self._created.get(name, created) != created
+        self._created[name] = created
+        return recreated
+
+    async def _created_at(self, name: str, config: dict[str, Any]) -> str:
         if name in self._unlimited:
             config = {**config, "max_bytes": UNLIMITED}
         reply = await self._ask(f"STREAM.INFO.{name}", {})
@@ -258,4 +277,4 @@ def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:
 
 def _check(what: str, reply: _ApiReply) -> None:
     if reply.error is not None:
-        raise api_error(what, reply.error)
+        raise api_error(what, reply.error, remedy(reply.error))

@@ -71,7 +71,7 @@ async def child(
     with until_signalled() as told:
         places = find_places(config).with_node(chosen.name, folder)
         async with (
-            running_child(chosen, url, config, join=token.read()) as node,
+            running_child(chosen, url, config, join=token.read(), new=application.new) as node,
             backing_up(config.backup, places, folder, nodes=[chosen.name]),
         ):
             ready = {
@@ -114,4 +114,5 @@ def _source(info: CollectionInfo) -> dict[str, object]:
     """The problems of a collection's source, as a JSON object."""
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
+        "damaged": info.damaged,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from fleetfold_shared.config import LogFormat, LogLevel
 
 __all__ = [
     "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "Access", "BrokerAccess", "Common",
-    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "Option", "Output", "Seconds", "StatePath",
+    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "New", "Option", "Output", "Seconds", "StatePath",
 ]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
@@ -33,6 +33,10 @@ Seconds: Callable[..., Parameter] = partial(Parameter, metavar="SECONDS", show_d
 """A number of seconds."""
 Days: Callable[..., Parameter] = partial(Parameter, metavar="DAYS", show_default=_in("days"))
 """A number of days."""
+
+
+New = Annotated[bool, Flag(help="Begin anew what is lost or damaged: its database, and collections without a source.")]
+"""Without it, a lost database is refused."""
 
 
 def StatePath(help: str, folder: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it)

@@ -17,6 +17,7 @@ from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.secret_file import read_or_create
 from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.signing_keys import FILE as SIGNING
 from fleetfold_master.api import NodeGateway
 from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership, Peers
 from fleetfold_master.dead_letters import DeadLetters
@@ -43,10 +44,15 @@ from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
 __all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
 
+SEAT = "seat"
+"""File with the identity of a master's data directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor."""
+    """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
+    `new`: the database may begin empty at the first start only.
+    """
 
     url: str
     subjects: Subjects
@@ -64,6 +70,8 @@ class Setup:
     retention: RetentionConfig
     redact: Redactor
     limits: LimitsConfig
+    new: bool
+    check_every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     `Conflict` where a later version has been at work."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
     await asyncio.to_thread(stamp_version, setup.data)
-    store = await Store.open(setup.database)
+    store = await Store.open(setup.database, traces=_traces(setup), new=setup.new)
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
@@ -148,9 +156,14 @@ def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
     return refuses(node, incarnation, "answer")
 
 
+def _traces(setup: Setup) -> list[str]:
+    """Return the files that only a master with a database makes."""
+    return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
+
+
 async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
-    seat = await asyncio.to_thread(read_or_create, setup.data / "seat", lambda: new_id().encode())
+    seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
     await membership.join()
     lifetime.on_close(membership.leave)

@@ -19,6 +19,8 @@ SWEEP_S = 0.5
 SCHEDULES_S = 1.0
 UPKEEP_S = 2.0
 """Interval in seconds: the broker's streams are checked, and the registry is written."""
+LOOK_S = 2.0
+"""Interval in seconds: the master's disk and the broker's stores are looked at."""
 DEAD_LETTERS_S = 60.0
 PRUNE_S = 3600.0
 
@@ -57,6 +59,8 @@ def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWirin
     infra.lifetime.repeat(UPKEEP_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
     infra.lifetime.repeat(UPKEEP_S, engines.jobs.save_progress)
     infra.lifetime.repeat(UPKEEP_S, wiring.counts.save)
+    infra.lifetime.repeat(LOOK_S, wiring.surroundings.look)
+    infra.lifetime.repeat(infra.setup.check_every_s, wiring.surroundings.check_pages)
 
 
 def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:

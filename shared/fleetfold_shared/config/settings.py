@@ -59,6 +59,9 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[str],
         Meta(description="Regular expressions: what fits is `[redacted]` in errors of nodes, the audit and the log."),
     ] = []
+    check_every_s: Annotated[
+        float, Meta(ge=60, description="How often its files are checked for damage, in seconds, besides at the start.")
+    ] = 86_400.0
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,6 +107,9 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ledger_days: Annotated[float, Meta(ge=1, le=3650, description="How long it remembers what has ended, in days.")] = (
         30.0
     )
+    check_every_s: Annotated[
+        float, Meta(ge=60, description="How often its files are checked for damage, in seconds, besides at the start.")
+    ] = 86_400.0
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,10 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `answering` is the one that sent this. The others, as it sees them: `alive`; `silent`, for `silent_s` by its own
     clock; `left`, stopped in good order and not yet replaced. `jobs` and `transactions` are those it runs now.
+
+    The answering one alone says how its surroundings are: `disk`, that the volume of its data is low or full, or empty;
+    `broker`, `ok` or why a server of the broker does not store, with `broker_since`; `database`, `ok` or its damage.
+    Without identities the broker cannot be asked.
     """
 
     id: str
@@ -31,6 +35,10 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
     silent_s: float | None
     jobs: int
     transactions: int
+    disk: str | None = None
+    broker: str | None = None
+    broker_since: float | None = None
+    database: str | None = None
 
 
 class MasterList(Message, frozen=True, kw_only=True):
