@@ -24,11 +24,11 @@ class Subjects(msgspec.Struct, frozen=True):
         """A request to one node. Core NATS, master -> one child."""
         return f"{self.prefix}.call.{node}.{verb}"
 
-    def gather(self, asker: str, node: str = "*") -> str:
+    def gather(self, requester: str, node: str = "*") -> str:
         """A node's reply in scatter-gather. Core NATS, child -> the asking master; the last token
         is the sender, verified by the broker.
         """
-        return f"{self.prefix}.gather.{asker}.{node}"
+        return f"{self.prefix}.gather.{requester}.{node}"
 
     def command(self, node: str = "*") -> str:
         """A node's command queue. JetStream `FLEET_CMD`, written by masters only."""

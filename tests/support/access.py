@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fleetfold_broker.identity.grants import Presented
+from fleetfold_broker.identity.grants import LoginData
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
@@ -141,7 +141,7 @@ class Doors:
 
     async def knock(self, name: str, token: str, host: str = HOST) -> object:
         """Connect."""
-        return await self.authenticator.admit(Presented(name=name, token=token, host=host))
+        return await self.authenticator.admit(LoginData(name=name, token=token, host=host))
 
     async def log(self, **filters: object) -> list[AuditEntry]:
         """The audit log."""

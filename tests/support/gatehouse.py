@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
-from fleetfold_broker.identity import BrokerKeys, Grant, Presented
+from fleetfold_broker.identity import BrokerKeys, Grant, LoginData
 from fleetfold_broker.identity.callout import Callout, NotAdmitted
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
 from fleetfold_broker.identity.user_jwt import Issuer
@@ -60,7 +60,7 @@ class Gatehouse:
         )
         return await Bus.open(options)
 
-    async def admit(self, presented: Presented) -> Grant:
+    async def admit(self, presented: LoginData) -> Grant:
         """Whoever shows what the registrar has given, for as long as it lasts."""
         registrar, token = self.registrar, unsalted(presented.token)
         ends_at = self._issued.get(token, 0.0)

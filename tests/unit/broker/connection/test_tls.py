@@ -22,7 +22,7 @@ from cryptography.x509 import DNSName, load_pem_x509_certificate
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from fleetfold_broker import server
-from fleetfold_broker.connection.tls import NotEncrypted, ServerTls, TlsFiles, client_context, explain
+from fleetfold_broker.connection.tls import ServerTls, TlsFiles, TlsNotOffered, client_context, explain
 from fleetfold_broker.server.certificates import RENEW_DAYS, ensure, make
 from fleetfold_broker.server.x509 import Authority, hosts_of, still_good
 from fleetfold_cli.commands.certs import certs
@@ -118,7 +118,7 @@ def test_a_server_does_not_take_the_certificates_of_all_the_world() -> None:
 
 
 def test_an_explanation_hides_the_password_and_is_given_for_tls_alone() -> None:
-    said = explain(NotEncrypted(), URL)
+    said = explain(TlsNotOffered(), URL)
     assert said is not None
     assert said.startswith("the broker at tls://fold.example:4222 does not speak TLS")
     assert explain(ConnectionRefusedError(), URL) is None
