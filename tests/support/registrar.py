@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleetfold_broker import secret_file
-from fleetfold_child.enrolment.enrolment_client import Ask, BusEnrolmentClient
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, JoinCall
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Capability, Enrol, Message, Petition, Petitioned, Refresh, Tokens
@@ -55,7 +55,7 @@ class Trap:
         enter = BusEnrolmentClient.enter
 
         @asynccontextmanager
-        async def watched(door: BusEnrolmentClient, credential: str) -> AsyncIterator[Ask]:
+        async def watched(door: BusEnrolmentClient, credential: str) -> AsyncIterator[JoinCall]:
             self.step()
             async with enter(door, credential) as ask:
 
@@ -90,7 +90,7 @@ class Registrar:
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
-    async def enter(self, credential: str) -> AsyncIterator[Ask]:
+    async def enter(self, credential: str) -> AsyncIterator[JoinCall]:
         self._trap.step()
         self.entered.append(credential)
         yield self.ask

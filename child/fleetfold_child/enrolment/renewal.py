@@ -11,8 +11,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from fleetfold_child.enrolment.credential_store import CredentialStore, Pair
-from fleetfold_child.enrolment.enrolment_client import Ask, EnrolmentClient
+from fleetfold_child.enrolment.credential_store import CredentialStore, TokenPair
+from fleetfold_child.enrolment.enrolment_client import EnrolmentClient, JoinCall
 from fleetfold_child.enrolment.master_retry import deliver_lost_cancellation, wait_for_master
 from fleetfold_shared.backoff import HALF, Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
@@ -160,7 +160,7 @@ class CredentialRenewal:
         log.info("node.approved", capabilities=sorted(tokens.capabilities))
         return None
 
-    async def keep_renewed(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+    async def keep_renewed(self, ask: JoinCall, reconnect: Callable[[], Awaitable[None]]) -> None:
         """Renew for ever: request new tokens over the present connection, then `reconnect` with them,
         make-before-break.
 
@@ -182,13 +182,13 @@ class CredentialRenewal:
         early_s = max(lifetime_s * (1 - place), min(MARGIN_S, lifetime_s / 2))
         return max(0.0, self._store.remaining_s - early_s)
 
-    async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+    async def _renew_and_show(self, ask: JoinCall, reconnect: Callable[[], Awaitable[None]]) -> None:
         pair = self._store.pair
         assert pair is not None
         await wait_for_master(lambda: self._renew(pair, nullcontext(ask)), "node.renewal_delayed", self._clock)
         await wait_for_master(reconnect, "node.reconnect_delayed", self._clock)
 
-    async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
+    async def _renew(self, pair: TokenPair, way: AbstractAsyncContextManager[JoinCall]) -> None:
         """Exchange `pair` for new tokens, unless that was done meanwhile."""
         async with self._renewal_lock:
             if self._store.pair is not pair:

@@ -21,7 +21,7 @@ from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
-from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
@@ -31,7 +31,7 @@ from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Health
-from fleetfold_child.node.heartbeats import Heartbeats, Vitals
+from fleetfold_child.node.heartbeats import HeartbeatContents, Heartbeats
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
 from fleetfold_shared.messages import (
@@ -86,7 +86,7 @@ class Node:
             bus, f"fleetfold-node-{self._name}", version=description.version,
             interceptors=request_interceptors(self._seals),
         )  # fmt: skip
-        self._reports = Reports(self._report)
+        self._reports = ProgressPublisher(self._report)
         self._executor = Executor(
             actions, ledger, node=self._name, collections=collections,
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
@@ -100,7 +100,7 @@ class Node:
         )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
-        self._heartbeats = Heartbeats(bus, self._vitals)
+        self._heartbeats = Heartbeats(bus, self._heartbeat_contents)
         checked = [collection.check for collection in collections.values()]
         self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
         acks = DeliveryAcks(bus, self._name)
@@ -121,7 +121,7 @@ class Node:
         await self._bus.connection.barrier()
         self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
-        for work in (self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune()):
+        for work in (self._heartbeats.run(), watching, self._publish_pending(), self._mark_published(), self._prune()):
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -217,8 +217,8 @@ class Node:
             return {}
         return {name: collection.epoch for name, collection in self._collections.items()}
 
-    def _vitals(self) -> Vitals:
-        return Vitals(self.description, self.in_flight, self._health.problems)
+    def _heartbeat_contents(self) -> HeartbeatContents:
+        return HeartbeatContents(self.description, self.in_flight, self._health.problems)
 
     def _withheld(self) -> dict[Capability, int]:
         """Count the collections and actions that were not granted."""
