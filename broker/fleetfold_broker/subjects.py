@@ -62,7 +62,7 @@ class Subjects(msgspec.Struct, frozen=True):
 
     def join(self, caller: str = "*", verb: str = ">") -> str:
         """An enrolment request. Core NATS, newcomer -> one master; `verb` is `enrol`, `refresh`
-        or `petition`.
+        or `request`.
         """
         return f"{self.prefix}.join.{caller}.{verb}"
 

@@ -31,12 +31,12 @@ from fleetfold_shared.messages import (
     AuditEntry,
     AuditList,
     Enrol,
+    JoinRequest,
     KeyCreate,
     KeyCreated,
     Message,
     NodeDescription,
     NodeInvite,
-    Petition,
     Refresh,
     Tokens,
     encode,
@@ -122,9 +122,9 @@ class Doors:
         assert isinstance(answer, Tokens)
         return answer
 
-    async def petition(self, name: str, claim: str = "claim") -> Message | None:
+    async def request_to_join(self, name: str, claim: str = "claim") -> Message | None:
         """Ask to be let in."""
-        return await self.send("petition", name, Petition(claim=claim, description=description()))
+        return await self.send("request", name, JoinRequest(claim=claim, description=description()))
 
     async def member(self, name: str) -> Tokens:
         """Invite a node and let it use the token."""

@@ -20,7 +20,17 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.credential_store import CredentialStore
 from fleetfold_child.enrolment.enrolment_client import ANSWER_S, BusEnrolmentClient
 from fleetfold_child.enrolment.renewal import CredentialRenewal
-from fleetfold_shared.messages import Enrol, Join, Joined, Message, Petition, Petitioned, Refresh, Tokens, decode
+from fleetfold_shared.messages import (
+    Enrol,
+    Join,
+    Joined,
+    JoinRequest,
+    JoinRequestReply,
+    Message,
+    Refresh,
+    Tokens,
+    decode,
+)
 from support.looptime import advance_loop
 from support.registrar import Registrar
 
@@ -29,7 +39,7 @@ __all__ = ["Gatehouse", "gatehouse"]
 ASKED: dict[str, tuple[type[Message], type[Message]]] = {
     "enrol": (Enrol, Tokens),
     "refresh": (Refresh, Tokens),
-    "petition": (Petition, Petitioned),
+    "request": (JoinRequest, JoinRequestReply),
 }
 
 

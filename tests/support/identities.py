@@ -23,7 +23,7 @@ IDENTITIES: dict[str, Grant] = {
         Grant(name="shop", role="child", capabilities=ALL),
         Grant(name="blog", role="child", capabilities=ALL),
         Grant(name="bare", role="child"),
-        Grant(name="asks", role="child", grade="petition", inbox="asks.0123456789abcdef"),
+        Grant(name="asks", role="child", grade="request", inbox="asks.0123456789abcdef"),
         Grant(name="joins", role="child", grade="enrol", inbox="joins.0123456789abcdef"),
         Grant(name="renews", role="child", grade="refresh", inbox="renews.0123456789abcdef"),
     )

@@ -11,7 +11,7 @@ from fleetfold_shared.messages import Capability, Role
 
 __all__ = ["Grade", "Grant", "LoginData", "LoginRefused", "narrow_inbox", "salted", "unsalted"]
 
-Grade = Literal["full", "enrol", "refresh", "petition"]
+Grade = Literal["full", "enrol", "refresh", "request"]
 """Extent of a grant: `full` gives all that the role has; the others allow one request, `fleet.join.<name>.<grade>`, and
 its reply.
 """

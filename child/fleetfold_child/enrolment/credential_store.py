@@ -4,7 +4,7 @@ Every request uses a secret that was on disk before. So a process that dies at a
 same secret, and gets the reply it has missed:
 
     joining     a join token, and the claim it is used with; until the credentials are here
-    petition    what a node without a token asks with; until it is approved
+    petition    the credential of a join request; until an operator approves it
     pair        the access and the refresh token
     attempt     what their successors are asked for with; until these are here
 """
@@ -62,7 +62,7 @@ class _FileContents(_Secrets, frozen=True):
 
     node: str
     joining: PendingJoin | None = None
-    petition: str | None = None
+    join_request: str | None = msgspec.field(default=None, name="petition")
     pair: TokenPair | None = None
     attempt: str | None = None
 
@@ -112,13 +112,13 @@ class CredentialStore:
             await self._write(msgspec.structs.replace(self._contents, joining=joining))
         return joining
 
-    async def petition(self) -> Credential:
+    async def join_request(self) -> Credential:
         """Return the credential of the join request, which is the same each time and stored before this returns."""
-        if self._contents.petition is None:
-            asking = Credential.mint("petition", self._contents.node).text
-            await self._write(msgspec.structs.replace(self._contents, petition=asking))
-        assert self._contents.petition is not None
-        return Credential.parse(self._contents.petition)
+        if self._contents.join_request is None:
+            minted = Credential.mint("join_request", self._contents.node).text
+            await self._write(msgspec.structs.replace(self._contents, join_request=minted))
+        assert self._contents.join_request is not None
+        return Credential.parse(self._contents.join_request)
 
     async def attempt(self) -> str:
         """Return the secret of the renewal, which is the same until it succeeds and stored before this returns.
@@ -158,8 +158,8 @@ def _read(path: Path, name: str) -> _FileContents:
         return _FileContents(node=name)
     try:
         contents = msgspec.json.decode(path.read_bytes(), type=_FileContents)
-        if contents.petition is not None:
-            Credential.parse(contents.petition)
+        if contents.join_request is not None:
+            Credential.parse(contents.join_request)
     except FileNotFoundError:
         return _FileContents(node=name)
     except OSError as error:

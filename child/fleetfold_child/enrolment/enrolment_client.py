@@ -28,7 +28,7 @@ class JoinCall(Protocol):
 
 
 class EnrolmentClient(Protocol):
-    """Connects with a join, refresh or petition token, which allows one kind of request."""
+    """Connects with a join, refresh or join-request token, which allows one kind of request."""
 
     def enter(self, credential: str) -> AbstractAsyncContextManager[JoinCall]: ...
 

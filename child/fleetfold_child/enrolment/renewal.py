@@ -22,9 +22,9 @@ from fleetfold_shared.messages import (
     CAPABILITIES,
     Capability,
     Enrol,
+    JoinRequest,
+    JoinRequestReply,
     NodeDescription,
-    Petition,
-    Petitioned,
     Refresh,
     Tokens,
 )  # fmt: skip
@@ -121,23 +121,23 @@ class CredentialRenewal:
         await self._keep(tokens)
         log.info("node.enrolled", capabilities=sorted(tokens.capabilities))
 
-    async def petition(self, description: NodeDescription, invite: Invite) -> str | None:
+    async def request_to_join(self, description: NodeDescription, invite: Invite) -> str | None:
         """Request approval without a token, until an operator approves it, or until `invite`, called before each
         attempt, returns a join token, which is returned. Waits for a master. Raises `Unauthenticated` where this is not
         allowed.
         """
-        asking = await self._store.petition()
-        petition = Petition(claim=asking.secret, description=description)
-        logged = False
+        credential = await self._store.join_request()
+        request = JoinRequest(claim=credential.secret, description=description)
+        logged, shown = False, fingerprint(credential.secret)
 
         async def attempt() -> Tokens | str:
             nonlocal logged
             if (invited := await invite()) is not None:
                 return invited
-            async with self._client.enter(asking.text) as ask:
-                while (answer := await ask("petition", petition, Petitioned)).tokens is None:
+            async with self._client.enter(credential.text) as ask:
+                while (answer := await ask("request", request, JoinRequestReply)).tokens is None:
                     if not logged:
-                        log.warning("node.awaiting_approval", node=self._name, fingerprint=fingerprint(asking.secret))
+                        log.warning("node.awaiting_approval", node=self._name, fingerprint=shown)
                     logged = True
                     await self._clock.sleep(POLL.apply(answer.retry_after_s))
                     if (invited := await invite()) is not None:

@@ -108,7 +108,7 @@ class Authenticator:
                 return await self._invites.knows(shown.id)
             case "refresh":
                 return await self._sessions.knows(shown.id)
-            case "petition":
+            case "join_request":
                 return True
 
     async def _by_access_token(self, presented: LoginData) -> Grant:
@@ -135,7 +135,7 @@ class Authenticator:
             return self._narrow(presented, "refresh")
         if not self._pending:
             raise Refusal("not_allowed", "nodes without a join token are not let in here", name)
-        return self._narrow(presented, "petition")
+        return self._narrow(presented, "request")
 
     def _narrow(self, presented: LoginData, grade: Grade) -> Grant:
         return Grant(

@@ -14,6 +14,7 @@ from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailabl
 from fleetfold_shared.messages import (
     CAPABILITIES,
     AuditList,
+    JoinRequest,
     KeyCreate,
     KeyRevoke,
     KeyRotate,
@@ -25,14 +26,13 @@ from fleetfold_shared.messages import (
     NodeRevoke,
     NodeStatsAsk,
     NodeUpdate,
-    Petition,
     SigningRotate,
     Tokens,
 )
 from support.desk import Desk, open_desk
 from support.wait import eventually
 
-PETITION = Petition(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
+JOIN_REQUEST = JoinRequest(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_an_invitation_is_for_a_name_that_is_free(desk: Desk) -> None:
 
 
 async def test_a_pending_node_is_seen_and_counted_and_can_be_sent_away(desk: Desk) -> None:
-    await desk.rooms.join_requests.ask("crm", PETITION)
+    await desk.rooms.join_requests.ask("crm", JOIN_REQUEST)
     listed = await desk.ask("root", "nodes.list", NodeList())
     assert {node.name: node.state for node in listed.nodes}["crm"] == "pending"
     assert (await desk.ask("root", "nodes.get", NodeGet(node="crm"))).state == "pending"
@@ -141,7 +141,7 @@ async def test_a_pending_node_is_seen_and_counted_and_can_be_sent_away(desk: Des
 
 
 async def test_a_pending_node_does_not_become_active_by_an_update(desk: Desk) -> None:
-    await desk.rooms.join_requests.ask("crm", PETITION)
+    await desk.rooms.join_requests.ask("crm", JOIN_REQUEST)
     with pytest.raises(NotFound):
         await desk.ask("root", "nodes.update", NodeUpdate(node="crm", state="active"))
 

@@ -17,6 +17,7 @@ from fleetfold_shared.messages import (
     JobList,
     JobWait,
     Join,
+    JoinRequest,
     KeyCreate,
     KeyList,
     KeyRevoke,
@@ -33,7 +34,6 @@ from fleetfold_shared.messages import (
     NodeRevoke,
     NodeStatsAsk,
     NodeUpdate,
-    Petition,
     Role,
     Rollback,
     Run,
@@ -289,7 +289,7 @@ async def test_of_an_entry_about_several_nodes_a_caller_reads_those_in_its_scope
 
 
 async def test_a_pending_node_outside_of_the_scope_is_not_for_it_to_approve(desk: Desk) -> None:
-    ask = Petition(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
+    ask = JoinRequest(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
     for name in ("crm", "shop-7"):
         await desk.rooms.join_requests.ask(name, ask)
     with pytest.raises(Forbidden):
