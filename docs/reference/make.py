@@ -184,7 +184,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
+        given_up=topology.ABANDONED, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     for name, config in topology.streams(Subjects(), LimitsConfig()).items():

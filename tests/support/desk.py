@@ -43,7 +43,7 @@ from fleetfold_master.cluster import MemberList, Membership
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs import BulkReads
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
@@ -219,7 +219,7 @@ class Desk:
             self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        definitions, bulk = Definitions(store, self.clock, self.registry.find), Bulk(store, self.jobs)  # type: ignore[arg-type]
+        definitions, bulk = Definitions(store, self.clock, self.registry.find), BulkReads(store, self.jobs)  # type: ignore[arg-type]
         actions = ActionVerbs(self.registry, self.jobs, bulk, self.denied, self.clock)  # type: ignore[arg-type]
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))

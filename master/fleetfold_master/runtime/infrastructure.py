@@ -39,11 +39,11 @@ from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
-__all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
+__all__ = ["Infrastructure", "MasterSettings", "listed_as", "open_infrastructure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class MasterSettings:
     """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor."""
 
     url: str
@@ -68,7 +68,7 @@ class Setup:
 class Infrastructure:
     """The infrastructure of one lifetime."""
 
-    setup: Setup
+    setup: MasterSettings
     lifetime: Lifetime
     events: EventHub
     store: Store
@@ -98,7 +98,7 @@ class Infrastructure:
         return await self.lifetime.enter(await self.connections.open(account))
 
 
-async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
+async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infrastructure:
     """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
     store = await Store.open(setup.database)
@@ -135,7 +135,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     )  # fmt: skip
 
 
-async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
+async def _join_cluster(setup: MasterSettings, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
     seat = await asyncio.to_thread(read_or_create, setup.data / "seat", lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
@@ -145,7 +145,7 @@ async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: 
     return membership
 
 
-async def _check_connections(setup: Setup, keys: BrokerKeys, membership: Membership) -> Connections:
+async def _check_connections(setup: MasterSettings, keys: BrokerKeys, membership: Membership) -> Connections:
     connections = Connections(
         setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
         name=listed_as(membership.id),
