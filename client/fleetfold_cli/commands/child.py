@@ -15,13 +15,13 @@ from fleetfold_cli.parsing.child_options import (
     HOSTED,
     JOIN_TOKEN,
     READING,
-    Application,
-    Hosted,
-    JoinToken,
+    ApplicationOptions,
+    CollectionOptions,
+    JoinTokenOptions,
     ReadingOptions,
     over,
 )
-from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Option
+from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, ConnectOptions, DaemonOptions, Option
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.decode_errors import convert_to
@@ -38,12 +38,12 @@ Name = Annotated[str | None, Option(help="The node's name: a-z, 0-9 and '-'. The
 async def child(
     *,
     name: Name = None,
-    hosted: Hosted = HOSTED,
+    hosted: CollectionOptions = HOSTED,
     reading: ReadingOptions = READING,
-    application: Application = APPLICATION,
-    token: JoinToken = JOIN_TOKEN,
-    daemon: Daemon = DAEMON,
-    connection: Connection = CONNECTION,
+    application: ApplicationOptions = APPLICATION,
+    token: JoinTokenOptions = JOIN_TOKEN,
+    daemon: DaemonOptions = DAEMON,
+    connection: ConnectOptions = CONNECTION,
     terminal: Injected,
 ) -> int:
     """Run a child: one application's documents and actions.

@@ -32,13 +32,13 @@ from fleetfold_cli.parsing.common_options import (
     CONNECTION,
     DAEMON,
     OUTPUT,
-    Access,
-    BrokerAccess,
-    Connection,
-    Daemon,
+    AccessOptions,
+    BrokerAccessOptions,
+    ConnectOptions,
+    DaemonOptions,
     Many,
     Option,
-    Output,
+    OutputOptions,
     StatePath,
 )
 from fleetfold_cli.terminal import Injected
@@ -74,9 +74,9 @@ async def up(
         Path | None, Option(help="Where all of it keeps its data.", show_default="the state directory")
     ] = None,
     collection: Own = (),
-    access: BrokerAccess = BROKER_ACCESS,
-    daemon: Daemon = DAEMON,
-    output: Output = OUTPUT,
+    access: BrokerAccessOptions = BROKER_ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Run broker and master in one process, with the children of a config file.
@@ -120,9 +120,9 @@ async def broker(
     host: Host = None,
     port: Port = None,
     store: Annotated[Path | None, StatePath("Where it keeps its streams.", "broker")] = None,
-    access: BrokerAccess = BROKER_ACCESS,
-    daemon: Daemon = DAEMON,
-    output: Output = OUTPUT,
+    access: BrokerAccessOptions = BROKER_ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Run an embedded broker alone.
@@ -152,9 +152,9 @@ async def master(
     data: Annotated[Path | None, StatePath("Where it keeps its database.", "master")] = None,
     database: Database = None,
     collection: Own = (),
-    access: Access = ACCESS,
-    daemon: Daemon = DAEMON,
-    connection: Connection = CONNECTION,
+    access: AccessOptions = ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    connection: ConnectOptions = CONNECTION,
     terminal: Injected,
 ) -> int:
     """Run a master alone.

@@ -26,7 +26,7 @@ from fleetfold_broker.connection.tls import ServerTls, TlsFiles, TlsNotOffered, 
 from fleetfold_broker.server.certificates import RENEW_DAYS, ensure, make
 from fleetfold_broker.server.x509 import Authority, hosts_of, still_good
 from fleetfold_cli.commands.certs import certs
-from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 
@@ -273,7 +273,7 @@ def test_the_command_says_what_it_has_made_and_no_key(tmp_path: Path) -> None:
     assert "fold.example; until " in out.getvalue()
     out.truncate(0)
     out.seek(0)
-    certs(directory=tmp_path, client=("blog",), output=Output(json=True), terminal=terminal)
+    certs(directory=tmp_path, client=("blog",), output=OutputOptions(json=True), terminal=terminal)
     said = json.loads(out.getvalue())
     assert (said["server"], [each["names"] for each in said["clients"]]) == (None, [["blog"]])
     assert "PRIVATE" not in out.getvalue()
