@@ -34,7 +34,7 @@ from fleetfold_shared.messages import (
 from support.looptime import advance_loop
 from support.registrar import Registrar
 
-__all__ = ["Gatehouse", "gatehouse"]
+__all__ = ["EnrolmentBroker", "enrolment_broker"]
 
 ASKED: dict[str, tuple[type[Message], type[Message]]] = {
     "enrol": (Enrol, Tokens),
@@ -43,7 +43,7 @@ ASKED: dict[str, tuple[type[Message], type[Message]]] = {
 }
 
 
-class Gatehouse:
+class EnrolmentBroker:
     """`lost` answers are not given though what they say has happened; `admitted` and `refused` count connections.
 
     `joined` are the descriptions of those who took their place.
@@ -104,7 +104,7 @@ class Gatehouse:
 
 
 @asynccontextmanager
-async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
+async def enrolment_broker(place: Path, lifetime_s: float) -> AsyncIterator[EnrolmentBroker]:
     """One for the node `shop`, whose access tokens last `lifetime_s`."""
     keys = BrokerKeys.generate()
     broker = EmbeddedBroker(place / "broker", identity=keys.public)
@@ -114,10 +114,10 @@ async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
         await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.auth)) as auth,
         await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.fleet)) as fleet,
     ):
-        house = Gatehouse(broker, place, Registrar("shop", lifetime_s=lifetime_s), fleet)
+        house = EnrolmentBroker(broker, place, Registrar("shop", lifetime_s=lifetime_s), fleet)
         callout = Callout(auth, Issuer(keys.issuer), subjects, house.admit)
         await callout.start()
-        service = RequestServer(fleet, "gatehouse", version="1.0.0")
+        service = RequestServer(fleet, "enrolment_broker", version="1.0.0")
 
         def caller(subject: str) -> str:
             return subjects.token(subject, 1)

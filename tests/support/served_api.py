@@ -76,7 +76,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 
-__all__ = ["Desk", "Log", "at_the_owner", "job", "open_desk", "transaction"]
+__all__ = ["Log", "ServedApi", "at_the_owner", "job", "open_served_api", "transaction"]
 
 VERSION = "1.0"
 NODES = {"shop-1": ["products", "orders"], "shop-2": ["products"], "blog": ["posts"]}
@@ -190,7 +190,7 @@ class _Gatherer:
         return {}
 
 
-class Desk:
+class ServedApi:
     """One API with its pipeline. `people` are the identities there are, `living` the nodes that answer."""
 
     def __init__(self, store: Store, keys: Path, limits: dict[Any, int]) -> None:
@@ -271,18 +271,18 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[Desk]:
-    """A desk with three nodes, over a new store below `place`."""
+async def open_served_api(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[ServedApi]:
+    """A served API with three nodes, over a new store below `place`."""
     store = await Store.open(f"sqlite:///{place}/master.db")
-    desk = Desk(store, place / "keys", limits or {})
+    served = ServedApi(store, place / "keys", limits or {})
     try:
-        await desk.membership.join()
-        await desk.populate()
-        await desk.rooms.load()
-        yield desk
+        await served.membership.join()
+        await served.populate()
+        await served.rooms.load()
+        yield served
     finally:
-        await desk.disconnection.close()
-        await desk.rooms.close()
+        await served.disconnection.close()
+        await served.rooms.close()
         await store.close()
 
 
