@@ -10,7 +10,7 @@ from pathlib import Path
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys, Grant, LoginData
-from fleetfold_broker.identity.callout import Callout, NotAdmitted
+from fleetfold_broker.identity.callout import Callout, LoginRefused
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_broker.rpc.pipeline import Call
@@ -85,7 +85,7 @@ class EnrolmentBroker:
                 inbox = narrow_inbox(registrar.node, presented.token)
                 return Grant(name=registrar.node, role="child", grade=grade, inbox=inbox)  # type: ignore[arg-type]
         self.refused += 1
-        raise NotAdmitted("not known here")
+        raise LoginRefused("not known here")
 
     async def answer(self, call: Call) -> Message | None:
         asked, kind = ASKED[call.subject.rpartition(".")[2]]
