@@ -12,7 +12,7 @@ from pathlib import Path
 from fleetfold_broker.server.parent_death_signal import die_with_parent
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 
-__all__ = ["Daemon", "start_daemon"]
+__all__ = ["DaemonProcess", "start_daemon"]
 
 READY_S = 90.0
 STOP_S = 15.0
@@ -20,7 +20,7 @@ REFUSED = b'{"error"'
 """How a command with `--json` begins to say why it does not start."""
 
 
-class Daemon:
+class DaemonProcess:
     """One `fleetfold ...` process. `ready` is the line it printed when it was up; its log goes to a file."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -63,7 +63,7 @@ class Daemon:
 
 async def start_daemon(
     name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None, *, python: str = sys.executable
-) -> Daemon:
+) -> DaemonProcess:
     """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up.
 
     `python` has the fleetfold that is run.
@@ -76,7 +76,7 @@ async def start_daemon(
             env={**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"},
             start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
-    daemon = Daemon(process, log)
+    daemon = DaemonProcess(process, log)
     try:
         await daemon.wait_ready()
     except BaseException:

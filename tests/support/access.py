@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fleetfold_broker.identity.grants import Presented
+from fleetfold_broker.identity.grants import LoginData
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
@@ -32,12 +32,12 @@ from fleetfold_shared.messages import (
     AuditEntry,
     AuditList,
     Enrol,
+    JoinRequest,
     KeyCreate,
     KeyCreated,
     Message,
     NodeDescription,
     NodeInvite,
-    Petition,
     Refresh,
     Tokens,
     encode,
@@ -123,9 +123,9 @@ class Doors:
         assert isinstance(answer, Tokens)
         return answer
 
-    async def petition(self, name: str, claim: str = "claim") -> Message | None:
+    async def request_to_join(self, name: str, claim: str = "claim") -> Message | None:
         """Ask to be let in."""
-        return await self.send("petition", name, Petition(claim=claim, description=description()))
+        return await self.send("request", name, JoinRequest(claim=claim, description=description()))
 
     async def member(self, name: str) -> Tokens:
         """Invite a node and let it use the token."""
@@ -142,7 +142,7 @@ class Doors:
 
     async def knock(self, name: str, token: str, host: str = HOST) -> object:
         """Connect."""
-        return await self.authenticator.admit(Presented(name=name, token=token, host=host))
+        return await self.authenticator.admit(LoginData(name=name, token=token, host=host))
 
     async def log(self, **filters: object) -> list[AuditEntry]:
         """The audit log."""

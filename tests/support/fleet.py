@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 from fleetfold.client import Client
-from fleetfold_demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import DaemonProcess, start_daemon
 from support.versions import Version
 from support.wait import eventually
 
@@ -73,7 +73,7 @@ class Fleet:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self._daemons: dict[str, Daemon] = {}
+        self._daemons: dict[str, DaemonProcess] = {}
         self._words: dict[str, list[str]] = {}
         self._env: dict[str, Mapping[str, str] | None] = {}
         self._python: dict[str, str] = {}

@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 HEARTBEAT_S = 1.0
-UPKEEP_S = 0.2
+SAVE_S = 0.2
 GRACE_S = 1.0
 """What is made to hang is not waited for as long as real work is."""
 BOOKS = "support.books:ACTIONS"
@@ -195,7 +195,7 @@ async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
 @pytest.fixture
 def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masters that look after the broker's streams ten times as often."""
-    monkeypatch.setattr("fleetfold_master.runtime.periodic.UPKEEP_S", UPKEEP_S)
+    monkeypatch.setattr("fleetfold_master.runtime.periodic.SAVE_S", SAVE_S)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.server_accounts import identity_config
-from fleetfold_broker.jetstream.topology import COMMANDS, EVENTS, GIVEN_UP, RESULTS
+from fleetfold_broker.jetstream.topology import ABANDONED, COMMANDS, EVENTS, RESULTS
 from fleetfold_broker.server.parent_death_signal import die_with_parent
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from support.wait import eventually
@@ -28,7 +28,7 @@ __all__ = ["NatsCluster"]
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("one", "two", "three")
-STREAMS = (COMMANDS, RESULTS, EVENTS, GIVEN_UP)
+STREAMS = (COMMANDS, RESULTS, EVENTS, ABANDONED)
 ROUTES = """\
 authorization {{ user: route, password: "the secret of the routes", timeout: 5 }}
 routes: [{routes}]

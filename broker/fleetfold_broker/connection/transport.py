@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nats.aio.transport import Transport
 
-from fleetfold_broker.connection.tls import CutOff, NotEncrypted
+from fleetfold_broker.connection.tls import ClosedAfterHandshake, TlsNotOffered
 
 if TYPE_CHECKING:
     from urllib.parse import ParseResult
@@ -67,11 +67,11 @@ class NatsTransport(Transport):
         self._encrypted = True
 
     def write(self, payload: bytes) -> None:
-        """Send `payload`. Raises `NotEncrypted`, or `ConnectionResetError` when closed, where uvloop raises no
+        """Send `payload`. Raises `TlsNotOffered`, or `ConnectionResetError` when closed, where uvloop raises no
         `OSError`.
         """
         if self._encrypted_only and not self._encrypted:
-            raise NotEncrypted("the broker does not speak TLS")
+            raise TlsNotOffered("the broker does not speak TLS")
         if self._out.transport.is_closing():
             raise ConnectionResetError("the connection is closed")
         self._out.write(payload)
@@ -147,9 +147,9 @@ class NatsTransport(Transport):
         return self._writer
 
     def _classified(self, error: ConnectionError) -> ConnectionError:
-        """Return `CutOff` for an error right after the handshake: with TLS 1.3 a server refuses a client certificate
-        only then, and its alert may get lost.
+        """Return `ClosedAfterHandshake` for an error right after the handshake: with TLS 1.3 a server refuses a
+        client certificate only then, and its alert may get lost.
         """
         if self._encrypted and not self._heard:
-            return CutOff("the broker closed the connection after the TLS handshake")
+            return ClosedAfterHandshake("the broker closed the connection after the TLS handshake")
         return error

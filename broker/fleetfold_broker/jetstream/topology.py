@@ -23,12 +23,12 @@ from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import Unavailable
 
-__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology", "streams"]
+__all__ = ["ABANDONED", "ACK_WAIT_S", "COMMANDS", "EVENTS", "MASTERS", "RESULTS", "Topology", "streams"]
 
 log = structlog.get_logger(__name__)
 
 COMMANDS, RESULTS, EVENTS = "FLEET_CMD", "FLEET_RES", "FLEET_EVT"
-GIVEN_UP = "FLEET_DEAD"
+ABANDONED = "FLEET_DEAD"
 """Stream of the broker's advisories on commands that will not be delivered again."""
 MASTERS = "masters"
 """Durable consumer that all masters share on the results."""
@@ -38,7 +38,7 @@ MOST_QUEUED_PER_NODE = 250_000
 """Room for a hundred thousand commands to a dead node, and for copies sent before it was known to be dead."""
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
-MOST_GIVEN_UP = 10_000
+MOST_ABANDONED = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
 UNLIMITED = -1
@@ -80,7 +80,7 @@ class Topology:
         for name in streams(self._bus.subjects, self._limits):
             recreated |= await self._ensure_stream(name)
         recreated |= await self._ensure_consumer(RESULTS, MASTERS, max_ack_pending=20_000)
-        recreated |= await self._ensure_consumer(GIVEN_UP, MASTERS, max_ack_pending=1000)
+        recreated |= await self._ensure_consumer(ABANDONED, MASTERS, max_ack_pending=1000)
         return recreated
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
@@ -248,11 +248,11 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
             "discard": "old",
             **_confirmed(subjects.event(), f"{subjects.confirm('{{wildcard(1)}}')}.>"),
         },
-        GIVEN_UP: {
+        ABANDONED: {
             "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
             "retention": "workqueue",
             "max_age": EVENTS_KEPT_S * NANO,
-            "max_msgs": MOST_GIVEN_UP,
+            "max_msgs": MOST_ABANDONED,
         },
     }
     return {name: {**config, "num_replicas": limits.replicas} for name, config in found.items()}

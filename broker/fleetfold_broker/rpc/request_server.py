@@ -20,7 +20,7 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Callback, Incoming
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_broker.rpc.admission import AdmissionControl, Place, Turns, hold
+from fleetfold_broker.rpc.admission import AdmissionControl, AdmissionSlot, QueuedSlots, hold
 from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
 from fleetfold_broker.rpc.held_requests import HeldRequests
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
@@ -40,7 +40,7 @@ from fleetfold_shared.errors import (
 )
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Answer", "ReplyTo", "RequestServer", "answer"]
+__all__ = ["CallOutcome", "ReplyTo", "RequestServer", "answer"]
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ ReplyTo = Callable[[Call], tuple[str, dict[str, str]]]
 """Returns the subject that the reply goes to (empty for none), and the headers it carries there."""
 
 
-class Answer(NamedTuple):
+class CallOutcome(NamedTuple):
     """What a call comes to: headers, the encoded reply (`None` for none), and the error that they carry, if any."""
 
     headers: dict[str, str]
@@ -83,7 +83,7 @@ class RequestServer:
         interceptors: Sequence[Interceptor] = (),
     ) -> None:  # fmt: skip
         self._bus = bus
-        self._turns, self._places = Turns(MOST_AT_ONCE), places or AdmissionControl()
+        self._turns, self._places = QueuedSlots(MOST_AT_ONCE), places or AdmissionControl()
         self._interceptors = interceptors
         self._tasks, self._quiet = BackgroundTasks(), LimitedLog(log)
         self._parts = StreamedReplies(bus)
@@ -153,7 +153,7 @@ class RequestServer:
         with contextlib.suppress(Unavailable):
             await self._bus.connection.publish(reply, body, headers=headers)
 
-    async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: Place | None) -> None:
+    async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: AdmissionSlot | None) -> None:
         call, handler = _call(message, caller, served)
         place = place or await self._turns.enter()
         hold(place)
@@ -168,7 +168,7 @@ class RequestServer:
         if given is not None and subject and given.body is not None:
             await _publish_reply(self._bus, subject, given.body, {**given.headers, **extra})
 
-    async def _served(self, call: Call, handler: Handler, reply: str, served: _Endpoint) -> Answer | None:
+    async def _served(self, call: Call, handler: Handler, reply: str, served: _Endpoint) -> CallOutcome | None:
         """Run the call and count its end. Returns `None` when its caller went away."""
         started = time.perf_counter()
         try:
@@ -196,18 +196,18 @@ class RequestServer:
             if await self._bus.connection.wait_up(RECONNECT_S):
                 await self._bus.connection.publish(reply, body, headers=headers)
 
-    async def _answer(self, call: Call, handler: Handler, reply: str) -> Answer:
+    async def _answer(self, call: Call, handler: Handler, reply: str) -> CallOutcome:
         if PARTS not in call.headers or not call.identity:
             return await answer(handler, call)
 
-        async def work(say: Say) -> Answer:
+        async def work(say: Say) -> CallOutcome:
             return await answer(handler, msgspec.structs.replace(call, say=say))
 
         given, last = await self._parts.answer(reply, work)
         return given._replace(headers={**given.headers, **last})
 
 
-async def answer(handler: Handler, call: Call) -> Answer:
+async def answer(handler: Handler, call: Call) -> CallOutcome:
     """Run `handler` and return what the call comes to. Raises nothing but cancellation and `CallerGone`."""
     try:
         message = await handler(call)
@@ -218,7 +218,7 @@ async def answer(handler: Handler, call: Call) -> Answer:
         log.exception("service.handler_broke", subject=call.subject)
         text = f"{type(defect).__name__} while serving {call.subject}; the log there has the details"
         return _failure(call, InternalError(text))
-    return Answer(call.reply_headers, body)
+    return CallOutcome(call.reply_headers, body)
 
 
 async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
@@ -230,9 +230,9 @@ async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str,
         await bus.connection.publish(subject, body, headers={**headers, **instead})
 
 
-def _failure(call: Call, error: FleetfoldError) -> Answer:
+def _failure(call: Call, error: FleetfoldError) -> CallOutcome:
     headers, body = error_headers(error)
-    return Answer({**call.reply_headers, **headers}, body, error)
+    return CallOutcome({**call.reply_headers, **headers}, body, error)
 
 
 def _call(message: Incoming, caller: str, served: _Endpoint) -> tuple[Call, Handler]:

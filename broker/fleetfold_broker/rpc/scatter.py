@@ -1,7 +1,7 @@
 """Scatter-gather client: one request to many nodes, with their replies as they arrive, each from a verified sender.
 
-Replies arrive on `gather.<asker>.<node>`, received by one permanent subscription. For a node that is not connected the
-server replies («no responders»), so a dead node costs no waiting. A broadcast costs the asker a third of single
+Replies arrive on `gather.<requester>.<node>`, received by one permanent subscription. For a node that is not connected
+the server replies («no responders»), so a dead node costs no waiting. A broadcast costs the requester a third of single
 requests, but does not detect dead nodes; it is used for large fleets.
 """
 
@@ -46,7 +46,7 @@ MOST_LATE = 2000
 
 
 class ConnectionLost(Unavailable):
-    """The asker's connection broke: its requests will not be answered, which is no node's fault."""
+    """The requester's connection broke: its requests will not be answered, which is no node's fault."""
 
 
 class ScatterReply(msgspec.Struct, frozen=True):
@@ -81,11 +81,11 @@ def _ignore(_node: str) -> None:
 
 
 class RoundRequest(NamedTuple):
-    """The address of one round: the verb, the round's number, and the asker whose subject the replies go to."""
+    """The address of one round: the verb, the round's number, and the requester whose subject the replies go to."""
 
     verb: str
     number: str
-    asker: str
+    requester: str
 
 
 class ScatterRound:
@@ -110,7 +110,7 @@ class ScatterRound:
         """
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
         request, subjects, connection = self._request, self._bus.subjects, self._bus.connection
-        headers = {GATHER: request.asker, CORRELATION: request.number, **deadline(timeout_s)}
+        headers = {GATHER: request.requester, CORRELATION: request.number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
             subject = subjects.ask(request.verb)
             await connection.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
@@ -118,7 +118,7 @@ class ScatterRound:
         for node in nodes:
             subject = subjects.call(node, request.verb)
             sealed = self._seals.sealed(node, subject, data, headers)
-            await connection.publish(subject, data, subjects.gather(request.asker, node), sealed)
+            await connection.publish(subject, data, subjects.gather(request.requester, node), sealed)
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for a reply for which `on_answer` returned True; returns False when none came within `timeout_s`."""
@@ -173,14 +173,14 @@ class ScatterClient:
     ) -> None:  # fmt: skip
         self._bus, self._seals, self._on_gone, self._on_unexpected = bus, seals, on_gone, on_unexpected
         self._is_replaced = is_replaced
-        self._asker = new_id()
+        self._requester = new_id()
         self._rounds: dict[str, ScatterRound] = {}
         self._late: dict[str, ScatterRound] = {}
         self._numbers = count(1)
 
     async def start(self) -> None:
         """Subscribe to replies."""
-        await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
+        await self._bus.subscribe(self._bus.subjects.gather(self._requester), self._receive)
         self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
@@ -207,7 +207,7 @@ class ScatterClient:
         """
         number = str(next(self._numbers))
         round_ = self._rounds[number] = ScatterRound(
-            self._bus, self._seals, RoundRequest(verb, number, self._asker), on_answer, on_late
+            self._bus, self._seals, RoundRequest(verb, number, self._requester), on_answer, on_late
         )
         try:
             yield round_

@@ -1,4 +1,4 @@
-"""Scatter-gather responder on a node: receives broadcasts and calls, and replies on the asker's gather subject."""
+"""Scatter-gather responder on a node: receives broadcasts and calls, and replies on the requester's gather subject."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ async def serve_node(
 ) -> None:
     """Serve each verb on `call.<node>.<verb>`, and a broadcast on `ask.<verb>` too.
 
-    Replies go to `gather.<asker>.<node>`, which the broker lets this node alone publish, never to a reply subject; a
-    request without an asker is handled and not answered, and a notification never is. The interceptors of `service`
-    include `skip_empty` and `drop_late_reply`, without which a node answers what nobody asked or awaits.
+    Replies go to `gather.<requester>.<node>`, which the broker lets this node alone publish, never to a reply subject;
+    a request without a requester is handled and not answered, and a notification never is. The interceptors of
+    `service` include `skip_empty` and `drop_late_reply`, without which a node answers what nobody asked or awaits.
 
     The queue group is the node's own name, so that its two connections during a renewal share the work. A process that
     was replaced is in it too, beside its successor: replies carry the `incarnation`, and what tells a process that it
@@ -32,8 +32,8 @@ async def serve_node(
     carried = {INCARNATION: incarnation} if incarnation else {}
 
     def gatherer(call: Call) -> tuple[str, dict[str, str]]:
-        asker = call.headers.get(GATHER)
-        to = "" if asker is None else bus.subjects.gather(asker, node)
+        requester = call.headers.get(GATHER)
+        to = "" if requester is None else bus.subjects.gather(requester, node)
         return to, {CORRELATION: call.headers.get(CORRELATION, ""), **carried}
 
     for verb, handler in handlers.items():

@@ -65,7 +65,7 @@ Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message | None)
 
 
-class Daemon(Protocol):
+class NodeOperations(Protocol):
     """The part of the node that the handlers use."""
 
     @property
@@ -92,7 +92,11 @@ class Handlers:
     """The handlers of one node."""
 
     def __init__(
-        self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon, answerer: Answerer | None = None
+        self,
+        incarnation: str,
+        collections: Mapping[str, Collection],
+        daemon: NodeOperations,
+        answerer: Answerer | None = None,
     ) -> None:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
         self._answerer = answerer

@@ -14,7 +14,7 @@ from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
 
-__all__ = ["Heartbeats", "Vitals"]
+__all__ = ["HeartbeatContents", "Heartbeats"]
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +24,8 @@ CHANGES_APART_S = 0.05
 """Seconds within which changes share a heartbeat."""
 
 
-class Vitals(NamedTuple):
-    """Contents of a heartbeat."""
+class HeartbeatContents(NamedTuple):
+    """What a heartbeat reports: the description, the number of commands in flight, and the problems."""
 
     description: NodeDescription
     in_flight: int
@@ -33,10 +33,10 @@ class Vitals(NamedTuple):
 
 
 class Heartbeats:
-    """Heartbeats of the node that `bus` belongs to. `vitals` returns their present contents."""
+    """Heartbeats of the node that `bus` belongs to. `contents` returns what the next one reports."""
 
-    def __init__(self, bus: Bus, vitals: Callable[[], Vitals]) -> None:
-        self._bus, self._name, self._vitals = bus, bus.caller, vitals
+    def __init__(self, bus: Bus, contents: Callable[[], HeartbeatContents]) -> None:
+        self._bus, self._name, self._contents = bus, bus.caller, contents
         self._state: NodeState = "active"
         self._seq = 0
         self._news = False
@@ -62,7 +62,7 @@ class Heartbeats:
             self._log(standing)
             self._state = standing.state
 
-    async def beat(self) -> None:
+    async def run(self) -> None:
         """Send heartbeats for ever: at each interval, jittered, and at each change."""
         clock, said_at = asyncio.get_running_loop().time, 0.0
         while True:
@@ -77,12 +77,12 @@ class Heartbeats:
     async def say(self, *, leaving: bool = False) -> None:
         """Send a heartbeat now. Raises `Unavailable` without a connection."""
         self._seq += 1
-        description, in_flight, problems = self._vitals()
-        beat = Heartbeat(
+        description, in_flight, problems = self._contents()
+        heartbeat = Heartbeat(
             seq=self._seq, description=description, in_flight=in_flight, leaving=leaving, problems=list(problems),
             heartbeat_s=self.heartbeat_s, state=self._state,
         )  # fmt: skip
-        await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
+        await self._bus.publish(self._bus.subjects.heartbeat(self._name), heartbeat)
 
     async def _due(self) -> None:
         """Wait for a change or the end of the interval; a new interval starts again."""

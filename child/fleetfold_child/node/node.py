@@ -23,7 +23,7 @@ from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
-from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
@@ -34,7 +34,7 @@ from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.collection_health import CollectionHealth, LostCollection
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Check, Health
-from fleetfold_child.node.heartbeats import Heartbeats, Vitals
+from fleetfold_child.node.heartbeats import HeartbeatContents, Heartbeats
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
 from fleetfold_shared.messages import (
@@ -93,7 +93,7 @@ class Node:
             bus, f"fleetfold-node-{self._name}", version=description.version,
             interceptors=request_interceptors(self._seals),
         )  # fmt: skip
-        self._reports = Reports(self._report)
+        self._reports = ProgressPublisher(self._report)
         self._executor = Executor(
             actions, ledger, node=self._name,
             collections={**collections, **{name: LostCollection(info) for name, info in (lost or {}).items()}},
@@ -108,7 +108,7 @@ class Node:
         )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
-        self._heartbeats = Heartbeats(bus, self._vitals)
+        self._heartbeats = Heartbeats(bus, self._heartbeat_contents)
         self._searchable = CollectionHealth(collections, lost or {}, self.changed)
         checks: dict[NodePart, Sequence[Check]] = {
             "index": [self._searchable.check],
@@ -137,7 +137,7 @@ class Node:
         self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
         for work in (
-            self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune(),
+            self._heartbeats.run(), watching, self._publish_pending(), self._mark_published(), self._prune(),
             self._verify(),
         ):  # fmt: skip
             self._tasks.spawn(work)
@@ -241,8 +241,8 @@ class Node:
             return {}
         return {name: collection.epoch for name, collection in self._collections.items()}
 
-    def _vitals(self) -> Vitals:
-        return Vitals(self.description, self.in_flight, self._health.problems)
+    def _heartbeat_contents(self) -> HeartbeatContents:
+        return HeartbeatContents(self.description, self.in_flight, self._health.problems)
 
     async def _look_at_disk(self, _thorough: bool) -> None:
         """Have a changed space of the data's volume told."""

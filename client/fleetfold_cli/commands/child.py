@@ -16,13 +16,13 @@ from fleetfold_cli.parsing.child_options import (
     HOSTED,
     JOIN_TOKEN,
     READING,
-    Application,
-    Hosted,
-    JoinToken,
+    ApplicationOptions,
+    CollectionOptions,
+    JoinTokenOptions,
     ReadingOptions,
     over,
 )
-from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Flag, Option
+from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, ConnectOptions, DaemonOptions, Flag, Option
 from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.decode_errors import convert_to
@@ -39,16 +39,16 @@ Name = Annotated[str | None, Option(help="The node's name: a-z, 0-9 and '-'. The
 async def child(
     *,
     name: Name = None,
-    hosted: Hosted = HOSTED,
+    hosted: CollectionOptions = HOSTED,
     reading: ReadingOptions = READING,
-    application: Application = APPLICATION,
-    token: JoinToken = JOIN_TOKEN,
+    application: ApplicationOptions = APPLICATION,
+    token: JoinTokenOptions = JOIN_TOKEN,
     check: Annotated[
         bool,
         Flag(help="Do not run it: ask a master whether the one that runs on this data directory is well."),
     ] = False,
-    daemon: Daemon = DAEMON,
-    connection: Connection = CONNECTION,
+    daemon: DaemonOptions = DAEMON,
+    connection: ConnectOptions = CONNECTION,
     terminal: Injected,
 ) -> int:
     """Run a child: one application's documents and actions.
@@ -90,7 +90,7 @@ async def child(
 
 
 async def _check(
-    name: str, data: Path, url: str, config: Config, connection: Connection, terminal: Terminal
+    name: str, data: Path, url: str, config: Config, connection: ConnectOptions, terminal: Terminal
 ) -> int:  # fmt: skip
     """Show the state of the node that runs; a node that is not well is an error."""
     record = await check_node(name, data, url, config)

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.assignments import labels, listed
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Many, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import node_view as views
@@ -33,7 +33,7 @@ async def listing(
         str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
     wide: Annotated[bool, Flag(help="Also versions, labels, and the time of the last change of state.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List all nodes: type, state, presence, documents, actions, last heartbeat, and round-trip time.
@@ -46,7 +46,7 @@ async def listing(
 
 
 @nodes.command
-async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def show(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show one node, with the signatures of its actions."""
     async with await terminal.fleet(common) as fleet:
         node = await fleet.nodes.get(name)
@@ -57,7 +57,7 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 async def ping(
     *names: Annotated[str, Parameter(help="Nodes' names; all nodes by default.")],
     timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Measure the round trip to the named nodes, or to all, in milliseconds.
@@ -75,7 +75,7 @@ async def ping(
 async def discover(
     *,
     timeout: Annotated[float, Seconds(help="How long to wait for answers.")] = 1.0,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Nodes outside of the fleet: those that answer a broadcast though they are not in it, and those that wait.
@@ -91,7 +91,7 @@ async def discover(
 
 
 @nodes.command
-async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+async def stats(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show statistics of the fleet."""
     async with await terminal.fleet(common) as fleet:
         figures = await fleet.nodes.stats()
@@ -100,7 +100,7 @@ async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Change:
+class NodeChangeOptions:
     """What is to be set."""
 
     state: Annotated[
@@ -128,7 +128,7 @@ class Change:
         return wanted
 
 
-UNCHANGED = Change()
+UNCHANGED = NodeChangeOptions()
 
 
 @nodes.command
@@ -136,8 +136,8 @@ async def update(
     name: Name,
     /,
     *,
-    change: Change = UNCHANGED,
-    common: Common = COMMON,
+    change: NodeChangeOptions = UNCHANGED,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Set a node's state, title, labels or weight.
@@ -151,7 +151,7 @@ async def update(
 
 
 @nodes.command
-async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def remove(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Remove a node from the fleet, with its credentials and its queue. Its name may be used again.
 
     Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
@@ -171,7 +171,7 @@ async def invite(
     only: Annotated[
         str | None, Option(help="The capabilities of the node: search, actions, events, api; all by default.")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Create a join token for a new node, alone on stdout.
@@ -194,7 +194,7 @@ async def approve(
     fingerprint: Annotated[
         str | None, Option(help="Only the node whose key has this fingerprint, which its log shows.")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Admit a pending node that asked to join without a token."""
@@ -204,7 +204,7 @@ async def approve(
 
 
 @nodes.command
-async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def revoke(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Revoke a node's credentials and open invitations, and drop its connections."""
     async with await terminal.fleet(common) as fleet:
         revoked = await fleet.nodes.revoke(name)

@@ -11,7 +11,7 @@ from fleetfold_shared.errors import Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeRecord
 
 if TYPE_CHECKING:
-    from fleetfold_child.enrolment.credential_store import Pair
+    from fleetfold_child.enrolment.credential_store import TokenPair
 
 __all__ = ["check_node"]
 
@@ -19,7 +19,7 @@ __all__ = ["check_node"]
 class _Shown:
     """The node's access token, as it is on its disk; only the node itself renews it."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: TokenPair) -> None:
         self._pair = pair
 
     def token(self) -> str:

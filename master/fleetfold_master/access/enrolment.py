@@ -23,9 +23,9 @@ from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
-from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
+from fleetfold_shared.messages import Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens, decode
 from fleetfold_shared.verbs import JoinVerb
-from fleetfold_shared.verbs.join_requests import ENROL, PETITION, REFRESH
+from fleetfold_shared.verbs.join_requests import ENROL, JOIN_REQUEST, REFRESH
 
 __all__ = ["JOINING", "Enrolment", "Live"]
 
@@ -44,7 +44,7 @@ _FAILURES = GUESSES | {"spent", "not_allowed"}
 
 
 class Enrolment:
-    """Serves `enrol`, `refresh` and, if nodes may be pending, `petition`. `where` is the address of an identity."""
+    """Serves `enrol`, `refresh` and, if nodes may be pending, `request`. `where` is the address of an identity."""
 
     def __init__(
         self, subjects: Subjects, services: LoginServices, join_requests: JoinRequests, limits: Limits, audit: AuditLog,
@@ -60,10 +60,10 @@ class Enrolment:
         """Serve in the queue group of all masters."""
         handlers: dict[JoinVerb[Any, Any], Handler] = {ENROL: self._enrol, REFRESH: self._refresh}
         if self._pending:
-            handlers[PETITION] = self._petition
+            handlers[JOIN_REQUEST] = self._join_request
         for verb, handler in handlers.items():
             # each has slots of its own: anybody may send join requests, under any number of names
-            places = AdmissionControl(JOINING, own=0 if verb is PETITION else OWN)
+            places = AdmissionControl(JOINING, own=0 if verb is JOIN_REQUEST else OWN)
             await service.serve(
                 f"join.{verb.name}", self._subjects.join("*", verb.name), self._guarded(verb, handler), queue="masters",
                 caller=lambda subject: self._subjects.token(subject, 1), places=places,
@@ -118,15 +118,15 @@ class Enrolment:
         self._refuse_inactive(name)
         return await self._sessions.refresh(token, ask.attempt, self._where(name))
 
-    async def _petition(self, call: Call) -> Petitioned:
-        name, ask = call.identity, decode(call.body, Petition)
+    async def _join_request(self, call: Call) -> JoinRequestReply:
+        name, ask = call.identity, decode(call.body, JoinRequest)
         waited = self._registry.waits(name)
         if not waited:
             await self._refuse_taken(name)
         answer = await self._join_requests.ask(name, ask)
         if answer.tokens or not waited:  # not each time it asks again
             await self._audit.write(
-                name, "join.petition", "ok", role="child", node=name, target=answer.fingerprint,
+                name, "join.request", "ok", role="child", node=name, target=answer.fingerprint,
                 reason="let in" if answer.tokens else "waits to be approved", source=self._where(name),
             )  # fmt: skip
         return answer

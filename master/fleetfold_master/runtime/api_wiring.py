@@ -38,7 +38,7 @@ from fleetfold_master.cluster import ClusterPeers, MemberList, Surroundings
 from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs import BulkReads
 from fleetfold_master.nodes import Breakers, RequestHealth
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
@@ -83,7 +83,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     surroundings = Surroundings(infra.setup.data, infra.store, auth.broker)
     federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
-    bulk = Bulk(infra.store, engines.jobs)
+    bulk = BulkReads(infra.store, engines.jobs)
     actions = ActionVerbs(infra.registry, engines.jobs, bulk, denied, infra.clock, engines.outbox.check)
     transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
     run_as = RunAs(access.authorizer, access.audit, (actions, transactions))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from fleetfold_broker.jetstream.pull_consumer import PullConsumer
-from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_broker.jetstream.topology import ABANDONED, MASTERS, RESULTS
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.api import subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Takeover, shared_caches
@@ -49,10 +49,10 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
-    await _consume(infra, GIVEN_UP, "advisory", partial(_store_given_up, infra.dead_letters))
+    await _consume(infra, ABANDONED, "advisory", partial(_store_abandoned, infra.dead_letters))
 
 
-async def _store_given_up(dead_letters: DeadLetters, call: Call) -> None:
+async def _store_abandoned(dead_letters: DeadLetters, call: Call) -> None:
     await dead_letters.of_advisory(call.subject, call.body)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.info_probe import asks_for_credentials
-from fleetfold_broker.connection.nats_connection import NobodyChecks
+from fleetfold_broker.connection.nats_connection import CalloutUnanswered
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.subjects import Subjects
@@ -58,7 +58,7 @@ class Connections:
         )
         try:
             bus = await Bus.open(options, self._subjects)
-        except (Unauthenticated, NobodyChecks):  # the broker admits its configured nkeys without a callout
+        except (Unauthenticated, CalloutUnanswered):  # the broker admits its configured nkeys without a callout
             raise Unauthenticated(
                 f"the broker at {redacted_url(self._url)} does not know this master's keys: write its identity config "
                 "from the same keys (`fleetfold keys broker`)"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fleetfold_master.access.ended_work import job_ended, transaction_ended
+from fleetfold_master.access.ended_work_audit import job_ended, transaction_ended
 from fleetfold_master.api import CommandPublisher
 from fleetfold_master.jobs import Cancellations, JobOptions, Jobs
 from fleetfold_master.jobs.job_model import RunningJob

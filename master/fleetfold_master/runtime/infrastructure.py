@@ -42,14 +42,14 @@ from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
-__all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
+__all__ = ["Infrastructure", "MasterSettings", "listed_as", "open_infrastructure"]
 
 SEAT = "seat"
 """File with the identity of a master's data directory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class MasterSettings:
     """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
     `new`: the database may begin empty at the first start only.
     """
@@ -78,7 +78,7 @@ class Setup:
 class Infrastructure:
     """The infrastructure of one lifetime."""
 
-    setup: Setup
+    setup: MasterSettings
     lifetime: Lifetime
     events: EventHub
     store: Store
@@ -109,7 +109,7 @@ class Infrastructure:
         return await self.lifetime.enter(await self.connections.open(account))
 
 
-async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
+async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infrastructure:
     """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database,
     `Conflict` where a later version has been at work."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
@@ -156,12 +156,12 @@ def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
     return refuses(node, incarnation, "answer")
 
 
-def _traces(setup: Setup) -> list[str]:
+def _traces(setup: MasterSettings) -> list[str]:
     """Return the files that only a master with a database makes."""
     return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
 
 
-async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
+async def _join_cluster(setup: MasterSettings, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
     seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
@@ -171,7 +171,7 @@ async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: 
     return membership
 
 
-async def _check_connections(setup: Setup, keys: BrokerKeys, membership: Membership) -> Connections:
+async def _check_connections(setup: MasterSettings, keys: BrokerKeys, membership: Membership) -> Connections:
     connections = Connections(
         setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
         name=listed_as(membership.id),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
 
 __all__ = [
-    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
-    "step", "timeline", "tx",
+    "api_key", "audit", "invite", "invite_use", "job", "job_node", "join_request", "metadata", "node", "refresh",
+    "session", "step", "timeline", "tx",
 ]  # fmt: skip
 
 metadata = MetaData()
@@ -188,7 +188,7 @@ refresh = Table(
     Index("refresh_by_session", "session"),
 )
 
-petition = Table(
+join_request = Table(
     "petition",
     metadata,
     Column("node", String(63), primary_key=True),

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
+from fleetfold_broker.jetstream.topology import ABANDONED, COMMANDS, EVENTS, MASTERS, RESULTS, Topology
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import LimitsConfig
@@ -40,7 +40,7 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
         assert (queue["retention"], queue["storage"], queue["discard"]) == ("workqueue", "file", "new")
     assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 250_000)
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
-    given_up = await _config(master, GIVEN_UP)
+    given_up = await _config(master, ABANDONED)
     assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
     assert [c["max_bytes"] for c in (commands, results, events)] == [2 * 1024**3, 512 * 1024**2, 512 * 1024**2]
     assert events["discard"] == "old"

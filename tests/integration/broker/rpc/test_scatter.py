@@ -255,7 +255,9 @@ async def test_what_has_no_body_is_nobodys_question(
 
     await serve(await connect("shop"), "shop", ping=note)
     await master.connection.publish("fleet.call.nobody.ping", b"{}", "fleet.call.shop.ping")
-    await master.connection.publish("fleet.call.shop.ping", b"", headers={GATHER: gatherer._asker, CORRELATION: "1"})
+    await master.connection.publish(
+        "fleet.call.shop.ping", b"", headers={GATHER: gatherer._requester, CORRELATION: "1"}
+    )
     assert set(await gatherer.ask("ping", ["shop"], b"{}", LONG_S)) == {"shop"}
     assert heard == [b"{}"]
 
@@ -271,7 +273,9 @@ async def test_what_was_not_asked_is_not_read_and_told(
         assert await round_.wait(LONG_S)
         for number in ("", "1", "7", "²"):  # no round, this one once more, one that is not
             await nodes.connection.publish(
-                nodes.subjects.gather(gatherer._asker, "shop"), b"{}", headers={CORRELATION: number, ERROR_CODE: "500"}
+                nodes.subjects.gather(gatherer._requester, "shop"),
+                b"{}",
+                headers={CORRELATION: number, ERROR_CODE: "500"},
             )
         await eventually(lambda: len(unexpected) == 4)
     assert (set(unexpected), read) == ({"shop"}, [])

@@ -17,7 +17,7 @@ from fleetfold_shared.messages import CAPABILITIES, Capability, Role
 
 SUBJECTS = Subjects()
 CLIENTS: tuple[Role, ...] = ("admin", "operator", "reader", "publisher")
-GRADES: tuple[Grade, ...] = ("enrol", "refresh", "petition")
+GRADES: tuple[Grade, ...] = ("enrol", "refresh", "request")
 OWN_ACKS = "$JS.ACK.FLEET_CMD.shop.>"
 
 

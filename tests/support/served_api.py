@@ -43,7 +43,7 @@ from fleetfold_master.cluster import MemberList, Membership, Surroundings
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs import BulkReads
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
@@ -76,7 +76,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 
-__all__ = ["Desk", "Log", "at_the_owner", "job", "open_desk", "transaction"]
+__all__ = ["Log", "ServedApi", "at_the_owner", "job", "open_served_api", "transaction"]
 
 VERSION = "1.0"
 NODES = {"shop-1": ["products", "orders"], "shop-2": ["products"], "blog": ["posts"]}
@@ -190,7 +190,7 @@ class _Gatherer:
         return {}
 
 
-class Desk:
+class ServedApi:
     """One API with its pipeline. `people` are the identities there are, `living` the nodes that answer."""
 
     def __init__(self, store: Store, keys: Path, limits: dict[Any, int]) -> None:
@@ -219,7 +219,7 @@ class Desk:
             self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        definitions, bulk = Definitions(store, self.clock, self.registry.find), Bulk(store, self.jobs)  # type: ignore[arg-type]
+        definitions, bulk = Definitions(store, self.clock, self.registry.find), BulkReads(store, self.jobs)  # type: ignore[arg-type]
         actions = ActionVerbs(self.registry, self.jobs, bulk, self.denied, self.clock)  # type: ignore[arg-type]
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))
@@ -271,18 +271,18 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[Desk]:
-    """A desk with three nodes, over a new store below `place`."""
+async def open_served_api(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[ServedApi]:
+    """A served API with three nodes, over a new store below `place`."""
     store = await Store.open(f"sqlite:///{place}/master.db")
-    desk = Desk(store, place / "keys", limits or {})
+    served = ServedApi(store, place / "keys", limits or {})
     try:
-        await desk.membership.join()
-        await desk.populate()
-        await desk.rooms.load()
-        yield desk
+        await served.membership.join()
+        await served.populate()
+        await served.rooms.load()
+        yield served
     finally:
-        await desk.disconnection.close()
-        await desk.rooms.close()
+        await served.disconnection.close()
+        await served.rooms.close()
         await store.close()
 
 
