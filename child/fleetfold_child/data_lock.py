@@ -1,4 +1,4 @@
-"""Lock of a data directory: one process for each, of no earlier series than the last one."""
+"""Lock of a data directory: one process for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fleetfold_broker.data_version import stamp_version
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_broker.secret_file import private_folder
 from fleetfold_shared.errors import Conflict, InvalidInput
@@ -17,8 +16,7 @@ __all__ = ["DataLock"]
 class DataLock:
     """Lock on `<directory>/lock` for this process, as a `FileLock`.
 
-    Entering creates the directory if it is missing. Raises `Conflict` when another process holds the lock, or a later
-    series of fleetfold has used the directory.
+    Entering creates the directory if it is missing, and raises `Conflict` when another process holds the lock.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -37,11 +35,6 @@ class DataLock:
                 "directory",
                 field="data",
             )
-        try:
-            stamp_version(self._directory)
-        except BaseException:
-            self._lock.release()
-            raise
 
     def release(self) -> None:
         self._lock.release()

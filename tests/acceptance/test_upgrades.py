@@ -113,12 +113,12 @@ async def test_a_later_series_waits_for_the_masters_of_before_and_there_is_no_wa
         await empty.start_second_master()
     await empty.stop("master")
     await empty.start_second_master()
-    await empty.stop("second")
-    with pytest.raises(Unavailable, match=r"the database is of a newer fleetfold 0.3.0 .*upgrade fleetfold"):
-        await empty.restart("master")
     await empty.install(next_series, "shop")
     with pytest.raises(Unavailable, match=r"data: .*/shop was used by fleetfold 0.3.0.*restore a backup"):
         await empty.install(_this(), "shop")
+    await empty.stop("second")
+    with pytest.raises(Unavailable, match=r"the database is of a newer fleetfold 0.3.0 .*upgrade fleetfold"):
+        await empty.restart("master")
 
 
 WORKED = ("ok", "ok", "committed", "rolled_back", {"shop-1", "blog-1"}, False)
