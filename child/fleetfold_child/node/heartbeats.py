@@ -10,9 +10,10 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.backoff import Jitter
+from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
+from fleetfold_shared.messages import Heartbeat, Joined, LedgerMark, NodeDescription, NodeState, Problem, Standing
 
 __all__ = ["Heartbeats", "Vitals"]
 
@@ -30,13 +31,16 @@ class Vitals(NamedTuple):
     description: NodeDescription
     in_flight: int
     problems: Sequence[Problem]
+    ledger: LedgerMark | None
+    ledger_accepted: bool
 
 
 class Heartbeats:
     """Heartbeats of the node that `bus` belongs to. `vitals` returns their present contents."""
 
-    def __init__(self, bus: Bus, vitals: Callable[[], Vitals]) -> None:
+    def __init__(self, bus: Bus, vitals: Callable[[], Vitals], clock: Clock | None = None) -> None:
         self._bus, self._name, self._vitals = bus, bus.caller, vitals
+        self._clock = clock or SystemClock()
         self._state: NodeState = "active"
         self._seq = 0
         self._news = False
@@ -77,10 +81,11 @@ class Heartbeats:
     async def say(self, *, leaving: bool = False) -> None:
         """Send a heartbeat now. Raises `Unavailable` without a connection."""
         self._seq += 1
-        description, in_flight, problems = self._vitals()
+        vitals = self._vitals()
         beat = Heartbeat(
-            seq=self._seq, description=description, in_flight=in_flight, leaving=leaving, problems=list(problems),
-            heartbeat_s=self.heartbeat_s, state=self._state,
+            seq=self._seq, description=vitals.description, in_flight=vitals.in_flight, leaving=leaving,
+            problems=list(vitals.problems), heartbeat_s=self.heartbeat_s, state=self._state, at=self._clock.wall(),
+            ledger=vitals.ledger, ledger_accepted=vitals.ledger_accepted,
         )  # fmt: skip
         await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
 

@@ -25,10 +25,12 @@ from fleetfold_child.commands.progress_reports import Reports
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
-from fleetfold_child.interceptors import command_pipeline, request_interceptors
+from fleetfold_child.interceptors import RequireLedger, command_pipeline, request_interceptors
+from fleetfold_child.ledger.acceptance import LedgerAcceptance
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
+from fleetfold_child.node.forgetting import Forgetting
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Health
 from fleetfold_child.node.heartbeats import Heartbeats, Vitals
@@ -38,9 +40,13 @@ from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
     Capability,
+    CommandsConfirm,
+    CommandsConfirmed,
     EndpointFigures,
     Join,
     Joined,
+    LedgerMark,
+    LedgerVerdicts,
     NodeAuditEntry,
     NodeDescription,
     NodePart,
@@ -59,9 +65,10 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
-PRUNE_EVERY_S = 3600.0
+CONFIRM_S = 10.0
+PRUNE_EVERY_S = 900.0
 KEPT_S = 30 * 86_400.0
-"""Seconds for which the ledger keeps ended commands: longer than any command is re-sent or compensated."""
+"""Seconds for which the ledger keeps ended commands that the masters have confirmed."""
 LAST_ERROR = 200
 """Most characters of an endpoint's last error in service discovery."""
 
@@ -92,7 +99,8 @@ class Node:
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
-        self._databases, self._kept_s = databases, kept_s
+        self._kept_s = kept_s
+        self._forgetting = Forgetting(ledger, databases, kept_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
         self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
         self._results = ResultPublisher(
@@ -100,11 +108,14 @@ class Node:
         )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
+        self._acceptance = LedgerAcceptance()
+        self._mark: LedgerMark | None = None
         self._heartbeats = Heartbeats(bus, self._vitals)
         checked = [collection.check for collection in collections.values()]
         self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
         acks = DeliveryAcks(bus, self._name)
-        commands = command_pipeline(self._seals, acks, self._results, self._health, self._executor)
+        required = RequireLedger(self._health, self._acceptance)
+        commands = command_pipeline(self._seals, acks, self._results, required, self._executor)
         self._deliveries = PushConsumer(bus, self._name, commands, acks)
         self.stopped = asyncio.Event()
         self.stop_reason = ""
@@ -121,7 +132,8 @@ class Node:
         await self._bus.connection.barrier()
         self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
-        for work in (self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune()):
+        self._tasks.spawn(self._heartbeats.beat())
+        for work in (watching, self._publish_pending(), self._mark_published(), self._watch_mark(), self._prune()):
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -149,7 +161,8 @@ class Node:
         self._health.suspect(part)
 
     def apply_standing(self, standing: Standing) -> None:
-        """Take the state and the heartbeat interval that a master has sent."""
+        """Take the state, the heartbeat interval and the verdict on the ledger that a master has sent."""
+        self._acceptance.apply(accepted=standing.ledger_accepted, reason=standing.reason)
         self._heartbeats.apply(standing)
 
     def supersede(self, incarnation: str) -> None:
@@ -162,6 +175,7 @@ class Node:
         """Stop these commands, on behalf of `by`, and publish the results of those that ended by it or before."""
         if "actions" not in self._granted:
             raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
+        self._acceptance.need()  # a ledger that denies a command would say that it never ran
         stopped = await self._executor.cancel(ids, by)
         for result in stopped.results:
             self._tasks.spawn(self._results.publish(result))
@@ -170,6 +184,11 @@ class Node:
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
         """Return the latest commands in the ledger, oldest first."""
         return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
+
+    async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
+        """Return what the ledger has of these commands."""
+        outcomes = await self._ledger.outcomes(ids)
+        return LedgerVerdicts(mark=await self._ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -218,7 +237,7 @@ class Node:
         return {name: collection.epoch for name, collection in self._collections.items()}
 
     def _vitals(self) -> Vitals:
-        return Vitals(self.description, self.in_flight, self._health.problems)
+        return Vitals(self.description, self.in_flight, self._health.problems, self._mark, self._acceptance.accepted)
 
     def _withheld(self) -> dict[Capability, int]:
         """Count the collections and actions that were not granted."""
@@ -235,11 +254,15 @@ class Node:
         """Register in the fleet. The broker verifies the name, which is part of the subject."""
         subject = self._bus.subjects.api(self._name, "nodes.join")
 
+        await self._on_ledger(self._read_mark())
+
         async def attempt() -> Joined:
-            return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
+            join = Join(description=self.description, ledger=self._mark)
+            return await self._bus.request(subject, join, Joined, JOIN_S)
 
         joined = await wait_for_master(attempt, "node.awaiting_master")
         self._seals.trust(joined.seal)
+        self._acceptance.apply(accepted=joined.ledger_accepted, reason=joined.reason)
         self._heartbeats.joined(joined)
 
     async def _ask_for_keys(self) -> None:
@@ -262,6 +285,15 @@ class Node:
             await asyncio.sleep(NOTED_EVERY_S)
             await self._on_ledger(self._results.mark_published())
 
+    async def _watch_mark(self) -> None:
+        """Read the ledger's height for the next heartbeat."""
+        while True:
+            await asyncio.sleep(self._heartbeats.heartbeat_s / 2)
+            await self._on_ledger(self._read_mark())
+
+    async def _read_mark(self) -> None:
+        self._mark = await self._ledger.mark()
+
     async def _publish_pending(self) -> None:
         """Publish pending results; retries with growing pauses while the broker has no room."""
         if "actions" in self._granted:
@@ -278,13 +310,11 @@ class Node:
         return True
 
     async def _prune(self) -> None:
-        """Prune the ledger and the idempotency rows in the application's databases, every `PRUNE_EVERY_S`."""
-        while True:
-            await self._on_ledger(self._prune_once())
+        """Confirm and prune the ledger, and the idempotency rows in the application's databases."""
+        while "actions" in self._granted:
+            await self._on_ledger(self._forgetting.run_once())
             await asyncio.sleep(PRUNE_EVERY_S)
 
-    async def _prune_once(self) -> None:
-        await self._ledger.prune(self._kept_s)
-        await self._ledger.vacuum()
-        if self._databases:
-            await self._databases.prune(self._kept_s)
+    async def _ask_settled(self, ids: list[str]) -> CommandsConfirmed:
+        subject = self._bus.subjects.api(self._name, "commands.confirm")
+        return await self._bus.request(subject, CommandsConfirm(ids=ids), CommandsConfirmed, CONFIRM_S)
