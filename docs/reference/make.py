@@ -34,6 +34,7 @@ from fleetfold_shared.messages import (
     events,
     execution,
     explanation,
+    ledgers,
     masters,
     node_audit,
     nodes,
@@ -46,7 +47,7 @@ from fleetfold_shared.messages import commands as jobs
 from fleetfold_shared.verbs import JOIN_VERBS, NODE_VERBS, VERBS, Verb
 
 AREAS: Mapping[str, ModuleType] = {
-    "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
+    "About nodes": nodes, "About a node's own audit": node_audit, "About ledgers": ledgers, "About searches": search,
     "About the fields of documents": criteria,
     "About explanations": explanation, "About questions": answering, "About quality": evaluation,
     "About statistics": statistics_messages,

@@ -64,6 +64,10 @@ _description = m.NodeDescription(
 _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _problem = m.Problem(part="index", reason="collection products: its table cannot be read")
+_mark = m.LedgerMark("g1", 240)
+_denied = m.DeniedCommand(
+    id="j.job-1.shop", action="reindex", outcome="ok", work="job job-1", state="ok", look=True, remedy="send it again"
+)
 _record = m.NodeRecord(
     name="shop",
     state="active",
@@ -79,6 +83,8 @@ _record = m.NodeRecord(
     since=1_700_000_002.5,
     presence="up",
     failing=["index"],
+    ledger=_mark,
+    clock_off_s=-90.5,
     heartbeat_s=2.5,
     granted=["search", "events"],
     label_sources={"region": "operator"},
@@ -308,6 +314,17 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.ProgressReport(incarnation="01k9zq3x8w6v5t4s2r1p0n9m8j", id="j.job-1.shop", progress=_progress),
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
+        _denied,
+        m.LedgerAsk(ids=["j.job-1.shop"]),
+        m.LedgerVerdicts(mark=_mark, kept_s=86_400.0, outcomes={"j.job-1.shop": "ok"}),
+        m.NodeReconcile(node="shop", accept=True),
+        m.NodeReconciled(
+            node="shop", reason="ledger: it is older", known=_mark, told=m.LedgerMark("g1", 120), compared=2,
+            denied=[_denied],
+            accepted=True,
+        ),
+        m.CommandsConfirm(ids=["j.job-1.shop", "t.t1.pay.f"]),
+        m.CommandsConfirmed(settled=["j.job-1.shop"], unknown=["t.t1.pay.f"]),
         m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),
         m.RunAccepted(id="job-1", state="running", nodes=2, error=ErrorBody("not_found", "node: no", "node")),
         m.Submitted(runs=[m.RunAccepted(id="job-1", state="running", nodes=2)]),
@@ -322,11 +339,15 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.JobListed(jobs=[_job]),
         m.Heartbeat(
             seq=9, description=_description, in_flight=2, leaving=True, problems=[_problem], heartbeat_s=2.5,
-            state="maintenance",
+            state="maintenance", at=1_700_000_003.5, ledger=_mark, ledger_accepted=False,
         ),
-        m.Join(description=_description),
-        m.Joined(node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal),
-        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann"),
+        m.Join(description=_description, ledger=_mark),
+        m.Joined(
+            node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal,
+            ledger_accepted=False,
+        ),
+        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann", ledger_accepted=False),
+        _mark,
         _problem,
         _seal,
         _endpoint,

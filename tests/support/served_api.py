@@ -32,6 +32,7 @@ from fleetfold_master.api import (
     MasterVerbs,
     NodeAccessVerbs,
     NodeVerbs,
+    RecoveryVerbs,
     RunAs,
     ScheduleVerbs,
     SearchVerbs,
@@ -47,11 +48,12 @@ from fleetfold_master.jobs import BulkReads
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
+from fleetfold_master.recovery import LedgerReconciliation, SettledCommands
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
@@ -62,6 +64,8 @@ from fleetfold_shared.messages import (
     JobNode,
     Join,
     Joined,
+    LedgerMark,
+    LedgerVerdicts,
     Message,
     NodeAuditAsk,
     NodeAudited,
@@ -177,6 +181,13 @@ class _Fleet:
     async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
         return NodeAudited(node=ask.node, entries=[])
 
+    async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
+        del node, ids
+        return LedgerVerdicts(mark=LedgerMark("a", 0), kept_s=86_400.0)
+
+    async def ledger_accepted(self, node: str) -> None:
+        self.joined.append(node)
+
 
 class _Gatherer:
     def __init__(self) -> None:
@@ -236,6 +247,10 @@ class ServedApi:
             CacheVerbs(self.cache, self.federation), evaluation, actions, JobVerbs(self.jobs, bulk), transactions,  # type: ignore[arg-type]
             DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.policy.authorizer, run_as),
             DeadLetterVerbs(self.dead_letters, run_as, _nobody), AccessVerbs(self.rooms, self.denied),
+            RecoveryVerbs(
+                SettledCommands(store, self.clock, RetentionConfig()),
+                LedgerReconciliation(store, self.clock, self.registry, self.fleet.verdicts, self.fleet.ledger_accepted),
+            ),
             MasterVerbs(MemberList(store, self.membership, Surroundings(Path("/"), store, None)).call),
         ))  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import exc, inspect, text
@@ -151,18 +151,15 @@ class ApplicationDatabase:
 
             return await self._reach(decide)
 
-    async def prune(self, older_than_s: float) -> int:
-        """Delete this node's older idempotency rows; return their number. Raises `Unavailable`."""
-        before, total = self._clock.wall() - older_than_s, 0
+    async def forget(self, command_ids: Sequence[str]) -> int:
+        """Delete the idempotency rows of these commands; return their number. Raises `Unavailable`."""
 
-        async def some() -> int:
+        async def delete() -> int:
             await self._ensure_table()
             async with self._engine.begin() as connection:
-                return await idempotency_row.prune(connection, self._node, before)
+                return await idempotency_row.forget(connection, self._node, command_ids)
 
-        while gone := await self._reach(some):
-            total += gone
-        return total
+        return await self._reach(delete)
 
     async def check(self) -> None:
         """Connect, and create the idempotency table if it is missing."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child.ledger import cancellations, side_effect_log, unsent_results
+from fleetfold_child.ledger import cancellations, confirmations, ledger_mark, side_effect_log, unsent_results
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
@@ -43,10 +43,16 @@ _TABLES = (
         admitted_at REAL NOT NULL,
         finished_at REAL,
         caller TEXT NOT NULL DEFAULT '',
-        role TEXT NOT NULL DEFAULT ''
+        role TEXT NOT NULL DEFAULT '',
+        confirmed INTEGER NOT NULL DEFAULT 0
     )
     """,
     cancellations.TABLE,
+    *side_effect_log.TABLES,
+    *unsent_results.TABLES,
+    *ledger_mark.TABLES,
+)
+_INDEXES = (
     """
     CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)
         WHERE compensates IS NOT NULL
@@ -56,12 +62,8 @@ _TABLES = (
     CREATE INDEX IF NOT EXISTS fleetfold_command_unpublished ON fleetfold_command (finished_at)
         WHERE published = 0 AND finished_at IS NOT NULL
     """,
-    """
-    CREATE INDEX IF NOT EXISTS fleetfold_command_published ON fleetfold_command (finished_at)
-        WHERE published = 1 AND finished_at IS NOT NULL
-    """,
-    *side_effect_log.TABLES,
-    *unsent_results.TABLES,
+    "DROP INDEX IF EXISTS fleetfold_command_published",
+    *confirmations.INDEXES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
@@ -130,6 +132,9 @@ def create(connection: sqlite3.Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
     _add_columns(connection)
+    for statement in _INDEXES:
+        connection.execute(statement)
+    ledger_mark.create(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
         connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (VERSION,))
@@ -140,9 +145,13 @@ def create(connection: sqlite3.Connection) -> None:
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Add columns that files of an earlier version lack."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(fleetfold_command)")}
-    for name in ("caller", "role"):
+    for name, kind in (
+        ("caller", "TEXT NOT NULL DEFAULT ''"),
+        ("role", "TEXT NOT NULL DEFAULT ''"),
+        ("confirmed", "INTEGER NOT NULL DEFAULT 0"),
+    ):
         if name not in there:
-            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} {kind}")
 
 
 def recover(connection: sqlite3.Connection) -> None:

@@ -10,9 +10,10 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.backoff import Jitter
+from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
+from fleetfold_shared.messages import Heartbeat, Joined, LedgerMark, NodeDescription, NodeState, Problem, Standing
 
 __all__ = ["HeartbeatContents", "Heartbeats"]
 
@@ -30,13 +31,16 @@ class HeartbeatContents(NamedTuple):
     description: NodeDescription
     in_flight: int
     problems: Sequence[Problem]
+    ledger: LedgerMark | None
+    ledger_accepted: bool
 
 
 class Heartbeats:
     """Heartbeats of the node that `bus` belongs to. `contents` returns what the next one reports."""
 
-    def __init__(self, bus: Bus, contents: Callable[[], HeartbeatContents]) -> None:
+    def __init__(self, bus: Bus, contents: Callable[[], HeartbeatContents], clock: Clock | None = None) -> None:
         self._bus, self._name, self._contents = bus, bus.caller, contents
+        self._clock = clock or SystemClock()
         self._state: NodeState = "active"
         self._seq = 0
         self._news = False
@@ -77,10 +81,11 @@ class Heartbeats:
     async def say(self, *, leaving: bool = False) -> None:
         """Send a heartbeat now. Raises `Unavailable` without a connection."""
         self._seq += 1
-        description, in_flight, problems = self._contents()
+        contents = self._contents()
         heartbeat = Heartbeat(
-            seq=self._seq, description=description, in_flight=in_flight, leaving=leaving, problems=list(problems),
-            heartbeat_s=self.heartbeat_s, state=self._state,
+            seq=self._seq, description=contents.description, in_flight=contents.in_flight, leaving=leaving,
+            problems=list(contents.problems), heartbeat_s=self.heartbeat_s, state=self._state, at=self._clock.wall(),
+            ledger=contents.ledger, ledger_accepted=contents.ledger_accepted,
         )  # fmt: skip
         await self._bus.publish(self._bus.subjects.heartbeat(self._name), heartbeat)
 

@@ -20,6 +20,8 @@ from fleetfold_shared.messages import (
     NodeInvited,
     NodeList,
     NodePing,
+    NodeReconcile,
+    NodeReconciled,
     NodeRecord,
     NodeRemove,
     NodeRevoke,
@@ -30,6 +32,8 @@ from fleetfold_shared.messages import (
 )
 
 __all__ = ["Nodes"]
+
+RECONCILE_S = 60.0
 
 
 class Nodes:
@@ -53,6 +57,12 @@ class Nodes:
     async def remove(self, name: str) -> None:
         """Remove a node from the fleet, with its credentials and its queue. Its name may be invited again."""
         await self._caller.ask(verbs.nodes.REMOVE, NodeRemove(node=name))
+
+    async def reconcile(self, name: str, *, accept: bool = False) -> NodeReconciled:
+        """Compare what the masters know of a node's commands with its ledger, after that was lost or an old copy was
+        put back. `accept` makes it the known ledger, so that the node runs commands again. Raises `Unavailable` if the
+        node does not answer."""
+        return await self._caller.ask(verbs.nodes.RECONCILE, NodeReconcile(node=name, accept=accept), RECONCILE_S)
 
     async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
         """Ping the named nodes, or all: round-trip milliseconds by name, None for a node silent for `timeout_s`."""

@@ -13,6 +13,7 @@ from fleetfold_cli.parsing.assignments import labels, listed
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import ledger_view
 from fleetfold_cli.views import node_view as views
 from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
@@ -159,6 +160,29 @@ async def remove(name: Name, /, *, common: CommonOptions = COMMON, terminal: Inj
     async with await terminal.fleet(common) as fleet:
         await fleet.nodes.remove(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
+
+
+@nodes.command
+async def reconcile(
+    name: Name,
+    /,
+    *,
+    accept: Annotated[bool, Flag(help="Make it the known ledger: the node runs commands again.")] = False,
+    common: CommonOptions = COMMON,
+    terminal: Injected,
+) -> int:
+    """Compare a node's ledger with what the masters know of its commands, and accept it.
+
+    For a node in the state `error` because its ledger was lost, or is an old copy. Shown are the commands that took
+    effect, as the masters know, and that the ledger denies. Exit code 1 while the ledger is refused, 3 when it is
+    accepted and an operator must look at something.
+    """
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.nodes.reconcile(name, accept=accept)
+    terminal.show(common, found, lambda: ledger_view.reconciled(found))
+    if not found.accepted:
+        return FAILED
+    return PARTLY if any(one.look for one in found.denied) else OK
 
 
 @nodes.command

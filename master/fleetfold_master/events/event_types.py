@@ -26,6 +26,7 @@ __all__ = [
     "MasterJoined",
     "MasterLost",
     "NodeChanged",
+    "NodeClockOff",
     "NodeDown",
     "NodeJoined",
     "NodeRemoved",
@@ -69,6 +70,13 @@ class NodeChanged(Event, frozen=True):
     """An operator has changed a node's row, or approved it."""
 
     node: str
+
+
+class NodeClockOff(Event, frozen=True):
+    """A node's clock is `off_s` seconds ahead of its peers' (negative: behind), or right again (0)."""
+
+    node: str
+    off_s: float
 
 
 class NodeRemoved(Event, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -30,6 +30,8 @@ from fleetfold_shared.messages import (
     HoldsAsk,
     Join,
     Joined,
+    LedgerAsk,
+    LedgerVerdicts,
     Message,
     NodeAuditAsk,
     NodeAudited,
@@ -147,7 +149,7 @@ class NodeGateway:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
         if not self._alone():
             await self.reload(name)
-        record, fresh = await self._registry.join(name, join.description, self.incarnation)
+        record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
@@ -157,7 +159,7 @@ class NodeGateway:
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
             node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
-            seal=self._seals.keys(name),
+            seal=self._seals.keys(name), ledger_accepted=not self._registry.refuses_ledger(name),
         )  # fmt: skip
 
     async def _heartbeat(self, message: Incoming) -> None:
@@ -199,12 +201,25 @@ class NodeGateway:
     async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
         """Send the node its heartbeat interval until it uses it, and its state once."""
         told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
-        paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
-        if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
+        accepted = not self._registry.refuses_ledger(name)
+        heeded = beat.heartbeat_s in {None, self._presence.heartbeat_s} and beat.ledger_accepted == accepted
+        if heeded and (beat.state in {None, now.state} or self._told.get(name) == told):
             return
         self._told[name] = told
-        standing = Standing(heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason)
+        await self.tell_standing(name)
+
+    async def tell_standing(self, name: str) -> None:
+        """Send the node its heartbeat interval, its state, and whether its ledger is accepted."""
+        now, accepted = self._registry.standing(name), not self._registry.refuses_ledger(name)
+        standing = Standing(
+            heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason, ledger_accepted=accepted
+        )
         await self._tell(name, "standing", standing)
+
+    async def ledger_accepted(self, name: str) -> None:
+        """Let a node whose ledger was accepted go on: tell it, and have its commands delivered again."""
+        await self.tell_standing(name)
+        await self._topology.redeliver(name)
 
     async def _supersede(self, name: str, incarnation: str) -> None:
         """Tell other processes that answer under `name` that this incarnation holds it: all of them by the inbox, and
@@ -251,6 +266,15 @@ class NodeGateway:
         if answer.error is not None:
             raise answer.error
         return decode(answer.data, NodeAudited)
+
+    async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
+        """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
+        answer = await self._ask_one(node, "ledger", LedgerAsk(ids=[*ids]), AUDIT_S)
+        if answer is None:
+            raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, LedgerVerdicts)
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:

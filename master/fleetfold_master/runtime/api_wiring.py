@@ -26,6 +26,7 @@ from fleetfold_master.api import (
     MasterVerbs,
     NodeAccessVerbs,
     NodeVerbs,
+    RecoveryVerbs,
     RunAs,
     ScheduleVerbs,
     SearchVerbs,
@@ -40,6 +41,7 @@ from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.jobs import BulkReads
 from fleetfold_master.nodes import Breakers, RequestHealth
+from fleetfold_master.recovery import LedgerReconciliation, SettledCommands
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
@@ -95,6 +97,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
         actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
         ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
+        _recovery(infra),
         AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership, surroundings).call),
     ))  # fmt: skip
     routing = cluster.owner_routing(bindings)
@@ -151,6 +154,14 @@ def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchSta
         Judgements(infra.store, infra.clock), counts, Evaluation(infra.store, federation.search, infra.clock),
         infra.registry, infra.gateway.holds,
     )  # fmt: skip
+
+
+def _recovery(infra: Infrastructure) -> RecoveryVerbs:
+    gateway = infra.gateway
+    return RecoveryVerbs(
+        SettledCommands(infra.store, infra.clock, infra.setup.retention),
+        LedgerReconciliation(infra.store, infra.clock, infra.registry, gateway.verdicts, gateway.ledger_accepted),
+    )
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:

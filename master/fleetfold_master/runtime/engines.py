@@ -40,7 +40,8 @@ async def open_engines(infra: Infrastructure) -> Engines:
     outbox = await infra.lifetime.enter(
         Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letters.of_delivery, publish)
     )
-    sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
+    sender = CommandPublisher(infra.bus, infra.seals, infra.setup.limits, infra.registry.refuses_ledger)
+    owner = infra.membership.id
     job_options = JobOptions(
         at_end=partial(_job_ended, outbox), at_late_end=_job_ended_late, dead_letters_for=dead_letters.of_task,
         slots_of=DeclaredLimits(infra.registry, infra.clock), share_of=infra.membership.share_of, owner=owner,

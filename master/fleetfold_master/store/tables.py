@@ -5,7 +5,20 @@ JSON is text written and read by msgspec, times are Unix seconds, and nothing he
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 __all__ = [
     "api_key", "audit", "invite", "invite_use", "job", "job_node", "join_request", "metadata", "node", "refresh",
@@ -33,6 +46,8 @@ node = Table(
     Column("trouble_at", Double),
     Column("stopped_at", Double),
     Column("heartbeat_s", Double),
+    Column("ledger_generation", String(32), nullable=False, server_default=""),
+    Column("ledger_height", BigInteger, nullable=False, server_default="0"),
 )
 
 job = Table(

@@ -155,6 +155,16 @@ from fleetfold_shared.messages.explanation import (
     Span,
     TermShare,
 )
+from fleetfold_shared.messages.ledgers import (
+    CommandsConfirm,
+    CommandsConfirmed,
+    DeniedCommand,
+    LedgerAsk,
+    LedgerMark,
+    LedgerVerdicts,
+    NodeReconcile,
+    NodeReconciled,
+)
 from fleetfold_shared.messages.masters import Locate, Located, MasterInfo, MasterList, MasterListed, MasterState
 from fleetfold_shared.messages.node_audit import NodeAuditAsk, NodeAudited, NodeAuditEntry
 from fleetfold_shared.messages.nodes import (
@@ -295,6 +305,8 @@ __all__ = [
     "Command",
     "CommandResult",
     "CommandResults",
+    "CommandsConfirm",
+    "CommandsConfirmed",
     "DeadLetter",
     "DeadLetterDrop",
     "DeadLetterDropped",
@@ -317,6 +329,7 @@ __all__ = [
     "DefinitionRemove",
     "DefinitionRemoved",
     "DefinitionStored",
+    "DeniedCommand",
     "DiscoveredNode",
     "EndType",
     "EndpointFigures",
@@ -365,6 +378,9 @@ __all__ = [
     "KeyRevoked",
     "KeyRotate",
     "LabelSource",
+    "LedgerAsk",
+    "LedgerMark",
+    "LedgerVerdicts",
     "Locate",
     "Located",
     "MasterInfo",
@@ -391,6 +407,8 @@ __all__ = [
     "NodePinged",
     "NodePresence",
     "NodeQuestion",
+    "NodeReconcile",
+    "NodeReconciled",
     "NodeRecord",
     "NodeRemove",
     "NodeRemoved",

@@ -121,7 +121,7 @@ async def test_a_name_belongs_to_the_process_that_lives(fleet: Fleet) -> None:
     assert refused.value.field == "node"
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
     await fleet.stop_child("shop")
-    await fleet.start_child("shop", data="shop-2")
+    await fleet.start_child("shop")
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 
 
