@@ -60,6 +60,16 @@ class Subjects(msgspec.Struct, frozen=True):
         """An API request. Core NATS, any client -> one master; `verb` is `<area>.<verb>`."""
         return f"{self.prefix}.api.{caller}.{verb}"
 
+    def direct(self, caller: str, master: str, verb: str = ">") -> str:
+        """An API request to one master, that has just said that it is there. Core NATS, any client ->
+        that master.
+        """
+        return f"{self.prefix}.api.{caller}.at.{master}.{verb}"
+
+    def locate(self, caller: str = "*") -> str:
+        """The question which master has a request. Core NATS, any client -> all masters."""
+        return f"{self.prefix}.api.{caller}.locate"
+
     def join(self, caller: str = "*", verb: str = ">") -> str:
         """An enrolment request. Core NATS, newcomer -> one master; `verb` is `enrol`, `refresh`
         or `petition`.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleetfold_shared.errors import Unavailable
 
-__all__ = ["disk_error", "without_sources"]
+__all__ = ["disk_error", "errno_of", "without_sources"]
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust's libraries write an errno
 _SOURCE = re.compile(r",?\s*/\S+\.rs:\d+:\d+")  # where in Rust's libraries it was raised: says nothing to a user
@@ -28,7 +28,7 @@ _ADVICE = {
 
 def disk_error(error: BaseException, path: Path) -> Unavailable | None:
     """Return the error of the disk at `path` with advice; `None` when the error is of another kind."""
-    number = _errno(error)
+    number = errno_of(error)
     if number is None:
         return None
     advice = _ADVICE.get(number, "look at the disk and the system's log")
@@ -41,7 +41,8 @@ def without_sources(error: BaseException) -> str:
     return said.splitlines()[0] if said else type(error).__name__
 
 
-def _errno(error: BaseException) -> int | None:
+def errno_of(error: BaseException) -> int | None:
+    """Return the system's number of the error, from any library; None when it has none."""
     if isinstance(error, sqlite3.Error):
         return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if isinstance(error, OSError) and error.errno is not None:

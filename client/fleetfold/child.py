@@ -43,7 +43,7 @@ from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, reque
 from fleetfold_child.enrolment.login import check_join_token, log_in
 from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_child.ledger.ledger import Ledger, check_retention
-from fleetfold_child.ledger.node_audit import LEDGER
+from fleetfold_child.ledger.lost_database import open_ledger
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.node.answerer import Answerer, check_answerer
 from fleetfold_child.node.node import Node
@@ -175,13 +175,13 @@ class Child:
 
     @property
     def documents(self) -> dict[str, int]:
-        """The number of documents of each collection."""
-        return {name: info.documents for name, info in self.collections.items()}
+        """The number of documents of each open collection."""
+        return {name: collection.count for name, collection in self._collections.items()}
 
     @property
     def collections(self) -> dict[str, CollectionInfo]:
-        """The open collections, with their counts and the state of their sources."""
-        return {name: collection.info() for name, collection in self._collections.items()}
+        """The collections, with their counts and the state of their sources, or why they cannot be searched."""
+        return {name: collection.info() for name, collection in self._collections.items()} | self._holdings.lost
 
     async def start(self) -> None:
         """Open the data, log in, read the sources, and join the fleet. Waits for its broker and for a master.
@@ -198,12 +198,13 @@ class Child:
         try:
             self._open.enter_context(DataLock(self.data))
             stamp_version(self.data)
+            ledger = await self._open_ledger()
             bus, granted = await self._connect()
-            ledger = await self._open_data()
+            await self._open_documents(ledger)
             databases = await self._open_databases()
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s, self._redact,
+                databases, self._kept_s, self._redact, self._holdings.lost, self._options.check_every_s,
             )  # fmt: skip
             await node.start()
         except BaseException:
@@ -260,17 +261,20 @@ class Child:
     def _token(self) -> str | None:
         return check_join_token(self._join_token or from_environment("FLEETFOLD_JOIN", os.environ), self.name)
 
-    async def _open_data(self) -> Ledger:
+    async def _open_ledger(self) -> Ledger:
+        """Open the ledger: before all else in the data directory, so that whatever is there shows that it was made."""
+        ledger = await open_ledger(self.data, incarnation=self._describing.incarnation, new=self._options.new)
+        self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
+        return ledger
+
+    async def _open_documents(self, ledger: Ledger) -> None:
         await self._holdings.open(
             self.data, self._open, embedder=self._options.embedder, incarnation=self._describing.incarnation,
-            on_change=self._changed, on_failure=self._index_failed,
+            on_change=self._changed, on_failure=self._index_failed, new=self._options.new,
         )  # fmt: skip
-        ledger = await Ledger.open(self.data / LEDGER, incarnation=self._describing.incarnation)
-        self._open.push_async_callback(lambda: ledger.close(orderly=self._orderly))
         for function in self._prepare:
             await function(ledger.database)
         await self._holdings.fill(self.data)
-        return ledger
 
     async def _open_databases(self) -> Databases:
         urls = with_secrets(self._database_urls, os.environ)

@@ -22,6 +22,9 @@ class ChildOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `ledger_days` is how long the ledger remembers ended commands: longer than anybody repeats or compensates one. What
     one of the regular expressions in `redact` finds in an error is replaced by `[redacted]` before it leaves the node.
+
+    `new` allows a node that has lost its database or its documents to begin without them; leave it out otherwise. Its
+    files are checked at the start, and again every `check_every_s` seconds.
     """
 
     weight: float = 1.0
@@ -33,6 +36,8 @@ class ChildOptions(msgspec.Struct, frozen=True, kw_only=True):
     key: str | Path | None = None
     ledger_days: float = 30.0
     redact: Names = ()
+    new: bool = False
+    check_every_s: float = 86_400.0
 
     @property
     def tls(self) -> TlsConfig:

@@ -10,6 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
+from fleetfold.collection_log import COLLECTIONS, CollectionLog
+from fleetfold.collection_recovery import Opening, open_or_recover, record
 from fleetfold.extras import require
 from fleetfold.source_filling import fill, told
 from fleetfold.source_log import Source, SourceLog, check_source, records
@@ -19,6 +23,7 @@ from fleetfold_child.connectors.files import check_file, check_reading
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_slug
+from fleetfold_shared.messages import CollectionInfo
 from fleetfold_shared.text.declared_keys import declared_keys
 from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
 from fleetfold_shared.text.scoring import check_alpha
@@ -27,6 +32,11 @@ if TYPE_CHECKING:  # LanceDB, NumPy and an embedder are behind it: a child witho
     from fleetfold_child.index import Collection
 
 __all__ = ["HostedCollections"]
+
+log = structlog.get_logger(__name__)
+
+REASON_CHARS = 300
+"""Most characters of a reason in a collection's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +49,15 @@ class _Declared:
 
 
 class HostedCollections:
-    """Declares collections, opens them once, then fills them. `collections` are the open ones, by name."""
+    """Declares collections, opens them once, then fills them. `collections` are the open ones, by name.
+
+    `lost` describes those that were lost or damaged and have no source to be filled from.
+    """
 
     def __init__(self) -> None:
         self._declared: dict[str, _Declared] = {}
         self.collections: dict[str, Collection] = {}
+        self.lost: dict[str, CollectionInfo] = {}
 
     def __bool__(self) -> bool:
         return bool(self._declared)
@@ -82,9 +96,11 @@ class HostedCollections:
         incarnation: str,
         on_change: Callable[[object], None],
         on_failure: Callable[[], None],
+        new: bool = False,
     ) -> None:
         """Open all of them in `data`, for as long as `opened` is; `on_change` hears of each change, `on_failure` of
-        each write that failed.
+        each write that failed. One that is lost or damaged does not keep the others from being opened: see
+        `collection_recovery`.
 
         What a search needs is imported here, and only if there is something to search.
         """
@@ -94,13 +110,20 @@ class HostedCollections:
         from fleetfold_shared.text.embedding import load_embedder
 
         model = await asyncio.to_thread(load_embedder, embedder)
+        seen, sources = CollectionLog(data / COLLECTIONS), SourceLog(data / "sources.json")
         for name, declared in self._declared.items():
-            collection = await Collection.open(
-                name, data,
+            begin = partial(
+                Collection.open, name, data,
                 CollectionDeclaration(declared.keys, declared.alpha, declared.replica, declared.reading),
                 embedder=model, incarnation=incarnation, listeners=CollectionListeners(on_change, on_failure),
             )  # fmt: skip
-            self.collections[name] = await opened.enter_async_context(collection)
+            forget = None if declared.source is None else partial(sources.forget, name)
+            found = await open_or_recover(Opening(name, data, begin, forget, new), seen)
+            if isinstance(found, str):
+                self._leave_out(name, declared, seen, found)
+            else:
+                self.collections[name] = await opened.enter_async_context(found)
+        opened.push_async_callback(record, self.collections, seen)
 
     async def fill(self, data: Path) -> None:
         """Read each source that has changed since it was last read; documents changed by actions since then stay."""
@@ -109,6 +132,14 @@ class HostedCollections:
             if declared.source is not None:
                 collection = self.collections[name]
                 await fill(collection, declared.source, seen, partial(collection.index, leave_out=True))
+
+    def _leave_out(self, name: str, declared: _Declared, seen: CollectionLog, reason: str) -> None:
+        log.error("collection.lost", collection=name, reason=reason)
+        known = seen.known(name)
+        self.lost[name] = CollectionInfo(
+            name, known.documents if known else 0, keys=declared.keys, alpha=declared.alpha, replica=declared.replica,
+            damaged=reason[:REASON_CHARS],
+        )  # fmt: skip
 
     @property
     def sourced(self) -> list[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fleetfold.collection_log import COLLECTIONS, CollectionLog
+from fleetfold.collection_recovery import Opening, open_or_recover, record
 from fleetfold.source_filling import fill
 from fleetfold.source_log import Source, SourceLog, check_source
 from fleetfold_broker.data_version import stamp_version
@@ -75,15 +77,18 @@ class MasterDocuments:
             self._open.enter_context(DataLock(self._data))
             stamp_version(self._data)
             embedder = await asyncio.to_thread(load_embedder, self.embedder)
-            seen = SourceLog(self._data / "sources.json")
+            seen, held = SourceLog(self._data / "sources.json"), CollectionLog(self._data / COLLECTIONS)
             for name, source in self._sources.items():
-                opening = Collection.open(
-                    name, self._data, CollectionDeclaration(reading=self._readings.get(name, USUAL)),
+                begin = partial(
+                    Collection.open, name, self._data,
+                    CollectionDeclaration(reading=self._readings.get(name, USUAL)),
                     embedder=embedder, incarnation=self.incarnation,
                 )  # fmt: skip
-                collection = await self._open.enter_async_context(await opening)
-                self._collections[name] = collection
+                found = await open_or_recover(Opening(name, self._data, begin, partial(seen.forget, name)), held)
+                assert not isinstance(found, str)  # it has a source
+                collection = self._collections[name] = await self._open.enter_async_context(found)
                 await fill(collection, source, seen, partial(collection.sync, leave_out=True))
+            self._open.push_async_callback(record, self._collections, held)
         except BaseException:
             await self._open.aclose()
             raise

@@ -97,6 +97,11 @@ class SourceLog:
         entry = self._seen.get(collection)
         return entry.state if entry is not None and entry.looks == _looks(source, reading) else None
 
+    def forget(self, collection: str) -> None:
+        """Have the collection's source read again at the next filling."""
+        if self._seen.pop(collection, None) is not None:
+            replace(self._file, msgspec.json.encode(self._seen))
+
     def remember(self, collection: str, source: Source, reading: Reading, state: SourceState) -> None:
         """Record that the collection was read from `source`."""
         looks = _looks(source, reading)

@@ -8,7 +8,12 @@ __all__ = ["remarks"]
 
 
 def remarks(info: CollectionInfo) -> str:
-    """` (1 record left out, 2 without text)`; the note alone if nothing is counted; empty if there are no problems."""
+    """` (1 record left out, 2 without text)`; the note alone if nothing is counted; empty if there are no problems.
+
+    Of a collection that cannot be searched, the reason.
+    """
+    if info.damaged:
+        return f" (not searched: {info.damaged})"
     counts = [
         f"{count:,} {what}"
         for count, what in (

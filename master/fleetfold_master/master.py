@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -59,6 +60,7 @@ class Master:
     `federation` exists after `start`. `own` are collections of the master itself, searched beside the nodes'; the
     caller who passes them closes them after the master. `keep_key` is awaited before anybody is admitted, with a
     function that returns the API key for commands on this machine, so that the key is there when the fleet answers.
+    With `new`, a database that is lost or damaged may begin anew. It is checked every `check_every_s` seconds.
     """
 
     federation: Federation
@@ -86,6 +88,8 @@ class Master:
         redact: Sequence[str] = (),
         limits: LimitsConfig | None = None,
         keep_key: Callable[[LocalKey], Awaitable[None]] | None = None,
+        new: bool = False,
+        check_every_s: float = 86_400.0,
     ) -> None:
         self._setup = Setup(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
@@ -93,7 +97,7 @@ class Master:
             clock=clock or SystemClock(), own=None if own is None else Own(own), access=access or AccessConfig(),
             search=search or SearchConfig(), ask=ask or AskConfig(), callbacks=callbacks or CallbacksConfig(),
             retention=retention or RetentionConfig(), redact=Redactor(redact, "master.redact"),
-            limits=limits or LimitsConfig(),
+            limits=limits or LimitsConfig(), new=new, check_every_s=check_every_s,
         )  # fmt: skip
         self._keep_key = keep_key
         self._lifetime = Lifetime(self._setup.clock)
@@ -136,6 +140,7 @@ class Master:
         """Build all parts in order of dependency."""
         lifetime = self._lifetime = Lifetime(self._setup.clock)
         infra = await open_infrastructure(self._setup, lifetime)
+        self._setup = replace(self._setup, new=False)
         self._membership = infra.membership
         auth = await open_auth(infra, self._before_anybody)
         engines = await open_engines(infra)

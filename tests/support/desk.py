@@ -39,7 +39,7 @@ from fleetfold_master.api import (
     api_interceptors,
     bind,
 )
-from fleetfold_master.cluster import MemberList, Membership
+from fleetfold_master.cluster import MemberList, Membership, Surroundings
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
@@ -236,7 +236,7 @@ class Desk:
             CacheVerbs(self.cache, self.federation), evaluation, actions, JobVerbs(self.jobs, bulk), transactions,  # type: ignore[arg-type]
             DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.policy.authorizer, run_as),
             DeadLetterVerbs(self.dead_letters, run_as, _nobody), AccessVerbs(self.rooms, self.denied),
-            MasterVerbs(MemberList(store, self.membership).call),
+            MasterVerbs(MemberList(store, self.membership, Surroundings(Path("/"), store, None)).call),
         ))  # fmt: skip
 
     @property

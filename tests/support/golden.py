@@ -27,6 +27,7 @@ _collection = m.CollectionInfo(
     alpha=0.5,
     replica="products",
     left_out=2,
+    damaged="its table is damaged",
     repeated=1,
     without_text=3,
     note="products.csv:7: price: expected a number, got 'x'",
@@ -58,6 +59,7 @@ _description = m.NodeDescription(
     actions=[_action],
     answers=True,
     withheld={"actions": 3},
+    disk="low: 1.0 GiB of 100.0 GiB free",
 )
 _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
@@ -130,7 +132,8 @@ _parts = m.Parts(bm25=1.25, cosine=0.5)
 _discovered = m.DiscoveredNode("shop", "unregistered", 1.5)
 _master = m.MasterInfo(
     id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
-    jobs=7, transactions=3,
+    jobs=7, transactions=3, disk="low: 1.0 GiB of 100.0 GiB free", broker="ok", broker_since=1_700_000_001.0,
+    database="ok",
 )  # fmt: skip
 _marks = m.Fingerprints(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
@@ -302,7 +305,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             retry=_retry, callback=m.Callback(type="job.done", url="https://example.org/hook"),
         ),
         _retry, _progress, m.Callback(type="job.done", url="https://example.org/hook"),
-        m.ProgressReport(id="j.job-1.shop", progress=_progress),
+        m.ProgressReport(incarnation="01k9zq3x8w6v5t4s2r1p0n9m8j", id="j.job-1.shop", progress=_progress),
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
         m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),
@@ -495,6 +498,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.DeadLetterDrop(id="0123456789abcdef"),
         m.DeadLetterDropped(id="0123456789abcdef"),
         _master,
+        m.Locate(request="_INBOX.till.01k9zq3x8w6v5t4s2r1p0n9m8j.17"),
+        m.Located(master="01k9zq3x8w6v5t4s2r1p0n9m8j", holds=True),
         m.MasterList(),
         m.MasterListed(masters=[_master]),
         m.CacheClear(),

@@ -42,10 +42,14 @@ class NobodyChecks(Unavailable):
 class NatsConnection(Client):
     """nats-py's client, which reports its end in every case, also when it breaks with data still to send."""
 
-    def __init__(self, *, encrypted_only: bool = False) -> None:
+    def __init__(self, *, encrypted_only: bool = False, greeting_s: float | None = None) -> None:
         super().__init__()
-        self._transport = NatsTransport(encrypted_only=encrypted_only)
+        self._transport = self._socket = NatsTransport(encrypted_only=encrypted_only, greeting_s=greeting_s)
         self._ended = asyncio.Event()
+
+    def cut(self) -> None:
+        """Break the connection at once, from any thread."""
+        self._socket.shut_down()
 
     async def connect(self, *args: Any, **options: Any) -> None:
         """Connect; nats-py's own method may lose a cancellation."""

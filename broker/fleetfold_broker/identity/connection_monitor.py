@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.server_accounts import APP
+from fleetfold_broker.identity.server_requests import FIRST_WITHIN_S, ask_servers
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
-from fleetfold_shared.ids import new_id
 
 __all__ = ["ConnectionMonitor", "MonitoredConnection"]
 
 log = structlog.get_logger(__name__)
 
-LISTED_WITHIN_S = 0.5
-"""Seconds for all servers to answer after the first; one alone takes a millisecond."""
-FIRST_WITHIN_S = 2.0
-QUIET_S = 0.05
 AGAIN_AFTER_S = 0.5
 """Seconds before the second round of a drop, which finds connections whose login was under way in the first."""
 MOST_LISTED = 10_000
@@ -45,7 +37,7 @@ class ConnectionMonitor:
     async def of(self, name: str) -> list[MonitoredConnection]:
         """List the connections of the identity `name`; empty when no server answers."""
         ask = {"auth": True, "acc": APP, "user": name, "limit": MOST_LISTED}
-        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
+        answers = await ask_servers(self._bus, "$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
         return [
             MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
             for answer in answers
@@ -55,7 +47,7 @@ class ConnectionMonitor:
     async def names(self) -> set[str]:
         """Return the names of connected identities, as far as the servers list them (`MOST_LISTED` each)."""
         ask = {"auth": True, "acc": APP, "limit": MOST_LISTED}
-        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
+        answers = await ask_servers(self._bus, "$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
         listed = [each for answer in answers for each in answer.get("data", {}).get("connections") or ()]
         return {each["authorized_user"] for each in listed if each.get("authorized_user")}
 
@@ -63,7 +55,9 @@ class ConnectionMonitor:
         """Close a master's connections, which are listed under the connection name `name` in its own accounts; returns
         their number.
         """
-        answers = await self._ask_all("$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode({"limit": MOST_LISTED}))
+        answers = await ask_servers(
+            self._bus, "$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode({"limit": MOST_LISTED})
+        )
         found = [
             MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
             for answer in answers
@@ -92,32 +86,3 @@ class ConnectionMonitor:
                 await self._bus.ask(f"$SYS.REQ.SERVER.{each.server}.KICK", b'{"cid":%d}' % each.id, FIRST_WITHIN_S)
             except (Unavailable, DeadlineExceeded) as error:
                 log.warning("connection.not_dropped", name=name, reason=error.message)
-
-    async def _ask_all(self, subject: str, data: bytes) -> list[dict[str, Any]]:
-        """Return each server's reply; ends `QUIET_S` after the last one, or when the time is over."""
-        answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        reply = f"{self._bus.connection.options.inbox_prefix}.{new_id()}"
-
-        async def take(message: Incoming) -> None:
-            if message.data:
-                answers.put_nowait(msgspec.json.decode(message.data))
-
-        end = await self._bus.subscribe(reply, take)
-        try:
-            await self._bus.connection.publish(subject, data, reply)
-            return await _until_quiet(answers)
-        finally:
-            await end()
-
-
-async def _until_quiet(answers: asyncio.Queue[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    timeout_s = FIRST_WITHIN_S
-    try:
-        async with asyncio.timeout(FIRST_WITHIN_S + LISTED_WITHIN_S):
-            while True:
-                async with asyncio.timeout(timeout_s):
-                    found.append(await answers.get())
-                timeout_s = QUIET_S
-    except TimeoutError:
-        return found

@@ -15,11 +15,13 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.jetstream.api_errors import api_error, lacks_room
+from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
+from fleetfold_shared.errors import Unavailable
 
 __all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology", "streams"]
 
@@ -39,12 +41,10 @@ DEDUPLICATED_S = 120
 MOST_GIVEN_UP = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
-NO_ROOM = {10023, 10028, 10047}
-"""JetStream's err_codes for «insufficient storage» in the server or in the account."""
 UNLIMITED = -1
 MENDED = ("no_ack", "republish", "allow_direct", "discard")
 """Settings that are corrected in an existing stream."""
-SET_AT_START = (*MENDED, "max_bytes")
+SET_AT_START = (*MENDED, "max_bytes", "num_replicas")
 """Settings that a starting master applies; with different settings, the last one to start decides."""
 DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
@@ -69,31 +69,27 @@ class Topology:
         self._bus, self._limits = bus, limits or LimitsConfig()
         self._created: dict[str, str] = {}
         self._unlimited: set[str] = set()
+        self._remade = False
 
     async def ensure_streams(self) -> bool:
         """Create the missing streams. Returns True when a stream was re-created since the last call: its messages are
         lost.
         """
-        recreated = False
-        for name, config in streams(self._bus.subjects, self._limits).items():
-            created = await self._ensure_stream(name, config)
-            recreated |= self._created.get(name, created) != created
-            self._created[name] = created
-        await self._call(f"CONSUMER.CREATE.{RESULTS}.{MASTERS}", _consumer(RESULTS, MASTERS, max_ack_pending=20_000))
-        await self._call(f"CONSUMER.CREATE.{GIVEN_UP}.{MASTERS}", _consumer(GIVEN_UP, MASTERS, max_ack_pending=1000))
+        recreated = self._remade
+        self._remade = False
+        for name in streams(self._bus.subjects, self._limits):
+            recreated |= await self._ensure_stream(name)
+        recreated |= await self._ensure_consumer(RESULTS, MASTERS, max_ack_pending=20_000)
+        recreated |= await self._ensure_consumer(GIVEN_UP, MASTERS, max_ack_pending=1000)
         return recreated
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
         """Create the node's push consumer, or set its `concurrency`."""
-        body = _consumer(
-            COMMANDS,
-            node,
-            filter_subject=self._bus.subjects.command(node),
-            deliver_subject=self._bus.subjects.deliver(node),
-            deliver_group=node,
-            max_ack_pending=concurrency * 2,
-        )
-        await self._call(f"CONSUMER.CREATE.{COMMANDS}.{node}.{self._bus.subjects.command(node)}", body)
+        subject = self._bus.subjects.command(node)
+        self._remade |= await self._ensure_consumer(
+            COMMANDS, node, f".{subject}", filter_subject=subject, deliver_subject=self._bus.subjects.deliver(node),
+            deliver_group=node, max_ack_pending=concurrency * 2,
+        )  # fmt: skip
 
     async def ensure_nodes(self, concurrency: Mapping[str, int]) -> None:
         """Create the missing consumers, given each node's concurrency."""
@@ -159,7 +155,29 @@ class Topology:
         ):
             await self._call(call, body, missing_ok=True)
 
-    async def _ensure_stream(self, name: str, config: dict[str, Any]) -> str:
+    async def _ensure_consumer(self, stream: str, name: str, filtered: str = "", **config: Any) -> bool:
+        """Create a durable consumer, or set its `config`. Returns True if its stream was made again for it, because the
+        consumer's file was damaged: the stream's messages are lost.
+        """
+        api, body = f"CONSUMER.CREATE.{stream}.{name}{filtered}", _consumer(stream, name, **config)
+        reply = await self._ask(api, body)
+        damage = consumer_damage(reply.error)
+        if damage is not None:
+            log.warning("topology.stream_damaged", stream=stream, consumer=name, reason=damage, done="made again")
+            await self._call(f"STREAM.DELETE.{stream}", {}, missing_ok=True)
+            await self._ensure_stream(stream)
+            reply = await self._ask(api, body)
+        _check(api, reply)
+        return damage is not None
+
+    async def _ensure_stream(self, name: str) -> bool:
+        """Create or correct a stream. Returns True if it is another one than at the last call."""
+        created = await self._created_at(name, streams(self._bus.subjects, self._limits)[name])
+        recreated = self._created.get(name, created) != created
+        self._created[name] = created
+        return recreated
+
+    async def _created_at(self, name: str, config: dict[str, Any]) -> str:
         if name in self._unlimited:
             config = {**config, "max_bytes": UNLIMITED}
         reply = await self._ask(f"STREAM.INFO.{name}", {})
@@ -177,7 +195,7 @@ class Topology:
         has no limit.
         """
         reply = await self._ask(api, config)
-        if reply.error is not None and reply.error.get("err_code") in NO_ROOM and "max_bytes" in config:
+        if reply.error is not None and lacks_room(reply.error) and "max_bytes" in config:
             remedy = "lower it in [limits], or give the broker more disk; until then it has no limit"
             log.warning("topology.no_room", stream=config["name"], bytes=config["max_bytes"], remedy=remedy)
             self._unlimited.add(config["name"])
@@ -201,11 +219,13 @@ class Topology:
 
 
 def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any]]:
-    """Return the configuration of every stream by name, as JetStream takes it."""
+    """Return the configuration of every stream by name, as JetStream takes it. Consumers have the replicas of their
+    stream.
+    """
     # A full queue refuses new messages: their sender keeps them and retries. Events are a history, whose
     # newest entries matter: there the oldest are dropped.
-    queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
-    return {
+    queue: dict[str, Any] = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
+    found: dict[str, dict[str, Any]] = {
         COMMANDS: {
             "subjects": [subjects.command()],
             "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
@@ -235,6 +255,7 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
             "max_msgs": MOST_GIVEN_UP,
         },
     }
+    return {name: {**config, "num_replicas": limits.replicas} for name, config in found.items()}
 
 
 def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
@@ -255,8 +276,5 @@ def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:
 
 
 def _check(what: str, reply: _ApiReply) -> None:
-    if reply.error is None:
-        return
-    text = f"JetStream refused {what}: {reply.error.get('description', reply.error)}"
-    error: FleetfoldError = Unavailable(text) if reply.error.get("code") == NOT_FOUND else InternalError(text)
-    raise error
+    if reply.error is not None:
+        raise api_error(what, reply.error, remedy(reply.error))

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.connection.subscription import Callback, Incoming
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.admission import AdmissionControl, Place, Turns, hold
 from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
+from fleetfold_broker.rpc.held_requests import HeldRequests
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
 from fleetfold_broker.rpc.pipeline import Call, Handler, Interceptor, compose
 from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies
@@ -89,6 +90,8 @@ class RequestServer:
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self.introspection = Introspection(name, version, description)
         """Service discovery data of this service."""
+        self.held = HeldRequests()
+        """The requests in progress whose subject names their caller."""
 
     async def serve(
         self,
@@ -101,8 +104,8 @@ class RequestServer:
         caller: Callable[[str], str] | None = None,
         reply_to: ReplyTo | None = None,
         places: AdmissionControl | None = None,
-    ) -> None:
-        """Serve `verb` on `subject` in the queue group `queue`.
+    ) -> Callback:
+        """Serve `verb` on `subject` in the queue group `queue`; returns what receives its requests.
 
         `endpoint` is its name in service discovery, by default the verb's with `-` for each dot. `caller` reads the
         identity from the subject; without it replies go to any inbox, for subjects that only masters may publish. With
@@ -117,14 +120,17 @@ class RequestServer:
             if caller and not message.reply.startswith(f"{inbox(who)}."):
                 self._quiet.warning("service.foreign_reply", who, subject=message.subject, reply=message.reply)
                 return
+            if message.reply in self.held:
+                return  # sent again while it is in progress here
             try:
                 place = shared.enter(who, len(message.data)) if caller else None
             except Overloaded as full:
                 await self._refuse(message.reply, full, stats)
             else:
-                self._tasks.spawn(self._handle(message, who, served, place))
+                self._spawn(self._handle(message, who, served, place), message.reply if caller else "")
 
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
+        return receive
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Unsubscribe everything, and finish running requests within `grace_s` seconds."""
@@ -132,6 +138,13 @@ class RequestServer:
         await asyncio.gather(*(end() for end in ends))
         await self._tasks.drain(grace_s)
         await self._parts.stop()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], reply: str) -> None:
+        """Run `work`; with a `reply`, its request is held until the end."""
+        task = self._tasks.spawn(work)
+        if reply:
+            self.held.add(reply)
+            task.add_done_callback(lambda _: self.held.discard(reply))
 
     async def _refuse(self, reply: str, full: Overloaded, stats: EndpointStats) -> None:
         """Reply at once that there is no free place."""

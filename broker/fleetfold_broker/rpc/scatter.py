@@ -20,10 +20,11 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.rpc.broadcast_probe import probe
-from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
+from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, INCARNATION, STATUS, deadline, error_of
 from fleetfold_broker.rpc.request_client import NO_RESPONDERS
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
+from fleetfold_shared.verbs.node_requests import PING
 
 __all__ = [
     "BROADCAST_FROM",
@@ -66,6 +67,15 @@ OnNode = Callable[[str], None]
 """Called with a node's name."""
 
 
+IsReplaced = Callable[[str, str], bool]
+"""Called with a node and the incarnation in its reply. Returns whether another process has taken the name since."""
+
+
+def _accept(_node: str, _incarnation: str) -> bool:
+    """Default of `IsReplaced`: accept all replies."""
+    return False
+
+
 def _ignore(_node: str) -> None:
     """Default of `OnNode`: do nothing."""
 
@@ -90,6 +100,7 @@ class ScatterRound:
         self._on_answer, self._on_late = on_answer, on_late
         self._news = asyncio.Event()
         self._is_over = False
+        self.verb = request.verb
         self.asked: dict[str, float] = {}
         self.answers: dict[str, ScatterReply] = {}
 
@@ -152,14 +163,16 @@ class ScatterRound:
 class ScatterClient:
     """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else.
 
-    `on_gone` is called with each node that turns out not to be connected, `on_unexpected` with each node that sent a
-    reply which nobody awaits; it is discarded.
+    `is_replaced` says whose replies are refused. `on_gone` is called with each node that turns out not to be connected,
+    `on_unexpected` with each node that sent a reply which nobody awaits; it is discarded.
     """
 
     def __init__(
-        self, bus: Bus, on_gone: OnNode = _ignore, *, on_unexpected: OnNode = _ignore, seals: Seals = UNSEALED
-    ) -> None:
+        self, bus: Bus, on_gone: OnNode = _ignore, *, on_unexpected: OnNode = _ignore, seals: Seals = UNSEALED,
+        is_replaced: IsReplaced = _accept,
+    ) -> None:  # fmt: skip
         self._bus, self._seals, self._on_gone, self._on_unexpected = bus, seals, on_gone, on_unexpected
+        self._is_replaced = is_replaced
         self._asker = new_id()
         self._rounds: dict[str, ScatterRound] = {}
         self._late: dict[str, ScatterRound] = {}
@@ -213,8 +226,17 @@ class ScatterClient:
         elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
             self._on_unexpected(node)
         else:
-            error = error_of(message) if ERROR_CODE in headers else None
-            round_.take(node, message.data, error)
+            round_.take(node, message.data, self._error(node, round_, message))
+
+    def _error(self, node: str, round_: ScatterRound, message: Incoming) -> FleetfoldError | None:
+        """The error in a reply, or for one of a replaced process: nothing that it says is used.
+
+        A pong names its incarnation itself: whoever takes a name must learn of every process that lives under it.
+        """
+        headers = message.headers or {}
+        if round_.verb != PING.name and self._is_replaced(node, headers.get(INCARNATION, "")):
+            return Unavailable(f"node {node!r}: a process answered that another one has replaced; ask again")
+        return error_of(message) if ERROR_CODE in headers else None
 
     def _await_late(self, number: str, round_: ScatterRound) -> None:
         """Receive late replies of the round for `LATE_S`."""

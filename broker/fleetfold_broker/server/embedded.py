@@ -16,6 +16,7 @@ from fleetfold_broker.secret_file import private_folder
 from fleetfold_broker.server.server_lock import claim_port, hold_store
 from fleetfold_broker.server.server_process import ServerOptions, ServerProcess
 from fleetfold_broker.server.store_monitor import StoreMonitor
+from fleetfold_broker.server.store_quarantine import StoreQuarantine
 from fleetfold_broker.server.supervision import Supervision
 from fleetfold_shared.concurrency import cancel_all
 
@@ -45,7 +46,7 @@ class EmbeddedBroker:
         self._monitor = StoreMonitor(directory)
         self._lock = FileLock(directory / "broker.lock")
         self._store_lock: FileLock | None = None
-        self._supervision = Supervision(self._spawn, self._monitor)
+        self._supervision = Supervision(self._spawn, self._monitor, StoreQuarantine(directory))
         self._task: asyncio.Task[None] | None = None
 
     @property

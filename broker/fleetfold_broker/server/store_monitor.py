@@ -16,16 +16,12 @@ from pathlib import Path
 import msgspec
 
 from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.server.health_report import HealthReport
 
 __all__ = ["StoreMonitor"]
 
 HOST = "127.0.0.1"
 ANSWER_S = 5.0
-
-
-class _Health(msgspec.Struct):
-    status: str = ""
-    error: str = ""
 
 
 class StoreMonitor:
@@ -53,8 +49,7 @@ class StoreMonitor:
         it does not answer.
         """
         async with asyncio.timeout(ANSWER_S):
-            health = msgspec.json.decode(await self._get("healthz"), type=_Health)
-        return None if health.status == "ok" else health.error or health.status
+            return msgspec.json.decode(await self._get("healthz?details=true"), type=HealthReport).failure()
 
     async def _get(self, what: str) -> bytes:
         """Return the body of the answer: HTTP/1.0, so that it ends with the connection."""

@@ -183,6 +183,15 @@ class Collection:
         """Raise `Unavailable` when its table cannot be read; `thorough` reads all ids."""
         await self._table.check(thorough)
 
+    async def verify(self) -> None:
+        """Read all of the table. Raises `FleetfoldError` when files are missing or documents differ from their hash."""
+        async for _ in self._table.all_entries():
+            pass
+
+    async def version(self) -> int:
+        """Return the number of the table's newest commit."""
+        return await self._table.version()
+
     async def get(self, identity: str) -> Document | None:
         return (await self._committer.index.documents([identity])).get(identity)
 

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 
 from fleetfold_broker.secret_file import private_folder
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.disk_errors import disk_error, without_sources
 from fleetfold_child.index.filters import id_in
 from fleetfold_child.index.interfaces import Entry
-from fleetfold_child.index.lancedb_errors import RAISED, TableUse, translated
+from fleetfold_child.index.lancedb_errors import DamagedTable, TableUse, reading_all, translated
 from fleetfold_child.index.lancedb_import import lancedb, session
-from fleetfold_shared.errors import InternalError
 
 __all__ = ["DOCUMENT_COLUMNS", "ENTRY_COLUMNS", "KEEP_VERSIONS", "Table"]
 
@@ -60,20 +58,21 @@ class Table:
 
     @classmethod
     async def open(cls, data_dir: Path, name: str, dimensions: int, stamp: dict[str, str]) -> Table:
-        """Open the collection's table below `<data_dir>/lance/`; create it if missing, and remove what a crash left."""
+        """Open the collection's table below `<data_dir>/lance/`; create it if missing, and remove what a crash left.
+
+        Raises `DamagedTable` when its files are missing or damaged, `Unavailable` for the disk's errors.
+        """
         module = await asyncio.to_thread(lancedb)
         place = data_dir / "lance"
         private_folder(place)
         connection = await module.connect_async(place, session=session())
         try:
-            handle = await _open_or_create(connection, name, _schema(dimensions, stamp))
-            await _optimize(handle, _KEEP_NOTHING)
-        except RAISED as error:
+            with reading_all(name, place):
+                handle = await _open_or_create(connection, name, _schema(dimensions, stamp), place)
+                await _optimize(handle, _KEEP_NOTHING)
+        except BaseException:
             connection.close()
-            raise disk_error(error, place) or InternalError(
-                f"collection {name}: its table in {place} cannot be opened: {without_sources(error)}; "
-                "move it away and sync"
-            ) from None
+            raise
         return cls(connection, handle, name, place, dimensions, stamp)
 
     def translated(self, use: TableUse | None = None) -> AbstractContextManager[None]:
@@ -94,6 +93,11 @@ class Table:
     async def stamped(self) -> dict[str, str]:
         """Return the table's stamp."""
         return {key.decode(): value.decode() for key, value in ((await self.handle.schema()).metadata or {}).items()}
+
+    async def version(self) -> int:
+        """Return the number of its newest commit."""
+        with self.translated():
+            return int(await self.handle.version())
 
     async def count(self) -> int:
         with self.translated():
@@ -143,19 +147,26 @@ class Table:
         return [_entry(row) for row in await self._by_id(ids, ENTRY_COLUMNS)]
 
     async def ids(self) -> set[str]:
-        return {row["id"] async for batch in self._scan(["id"]) for row in batch.to_pylist()}
+        with self.translated():
+            return {row["id"] async for batch in self._scan(["id"]) for row in batch.to_pylist()}
 
     async def all_documents(self) -> AsyncIterator[list[Document]]:
-        async for batch in self._scan(DOCUMENT_COLUMNS):
-            yield await asyncio.to_thread(_documents, batch)
+        with reading_all(self._name, self._place):
+            async for batch in self._scan(DOCUMENT_COLUMNS):
+                yield await asyncio.to_thread(_documents, batch)
 
     async def all_entries(self) -> AsyncIterator[list[Entry]]:
-        async for batch in self._scan(ENTRY_COLUMNS):
-            yield await asyncio.to_thread(_entries, batch)
+        """Read all rows, and compare each document with its hash. Raises `DamagedTable` for one that differs."""
+        with reading_all(self._name, self._place):
+            async for batch in self._scan([*ENTRY_COLUMNS, "hash"]):
+                entries = await asyncio.to_thread(_entries, batch)
+                await asyncio.to_thread(_verify, self._name, entries, batch.column("hash").to_pylist())
+                yield entries
 
     async def all_terms(self) -> AsyncIterator[list[list[str]]]:
-        async for batch in self._scan(["terms"]):
-            yield await asyncio.to_thread(_terms, batch)
+        with reading_all(self._name, self._place):
+            async for batch in self._scan(["terms"]):
+                yield await asyncio.to_thread(_terms, batch)
 
     async def sample_vectors(self, most: int, documents: int) -> NDArray[np.float32]:
         """Return vectors (n x dimensions) of about `most` of the table's `documents`; deterministic for a table.
@@ -187,9 +198,8 @@ class Table:
                 yield
 
     async def _scan(self, columns: list[str]) -> AsyncIterator[Any]:
-        with self.translated():
-            async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):
-                yield batch
+        async for batch in await self.handle.query().select(columns).to_batches(max_batch_length=_ROWS_PER_BATCH):
+            yield batch
 
     def _rows(self, entries: Sequence[Entry]) -> Any:
         import pyarrow as pa
@@ -212,11 +222,21 @@ async def _optimize(handle: Any, keep: timedelta) -> None:
     await handle.optimize(cleanup_older_than=keep, delete_unverified=keep is _KEEP_NOTHING)
 
 
-async def _open_or_create(connection: Any, name: str, schema: Any) -> Any:
+async def _open_or_create(connection: Any, name: str, schema: Any, place: Path) -> Any:
+    data = place / f"{name}.lance" / "data"
+    has_rows = await asyncio.to_thread(lambda: any(data.glob("*")))
     try:
         return await connection.open_table(name)
     except ValueError:  # what LanceDB says when there is none; if it is something else, creating fails too
+        if has_rows:
+            raise DamagedTable(f"collection {name}: its table in {place} is damaged (no version is left)") from None
         return await connection.create_table(name, schema=schema)
+
+
+def _verify(collection: str, entries: Sequence[Entry], hashes: Sequence[str]) -> None:
+    for entry, known in zip(entries, hashes, strict=True):
+        if entry.document.hash != known:
+            raise DamagedTable(f"collection {collection}: its document {entry.document.id!r} is damaged")
 
 
 def _schema(dimensions: int, stamp: dict[str, str]) -> Any:
@@ -246,5 +266,5 @@ def _entry(row: dict[str, Any]) -> Entry:
 def _entries(batch: Any) -> list[Entry]:
     """Convert a whole batch at once, without a Python object for each number."""
     vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
-    rows = batch.drop_columns(["vector"]).to_pylist()
+    rows = batch.drop_columns(["vector", "hash"]).to_pylist()
     return [Entry(_document(row), row["terms"].split(), vector) for row, vector in zip(rows, vectors, strict=True)]

@@ -13,7 +13,7 @@ from fleetfold_child.index.foreign_analyzer import by_terms_alone, candidates, i
 from fleetfold_child.index.hit_explanation import enriched_in_time
 from fleetfold_child.index.shard_request import MAX_K
 from fleetfold_shared.concurrency import gather_until
-from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
+from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
 from fleetfold_shared.query.facets import Tally, fitting_counts
@@ -23,21 +23,27 @@ from fleetfold_shared.truncation import MAX_HIT_BYTES, cut_to_fit, first_that_fi
 
 __all__ = ["search_collections", "search_s"]
 
+NONE_FAILING: Mapping[str, str] = {}
+REASON_CHARS = 1000
 REPLY_SHARE, REPLY_MOST_S = 0.1, 0.05
 """Part of the time left, and most seconds of it, that are reserved for the reply."""
 
 
-async def search_collections(collections: Mapping[str, Collection], ask: SearchAsk, node: str = "") -> SearchAnswer:
+async def search_collections(
+    collections: Mapping[str, Collection], ask: SearchAsk, node: str = "", failing: Mapping[str, str] = NONE_FAILING
+) -> SearchAnswer:
     """Search the named collections, or all if none is named, and return the top k.
 
     `node` is this node's name, needed for a request with `after`. A request with its `query` gets candidates found in
     this node's own way, for the master to re-score. An invalid request or a passed deadline is reported in the
-    response, not raised.
+    response, not raised. So are collections that are `failing`, with the reason: the others are searched.
     """
     started = time.perf_counter()
-    asked = [collections[name] for name in dict.fromkeys(ask.collections or collections) if name in collections]
+    names = list(dict.fromkeys(ask.collections or [*collections, *failing]))
+    asked = [collections[name] for name in names if name in collections and name not in failing]
+    broken = {name: failing[name] for name in names if name in failing}
     if not asked:
-        return SearchAnswer(status="no_collection")
+        return _none_asked(broken)
     how: list[CollectionExplained] = []
     totals = [Tally() for _ in ask.facets]
     try:
@@ -48,6 +54,7 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
             hits = interleaved((await _search(done, by_terms_alone(own), node, [], ()))[0], hits)
     except FleetfoldError as error:
         return SearchAnswer(status="error", error=error.message, ms=_ms_since(started), code=error.code)
+    missing = [f"not searched in time: {', '.join(left_out)}"] if left_out else []
     facets = fitting_counts(list(zip(ask.facets, totals, strict=True)))
     top = hits[: ask.k]
     more = len(hits) > len(top)
@@ -60,11 +67,17 @@ async def search_collections(collections: Mapping[str, Collection], ask: SearchA
     has_pages = not ask.sort and ask.dedup == "off"
     fitted = first_that_fit(top, MAX_HIT_BYTES) if has_pages else cut_to_fit(top)
     return SearchAnswer(
-        status="partial" if left_out else "ok", hits=fitted, exact=exact, more=more or len(fitted) < len(top),
+        status="partial" if left_out or broken else "ok", hits=fitted, exact=exact, more=more or len(fitted) < len(top),
         explain=how, facets=facets, kinds=await _kinds(done, ask), ms=_ms_since(started),
-        error=f"not searched in time: {', '.join(left_out)}" if left_out else None,
-        left_out=left_out,
+        error="; ".join([*missing, *broken.values()])[:REASON_CHARS] or None, left_out=[*left_out, *broken],
     )  # fmt: skip
+
+
+def _none_asked(broken: Mapping[str, str]) -> SearchAnswer:
+    """Return the answer of a node that has none of the collections, or none that works."""
+    if not broken:
+        return SearchAnswer(status="no_collection")
+    return SearchAnswer(status="error", error="; ".join(broken.values())[:REASON_CHARS], code=Unavailable.code)
 
 
 async def _search(

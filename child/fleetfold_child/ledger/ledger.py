@@ -27,13 +27,14 @@ from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.ledger_upgrade import forget_copies, prepare_upgrade
-from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer
+from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer, unusable
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_child.ledger.side_effect_log import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
+from fleetfold_storage.sqlite_file import check_pages, is_damage
 from fleetfold_storage.vacuum import free_some
 
 __all__ = ["Ledger", "check_retention"]
@@ -68,22 +69,25 @@ class Ledger:
     async def open(cls, path: Path, *, incarnation: str | None = None, clock: Clock | None = None) -> Ledger:
         """Open or create the file, and record the commands that the last process left running.
 
-        `incarnation` identifies this process in the rows. Raises `Conflict` when the file is no database, or is a newer
-        fleetfold's.
+        `incarnation` identifies this process in the rows. All pages are checked. Raises `DamagedDatabase` when the file
+        is damaged or no database, `Conflict` when it is a newer fleetfold's.
         """
         await asyncio.to_thread(prepare_upgrade, path)
         file = NodeFile(path)
         writer = open_writer(file)
 
         def prepare(connection: sqlite3.Connection) -> set[str]:
+            check_pages(connection)
             schema.create(connection)
             schema.recover(connection)
             return schema.find_crashed(connection, _SUSPECT_AFTER_CRASHES)
 
         try:
             suspects = await writer.run(prepare)
-        except BaseException:
+        except BaseException as error:
             await writer.close()
+            if is_damage(error):
+                raise unusable(error, path) from error
             raise
         return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects)
 

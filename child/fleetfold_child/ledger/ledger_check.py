@@ -12,6 +12,7 @@ from pathlib import Path
 from fleetfold_child.ledger.node_database import Writer
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import FleetfoldError, Unavailable
+from fleetfold_storage.sqlite_file import check_pages
 
 __all__ = ["check_ledger"]
 
@@ -49,9 +50,7 @@ def _read(file: NodeFile, thorough: bool) -> None:
         own.execute("SELECT version FROM fleetfold_schema").fetchall()
         (pages,), (size,) = own.execute("PRAGMA page_count").fetchone(), own.execute("PRAGMA page_size").fetchone()
         if thorough or pages * size <= SMALL_BYTES:
-            (found,) = own.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(f"it is damaged: {found}")
+            check_pages(own)
 
 
 def _find_room(folder: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -14,9 +15,10 @@ from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_storage.group_commit import GroupCommit, Lease
+from fleetfold_storage.sqlite_file import is_damage
 from fleetfold_storage.vacuum import make_incremental
 
-__all__ = ["Database", "NodeDatabase", "Params", "Transaction", "Writer", "open_writer"]
+__all__ = ["DamagedDatabase", "Database", "NodeDatabase", "Params", "Transaction", "Writer", "open_writer", "unusable"]
 
 Params = Sequence[Any] | Mapping[str, Any]
 Rows = list[dict[str, Any]]
@@ -25,6 +27,10 @@ Writer = GroupCommit[sqlite3.Connection]
 _WAL_BYTES = 16 * 1024**2
 """Bytes of the write-ahead log that are kept after a checkpoint; SQLite makes one every 1,000 pages."""
 _CONTROL = re.compile(r"\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum|pragma)\b", re.IGNORECASE)
+
+
+class DamagedDatabase(Conflict):
+    """The node's file is no database, or has damaged pages."""
 
 
 class Database(Protocol):
@@ -57,15 +63,22 @@ def open_writer(file: NodeFile, *, busy_timeout_s: float = 5.0) -> Writer:
         except (sqlite3.DatabaseError, OSError) as error:
             if connection is not None:
                 connection.close()
-            raise disk_error(error, file.path) or Conflict(
-                f"{file.path.name}: cannot be used as the node's database ({error}); move it away"
-            ) from error
+            raise disk_error(error, file.path) or unusable(error, file.path) from error
         return connection
 
     return GroupCommit(
         connect, begin=lambda connection: connection.execute("BEGIN IMMEDIATE"), name="ledger",
         broken=lambda _connection: file.stale or bool(file.lost()),
     )  # fmt: skip
+
+
+def unusable(error: BaseException, path: Path) -> Conflict:
+    """Return the error of a file that cannot be used as the node's database."""
+    if is_damage(error):
+        return DamagedDatabase(f"{path} is damaged ({error})", field="data")
+    return Conflict(
+        f"data: {path} cannot be opened ({error}); look at the file, its rights, and what else uses it", field="data"
+    )
 
 
 class NodeDatabase:

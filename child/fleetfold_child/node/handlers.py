@@ -78,6 +78,8 @@ class Daemon(Protocol):
     def epochs(self) -> dict[str, int]: ...
     @property
     def figures(self) -> ServiceFigures: ...
+    @property
+    def failing(self) -> dict[str, str]: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     def supersede(self, incarnation: str) -> None: ...
@@ -116,7 +118,8 @@ class Handlers:
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
     async def _search(self, ask: SearchAsk, call: Call) -> SearchAnswer:
-        if not self._collections:
+        failing = self._daemon.failing
+        if not self._collections and not failing:
             return SearchAnswer(status="no_collection")
         from fleetfold_child.index import search_collections
 
@@ -124,9 +127,13 @@ class Handlers:
         if left_s is not None and left_s * 1000 < ask.deadline_ms:
             ask = replace(ask, deadline_ms=max(1, int(left_s * 1000)))
         with self._reading():
-            return await search_collections(self._collections, ask, self._daemon.name)
+            return await search_collections(self._collections, ask, self._daemon.name, failing)
 
     async def _statistics(self, ask: StatisticsAsk, _call: Call) -> StatisticsChunk:
+        if ask.collection not in self._collections and ask.collection in self._daemon.failing:
+            from fleetfold_child.index.collection_statistics import Statistics
+
+            return Statistics(self._incarnation).delta(ask)
         if ask.collection not in self._collections:
             raise NotFound(f"collection: there is no {ask.collection!r} here", field="collection")
         with self._reading():

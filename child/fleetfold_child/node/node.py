@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection as Several
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.disk_watch import DiskWatch
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
@@ -29,8 +31,9 @@ from fleetfold_child.interceptors import command_pipeline, request_interceptors
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
+from fleetfold_child.node.collection_health import CollectionHealth, LostCollection
 from fleetfold_child.node.handlers import Handlers
-from fleetfold_child.node.health import Health
+from fleetfold_child.node.health import Check, Health
 from fleetfold_child.node.heartbeats import Heartbeats, Vitals
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
@@ -38,6 +41,7 @@ from fleetfold_shared.messages import (
     CAPABILITIES,
     CancelVerdict,
     Capability,
+    CollectionInfo,
     EndpointFigures,
     Join,
     Joined,
@@ -60,6 +64,8 @@ log = structlog.get_logger(__name__)
 JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
 PRUNE_EVERY_S = 3600.0
+CHECK_EVERY_S = 86_400.0
+IDLE_LOOK_S = 1.0
 KEPT_S = 30 * 86_400.0
 """Seconds for which the ledger keeps ended commands: longer than any command is re-sent or compensated."""
 LAST_ERROR = 200
@@ -76,7 +82,8 @@ class Node:
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
         answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
-        redact: Redactor | None = None,
+        redact: Redactor | None = None, lost: Mapping[str, CollectionInfo] | None = None,
+        check_every_s: float = CHECK_EVERY_S,
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
@@ -88,7 +95,8 @@ class Node:
         )  # fmt: skip
         self._reports = Reports(self._report)
         self._executor = Executor(
-            actions, ledger, node=self._name, collections=collections,
+            actions, ledger, node=self._name,
+            collections={**collections, **{name: LostCollection(info) for name, info in (lost or {}).items()}},
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
@@ -101,8 +109,13 @@ class Node:
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
         self._heartbeats = Heartbeats(bus, self._vitals)
-        checked = [collection.check for collection in collections.values()]
-        self._health = Health({"index": checked, "ledger": [ledger.check]}, self._health_changed)
+        self._searchable = CollectionHealth(collections, lost or {}, self.changed)
+        checks: dict[NodePart, Sequence[Check]] = {
+            "index": [self._searchable.check],
+            "ledger": [self._look_at_disk, ledger.check],
+        }
+        self._disk = DiskWatch("node", lambda: DiskSpace.of(ledger.path.parent), "no command can be stored")
+        self._health, self._check_every_s = Health(checks, self._health_changed), check_every_s
         acks = DeliveryAcks(bus, self._name)
         commands = command_pipeline(self._seals, acks, self._results, self._health, self._executor)
         self._deliveries = PushConsumer(bus, self._name, commands, acks)
@@ -113,7 +126,9 @@ class Node:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
         handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
-        await serve_node(self._service, self._bus, self._name, handlers.by_verb(self._granted))
+        await serve_node(
+            self._service, self._bus, self._name, handlers.by_verb(self._granted), self._described.incarnation
+        )
         if "actions" in self._granted:
             await self._confirmed.start()
             await self._deliveries.start()
@@ -121,7 +136,10 @@ class Node:
         await self._bus.connection.barrier()
         self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
-        for work in (self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune()):
+        for work in (
+            self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune(),
+            self._verify(),
+        ):  # fmt: skip
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -192,10 +210,11 @@ class Node:
         searched, acting = "search" in self._granted, "actions" in self._granted
         return msgspec.structs.replace(
             self._described,
-            collections=[collection.info() for collection in self._collections.values()] if searched else [],
+            collections=self._searchable.infos() if searched else [],
             actions=self._actions.infos() if acting else [],
             answers=searched and self._answerer is not None,
             withheld=self._withheld(),
+            disk=self._disk.said,
         )
 
     @property
@@ -211,6 +230,11 @@ class Node:
         )  # fmt: skip
 
     @property
+    def failing(self) -> dict[str, str]:
+        """Collections that cannot be searched, and why."""
+        return self._searchable.failing
+
+    @property
     def epochs(self) -> dict[str, int]:
         """Number of changes of each collection since the start, limited to what it was granted."""
         if "search" not in self._granted:
@@ -219,6 +243,11 @@ class Node:
 
     def _vitals(self) -> Vitals:
         return Vitals(self.description, self.in_flight, self._health.problems)
+
+    async def _look_at_disk(self, _thorough: bool) -> None:
+        """Have a changed space of the data's volume told."""
+        if self._disk.look():
+            self.changed()
 
     def _withheld(self) -> dict[Capability, int]:
         """Count the collections and actions that were not granted."""
@@ -254,7 +283,8 @@ class Node:
         await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
-        await self._bus.publish(self._bus.subjects.progress(self._name), report)
+        told = msgspec.structs.replace(report, incarnation=self._described.incarnation)
+        await self._bus.publish(self._bus.subjects.progress(self._name), told)
 
     async def _mark_published(self) -> None:
         """Mark published results in the ledger, in batches."""
@@ -282,6 +312,23 @@ class Node:
         while True:
             await self._on_ledger(self._prune_once())
             await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _verify(self) -> None:
+        """Read all files, every `check_every_s` seconds when no command runs; damage is found before it is met."""
+        while True:
+            await asyncio.sleep(self._check_every_s)
+            while self.in_flight:  # noqa: ASYNC110  # it does not notify
+                await asyncio.sleep(IDLE_LOOK_S)
+            await self.verify()
+
+    async def verify(self) -> None:
+        """Read all files now; a damaged part is checked again by its health check, which reports it."""
+        try:
+            await self._ledger.check(True)
+        except FleetfoldError:
+            self.suspect("ledger")
+        if await self._searchable.verify():
+            self.suspect("index")
 
     async def _prune_once(self) -> None:
         await self._ledger.prune(self._kept_s)

@@ -9,6 +9,7 @@ from typing import Annotated
 from fleetfold.event_loop import until_signalled
 from fleetfold.standalone import up_line
 from fleetfold.state_directory import find_url, state_directory
+from fleetfold_cli.daemons.node_check import check_node
 from fleetfold_cli.daemons.serving import private, running_child, settings
 from fleetfold_cli.parsing.child_options import (
     APPLICATION,
@@ -21,8 +22,8 @@ from fleetfold_cli.parsing.child_options import (
     ReadingOptions,
     over,
 )
-from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Option
-from fleetfold_cli.terminal import Injected
+from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Flag, Option
+from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput
@@ -42,6 +43,10 @@ async def child(
     reading: ReadingOptions = READING,
     application: Application = APPLICATION,
     token: JoinToken = JOIN_TOKEN,
+    check: Annotated[
+        bool,
+        Flag(help="Do not run it: ask a master whether the one that runs on this data directory is well."),
+    ] = False,
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
     terminal: Injected,
@@ -60,11 +65,13 @@ async def child(
     chosen = over(chosen, reading.settings(chosen))
     url = find_url(connection.url or config.url)
     folder = Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name
+    if check:
+        return await _check(chosen.name, folder, url, config, connection, terminal)
     private(folder)
     with until_signalled() as told:
         places = find_places(config).with_node(chosen.name, folder)
         async with (
-            running_child(chosen, url, config, join=token.read()) as node,
+            running_child(chosen, url, config, join=token.read(), new=application.new) as node,
             backing_up(config.backup, places, folder, nodes=[chosen.name]),
         ):
             ready = {
@@ -80,6 +87,15 @@ async def child(
     if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
     return told.exit_code
+
+
+async def _check(
+    name: str, data: Path, url: str, config: Config, connection: Connection, terminal: Terminal
+) -> int:  # fmt: skip
+    """Show the state of the node that runs; a node that is not well is an error."""
+    record = await check_node(name, data, url, config)
+    terminal.ready(connection, {"name": name, "state": record.state}, f"{name} is {record.state}")
+    return 0
 
 
 def _configured(config: Config, name: str | None) -> ChildConfig:
@@ -98,4 +114,5 @@ def _source(info: CollectionInfo) -> dict[str, object]:
     """The problems of a collection's source, as a JSON object."""
     return {
         "left_out": info.left_out, "repeated": info.repeated, "without_text": info.without_text, "note": info.note,
+        "damaged": info.damaged,
     }  # fmt: skip

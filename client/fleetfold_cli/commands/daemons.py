@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
+from cyclopts import Parameter
 from msgspec.structs import asdict, replace
 
 from fleetfold.credentials import keys_directory
@@ -37,6 +40,7 @@ from fleetfold_cli.parsing.common_options import (
     Connection,
     Daemon,
     Many,
+    New,
     Option,
     Output,
     StatePath,
@@ -54,15 +58,26 @@ __all__ = ["broker", "master", "up"]
 log = structlog.get_logger(__name__)
 
 Port = Annotated[int | None, Option(help="The broker's port; 0 takes a free one.", show_default="4222")]
-Own = Annotated[
-    tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
-]
 Database = Annotated[
     str | None,
     Option(
         help="The URL of its database, which several masters may share.", show_default="master.db in its data directory"
     ),
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class MasterData:
+    """What a master holds, and whether it may have lost it."""
+
+    collection: Annotated[
+        tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
+    ] = ()
+    new: New = False
+
+
+MASTER_DATA = MasterData()
 Host = Annotated[str | None, Option(help="The address the broker listens on.", show_default="127.0.0.1")]
 
 
@@ -73,7 +88,7 @@ async def up(
     data: Annotated[
         Path | None, Option(help="Where all of it keeps its data.", show_default="the state directory")
     ] = None,
-    collection: Own = (),
+    own: MasterData = MASTER_DATA,
     access: BrokerAccess = BROKER_ACCESS,
     daemon: Daemon = DAEMON,
     output: Output = OUTPUT,
@@ -86,7 +101,7 @@ async def up(
     from fleetfold.backup import find_places
     from fleetfold_cli.daemons.backup_task import backing_up
 
-    config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), collection)
+    config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), own.collection)
     place = data or state_directory()
     store = _chosen(data and data / "broker", config.broker.store, "broker")
     home = _chosen(data and data / "master", config.master.data, "master")
@@ -98,17 +113,15 @@ async def up(
         async with AsyncExitStack() as opened:
             server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
             url = reachable(server)
-            running = await opened.enter_async_context(running_master(config, url, home, keys))
-            children = [
-                await opened.enter_async_context(running_child(child, url, config, data=place))
-                for child in config.children
-            ]
+            running = await opened.enter_async_context(running_master(config, url, home, keys, new=own.new))
+            start = partial(running_child, url=url, settings=config, data=place, new=own.new)
+            children, lost = await _started({child.name: start(child) for child in config.children}, opened)
             places = find_places(config, data).with_master(home, keys)
             await opened.enter_async_context(backing_up(config.backup, places, home))
             documents = {child.name: child.documents for child in children}
             ready = {
                 "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
-                "insecure": config.access.insecure, "documents": running.documents,
+                "lost": lost, "insecure": config.access.insecure, "documents": running.documents,
             }  # fmt: skip
             terminal.ready(output, ready, _welcome(server.url, place, children, config))
             await _watch(children)
@@ -151,7 +164,7 @@ async def master(
     *,
     data: Annotated[Path | None, StatePath("Where it keeps its database.", "master")] = None,
     database: Database = None,
-    collection: Own = (),
+    own: MasterData = MASTER_DATA,
     access: Access = ACCESS,
     daemon: Daemon = DAEMON,
     connection: Connection = CONNECTION,
@@ -165,7 +178,7 @@ async def master(
     from fleetfold.backup import find_places
     from fleetfold_cli.daemons.backup_task import backing_up
 
-    config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), collection)
+    config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), own.collection)
     config = _with_database(config, database)
     place = _chosen(data, config.master.data, "master")
     config = replace(config, master=replace(config.master, database=database or config.master.database))
@@ -175,7 +188,7 @@ async def master(
     with until_signalled() as told:
         places = find_places(config).with_master(place, keys)
         async with (
-            running_master(config, url, place, keys) as running,
+            running_master(config, url, place, keys, new=own.new) as running,
             backing_up(config.backup, places, place, master=True),
         ):
             ready = {
@@ -225,6 +238,23 @@ def _welcome(url: str, place: Path, children: Sequence[Child], config: Config) -
     return (
         f"fleetfold is up{_openly(config)}{with_children}: on {url}, data in {place}\nnext, in another terminal: {step}"
     )
+
+
+async def _started(
+    starts: Mapping[str, AbstractAsyncContextManager[Child]], opened: AsyncExitStack
+) -> tuple[list[Child], dict[str, str]]:
+    """Start the children. One that has lost its database keeps nobody else from starting: return why, by name."""
+    from fleetfold_child.ledger.lost_database import LostDatabase
+
+    children: list[Child] = []
+    lost: dict[str, str] = {}
+    for name, start in starts.items():
+        try:
+            children.append(await opened.enter_async_context(start))
+        except LostDatabase as error:
+            lost[name] = error.message
+            log.error("child.not_started", node=name, reason=error.message)  # noqa: TRY400  # one line
+    return children, lost
 
 
 async def _watch(children: Sequence[Child]) -> None:

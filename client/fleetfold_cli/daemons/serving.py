@@ -107,11 +107,13 @@ async def running_broker(
 
 
 @asynccontextmanager
-async def running_master(config: Config, url: str, data: Path, keys: Path) -> AsyncIterator[Master]:
+async def running_master(
+    config: Config, url: str, data: Path, keys: Path, *, new: bool = False
+) -> AsyncIterator[Master]:
     """A master on the broker at `url`, its database in `data`, the fleet's secrets in `keys`.
 
     There it keeps the key for commands on this machine. Its own collections are in `data` as well. The broker is waited
-    for.
+    for. A `new` one may begin without the database that it has lost.
     """
     require("master", besides=("cryptography",))  # that is for certificates alone
     async with AsyncExitStack() as opened:
@@ -123,7 +125,7 @@ async def running_master(config: Config, url: str, data: Path, keys: Path) -> As
             url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
             keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
             database=config.master.database, callbacks=config.callbacks, retention=config.retention,
-            redact=config.master.redact, limits=config.limits,
+            redact=config.master.redact, limits=config.limits, new=new, check_every_s=config.master.check_every_s,
             keep_key=None if config.access.insecure else partial(keep_local_key, keys, url),
         )  # fmt: skip
         await master.start()
@@ -144,18 +146,24 @@ async def _own_collections(config: MasterConfig, data: Path, opened: AsyncExitSt
 
 @asynccontextmanager
 async def running_child(
-    config: ChildConfig, url: str, settings: Config, *, data: Path | None = None, join: str | None = None
+    config: ChildConfig,
+    url: str,
+    settings: Config,
+    *,
+    data: Path | None = None,
+    join: str | None = None,
+    new: bool = False,
 ) -> AsyncIterator[Child]:
     """A child on the broker at `url`, its index in `config.data`, else below `data`, else in the state directory.
 
-    `join` is the join token of a new one.
+    `join` is the join token of a new one; a `new` one may begin without the files that it has lost.
     """
     from fleetfold import Child
 
     folder = config.data or (data or state_directory()) / "children" / config.name
     child = Child(
         config.name, url=url, data=folder, type=config.type, labels=config.labels, join=join,
-        databases=config.databases, options=_options(config, settings),
+        databases=config.databases, options=_options(config, settings, new),
     )  # fmt: skip
     _refuse_undeclared(config, "keys", config.keys)
     _refuse_undeclared(config, "alphas", config.alphas)
@@ -181,11 +189,12 @@ async def running_child(
         await child.stop(orderly=orderly)
 
 
-def _options(config: ChildConfig, settings: Config) -> ChildOptions:
+def _options(config: ChildConfig, settings: Config, new: bool) -> ChildOptions:
     tls = settings.tls
     return ChildOptions(
         weight=config.weight, concurrency=config.concurrency, prefix=settings.prefix, ca=tls.ca, cert=tls.cert,
-        key=tls.key, ledger_days=config.ledger_days, redact=config.redact,
+        key=tls.key, ledger_days=config.ledger_days, redact=config.redact, new=new,
+        check_every_s=config.check_every_s,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from msgspec.structs import asdict
 
 from fleetfold_cli.parsing.assignments import by_name, collections, labels, pair
-from fleetfold_cli.parsing.common_options import Flag, Many, Option, StatePath
+from fleetfold_cli.parsing.common_options import Flag, Many, New, Option, StatePath
 from fleetfold_cli.parsing.readings import readings
 from fleetfold_shared.config import ChildConfig
 from fleetfold_shared.decode_errors import convert_to
@@ -104,6 +104,7 @@ class Application:
 
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = ()
     data: Annotated[Path | None, StatePath("Where it keeps its index.", "children/NAME")] = None
+    new: New = False
     type: Annotated[str | None, Option(help="What kind of application it is.", show_default="app")] = None
     label: Annotated[tuple[str, ...], Many(help="`key=value`: a label of the node.")] = ()
     weight: Annotated[float | None, Option(help="Its share of balanced work.", show_default="1")] = None

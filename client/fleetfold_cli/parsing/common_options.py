@@ -14,7 +14,7 @@ from fleetfold_shared.config import LogFormat, LogLevel
 
 __all__ = [
     "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "Access", "BrokerAccess", "Common",
-    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "Option", "Output", "Seconds", "StatePath",
+    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "New", "Option", "Output", "Seconds", "StatePath",
 ]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
@@ -33,6 +33,10 @@ Seconds: Callable[..., Parameter] = partial(Parameter, metavar="SECONDS", show_d
 """A number of seconds."""
 Days: Callable[..., Parameter] = partial(Parameter, metavar="DAYS", show_default=_in("days"))
 """A number of days."""
+
+
+New = Annotated[bool, Flag(help="Begin anew what is lost or damaged: its database, and collections without a source.")]
+"""Without it, a lost database is refused."""
 
 
 def StatePath(help: str, folder: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it)
@@ -60,7 +64,11 @@ class Connection(Output):
     """The options of commands that connect to a broker."""
 
     url: Annotated[
-        str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs on this machine.")
+        str | None,
+        Option(
+            help="The broker's URL, or those of a cluster, separated by commas; else `$FLEETFOLD_URL`, else the fleet"
+            " that runs on this machine."
+        ),
     ] = None
     ca: Annotated[
         Path | None, Option(help="The CA that signed its certificate, a PEM file; else `$FLEETFOLD_TLS_CA`.")

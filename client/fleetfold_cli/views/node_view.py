@@ -37,7 +37,7 @@ def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: objec
             cell(node.name), cell(said.type), state(node.state), _presence(node), f"{_documents(node):,}",
             str(len(said.actions)), ago(node.last_seen_at), ms(node.response_ms), *(_wide(node) if wide else ()),
         )  # fmt: skip
-    return Group(made, *_reasons(nodes), *_stopped(nodes))
+    return Group(made, *_reasons(nodes), *_damaged(nodes), *_disks(nodes), *_stopped(nodes))
 
 
 def detail(node: NodeRecord) -> RenderableType:
@@ -86,6 +86,23 @@ def _reasons(nodes: Sequence[NodeRecord]) -> list[Text]:
     ]
 
 
+def _damaged(nodes: Sequence[NodeRecord]) -> list[Text]:
+    """Why collections of nodes that work cannot be searched."""
+    return [
+        cell(f"{node.name}: {one.name} is not searched: {one.damaged}", "red")
+        for node in nodes
+        for one in node.description.collections
+        if one.damaged and node.state == "active"
+    ]
+
+
+def _disks(nodes: Sequence[NodeRecord]) -> list[Text]:
+    """Whose disk is low or full."""
+    return [
+        cell(f"{node.name}: its disk is {node.description.disk}", "yellow") for node in nodes if node.description.disk
+    ]
+
+
 def _stopped(nodes: Sequence[NodeRecord]) -> list[Text]:
     names = [node.name for node in nodes if node.presence == "stopped" and node.state != "removed"]
     if not names:
@@ -114,6 +131,8 @@ def _facts(node: NodeRecord) -> Table:
     made.add_row("granted", cell(_granted(node)))
     made.add_row("labels", cell(_labels(node)))
     made.add_row("weight", f"{said.weight:g}")
+    if said.disk:
+        made.add_row("disk", cell(said.disk, "yellow"))
     made.add_row("in flight", f"{node.in_flight} of {said.concurrency}")
     made.add_row("last seen", ago(node.last_seen_at))
     if node.heartbeat_s is not None:

@@ -7,6 +7,7 @@ from fleetfold_master.cluster.invalidation import RELOAD_S, SHARED_CHANGES, Cach
 from fleetfold_master.cluster.member_list import MemberList
 from fleetfold_master.cluster.membership import Membership
 from fleetfold_master.cluster.peers import Peers
+from fleetfold_master.cluster.surroundings import Surroundings
 from fleetfold_master.cluster.takeover import Takeover
 from fleetfold_master.cluster.wiring import ClusterPeers, CutOff, shared_caches
 
@@ -20,6 +21,7 @@ __all__ = [
     "MemberList",
     "Membership",
     "Peers",
+    "Surroundings",
     "Takeover",
     "shared_caches",
 ]  # fmt: skip

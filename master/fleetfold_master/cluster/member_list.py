@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetfold_master.cluster import master_rows
 from fleetfold_master.cluster.master_rows import StoredMaster
 from fleetfold_master.cluster.membership import Membership
+from fleetfold_master.cluster.surroundings import Surroundings
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
 from fleetfold_master.store.master_tables import LEFT
@@ -16,8 +17,8 @@ __all__ = ["MemberList"]
 class MemberList:
     """Combines the rows with liveness from `membership`. It only reads, so a hanging commit does not delay it."""
 
-    def __init__(self, store: Store, membership: Membership) -> None:
-        self._store, self._membership = store, membership
+    def __init__(self, store: Store, membership: Membership, surroundings: Surroundings) -> None:
+        self._store, self._membership, self._surroundings = store, membership, surroundings
 
     async def call(self) -> list[MasterInfo]:
         """List all masters, the oldest first. Raises `Fenced` if this master has lost its lease."""
@@ -29,11 +30,12 @@ class MemberList:
 
     def _info(self, master: StoredMaster, jobs: int, transactions: int) -> MasterInfo:
         state = self._state(master)
-        return MasterInfo(
+        info = MasterInfo(
             id=master.id, seat=master.seat, host=master.host, pid=master.pid, started_at=master.started_at, state=state,
             silent_s=self._membership.silent_s(master.id) if state == "silent" else None,
             jobs=jobs, transactions=transactions,
         )  # fmt: skip
+        return self._surroundings.described(info) if state == "answering" else info
 
     def _state(self, master: StoredMaster) -> MasterState:
         if master.id == self._membership.id:

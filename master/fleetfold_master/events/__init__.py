@@ -12,6 +12,7 @@ from fleetfold_master.events.event_hub import (
     subscribe,
 )
 from fleetfold_master.events.event_types import (
+    AnswerRefused,
     BreakerClosed,
     BreakerOpened,
     CacheCleared,
@@ -42,6 +43,7 @@ from fleetfold_master.events.write_with_event import WriteWithEvent
 
 __all__ = [
     "Announce",
+    "AnswerRefused",
     "BreakerClosed",
     "BreakerOpened",
     "CacheCleared",

@@ -11,6 +11,7 @@ import msgspec
 from fleetfold_shared.messages import DeadLetterReason, JobState, NodeState, TransactionState
 
 __all__ = [
+    "AnswerRefused",
     "BreakerClosed",
     "BreakerOpened",
     "CacheCleared",
@@ -83,6 +84,15 @@ class NodeStateChanged(Event, frozen=True):
     before: NodeState
     state: NodeState
     reason: str
+
+
+class AnswerRefused(Event, frozen=True):
+    """A message of `node` was refused, because another process has taken its name since. Published for the first
+    message of each `incarnation`; `what` is its kind: `heartbeat`, `answer`, `progress` or `result`."""
+
+    node: str
+    incarnation: str
+    what: str
 
 
 class BreakerOpened(Event, frozen=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs.concurrency_limit import ShareOf, all_of
 from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, no_dead_letters, nothing_more
+from fleetfold_master.nodes import Refuses, refuse_none
 
 __all__ = ["JobOptions", "SlotsOf"]
 
@@ -26,7 +27,8 @@ class JobOptions:
 
     `at_end` is called with each `RunningJob` that ends, `at_late_end` with each `Job` whose end a late answer has
     changed, `dead_letters_for` with each task that ends; they return further writes of the same commit. `owner` is the
-    master's id where there may be several, and `share_of` returns its share of an action's slots.
+    master's id where there may be several, and `share_of` returns its share of an action's slots. `refuses` tells
+    results of a node's replaced process.
     """
 
     at_end: AtEnd = nothing_more
@@ -36,3 +38,4 @@ class JobOptions:
     share_of: ShareOf = all_of
     owner: str | None = None
     publish: Publish = publish_to_nobody
+    refuses: Refuses = refuse_none

@@ -211,6 +211,11 @@ class Registry:
         nodes = (shown[name] for name in sorted(shown))
         return [node for node in nodes if removed or node.state != "removed"]
 
+    def incarnation(self, name: str) -> str | None:
+        """The incarnation that has joined under the name; None if none has, or the node is removed."""
+        node = self._nodes.get(name)
+        return None if node is None or node.state == "removed" else node.description.incarnation
+
     def healthy(self, name: str) -> bool:
         """Whether the node is active and was heard from lately."""
         node = self._nodes.get(name)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.admission import AdmissionControl
+from fleetfold_broker.rpc.held_requests import serve_directly
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
@@ -33,7 +34,7 @@ from fleetfold_master.api import (
     bind,
 )
 from fleetfold_master.api.binding import VerbGroup
-from fleetfold_master.cluster import ClusterPeers, MemberList
+from fleetfold_master.cluster import ClusterPeers, MemberList, Surroundings
 from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
@@ -69,6 +70,7 @@ class ApiWiring:
     cache: Cache
     counts: SearchStatistics
     schedules: Schedules
+    surroundings: Surroundings
 
 
 async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster: ClusterPeers) -> ApiWiring:
@@ -78,6 +80,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     policy = AccessPolicy(
         access.authorizer, access.limits, access.audit, denied, access.authenticator.where, infra.clock
     )
+    surroundings = Surroundings(infra.setup.data, infra.store, auth.broker)
     federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     bulk = Bulk(infra.store, engines.jobs)
@@ -92,11 +95,11 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
         actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
         ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
-        AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership).call),
+        AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership, surroundings).call),
     ))  # fmt: skip
     routing = cluster.owner_routing(bindings)
     api = ApiServer(infra.bus.subjects, bindings, api_interceptors(policy, bindings, routing))
-    return ApiWiring(api, routing, denied, federation, cache, counts, schedules)
+    return ApiWiring(api, routing, denied, federation, cache, counts, schedules, surroundings)
 
 
 async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
@@ -112,7 +115,8 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     await infra.gateway.start()
     await auth.access.start(service)
     await wiring.routing.start()
-    await wiring.api.start(service)
+    receivers = await wiring.api.start(service)
+    await serve_directly(infra.bus, infra.membership.id, service.held, receivers)
     await _discovery(infra, auth, service).start()
     await infra.bus.connection.barrier()
 

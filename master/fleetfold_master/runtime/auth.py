@@ -12,6 +12,7 @@ import structlog
 
 from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.connection_monitor import ConnectionMonitor
+from fleetfold_broker.identity.store_health import StoreHealth
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.access.flood_response import Disconnect, FloodResponse
@@ -32,13 +33,14 @@ class Auth:
     """The authentication services.
 
     `drop` ends an identity's connections, `cut_off` those of a dead master. `flood_response` is None if the broker runs
-    without authentication, where nobody can be disconnected.
+    without authentication, where nobody can be disconnected, and so is `broker`, the health of its stores.
     """
 
     access: AccessContainer
     drop: Disconnect
     cut_off: CutOff
     flood_response: FloodResponse | None = None
+    broker: StoreHealth | None = None
 
 
 async def open_auth(infra: Infrastructure, before: Callable[[AccessContainer], Awaitable[None]]) -> Auth:
@@ -69,7 +71,8 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
     callout = Callout(await infra.open_bus("auth"), issuer, infra.setup.subjects, access.authenticator.admit)
     lifetime.on_close(callout.stop)
     await callout.start()
-    connections = ConnectionMonitor(await infra.open_bus("sys"))
+    servers = await infra.open_bus("sys")
+    connections = ConnectionMonitor(servers)
 
     async def drop(name: str) -> int:
         dropped = await connections.drop(name)
@@ -82,7 +85,7 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
 
     response = FloodResponse(infra.setup.limits, access.authenticator, access.audit, drop, lifetime.spawn)
     lifetime.repeat(DISCONNECT_S, partial(disconnect_ended, access, connections))
-    return Auth(access, drop, cut_off, response)
+    return Auth(access, drop, cut_off, response, StoreHealth(servers, infra.clock))
 
 
 async def _drop_nobody(_name: str) -> int:

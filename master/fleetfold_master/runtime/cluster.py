@@ -22,7 +22,13 @@ __all__ = ["open_cluster", "start_delivery"]
 async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
     """Serve the other masters, and take over from those that die."""
     cluster = ClusterPeers(
-        infra.peers, infra.gateway, engines.jobs, engines.transactions, infra.dead_letters.of_step, auth.cut_off
+        infra.peers,
+        infra.gateway,
+        engines.jobs,
+        engines.transactions,
+        infra.dead_letters.of_step,
+        auth.cut_off,
+        infra.replaced.includes,
     )
     infra.lifetime.on_close(infra.peers.stop)  # before the engines: a peer's request may need them
     await infra.epoch_sharing.start(infra.gateway.epochs)
@@ -39,7 +45,7 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     await infra.scatter.start()
     await infra.gateway.ping_known_nodes()
     engines.cancellations.start(engines.jobs.on_withdrawn)
-    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress, refuses=infra.replaced.refuses)
     results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))

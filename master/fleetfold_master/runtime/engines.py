@@ -44,11 +44,12 @@ async def open_engines(infra: Infrastructure) -> Engines:
     job_options = JobOptions(
         at_end=partial(_job_ended, outbox), at_late_end=_job_ended_late, dead_letters_for=dead_letters.of_task,
         slots_of=DeclaredLimits(infra.registry, infra.clock), share_of=infra.membership.share_of, owner=owner,
-        publish=publish,
+        publish=publish, refuses=infra.replaced.refuses,
     )  # fmt: skip
     transaction_options = TransactionOptions(
-        at_end=outbox.transaction_ended, audited=transaction_ended, owner=owner, publish=publish
-    )
+        at_end=outbox.transaction_ended, audited=transaction_ended, owner=owner, publish=publish,
+        refuses=infra.replaced.refuses,
+    )  # fmt: skip
     jobs = Jobs(infra.store, sender, infra.clock, health, job_options, cancellations=cancellations)
     transactions = Transactions(
         infra.store, sender, infra.clock, health, infra.registry.find, transaction_options, cancellations=cancellations

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
@@ -16,11 +17,12 @@ from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_broker.secret_file import read_or_create
 from fleetfold_broker.subjects import Subjects
+from fleetfold_master.access.signing_keys import FILE as SIGNING
 from fleetfold_master.api import NodeGateway
 from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership, Peers
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
-from fleetfold_master.nodes import Inflow, Presence, Registry
+from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
@@ -42,10 +44,15 @@ from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
 __all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
 
+SEAT = "seat"
+"""File with the identity of a master's data directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor."""
+    """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
+    `new`: the database may begin empty at the first start only.
+    """
 
     url: str
     subjects: Subjects
@@ -63,6 +70,8 @@ class Setup:
     retention: RetentionConfig
     redact: Redactor
     limits: LimitsConfig
+    new: bool
+    check_every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class Infrastructure:
     invalidation: CacheInvalidation
     epoch_sharing: EpochSharing
     scatter: ScatterClient
+    replaced: ReplacedProcesses
     inflow: Inflow
     presence: Presence
     registry: Registry
@@ -104,7 +114,7 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     `Conflict` where a later version has been at work."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
     await asyncio.to_thread(stamp_version, setup.data)
-    store = await Store.open(setup.database)
+    store = await Store.open(setup.database, traces=_traces(setup), new=setup.new)
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)
     keys = await asyncio.to_thread(BrokerKeys.load, setup.keys, os.environ)
@@ -116,31 +126,44 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
     presence = Presence(setup.clock, setup.heartbeat_s, events.publish)
     inflow = Inflow(setup.limits, setup.clock, events.publish)
-    asking = await lifetime.enter(await connections.open("fleet"))
-    scatter = ScatterClient(asking, presence.gone, on_unexpected=inflow.junk, seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     registry = Registry(
         NodeRows(store), presence, setup.clock, __version__, publish=events.publish, announce=invalidation.announce
     )
     await registry.load()
+    replaced = ReplacedProcesses(registry.incarnation, events.publish)
+    asking = await lifetime.enter(await connections.open("fleet"))
+    scatter = ScatterClient(
+        asking, presence.gone, on_unexpected=inflow.junk, seals=seals,
+        is_replaced=partial(_is_replaced, replaced.refuses),
+    )  # fmt: skip
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
     gateway = NodeGateway(
         bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
-        alone=lambda: invalidation.alone, publish=events.publish,
+        alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
     )  # fmt: skip
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
         connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
-        scatter=scatter, inflow=inflow, presence=presence, registry=registry, topology=topology,
+        scatter=scatter, replaced=replaced, inflow=inflow, presence=presence, registry=registry, topology=topology,
         dead_letters=dead_letters, gateway=gateway, seals=seals,
     )  # fmt: skip
 
 
+def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
+    return refuses(node, incarnation, "answer")
+
+
+def _traces(setup: Setup) -> list[str]:
+    """Return the files that only a master with a database makes."""
+    return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
+
+
 async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
-    seat = await asyncio.to_thread(read_or_create, setup.data / "seat", lambda: new_id().encode())
+    seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
     await membership.join()
     lifetime.on_close(membership.leave)

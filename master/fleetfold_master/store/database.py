@@ -21,6 +21,7 @@ from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
+from fleetfold_master.store.lost_database import Beginning, damage_of
 from fleetfold_master.store.migration import heartbeats_before_contracting, migrate
 from fleetfold_master.store.running_masters import WATCH_S
 from fleetfold_shared.errors import InvalidInput, Unavailable
@@ -45,6 +46,8 @@ class Store:
         self._reading = reading
         self._compiler = Compiler(writing.dialect)
         self._away = False
+        self.damage = ""
+        """The first damage of its pages that `check_pages` has found; empty while they are sound."""
         self._gone = tuple(getattr(writing.dialect.dbapi, name) for name in ("OperationalError", "InterfaceError"))
         self.fence = Fence(writing.dialect, self._compiler)
         self._writer = GroupCommit[Any](
@@ -52,15 +55,17 @@ class Store:
         )
 
     @classmethod
-    async def open(cls, url: str) -> Store:
+    async def open(cls, url: str, *, traces: Sequence[str] = (), new: bool = False) -> Store:
         """Open `url` (`sqlite:///FILE`, or a PostgreSQL URL) and migrate its schema.
 
-        A missing SQLite file is created, with its folder. Raises `InvalidInput` for an invalid URL or database,
-        `Conflict` for the database of a newer fleetfold, `Unavailable` for a server that does not answer.
+        A missing SQLite file is created, with its folder, and all pages of an existing one are checked. `traces` are
+        files that show that there was a database before: see `Beginning`. Raises `InvalidInput` for an invalid URL,
+        `Conflict` for the database of a newer fleetfold, or a lost or damaged one; `Unavailable` for a server that does
+        not answer.
         """
         store = cls(*(engines := open_engines(url)))
         try:
-            await asyncio.to_thread(_prepare, engines[0])
+            await asyncio.to_thread(_prepare, engines[0], Beginning(tuple(traces), new))
         except BaseException:
             await store.close()
             raise
@@ -127,6 +132,15 @@ class Store:
         rows = await self.read(statement)
         return rows[0] if rows else None
 
+    async def check_pages(self) -> None:
+        """Read all pages of a SQLite database. PostgreSQL has tools of its own for that."""
+        if self._writing.dialect.name == "sqlite":
+            found = await asyncio.to_thread(damage_of, Path(self._writing.url.database or ""))
+            if found and found != self.damage:
+                remedy = "stop the masters, and restore it from a backup (`fleetfold backup restore`)"
+                log.error("store.damaged", database=redacted_url(self._writing.url), reason=found, remedy=remedy)
+            self.damage = found or ""
+
     async def tidy(self) -> None:
         """Return the space of deleted rows to the disk, in small steps. PostgreSQL does that by itself."""
         if self._writing.dialect.name == "sqlite":
@@ -157,12 +171,13 @@ class Store:
         log.info("store.available", database=redacted_url(self._writing.url))
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: Engine, beginning: Beginning) -> None:
     where = redacted_url(engine.url)
     try:
         if engine.dialect.name == "sqlite":
             file = Path(engine.url.database or "")
             private_folder(file.parent)
+            beginning.check_file(file)
             private_file(file)
         with engine.connect() as connection:
             beats = heartbeats_before_contracting(connection)
@@ -175,6 +190,7 @@ def _prepare(engine: Engine) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                beginning.check_server(connection, where)
             migrate(connection, where, beats)
     except OSError as error:
         raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None

@@ -11,6 +11,7 @@ import msgspec
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth
 from fleetfold_master.jobs.polling import poll_until_ended
+from fleetfold_master.nodes import AskAgain
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
@@ -49,6 +50,7 @@ class Transactions:
         cancellations: Cancellations | None = None,
     ) -> None:
         options = options or TransactionOptions()
+        self._refuses, self._ask_again = options.refuses, AskAgain(clock)
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, options.owner
         self._cancellations = cancellations
         self._engine = TransactionEngine(store, sender, clock, health, options, cancellations)
@@ -99,12 +101,22 @@ class Transactions:
         address = parse_id(result.id)
         if address is None:
             return False
+        if self._refuses(node, result.incarnation, "result"):
+            return await self._refused(address.tx, result.id)
         if self._cancellations is not None:
             self._cancellations.forget(node, result.id)
         active = self._active.get(address.tx)
         if active is None:
             return await self._uncancelled.run(self._take_late(address.tx, node, result))
         await self._engine.take(active, node, result)
+        return True
+
+    async def _refused(self, key: str, command: str) -> bool:
+        """Send what is in flight again, in place of a replaced process's result: the ledger of the process that has
+        taken the node's name decides."""
+        active = self._active.get(key)
+        if active is not None and self._ask_again.now(command):
+            await self._uncancelled.run(self._engine.redrive([active], takeover=False))
         return True
 
     async def get(self, key: str) -> TransactionView:

@@ -59,6 +59,9 @@ class MasterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[str],
         Meta(description="Regular expressions: what fits is `[redacted]` in errors of nodes, the audit and the log."),
     ] = []
+    check_every_s: Annotated[
+        float, Meta(ge=60, description="How often its files are checked for damage, in seconds, besides at the start.")
+    ] = 86_400.0
 
 
 class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,6 +107,9 @@ class ChildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ledger_days: Annotated[float, Meta(ge=1, le=3650, description="How long it remembers what has ended, in days.")] = (
         30.0
     )
+    check_every_s: Annotated[
+        float, Meta(ge=60, description="How often its files are checked for damage, in seconds, besides at the start.")
+    ] = 86_400.0
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +190,15 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flood_shut_out_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long one that was disconnected for it is not let in again.")
     ] = 60.0
+    replicas: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=5,
+            description="On how many servers of a cluster the broker keeps each message; 3 for three servers. Give all"
+            " masters the same.",
+        ),
+    ] = 1
     commands_bytes: Annotated[
         int,
         Meta(
@@ -291,7 +306,13 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
-    url: Annotated[str | None, Meta(description="The broker to use, instead of the one that runs here.")] = None
+    url: Annotated[
+        str | None,
+        Meta(
+            description="The broker to use, instead of the one that runs here; the servers of a cluster are separated"
+            " by commas."
+        ),
+    ] = None
     prefix: Annotated[Slug, Meta(description="The first token of every subject: one fleet, one prefix.")] = "fleet"
     broker: BrokerConfig = BrokerConfig()
     master: MasterConfig = MasterConfig()

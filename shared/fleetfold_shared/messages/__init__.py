@@ -155,7 +155,7 @@ from fleetfold_shared.messages.explanation import (
     Span,
     TermShare,
 )
-from fleetfold_shared.messages.masters import MasterInfo, MasterList, MasterListed, MasterState
+from fleetfold_shared.messages.masters import Locate, Located, MasterInfo, MasterList, MasterListed, MasterState
 from fleetfold_shared.messages.node_audit import NodeAuditAsk, NodeAudited, NodeAuditEntry
 from fleetfold_shared.messages.nodes import (
     ActionInfo,
@@ -363,6 +363,8 @@ __all__ = [
     "KeyRevoked",
     "KeyRotate",
     "LabelSource",
+    "Locate",
+    "Located",
     "MasterInfo",
     "MasterList",
     "MasterListed",

@@ -41,6 +41,9 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Counts of its source's last reading: `left_out` records were refused, `repeated` ones had the id of another,
     `without_text` ones are found by filters only; `note` is the first remark on it.
+
+    `damaged` says why it cannot be searched, and what to do; its other collections can. `documents` are those that it
+    held before.
     """
 
     name: Slug
@@ -54,6 +57,7 @@ class CollectionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     repeated: Annotated[int, Meta(ge=0)] = 0
     without_text: Annotated[int, Meta(ge=0)] = 0
     note: Annotated[str, Meta(max_length=300)] = ""
+    damaged: Annotated[str, Meta(max_length=300)] = ""
 
 
 class ActionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,7 +84,8 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     """A node's description of itself. `incarnation` is new at each start of its process. `answers`: it answers
     questions.
 
-    `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer.
+    `withheld` counts the collections (as `search`) and actions that it has but was not granted to offer. `disk` says
+    that the volume of its data is low or full, and is empty otherwise.
     """
 
     incarnation: str
@@ -95,6 +100,7 @@ class NodeDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     actions: list[ActionInfo] = []
     answers: bool = False
     withheld: dict[Capability, int] = {}
+    disk: Annotated[str, Meta(max_length=100)] = ""
 
 
 class Problem(msgspec.Struct, frozen=True):

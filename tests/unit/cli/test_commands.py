@@ -249,6 +249,7 @@ def test_json_spells_out_what_the_wire_leaves_out() -> None:
             "repeated": 0,
             "without_text": 0,
             "note": "",
+            "damaged": "",
         }
     ]
     assert "v" not in record

@@ -12,7 +12,7 @@ from fleetfold_broker.jetstream.topology import COMMANDS, EVENTS, GIVEN_UP, MAST
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.errors import Overloaded, Unavailable
+from fleetfold_shared.errors import InvalidInput, Overloaded, Unavailable
 from fleetfold_shared.messages import Command, NodeList
 from support.broker import Connect, jetstream, kill, queued
 from support.wait import eventually
@@ -205,3 +205,11 @@ async def test_a_disk_without_room_for_the_limit_has_none_and_that_is_said_once(
     said = [entry for entry in logs if entry["event"] == "topology.no_room"]
     assert [(entry["stream"], entry["bytes"]) for entry in said] == [(EVENTS, 1024**5)]
     assert (await _config(master, EVENTS))["max_bytes"] == -1
+
+
+async def test_copies_that_a_single_server_cannot_keep_are_refused_by_the_settings_name(master: Bus) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"limits\.replicas: the broker is one server that is in no cluster"
+    ) as caught:
+        await Topology(master, LimitsConfig(replicas=3)).ensure_streams()
+    assert caught.value.field == "limits.replicas"

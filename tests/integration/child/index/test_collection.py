@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index import Collection, CollectionListeners, DataLock, IndexReport, search_collections
+from fleetfold_child.index import (
+    Collection,
+    CollectionListeners,
+    DamagedTable,
+    DataLock,
+    IndexReport,
+    search_collections,
+)
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import prepare
-from fleetfold_shared.errors import Conflict, InternalError, InvalidInput, NotFound
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages.base import encode
 from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.nodes import CollectionInfo
@@ -232,7 +239,7 @@ async def test_a_table_that_cannot_be_read_is_reported_in_one_line(tmp_path: Pat
         await collection.index(DOCUMENTS)
     for manifest in (tmp_path / "lance" / "docs.lance" / "_versions").glob("*.manifest"):
         manifest.write_bytes(b"torn")
-    with pytest.raises(InternalError, match=r"collection docs: its table .* cannot be opened: .*move it away"):
+    with pytest.raises(DamagedTable, match=r"docs: its table in .*lance is damaged \(its files cannot be read\)"):
         await opened(tmp_path)
 
 

@@ -13,6 +13,7 @@ from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context
 from fleetfold_child.ledger.admission import Decision, Plan
 from fleetfold_child.ledger.ledger import Ledger
+from fleetfold_child.ledger.node_database import DamagedDatabase
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import ActionKind, CommandResult
@@ -183,7 +184,17 @@ async def test_prune_forgets_what_ended_long_ago_and_was_published(tmp_path: Pat
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "node.db").write_text("these are not the pages you are looking for" * 100)
-    with pytest.raises(Conflict, match=r"node\.db: cannot be used as the node's database"):
+    with pytest.raises(DamagedDatabase, match=r"node\.db is damaged \(file is not a database\)"):
+        await Ledger.open(tmp_path / "node.db")
+
+
+@pytest.mark.parametrize("page", [2, 5])
+async def test_a_damaged_page_is_found_at_the_start(tmp_path: Path, page: int) -> None:
+    await (await Ledger.open(tmp_path / "node.db")).close()
+    with (tmp_path / "node.db").open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"\xde\xad" * 2048)
+    with pytest.raises(DamagedDatabase, match=r"node\.db is damaged \("):
         await Ledger.open(tmp_path / "node.db")
 
 

@@ -429,7 +429,8 @@ async def test_a_new_concern_is_one_interceptor_and_one_entry_of_the_list(desk: 
 async def test_the_interceptors_stand_in_the_declared_order(desk: Desk) -> None:
     listed = api_interceptors(desk.policy, desk.bindings, at_the_owner)
     assert [getattr(one, "__name__", type(one).__name__) for one in listed] == [
-        "bind_log_context", "Denials", "Authenticate", "RateLimit", "Authorise", "DecodeBody", "Audit", "at_the_owner",
+        "bind_log_context", "Denials", "Authenticate", "RateLimit", "Authorise", "DecodeBody",
+        "FitDeadline", "Audit", "at_the_owner",
     ]  # fmt: skip
 
 

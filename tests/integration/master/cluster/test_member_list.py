@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.cluster import MemberList, Membership
+from fleetfold_master.cluster import MemberList, Membership, Surroundings
 from fleetfold_master.cluster.membership import AMISS, BEAT_S
 from fleetfold_master.jobs import Jobs
 from fleetfold_master.store import Store
@@ -32,7 +32,8 @@ class Life:
 
     def __init__(self, store: Store, clock: ManualClock, seat: str) -> None:
         self.store, self.membership = store, Membership(store, clock, seat)
-        self.id, self.roll = self.membership.id, MemberList(store, self.membership)
+        surroundings = Surroundings(Path("/"), store, None)
+        self.id, self.roll = self.membership.id, MemberList(store, self.membership, surroundings)
         self.outbox = Outbox()
         self.jobs = Jobs(store, self.outbox, clock, Doctor(), owner=self.id)
         self.transactions = Transactions(store, Outbox(), clock, Doctor(), NODES.get, owner=self.id)

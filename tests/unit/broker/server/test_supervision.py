@@ -45,10 +45,12 @@ class Machine:
         self.clock = ManualClock()
         self.disk = ENOUGH
         self.answer: str | Exception | None = None
+        self.answers: list[str | None] = []
         self.refuses: Exception | None = None
         self.looks = 0
         self.servers: list[Server] = []
-        self.supervision = Supervision(self.spawn, self, self.clock)  # type: ignore[arg-type]  # made up
+        self.quarantined: list[str] = []
+        self.supervision = Supervision(self.spawn, self, self, self.clock)  # type: ignore[arg-type]  # made up
 
     async def spawn(self) -> Any:
         if self.refuses:
@@ -59,8 +61,15 @@ class Machine:
     def space(self) -> DiskSpace:
         return self.disk
 
+    def move(self, reason: str) -> bool:
+        self.quarantined.append(reason)
+        self.refuses = None
+        return True
+
     async def failure(self) -> str | None:
         self.looks += 1
+        if self.answers:
+            return self.answers.pop(0)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -152,3 +161,38 @@ def test_the_monitoring_keeps_its_address_unless_somebody_else_has_taken_the_por
         other.bind(("127.0.0.1", int(first.partition("127.0.0.1:")[2].partition('"')[0])))
         other.listen()
         assert monitor.assign() != first
+
+
+DAMAGED = "JetStream stream 'APP > FLEET_RES' could not be recovered"
+
+
+async def test_a_damaged_store_is_quarantined_and_the_server_started_without_it(machine: Machine) -> None:
+    machine.answer = DAMAGED
+    await machine.wait_out_the_delay(2)
+    assert machine.quarantined == [DAMAGED]
+    assert machine.servers[0].stopped
+
+
+async def test_damage_that_the_masters_mend_costs_no_restart(machine: Machine) -> None:
+    machine.answers = [DAMAGED, None] * 3
+    await eventually(lambda: not machine.answers)
+    await machine.look_some_times()
+    assert (len(machine.servers), machine.quarantined) == (1, [])
+
+
+async def test_a_server_that_cannot_start_for_its_store_starts_without_it() -> None:
+    machine = Machine()
+    machine.refuses = Unavailable("the broker ended with code 1: Can't start JetStream: checksum mismatch")
+    await machine.supervision.start()
+    assert (len(machine.servers), len(machine.quarantined)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "reason", ["Can't start JetStream: permission denied", "the broker ended with code 1: address already in use"]
+)
+async def test_a_store_is_not_quarantined_for_what_is_no_damage(reason: str) -> None:
+    machine = Machine()
+    machine.refuses = Unavailable(reason)
+    with pytest.raises(Unavailable, match=reason[:20]):
+        await machine.supervision.start()
+    assert machine.quarantined == []

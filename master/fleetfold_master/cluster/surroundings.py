@@ -1,0 +1,41 @@
+"""What a master depends on, and how it is: the disk of its data, the broker's stores, its database's pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from fleetfold_broker.disk_space import DiskSpace
+from fleetfold_broker.disk_watch import DiskWatch
+from fleetfold_broker.identity.store_health import StoreHealth
+from fleetfold_master.store import Store
+from fleetfold_shared.messages import MasterInfo
+
+__all__ = ["Surroundings"]
+
+
+class Surroundings:
+    """`look` reads them anew; `check_pages` reads the whole database. `broker` is None without a system account."""
+
+    def __init__(self, data: Path, store: Store, broker: StoreHealth | None) -> None:
+        self._disk = DiskWatch("master", lambda: DiskSpace.of(data), "it can accept no work")
+        self._store, self._broker = store, broker
+
+    async def look(self) -> None:
+        """Read the disk's space, and ask the broker's servers."""
+        self._disk.look()
+        if self._broker is not None:
+            await self._broker.look()
+
+    async def check_pages(self) -> None:
+        """Read all pages of the database."""
+        await self._store.check_pages()
+
+    def described(self, me: MasterInfo) -> MasterInfo:
+        """Return this master's description with them."""
+        broker = self._broker
+        return replace(
+            me, disk=self._disk.said, database=self._store.damage or "ok",
+            broker=None if broker is None else broker.failure or "ok", broker_since=broker and broker.since,
+        )  # fmt: skip
